@@ -1,0 +1,80 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Our own targets treat every warning as an error; dependencies are not ours to judge.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .unsafeFlags(["-warnings-as-errors"]),
+]
+
+/// C kernels: optimized in every configuration (an unoptimized kernel is tens of times slower),
+/// instruction sets are chosen at run time inside the files, never by flags.
+let kernels: [CSetting] = [
+  .unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"])
+]
+
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+func library(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+func tool(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+// Every module may use only the rows above it; scripts/check-layers proves it.
+let package = Package(
+  name: "segmoe",
+  products: [
+    .executable(name: "segmoe", targets: ["segmoe"]),
+    .executable(name: "segmoed", targets: ["segmoed"]),
+    .executable(name: "segmoectl", targets: ["segmoectl"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .target(name: "CKernels", cSettings: kernels),
+    library("Tensors", ["CKernels", "COpenBLAS"]),
+    library("Checkpoints", ["Tensors"]),
+    library("Layers", ["Checkpoints", "Tensors"]),
+    library("Experts", ["Layers", "Checkpoints", "Tensors"]),
+    library("Images", ["CPNG"]),
+    library("Configuration", ["CYAML"]),
+    library("Diffusion", ["Experts", "Layers", "Checkpoints", "Tensors", "Images"]),
+    library("Merging", ["Diffusion", "Configuration", "Experts", "Checkpoints", "Tensors"]),
+    .target(
+      name: "Migrations", path: "migrations", resources: [.embedInCode("sql")],
+      swiftSettings: strict),
+    library("JobStore", [grdb, "Migrations"]),
+    library(
+      "RenderDaemon",
+      ["JobStore", "Diffusion", "Merging", "Configuration", "Images", "Experts", logging, lifecycle]),
+    tool("segmoed", ["RenderDaemon", argumentParser, logging, lifecycle]),
+    tool("segmoectl", ["JobStore", argumentParser]),
+    tool("segmoe", ["Merging", "Diffusion", "Images", argumentParser]),
+    tests("TensorsTests", ["Tensors"]),
+    tests("CheckpointsTests", ["Checkpoints", "Tensors"]),
+    tests("ImagesTests", ["Images"]),
+    tests("ConfigurationTests", ["Configuration"]),
+    tests("DiffusionTests", ["Diffusion", "Experts", "Checkpoints", "Tensors", "Images"]),
+    tests("MergingTests", ["Merging", "Diffusion", "Checkpoints", "Tensors", "Images"]),
+    tests("JobStoreTests", ["JobStore"]),
+    tests("RenderDaemonTests", ["RenderDaemon", "JobStore"]),
+    tests("CommandTests", ["JobStore"]),
+  ]
+)
