@@ -66,9 +66,9 @@ package enum MixableLayer<Plain: Layer>: Sendable {
           weights, inputs: inputs, experts: mixture.configuration.experts,
           expertsPerCall: mixture.configuration.expertsPerCall, model: mixture.model,
           cache: mixture.cache, validate: validate, load: load),
-        path: weights.prefix)
+        path: weights.name)
     } else {
-      self = .dense(try load(weights), path: weights.prefix)
+      self = .dense(try load(weights), path: weights.name)
     }
   }
 

@@ -28,7 +28,7 @@ package struct SparseLayer<Expert: Layer>: Sendable {
     router = Router(gate: gate, expertsPerCall: expertsPerCall)
     let scopes = (0..<experts).map { weights["experts"][$0] }
     for scope in scopes { try validate(scope) }
-    keys = scopes.map { ExpertKey(model: model, path: $0.prefix) }
+    keys = scopes.map { ExpertKey(model: model, path: $0.name) }
     self.cache = cache
     self.load = { try load(scopes[$0]) }
   }

@@ -15,7 +15,7 @@ package struct GroupNorm: Layer {
   ///   divide `channels`.
   package init(_ weights: Weights, channels: Int, groups: Int, epsilon: Float, silu: Bool) throws {
     guard groups > 0, channels % groups == 0 else {
-      throw LayerError.groupsDoNotDivide(layer: weights.prefix, channels: channels, groups: groups)
+      throw LayerError.groupsDoNotDivide(layer: weights.name, channels: channels, groups: groups)
     }
     weight = try weights.tensor("weight", shape: [channels])
     bias = try weights.tensor("bias", shape: [channels])

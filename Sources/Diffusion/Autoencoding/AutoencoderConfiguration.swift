@@ -25,12 +25,12 @@ package struct AutoencoderConfiguration: Sendable {
     if let name = try config.stringIfPresent("_class_name"), name != "AutoencoderKL" {
       throw refuse("_class_name", name)
     }
-    widths = try config.intArray("block_out_channels")
-    guard !widths.isEmpty, widths.count <= 8, widths.allSatisfy({ $0 > 0 }) else {
+    widths = try config.ints("block_out_channels", in: 1...65536)
+    guard (1...8).contains(widths.count) else {
       throw refuse("block_out_channels", "\(widths)")
     }
     for (key, only) in [("up_block_types", "UpDecoderBlock2D"), ("down_block_types", "DownEncoderBlock2D")] {
-      guard let types = try config.stringArrayIfPresent(key) else { continue }
+      guard let types = try config.stringsIfPresent(key) else { continue }
       if let other = types.first(where: { $0 != only }) { throw refuse(key, other) }
       guard types.count == widths.count else { throw refuse(key, "\(types)") }
     }
@@ -38,12 +38,9 @@ package struct AutoencoderConfiguration: Sendable {
     guard activation == "silu" || activation == "swish" else { throw refuse("act_fn", activation) }
     imageChannels = try config.int("out_channels", default: 3)
     guard imageChannels == 3 else { throw refuse("out_channels", "\(imageChannels)") }
-    latentChannels = try config.int("latent_channels", default: 4)
-    layers = try config.int("layers_per_block", default: 1)
-    groups = try config.int("norm_num_groups", default: 32)
-    guard latentChannels > 0, layers > 0, groups > 0 else {
-      throw refuse("latent_channels, layers_per_block, norm_num_groups", "not positive")
-    }
+    latentChannels = try config.int("latent_channels", default: 4, in: 1...65536)
+    layers = try config.int("layers_per_block", default: 1, in: 1...65536)
+    groups = try config.int("norm_num_groups", default: 32, in: 1...65536)
     middleAttention = try config.bool("mid_block_add_attention", default: true)
     usesPostQuantConvolution = try config.bool("use_post_quant_conv", default: true)
     scalingFactor = Float(try config.double("scaling_factor", default: 0.18215))

@@ -30,7 +30,7 @@ package struct CrossAttention: Sendable {
   ///   divide `width`.
   package init(_ weights: Weights, width: Int, contextWidth: Int, heads: Int, mixture: Mixture?) throws {
     guard heads > 0, width % heads == 0 else {
-      throw LayerError.headsDoNotDivide(layer: weights.prefix, channels: width, heads: heads)
+      throw LayerError.headsDoNotDivide(layer: weights.name, channels: width, heads: heads)
     }
     func projection(_ name: String, inputs: Int) throws -> MixableLayer<Linear> {
       try MixableLayer(

@@ -24,7 +24,9 @@ package struct UNet: Sendable {
   ///   - model: what the expert cache files this model's experts under.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `LayerError` for a configuration
   ///   that cannot be.
-  package init(_ weights: Weights, _ configuration: UNetConfiguration, model: String, cache: ExpertCache) throws {
+  package init(_ weights: Weights, _ configuration: UNetConfiguration, model: String, cache: ExpertCache)
+    throws
+  {
     self.configuration = configuration
     let first = configuration.down[0].width
     let blueprint = UNetBlueprint(

@@ -41,27 +41,20 @@ package struct UNetConfiguration: Sendable {
     if let name = try config.stringIfPresent("_class_name"), name != "UNet2DConditionModel" {
       throw refuse("_class_name", name)
     }
-    for (key, allowed) in Self.onlyWith {
-      let value = config.text(key) ?? allowed[0]
-      guard allowed.contains(value) else { throw refuse(key, value) }
-    }
-    let widths = try config.intArray("block_out_channels")
+    try config.refuse(Self.onlyWith)
+    let widths = try config.ints("block_out_channels", in: 1...65536)
     let count = widths.count
-    guard count > 0, widths.allSatisfy({ $0 > 0 }) else {
-      throw refuse("block_out_channels", "\(widths)")
-    }
+    guard (1...16).contains(count) else { throw refuse("block_out_channels", "\(widths)") }
     func perLevel(_ key: String, _ fallback: Int) throws -> [Int] {
-      let values = try config.intOrIntArray(key, default: fallback)
-      let list = values.count == 1 ? Array(repeating: values[0], count: count) : values
-      guard list.count == count, list.allSatisfy({ $0 > 0 }) else { throw refuse(key, "\(values)") }
-      return list
+      try config.intOrInts(key, count: count, default: fallback, in: 1...65536)
     }
     let layers = try perLevel("layers_per_block", 2)
     // What diffusers calls attention_head_dim is the number of heads, for historical reasons.
-    let heads = try perLevel(config.text("num_attention_heads") == nil ? "attention_head_dim" : "num_attention_heads", 8)
+    let heads = try perLevel(
+      config["num_attention_heads"] == nil ? "attention_head_dim" : "num_attention_heads", 8)
     let depths = try perLevel("transformer_layers_per_block", 1)
-    let downTypes = try config.stringArray("down_block_types")
-    let upTypes = try config.stringArray("up_block_types")
+    let downTypes = try config.strings("down_block_types")
+    let upTypes = try config.strings("up_block_types")
     guard downTypes.count == count else { throw refuse("down_block_types", "\(downTypes)") }
     guard upTypes.count == count else { throw refuse("up_block_types", "\(upTypes)") }
     down = try (0..<count).map { level in
@@ -82,53 +75,50 @@ package struct UNetConfiguration: Sendable {
         depth: attends ? depths[level] : 0)
     }
     middleDepth = depths[count - 1]
-    inputChannels = try config.int("in_channels", default: 4)
-    outputChannels = try config.int("out_channels", default: 4)
-    contextWidth = try config.int("cross_attention_dim", default: 1280)
-    groups = try config.int("norm_num_groups", default: 32)
+    inputChannels = try config.int("in_channels", default: 4, in: 1...65536)
+    outputChannels = try config.int("out_channels", default: 4, in: 1...65536)
+    contextWidth = try config.int("cross_attention_dim", default: 1280, in: 1...65536)
+    groups = try config.int("norm_num_groups", default: 32, in: 1...65536)
     epsilon = Float(try config.double("norm_eps", default: 1e-5))
     linearProjection = try config.bool("use_linear_projection", default: false)
     timestep = SinusoidalEmbedding(
       width: widths[0], cosinesFirst: try config.bool("flip_sin_to_cos", default: true),
       frequencyShift: Float(try config.double("freq_shift", default: 0)))
-    sampleSize = try config.int("sample_size", default: 64)
+    sampleSize = try config.int("sample_size", default: 64, in: 1...65536)
     mixture = try config.objectIfPresent("segmoe_config").map {
       try MixtureConfiguration($0, levels: count)
-    }
-    guard inputChannels > 0, outputChannels > 0, contextWidth > 0, groups > 0, sampleSize > 0 else {
-      throw refuse("in_channels, out_channels, cross_attention_dim, norm_num_groups, sample_size", "not positive")
     }
   }
 
   /// Keys that change what a UNet computes, with the values that this engine computes.
-  private static let onlyWith: [(key: String, allowed: [String])] = [
-    ("act_fn", ["silu", "swish"]),
-    ("addition_embed_type", ["null"]),
-    ("attention_type", ["default"]),
-    ("center_input_sample", ["false"]),
-    ("class_embed_type", ["null"]),
-    ("class_embeddings_concat", ["false"]),
-    ("conv_in_kernel", ["3"]),
-    ("conv_out_kernel", ["3"]),
-    ("cross_attention_norm", ["null"]),
-    ("downsample_padding", ["1"]),
-    ("dual_cross_attention", ["false"]),
-    ("encoder_hid_dim", ["null"]),
-    ("encoder_hid_dim_type", ["null"]),
-    ("mid_block_only_cross_attention", ["null", "false"]),
-    ("mid_block_scale_factor", ["1"]),
-    ("mid_block_type", ["UNetMidBlock2DCrossAttn"]),
-    ("num_class_embeds", ["null"]),
-    ("only_cross_attention", ["false"]),
-    ("resnet_out_scale_factor", ["1"]),
-    ("resnet_skip_time_act", ["false"]),
-    ("resnet_time_scale_shift", ["default"]),
-    ("reverse_transformer_layers_per_block", ["null"]),
-    ("time_cond_proj_dim", ["null"]),
-    ("time_embedding_act_fn", ["null"]),
-    ("time_embedding_dim", ["null"]),
-    ("time_embedding_type", ["positional"]),
-    ("timestep_post_act", ["null"]),
+  private static let onlyWith: [(key: String, allowed: [JSONValue])] = [
+    ("act_fn", [.string("silu"), .string("swish")]),
+    ("addition_embed_type", []),
+    ("attention_type", [.string("default")]),
+    ("center_input_sample", [.bool(false)]),
+    ("class_embed_type", []),
+    ("class_embeddings_concat", [.bool(false)]),
+    ("conv_in_kernel", [.integer(3), .number(3)]),
+    ("conv_out_kernel", [.integer(3), .number(3)]),
+    ("cross_attention_norm", []),
+    ("downsample_padding", [.integer(1), .number(1)]),
+    ("dual_cross_attention", [.bool(false)]),
+    ("encoder_hid_dim", []),
+    ("encoder_hid_dim_type", []),
+    ("mid_block_only_cross_attention", [.bool(false)]),
+    ("mid_block_scale_factor", [.integer(1), .number(1)]),
+    ("mid_block_type", [.string("UNetMidBlock2DCrossAttn")]),
+    ("num_class_embeds", []),
+    ("only_cross_attention", [.bool(false)]),
+    ("resnet_out_scale_factor", [.integer(1), .number(1)]),
+    ("resnet_skip_time_act", [.bool(false)]),
+    ("resnet_time_scale_shift", [.string("default")]),
+    ("reverse_transformer_layers_per_block", []),
+    ("time_cond_proj_dim", []),
+    ("time_embedding_act_fn", []),
+    ("time_embedding_dim", []),
+    ("time_embedding_type", [.string("positional")]),
+    ("timestep_post_act", []),
   ]
 
   private static func attends(
@@ -167,11 +157,13 @@ extension MixtureConfiguration {
     let perCall = try config.int("num_experts_per_tok", default: 1)
     guard down.0 >= 0, down.0 <= down.1, down.1 <= levels, up.0 >= 0, up.0 <= up.1, up.1 <= levels else {
       throw DiffusionError.unsupported(
-        file: config.path, key: "segmoe_config.down_idx/up_idx", value: "\(down) and \(up) of \(levels) blocks")
+        file: config.path, key: "segmoe_config.down_idx/up_idx",
+        value: "\(down) and \(up) of \(levels) blocks")
     }
     guard experts > 0, perCall > 0, perCall <= experts else {
       throw DiffusionError.unsupported(
-        file: config.path, key: "segmoe_config.num_experts_per_tok", value: "\(perCall) of \(experts) experts")
+        file: config.path, key: "segmoe_config.num_experts_per_tok", value: "\(perCall) of \(experts) experts"
+      )
     }
     self.init(
       experts: experts, expertsPerCall: perCall, layers: layers, downBlocks: down.0..<down.1,

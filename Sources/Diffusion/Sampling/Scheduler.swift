@@ -44,6 +44,20 @@ package enum SchedulerName: String, Sendable, CaseIterable {
       throw DiffusionError.setting(
         name: "steps", value: "\(steps)", allowed: "1...\(configuration.trainingSteps)")
     }
+    let offset = configuration.stepsOffset ?? 0
+    guard configuration.spacing != .linspace, configuration.spacing != .trailing else {
+      return try method(configuration, steps: steps)
+    }
+    // Leading spacing puts the first step at ratio·(steps − 1) + offset.
+    guard configuration.trainingSteps / steps * (steps - 1) + offset < configuration.trainingSteps else {
+      throw DiffusionError.setting(
+        name: "steps", value: "\(steps)",
+        allowed: "fewer than \(configuration.trainingSteps) with this model's steps_offset \(offset)")
+    }
+    return try method(configuration, steps: steps)
+  }
+
+  private func method(_ configuration: SchedulerConfiguration, steps: Int) throws -> any Scheduler {
     switch self {
     case .ddpm: return DDPMScheduler(configuration, steps: steps)
     case .ddim: return DDIMScheduler(configuration, steps: steps)
@@ -78,11 +92,11 @@ extension Scheduler {
 extension SchedulerConfiguration {
   /// Training timesteps to visit, noisiest first, as numpy computes them for DDPM and DDIM.
   /// - Parameter fallback: the spacing that the method has where the file names none.
-  func timesteps(_ steps: Int, fallback: Spacing, offsetLeading: Bool = true) -> [Int] {
+  func timesteps(_ steps: Int, fallback: Spacing) -> [Int] {
     switch spacing ?? fallback {
     case .leading:
       let ratio = trainingSteps / steps
-      return (0..<steps).reversed().map { $0 * ratio + (offsetLeading ? stepsOffset : 0) }
+      return (0..<steps).reversed().map { $0 * ratio + (stepsOffset ?? 0) }
     case .linspace:
       guard steps > 1 else { return [0] }
       return (0..<steps).reversed().map {
@@ -90,7 +104,8 @@ extension SchedulerConfiguration {
       }
     case .trailing:
       let ratio = Double(trainingSteps) / Double(steps)
-      return (0..<steps).map {
+      // numpy's arange counts like this; rounding can make it one more than asked.
+      return (0..<Int((Double(trainingSteps) / ratio).rounded(.up))).map {
         Int((Double(trainingSteps) - Double($0) * ratio).rounded(.toNearestOrEven)) - 1
       }
     }

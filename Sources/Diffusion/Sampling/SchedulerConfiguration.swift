@@ -24,10 +24,11 @@ package struct SchedulerConfiguration: Sendable, Equatable {
   package var betas: [Float]
   package var prediction: Prediction
   package var spacing: Spacing?
-  package var stepsOffset: Int
-  package var clipSample: Bool
+  /// nil where the file says nothing: then each method has its own default.
+  package var stepsOffset: Int?
+  package var clipSample: Bool?
   package var clipSampleRange: Float
-  package var setAlphaToOne: Bool
+  package var setAlphaToOne: Bool?
   package var rescaleZeroSNR: Bool
 
   /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for what no scheduler
@@ -37,15 +38,12 @@ package struct SchedulerConfiguration: Sendable, Equatable {
       .unsupported(file: config.path, key: key, value: value)
     }
     className = try config.string("_class_name", default: "PNDMScheduler")
-    trainingSteps = try config.int("num_train_timesteps", default: 1000)
-    guard (1...100_000).contains(trainingSteps) else {
-      throw refuse("num_train_timesteps", "\(trainingSteps)")
-    }
+    trainingSteps = try config.int("num_train_timesteps", default: 1000, in: 1...100_000)
     rescaleZeroSNR = try config.bool("rescale_betas_zero_snr", default: false)
     let schedule = try config.string("beta_schedule", default: "linear")
     let start = Float(try config.double("beta_start", default: 0.0001))
     let end = Float(try config.double("beta_end", default: 0.02))
-    if let trained = try config.doubleArrayIfPresent("trained_betas") {
+    if let trained = try config.doublesIfPresent("trained_betas") {
       betas = trained.map { Float($0) }
     } else {
       guard let made = Self.betas(schedule, from: start, to: end, count: trainingSteps) else {
@@ -66,21 +64,21 @@ package struct SchedulerConfiguration: Sendable, Equatable {
       guard let spacing = Spacing(rawValue: $0) else { throw refuse("timestep_spacing", $0) }
       return spacing
     }
-    stepsOffset = try config.int("steps_offset", default: 0)
-    clipSample = try config.bool("clip_sample", default: true)
+    stepsOffset = try config.intIfPresent("steps_offset", in: 0...1000)
+    clipSample = try config.boolIfPresent("clip_sample")
     clipSampleRange = Float(try config.double("clip_sample_range", default: 1))
-    setAlphaToOne = try config.bool("set_alpha_to_one", default: true)
-    for (key, allowed) in Self.onlyWith {
-      let value = config.text(key) ?? allowed[0]
-      guard allowed.contains(value) else { throw refuse(key, value) }
-    }
+    setAlphaToOne = try config.boolIfPresent("set_alpha_to_one")
+    try config.refuse(Self.onlyWith)
   }
 
-  /// What the SD pipelines of diffusers force whatever the file says.
-  package func forStableDiffusion() -> SchedulerConfiguration {
+  /// What the SD pipelines of diffusers make of it: `clip_sample` off and `steps_offset` 1.
+  ///
+  /// The model's own scheduler is so changed whatever its file says. One chosen by name is made by
+  /// `from_config`, which hands on what the file says, changed so, but not what it leaves out.
+  package func forStableDiffusion(ownMethod: Bool) -> SchedulerConfiguration {
     var copy = self
-    copy.clipSample = false
-    copy.stepsOffset = 1
+    if ownMethod || clipSample != nil { copy.clipSample = false }
+    if ownMethod || stepsOffset != nil { copy.stepsOffset = 1 }
     return copy
   }
 
@@ -93,17 +91,18 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     }
   }
 
-  private static let onlyWith: [(key: String, allowed: [String])] = [
-    ("thresholding", ["false"]),
-    ("use_karras_sigmas", ["false", "null"]),
-    ("use_exponential_sigmas", ["false", "null"]),
-    ("use_beta_sigmas", ["false", "null"]),
-    ("variance_type", ["fixed_small"]),
-    ("timestep_type", ["discrete"]),
-    ("interpolation_type", ["linear"]),
-    ("sigma_min", ["null"]),
-    ("sigma_max", ["null"]),
-    ("final_sigmas_type", ["zero"]),
+  /// Keys that change what a method computes, with the values that the methods here compute.
+  private static let onlyWith: [(key: String, allowed: [JSONValue])] = [
+    ("thresholding", [.bool(false)]),
+    ("use_karras_sigmas", [.bool(false)]),
+    ("use_exponential_sigmas", [.bool(false)]),
+    ("use_beta_sigmas", [.bool(false)]),
+    ("variance_type", [.string("fixed_small")]),
+    ("timestep_type", [.string("discrete")]),
+    ("interpolation_type", [.string("linear")]),
+    ("sigma_min", []),
+    ("sigma_max", []),
+    ("final_sigmas_type", [.string("zero")]),
   ]
 
   /// Betas by the name of their schedule, in 32-bit steps as torch makes them.

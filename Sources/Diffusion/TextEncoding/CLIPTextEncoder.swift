@@ -16,30 +16,23 @@ package struct CLIPTextConfiguration: Sendable {
   /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for another kind
   ///   of encoder or an unknown activation.
   package init(_ config: ConfigObject) throws {
-    if let architectures = try config.stringArrayIfPresent("architectures"),
+    if let architectures = try config.stringsIfPresent("architectures"),
       let other = architectures.first(where: { !$0.hasPrefix("CLIPTextModel") })
     {
       throw DiffusionError.unsupported(file: config.path, key: "architectures", value: other)
     }
-    vocabulary = try config.int("vocab_size", default: 49408)
-    width = try config.int("hidden_size", default: 512)
-    innerWidth = try config.int("intermediate_size", default: 2048)
-    layers = try config.int("num_hidden_layers", default: 12)
-    heads = try config.int("num_attention_heads", default: 8)
-    positions = try config.int("max_position_embeddings", default: 77)
+    vocabulary = try config.int("vocab_size", default: 49408, in: 1...10_000_000)
+    width = try config.int("hidden_size", default: 512, in: 1...10_000_000)
+    innerWidth = try config.int("intermediate_size", default: 2048, in: 1...10_000_000)
+    layers = try config.int("num_hidden_layers", default: 12, in: 1...10_000_000)
+    heads = try config.int("num_attention_heads", default: 8, in: 1...10_000_000)
+    positions = try config.int("max_position_embeddings", default: 77, in: 1...10_000_000)
     epsilon = Float(try config.double("layer_norm_eps", default: 1e-5))
     switch try config.string("hidden_act", default: "quick_gelu") {
     case "quick_gelu": activation = .quickGELU
     case "gelu": activation = .gelu
     case let other:
       throw DiffusionError.unsupported(file: config.path, key: "hidden_act", value: other)
-    }
-    for (key, value) in [
-      ("vocab_size", vocabulary), ("hidden_size", width), ("intermediate_size", innerWidth),
-      ("num_hidden_layers", layers), ("num_attention_heads", heads),
-      ("max_position_embeddings", positions),
-    ] where value <= 0 {
-      throw DiffusionError.unsupported(file: config.path, key: key, value: "\(value)")
     }
   }
 }
@@ -131,7 +124,7 @@ struct CLIPTextLayer: Sendable {
     let width = configuration.width
     guard width % configuration.heads == 0 else {
       throw LayerError.headsDoNotDivide(
-        layer: weights.prefix, channels: width, heads: configuration.heads)
+        layer: weights.name, channels: width, heads: configuration.heads)
     }
     norm1 = try LayerNorm(weights["layer_norm1"], channels: width, epsilon: configuration.epsilon)
     query = try Linear(weights["self_attn.q_proj"], inputs: width, outputs: width)
