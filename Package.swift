@@ -13,6 +13,9 @@ let kernels: [CSetting] = [
   .unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"])
 ]
 
+/// Plain C that only adapts a library; the configuration decides how far it is optimized.
+let shim: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
+
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -53,7 +56,8 @@ let package = Package(
     library("Checkpoints", ["Tensors", "CKernels"]),
     library("Layers", ["Checkpoints", "Tensors"]),
     library("Experts", ["Layers", "Checkpoints", "Tensors"]),
-    library("Images", ["CPNG"]),
+    .target(name: "CPNGShim", dependencies: ["CPNG"], cSettings: shim),
+    library("Images", ["CPNGShim"]),
     library("Configuration", ["CYAML"]),
     library("Diffusion", ["Experts", "Layers", "Checkpoints", "Tensors", "Images"]),
     library("Merging", ["Diffusion", "Configuration", "Experts", "Checkpoints", "Tensors"]),
