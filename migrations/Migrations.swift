@@ -1,1 +1,26 @@
-package enum MigrationFiles {}
+/// One step of the schema: the SQL that leads from schema `number - 1` to `number`.
+package struct Migration: Sendable {
+  /// The schema that the database has afterwards, kept in `PRAGMA user_version`; the first is 1.
+  package let number: Int
+
+  /// What the file is called under `migrations/sql`, for messages.
+  package let name: String
+
+  /// The file's text: several statements, no transaction control.
+  package let sql: String
+
+  /// Every migration in order. A file once released never changes; a new schema is a new file.
+  package static let all: [Migration] = [
+    Migration(number: 1, name: "0001_queue", bytes: PackageResources._001_queue_sql)
+  ]
+
+  /// The schema this build reads and writes.
+  package static let latest = all.count
+
+  // The files come embedded in the binary, so that a binary can never meet the wrong ones.
+  private init(number: Int, name: String, bytes: [UInt8]) {
+    self.number = number
+    self.name = name
+    self.sql = String(decoding: bytes, as: UTF8.self)
+  }
+}

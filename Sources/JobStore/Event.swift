@@ -1,0 +1,57 @@
+import GRDB
+
+/// Something that happened: a row of the table `events`.
+package struct Event: Sendable, Equatable {
+  /// What can happen.
+  package enum Kind: String, Sendable, CaseIterable {
+    case enqueued, claimed, lost, retrying, done, failed, cancelled, retried, paused, resumed, reordered
+    case givenBack = "given_back"
+    case cancelRequested = "cancel_requested"
+    case modelHeld = "model_held"
+    case modelReleased = "model_released"
+    case workerStarted = "worker_started"
+    case workerStopped = "worker_stopped"
+  }
+
+  package var at: Milliseconds
+  /// Nil: about no batch in particular.
+  package var batch: Int64?
+  /// Nil: about the whole batch, or the queue.
+  package var job: Int64?
+  package var worker: String?
+  package var kind: Kind
+  /// More, in words.
+  package var detail: String?
+
+  init(
+    _ kind: Kind, at: Milliseconds, batch: Int64? = nil, job: Int64? = nil, worker: String? = nil,
+    detail: String? = nil
+  ) {
+    self.kind = kind
+    self.at = at
+    self.batch = batch
+    self.job = job
+    self.worker = worker
+    self.detail = detail
+  }
+
+  /// - Throws: `JobStoreError.damagedRow`
+  init(row: Row) throws {
+    let reader = RowReader(row: row, table: "events")
+    at = try reader.value("at")
+    batch = try reader.optional("batch")
+    job = try reader.optional("job")
+    worker = try reader.optional("worker")
+    kind = try reader.word("what")
+    detail = try reader.optional("detail")
+  }
+}
+
+extension Database {
+  /// Writes an event within the running transaction.
+  func record(_ event: Event) throws {
+    try cachedStatement(
+      sql: "INSERT INTO events (at, batch, job, worker, what, detail) VALUES (?, ?, ?, ?, ?, ?)"
+    ).execute(arguments: [event.at, event.batch, event.job, event.worker, event.kind.rawValue, event.detail])
+  }
+}

@@ -1,0 +1,83 @@
+import GRDB
+
+/// A finished picture: a row of the table `images`.
+package struct ImageRecord: Sendable, Equatable {
+  /// 0 … count - 1.
+  package var index: Int
+  /// Absolute.
+  package var path: String
+  package var seed: Int64
+  /// Pixels.
+  package var width: Int
+  /// Pixels.
+  package var height: Int
+  /// SHA-256 of the file, 64 hexadecimal digits.
+  package var digest: String
+  /// Size of the file.
+  package var bytes: Int64
+  /// From its first step to its file.
+  package var seconds: Double
+
+  package init(
+    index: Int, path: String, seed: Int64, width: Int, height: Int, digest: String, bytes: Int64,
+    seconds: Double
+  ) {
+    self.index = index
+    self.path = path
+    self.seed = seed
+    self.width = width
+    self.height = height
+    self.digest = digest
+    self.bytes = bytes
+    self.seconds = seconds
+  }
+
+  /// - Throws: `JobStoreError.damagedRow`
+  init(row: Row) throws {
+    let reader = RowReader(row: row, table: "images")
+    index = try reader.value("number")
+    path = try reader.value("path")
+    seed = try reader.value("seed")
+    width = try reader.value("width")
+    height = try reader.value("height")
+    digest = try reader.value("digest")
+    bytes = try reader.value("bytes")
+    seconds = try reader.value("seconds")
+  }
+}
+
+/// Where an image of a running job is: a row of the table `progress`.
+package struct ImageProgress: Sendable, Equatable {
+  /// 0 … count - 1.
+  package var index: Int
+  package var phase: RenderPhase
+  /// Finished steps.
+  package var step: Int
+  package var steps: Int
+  package var secondsPerStep: Double?
+  /// When this image will probably be done.
+  package var expectedEnd: Milliseconds?
+
+  package init(
+    index: Int, phase: RenderPhase, step: Int, steps: Int, secondsPerStep: Double? = nil,
+    expectedEnd: Milliseconds? = nil
+  ) {
+    self.index = index
+    self.phase = phase
+    self.step = step
+    self.steps = steps
+    self.secondsPerStep = secondsPerStep
+    self.expectedEnd = expectedEnd
+  }
+
+  /// - Throws: `JobStoreError.damagedRow`
+  init(row: Row) throws {
+    let reader = RowReader(row: row, table: "progress")
+    index = try reader.value("number")
+    phase = try reader.word("phase")
+    step = try reader.value("step")
+    steps = try reader.value("steps")
+    secondsPerStep = try reader.optional("seconds_per_step")
+    expectedEnd = try reader.optional("expected_end")
+  }
+}

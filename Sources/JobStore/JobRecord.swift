@@ -1,0 +1,150 @@
+import Foundation
+import GRDB
+
+/// A row of the table `jobs`, all of it.
+package struct JobRecord: Sendable, Equatable {
+  package var id: Int64
+  package var batch: Int64
+  /// The batch's name.
+  package var batchName: String
+  package var state: JobState
+  package var request: JobRequest
+  /// Claims that count against `request.maxAttempts`.
+  package var attempts: Int
+  /// Attempts that ended with the worker gone.
+  package var losses: Int
+  /// Its batch is paused.
+  package var isPaused: Bool
+  /// Its model is held by the circuit breaker.
+  package var isModelHeld: Bool
+  /// The worker that renders it.
+  package var worker: String?
+  package var leaseExpires: Milliseconds?
+  package var cancelRequested: Bool
+  package var createdAt: Milliseconds
+  package var startedAt: Milliseconds?
+  package var finishedAt: Milliseconds?
+  /// The last attempt's error; there while a retry waits.
+  package var error: String?
+  package var errorKind: FailureKind?
+  /// SHA-256 of the weights that rendered it, hexadecimal.
+  package var modelDigest: String?
+  /// Once done.
+  package var statistics: RenderStatistics?
+}
+
+/// What rendering a job took.
+package struct RenderStatistics: Sendable, Equatable {
+  /// Expert cache, this job alone.
+  package var cacheHits: Int64 = 0
+  package var cacheMisses: Int64 = 0
+  package var cacheEvictions: Int64 = 0
+  /// From disk into the cache.
+  package var bytesRead: Int64 = 0
+  /// Milliseconds spent waiting for experts.
+  package var stall: Milliseconds = 0
+  /// Resident bytes at their highest.
+  package var peakBytes: Int64 = 0
+
+  package init() {}
+}
+
+extension JobRecord {
+  /// Columns for `init(row:)`; `FROM jobs j JOIN batches b ON b.id = j.batch`.
+  static let columns = "j.*, b.name AS batch_name"
+
+  /// - Throws: `JobStoreError.damagedRow`
+  init(row: Row) throws {
+    let reader = RowReader(row: row, table: "jobs")
+    id = try reader.value("id")
+    batch = try reader.value("batch")
+    batchName = try reader.value("batch_name")
+    state = try reader.word("state")
+    request = try JobRequest(reader)
+    attempts = try reader.value("attempts")
+    losses = try reader.value("losses")
+    let held: Int = try reader.value("held")
+    isPaused = held & Hold.batch.rawValue != 0
+    isModelHeld = held & Hold.model.rawValue != 0
+    worker = try reader.optional("lease_owner")
+    leaseExpires = try reader.optional("lease_expires")
+    cancelRequested = try reader.value("cancel_requested")
+    createdAt = try reader.value("created_at")
+    startedAt = try reader.optional("started_at")
+    finishedAt = try reader.optional("finished_at")
+    error = try reader.optional("error")
+    errorKind = try reader.optionalWord("error_kind")
+    modelDigest = try reader.optional("model_digest")
+    statistics = try RenderStatistics(reader)
+  }
+}
+
+/// The bits of `jobs.held`: why a queued job is not claimed.
+enum Hold: Int {
+  case batch = 1
+  case model = 2
+}
+
+extension RenderStatistics {
+  fileprivate init?(_ reader: RowReader) throws {
+    guard let hits: Int64 = try reader.optional("cache_hits") else { return nil }
+    cacheHits = hits
+    cacheMisses = try reader.optional("cache_misses") ?? 0
+    cacheEvictions = try reader.optional("cache_evictions") ?? 0
+    bytesRead = try reader.optional("bytes_read") ?? 0
+    stall = try reader.optional("stall_ms") ?? 0
+    peakBytes = try reader.optional("peak_bytes") ?? 0
+  }
+}
+
+extension JobRequest {
+  fileprivate init(_ reader: RowReader) throws {
+    prompt = try reader.value("prompt")
+    settings = try RenderSettings(reader)
+    priority = try reader.value("priority")
+    runAfter = try reader.optional("run_after")
+    maxAttempts = try reader.value("max_attempts")
+  }
+}
+
+extension RenderSettings {
+  fileprivate init(_ reader: RowReader) throws {
+    model = try reader.value("model")
+    negativePrompt = try reader.value("negative_prompt")
+    width = try reader.value("width")
+    height = try reader.value("height")
+    steps = try reader.value("steps")
+    guidance = try reader.value("guidance")
+    scheduler = try reader.optionalWord("scheduler")
+    seed = try reader.value("seed")
+    count = try reader.value("count")
+    precision = try reader.word("precision")
+    loras = try LoRAReference.list(fromJSON: reader.value("loras"))
+    initImage = try reader.optional("init_image")
+    strength = try reader.optional("strength")
+    mask = try reader.optional("mask")
+    memoryBudget = try reader.optional("memory_budget")
+  }
+}
+
+extension LoRAReference {
+  static func list(fromJSON text: String) throws -> [LoRAReference] {
+    if text == "[]" { return [] }
+    do {
+      return try JSONDecoder().decode([LoRAReference].self, from: Data(text.utf8))
+    } catch {
+      throw JobStoreError.damagedRow(table: "jobs", column: "loras", value: text)
+    }
+  }
+
+  static func json(_ list: [LoRAReference]) throws -> String {
+    if list.isEmpty { return "[]" }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    do {
+      return String(decoding: try encoder.encode(list), as: UTF8.self)
+    } catch {
+      throw JobStoreError.invalidSetting(name: "loras", value: "\(list)", rule: "use finite weights")
+    }
+  }
+}

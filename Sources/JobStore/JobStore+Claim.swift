@@ -1,0 +1,172 @@
+import Foundation
+import GRDB
+
+extension JobStore {
+  /// How far, counted in job numbers, a job whose model is loaded may overtake one of the same priority
+  /// whose model is not. It bounds the wait: no job is overtaken by more than this many.
+  package static let overtakingWindow: Int64 = 256
+
+  /// A job is set aside as failed after losing its worker this often ("poison"): it probably kills it.
+  package static let lossLimit = 3
+
+  /// Takes the next job: the highest priority first, then the lowest number, of those that are due and
+  /// neither paused nor held. Jobs whose lease ran out are freed first. The attempt counts from now.
+  ///
+  /// A row that can't be right (mended by hand, or beyond `limits`) fails as bad input, and the next is taken.
+  /// - Parameters:
+  ///   - worker: The name it registered with.
+  ///   - lease: Seconds until the job is free again unless the lease is renewed.
+  ///   - preferredModels: Models in memory, as in `settings.model`; see `overtakingWindow`.
+  ///   - limits: What a request may ask for.
+  /// - Returns: Nil when nothing is due.
+  package func claim(
+    worker: String, lease seconds: Double, preferredModels: [String] = [],
+    limits: RenderLimits = RenderLimits()
+  ) throws -> ClaimedJob? {
+    try write { db, now in
+      try freeExpired(db, now)
+      try releaseDue(db, now)
+      while let row = try claimRow(worker, expires: now + seconds.asMilliseconds, preferredModels, db, now) {
+        let reader = RowReader(row: row, table: "jobs")
+        let id: Int64 = try reader.value("id")
+        let batch: Int64 = try reader.value("batch")
+        let lease = Lease(job: id, worker: worker, claim: try reader.value("claims"))
+        do {
+          let job = try job(id, db)
+          try job.request.validate(limits: limits)
+          try db.record(
+            Event(
+              .claimed, at: now, batch: batch, job: id, worker: worker,
+              detail: "attempt \(job.attempts) of \(job.request.maxAttempts)"))
+          return ClaimedJob(lease: lease, job: job)
+        } catch let error as JobStoreError {
+          let failure = Failure(message: error.description, kind: .badInput)
+          try end(lease, batch: batch, .failed, failure, db, now)
+        }
+      }
+      return nil
+    }
+  }
+
+  /// When `claim` may find something that no commit announces: a run-after time, a lease, or a model's hold
+  /// that runs out. Nil: never. Wake at this time, or when `dataVersion` changes.
+  package func nextDue() throws -> Milliseconds? {
+    try read { db in
+      try Int64.fetchOne(
+        db.cachedStatement(
+          sql: """
+            SELECT min(at) FROM (
+              SELECT min(run_after) AS at FROM jobs WHERE state = 'queued' AND run_after IS NOT NULL
+              UNION ALL SELECT min(lease_expires) FROM jobs WHERE state = 'running'
+              UNION ALL SELECT min(held_until) FROM models WHERE held_until IS NOT NULL)
+            """))
+    }
+  }
+
+  /// Puts back (or sets aside) the jobs of workers that stopped renewing their leases.
+  private func freeExpired(_ db: Database, _ now: Milliseconds) throws {
+    let expired = try Row.fetchAll(
+      db.cachedStatement(
+        sql: """
+          SELECT id, batch, lease_owner, attempts, max_attempts, losses, cancel_requested
+          FROM jobs WHERE state = 'running' AND lease_expires <= ?
+          """),
+      arguments: [now])
+    for row in expired { try free(row, db, now) }
+  }
+
+  /// Ends an attempt whose worker is gone. The row has the columns selected above.
+  func free(_ row: Row, _ db: Database, _ now: Milliseconds) throws {
+    let reader = RowReader(row: row, table: "jobs")
+    let id: Int64 = try reader.value("id")
+    let batch: Int64 = try reader.value("batch")
+    let worker: String? = try reader.optional("lease_owner")
+    let attempts: Int = try reader.value("attempts")
+    let maxAttempts: Int = try reader.value("max_attempts")
+    let losses: Int = try reader.value("losses") + 1
+    let message = "worker \(worker ?? "?") vanished while rendering it (crash, kill or hang), \(losses) times so far"
+
+    let state: JobState
+    if try reader.value("cancel_requested") {
+      state = .cancelled
+    } else if losses >= Self.lossLimit || attempts >= maxAttempts {
+      state = .failed
+    } else {
+      state = .queued
+    }
+    try db.cachedStatement(
+      sql: """
+        UPDATE jobs SET state = ?1, lease_owner = NULL, lease_expires = NULL, losses = ?2,
+          error = ?3, error_kind = 'lost', finished_at = iif(?1 = 'queued', NULL, ?4)
+        WHERE id = ?5
+        """
+    ).execute(arguments: [state.rawValue, losses, message, now, id])
+    try forgetProgress(id, db)
+    try db.record(Event(.lost, at: now, batch: batch, job: id, worker: worker))
+    switch state {
+    case .failed:
+      let detail = "set aside after \(losses) losses and \(attempts) attempts: \(message)"
+      try db.record(Event(.failed, at: now, batch: batch, job: id, worker: worker, detail: detail))
+    case .cancelled:
+      try db.record(Event(.cancelled, at: now, batch: batch, job: id, worker: worker))
+    case .queued, .running, .done: break
+    }
+  }
+
+  /// Lets jobs whose run-after time has come, and models whose hold is over, into the index of the claim.
+  private func releaseDue(_ db: Database, _ now: Milliseconds) throws {
+    try db.cachedStatement(
+      sql: """
+        UPDATE jobs SET run_after = NULL
+        WHERE state = 'queued' AND run_after IS NOT NULL AND run_after <= ?
+        """
+    ).execute(arguments: [now])
+    let models = try String.fetchAll(
+      db.cachedStatement(sql: "SELECT name FROM models WHERE held_until IS NOT NULL AND held_until <= ?"),
+      arguments: [now])
+    for model in models { try release(model: model, db, now) }
+  }
+
+  private func claimRow(
+    _ worker: String, expires: Milliseconds, _ preferredModels: [String], _ db: Database, _ now: Milliseconds
+  ) throws -> Row? {
+    let models = String(decoding: try JSONEncoder().encode(preferredModels), as: UTF8.self)
+    let claim = try db.cachedStatement(
+      sql: """
+        WITH head AS MATERIALIZED (
+          SELECT id, priority FROM jobs
+          WHERE state = 'queued' AND run_after IS NULL AND held = 0
+            AND NOT (SELECT paused FROM queue)
+          ORDER BY priority DESC, id LIMIT 1)
+        UPDATE jobs
+        SET state = 'running', attempts = attempts + 1, claims = claims + 1,
+            lease_owner = ?1, lease_expires = ?2, started_at = ?3
+        WHERE id = (
+          SELECT coalesce(
+            (SELECT id FROM jobs INDEXED BY jobs_due_by_model
+             WHERE state = 'queued' AND run_after IS NULL AND held = 0
+               AND priority = (SELECT priority FROM head)
+               AND model IN (SELECT value FROM json_each(?4))
+               AND id <= (SELECT id FROM head) + \(Self.overtakingWindow)
+             ORDER BY id LIMIT 1),
+            (SELECT id FROM head)))
+        RETURNING id, batch, claims
+        """)
+    return try Row.fetchOne(claim, arguments: [worker, expires, now, models])
+  }
+
+  /// One job with all its columns.
+  func job(_ id: Int64, _ db: Database) throws -> JobRecord {
+    let row = try Row.fetchOne(
+      db.cachedStatement(
+        sql: "SELECT \(JobRecord.columns) FROM jobs j JOIN batches b ON b.id = j.batch WHERE j.id = ?"),
+      arguments: [id])
+    guard let row else { throw JobStoreError.notFound(thing: "job", id: "\(id)") }
+    return try JobRecord(row: row)
+  }
+
+  /// Progress is about an attempt; the next one starts afresh.
+  func forgetProgress(_ job: Int64, _ db: Database) throws {
+    try db.cachedStatement(sql: "DELETE FROM progress WHERE job = ?").execute(arguments: [job])
+  }
+}

@@ -1,0 +1,160 @@
+import GRDB
+
+/// What a batch is called.
+package struct BatchRequest: Sendable, Equatable {
+  /// For people; nil: "batch-" and its number. May become a folder's name.
+  package var name: String?
+  /// Idempotency key: enqueueing again with the same key gives the batch that is there already.
+  package var key: String?
+
+  package init(name: String? = nil, key: String? = nil) {
+    self.name = name
+    self.key = key
+  }
+
+  /// - Throws: `JobStoreError.invalidSetting`
+  package func validate() throws {
+    if let name {
+      let isPlain = !name.isEmpty && name.utf8.count <= 100 && !name.hasPrefix(".")
+        && name.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control && $0 != "/" }
+      guard isPlain else {
+        throw JobStoreError.invalidSetting(
+          name: "name", value: "'\(name.prefix(40))'",
+          rule: "use 1 to 100 bytes without '/' and control characters, not starting with a dot")
+      }
+    }
+    if let key {
+      guard !key.isEmpty, key.utf8.count <= 200, !key.utf8.contains(0) else {
+        throw JobStoreError.invalidSetting(
+          name: "key", value: "'\(key.prefix(40))'", rule: "use 1 to 200 bytes")
+      }
+    }
+  }
+}
+
+/// What enqueueing came to.
+package struct EnqueuedBatch: Sendable, Equatable {
+  package var batch: Int64
+  /// The jobs' numbers, one a request, in order.
+  package var jobs: ClosedRange<Int64>
+  /// False when the key was known and the batch was there already.
+  package var isNew: Bool
+}
+
+extension JobStore {
+  /// Puts a batch of requests into the queue: all of them or, on any error, none.
+  ///
+  /// Requests are taken one at a time and kept in a temporary table first, so memory stays flat and nobody
+  /// waits for a slow source; then one short transaction copies them over. Seeds are kept as given.
+  /// - Parameter next: The next request, nil at the end; its errors end the enqueue and come through.
+  /// - Throws: `JobStoreError.invalidSetting`, `.emptyBatch`, `.keyReused`, `.diskFull`, …
+  package func enqueue(_ batch: BatchRequest, next: () throws -> JobRequest?) throws -> EnqueuedBatch {
+    try batch.validate()
+    return try translated {
+      try connection.writeWithoutTransaction { db in
+        try db.execute(sql: "CREATE TEMP TABLE IF NOT EXISTS incoming (\(Self.incomingColumns))")
+        try db.execute(sql: "DELETE FROM temp.incoming")
+        let incoming = try stage(next, db)
+        guard incoming.count > 0 else { throw JobStoreError.emptyBatch }
+        var enqueued: EnqueuedBatch?
+        try db.inTransaction(.immediate) {
+          enqueued = try insert(batch, incoming, db)
+          return .commit
+        }
+        try db.execute(sql: "DELETE FROM temp.incoming")
+        guard let enqueued else { throw JobStoreError.emptyBatch }
+        return enqueued
+      }
+    }
+  }
+
+  /// The same for requests that are at hand.
+  package func enqueue(_ batch: BatchRequest, requests: some Sequence<JobRequest>) throws -> EnqueuedBatch {
+    var iterator = requests.makeIterator()
+    return try enqueue(batch) { iterator.next() }
+  }
+
+  private struct Incoming {
+    var count: Int64 = 0
+    var fingerprint = Fingerprint()
+  }
+
+  /// The columns of `jobs` that a request fills.
+  private static let incomingColumns = """
+    model, prompt, negative_prompt, width, height, steps, guidance, scheduler, seed, count, precision, \
+    loras, init_image, strength, mask, memory_budget, priority, run_after, max_attempts
+    """
+
+  private func stage(_ next: () throws -> JobRequest?, _ db: Database) throws -> Incoming {
+    var incoming = Incoming()
+    // Writes to the temporary database only: the queue stays unlocked however long this takes.
+    try db.inTransaction(.deferred) {
+      let insert = try db.cachedStatement(
+        sql: """
+          INSERT INTO temp.incoming (\(Self.incomingColumns))
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          """)
+      while let request = try next() {
+        try request.validate()
+        let settings = request.settings
+        let loras = try LoRAReference.json(settings.loras)
+        incoming.count += 1
+        incoming.fingerprint.add(request, loras: loras)
+        try insert.execute(arguments: [
+          settings.model, request.prompt, settings.negativePrompt, settings.width, settings.height,
+          settings.steps, settings.guidance, settings.scheduler?.rawValue, settings.seed, settings.count,
+          settings.precision.rawValue, loras, settings.initImage, settings.strength, settings.mask,
+          settings.memoryBudget, request.priority, request.runAfter, request.maxAttempts,
+        ])
+      }
+      return .commit
+    }
+    return incoming
+  }
+
+  private func insert(_ batch: BatchRequest, _ incoming: Incoming, _ db: Database) throws -> EnqueuedBatch {
+    let now = clock().milliseconds
+    if let key = batch.key, let known = try known(key, incoming, db) { return known }
+
+    let last: Int64 = try Int64.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'jobs'") ?? 0
+    let jobs = (last + 1)...(last + incoming.count)
+    try db.execute(
+      sql: """
+        INSERT INTO batches (name, key, fingerprint, created_at, first_job, last_job)
+        VALUES (coalesce(?, ''), ?, ?, ?, ?, ?)
+        """,
+      arguments: [
+        batch.name, batch.key, incoming.fingerprint.value, now, jobs.lowerBound, jobs.upperBound,
+      ])
+    let id = db.lastInsertedRowID
+    if batch.name == nil {
+      try db.execute(sql: "UPDATE batches SET name = 'batch-' || id WHERE id = ?", arguments: [id])
+    }
+    try db.execute(
+      sql: """
+        INSERT INTO jobs (id, batch, created_at, held, \(Self.incomingColumns))
+        SELECT ? + rowid, ?, ?,
+               iif(model IN (SELECT name FROM models WHERE held_until IS NOT NULL), \(Hold.model.rawValue), 0),
+               \(Self.incomingColumns)
+        FROM temp.incoming ORDER BY rowid
+        """,
+      arguments: [last, id, now])
+    try db.record(Event(.enqueued, at: now, batch: id, detail: "\(incoming.count) jobs"))
+    return EnqueuedBatch(batch: id, jobs: jobs, isNew: true)
+  }
+
+  private func known(_ key: String, _ incoming: Incoming, _ db: Database) throws -> EnqueuedBatch? {
+    guard
+      let row = try Row.fetchOne(
+        db, sql: "SELECT id, fingerprint, first_job, last_job FROM batches WHERE key = ?", arguments: [key])
+    else { return nil }
+    let reader = RowReader(row: row, table: "batches")
+    let id: Int64 = try reader.value("id")
+    let first: Int64 = try reader.value("first_job")
+    let last: Int64 = try reader.value("last_job")
+    guard try reader.value("fingerprint") == incoming.fingerprint.value, first <= last else {
+      throw JobStoreError.keyReused(key: key, batch: id)
+    }
+    return EnqueuedBatch(batch: id, jobs: first...last, isNew: false)
+  }
+}

@@ -1,0 +1,67 @@
+import GRDB
+
+extension JobStore {
+  /// Keeps the job for another `seconds`. Call it at a third of the lease, from a thread that rendering
+  /// cannot starve. Not durable (`writeLightly`): a power cut ends the lease anyway.
+  /// - Throws: `JobStoreError.leaseLost`
+  @discardableResult
+  package func renew(_ lease: Lease, for seconds: Double) throws -> Instruction {
+    try writeLightly { db, now in
+      let row = try Row.fetchOne(
+        db.cachedStatement(
+          sql: """
+            UPDATE jobs SET lease_expires = ?
+            WHERE id = ? AND claims = ? AND lease_owner = ? AND state = 'running'
+            RETURNING cancel_requested
+            """),
+        arguments: [now + seconds.asMilliseconds, lease.job, lease.claim, lease.worker])
+      return try instruction(row, lease)
+    }
+  }
+
+  /// Says where one image is; call it at every step. Not durable, so it costs no fsync.
+  /// - Throws: `JobStoreError.leaseLost`
+  @discardableResult
+  package func report(_ progress: ImageProgress, _ lease: Lease) throws -> Instruction {
+    try writeLightly { db, now in
+      let instruction = try standing(lease, db)
+      try db.cachedStatement(
+        sql: """
+          INSERT INTO progress (job, number, phase, step, steps, seconds_per_step, expected_end, updated_at)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+          ON CONFLICT DO UPDATE SET phase = excluded.phase, step = excluded.step, steps = excluded.steps,
+            seconds_per_step = excluded.seconds_per_step, expected_end = excluded.expected_end,
+            updated_at = excluded.updated_at
+          """
+      ).execute(arguments: [
+        lease.job, progress.index, progress.phase.rawValue, progress.step, progress.steps,
+        progress.secondsPerStep, progress.expectedEnd, now,
+      ])
+      return instruction
+    }
+  }
+
+  /// Asks, without writing anything, whether to go on.
+  /// - Throws: `JobStoreError.leaseLost`
+  package func instruction(_ lease: Lease) throws -> Instruction {
+    try read { db in try standing(lease, db) }
+  }
+
+  /// Checks within a transaction that the lease still holds.
+  func standing(_ lease: Lease, _ db: Database) throws -> Instruction {
+    let row = try Row.fetchOne(
+      db.cachedStatement(
+        sql: """
+          SELECT cancel_requested FROM jobs
+          WHERE id = ? AND claims = ? AND lease_owner = ? AND state = 'running'
+          """),
+      arguments: [lease.job, lease.claim, lease.worker])
+    return try instruction(row, lease)
+  }
+
+  private func instruction(_ row: Row?, _ lease: Lease) throws -> Instruction {
+    guard let row else { throw JobStoreError.leaseLost(job: lease.job, worker: lease.worker) }
+    let reader = RowReader(row: row, table: "jobs")
+    return try reader.value("cancel_requested") ? .cancel : .carryOn
+  }
+}

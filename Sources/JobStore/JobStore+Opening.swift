@@ -1,0 +1,146 @@
+import Foundation
+import GRDB
+import Migrations
+
+extension JobStore {
+  /// Marks the file as ours: "SGMO" in `PRAGMA application_id`.
+  static let applicationID = 0x5347_4D4F
+
+  /// Opens the queue, and makes it (with its folders) when there is none.
+  ///
+  /// A daemon brings an older schema up to date after a backup beside the database
+  /// (`<path>.schema-<number>.<time>.backup`); a client refuses it.
+  /// - Parameters:
+  ///   - path: Of the database file.
+  ///   - clock: What time it is, for tests.
+  /// - Throws: `JobStoreError`: `.notAccessible`, `.notADatabase`, `.foreignDatabase`, `.schemaTooNew`,
+  ///   `.schemaTooOld`, `.migrationFailed`, `.diskFull`, `.busy`.
+  package static func open(
+    path: String, role: Role, clock: @escaping @Sendable () -> Date = { Date() }
+  ) throws -> JobStore {
+    try open(path: path, role: role, migrations: Migration.all, clock: clock)
+  }
+
+  /// As above, with another history of the schema: the tests have one that is longer.
+  package static func open(
+    path: String, role: Role, migrations: [Migration], clock: @escaping @Sendable () -> Date = { Date() }
+  ) throws -> JobStore {
+    try makeFolder(of: path)
+    let store: JobStore
+    do {
+      let connection = try DatabaseQueue(path: path, configuration: configuration(role))
+      store = JobStore(path: path, role: role, connection: connection, clock: clock)
+    } catch let error as DatabaseError {
+      throw translation(of: error, path: path)
+    }
+    try store.prepare(migrations)
+    return store
+  }
+
+  private static func makeFolder(of path: String) throws {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw JobStoreError.notAccessible(path: path, reason: "its folder \(folder) can't be made")
+    }
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      throw JobStoreError.notAccessible(path: path, reason: "it is a folder")
+    }
+  }
+
+  private static func configuration(_ role: Role) -> Configuration {
+    var configuration = Configuration()
+    configuration.label = "segmoe queue"
+    // Longer than the largest enqueue takes to copy its rows in.
+    configuration.busyMode = .timeout(30)
+    configuration.foreignKeysEnabled = true
+    configuration.prepareDatabase { db in
+      // A hostile file must not get its triggers or views to call anything with side effects.
+      try db.execute(sql: "PRAGMA trusted_schema = OFF")
+      try db.execute(sql: "PRAGMA synchronous = FULL")
+      // SQLite before 3.51.3 can lose commits when two connections checkpoint at once, so one does it.
+      try db.execute(sql: "PRAGMA wal_autocheckpoint = \(role == .daemon ? 1000 : 0)")
+      try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
+    }
+    return configuration
+  }
+
+  /// Leads the database to the newest schema, or says why not.
+  private func prepare(_ migrations: [Migration]) throws {
+    let latest = migrations.count
+    let found = try translated { try connection.read(Self.schema) }
+    guard !found.isForeign else { throw JobStoreError.foreignDatabase(path: path) }
+    guard found.number <= latest else {
+      throw JobStoreError.schemaTooNew(path: path, found: found.number, known: latest)
+    }
+    if found.number == latest { return }
+    if found.number > 0 {
+      guard role == .daemon else {
+        throw JobStoreError.schemaTooOld(path: path, found: found.number, known: latest)
+      }
+      try backUp(schema: found.number)
+    }
+    try useWriteAheadLog()
+    for migration in migrations where migration.number > found.number {
+      try apply(migration)
+    }
+  }
+
+  private struct Schema {
+    var number: Int
+    var isForeign: Bool
+  }
+
+  private static func schema(_ db: Database) throws -> Schema {
+    let number = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+    let application = try Int.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+    let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
+    let isEmpty = number == 0 && application == 0 && tables == 0
+    return Schema(number: number, isForeign: application != applicationID && !isEmpty)
+  }
+
+  private func backUp(schema: Int) throws {
+    let copy = "\(path).schema-\(schema).\(clock().milliseconds).backup"
+    try translated {
+      try connection.writeWithoutTransaction { db in
+        try db.execute(sql: "VACUUM INTO ?", arguments: [copy])
+      }
+    }
+  }
+
+  /// Two processes that make the database at once collide here, and SQLite doesn't wait by itself.
+  private func useWriteAheadLog() throws {
+    for attempt in 1... {
+      do {
+        try connection.writeWithoutTransaction { db in
+          try db.execute(sql: "PRAGMA journal_mode = WAL")
+        }
+        return
+      } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY && attempt < 100 {
+        Thread.sleep(forTimeInterval: 0.02)
+      } catch let error as DatabaseError {
+        throw Self.translation(of: error, path: path)
+      }
+    }
+  }
+
+  private func apply(_ migration: Migration) throws {
+    do {
+      try connection.write { db in
+        // Somebody else may have been quicker.
+        guard try Self.schema(db).number < migration.number else { return }
+        try db.execute(sql: migration.sql)
+        try db.execute(sql: "PRAGMA application_id = \(Self.applicationID)")
+        try db.execute(sql: "PRAGMA user_version = \(migration.number)")
+      }
+    } catch let error as DatabaseError {
+      switch Self.translation(of: error, path: path) {
+      case .database(_, _, let reason):
+        throw JobStoreError.migrationFailed(path: path, migration: migration.name, reason: reason)
+      case let other: throw other
+      }
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import GRDB
+
+/// Which jobs a list is about.
+package struct JobFilter: Sendable, Equatable {
+  /// Empty: any.
+  package var states: Set<JobState> = []
+  package var batch: Int64?
+  /// Empty: any.
+  package var jobs: [Int64] = []
+  /// The newest so many; nil: all.
+  package var limit: Int?
+
+  /// All jobs.
+  package init() {}
+}
+
+/// The queue at a glance.
+package struct QueueStatus: Sendable, Equatable {
+  package var isPaused: Bool
+  package var counts: StateCounts
+}
+
+/// Everything about a job.
+package struct JobDetails: Sendable, Equatable {
+  package var job: JobRecord
+  package var summary: JobSummary
+  /// Finished ones.
+  package var images: [ImageRecord]
+  /// What happened to it, and to its batch, in order.
+  package var events: [Event]
+}
+
+extension JobStore {
+  /// Jobs in order of their numbers, the newest ones when there are more than the limit.
+  package func list(_ filter: JobFilter = JobFilter()) throws -> [JobSummary] {
+    try read { db in
+      var conditions: [String] = []
+      var arguments: StatementArguments = []
+      if !filter.states.isEmpty {
+        conditions.append("state IN (\(filter.states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ", ")))")
+      }
+      if let batch = filter.batch {
+        try check(batch: batch, db)
+        conditions.append("batch = ?")
+        arguments += [batch]
+      }
+      if !filter.jobs.isEmpty {
+        // Numbers, so nothing to escape; as text there is no limit on how many.
+        conditions.append("id IN (\(filter.jobs.map(String.init).joined(separator: ", ")))")
+      }
+      let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+      let limit = filter.limit.map { "LIMIT \(max(0, $0))" } ?? ""
+      let rows = try Row.fetchAll(
+        db, sql: "SELECT \(JobSummary.columns) FROM jobs \(condition) ORDER BY id DESC \(limit)",
+        arguments: arguments)
+      return try rows.reversed().map { try summary($0, db) }
+    }
+  }
+
+  /// Everything about one job.
+  /// - Throws: `JobStoreError.notFound`
+  package func details(job id: Int64) throws -> JobDetails {
+    try read { db in
+      let job = try job(id, db)
+      guard
+        let row = try Row.fetchOne(
+          db, sql: "SELECT \(JobSummary.columns) FROM jobs WHERE id = ?", arguments: [id])
+      else { throw JobStoreError.notFound(thing: "job", id: "\(id)") }
+      let images = try Row.fetchAll(
+        db, sql: "SELECT * FROM images WHERE job = ? ORDER BY number", arguments: [id])
+      let events = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT * FROM events WHERE job = ?1
+          UNION ALL SELECT * FROM events WHERE batch = ?2 AND job IS NULL
+          ORDER BY at, id
+          """, arguments: [id, job.batch])
+      return JobDetails(
+        job: job, summary: try summary(row, db), images: try images.map(ImageRecord.init(row:)),
+        events: try events.map(Event.init(row:)))
+    }
+  }
+
+  /// Paused or not, and how many jobs are in which state; as quick at a million jobs as at ten.
+  package func status() throws -> QueueStatus {
+    try read { db in
+      guard let row = try Row.fetchOne(db.cachedStatement(sql: "SELECT * FROM queue")) else {
+        throw JobStoreError.damagedRow(table: "queue", column: "id", value: "nothing: its one row is missing")
+      }
+      let reader = RowReader(row: row, table: "queue")
+      return QueueStatus(isPaused: try reader.value("paused"), counts: try StateCounts(reader))
+    }
+  }
+
+  /// A batch with its counts.
+  /// - Throws: `JobStoreError.notFound`
+  package func batch(_ id: Int64) throws -> BatchRecord {
+    try read { db in
+      let row = try Row.fetchOne(
+        db.cachedStatement(sql: "SELECT * FROM batches WHERE id = ?"), arguments: [id])
+      guard let row else { throw JobStoreError.notFound(thing: "batch", id: "\(id)") }
+      return try BatchRecord(row: row)
+    }
+  }
+
+  /// The newest batches, in order of their numbers.
+  package func batches(limit: Int) throws -> [BatchRecord] {
+    try read { db in
+      try Row.fetchAll(
+        db, sql: "SELECT * FROM batches ORDER BY id DESC LIMIT ?", arguments: [max(0, limit)]
+      ).reversed().map(BatchRecord.init(row:))
+    }
+  }
+
+  /// How many failed jobs of a batch failed why.
+  package func failures(batch: Int64) throws -> [FailureKind: Int] {
+    try read { db in
+      let rows = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT error_kind, count(*) AS jobs FROM jobs WHERE batch = ? AND state = 'failed'
+            AND error_kind IS NOT NULL
+          GROUP BY error_kind
+          """, arguments: [batch])
+      var failures: [FailureKind: Int] = [:]
+      for row in rows {
+        let reader = RowReader(row: row, table: "jobs")
+        failures[try reader.word("error_kind")] = try reader.value("jobs")
+      }
+      return failures
+    }
+  }
+
+  private func summary(_ row: Row, _ db: Database) throws -> JobSummary {
+    let id: Int64 = try RowReader(row: row, table: "jobs").value("id")
+    let images = try db.cachedStatement(sql: "SELECT * FROM images WHERE job = ?")
+    let progress = try db.cachedStatement(sql: "SELECT * FROM progress WHERE job = ?")
+    return try JobSummary(
+      row: row, finished: Row.fetchAll(images, arguments: [id]),
+      running: Row.fetchAll(progress, arguments: [id]))
+  }
+}

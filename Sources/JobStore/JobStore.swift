@@ -1,0 +1,106 @@
+import Foundation
+import GRDB
+
+/// The queue: one SQLite database that clients fill and workers empty.
+///
+/// A store is one connection. It may be used from several threads; calls then wait for each other.
+/// Every change is one `BEGIN IMMEDIATE` transaction, durable when the call returns (`synchronous=FULL`)
+/// unless its documentation says otherwise. Calls block, so keep them off render threads that must not wait
+/// and off Swift's cooperative pool.
+///
+/// Every method throws `JobStoreError`, besides what a caller's own closure throws.
+package struct JobStore: Sendable {
+  /// Who opens the database. Only a daemon checkpoints and migrates.
+  package enum Role: Sendable {
+    case client, daemon
+  }
+
+  /// Where the database is.
+  package let path: String
+
+  /// As opened.
+  package let role: Role
+
+  let connection: DatabaseQueue
+  let clock: @Sendable () -> Date
+
+  init(path: String, role: Role, connection: DatabaseQueue, clock: @escaping @Sendable () -> Date) {
+    self.path = path
+    self.role = role
+    self.connection = connection
+    self.clock = clock
+  }
+
+  /// A number that changes whenever another connection commits. Cheap enough to ask a hundred times a
+  /// second: when it is the same as before, there is nothing new.
+  package func dataVersion() throws -> Int64 {
+    try translated {
+      try connection.writeWithoutTransaction { db in
+        try Int64.fetchOne(db.cachedStatement(sql: "PRAGMA data_version")) ?? 0
+      }
+    }
+  }
+
+  /// Closes the connection now rather than when the last copy of the store goes.
+  package func close() throws {
+    try translated { try connection.close() }
+  }
+
+  /// One consistent view of the database.
+  func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
+    try translated { try connection.read(body) }
+  }
+
+  /// One durable transaction; `body` gets the time, the same for all it writes.
+  func write<Value>(_ body: (Database, Milliseconds) throws -> Value) throws -> Value {
+    try translated {
+      try connection.write { db in
+        // Taken after BEGIN: waiting for the lock must not make a lease shorter.
+        try body(db, clock().milliseconds)
+      }
+    }
+  }
+
+  /// One transaction that a power cut may undo (never a crash of the program). For what is soon
+  /// overwritten anyway: progress, heartbeats, renewed leases. It spares the fsync.
+  func writeLightly<Value>(_ body: (Database, Milliseconds) throws -> Value) throws -> Value {
+    try translated {
+      try connection.writeWithoutTransaction { db in
+        try db.execute(sql: "PRAGMA synchronous = NORMAL")
+        let outcome = Result {
+          var value: Value?
+          try db.inTransaction(.immediate) {
+            value = try body(db, clock().milliseconds)
+            return .commit
+          }
+          return value
+        }
+        try db.execute(sql: "PRAGMA synchronous = FULL")
+        guard let value = try outcome.get() else {
+          throw JobStoreError.database(path: path, code: 0, reason: "a transaction ended without a value")
+        }
+        return value
+      }
+    }
+  }
+
+  /// Turns SQLite's errors into ours; lets all others pass.
+  func translated<Value>(_ body: () throws -> Value) throws -> Value {
+    do {
+      return try body()
+    } catch let error as DatabaseError {
+      throw Self.translation(of: error, path: path)
+    }
+  }
+
+  static func translation(of error: DatabaseError, path: String) -> JobStoreError {
+    let reason = error.message ?? "unknown"
+    return switch error.resultCode {
+    case .SQLITE_BUSY, .SQLITE_LOCKED: .busy(path: path)
+    case .SQLITE_FULL: .diskFull(path: path)
+    case .SQLITE_NOTADB, .SQLITE_CORRUPT: .notADatabase(path: path)
+    case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH: .notAccessible(path: path, reason: reason)
+    default: .database(path: path, code: Int(error.extendedResultCode.rawValue), reason: reason)
+    }
+  }
+}

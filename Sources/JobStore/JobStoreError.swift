@@ -1,0 +1,103 @@
+import Foundation
+
+/// Everything that can go wrong in the queue. Each message names the thing and says what to do.
+package enum JobStoreError: Error, Equatable {
+  /// A setting of a request is out of its range; `rule` says what would be right.
+  case invalidSetting(name: String, value: String, rule: String)
+
+  /// A batch without a single prompt.
+  case emptyBatch
+
+  /// The idempotency key belongs to a batch with other requests.
+  case keyReused(key: String, batch: Int64)
+
+  /// No job, batch or model (`thing`) of that name or number.
+  case notFound(thing: String, id: String)
+
+  /// The job is in a state in which `action` means nothing.
+  case wrongState(job: Int64, state: JobState, action: String)
+
+  /// The lease ran out and was taken away: whatever the worker did since is void.
+  case leaseLost(job: Int64, worker: String)
+
+  /// A worker finished a job with too few or too many images.
+  case wrongImages(job: Int64, expected: Int, found: Int)
+
+  /// Another daemon that still lives goes by this name.
+  case workerNameTaken(name: String, host: String, pid: Int)
+
+  /// A row holds what this program never writes.
+  case damagedRow(table: String, column: String, value: String)
+
+  /// The database was written by a newer segmoe.
+  case schemaTooNew(path: String, found: Int, known: Int)
+
+  /// The database waits for a newer daemon to migrate it.
+  case schemaTooOld(path: String, found: Int, known: Int)
+
+  /// An SQLite database, but somebody else's.
+  case foreignDatabase(path: String)
+
+  /// Not an SQLite database, or a damaged one.
+  case notADatabase(path: String)
+
+  /// The file or its folder can't be opened or written.
+  case notAccessible(path: String, reason: String)
+
+  /// No space left for the database.
+  case diskFull(path: String)
+
+  /// Another process kept the write lock for longer than the busy timeout.
+  case busy(path: String)
+
+  /// A migration failed and was rolled back; the database is as it was.
+  case migrationFailed(path: String, migration: String, reason: String)
+
+  /// Anything else that SQLite reports, with its extended result code.
+  case database(path: String, code: Int, reason: String)
+}
+
+extension JobStoreError: CustomStringConvertible, LocalizedError {
+  package var errorDescription: String? { description }
+
+  package var description: String {
+    switch self {
+    case .invalidSetting(let name, let value, let rule):
+      "\(name) is \(value): \(rule)"
+    case .emptyBatch:
+      "there is no prompt: give one as an argument, with --file, or on standard input"
+    case .keyReused(let key, let batch):
+      "key '\(key)' belongs to batch \(batch), which has other requests: use a new key for a new batch"
+    case .notFound(let thing, let id):
+      "there is no \(thing) \(id): `segmoectl list` shows what there is"
+    case .wrongState(let job, let state, let action):
+      "job \(job) is \(state.rawValue): it can't be \(action)"
+    case .leaseLost(let job, let worker):
+      "worker \(worker) no longer holds the lease of job \(job): drop its result"
+    case .wrongImages(let job, let expected, let found):
+      "job \(job) asks for \(expected) images, the worker brought \(found)"
+    case .workerNameTaken(let name, let host, let pid):
+      "a daemon named \(name) is alive on \(host) (process \(pid)): stop it, or choose another --worker name"
+    case .damagedRow(let table, let column, let value):
+      "table \(table), column \(column) holds \(value), which segmoe never writes: mend or delete that row"
+    case .schemaTooNew(let path, let found, let known):
+      "\(path) has schema \(found), this program knows \(known): upgrade this program"
+    case .schemaTooOld(let path, let found, let known):
+      "\(path) has schema \(found), this program needs \(known): start the new segmoed once, it migrates"
+    case .foreignDatabase(let path):
+      "\(path) is another program's database: name another file with --database"
+    case .notADatabase(let path):
+      "\(path) is not an SQLite database or is damaged: name another file, or restore a backup"
+    case .notAccessible(let path, let reason):
+      "\(path) can't be used: \(reason); check the path and its permissions"
+    case .diskFull(let path):
+      "no space left for \(path): free some, nothing was changed"
+    case .busy(let path):
+      "\(path) is locked by another process for too long: try again, or find who holds it (fuser)"
+    case .migrationFailed(let path, let migration, let reason):
+      "migration \(migration) of \(path) failed and was undone: \(reason)"
+    case .database(let path, let code, let reason):
+      "\(path): SQLite error \(code): \(reason)"
+    }
+  }
+}

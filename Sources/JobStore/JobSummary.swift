@@ -1,0 +1,129 @@
+import GRDB
+
+/// A job as lists show it: what `list --json` promises, and a little more.
+package struct JobSummary: Sendable, Equatable {
+  /// One of its images, finished, running or yet to come.
+  package struct Image: Sendable, Equatable {
+    /// 0 … count - 1.
+    package var index: Int
+    /// Once it is finished.
+    package var path: String?
+    package var seed: Int64
+    /// Finished steps.
+    package var step: Int
+    package var steps: Int
+    /// While it runs.
+    package var phase: RenderPhase?
+    package var secondsPerStep: Double?
+    package var expectedEnd: Milliseconds?
+  }
+
+  package var id: Int64
+  package var batch: Int64
+  package var state: JobState
+  package var prompt: String
+  package var model: String
+  package var priority: Int
+  package var attempts: Int
+  package var maxAttempts: Int
+  package var images: [Image]
+  /// Its batch is paused, or its model held.
+  package var isHeld: Bool
+  package var cancelRequested: Bool
+  package var runAfter: Milliseconds?
+  package var startedAt: Milliseconds?
+  package var finishedAt: Milliseconds?
+  package var worker: String?
+  package var error: String?
+  package var errorKind: FailureKind?
+
+  /// Steps finished in all its images.
+  package var step: Int { images.reduce(0) { $0 + $1.step } }
+  /// Steps of all its images.
+  package var steps: Int { images.reduce(0) { $0 + $1.steps } }
+}
+
+extension JobSummary {
+  static let columns = """
+    id, batch, state, prompt, model, priority, attempts, max_attempts, held, cancel_requested, run_after, \
+    started_at, finished_at, lease_owner, error, error_kind, seed, count, steps
+    """
+
+  /// - Throws: `JobStoreError.damagedRow`
+  init(row: Row, finished: [Row], running: [Row]) throws {
+    let reader = RowReader(row: row, table: "jobs")
+    id = try reader.value("id")
+    batch = try reader.value("batch")
+    state = try reader.word("state")
+    prompt = try reader.value("prompt")
+    model = try reader.value("model")
+    priority = try reader.value("priority")
+    attempts = try reader.value("attempts")
+    maxAttempts = try reader.value("max_attempts")
+    isHeld = try reader.value("held", as: Int.self) != 0
+    cancelRequested = try reader.value("cancel_requested")
+    runAfter = try reader.optional("run_after")
+    startedAt = try reader.optional("started_at")
+    finishedAt = try reader.optional("finished_at")
+    worker = try reader.optional("lease_owner")
+    error = try reader.optional("error")
+    errorKind = try reader.optionalWord("error_kind")
+    let seed: Int64 = try reader.value("seed")
+    let count: Int = try reader.value("count")
+    let steps: Int = try reader.value("steps")
+    // A row with a huge count is refused at claim; it must not fill the memory of a list either.
+    images = (0..<min(max(count, 0), RenderLimits().count)).map {
+      Image(index: $0, seed: seed &+ Int64($0), step: 0, steps: steps)
+    }
+    for progress in try running.map(ImageProgress.init(row:)) where images.indices.contains(progress.index) {
+      images[progress.index].step = progress.step
+      images[progress.index].steps = progress.steps
+      images[progress.index].phase = progress.phase
+      images[progress.index].secondsPerStep = progress.secondsPerStep
+      images[progress.index].expectedEnd = progress.expectedEnd
+    }
+    for image in try finished.map(ImageRecord.init(row:)) where images.indices.contains(image.index) {
+      images[image.index].path = image.path
+      images[image.index].seed = image.seed
+      images[image.index].phase = .done
+      images[image.index].step = images[image.index].steps
+    }
+  }
+}
+
+/// A batch with its counts.
+package struct BatchRecord: Sendable, Equatable {
+  package var id: Int64
+  package var name: String
+  package var key: String?
+  package var isPaused: Bool
+  package var createdAt: Milliseconds
+  /// Its jobs' numbers; retention may have removed some.
+  package var firstJob: Int64
+  package var lastJob: Int64
+  package var counts: StateCounts
+
+  /// - Throws: `JobStoreError.damagedRow`
+  init(row: Row) throws {
+    let reader = RowReader(row: row, table: "batches")
+    id = try reader.value("id")
+    name = try reader.value("name")
+    key = try reader.optional("key")
+    isPaused = try reader.value("paused")
+    createdAt = try reader.value("created_at")
+    firstJob = try reader.value("first_job")
+    lastJob = try reader.value("last_job")
+    counts = try StateCounts(reader)
+  }
+}
+
+extension StateCounts {
+  /// - Throws: `JobStoreError.damagedRow`
+  init(_ reader: RowReader) throws {
+    queued = try reader.value("queued")
+    running = try reader.value("running")
+    done = try reader.value("done")
+    failed = try reader.value("failed")
+    cancelled = try reader.value("cancelled")
+  }
+}

@@ -1,0 +1,51 @@
+import GRDB
+
+/// Reads columns without trusting them: a row that somebody mended by hand must not stop the program.
+struct RowReader {
+  let row: Row
+  let table: String
+
+  /// A column that is never NULL.
+  /// - Throws: `JobStoreError.damagedRow`
+  func value<Value: DatabaseValueConvertible>(_ column: String, as: Value.Type = Value.self) throws -> Value {
+    guard let value: Value = try optional(column) else {
+      throw JobStoreError.damagedRow(table: table, column: column, value: "NULL")
+    }
+    return value
+  }
+
+  /// A column that may be NULL.
+  /// - Throws: `JobStoreError.damagedRow`
+  func optional<Value: DatabaseValueConvertible>(
+    _ column: String, as: Value.Type = Value.self
+  ) throws -> Value? {
+    guard let stored: DatabaseValue = row[column] else {
+      throw JobStoreError.damagedRow(table: table, column: column, value: "nothing: no such column")
+    }
+    if stored.isNull { return nil }
+    guard let value = Value.fromDatabaseValue(stored) else {
+      throw JobStoreError.damagedRow(table: table, column: column, value: "\(stored)")
+    }
+    return value
+  }
+
+  /// A word out of a fixed list.
+  /// - Throws: `JobStoreError.damagedRow`
+  func word<Value: RawRepresentable>(
+    _ column: String, as: Value.Type = Value.self
+  ) throws -> Value where Value.RawValue == String {
+    let text: String = try value(column)
+    guard let value = Value(rawValue: text) else {
+      throw JobStoreError.damagedRow(table: table, column: column, value: "'\(text)'")
+    }
+    return value
+  }
+
+  /// A word out of a fixed list, or NULL.
+  /// - Throws: `JobStoreError.damagedRow`
+  func optionalWord<Value: RawRepresentable>(
+    _ column: String, as: Value.Type = Value.self
+  ) throws -> Value? where Value.RawValue == String {
+    try optional(column, as: String.self) == nil ? nil : word(column)
+  }
+}
