@@ -76,7 +76,7 @@ let package = Package(
     tests("ImagesTests", ["Images"]),
     tests("ConfigurationTests", ["Configuration"]),
     tests("DiffusionTests", ["Diffusion", "Experts", "Checkpoints", "Tensors", "Images"]),
-    tests("MergingTests", ["Merging", "Diffusion", "Checkpoints", "Tensors", "Images"]),
+    tests("MergingTests", ["Merging", "Configuration", "Diffusion", "Checkpoints", "Tensors", "Images"]),
     tests("JobStoreTests", ["JobStore"]),
     tests("RenderDaemonTests", ["RenderDaemon", "JobStore"]),
     tests("CommandTests", ["JobStore"]),

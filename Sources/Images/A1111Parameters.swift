@@ -106,7 +106,9 @@ package struct A1111Parameters: Sendable, Equatable {
   /// A value as a JSON string if a reader would otherwise cut it at a comma, a colon or a line break,
   /// trim it, or take it for a quoted one.
   static func quoted(_ value: String) -> String {
-    let cuts = value.unicodeScalars.contains { $0 == "," || $0 == ":" || $0.properties.isWhitespace && $0 != " " }
+    let cuts = value.unicodeScalars.contains {
+      $0 == "," || $0 == ":" || $0.properties.isWhitespace && $0 != " "
+    }
     guard cuts || value.hasPrefix("\"") || value.hasPrefix(" ") || value.hasSuffix(" ") else { return value }
     var text = "\""
     for scalar in value.unicodeScalars {

@@ -41,7 +41,9 @@ package enum AtomicFile {
   private static func create(
     folder: String, name: String, path: String
   ) throws(ImageError) -> (path: String, descriptor: Int32) {
-    guard !name.isEmpty, name != ".", name != ".." else { throw .writeFailed(path: path, call: "open", code: EISDIR) }
+    guard !name.isEmpty, name != ".", name != ".." else {
+      throw .writeFailed(path: path, call: "open", code: EISDIR)
+    }
     // A name may have 255 bytes; what the temporary name adds must not make it longer.
     let short = String(decoding: name.utf8.prefix(200), as: UTF8.self)
     for _ in 0..<64 {

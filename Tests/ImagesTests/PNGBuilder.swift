@@ -68,7 +68,9 @@ struct PNGBuilder {
         scanlines.append(0)
         for start in stride(from: 0, to: bits.count, by: 8) {
           var byte: UInt8 = 0
-          for offset in 0..<8 where start + offset < bits.count && bits[start + offset] { byte |= 0x80 >> offset }
+          for offset in 0..<8 where start + offset < bits.count && bits[start + offset] {
+            byte |= 0x80 >> offset
+          }
           scanlines.append(byte)
         }
       }
@@ -96,7 +98,10 @@ struct PNGChunks {
       let body = Array(rest.dropFirst(4).prefix(size + 4))
       let crc = rest.dropFirst(8 + size).prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
       chunks.append(
-        (String(decoding: body.prefix(4), as: UTF8.self), Array(body.dropFirst(4)), crc == PNGBuilder.crc32(body)))
+        (
+          String(decoding: body.prefix(4), as: UTF8.self), Array(body.dropFirst(4)),
+          crc == PNGBuilder.crc32(body)
+        ))
       rest = rest.dropFirst(size + 12)
     }
   }
