@@ -75,10 +75,17 @@ package struct DiffusionModel: Sendable {
   /// The scheduler for a request: the one it names, else the model's own.
   /// - Throws: `DiffusionError` for one that is unknown or cannot take the step count.
   func scheduler(for request: RenderRequest) throws -> any Scheduler {
-    let own = try request.scheduler ?? SchedulerName(className: schedulerConfiguration.className)
-    return try own.scheduler(
+    try schedulerName(for: request).scheduler(
       schedulerConfiguration.forStableDiffusion(ownMethod: request.scheduler == nil),
       steps: request.steps)
+  }
+}
+
+extension DiffusionModel {
+  /// The sampling method for a request: the one it names, else the model's own.
+  /// - Throws: `DiffusionError.unknownScheduler` if the model's own is none we know.
+  package func schedulerName(for request: RenderRequest) throws -> SchedulerName {
+    try request.scheduler ?? SchedulerName(className: schedulerConfiguration.className)
   }
 }
 
