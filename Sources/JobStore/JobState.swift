@@ -25,6 +25,19 @@ package struct StateCounts: Sendable, Equatable {
 
   package init() {}
 
+  /// Counts states.
+  package init(_ states: some Sequence<JobState>) {
+    for state in states {
+      switch state {
+      case .queued: queued += 1
+      case .running: running += 1
+      case .done: done += 1
+      case .failed: failed += 1
+      case .cancelled: cancelled += 1
+      }
+    }
+  }
+
   /// All jobs.
   package var total: Int { queued + running + done + failed + cancelled }
 

@@ -6,6 +6,11 @@ package struct Cancellation: Sendable, Equatable {
   package var cancelled: Int
   /// Running jobs that their workers will end within a step.
   package var stopping: Int
+
+  package init(cancelled: Int, stopping: Int) {
+    self.cancelled = cancelled
+    self.stopping = stopping
+  }
 }
 
 extension JobStore {

@@ -41,7 +41,14 @@ extension JobStore {
       }
       if let batch = filter.batch {
         try check(batch: batch, db)
-        conditions.append("batch = ?")
+        if filter.states.isEmpty {
+          // By number: the index on batches is sorted by state, and a big batch would have to be sorted anew.
+          conditions.append("+batch = ?1")
+          conditions.append("id BETWEEN (SELECT first_job FROM batches WHERE id = ?1)")
+          conditions.append("(SELECT last_job FROM batches WHERE id = ?1)")
+        } else {
+          conditions.append("batch = ?1")
+        }
         arguments += [batch]
       }
       if !filter.jobs.isEmpty {
@@ -128,6 +135,21 @@ extension JobStore {
         failures[try reader.word("error_kind")] = try reader.value("jobs")
       }
       return failures
+    }
+  }
+
+  /// The number of the newest event, 0 when there is none.
+  package func lastEvent() throws -> Int64 {
+    try read { db in try Int64.fetchOne(db, sql: "SELECT max(id) FROM events") ?? 0 }
+  }
+
+  /// Events with higher numbers, in order, at most a thousand at a time.
+  package func events(after id: Int64) throws -> [(id: Int64, event: Event)] {
+    try read { db in
+      let events = try db.cachedStatement(sql: "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT 1000")
+      return try Row.fetchAll(events, arguments: [id]).map { row in
+        (try RowReader(row: row, table: "events").value("id"), try Event(row: row))
+      }
     }
   }
 

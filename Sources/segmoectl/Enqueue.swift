@@ -1,0 +1,102 @@
+import ArgumentParser
+import Foundation
+import JobStore
+
+/// `segmoectl enqueue`
+struct Enqueue: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Put prompts into the queue.",
+    discussion: """
+      Prompts come as arguments, from --file, or (without either) from standard input. In a file every line \
+      is a prompt; blank lines are skipped. A line that starts with { is JSON: {"prompt": "…"} with any of \
+      model, negative_prompt, width, height, steps, guidance, scheduler, seed, count, precision, loras, \
+      init_image, strength, mask, memory_budget, priority; the options are the defaults for what it leaves \
+      out. All prompts enter the queue together or, when one is wrong, none does.
+
+      Every prompt has the same seed unless a line names its own. Relative paths start at the current folder.
+      """)
+
+  @OptionGroup var location: Location
+
+  @Argument(help: "Prompts; an empty one (\"\") is allowed.")
+  var prompts: [String] = []
+
+  @Option(help: "Read prompts from a file; - is standard input.")
+  var file: String?
+
+  @OptionGroup(title: "Settings") var settings: SettingsOptions
+
+  @Option(help: "Higher goes first (0).")
+  var priority: Int?
+
+  @Option(help: ArgumentHelp("Not before then: a pause like 90s, 30m, 8h, 2d, or 2026-11-23T20:00.", valueName: "time"))
+  var runAfter: String?
+
+  @Option(help: "Attempts before a failing job is given up.")
+  var maxAttempts = 3
+
+  @Option(help: "What to call the batch (batch-<number>).")
+  var name: String?
+
+  @Option(help: "Idempotency key: the same key again enqueues nothing and answers with the first batch.")
+  var key: String?
+
+  @Flag(help: "Wait until the batch is over; exit 0 only if all of it is done.")
+  var wait = false
+
+  @OptionGroup var format: Format
+
+  func run() throws {
+    guard (1...100).contains(maxAttempts) else { throw Problem.usage("--max-attempts must be 1 to 100") }
+    var source = try PromptSource(
+      prompts: prompts, file: file, overrides: overrides(), runAfter: runAfter.map(moment(_:)),
+      maxAttempts: maxAttempts)
+    let store = try location.open()
+    let batch: EnqueuedBatch
+    do {
+      batch = try store.enqueue(BatchRequest(name: name, key: key)) { try source.next() }
+    } catch JobStoreError.emptyBatch {
+      throw source.isEmptyProblem
+    }
+    announce(batch)
+    if wait { try Waiting(store: store, batch: batch.batch, isQuiet: format.json).run() }
+  }
+
+  private func overrides() throws -> SettingsOverrides {
+    var overrides = try settings.overrides()
+    overrides.priority = priority
+    // Wrong options are wrong usage, not a wrong first line.
+    if overrides.model != nil { _ = try overrides.settings() }
+    return overrides
+  }
+
+  private func announce(_ batch: EnqueuedBatch) {
+    if format.json {
+      let jobs = batch.jobs.map { JSONText.integer($0) }
+      print(JSONText.object([("batch", .integer(batch.batch)), ("jobs", .array(jobs))]).text)
+    } else {
+      let (first, last) = (batch.jobs.lowerBound, batch.jobs.upperBound)
+      let jobs = first == last ? "job \(first)" : "jobs \(first) to \(last)"
+      print("batch \(batch.batch): \(jobs) \(batch.isNew ? "queued" : "were queued before with this key")")
+    }
+    // The batch must be seen before a long wait, also through a pipe.
+    fflush(nil)
+  }
+}
+
+/// "90s", "30m", "8h", "2d" from now, or a local date and time.
+/// - Throws: `Problem.usage`
+func moment(_ text: String) throws -> Milliseconds {
+  let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
+  if let unit = text.last.flatMap({ units[$0] }), let number = Double(text.dropLast()), number >= 0, number < 1e7 {
+    return Date().addingTimeInterval(number * unit).milliseconds
+  }
+  let formatter = DateFormatter()
+  formatter.locale = Locale(identifier: "en_US_POSIX")
+  formatter.isLenient = false
+  for format in ["yyyy-MM-dd'T'HH:mm:ssXXXXX", "yyyy-MM-dd'T'HH:mm:ss", "yyyy-MM-dd'T'HH:mm", "yyyy-MM-dd"] {
+    formatter.dateFormat = format
+    if let date = formatter.date(from: text) { return date.milliseconds }
+  }
+  throw Problem.usage("time '\(text)' is not understood: write 90s, 30m, 8h, 2d or 2026-11-23T20:00")
+}

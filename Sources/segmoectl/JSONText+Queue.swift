@@ -1,0 +1,151 @@
+import JobStore
+
+extension JSONText {
+  /// An element of `list --json`. The first eight keys are a promise to scripts.
+  static func job(_ job: JobSummary) -> JSONText {
+    .object([
+      ("id", .integer(job.id)),
+      ("batch", .integer(job.batch)),
+      ("state", .string(job.state.rawValue)),
+      ("prompt", .string(job.prompt)),
+      ("model", .string(job.model)),
+      ("attempts", .integer(job.attempts)),
+      ("images", .array(job.images.map(image))),
+      ("error", .optional(job.error)),
+      ("error_kind", .optional(job.errorKind?.rawValue)),
+      ("priority", .integer(job.priority)),
+      ("max_attempts", .integer(job.maxAttempts)),
+      ("held", .bool(job.isHeld)),
+      ("cancel_requested", .bool(job.cancelRequested)),
+      ("run_after", .optional(job.runAfter)),
+      ("started_at", .optional(job.startedAt)),
+      ("finished_at", .optional(job.finishedAt)),
+      ("worker", .optional(job.worker)),
+    ])
+  }
+
+  private static func image(_ image: JobSummary.Image) -> JSONText {
+    .object([
+      ("index", .integer(image.index)),
+      ("path", .optional(image.path)),
+      ("seed", .integer(image.seed)),
+      ("step", .integer(image.step)),
+      ("steps", .integer(image.steps)),
+      ("phase", .optional(image.phase?.rawValue)),
+      ("seconds_per_step", .optional(image.secondsPerStep)),
+      ("expected_end", .optional(image.expectedEnd)),
+    ])
+  }
+
+  /// `show --json`: the keys of `list`, the settings, the outcome and the history.
+  static func details(_ details: JobDetails) -> JSONText {
+    guard case .object(var members) = job(details.summary) else { return .null }
+    let job = details.job
+    members += [
+      ("batch_name", .string(job.batchName)),
+      ("created_at", .integer(job.createdAt)),
+      ("lease_expires", .optional(job.leaseExpires)),
+      ("losses", .integer(job.losses)),
+      ("model_digest", .optional(job.modelDigest)),
+      ("settings", settings(job.request.settings)),
+      ("statistics", job.statistics.map(statistics) ?? .null),
+      ("files", .array(details.images.map(file))),
+      ("events", .array(details.events.map(event))),
+    ]
+    return .object(members)
+  }
+
+  private static func settings(_ settings: RenderSettings) -> JSONText {
+    .object([
+      ("negative_prompt", .string(settings.negativePrompt)),
+      ("width", .integer(settings.width)),
+      ("height", .integer(settings.height)),
+      ("steps", .integer(settings.steps)),
+      ("guidance", .number(settings.guidance)),
+      ("scheduler", .optional(settings.scheduler?.rawValue)),
+      ("seed", .integer(settings.seed)),
+      ("count", .integer(settings.count)),
+      ("precision", .string(settings.precision.rawValue)),
+      (
+        "loras",
+        .array(
+          settings.loras.map { .object([("path", .string($0.path)), ("weight", .number($0.weight))]) })
+      ),
+      ("init_image", .optional(settings.initImage)),
+      ("strength", .optional(settings.strength)),
+      ("mask", .optional(settings.mask)),
+      ("memory_budget", .optional(settings.memoryBudget)),
+    ])
+  }
+
+  private static func statistics(_ statistics: RenderStatistics) -> JSONText {
+    .object([
+      ("cache_hits", .integer(statistics.cacheHits)),
+      ("cache_misses", .integer(statistics.cacheMisses)),
+      ("cache_evictions", .integer(statistics.cacheEvictions)),
+      ("bytes_read", .integer(statistics.bytesRead)),
+      ("stall_ms", .integer(statistics.stall)),
+      ("peak_bytes", .integer(statistics.peakBytes)),
+    ])
+  }
+
+  private static func file(_ image: ImageRecord) -> JSONText {
+    .object([
+      ("index", .integer(image.index)),
+      ("path", .string(image.path)),
+      ("seed", .integer(image.seed)),
+      ("width", .integer(image.width)),
+      ("height", .integer(image.height)),
+      ("sha256", .string(image.digest)),
+      ("bytes", .integer(image.bytes)),
+      ("seconds", .number(image.seconds)),
+    ])
+  }
+
+  private static func event(_ event: Event) -> JSONText {
+    .object([
+      ("at", .integer(event.at)),
+      ("what", .string(event.kind.rawValue)),
+      ("worker", .optional(event.worker)),
+      ("detail", .optional(event.detail)),
+    ])
+  }
+
+  static func counts(_ counts: StateCounts) -> [(String, JSONText)] {
+    JobState.allCases.map { ($0.rawValue, .integer(counts[$0])) }
+  }
+
+  static func batch(_ batch: BatchRecord) -> JSONText {
+    .object(
+      [("batch", .integer(batch.id)), ("name", .string(batch.name)), ("paused", .bool(batch.isPaused))]
+        + counts(batch.counts))
+  }
+
+  static func model(_ model: ModelRecord) -> JSONText {
+    .object([
+      ("name", .string(model.name)),
+      ("path", .optional(model.path)),
+      ("kind", .optional(model.kind)),
+      ("description", .optional(model.description)),
+      ("bytes", .optional(model.bytes)),
+      ("digest", .optional(model.digest)),
+      ("loaded_at", .optional(model.loadedAt)),
+      ("load_failures", .integer(model.loadFailures)),
+      ("error", .optional(model.loadError)),
+      ("held_until", .optional(model.heldUntil)),
+    ])
+  }
+
+  static func worker(_ worker: WorkerRecord, now: Milliseconds) -> JSONText {
+    .object([
+      ("name", .string(worker.name)),
+      ("alive", .bool(worker.isAlive(now: now))),
+      ("state", .string(worker.state.rawValue)),
+      ("job", .optional(worker.job)),
+      ("pid", .integer(worker.pid)),
+      ("host", .string(worker.host)),
+      ("version", .string(worker.version)),
+      ("heartbeat_at", .integer(worker.heartbeatAt)),
+    ])
+  }
+}

@@ -1,0 +1,72 @@
+import JobStore
+
+/// JSON to print: keys keep their order, and absent values are `null` rather than missing.
+enum JSONText {
+  case object([(String, JSONText)])
+  case array([JSONText])
+  case string(String)
+  case integer(Int64)
+  case number(Double)
+  case bool(Bool)
+  case null
+
+  /// One line, safe for a terminal: control characters are escaped, those above 127 too.
+  var text: String {
+    var output = ""
+    write(to: &output)
+    return output
+  }
+
+  static func optional(_ value: String?) -> JSONText { value.map(JSONText.string) ?? .null }
+  static func optional(_ value: Int64?) -> JSONText { value.map(JSONText.integer) ?? .null }
+  static func optional(_ value: Double?) -> JSONText { value.map(JSONText.number) ?? .null }
+  static func integer(_ value: Int) -> JSONText { .integer(Int64(value)) }
+
+  private func write(to output: inout String) {
+    switch self {
+    case .object(let members):
+      output += "{"
+      for (index, (key, value)) in members.enumerated() {
+        if index > 0 { output += ", " }
+        JSONText.string(key).write(to: &output)
+        output += ": "
+        value.write(to: &output)
+      }
+      output += "}"
+    case .array(let elements):
+      output += "["
+      for (index, element) in elements.enumerated() {
+        if index > 0 { output += ", " }
+        element.write(to: &output)
+      }
+      output += "]"
+    case .string(let text): Self.write(text, to: &output)
+    case .integer(let value): output += "\(value)"
+    // JSON has no infinity.
+    case .number(let value): output += value.isFinite ? "\(value)" : "null"
+    case .bool(let value): output += value ? "true" : "false"
+    case .null: output += "null"
+    }
+  }
+
+  private static func write(_ text: String, to output: inout String) {
+    output += "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": output += "\\\""
+      case "\\": output += "\\\\"
+      case "\n": output += "\\n"
+      case "\t": output += "\\t"
+      case "\r": output += "\\r"
+      default:
+        if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) {
+          let digits = String(scalar.value, radix: 16)
+          output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        } else {
+          output.unicodeScalars.append(scalar)
+        }
+      }
+    }
+    output += "\""
+  }
+}

@@ -1,0 +1,92 @@
+import Foundation
+import JobStore
+
+/// All prompts of one enqueue, in order: those on the command line, then the lines of the file.
+struct PromptSource {
+  private var prompts: ArraySlice<String>
+  private var lines: LineReader?
+  private let overrides: SettingsOverrides
+  private let runAfter: Milliseconds?
+  private let maxAttempts: Int
+  /// What plain prompts get: the same for all, so checked and resolved once.
+  private var plainSettings: RenderSettings?
+
+  /// - Throws: `Problem`
+  init(
+    prompts: [String], file: String?, overrides: SettingsOverrides, runAfter: Milliseconds?, maxAttempts: Int
+  ) throws {
+    self.prompts = prompts[...]
+    self.overrides = overrides
+    self.runAfter = runAfter
+    self.maxAttempts = maxAttempts
+    if let file {
+      lines = try LineReader(path: file)
+    } else if prompts.isEmpty {
+      // Nobody wants to sit before a silent terminal.
+      guard isatty(STDIN_FILENO) == 0 else {
+        throw Problem.usage("no prompt: give one as an argument, with --file, or on standard input")
+      }
+      lines = try LineReader(path: "-")
+    }
+  }
+
+  /// The next request, nil after the last.
+  /// - Throws: `Problem`, naming file and line.
+  mutating func next() throws -> JobRequest? {
+    if let prompt = prompts.popFirst() {
+      guard String(validating: prompt.utf8, as: UTF8.self) != nil, !prompt.unicodeScalars.contains("\u{FFFD}") else {
+        throw Problem.badInput("prompt '\(prompt.prefix(40))' is not UTF-8; set a UTF-8 locale, or use --file")
+      }
+      let request = try plainRequest(prompt)
+      try request.validate()
+      return request
+    }
+    while let line = try lines?.next() {
+      guard line.contains(where: { !$0.isWhitespace }) else { continue }
+      return try request(fromLine: line)
+    }
+    return nil
+  }
+
+  /// What to say when there was no prompt at all.
+  var isEmptyProblem: Problem {
+    guard let lines else { return .usage("no prompt") }
+    return .badInput("\(lines.name): no prompt in it; write one a line")
+  }
+
+  private mutating func request(fromLine line: String) throws -> JobRequest {
+    let place = lines?.place ?? "prompt"
+    do {
+      var request: JobRequest
+      if line.hasPrefix("{") {
+        let parsed = try PromptLine.parse(line)
+        let all = parsed.overrides.over(overrides)
+        request = JobRequest(prompt: parsed.prompt, settings: try all.settings())
+        complete(&request, priority: all.priority)
+      } else {
+        request = try plainRequest(line)
+      }
+      try request.validate()
+      return request
+    } catch let problem as Problem {
+      // No model is the command line's fault, whatever the line says.
+      throw problem.at(place)
+    } catch let error as JobStoreError {
+      throw Problem.badInput("\(place): \(error.description)")
+    }
+  }
+
+  private mutating func plainRequest(_ prompt: String) throws -> JobRequest {
+    let settings = try plainSettings ?? overrides.settings()
+    plainSettings = settings
+    var request = JobRequest(prompt: prompt, settings: settings)
+    complete(&request, priority: overrides.priority)
+    return request
+  }
+
+  private func complete(_ request: inout JobRequest, priority: Int?) {
+    request.priority = priority ?? 0
+    request.runAfter = runAfter
+    request.maxAttempts = maxAttempts
+  }
+}

@@ -1,0 +1,86 @@
+import ArgumentParser
+import Foundation
+import JobStore
+
+/// The client of the render queue. It reads and writes the database and nothing else: no engine, no socket.
+struct Segmoectl: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "segmoectl",
+    abstract: "Put prompts into segmoed's queue, and see what becomes of them.",
+    discussion: """
+      The queue is an SQLite database: --database FILE, else $SEGMOE_DATABASE, else
+      ~/.local/state/segmoe/queue.sqlite (as a systemd service /var/lib/segmoe/queue.sqlite).
+      It is made when there is none. With --json every command prints one line of JSON.
+
+      Exit codes: 0 done, 64 wrong usage, 65 bad input, 66 missing file, 69 daemon or model unavailable,
+      70 anything else. Errors go to standard error, one line each.
+      """,
+    subcommands: [
+      Enqueue.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self, Resume.self,
+      Reorder.self, Models.self, Status.self,
+    ])
+
+  @OptionGroup var location: Location
+}
+
+/// Where the queue is.
+struct Location: ParsableArguments {
+  @Option(help: "The queue's database.")
+  var database: String?
+
+  /// - Throws: `JobStoreError`
+  func open() throws -> JobStore {
+    let environment = ProcessInfo.processInfo.environment
+    let path = database ?? JobStore.defaultPath(environment: environment)
+    return try JobStore.open(path: absolutePath(path), role: .client)
+  }
+}
+
+/// The option that every command has.
+struct Format: ParsableArguments {
+  @Flag(help: "Print JSON.")
+  var json = false
+}
+
+@main
+enum Main {
+  static func main() {
+    do {
+      var command = try Segmoectl.parseAsRoot()
+      try command.run()
+    } catch {
+      exit(report(error))
+    }
+  }
+
+  /// Prints help where it was asked for, errors as one line.
+  /// - Returns: The exit code.
+  private static func report(_ error: any Error) -> Int32 {
+    if let problem = Problem(error) {
+      complain(problem.message)
+      return problem.code
+    }
+    let code = Segmoectl.exitCode(for: error)
+    if code.isSuccess {
+      print(Segmoectl.fullMessage(for: error))
+      return 0
+    }
+    if error is ExitCode { return code.rawValue }
+    // What the parser says, without its usage block: one line, and where to read on.
+    let message = Segmoectl.message(for: error).split(separator: "\n").joined(separator: " ")
+    complain(message.isEmpty ? "wrong usage; `segmoectl --help` shows what there is" : message)
+    return code.rawValue
+  }
+}
+
+/// Writes one line to standard error.
+func complain(_ message: String) {
+  FileHandle.standardError.write(Data("segmoectl: \(TerminalText.plain(message))\n".utf8))
+}
+
+/// A path that means the same in the daemon's working directory.
+func absolutePath(_ path: String) -> String {
+  if path.hasPrefix("~/") { return NSString(string: path).expandingTildeInPath }
+  let base = URL(fileURLWithPath: FileManager.default.currentDirectoryPath, isDirectory: true)
+  return URL(fileURLWithPath: path, relativeTo: base).standardizedFileURL.path
+}

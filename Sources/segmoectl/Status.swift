@@ -1,0 +1,72 @@
+import ArgumentParser
+import Foundation
+import JobStore
+
+/// `segmoectl models`
+struct Models: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "List the models that the daemon knows.")
+
+  @OptionGroup var location: Location
+  @OptionGroup var format: Format
+
+  func run() throws {
+    let models = try location.open().models()
+    if format.json {
+      print(JSONText.array(models.map(JSONText.model)).text)
+    } else if models.isEmpty {
+      print("No models yet; segmoed registers those it finds (--models DIR) or loads.")
+    } else {
+      let rows = models.map { model in
+        [
+          model.name, model.kind ?? "", model.description ?? "", model.bytes.map { "\($0 >> 20) MiB" } ?? "",
+          model.loadError ?? model.path ?? "",
+        ].map { TerminalText.plain($0) }
+      }
+      print(TerminalText.table(["MODEL", "KIND", "WHAT", "SIZE", "WHERE, OR ITS ERROR"], rows))
+    }
+  }
+}
+
+/// `segmoectl status`
+struct Status: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Show the queue, its newest batches and its daemons.")
+
+  @OptionGroup var location: Location
+  @OptionGroup var format: Format
+
+  func run() throws {
+    let store = try location.open()
+    let status = try store.status()
+    let batches = try store.batches(limit: 20)
+    let workers = try store.workers()
+    let now = Date().milliseconds
+    if format.json {
+      print(
+        JSONText.object(
+          [("database", .string(store.path)), ("paused", .bool(status.isPaused))]
+            + JSONText.counts(status.counts) + [
+              ("batches", .array(batches.map(JSONText.batch))),
+              ("workers", .array(workers.map { JSONText.worker($0, now: now) })),
+            ]
+        ).text)
+      return
+    }
+    print(QueueLine.text(status))
+    if !batches.isEmpty { print("\n" + Self.table(batches)) }
+    for worker in workers {
+      let job = worker.job.map { " job \($0)" } ?? ""
+      let state = worker.isAlive(now: now) ? worker.state.rawValue + job : "gone"
+      print(TerminalText.plain("segmoed \(worker.name) on \(worker.host), process \(worker.pid): \(state)"))
+    }
+    if workers.isEmpty { print("No segmoed has ever run on \(TerminalText.plain(store.path)).") }
+  }
+
+  private static func table(_ batches: [BatchRecord]) -> String {
+    let rows = batches.map { batch in
+      ["\(batch.id)", TerminalText.plain(batch.name, columns: 30), batch.isPaused ? "yes" : "no"]
+        + JobState.allCases.map { "\(batch.counts[$0])" }
+    }
+    return TerminalText.table(
+      ["BATCH", "NAME", "PAUSED"] + JobState.allCases.map { $0.rawValue.uppercased() }, rows)
+  }
+}

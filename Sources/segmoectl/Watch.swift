@@ -1,0 +1,102 @@
+import ArgumentParser
+import Foundation
+import JobStore
+
+/// `segmoectl watch`
+struct Watch: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Watch jobs until nothing is open any more.",
+    discussion: """
+      On a terminal bars with the time left, redrawn in place; otherwise (a pipe, a log, TERM=dumb) a line \
+      for everything that happens. Ends with 0 when all jobs in question are over, whatever became of them.
+      """)
+
+  @OptionGroup var location: Location
+
+  @Argument(help: "Only these jobs.")
+  var jobs: [Int64] = []
+
+  @Option(help: "Only this batch.")
+  var batch: Int64?
+
+  @OptionGroup var format: Format
+
+  func validate() throws {
+    if batch != nil && !jobs.isEmpty { throw ValidationError("Name jobs or a batch, not both.") }
+  }
+
+  func run() throws {
+    let store = try location.open()
+    let scope: WatchScope
+    if let batch {
+      scope = .batch(batch)
+    } else {
+      scope = jobs.isEmpty ? .everything : .jobs(jobs)
+    }
+    try WatchLoop(store: store, scope: scope, style: format.json ? .json : .suitable()).run()
+  }
+}
+
+/// What is watched.
+enum WatchScope: Equatable {
+  case everything
+  case batch(Int64)
+  case jobs([Int64])
+}
+
+/// How it is shown.
+enum WatchStyle: Equatable {
+  /// Redrawn in place.
+  case bars
+  /// A line for everything that happens.
+  case lines
+  /// The same as JSON.
+  case json
+  /// Nothing at all.
+  case silent
+
+  /// Bars on a terminal that can move its cursor.
+  static func suitable() -> WatchStyle {
+    let terminal = ProcessInfo.processInfo.environment["TERM"] ?? "dumb"
+    return isatty(STDOUT_FILENO) != 0 && terminal != "dumb" ? .bars : .lines
+  }
+}
+
+/// What is to be seen at one moment.
+struct WatchView: Equatable {
+  var counts: StateCounts
+  var isPaused: Bool
+  /// Jobs that are at work, at most so many as fit a screen.
+  var running: [JobSummary]
+
+  static let mostRunning = 16
+
+  /// - Throws: `JobStoreError`
+  init(_ scope: WatchScope, _ store: JobStore) throws {
+    var filter = JobFilter()
+    filter.states = [.running]
+    filter.limit = Self.mostRunning
+    let status = try store.status()
+    isPaused = status.isPaused
+    switch scope {
+    case .everything:
+      counts = status.counts
+      running = try store.list(filter)
+    case .batch(let id):
+      let batch = try store.batch(id)
+      counts = batch.counts
+      isPaused = isPaused || batch.isPaused
+      filter.batch = id
+      running = try store.list(filter)
+    case .jobs(let ids):
+      var all = JobFilter()
+      all.jobs = ids
+      let jobs = try store.list(all)
+      if let missing = Set(ids).subtracting(jobs.map(\.id)).min() {
+        throw JobStoreError.notFound(thing: "job", id: "\(missing)")
+      }
+      counts = StateCounts(jobs.map(\.state))
+      running = Array(jobs.filter { $0.state == .running }.prefix(Self.mostRunning))
+    }
+  }
+}

@@ -1,0 +1,138 @@
+import Foundation
+import JobStore
+
+/// Looks at the queue until nothing in question is open.
+struct WatchLoop {
+  let store: JobStore
+  let scope: WatchScope
+  let style: WatchStyle
+
+  /// Without a living daemon for so long, waiting is pointless.
+  static let patience: TimeInterval = 60
+
+  /// - Throws: `JobStoreError.notFound`; `Problem.unavailable` when no daemon comes.
+  func run() throws {
+    var screen = BarScreen()
+    var log = try EventLog(scope: scope, store: store)
+    var version: Int64?
+    var drawn = Date.distantPast
+    var daemon = DaemonWatch(patience: Self.patience)
+    while true {
+      let current = try store.dataVersion()
+      let now = Date()
+      // Also every second: time passes on the bars when nothing else happens.
+      if current != version || now.timeIntervalSince(drawn) >= 1 {
+        version = current
+        drawn = now
+        let view = try WatchView(scope, store)
+        switch style {
+        case .bars: screen.draw(view, now: now)
+        case .lines, .json: try log.print(view, asJSON: style == .json, now: now)
+        case .silent: break
+        }
+        if view.counts.open == 0 { return }
+        try daemon.check(store, isPaused: view.isPaused, now: now)
+      }
+      Thread.sleep(forTimeInterval: style == .bars ? 0.1 : 0.05)
+    }
+  }
+}
+
+/// Notices that nobody works on the queue: says so once, and gives up in the end.
+private struct DaemonWatch {
+  let patience: TimeInterval
+  private var missingSince: Date?
+  private var hasSaid = false
+
+  init(patience: TimeInterval) {
+    self.patience = patience
+  }
+
+  /// - Throws: `Problem.unavailable`
+  mutating func check(_ store: JobStore, isPaused: Bool, now: Date) throws {
+    let isAlive = try store.workers().contains { $0.isAlive(now: now.milliseconds) }
+    // Whoever paused the queue means to wait.
+    if isAlive || isPaused {
+      missingSince = nil
+      return
+    }
+    let since = missingSince ?? now
+    missingSince = since
+    let missing = now.timeIntervalSince(since)
+    if missing >= patience {
+      throw Problem.unavailable("no segmoed works on \(store.path); the jobs stay queued: start segmoed")
+    }
+    if missing >= 2, !hasSaid {
+      hasSaid = true
+      complain("no segmoed works on \(store.path) at the moment; waiting for one to start")
+    }
+  }
+}
+
+/// Prints what happens, line by line.
+private struct EventLog {
+  private let scope: WatchScope
+  private let store: JobStore
+  private var last: Int64
+  private var reported: [Int64: Date] = [:]
+
+  /// A running job gets a line at most this often.
+  private static let interval: TimeInterval = 5
+
+  init(scope: WatchScope, store: JobStore) throws {
+    self.scope = scope
+    self.store = store
+    last = try store.lastEvent()
+  }
+
+  mutating func print(_ view: WatchView, asJSON: Bool, now: Date) throws {
+    while true {
+      let news = try store.events(after: last)
+      for (id, event) in news {
+        last = id
+        guard concerns(event) else { continue }
+        Swift.print(asJSON ? JSONText.happening(event).text : Self.line(event))
+      }
+      if news.isEmpty { break }
+    }
+    for job in view.running where now.timeIntervalSince(reported[job.id] ?? .distantPast) >= Self.interval {
+      reported[job.id] = now
+      Swift.print(asJSON ? JSONText.job(job).text : Self.line(job, now: now))
+    }
+    if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view, now: now)) }
+    fflush(nil)
+  }
+
+  private func concerns(_ event: Event) -> Bool {
+    switch scope {
+    case .everything: true
+    case .batch(let id): event.batch == id
+    case .jobs(let ids): event.job.map(ids.contains) ?? false
+    }
+  }
+
+  private static func line(_ event: Event) -> String {
+    let subject = event.job.map { "job \($0) " } ?? event.batch.map { "batch \($0) " } ?? ""
+    let detail = event.detail.map { ": \($0)" } ?? ""
+    return TerminalText.plain(subject + event.kind.rawValue.replacingOccurrences(of: "_", with: " ") + detail)
+  }
+
+  private static func line(_ job: JobSummary, now: Date) -> String {
+    let left = BarScreen.left(job, now: now).map { ", \(TerminalText.duration($0)) left" } ?? ""
+    return "job \(job.id) running \(job.step)/\(job.steps)\(left)"
+  }
+}
+
+extension JSONText {
+  /// A line of `watch --json` about an event; those about running jobs are like an element of `list --json`.
+  static func happening(_ event: Event) -> JSONText {
+    .object([
+      ("event", .string(event.kind.rawValue)),
+      ("at", .integer(event.at)),
+      ("batch", .optional(event.batch)),
+      ("job", .optional(event.job)),
+      ("worker", .optional(event.worker)),
+      ("detail", .optional(event.detail)),
+    ])
+  }
+}
