@@ -30,7 +30,7 @@ package struct DiffusionModel: Sendable {
         file: folder.index.path, key: "_class_name", value: folder.pipelineClass)
     }
     digest = try folder.digest() + patches.suffix
-    tokenizer = try CLIPTokenizer(folder: folder.component("tokenizer").path)
+    tokenizer = try CLIPTokenizer(folder: folder.component("tokenizer"))
 
     let text = try CLIPTextConfiguration(folder.config(for: "text_encoder"))
     textEncoder = try CLIPTextEncoder(
@@ -40,7 +40,8 @@ package struct DiffusionModel: Sendable {
     guard shape.contextWidth == text.width else {
       throw DiffusionError.mismatch(
         folder: folder.path,
-        what: "the UNet expects text states of width \(shape.contextWidth), the text encoder gives \(text.width)")
+        what:
+          "the UNet expects text states of width \(shape.contextWidth), the text encoder gives \(text.width)")
     }
     let weights = try folder.weights(for: "unet").patched(patches.unet)
     unet = try UNet(weights, shape, model: digest, cache: cache)
@@ -54,7 +55,9 @@ package struct DiffusionModel: Sendable {
     guard autoencoder.latentChannels == shape.outputChannels else {
       throw DiffusionError.mismatch(
         folder: folder.path,
-        what: "the UNet makes \(shape.outputChannels) latent channels, the VAE takes \(autoencoder.latentChannels)")
+        what:
+          "the UNet makes \(shape.outputChannels) latent channels, the VAE takes \(autoencoder.latentChannels)"
+      )
     }
     guard shape.inputChannels == shape.outputChannels else {
       throw DiffusionError.unsupported(

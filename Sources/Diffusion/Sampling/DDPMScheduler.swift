@@ -1,7 +1,6 @@
 import Tensors
 
-/// Ancestral sampling of the trained chain (Ho et al., 2020; diffusers' `DDPMScheduler` with
-/// variance `fixed_small`).
+/// Ancestral sampling of the trained chain (Ho et al., 2020; diffusers' `DDPMScheduler`).
 package struct DDPMScheduler: Scheduler {
   package let timesteps: [Float]
   package let initialSigma: Float = 1
@@ -25,7 +24,11 @@ package struct DDPMScheduler: Scheduler {
       next.squareRoot() * (1 - currentAlpha) / (1 - alpha), image,
       currentAlpha.squareRoot() * (1 - next) / (1 - alpha), sample)
     guard timesteps[index] > 0 else { return mean }
-    let variance = max(1e-20, (1 - next) / (1 - alpha) * (1 - currentAlpha))
-    return combine(1, mean, variance.squareRoot(), noise())
+    let small = max(1e-20, (1 - next) / (1 - alpha) * (1 - currentAlpha))
+    switch configuration.variance {
+    // The logarithm that gives `smallLog` its name is taken back: what is left is the root.
+    case .small, .smallLog: return combine(1, mean, small.squareRoot(), noise())
+    case .large: return combine(1, mean, (1 - currentAlpha).squareRoot(), noise())
+    }
   }
 }

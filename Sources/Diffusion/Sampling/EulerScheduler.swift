@@ -1,3 +1,4 @@
+import Foundation
 import Tensors
 
 /// Euler steps along the probability flow (Karras et al., 2022, algorithm 1 without churn;
@@ -11,20 +12,52 @@ package struct EulerScheduler: Scheduler {
 
   package init(_ configuration: SchedulerConfiguration, steps: Int) {
     let spacing = configuration.spacing ?? .linspace
+    let trained = configuration.sigmas
+    var times: [Float]
     if spacing == .linspace {
       // Not rounded: this method takes timesteps between the trained ones.
       let last = Double(configuration.trainingSteps - 1)
-      timesteps =
-        steps == 1
-        ? [0] : (0..<steps).reversed().map { Float(Double($0) * (last / Double(steps - 1))) }
+      times = steps == 1 ? [0] : (0..<steps).reversed().map { Float(Double($0) * (last / Double(steps - 1))) }
     } else {
-      timesteps = configuration.timesteps(steps, fallback: spacing).map { Float($0) }
+      times = configuration.timesteps(steps, fallback: spacing).map { Float($0) }
     }
-    let trained = configuration.sigmas
-    sigmas = timesteps.map { interpolate(trained, at: Double($0)) } + [0]
+    var levels = times.map { interpolate(trained, at: Double($0)) }
+    if configuration.interpolation == .logLinear { levels = Self.logLinear(trained, steps: steps) }
+    if configuration.karrasSigmas {
+      levels = Self.karras(from: levels.first ?? 1, to: levels.last ?? 1, steps: steps)
+      times = levels.map { Self.timestep(of: $0, in: trained) }
+    }
+    timesteps = times
+    sigmas = levels + [configuration.finalSigma == .zero ? 0 : trained[0]]
     let largest = sigmas.max() ?? 1
     initialSigma = spacing == .leading ? (largest * largest + 1).squareRoot() : largest
     prediction = configuration.prediction
+  }
+
+  /// Evenly spaced logarithms from the largest trained sigma to the smallest. One value more than
+  /// there are steps, as the reference has it.
+  private static func logLinear(_ trained: [Float], steps: Int) -> [Float] {
+    guard let smallest = trained.first, let largest = trained.last else { return [] }
+    return SchedulerConfiguration.linspace(log(largest), log(smallest), steps + 1).map { exp($0) }
+  }
+
+  /// Karras et al. (2022), equation 5, ρ = 7.
+  private static func karras(from largest: Float, to smallest: Float, steps: Int) -> [Float] {
+    let (start, end) = (pow(Double(largest), 1 / 7), pow(Double(smallest), 1 / 7))
+    return (0..<steps).map { step in
+      let ramp = steps == 1 ? 0 : Double(step) / Double(steps - 1)
+      return Float(pow(start + ramp * (end - start), 7))
+    }
+  }
+
+  /// The trained timestep, with fraction, whose sigma this is, by interpolated logarithms.
+  private static func timestep(of sigma: Float, in trained: [Float]) -> Float {
+    let logarithms = trained.map { Double(log($0)) }
+    let wanted = log(max(Double(sigma), 1e-10))
+    let below = logarithms.lastIndex { $0 <= wanted } ?? 0
+    let low = min(below, logarithms.count - 2)
+    let weight = (logarithms[low] - wanted) / (logarithms[low] - logarithms[low + 1])
+    return Float(Double(low) + max(0, min(1, weight)))
   }
 
   package func scaled(_ sample: Tensor, step: Int) -> Tensor {

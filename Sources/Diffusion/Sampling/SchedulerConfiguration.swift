@@ -19,6 +19,25 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     case leading, linspace, trailing
   }
 
+  /// How much noise ancestral sampling adds.
+  package enum Variance: String, Sendable {
+    case small = "fixed_small"
+    case smallLog = "fixed_small_log"
+    case large = "fixed_large"
+  }
+
+  /// Where sigmas end.
+  package enum FinalSigma: String, Sendable {
+    case zero
+    case smallest = "sigma_min"
+  }
+
+  /// How sigmas lie between trained timesteps.
+  package enum Interpolation: String, Sendable {
+    case linear
+    case logLinear = "log_linear"
+  }
+
   package var className: String
   package var trainingSteps: Int
   package var betas: [Float]
@@ -30,6 +49,11 @@ package struct SchedulerConfiguration: Sendable, Equatable {
   package var clipSampleRange: Float
   package var setAlphaToOne: Bool?
   package var rescaleZeroSNR: Bool
+  /// Whether sigmas follow Karras et al. (2022), equation 5, instead of the trained steps.
+  package var karrasSigmas: Bool
+  package var variance: Variance
+  package var finalSigma: FinalSigma
+  package var interpolation: Interpolation
 
   /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for what no scheduler
   ///   here does.
@@ -55,11 +79,6 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     guard betas.count == trainingSteps, betas.allSatisfy({ $0 > 0 && $0 <= 1 }) else {
       throw refuse("betas", "\(betas.count) values from \(start) to \(end)")
     }
-    let predictionName = try config.string("prediction_type", default: "epsilon")
-    guard let prediction = Prediction(rawValue: predictionName) else {
-      throw refuse("prediction_type", predictionName)
-    }
-    self.prediction = prediction
     spacing = try config.stringIfPresent("timestep_spacing").map {
       guard let spacing = Spacing(rawValue: $0) else { throw refuse("timestep_spacing", $0) }
       return spacing
@@ -68,6 +87,16 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     clipSample = try config.boolIfPresent("clip_sample")
     clipSampleRange = Float(try config.double("clip_sample_range", default: 1))
     setAlphaToOne = try config.boolIfPresent("set_alpha_to_one")
+    func choice<Choice: RawRepresentable<String>>(_ key: String, default fallback: Choice) throws -> Choice {
+      guard let name = try config.stringIfPresent(key) else { return fallback }
+      guard let choice = Choice(rawValue: name) else { throw refuse(key, name) }
+      return choice
+    }
+    prediction = try choice("prediction_type", default: .epsilon)
+    variance = try choice("variance_type", default: .small)
+    finalSigma = try choice("final_sigmas_type", default: .zero)
+    interpolation = try choice("interpolation_type", default: .linear)
+    karrasSigmas = try config.bool("use_karras_sigmas", default: false)
     try config.refuse(Self.onlyWith)
   }
 
@@ -94,15 +123,11 @@ package struct SchedulerConfiguration: Sendable, Equatable {
   /// Keys that change what a method computes, with the values that the methods here compute.
   private static let onlyWith: [(key: String, allowed: [JSONValue])] = [
     ("thresholding", [.bool(false)]),
-    ("use_karras_sigmas", [.bool(false)]),
     ("use_exponential_sigmas", [.bool(false)]),
     ("use_beta_sigmas", [.bool(false)]),
-    ("variance_type", [.string("fixed_small")]),
     ("timestep_type", [.string("discrete")]),
-    ("interpolation_type", [.string("linear")]),
     ("sigma_min", []),
     ("sigma_max", []),
-    ("final_sigmas_type", [.string("zero")]),
   ]
 
   /// Betas by the name of their schedule, in 32-bit steps as torch makes them.

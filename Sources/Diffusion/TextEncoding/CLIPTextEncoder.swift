@@ -72,17 +72,17 @@ package struct CLIPTextEncoder: Sendable {
   /// - Parameter ids: token ids per prompt, all of one length, at most `positions`.
   /// - Returns: `[prompt, token, width]`.
   /// - Throws: `DiffusionError.tokenOutOfRange`.
-  package func callAsFunction(_ ids: [[Int]], _ compute: Compute) throws -> Tensor {
+  package func callAsFunction(_ ids: [[Int32]], _ compute: Compute) throws -> Tensor {
     var x = try embed(ids)
     for layer in layers { x = layer(x, compute) }
     return lastNorm(x, compute)
   }
 
-  private func embed(_ ids: [[Int]]) throws -> Tensor {
+  private func embed(_ ids: [[Int32]]) throws -> Tensor {
     let width = configuration.width
     let length = ids.first?.count ?? 0
     for id in ids.joined() where id < 0 || id >= configuration.vocabulary {
-      throw DiffusionError.tokenOutOfRange(id: id, vocabulary: configuration.vocabulary)
+      throw DiffusionError.tokenOutOfRange(id: Int(id), vocabulary: configuration.vocabulary)
     }
     guard length <= configuration.positions else {
       throw DiffusionError.setting(
@@ -92,7 +92,8 @@ package struct CLIPTextEncoder: Sendable {
       tokens.withUnsafe { tokens in
         positions.withUnsafe { positions in
           for (prompt, row) in ids.enumerated() {
-            for (position, id) in row.enumerated() {
+            for (position, token) in row.enumerated() {
+              let id = Int(token)
               let start = (prompt * length + position) * width
               for channel in 0..<width {
                 result[start + channel] =
