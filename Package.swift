@@ -67,12 +67,20 @@ let package = Package(
     library("JobStore", [grdb, "Migrations"]),
     library(
       "RenderDaemon",
-      ["JobStore", "Diffusion", "Configuration", "Images", "Experts", "Layers", "Checkpoints", "Tensors", logging, lifecycle]),
-    tool("segmoed", ["JobStore", "Diffusion", "Configuration", "RenderDaemon", argumentParser, logging, lifecycle]),
+      [
+        "JobStore", "Diffusion", "Configuration", "Images", "Experts", "Layers", "Checkpoints", "Tensors",
+        logging, lifecycle,
+      ]),
+    tool(
+      "segmoed",
+      ["JobStore", "Diffusion", "Configuration", "RenderDaemon", argumentParser, logging, lifecycle]),
     tool("segmoectl", ["JobStore", argumentParser]),
     tool(
       "segmoe",
-      ["Merging", "Diffusion", "Images", "Configuration", "Experts", "Layers", "Checkpoints", "Tensors", argumentParser]),
+      [
+        "Merging", "Diffusion", "Images", "Configuration", "Experts", "Layers", "Checkpoints", "Tensors",
+        argumentParser,
+      ]),
     tests("TensorsTests", ["Tensors"]),
     tests("CheckpointsTests", ["Checkpoints", "Tensors", "CKernels"]),
     tests("ImagesTests", ["Images"]),

@@ -16,7 +16,9 @@ struct ContactSheetCommand: ParsableCommand {
   var columns: Int?
 
   mutating func validate() throws {
-    if let columns, columns < 1 { throw ValidationError("--columns \(columns) is out of range; use 1 or more") }
+    if let columns, columns < 1 {
+      throw ValidationError("--columns \(columns) is out of range; use 1 or more")
+    }
   }
 
   func run() throws {

@@ -20,7 +20,8 @@ struct EngineOptions: ParsableArguments {
   var precision = "f32"
 
   @Option(
-    help: ArgumentHelp("A LoRA to fuse into the model, with its weight; may be given again.", valueName: "file[:weight]"))
+    help: ArgumentHelp(
+      "A LoRA to fuse into the model, with its weight; may be given again.", valueName: "file[:weight]"))
   var lora: [LoRAArgument] = []
 
   mutating func validate() throws {

@@ -98,7 +98,11 @@ struct ModelSummary: Encodable {
     rows.append(("parameters", "\(parameters)"))
     rows.append(("bytes", "\(bytes), \(denseBytes) of them dense"))
     for (index, bytes) in bytesPerExpert.enumerated() { rows.append(("expert \(index)", "\(bytes) bytes")) }
-    rows.append(("trained at", "\(size)x\(size), \(latentChannels) latent channels of \(pixelsPerLatent)x\(pixelsPerLatent) pixels"))
+    rows.append(
+      (
+        "trained at",
+        "\(size)x\(size), \(latentChannels) latent channels of \(pixelsPerLatent)x\(pixelsPerLatent) pixels"
+      ))
     rows.append(("scheduler", "\(scheduler), predicts \(predictionType)"))
     rows.append(("schedulers", schedulers.joined(separator: " ")))
     return rows.map { $0.0.padding(toLength: 12, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")

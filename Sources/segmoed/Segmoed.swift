@@ -46,7 +46,9 @@ struct Segmoed: AsyncParsableCommand {
   var config: String?
 
   mutating func validate() throws {
-    guard config == nil else { throw ValidationError("--config is not built into this version; use the flags") }
+    guard config == nil else {
+      throw ValidationError("--config is not built into this version; use the flags")
+    }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads \(threads) is out of range; use 1 to 1024")
     }
