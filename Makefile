@@ -9,8 +9,10 @@ export SWIFT_BUILD ?= -c release -Xswiftc -enable-testing
 
 SOURCES := Sources Tests migrations Package.swift
 PROGRAMS := segmoe segmoed segmoectl
+UNITS := $(notdir $(wildcard systemd/*.service systemd/*.timer))
 
 bindir := $(DESTDIR)$(PREFIX)/bin
+libdir := $(DESTDIR)$(PREFIX)/lib
 docdir := $(DESTDIR)$(PREFIX)/share/doc/segmoe
 
 .PHONY: help setup build demo test check format install uninstall clean
@@ -18,7 +20,7 @@ docdir := $(DESTDIR)$(PREFIX)/share/doc/segmoe
 help:
 	@echo "make demo       build, merge the demo model, render a batch through the daemon"
 	@echo "make test       build and run every test"
-	@echo "make check      formatting, layers, doc comments, then the tests"
+	@echo "make check      formatting, layers, doc comments, units, then the tests"
 	@echo "make build      build the programs"
 	@echo "make install    put them under PREFIX ($(PREFIX)); DESTDIR is honoured; needs make build"
 	@echo "make uninstall  take them away again"
@@ -42,6 +44,7 @@ check: setup
 	scripts/check-layers
 	scripts/check-layers --self-test
 	scripts/check-docs
+	scripts/check-systemd
 	@scripts/test
 
 format: setup
@@ -53,12 +56,21 @@ install:
 	for program in $(PROGRAMS); do \
 	  test -x "$$bin/$$program" || { echo "install: no $$bin/$$program: run 'make build' first" >&2; exit 1; }; \
 	done && \
-	install -d $(bindir) $(docdir) && \
+	install -d $(bindir) $(docdir) $(libdir)/systemd/system $(libdir)/sysusers.d $(libdir)/tmpfiles.d && \
 	for program in $(PROGRAMS); do install -m 755 "$$bin/$$program" $(bindir)/ || exit 1; done
 	install -m 644 README.md LICENSE NOTICE $(docdir)/
+	for unit in $(UNITS); do \
+	  sed 's|/usr/local/|$(PREFIX)/|g' systemd/$$unit >$(libdir)/systemd/system/$$unit && \
+	  chmod 644 $(libdir)/systemd/system/$$unit || exit 1; \
+	done
+	install -m 644 systemd/segmoed.sysusers $(libdir)/sysusers.d/segmoed.conf
+	install -m 644 systemd/segmoed.tmpfiles $(libdir)/tmpfiles.d/segmoed.conf
+	@echo "As a service: systemd-sysusers && systemd-tmpfiles --create && systemctl enable --now segmoed"
 
+# Leaves the user segmoe and /var/lib/segmoe, which hold what people made.
 uninstall:
-	rm -f $(addprefix $(bindir)/,$(PROGRAMS))
+	rm -f $(addprefix $(bindir)/,$(PROGRAMS)) $(addprefix $(libdir)/systemd/system/,$(UNITS))
+	rm -f $(libdir)/sysusers.d/segmoed.conf $(libdir)/tmpfiles.d/segmoed.conf
 	rm -rf $(docdir)
 
 clean:
