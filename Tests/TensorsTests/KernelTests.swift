@@ -48,7 +48,8 @@ import Testing
   @Test func extremesStayFinite() {
     let x: [Float] = [-1e30, -1000, -100, -0.0, 0, 100, 1000, 1e30]
     for result in forEachISA({ unary(x, segmoe_silu) + unary(x, segmoe_gelu) }) {
-      #expect(result.allSatisfy(\.isFinite))
+      let finite = result.filter(\.isFinite).count
+      #expect(finite == result.count)
     }
     for result in forEachISA({ unary([.nan], segmoe_silu) }) { #expect(result[0].isNaN) }
   }
