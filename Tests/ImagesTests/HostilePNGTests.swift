@@ -38,6 +38,19 @@ import Testing
     #expect(!texts.contains { $0.text.utf8.count > 10_000 })
   }
 
+  @Test func aChunkThatClaimsMoreThanThereIsCostsNoMemory() throws {
+    let file = try PNGFile.encode(gradient(4, 4))
+    // Behind the header: 2 GiB of text, of which four bytes are there. libpng alone would take it all.
+    let claim = PNGBuilder.big(0x7FFF_FFF0) + Array("tEXtk".utf8) + [0, 0x41, 0x42]
+    let bytes = Array(file.prefix(33)) + claim + file.dropFirst(33)
+    let started = ContinuousClock.now
+    #expect(throws: ImageError.damaged(name: "PNG", reason: "the data ends too early")) {
+      for _ in 0..<20 { _ = try? PNGFile.decode(bytes) }
+      return try PNGFile.decode(bytes)
+    }
+    #expect(ContinuousClock.now - started < .seconds(1))
+  }
+
   @Test func everyTruncationIsAnError() throws {
     let bytes = try PNGFile.encode(gradient(9, 9), texts: [PNGText(keyword: "k", text: "t")])
     for count in 0..<bytes.count {
