@@ -54,6 +54,15 @@ import Testing
     }
   }
 
+  @Test func tagBombsAreStopped() throws {
+    let tags = (0..<80_000).map { "%TAG !\($0)! x\n" }.joined()
+    #expect(throws: YAMLError.syntax(at(17, 1), problem: "more than 16 %TAG lines")) {
+      try parse(tags + "--- a")
+    }
+    let text = String(repeating: " %TAG", count: 20)
+    #expect(try parse("a: x\(text)").mapping("root", keys: ["a"]).string("a") == "x\(text)")
+  }
+
   @Test func mutatedFilesGiveADocumentOrAnErrorWithAPlace() {
     let seed = Array(
       """
