@@ -55,7 +55,7 @@ import Testing
   }
 
   @Test func tagBombsAreStopped() throws {
-    let tags = (0..<80_000).map { "%TAG !\($0)! x\n" }.joined()
+    let tags = (0..<60_000).map { "%TAG !\($0)! x\n" }.joined()
     #expect(throws: YAMLError.syntax(at(17, 1), problem: "more than 16 %TAG lines")) {
       try parse(tags + "--- a")
     }
