@@ -67,11 +67,22 @@ let package = Package(
     library("JobStore", [grdb, "Migrations"]),
     library(
       "RenderDaemon",
-      ["JobStore", "Diffusion", "Merging", "Configuration", "Images", "Experts", logging, lifecycle]),
-    tool("segmoed", ["RenderDaemon", argumentParser, logging, lifecycle]),
+      [
+        "JobStore", "Diffusion", "Configuration", "Images", "Experts", "Layers", "Checkpoints", "Tensors",
+        logging, lifecycle,
+      ]),
+    tool(
+      "segmoed",
+      ["JobStore", "Diffusion", "Configuration", "RenderDaemon", argumentParser, logging, lifecycle]),
     tool("segmoectl", ["JobStore", argumentParser]),
-    tool("segmoe", ["Merging", "Diffusion", "Images", argumentParser]),
-    tests("TensorsTests", ["Tensors"]),
+    tool(
+      "segmoe",
+      [
+        "Merging", "Diffusion", "Images", "Configuration", "Experts", "Layers", "Checkpoints", "Tensors",
+        argumentParser,
+      ]),
+    tests("TensorsTests", ["Tensors", "CKernels"]),
+    tests("ExpertsTests", ["Experts", "Layers", "Checkpoints", "Tensors"]),
     tests("CheckpointsTests", ["Checkpoints", "Tensors", "CKernels"]),
     tests("ImagesTests", ["Images"]),
     tests("ConfigurationTests", ["Configuration"]),

@@ -17,6 +17,13 @@ package struct Migration: Sendable {
   /// The schema this build reads and writes.
   package static let latest = all.count
 
+  /// A step that is in no file: the tests need some to migrate to.
+  package init(number: Int, name: String, sql: String) {
+    self.number = number
+    self.name = name
+    self.sql = sql
+  }
+
   // The files come embedded in the binary, so that a binary can never meet the wrong ones.
   private init(number: Int, name: String, bytes: [UInt8]) {
     self.number = number

@@ -30,7 +30,7 @@ package enum ImageError: Error, Sendable, Equatable {
 
 extension ImageError {
   /// The case for a system call that failed while a file was written.
-  static func writing(path: String, call: String, code: Int32) -> ImageError {
+  package static func writing(path: String, call: String, code: Int32) -> ImageError {
     switch code {
     case ENOSPC, EDQUOT: .diskFull(path: path, code: code)
     case EACCES, EPERM, EROFS: .notWritable(path: path, code: code)

@@ -139,7 +139,7 @@ extension JobStore {
         FROM temp.incoming ORDER BY rowid
         """,
       arguments: [last, id, now])
-    try db.record(Event(.enqueued, at: now, batch: id, detail: "\(incoming.count) jobs"))
+    try db.record(Event(.enqueued, at: now, batch: id, detail: "jobs \(jobs.lowerBound) to \(jobs.upperBound)"))
     return EnqueuedBatch(batch: id, jobs: jobs, isNew: true)
   }
 

@@ -40,7 +40,7 @@ extension JobStore {
       try db.record(
         Event(
           .done, at: now, batch: job.batch, job: lease.job, worker: lease.worker,
-          detail: "\(images.count) images"))
+          detail: "images: \(images.count)"))
     }
   }
 

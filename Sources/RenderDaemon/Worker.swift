@@ -127,7 +127,8 @@ package final class Worker: Sendable {
   /// Whether nothing is queued that could still be rendered.
   private func isDrained() throws -> Bool {
     let status = try store.status()
-    return status.isPaused || status.counts.queued == 0 || (try store.nextDue()) == nil
+    if status.isPaused || status.counts.queued == 0 { return true }
+    return try store.nextDue() == nil
   }
 
   private func signOff() {

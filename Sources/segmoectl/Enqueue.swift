@@ -77,7 +77,7 @@ struct Enqueue: ParsableCommand {
     } else {
       let (first, last) = (batch.jobs.lowerBound, batch.jobs.upperBound)
       let jobs = first == last ? "job \(first)" : "jobs \(first) to \(last)"
-      print("batch \(batch.batch): \(jobs) \(batch.isNew ? "queued" : "were queued before with this key")")
+      print("batch \(batch.batch): \(jobs) queued\(batch.isNew ? "" : " before, with this key")")
     }
     // The batch must be seen before a long wait, also through a pipe.
     fflush(nil)

@@ -66,10 +66,16 @@ enum Main {
       return 0
     }
     if error is ExitCode { return code.rawValue }
-    // What the parser says, without its usage block: one line, and where to read on.
-    let message = Segmoectl.message(for: error).split(separator: "\n").joined(separator: " ")
-    complain(message.isEmpty ? "wrong usage; `segmoectl --help` shows what there is" : message)
+    complain("\(oneLine(Segmoectl.message(for: error))); `segmoectl --help` shows what there is")
     return code.rawValue
+  }
+
+  /// What the parser says, its lists of values included.
+  private static func oneLine(_ message: String) -> String {
+    let lines = message.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+    let text = lines.joined(separator: " ").replacingOccurrences(of: ": - ", with: ": ")
+      .replacingOccurrences(of: " - ", with: ", ")
+    return text.hasSuffix(".") ? String(text.dropLast()) : text
   }
 }
 

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Configuration
+import Configuration
 
 /// Small files that would unfold to much: an error each time, and no time or memory spent.
 @Suite struct YAMLBombTests {

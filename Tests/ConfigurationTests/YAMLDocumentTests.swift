@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Configuration
+import Configuration
 
 /// Parses as "f.yaml".
 func parse(_ text: String, limits: YAMLLimits = YAMLLimits()) throws(YAMLError) -> YAMLNode {

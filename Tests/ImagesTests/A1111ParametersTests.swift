@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Images
+import Images
 
 @Suite struct A1111ParametersTests {
   func parameters(_ prompt: String, negative: String = "") -> A1111Parameters {

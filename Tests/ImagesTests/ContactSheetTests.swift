@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Images
+import Images
 
 @Suite struct ContactSheetTests {
   func square(_ side: Int, _ level: UInt8) throws -> RGBImage {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Images
+import Images
 
 /// Files that were made to hurt: an error each time, never a crash, never much memory.
 @Suite struct HostilePNGTests {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Images
+import Images
 
 func gradient(_ width: Int, _ height: Int) throws -> RGBImage {
   var pixels = [UInt8]()

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Images
+import Images
 
 /// Every kind of PNG, made without libpng, against what PIL's convert("RGB") gives.
 @Suite struct PNGKindsTests {

@@ -2,7 +2,7 @@ import Configuration
 import Foundation
 import Testing
 
-@testable import Merging
+import Merging
 
 /// A folder with sources that recipes can name.
 final class RecipeFolder {

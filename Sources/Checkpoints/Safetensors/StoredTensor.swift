@@ -167,3 +167,8 @@ extension StoredTensor {
     return view
   }
 }
+
+extension StoredTensor {
+  /// Whether reading it adds something to what the file holds.
+  package var isPatched: Bool { !patches.isEmpty }
+}

@@ -91,13 +91,3 @@ extension DiffusionModel {
     try request.scheduler ?? SchedulerName(className: schedulerConfiguration.className)
   }
 }
-
-/// Changes to a model's tensors as they are read, by full tensor name in each component.
-package struct ModelPatches: Sendable {
-  package var unet: [String: [any WeightPatch]] = [:]
-  package var textEncoder: [String: [any WeightPatch]] = [:]
-  /// Tells models with different patches apart; empty without any.
-  package var suffix = ""
-
-  package init() {}
-}

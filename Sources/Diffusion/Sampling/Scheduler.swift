@@ -9,6 +9,9 @@ package enum SchedulerName: String, Sendable, CaseIterable {
   case dpmpp2MSDEKarras = "dpmpp_2m_sde_karras"
   case unipc, lcm
 
+  /// The methods that are built.
+  package static let built: [SchedulerName] = [.ddpm, .ddim, .euler]
+
   /// - Throws: `DiffusionError.unknownScheduler`, listing the names there are.
   package init(named name: String) throws {
     guard let known = SchedulerName(rawValue: name) else {

@@ -1,0 +1,118 @@
+import Foundation
+import JobStore
+import Testing
+
+/// What a command left behind.
+struct Outcome {
+  var code: Int32
+  var output: String
+  var errors: String
+
+  /// The output as JSON.
+  func json() throws -> Any {
+    try JSONSerialization.jsonObject(with: Data(output.utf8), options: .fragmentsAllowed)
+  }
+
+  /// The output as a JSON object.
+  func object() throws -> [String: Any] { try #require(try json() as? [String: Any]) }
+
+  /// The output as a list of JSON objects.
+  func list() throws -> [[String: Any]] { try #require(try json() as? [[String: Any]]) }
+}
+
+/// The real segmoectl, on a database in a folder of its own.
+final class Command: Sendable {
+  let folder: String
+
+  var database: String { folder + "/queue.sqlite" }
+
+  init() throws {
+    folder = NSTemporaryDirectory() + "segmoectl-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  }
+
+  deinit {
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+
+  /// Built beside the test bundle.
+  static func executable() throws -> URL {
+    let bundle = try #require(Bundle.main.executableURL).resolvingSymlinksInPath()
+    var place = bundle.deletingLastPathComponent()
+    // Beside the bundle on Linux; a few folders up where bundles are folders.
+    for _ in 0..<4 {
+      let candidate = place.appendingPathComponent("segmoectl")
+      if FileManager.default.isExecutableFile(atPath: candidate.path) { return candidate }
+      place.deleteLastPathComponent()
+    }
+    struct NotBuilt: Error {}
+    throw NotBuilt()
+  }
+
+  /// Starts it without waiting; standard output goes to `output`.
+  func start(_ arguments: [String], input: Data = Data(), output: FileHandle, errors: Pipe) throws -> Process {
+    let process = Process()
+    process.executableURL = try Self.executable()
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(fileURLWithPath: folder)
+    process.environment = ["SEGMOE_DATABASE": database, "TERM": "xterm", "PATH": "/usr/bin:/bin", "TZ": "UTC"]
+    let source = Pipe()
+    process.standardInput = source
+    process.standardOutput = output
+    process.standardError = errors
+    try process.run()
+    source.fileHandleForWriting.write(input)
+    try source.fileHandleForWriting.close()
+    return process
+  }
+
+  /// Runs it to its end.
+  func callAsFunction(_ arguments: String..., input: Data = Data()) throws -> Outcome {
+    try run(arguments, input: input)
+  }
+
+  func run(_ arguments: [String], input: Data = Data()) throws -> Outcome {
+    let (output, errors) = (Pipe(), Pipe())
+    let process = try start(arguments, input: input, output: output.fileHandleForWriting, errors: errors)
+    try output.fileHandleForWriting.close()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit)
+    return Outcome(code: process.terminationStatus, output: text, errors: complaint)
+  }
+
+  /// A file in the folder, which is the command's current one.
+  func file(_ name: String, _ content: Data) throws {
+    try content.write(to: URL(fileURLWithPath: folder + "/" + name))
+  }
+
+  /// The same database as a daemon sees it.
+  func daemon() throws -> JobStore { try JobStore.open(path: database, role: .daemon) }
+
+  /// Claims the next job and finishes it.
+  func render(_ store: JobStore) throws {
+    let claimed = try #require(try store.claim(worker: "w", lease: 60))
+    let settings = claimed.request.settings
+    let images = (0..<settings.count).map { index in
+      ImageRecord(
+        index: index, path: "/out/\(claimed.job.id)-\(index).png", seed: settings.seed + Int64(index), width: 512,
+        height: 512, digest: String(repeating: "a", count: 64), bytes: 1, seconds: 1)
+    }
+    try store.finish(claimed.lease, images: images, statistics: RenderStatistics())
+  }
+}
+
+/// An error is one line: "segmoectl: …".
+func expectComplaint(
+  _ outcome: Outcome, code: Int32, _ parts: String..., location: SourceLocation = #_sourceLocation
+) {
+  #expect(outcome.code == code, "\(outcome)", sourceLocation: location)
+  #expect(outcome.output == "", sourceLocation: location)
+  let lines = outcome.errors.split(separator: "\n", omittingEmptySubsequences: false)
+  #expect(lines.count == 2 && lines.last == "", "\(outcome.errors)", sourceLocation: location)
+  #expect(outcome.errors.hasPrefix("segmoectl: "), "\(outcome.errors)", sourceLocation: location)
+  for part in parts {
+    #expect(outcome.errors.contains(part), "\(part) is not in: \(outcome.errors)", sourceLocation: location)
+  }
+}

@@ -1,0 +1,133 @@
+import Foundation
+import GRDB
+import JobStore
+import Testing
+
+@Suite struct ClaimTests {
+  @Test func priorityFirstThenOrder() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("low", priority: -1)
+    try queue.enqueue("a", "b")
+    try queue.enqueue("high", priority: 5)
+    let prompts = try (0..<4).map { _ in try queue.claim()?.request.prompt }
+    #expect(prompts == ["high", "a", "b", "low"])
+    #expect(try queue.claim() == nil)
+  }
+
+  @Test func aClaimIsAnAttemptWithALease() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let claimed = try #require(try queue.claim("w1"))
+    #expect(claimed.lease.worker == "w1")
+    #expect(claimed.job.state == .running)
+    #expect(claimed.job.attempts == 1)
+    #expect(claimed.job.worker == "w1")
+    #expect(claimed.job.leaseExpires == queue.now + 60_000)
+    #expect(claimed.job.startedAt == queue.now)
+    #expect(try queue.store.details(job: 1).events.map(\.kind) == [.enqueued, .claimed])
+  }
+
+  @Test func notBeforeItsTime() throws {
+    let queue = try TestQueue()
+    var later = request("later", priority: 9)
+    later.runAfter = queue.now + 10_000
+    _ = try queue.store.enqueue(BatchRequest(), requests: [later, request("now")])
+    #expect(try queue.store.nextDue() == queue.now + 10_000)
+    #expect(try queue.claim()?.request.prompt == "now")
+    #expect(try queue.claim() == nil)
+    queue.pass(seconds: 9.9)
+    #expect(try queue.claim() == nil)
+    queue.pass(seconds: 0.1)
+    #expect(try queue.claim()?.request.prompt == "later")
+  }
+
+  @Test func pausedQueuesAndBatchesRest() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    try queue.enqueue("b")
+    try queue.store.setPaused(true, batch: 1)
+    #expect(try queue.store.list().map(\.isHeld) == [true, false])
+    #expect(try queue.claim()?.request.prompt == "b")
+    try queue.store.setPaused(true)
+    try queue.store.setPaused(false, batch: 1)
+    #expect(try queue.claim() == nil)
+    #expect(try queue.store.status().isPaused)
+    try queue.store.setPaused(false)
+    #expect(try queue.claim()?.request.prompt == "a")
+  }
+
+  @Test func loadedModelsFirstButNotForEver() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("other", model: "cold")
+    let fill = (0..<300).map { request("\($0)", model: $0 == 299 ? "far" : "warm") }
+    _ = try queue.store.enqueue(BatchRequest(), requests: fill)
+    try queue.enqueue("urgent", model: "cold", priority: 1)
+
+    // A higher priority goes before a loaded model.
+    #expect(try queue.claim(preferring: ["warm"])?.request.prompt == "urgent")
+    var overtakers = 0
+    while let job = try queue.claim(preferring: ["warm"]), job.request.prompt != "other" { overtakers += 1 }
+    #expect(overtakers == Int(JobStore.overtakingWindow))
+    // Beyond the window nothing is preferred.
+    #expect(try queue.claim(preferring: ["far"])?.request.prompt == "256")
+    #expect(try queue.claim(preferring: [])?.request.prompt == "257")
+  }
+
+  @Test func twoStoresNeverGetTheSameJob() async throws {
+    let queue = try TestQueue()
+    _ = try queue.store.enqueue(BatchRequest(), requests: (0..<200).map { request("\($0)") })
+    let claimed = try await withThrowingTaskGroup(of: [Int64].self) { group in
+      for worker in 0..<4 {
+        let store = try queue.another(.daemon)
+        group.addTask {
+          var jobs: [Int64] = []
+          while let job = try store.claim(worker: "w\(worker)", lease: 60) { jobs.append(job.job.id) }
+          return jobs
+        }
+      }
+      return try await group.reduce(into: []) { $0 += $1 }
+    }
+    #expect(claimed.sorted() == Array(1...200))
+    #expect(try queue.store.status().counts.running == 200)
+  }
+
+  @Test(arguments: [
+    "scheduler = 'telepathy'", "loras = 'x'", "width = 80000", "steps = 100000", "prompt = 'a' || char(0)",
+    "guidance = 9e999", "count = 1000000",
+  ])
+  func rowsMendedByHandFailAndTheNextOneIsTaken(change: String) throws {
+    let queue = try TestQueue()
+    try queue.enqueue("bad", "good")
+    try queue.sql { try $0.execute(sql: "UPDATE jobs SET \(change) WHERE id = 1") }
+    #expect(try queue.claim()?.request.prompt == "good")
+    let bad = try #require(try queue.store.list().first)
+    #expect(bad.state == .failed)
+    #expect(bad.errorKind == .badInput)
+    #expect(bad.error?.isEmpty == false)
+    #expect(bad.images.count <= 1000)
+  }
+
+  @Test func theDaemonsLimitsCount() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    var limits = RenderLimits()
+    limits.side = 256
+    #expect(try queue.store.claim(worker: "w", lease: 60, limits: limits) == nil)
+    #expect(try queue.store.list().first?.error?.contains("256") == true)
+  }
+
+  @Test func theClaimReadsTheFirstEntriesOfItsIndexes() throws {
+    let queue = try TestQueue()
+    let plan = try queue.sql { db in
+      try Row.fetchAll(
+        db,
+        sql: """
+          EXPLAIN QUERY PLAN SELECT id FROM jobs
+          WHERE state = 'queued' AND run_after IS NULL AND held = 0 ORDER BY priority DESC, id LIMIT 1
+          """
+      ).map { String(describing: $0["detail"] ?? "") }.joined(separator: "\n")
+    }
+    #expect(plan.contains("jobs_due"))
+    #expect(!plan.contains("TEMP B-TREE"))
+  }
+}

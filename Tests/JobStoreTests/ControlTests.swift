@@ -1,0 +1,104 @@
+import Foundation
+import JobStore
+import Testing
+
+@Suite struct ControlTests {
+  @Test func cancellingABatchTakesAllThatIsOpen() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("done", "running", "queued")
+    try queue.enqueue("other batch")
+    let done = try #require(try queue.claim()).lease
+    try queue.store.finish(done, images: [image(0)], statistics: RenderStatistics())
+    _ = try queue.claim()
+    #expect(try queue.store.cancel(batch: 1) == Cancellation(cancelled: 1, stopping: 1))
+    #expect(try queue.store.list().map(\.state) == [.done, .running, .cancelled, .queued])
+    // Again: nothing left to do, and no second set of events.
+    #expect(try queue.store.cancel(batch: 1) == Cancellation(cancelled: 0, stopping: 1))
+    let kinds = try queue.store.details(job: 2).events.map(\.kind)
+    #expect(kinds.filter { $0 == .cancelRequested }.count == 1)
+  }
+
+  @Test func cancellingTwiceIsNoErrorButAfterTheEndItIs() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a", "b")
+    #expect(try queue.store.cancel(job: 1).cancelled == 1)
+    #expect(try queue.store.cancel(job: 1) == Cancellation(cancelled: 0, stopping: 0))
+    let lease = try #require(try queue.claim()).lease
+    try queue.store.finish(lease, images: [image(0)], statistics: RenderStatistics())
+    #expect(storeError { _ = try queue.store.cancel(job: 2) }
+      == .wrongState(job: 2, state: .done, action: "cancelled"))
+  }
+
+  @Test func retryingStartsAfresh() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a", "b")
+    try queue.store.fail(#require(try queue.claim()).lease, message: "m", kind: .badInput)
+    _ = try queue.store.cancel(job: 2)
+    #expect(try queue.store.retry(batch: 1) == 2)
+    #expect(try queue.store.retry(batch: 1) == 0)
+    let job = try queue.store.details(job: 1).job
+    #expect(job.state == .queued)
+    #expect((job.attempts, job.losses) == (0, 0))
+    #expect(job.error == nil)
+    #expect(try queue.claim()?.request.prompt == "a")
+    #expect(try queue.claim()?.request.prompt == "b")
+  }
+
+  @Test func retryingAWaitingJobEndsItsPause() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    try queue.store.fail(#require(try queue.claim()).lease, message: "m", kind: .transient)
+    #expect(try queue.claim() == nil)
+    try queue.store.retry(job: 1)
+    #expect(try queue.claim() != nil)
+    #expect(storeError { try queue.store.retry(job: 1) } == .wrongState(job: 1, state: .running, action: "retried"))
+  }
+
+  @Test func reorderingIsAPriority() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a", "b")
+    try queue.store.setPriority(3, job: 2)
+    #expect(try queue.claim()?.request.prompt == "b")
+    guard case .invalidSetting = storeError({ try queue.store.setPriority(.max, job: 1) }) else {
+      Issue.record("a priority beyond its range")
+      return
+    }
+  }
+
+  @Test func whatIsNotThereIsNamed() throws {
+    let queue = try TestQueue()
+    let job = JobStoreError.notFound(thing: "job", id: "7")
+    let batch = JobStoreError.notFound(thing: "batch", id: "7")
+    #expect(storeError { _ = try queue.store.details(job: 7) } == job)
+    #expect(storeError { _ = try queue.store.cancel(job: 7) } == job)
+    #expect(storeError { try queue.store.retry(job: 7) } == job)
+    #expect(storeError { try queue.store.setPriority(1, job: 7) } == job)
+    #expect(storeError { _ = try queue.store.cancel(batch: 7) } == batch)
+    #expect(storeError { _ = try queue.store.retry(batch: 7) } == batch)
+    #expect(storeError { try queue.store.setPaused(true, batch: 7) } == batch)
+    #expect(storeError { _ = try queue.store.batch(7) } == batch)
+    var filter = JobFilter()
+    filter.batch = 7
+    #expect(storeError { _ = try queue.store.list(filter) } == batch)
+  }
+
+  @Test func listsCanBeNarrowed() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a", "b", "c")
+    try queue.enqueue("d", "e")
+    _ = try queue.claim()
+    func prompts(_ change: (inout JobFilter) -> Void) throws -> [String] {
+      var filter = JobFilter()
+      change(&filter)
+      return try queue.store.list(filter).map(\.prompt)
+    }
+    #expect(try prompts { _ in } == ["a", "b", "c", "d", "e"])
+    #expect(try prompts { $0.limit = 2 } == ["d", "e"])
+    #expect(try prompts { $0.batch = 1 } == ["a", "b", "c"])
+    #expect(try prompts { $0.batch = 1; $0.limit = 1 } == ["c"])
+    #expect(try prompts { $0.states = [.running] } == ["a"])
+    #expect(try prompts { $0.batch = 2; $0.states = [.running] } == [])
+    #expect(try prompts { $0.states = [.queued, .running]; $0.batch = 1 } == ["a", "b", "c"])
+    #expect(try prompts { $0.jobs = [5, 2] } == ["b", "e"])
+  }
+}

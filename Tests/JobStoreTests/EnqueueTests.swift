@@ -1,0 +1,127 @@
+import Foundation
+import JobStore
+import Testing
+
+@Suite struct EnqueueTests {
+  @Test func everySettingComesBackAsItWas() throws {
+    let queue = try TestQueue()
+    var settings = RenderSettings(model: "/models/x y")
+    settings.negativePrompt = "blurry"
+    settings.width = 768
+    settings.height = 64
+    settings.steps = 3
+    settings.guidance = 1.25
+    settings.scheduler = .dpmpp2mSDEKarras
+    settings.seed = 1 << 60
+    settings.count = 4
+    settings.precision = .int8
+    settings.loras = [LoRAReference(path: "/l/ö\"'.safetensors", weight: -0.5)]
+    settings.initImage = "/i.png"
+    settings.strength = 0.3
+    settings.mask = "/m.png"
+    settings.memoryBudget = 4 << 30
+    var wanted = JobRequest(prompt: "ein Haus", settings: settings)
+    wanted.priority = -3
+    wanted.maxAttempts = 7
+    wanted.runAfter = queue.now + 5
+    let batch = try queue.store.enqueue(BatchRequest(name: "n"), requests: [wanted])
+    let job = try queue.store.details(job: batch.jobs.lowerBound).job
+    #expect(job.request == wanted)
+    #expect(job.batchName == "n")
+    #expect(job.state == .queued)
+  }
+
+  @Test func jobsAreNumberedInOrder() throws {
+    let queue = try TestQueue()
+    let first = try queue.enqueue("a", "b")
+    let second = try queue.enqueue("c")
+    #expect(first == EnqueuedBatch(batch: 1, jobs: 1...2, isNew: true))
+    #expect(second.jobs == 3...3)
+    #expect(try queue.store.list().map(\.prompt) == ["a", "b", "c"])
+    #expect(try queue.store.batch(1).name == "batch-1")
+  }
+
+  @Test func allOrNothing() throws {
+    struct Interrupted: Error {}
+    let queue = try TestQueue()
+    var left = 3
+    #expect(throws: Interrupted.self) {
+      try queue.store.enqueue(BatchRequest()) {
+        left -= 1
+        if left == 0 { throw Interrupted() }
+        return request("p")
+      }
+    }
+    var bad = request("p")
+    bad.settings.steps = 0
+    #expect(throws: JobStoreError.self) {
+      try queue.store.enqueue(BatchRequest(), requests: [request("good"), bad])
+    }
+    #expect(storeError { _ = try queue.store.enqueue(BatchRequest(), requests: []) } == .emptyBatch)
+    #expect(try queue.store.list() == [])
+    #expect(try queue.store.batches(limit: 9) == [])
+    // What was staged then must not slip in now.
+    #expect(try queue.enqueue("later").jobs == 1...1)
+  }
+
+  @Test func slowSourcesHoldNobodyUp() throws {
+    let queue = try TestQueue()
+    let other = try queue.another(.daemon)
+    var prompts = ["a", "b"]
+    _ = try queue.store.enqueue(BatchRequest(name: "slow")) {
+      // Would wait for the lock and fail if the enqueue held it.
+      _ = try other.enqueue(BatchRequest(name: "quick"), requests: [request("q")])
+      return prompts.popLast().map { request($0) }
+    }
+    #expect(try queue.store.batches(limit: 9).map(\.name) == ["quick", "quick", "quick", "slow"])
+  }
+
+  @Test func sameKeySameBatch() throws {
+    let queue = try TestQueue()
+    let named = BatchRequest(name: "n", key: "k")
+    let first = try queue.store.enqueue(named, requests: [request("a"), request("b")])
+    var later = request("b")
+    later.runAfter = queue.now + 1000
+    let again = try queue.another().enqueue(named, requests: [request("a"), later])
+    #expect(first.isNew)
+    #expect(!again.isNew)
+    #expect(again.batch == first.batch)
+    #expect(again.jobs == first.jobs)
+    #expect(try queue.store.list().count == 2)
+  }
+
+  @Test(arguments: [["a"], ["a", "c"], ["ab", ""], ["b", "a"], ["a", "b", "c"]])
+  func sameKeyOtherRequests(prompts: [String]) throws {
+    let queue = try TestQueue()
+    let named = BatchRequest(key: "k")
+    _ = try queue.store.enqueue(named, requests: [request("a"), request("b")])
+    let error = storeError { _ = try queue.store.enqueue(named, requests: prompts.map { request($0) }) }
+    #expect(error == .keyReused(key: "k", batch: 1))
+    #expect(try queue.store.list().count == 2)
+  }
+
+  @Test(arguments: ["", ".hidden", "a/b", "a\u{1B}b", "a\nb", String(repeating: "x", count: 101)])
+  func namesThatCouldHurt(name: String) throws {
+    let queue = try TestQueue()
+    #expect(throws: JobStoreError.self) {
+      try queue.store.enqueue(BatchRequest(name: name), requests: [request("p")])
+    }
+  }
+
+  @Test(arguments: ["'; DROP TABLE jobs; --", "\u{1B}[2J\u{7}", "😀 e\u{301} ﷽", "%s %n \\ \"", " ", "a\nb", "{}"])
+  func promptsAreJustText(prompt: String) throws {
+    let queue = try TestQueue()
+    try queue.enqueue(prompt)
+    #expect(try queue.store.list().map(\.prompt) == [prompt])
+    #expect(try queue.claim()?.request.prompt == prompt)
+  }
+
+  @Test func otherConnectionsAreToldByDataVersion() throws {
+    let queue = try TestQueue()
+    let watcher = try queue.another()
+    let before = try watcher.dataVersion()
+    #expect(try watcher.dataVersion() == before)
+    try queue.enqueue("a")
+    #expect(try watcher.dataVersion() != before)
+  }
+}

@@ -1,0 +1,73 @@
+import GRDB
+import JobStore
+import Testing
+
+/// Many random moves of several workers and people; after each some things have to hold.
+@Suite struct InvariantTests {
+  private struct Moves {
+    var random: SplitMix
+    var leases: [Lease] = []
+
+    mutating func make(_ queue: TestQueue) throws {
+      let job = Int64.random(in: 1...20, using: &random)
+      // What one move refuses (a lost lease, a wrong state) is as good as another move.
+      do {
+        switch Int.random(in: 0..<12, using: &random) {
+        case 0, 1, 2:
+          if let claimed = try queue.claim("w\(Int.random(in: 0..<3, using: &random))") { leases.append(claimed.lease) }
+        case 3: if let lease = pick() { try queue.store.finish(lease, images: [image(0)], statistics: RenderStatistics()) }
+        case 4:
+          let kind = FailureKind.allCases.randomElement(using: &random) ?? .transient
+          if let lease = pick() { try queue.store.fail(lease, message: "m", kind: kind == .lost ? .model : kind) }
+        case 5: if let lease = pick() { try queue.store.giveBack(lease) }
+        case 6: _ = try queue.store.cancel(job: job)
+        case 7: try queue.store.retry(job: job)
+        case 8: queue.pass(seconds: Double(Int.random(in: 1...90, using: &random)))
+        case 9: try queue.store.setPaused(Bool.random(using: &random), batch: Int64.random(in: 1...2, using: &random))
+        case 10: try queue.store.setPriority(Int.random(in: 0...3, using: &random), job: job)
+        default: if let lease = pick() { try queue.store.cancelled(lease) }
+        }
+      } catch JobStoreError.leaseLost, JobStoreError.wrongState {}
+    }
+
+    /// Any lease ever given out, late ones included.
+    private mutating func pick() -> Lease? { leases.randomElement(using: &random) }
+  }
+
+  @Test(arguments: 0..<6)
+  func holdAfterEveryMove(seed: UInt64) throws {
+    let queue = try TestQueue()
+    _ = try queue.store.enqueue(BatchRequest(), requests: (0..<10).map { request("\($0)", model: "a") })
+    _ = try queue.store.enqueue(BatchRequest(), requests: (0..<10).map { request("\($0)", model: "b") })
+    var moves = Moves(random: SplitMix(state: seed))
+    for _ in 0..<200 {
+      try moves.make(queue)
+      let jobs = try queue.store.list()
+      #expect(jobs.count == 20)
+      #expect(jobs.allSatisfy { $0.attempts <= $0.maxAttempts })
+      #expect(jobs.allSatisfy { ($0.state == .running) == ($0.worker != nil) })
+      #expect(jobs.allSatisfy { ($0.images.first?.path != nil) == ($0.state == .done) })
+      #expect(jobs.allSatisfy { ($0.finishedAt == nil) == $0.state.isOpen })
+      #expect(try queue.store.status().counts == StateCounts(jobs.map(\.state)))
+    }
+    let batches = try queue.store.batches(limit: 2)
+    let jobs = try queue.store.list()
+    for batch in batches {
+      #expect(batch.counts == StateCounts(jobs.filter { $0.batch == batch.id }.map(\.state)))
+    }
+    #expect(try queue.sql { try String.fetchOne($0, sql: "PRAGMA integrity_check") } == "ok")
+    #expect(!moves.leases.isEmpty)
+  }
+}
+
+/// Chance that comes out the same on every run.
+struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}

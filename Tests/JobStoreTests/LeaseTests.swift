@@ -1,0 +1,133 @@
+import Foundation
+import JobStore
+import Testing
+
+@Suite struct LeaseTests {
+  @Test func expiredJobsAreClaimedAgain() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    _ = try queue.claim("dead")
+    #expect(try queue.store.nextDue() == queue.now + 60_000)
+    queue.pass(seconds: 59)
+    #expect(try queue.claim("alive") == nil)
+    queue.pass(seconds: 1)
+    let second = try #require(try queue.claim("alive"))
+    #expect(second.job.attempts == 2)
+    #expect(second.job.losses == 1)
+    #expect(try queue.store.details(job: 1).events.map(\.kind) == [.enqueued, .claimed, .lost, .claimed])
+  }
+
+  @Test func renewedLeasesHold() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let claimed = try #require(try queue.claim())
+    for _ in 0..<5 {
+      queue.pass(seconds: 50)
+      #expect(try queue.store.renew(claimed.lease, for: 60) == .carryOn)
+    }
+    #expect(try queue.claim("other") == nil)
+  }
+
+  static let lateWork: [@Sendable (JobStore, Lease) throws -> Void] = [
+    { try $0.renew($1, for: 60) },
+    { _ = try $0.instruction($1) },
+    { try $0.report(ImageProgress(index: 0, phase: .denoising, step: 1, steps: 25), $1) },
+    { try $0.finish($1, images: [image(0)], statistics: RenderStatistics()) },
+    { try $0.fail($1, message: "m", kind: .transient) },
+    { try $0.giveBack($1) },
+    { try $0.cancelled($1) },
+  ]
+
+  @Test(arguments: lateWork.indices)
+  func lateWorkersAreFencedOff(index: Int) throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let late = try #require(try queue.claim("w")).lease
+    queue.pass(seconds: 61)
+    // Even when the next one goes by the same name.
+    let current = try #require(try queue.claim("w"))
+    let before = try queue.store.details(job: 1)
+    #expect(storeError { try Self.lateWork[index](queue.store, late) } == .leaseLost(job: 1, worker: "w"))
+    #expect(try queue.store.details(job: 1) == before)
+    try Self.lateWork[index](queue.store, current.lease)
+  }
+
+  @Test(arguments: lateWork.indices)
+  func nobodyHoldsTheLeaseOfAJobThatIsOver(index: Int) throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let lease = try #require(try queue.claim()).lease
+    try queue.store.finish(lease, images: [image(0)], statistics: RenderStatistics())
+    #expect(storeError { try Self.lateWork[index](queue.store, lease) } == .leaseLost(job: 1, worker: "w"))
+    #expect(try queue.state(1) == .done)
+  }
+
+  @Test func anExpiredLeaseThatNobodyTookStillCounts() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let lease = try #require(try queue.claim()).lease
+    queue.pass(seconds: 1000)
+    try queue.store.finish(lease, images: [image(0)], statistics: RenderStatistics())
+    #expect(try queue.state(1) == .done)
+  }
+
+  @Test func poisonIsSetAside() throws {
+    let queue = try TestQueue()
+    var poison = request("poison")
+    poison.maxAttempts = 10
+    _ = try queue.store.enqueue(BatchRequest(), requests: [poison, request("good")])
+    for _ in 0..<JobStore.lossLimit {
+      #expect(try queue.claim()?.request.prompt == "poison")
+      queue.pass(seconds: 61)
+    }
+    #expect(try queue.claim()?.request.prompt == "good")
+    let job = try queue.store.details(job: 1).job
+    #expect(job.state == .failed)
+    #expect(job.errorKind == .lost)
+    #expect(job.losses == JobStore.lossLimit)
+    #expect(job.error?.contains("vanished") == true)
+  }
+
+  @Test func cancelledWhileItsWorkerDied() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    _ = try queue.claim()
+    _ = try queue.store.cancel(job: 1)
+    queue.pass(seconds: 61)
+    #expect(try queue.claim() == nil)
+    #expect(try queue.state(1) == .cancelled)
+  }
+
+  @Test func givingBackCostsNoAttempt() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    for _ in 0..<10 {
+      let claimed = try #require(try queue.claim())
+      #expect(claimed.job.attempts == 1)
+      try queue.store.report(ImageProgress(index: 0, phase: .denoising, step: 9, steps: 25), claimed.lease)
+      try queue.store.giveBack(claimed.lease)
+      let job = try #require(try queue.store.list().first)
+      #expect(job.state == .queued)
+      #expect(job.attempts == 0)
+      #expect(job.step == 0)
+    }
+  }
+
+  @Test func progressIsSeenByOthers() throws {
+    let queue = try TestQueue()
+    _ = try queue.store.enqueue(BatchRequest(), requests: [request("a", count: 2)])
+    let lease = try #require(try queue.claim()).lease
+    var progress = ImageProgress(index: 1, phase: .denoising, step: 6, steps: 25)
+    try queue.store.report(progress, lease)
+    progress.step = 7
+    progress.secondsPerStep = 0.5
+    progress.expectedEnd = queue.now + 9000
+    try queue.store.report(progress, lease)
+    let job = try #require(try queue.another().list().first)
+    #expect(job.images.map(\.step) == [0, 7])
+    #expect(job.images.map(\.seed) == [0, 1])
+    #expect(job.images[1].phase == .denoising)
+    #expect(job.images[1].expectedEnd == queue.now + 9000)
+    #expect((job.step, job.steps) == (7, 50))
+  }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import GRDB
+import JobStore
+import Migrations
+import Testing
+
+@Suite struct OpeningTests {
+  private func scratch() -> String { NSTemporaryDirectory() + "segmoe-open-\(UUID().uuidString)" }
+
+  @Test(arguments: [JobStore.Role.client, .daemon])
+  func whoeverComesFirstMakesTheDatabase(role: JobStore.Role) throws {
+    let folder = scratch()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let path = folder + "/a/b/queue.sqlite"
+    let store = try JobStore.open(path: path, role: role)
+    #expect(try store.status().counts.total == 0)
+    let pragmas = try DatabaseQueue(path: path).read { db in
+      try ["journal_mode", "user_version", "application_id"].map {
+        try String.fetchOne(db, sql: "SELECT CAST(\($0) AS TEXT) FROM pragma_\($0)") ?? ""
+      }
+    }
+    #expect(pragmas == ["wal", "\(Migration.latest)", "\(0x5347_4D4F)"])
+  }
+
+  @Test func manyMayMakeItAtOnce() async throws {
+    let folder = scratch()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let path = folder + "/queue.sqlite"
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for number in 0..<8 {
+        group.addTask {
+          let store = try JobStore.open(path: path, role: number % 2 == 0 ? .client : .daemon)
+          _ = try store.enqueue(BatchRequest(), requests: [request("p\(number)")])
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try JobStore.open(path: path, role: .client).status().counts.queued == 8)
+  }
+
+  @Test func newerSchemaIsRefusedByAll() throws {
+    let queue = try TestQueue()
+    try queue.sql { try $0.execute(sql: "PRAGMA user_version = 99") }
+    for role in [JobStore.Role.client, .daemon] {
+      let error = storeError { _ = try queue.another(role) }
+      #expect(error == .schemaTooNew(path: queue.path, found: 99, known: Migration.latest))
+      #expect(error?.description.contains("upgrade") == true)
+    }
+  }
+
+  private let next = Migration(
+    number: Migration.latest + 1, name: "next", sql: "ALTER TABLE jobs ADD COLUMN mood TEXT;")
+
+  @Test func olderSchemaWaitsForTheDaemon() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("kept")
+    try queue.store.close()
+    let longer = Migration.all + [next]
+    let refusal = storeError { _ = try JobStore.open(path: queue.path, role: .client, migrations: longer) }
+    #expect(refusal == .schemaTooOld(path: queue.path, found: Migration.latest, known: longer.count))
+
+    let daemon = try JobStore.open(path: queue.path, role: .daemon, migrations: longer)
+    #expect(try daemon.list().map(\.prompt) == ["kept"])
+    #expect(try queue.sql { try Int.fetchOne($0, sql: "PRAGMA user_version") } == longer.count)
+    // Now it is too new for us.
+    #expect(throws: JobStoreError.self) { try queue.another() }
+
+    let backups = try FileManager.default.contentsOfDirectory(atPath: queue.folder).filter { $0.hasSuffix(".backup") }
+    let backup = try #require(backups.first)
+    let old = try JobStore.open(path: "\(queue.folder)/\(backup)", role: .client)
+    #expect(backups.count == 1)
+    #expect(try old.list().map(\.prompt) == ["kept"])
+  }
+
+  @Test func failedMigrationLeavesTheDatabaseAsItWas() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("kept")
+    let broken = Migration(
+      number: Migration.latest + 1, name: "broken", sql: "DROP VIEW job_overview; INSERT INTO nowhere VALUES (1);")
+    let error = storeError {
+      _ = try JobStore.open(path: queue.path, role: .daemon, migrations: Migration.all + [broken])
+    }
+    guard case .migrationFailed(_, "broken", let reason) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(reason.contains("nowhere"))
+    #expect(try queue.another(.daemon).list().count == 1)
+    #expect(try queue.sql { try Row.fetchAll($0, sql: "SELECT * FROM job_overview").count } == 1)
+  }
+
+  @Test func otherPeoplesDatabaseIsLeftAlone() throws {
+    let path = scratch()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try DatabaseQueue(path: path).write { try $0.execute(sql: "CREATE TABLE notes (text)") }
+    let before = try Data(contentsOf: URL(fileURLWithPath: path))
+    #expect(storeError { _ = try JobStore.open(path: path, role: .daemon) } == .foreignDatabase(path: path))
+    #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == before)
+  }
+
+  @Test func whatIsNoDatabaseIsNamed() throws {
+    let path = scratch()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try String(repeating: "shopping list\n", count: 100).write(toFile: path, atomically: true, encoding: .utf8)
+    #expect(storeError { _ = try JobStore.open(path: path, role: .client) } == .notADatabase(path: path))
+    let below = storeError { _ = try JobStore.open(path: path + "/queue.sqlite", role: .client) }
+    guard case .notAccessible = below else {
+      Issue.record("\(String(describing: below))")
+      return
+    }
+    #expect(storeError { _ = try JobStore.open(path: NSTemporaryDirectory(), role: .client) } != nil)
+  }
+
+  @Test func placesByEnvironment() {
+    func place(_ environment: [String: String]) -> String { JobStore.defaultPath(environment: environment) }
+    #expect(place(["SEGMOE_DATABASE": "q.db", "HOME": "/h"]) == "q.db")
+    #expect(place(["STATE_DIRECTORY": "/var/lib/segmoe:/x", "HOME": "/h"]) == "/var/lib/segmoe/queue.sqlite")
+    #expect(place(["XDG_STATE_HOME": "/s", "HOME": "/h"]) == "/s/segmoe/queue.sqlite")
+    #expect(place(["XDG_STATE_HOME": "relative", "HOME": "/h"]) == "/h/.local/state/segmoe/queue.sqlite")
+    #expect(place(["SEGMOE_DATABASE": ""]) == "/var/lib/segmoe/queue.sqlite")
+  }
+}

@@ -1,0 +1,89 @@
+import Foundation
+import GRDB
+import JobStore
+import Synchronization
+import Testing
+
+/// A queue in a folder of its own, with a clock that only the test moves.
+final class TestQueue: Sendable {
+  let folder: String
+  let store: JobStore
+  private let time: Clock
+
+  var path: String { folder + "/queue.sqlite" }
+
+  init() throws {
+    folder = NSTemporaryDirectory() + "segmoe-queue-\(UUID().uuidString)"
+    let time = Clock()
+    self.time = time
+    store = try JobStore.open(path: folder + "/queue.sqlite", role: .daemon) { time.now }
+  }
+
+  deinit {
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+
+  /// Another connection with the same clock, as another process would have.
+  func another(_ role: JobStore.Role = .client) throws -> JobStore {
+    let time = time
+    return try JobStore.open(path: path, role: role) { time.now }
+  }
+
+  var now: Milliseconds { time.now.milliseconds }
+
+  func pass(seconds: Double) { time.pass(seconds) }
+
+  /// A batch of plain prompts.
+  @discardableResult
+  func enqueue(_ prompts: String..., model: String = "demo", priority: Int = 0) throws -> EnqueuedBatch {
+    try store.enqueue(
+      BatchRequest(),
+      requests: prompts.map { request($0, model: model, priority: priority) })
+  }
+
+  func claim(_ worker: String = "w", preferring models: [String] = []) throws -> ClaimedJob? {
+    try store.claim(worker: worker, lease: 60, preferredModels: models)
+  }
+
+  func state(_ job: Int64) throws -> JobState { try store.details(job: job).job.state }
+
+  /// What a person at sqlite3 would do.
+  func sql<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws -> Value {
+    try DatabaseQueue(path: path).write(body)
+  }
+}
+
+final class Clock: Sendable {
+  private let date = Mutex(Date(milliseconds: 1_800_000_000_000))
+
+  var now: Date { date.withLock { $0 } }
+
+  func pass(_ seconds: Double) { date.withLock { $0 += seconds } }
+}
+
+func request(_ prompt: String, model: String = "demo", priority: Int = 0, count: Int = 1) -> JobRequest {
+  var settings = RenderSettings(model: model)
+  settings.count = count
+  var request = JobRequest(prompt: prompt, settings: settings)
+  request.priority = priority
+  return request
+}
+
+func image(_ index: Int, of job: Int64 = 1) -> ImageRecord {
+  ImageRecord(
+    index: index, path: "/out/\(job)-\(index).png", seed: Int64(index), width: 512, height: 512,
+    digest: String(repeating: "a", count: 64), bytes: 1000, seconds: 2.5)
+}
+
+/// The store's error that `body` ends with; anything else fails the test.
+func storeError(_ body: () throws -> Void, _ location: SourceLocation = #_sourceLocation) -> JobStoreError? {
+  do {
+    try body()
+    Issue.record("no error", sourceLocation: location)
+  } catch let error as JobStoreError {
+    return error
+  } catch {
+    Issue.record("\(error)", sourceLocation: location)
+  }
+  return nil
+}

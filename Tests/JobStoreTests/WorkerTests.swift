@@ -1,0 +1,58 @@
+import JobStore
+import Testing
+
+@Suite struct WorkerTests {
+  private func worker(_ name: String = "w", pid: Int = 10, host: String = "h") -> WorkerRecord {
+    WorkerRecord(name: name, pid: pid, host: host, version: "1")
+  }
+
+  @Test func twoOfOneNameRefuseEachOther() throws {
+    let queue = try TestQueue()
+    try queue.store.register(worker(pid: 10)) { _ in true }
+    let taken = JobStoreError.workerNameTaken(name: "w", host: "h", pid: 10)
+    #expect(storeError { try queue.store.register(worker(pid: 11)) { _ in true } } == taken)
+    // Whether a process of another host lives can't be asked; its heartbeat has to age.
+    #expect(storeError { try queue.store.register(worker(pid: 11, host: "i")) { _ in false } } == taken)
+    try queue.store.register(worker("v", pid: 11)) { _ in true }
+    queue.pass(seconds: 61)
+    try queue.store.register(worker(pid: 11, host: "i")) { _ in false }
+    #expect(try queue.store.workers().map(\.pid) == [11, 11])
+  }
+
+  @Test func aHeartbeatKeepsTheName() throws {
+    let queue = try TestQueue()
+    try queue.store.register(worker()) { _ in true }
+    queue.pass(seconds: 50)
+    try queue.enqueue("a")
+    try queue.store.heartbeat(worker: "w", state: .rendering, job: 1)
+    queue.pass(seconds: 50)
+    #expect(throws: JobStoreError.self) { try queue.store.register(worker(pid: 11)) { _ in true } }
+    let record = try #require(try queue.store.workers().first)
+    #expect(record.state == .rendering)
+    #expect(record.job == 1)
+    #expect(record.isAlive(now: queue.now))
+    #expect(!record.isAlive(now: queue.now + 10_001))
+  }
+
+  @Test func signingOffFreesTheName() throws {
+    let queue = try TestQueue()
+    try queue.store.register(worker()) { _ in true }
+    try queue.store.signOff(worker: "w")
+    #expect(try queue.store.workers().first?.isAlive(now: queue.now) == false)
+    try queue.store.register(worker(pid: 11)) { _ in true }
+  }
+
+  @Test func aRestartAfterACrashFreesTheOldJobsAtOnce() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a", "b")
+    try queue.store.register(worker(pid: 10)) { _ in true }
+    let lost = try #require(try queue.claim("w")).lease
+    _ = try queue.claim("other")
+    try queue.store.register(worker(pid: 11)) { $0 != 10 }
+    #expect(try queue.store.list().map(\.state) == [.queued, .running])
+    let again = try #require(try queue.claim("w"))
+    #expect(again.job.attempts == 2)
+    #expect(again.job.losses == 1)
+    #expect(storeError { try queue.store.giveBack(lost) } == .leaseLost(job: 1, worker: "w"))
+  }
+}
