@@ -1,13 +1,13 @@
 /// The word that somebody may have meant.
-enum Nearest {
+package enum Nearest {
   /// "did you mean 'x'?", or all words if none is near.
-  static func advice(_ word: String, among words: [String]) -> String {
+  package static func advice(_ word: String, among words: [String]) -> String {
     if let near = nearest(word, among: words) { return "did you mean '\(near)'?" }
     return "known here: \(words.joined(separator: ", "))"
   }
 
   /// The nearest word within a third of its letters, the first of equals; nil if none is that near.
-  static func nearest(_ word: String, among words: [String]) -> String? {
+  package static func nearest(_ word: String, among words: [String]) -> String? {
     // The distance costs length times length, and no known word is long.
     guard word.count <= 64 else { return nil }
     let ranked = words.map { ($0, distance(Array(word.lowercased()), Array($0.lowercased()))) }
@@ -16,7 +16,7 @@ enum Nearest {
   }
 
   /// Edits that turn one word into the other: a letter more, less or other, or two neighbours swapped.
-  static func distance(_ a: [Character], _ b: [Character]) -> Int {
+  package static func distance(_ a: [Character], _ b: [Character]) -> Int {
     var beforeLast = [Int]()
     var last = Array(0...b.count)
     for i in a.indices {

@@ -1,6 +1,5 @@
-import Testing
-
 import Configuration
+import Testing
 
 /// Small files that would unfold to much: an error each time, and no time or memory spent.
 @Suite struct YAMLBombTests {

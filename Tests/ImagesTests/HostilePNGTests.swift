@@ -1,6 +1,5 @@
-import Testing
-
 import Images
+import Testing
 
 /// Files that were made to hurt: an error each time, never a crash, never much memory.
 @Suite struct HostilePNGTests {
