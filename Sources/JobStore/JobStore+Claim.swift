@@ -56,8 +56,9 @@ extension JobStore {
         db.cachedStatement(
           sql: """
             SELECT min(at) FROM (
-              SELECT min(run_after) AS at FROM jobs WHERE state = 'queued' AND run_after IS NOT NULL
-              UNION ALL SELECT min(lease_expires) FROM jobs WHERE state = 'running'
+              SELECT min(run_after) AS at FROM jobs INDEXED BY jobs_waiting
+              WHERE state = 'queued' AND run_after IS NOT NULL
+              UNION ALL SELECT min(lease_expires) FROM jobs INDEXED BY jobs_leased WHERE state = 'running'
               UNION ALL SELECT min(held_until) FROM models WHERE held_until IS NOT NULL)
             """))
     }
@@ -69,7 +70,7 @@ extension JobStore {
       db.cachedStatement(
         sql: """
           SELECT id, batch, lease_owner, attempts, max_attempts, losses, cancel_requested
-          FROM jobs WHERE state = 'running' AND lease_expires <= ?
+          FROM jobs INDEXED BY jobs_leased WHERE state = 'running' AND lease_expires <= ?
           """),
       arguments: [now])
     for row in expired { try free(row, db, now) }
@@ -117,7 +118,7 @@ extension JobStore {
   private func releaseDue(_ db: Database, _ now: Milliseconds) throws {
     try db.cachedStatement(
       sql: """
-        UPDATE jobs SET run_after = NULL
+        UPDATE jobs INDEXED BY jobs_waiting SET run_after = NULL
         WHERE state = 'queued' AND run_after IS NOT NULL AND run_after <= ?
         """
     ).execute(arguments: [now])
@@ -127,6 +128,8 @@ extension JobStore {
     for model in models { try release(model: model, db, now) }
   }
 
+  /// The indexes are named: SQLite, which doesn't know how many jobs are queued, would otherwise read all
+  /// of them by their state.
   private func claimRow(
     _ worker: String, expires: Milliseconds, _ preferredModels: [String], _ db: Database, _ now: Milliseconds
   ) throws -> Row? {
@@ -134,7 +137,7 @@ extension JobStore {
     let claim = try db.cachedStatement(
       sql: """
         WITH head AS MATERIALIZED (
-          SELECT id, priority FROM jobs
+          SELECT id, priority FROM jobs INDEXED BY jobs_due
           WHERE state = 'queued' AND run_after IS NULL AND held = 0
             AND NOT (SELECT paused FROM queue)
           ORDER BY priority DESC, id LIMIT 1)

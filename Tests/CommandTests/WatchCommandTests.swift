@@ -14,14 +14,21 @@ import Testing
   }
 
   /// Starts `watch` with a daemon that is alive, renders, and collects what was printed.
-  private func watch(_ arguments: [String], on handles: (read: FileHandle, write: FileHandle)) throws -> (code: Int32, text: String) {
+  /// - Parameter sign: What the output shows once it has seen the seventh step.
+  private func watch(
+    _ arguments: [String], until sign: String = "7/50", on handles: (read: FileHandle, write: FileHandle)
+  ) throws -> (code: Int32, text: String) {
     let command = try Command()
     _ = try command("enqueue", "red fox", "--model", "m", "--count", "2")
     let store = try command.daemon()
     try store.register(WorkerRecord(name: "w", pid: 1, host: "h", version: "1")) { _ in true }
     let collected = Collector()
     let reader = Thread {
-      while let chunk = try? handles.read.read(upToCount: 4096), !chunk.isEmpty { collected.add(chunk) }
+      // Not FileHandle's own reading: it waits for all bytes, and dies at a terminal whose other end closed.
+      var buffer = [UInt8](repeating: 0, count: 4096)
+      while case let count = read(handles.read.fileDescriptor, &buffer, buffer.count), count > 0 {
+        collected.add(Data(buffer[..<count]))
+      }
       collected.end()
     }
     reader.start()
@@ -32,7 +39,7 @@ import Testing
     progress.expectedEnd = Date().addingTimeInterval(3600).milliseconds
     try store.report(progress, claimed.lease)
     // What is done too quickly is never seen running.
-    while process.isRunning && !collected.text.contains("7/50") { Thread.sleep(forTimeInterval: 0.02) }
+    while process.isRunning && !collected.text.contains(sign) { Thread.sleep(forTimeInterval: 0.02) }
     let images = (0..<2).map {
       ImageRecord(
         index: $0, path: "/out/\($0).png", seed: 0, width: 8, height: 8,
@@ -57,7 +64,9 @@ import Testing
 
   @Test func aPipeCanGetJSON() throws {
     let pipe = Pipe()
-    let (code, text) = try watch(["watch", "--json"], on: (pipe.fileHandleForReading, pipe.fileHandleForWriting))
+    let (code, text) = try watch(
+      ["watch", "--json"], until: "\"step\": 7",
+      on: (pipe.fileHandleForReading, pipe.fileHandleForWriting))
     #expect(code == 0)
     let objects = try text.split(separator: "\n").map {
       try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
@@ -79,11 +88,13 @@ import Testing
 
   /// Both ends of a new pseudo-terminal.
   private static func terminal() throws -> (read: FileHandle, write: FileHandle) {
-    let master = posix_openpt(O_RDWR | O_NOCTTY)
+    let master = open("/dev/ptmx", O_RDWR | O_NOCTTY)
     try #require(master >= 0)
-    try #require(grantpt(master) == 0 && unlockpt(master) == 0)
-    let name = try #require(ptsname(master))
-    let slave = open(String(cString: name), O_RDWR | O_NOCTTY)
+    // unlockpt and ptsname by hand: Glibc's module hides them.
+    let (unlock, number) = (UInt(0x4004_5431), UInt(0x8004_5430))
+    var (locked, terminal): (Int32, Int32) = (0, -1)
+    try #require(ioctl(master, unlock, &locked) == 0 && ioctl(master, number, &terminal) == 0)
+    let slave = open("/dev/pts/\(terminal)", O_RDWR | O_NOCTTY)
     try #require(slave >= 0)
     return (
       FileHandle(fileDescriptor: master, closeOnDealloc: true), FileHandle(fileDescriptor: slave, closeOnDealloc: true)
