@@ -54,7 +54,7 @@ extension JobStore {
       try connection.writeWithoutTransaction { db in
         try db.execute(sql: "CREATE TEMP TABLE IF NOT EXISTS incoming (\(Self.incomingColumns))")
         try db.execute(sql: "DELETE FROM temp.incoming")
-        let incoming = try stage(next, db)
+        let incoming = try stage(next, withFingerprint: batch.key != nil, db)
         guard incoming.count > 0 else { throw JobStoreError.emptyBatch }
         var enqueued: EnqueuedBatch?
         try db.inTransaction(.immediate) {
@@ -85,7 +85,9 @@ extension JobStore {
     loras, init_image, strength, mask, memory_budget, priority, run_after, max_attempts
     """
 
-  private func stage(_ next: () throws -> JobRequest?, _ db: Database) throws -> Incoming {
+  private func stage(
+    _ next: () throws -> JobRequest?, withFingerprint: Bool, _ db: Database
+  ) throws -> Incoming {
     var incoming = Incoming()
     // Writes to the temporary database only: the queue stays unlocked however long this takes.
     try db.inTransaction(.deferred) {
@@ -99,7 +101,7 @@ extension JobStore {
         let settings = request.settings
         let loras = try LoRAReference.json(settings.loras)
         incoming.count += 1
-        incoming.fingerprint.add(request, loras: loras)
+        if withFingerprint { incoming.fingerprint.add(request, loras: loras) }
         try insert.execute(arguments: [
           settings.model, request.prompt, settings.negativePrompt, settings.width, settings.height,
           settings.steps, settings.guidance, settings.scheduler?.rawValue, settings.seed, settings.count,
@@ -124,7 +126,7 @@ extension JobStore {
         VALUES (coalesce(?, ''), ?, ?, ?, ?, ?)
         """,
       arguments: [
-        batch.name, batch.key, incoming.fingerprint.value, now, jobs.lowerBound, jobs.upperBound,
+        batch.name, batch.key, batch.key == nil ? nil : incoming.fingerprint.value, now, jobs.lowerBound, jobs.upperBound,
       ])
     let id = db.lastInsertedRowID
     if batch.name == nil {
@@ -152,7 +154,7 @@ extension JobStore {
     let id: Int64 = try reader.value("id")
     let first: Int64 = try reader.value("first_job")
     let last: Int64 = try reader.value("last_job")
-    guard try reader.value("fingerprint") == incoming.fingerprint.value, first <= last else {
+    guard try reader.optional("fingerprint") == incoming.fingerprint.value, first <= last else {
       throw JobStoreError.keyReused(key: key, batch: id)
     }
     return EnqueuedBatch(batch: id, jobs: first...last, isNew: false)

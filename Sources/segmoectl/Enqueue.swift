@@ -66,7 +66,10 @@ struct Enqueue: ParsableCommand {
     var overrides = try settings.overrides()
     overrides.priority = priority
     // Wrong options are wrong usage, not a wrong first line.
-    if overrides.model != nil { _ = try overrides.settings() }
+    if overrides.model != nil {
+      var paths = PathResolver()
+      try overrides.settings(&paths).validate()
+    }
     return overrides
   }
 

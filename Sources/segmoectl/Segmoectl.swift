@@ -83,10 +83,3 @@ enum Main {
 func complain(_ message: String) {
   FileHandle.standardError.write(Data("segmoectl: \(TerminalText.plain(message))\n".utf8))
 }
-
-/// A path that means the same in the daemon's working directory.
-func absolutePath(_ path: String) -> String {
-  if path.hasPrefix("~/") { return NSString(string: path).expandingTildeInPath }
-  let base = URL(fileURLWithPath: FileManager.default.currentDirectoryPath, isDirectory: true)
-  return URL(fileURLWithPath: path, relativeTo: base).standardizedFileURL.path
-}

@@ -44,7 +44,7 @@ CREATE TABLE batches (
   id          INTEGER PRIMARY KEY AUTOINCREMENT,
   name        TEXT NOT NULL,               -- for people; need not be unique
   key         TEXT UNIQUE,                 -- idempotency key: the same key never makes a second batch
-  fingerprint INTEGER NOT NULL,            -- 64-bit FNV-1a of all requests: is it the same batch again?
+  fingerprint INTEGER,                     -- with a key: 64-bit FNV-1a of all requests, the same every time
   paused      INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
   created_at  INTEGER NOT NULL,
   first_job   INTEGER NOT NULL,            -- its jobs have the ids from first_job
