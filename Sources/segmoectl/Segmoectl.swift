@@ -17,7 +17,7 @@ struct Segmoectl: ParsableCommand {
       """,
     subcommands: [
       Enqueue.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self, Resume.self,
-      Reorder.self, Models.self, Status.self,
+      Reorder.self, Purge.self, Models.self, Status.self,
     ])
 
   @OptionGroup var location: Location

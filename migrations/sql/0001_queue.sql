@@ -123,6 +123,8 @@ CREATE INDEX jobs_waiting ON jobs (run_after) WHERE state = 'queued' AND run_aft
 CREATE INDEX jobs_leased ON jobs (lease_expires) WHERE state = 'running';
 CREATE INDEX jobs_by_state ON jobs (state);
 CREATE INDEX jobs_by_batch ON jobs (batch, state);
+-- For retention: what has been over for long.
+CREATE INDEX jobs_over ON jobs (state, finished_at) WHERE finished_at IS NOT NULL;
 
 CREATE TABLE images (
   -- Finished pictures; written together with the job's 'done'.
