@@ -13,6 +13,9 @@ let kernels: [CSetting] = [
   .unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"])
 ]
 
+/// Plain C that only adapts a library; the configuration decides how far it is optimized.
+let shim: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
+
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -50,10 +53,11 @@ let package = Package(
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .target(name: "CKernels", cSettings: kernels),
     library("Tensors", ["CKernels", "COpenBLAS"]),
-    library("Checkpoints", ["Tensors"]),
+    library("Checkpoints", ["Tensors", "CKernels"]),
     library("Layers", ["Checkpoints", "Tensors"]),
     library("Experts", ["Layers", "Checkpoints", "Tensors"]),
-    library("Images", ["CPNG"]),
+    .target(name: "CPNGShim", dependencies: ["CPNG"], cSettings: shim),
+    library("Images", ["CPNGShim"]),
     library("Configuration", ["CYAML"]),
     library("Diffusion", ["Experts", "Layers", "Checkpoints", "Tensors", "Images"]),
     library("Merging", ["Diffusion", "Configuration", "Experts", "Checkpoints", "Tensors"]),
@@ -63,16 +67,27 @@ let package = Package(
     library("JobStore", [grdb, "Migrations"]),
     library(
       "RenderDaemon",
-      ["JobStore", "Diffusion", "Merging", "Configuration", "Images", "Experts", logging, lifecycle]),
-    tool("segmoed", ["RenderDaemon", argumentParser, logging, lifecycle]),
+      [
+        "JobStore", "Diffusion", "Configuration", "Images", "Experts", "Layers", "Checkpoints", "Tensors",
+        logging, lifecycle,
+      ]),
+    tool(
+      "segmoed",
+      ["JobStore", "Diffusion", "Configuration", "RenderDaemon", argumentParser, logging, lifecycle]),
     tool("segmoectl", ["JobStore", argumentParser]),
-    tool("segmoe", ["Merging", "Diffusion", "Images", argumentParser]),
-    tests("TensorsTests", ["Tensors"]),
-    tests("CheckpointsTests", ["Checkpoints", "Tensors"]),
+    tool(
+      "segmoe",
+      [
+        "Merging", "Diffusion", "Images", "Configuration", "Experts", "Layers", "Checkpoints", "Tensors",
+        argumentParser,
+      ]),
+    tests("TensorsTests", ["Tensors", "CKernels"]),
+    tests("ExpertsTests", ["Experts", "Layers", "Checkpoints", "Tensors"]),
+    tests("CheckpointsTests", ["Checkpoints", "Tensors", "CKernels"]),
     tests("ImagesTests", ["Images"]),
     tests("ConfigurationTests", ["Configuration"]),
     tests("DiffusionTests", ["Diffusion", "Experts", "Checkpoints", "Tensors", "Images"]),
-    tests("MergingTests", ["Merging", "Diffusion", "Checkpoints", "Tensors", "Images"]),
+    tests("MergingTests", ["Merging", "Configuration", "Diffusion", "Checkpoints", "Tensors", "Images"]),
     tests("JobStoreTests", ["JobStore"]),
     tests("RenderDaemonTests", ["RenderDaemon", "JobStore"]),
     tests("CommandTests", ["JobStore"]),

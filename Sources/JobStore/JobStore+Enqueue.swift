@@ -39,6 +39,12 @@ package struct EnqueuedBatch: Sendable, Equatable {
   package var jobs: ClosedRange<Int64>
   /// False when the key was known and the batch was there already.
   package var isNew: Bool
+
+  package init(batch: Int64, jobs: ClosedRange<Int64>, isNew: Bool) {
+    self.batch = batch
+    self.jobs = jobs
+    self.isNew = isNew
+  }
 }
 
 extension JobStore {

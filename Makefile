@@ -1,0 +1,77 @@
+# segmoe for Swift. `make` says what there is.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# One set of flags for demo, tests and installation, so that nothing is compiled twice; tests look
+# inside modules, which -enable-testing allows.
+export SWIFT_BUILD ?= -c release -Xswiftc -enable-testing
+
+SOURCES := Sources Tests migrations Package.swift
+PROGRAMS := segmoe segmoed segmoectl
+UNITS := $(notdir $(wildcard systemd/*.service systemd/*.timer))
+
+bindir := $(DESTDIR)$(PREFIX)/bin
+libdir := $(DESTDIR)$(PREFIX)/lib
+docdir := $(DESTDIR)$(PREFIX)/share/doc/segmoe
+
+.PHONY: help setup build demo test check format install uninstall clean
+
+help:
+	@echo "make demo       build, merge the demo model, render a batch through the daemon"
+	@echo "make test       build and run every test"
+	@echo "make check      formatting, layers, doc comments, units, then the tests"
+	@echo "make build      build the programs"
+	@echo "make install    put them under PREFIX ($(PREFIX)); DESTDIR is honoured; needs make build"
+	@echo "make uninstall  take them away again"
+	@echo "make format     format the sources"
+	@echo "make clean      remove what was built"
+
+setup:
+	@scripts/setup
+
+build: setup
+	swift build $(SWIFT_BUILD)
+
+demo: setup
+	@scripts/demo
+
+test: setup
+	@scripts/test
+
+check: setup
+	swift format lint --strict --recursive --parallel $(SOURCES)
+	scripts/check-layers
+	scripts/check-layers --self-test
+	scripts/check-docs
+	scripts/check-systemd
+	@scripts/test
+
+format: setup
+	swift format --in-place --recursive --parallel $(SOURCES)
+
+# Builds nothing: it may run as root, who has no business compiling.
+install:
+	@bin=$$(swift build $(SWIFT_BUILD) --show-bin-path) && \
+	for program in $(PROGRAMS); do \
+	  test -x "$$bin/$$program" || { echo "install: no $$bin/$$program: run 'make build' first" >&2; exit 1; }; \
+	done && \
+	install -d $(bindir) $(docdir) $(libdir)/systemd/system $(libdir)/sysusers.d $(libdir)/tmpfiles.d && \
+	for program in $(PROGRAMS); do install -m 755 "$$bin/$$program" $(bindir)/ || exit 1; done
+	install -m 644 README.md LICENSE NOTICE $(docdir)/
+	for unit in $(UNITS); do \
+	  sed 's|/usr/local/|$(PREFIX)/|g' systemd/$$unit >$(libdir)/systemd/system/$$unit && \
+	  chmod 644 $(libdir)/systemd/system/$$unit || exit 1; \
+	done
+	install -m 644 systemd/segmoed.sysusers $(libdir)/sysusers.d/segmoed.conf
+	install -m 644 systemd/segmoed.tmpfiles $(libdir)/tmpfiles.d/segmoed.conf
+	@echo "As a service: systemd-sysusers && systemd-tmpfiles --create && systemctl enable --now segmoed"
+
+# Leaves the user segmoe and /var/lib/segmoe, which hold what people made.
+uninstall:
+	rm -f $(addprefix $(bindir)/,$(PROGRAMS)) $(addprefix $(libdir)/systemd/system/,$(UNITS))
+	rm -f $(libdir)/sysusers.d/segmoed.conf $(libdir)/tmpfiles.d/segmoed.conf
+	rm -rf $(docdir)
+
+clean:
+	rm -rf .build .build-demo

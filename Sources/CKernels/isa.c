@@ -1,0 +1,54 @@
+#include "isa.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+// -1: not chosen yet. Two threads that choose at once choose the same.
+static atomic_int chosen = -1;
+
+int segmoe_isa_available(segmoe_isa isa) {
+  switch (isa) {
+  case SEGMOE_ISA_SCALAR:
+    return 1;
+#if defined(__x86_64__)
+  case SEGMOE_ISA_AVX2:
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  case SEGMOE_ISA_AVX512:
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+#endif
+  default:
+    return 0;
+  }
+}
+
+static segmoe_isa best(void) {
+  if (segmoe_isa_available(SEGMOE_ISA_AVX512)) return SEGMOE_ISA_AVX512;
+  if (segmoe_isa_available(SEGMOE_ISA_AVX2)) return SEGMOE_ISA_AVX2;
+  return SEGMOE_ISA_SCALAR;
+}
+
+static segmoe_isa asked(void) {
+  const char *name = getenv("SEGMOE_ISA");
+  segmoe_isa isa = best();
+  if (name == NULL) return isa;
+  if (strcmp(name, "scalar") == 0) isa = SEGMOE_ISA_SCALAR;
+  if (strcmp(name, "avx2") == 0) isa = SEGMOE_ISA_AVX2;
+  if (strcmp(name, "avx512") == 0) isa = SEGMOE_ISA_AVX512;
+  return segmoe_isa_available(isa) ? isa : best();
+}
+
+segmoe_isa segmoe_isa_in_use(void) {
+  int isa = atomic_load_explicit(&chosen, memory_order_relaxed);
+  if (isa < 0) {
+    isa = (int)asked();
+    atomic_store_explicit(&chosen, isa, memory_order_relaxed);
+  }
+  return (segmoe_isa)isa;
+}
+
+int segmoe_isa_force(segmoe_isa isa) {
+  if (!segmoe_isa_available(isa)) return 0;
+  atomic_store_explicit(&chosen, (int)isa, memory_order_relaxed);
+  return 1;
+}

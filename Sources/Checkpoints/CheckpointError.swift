@@ -1,0 +1,71 @@
+/// What can be wrong with the files of a model. Every message names the file and what mends it.
+package enum CheckpointError: Error, Equatable, Sendable {
+  /// A file or folder that must be there is not. `purpose` says what it is for.
+  case missingFile(path: String, purpose: String)
+  /// The system refused to open, read or write. `reason` is the system's text.
+  case unreadable(path: String, reason: String)
+  case unwritable(path: String, reason: String)
+  /// The file was replaced, cut or written to while it was in use.
+  case changed(path: String)
+  /// The bytes break the file's format.
+  case malformed(path: String, reason: String)
+  /// No tensor of that name.
+  case missingTensor(name: String, path: String)
+  /// The tensor is there with another shape than the model's configuration asks for.
+  case wrongShape(name: String, path: String, expected: [Int], found: [Int])
+  /// The tensor's element type is not one that can be read as floats.
+  case unreadableType(name: String, path: String, type: String)
+  /// Raw bytes were asked of a tensor whose values are not simply those of the file.
+  case notRaw(name: String, path: String)
+  /// Only pickled weights are there.
+  case pickled(path: String)
+  /// A value of a configuration file is missing, of another type, out of range or not supported.
+  case badConfig(path: String, key: String, reason: String)
+  /// LoRA keys that belong to no layer of the model.
+  case unmatchedKeys(path: String, keys: [String])
+  /// A tensor to write is not the one declared.
+  case wrongOrder(path: String, name: String, reason: String)
+}
+
+extension CheckpointError: CustomStringConvertible {
+  /// One line that names the thing and the mend.
+  package var description: String {
+    switch self {
+    case .missingFile(let path, let purpose):
+      "\(path): not found (\(purpose)); check the path, or download the model again"
+    case .unreadable(let path, let reason):
+      "\(path): cannot be read: \(reason)"
+    case .unwritable(let path, let reason):
+      "\(path): cannot be written: \(reason)"
+    case .changed(let path):
+      "\(path): was changed or replaced while in use; load the model again"
+    case .malformed(let path, let reason):
+      "\(path): damaged or not of this format: \(reason); download or convert the file again"
+    case .missingTensor(let name, let path):
+      "\(path): has no tensor '\(name)'; the weights do not belong to the model's config.json"
+    case .wrongShape(let name, let path, let expected, let found):
+      "\(path): tensor '\(name)' has shape \(found), expected \(expected); "
+        + "the weights do not belong to the model's config.json"
+    case .unreadableType(let name, let path, let type):
+      "\(path): tensor '\(name)' has element type \(type); convert it to F32, F16 or BF16"
+    case .notRaw(let name, let path):
+      "\(path): tensor '\(name)' is patched or transposed and has no bytes of its own; read it as floats"
+    case .pickled(let path):
+      "\(path): pickled weights are not read, since unpickling can run any program; "
+        + "convert them to .safetensors (in Python: safetensors.torch.save_file) or fetch that variant"
+    case .badConfig(let path, let key, let reason):
+      "\(path): \(key): \(reason)"
+    case .unmatchedKeys(let path, let keys):
+      "\(path): \(keys.count) keys fit no layer of this model: \(Self.shortList(keys)); "
+        + "the file was made for another kind of model"
+    case .wrongOrder(let path, let name, let reason):
+      "\(path): writing tensor '\(name)': \(reason)"
+    }
+  }
+
+  /// At most eight keys, so that a message stays one readable line.
+  private static func shortList(_ keys: [String]) -> String {
+    let shown = keys.prefix(8).joined(separator: ", ")
+    return keys.count > 8 ? "\(shown), … (\(keys.count - 8) more)" : shown
+  }
+}

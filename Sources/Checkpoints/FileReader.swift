@@ -1,0 +1,93 @@
+import Glibc
+
+/// One open file, read by position. Not mapped: a file that is cut while mapped kills the process by
+/// SIGBUS, whereas here every read of a file that changed is an error.
+package final class FileReader: Sendable {
+  /// The path as given.
+  package let path: String
+  /// Bytes in the file when it was opened.
+  package let size: Int
+  private let descriptor: Int32
+  private let opened: Identity
+
+  /// What tells one state of a file from another.
+  private struct Identity: Equatable {
+    let device: UInt64
+    let inode: UInt64
+    let size: Int
+    let seconds: Int
+    let nanoseconds: Int
+
+    init(_ status: stat) {
+      device = UInt64(status.st_dev)
+      inode = UInt64(status.st_ino)
+      size = Int(status.st_size)
+      seconds = Int(status.st_mtim.tv_sec)
+      nanoseconds = Int(status.st_mtim.tv_nsec)
+    }
+  }
+
+  /// Opens a regular file. `purpose` completes the message if it is not there.
+  package init(path: String, purpose: String) throws {
+    // Non-blocking: opening a pipe must not wait for a writer. It changes nothing for regular files.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      if errno == ENOENT || errno == ENOTDIR {
+        throw CheckpointError.missingFile(path: path, purpose: purpose)
+      }
+      throw CheckpointError.unreadable(path: path, reason: String(cString: strerror(errno)))
+    }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw CheckpointError.unreadable(path: path, reason: "not a regular file")
+    }
+    self.path = path
+    self.descriptor = descriptor
+    opened = Identity(status)
+    size = opened.size
+  }
+
+  deinit { close(descriptor) }
+
+  /// Fills `buffer` from the byte at `offset`. The range must lie in the file as it was opened.
+  /// Errors: `changed` if the file is no longer the same, `unreadable` if the disk fails.
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    var done = 0
+    while done < buffer.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+      let count = pread(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw CheckpointError.unreadable(path: path, reason: String(cString: strerror(errno)))
+      }
+      if count == 0 { throw CheckpointError.changed(path: path) }
+      done += count
+    }
+    // A file written to in place would give a mixture of old and new bytes: better none.
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, Identity(status) == opened else {
+      throw CheckpointError.changed(path: path)
+    }
+  }
+
+  /// The whole file, unless it is larger than `limit` bytes.
+  package func contents(limit: Int) throws -> [UInt8] {
+    guard size <= limit else {
+      throw CheckpointError.malformed(path: path, reason: "\(size) bytes, more than \(limit) for such a file")
+    }
+    return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+      try read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
+      count = size
+    }
+  }
+
+  /// Fails with `changed` unless the path still leads to the very file that was opened, unmodified.
+  package func verifyUnchanged() throws {
+    var open = stat()
+    var named = stat()
+    guard fstat(descriptor, &open) == 0, Identity(open) == opened,
+      stat(path, &named) == 0, Identity(named) == opened
+    else { throw CheckpointError.changed(path: path) }
+  }
+}

@@ -1,0 +1,98 @@
+import Glibc
+
+/// The folder of one component of a model (`unet`, `vae`…): its configuration and its weight files.
+package struct ComponentFolder: Sendable {
+  /// The folder.
+  package let path: String
+
+  /// A folder that must exist. Error: `missingFile`.
+  package init(path: String) throws {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw CheckpointError.missingFile(path: path, purpose: "a folder of a model's component")
+    }
+    self.path = path
+  }
+
+  /// The path of a file in the folder.
+  package func path(of file: String) -> String { path + "/" + file }
+
+  /// Whether the folder has that file.
+  package func has(_ file: String) -> Bool { access(path(of: file), F_OK) == 0 }
+
+  /// The component's configuration: the first of the names diffusers and transformers use.
+  /// Errors: `missingFile`, `malformed`.
+  package func config() throws -> ConfigObject {
+    let file = Self.configNames.first(where: has) ?? "config.json"
+    return try ConfigObject(contentsOf: path(of: file), purpose: "the component's configuration")
+  }
+
+  private static let configNames = ["config.json", "scheduler_config.json", "preprocessor_config.json"]
+
+  /// The component's weights, from one file or from all shards.
+  /// Errors: `missingFile`, `pickled`, `malformed`, and those of opening.
+  package func weights() throws -> Weights {
+    let names = try weightFileNames()
+    return try Weights(
+      files: names.map { try SafetensorsFile(path: path(of: $0)) },
+      path: names.count == 1 ? path(of: names[0]) : path)
+  }
+
+  /// The files that `weights` reads. Full precision goes before variants, as diffusers does it.
+  package func weightFileNames() throws -> [String] {
+    for stem in ["diffusion_pytorch_model", "model"] {
+      for variant in ["", ".fp16", ".bf16"] {
+        // Both orders of variant and index are in use: older and newer diffusers.
+        let indexes =
+          variant.isEmpty
+          ? ["\(stem).safetensors.index.json"]
+          : ["\(stem).safetensors.index\(variant).json", "\(stem)\(variant).safetensors.index.json"]
+        if let index = indexes.first(where: has) { return try shards(index: index) }
+        let single = "\(stem)\(variant).safetensors"
+        if has(single) { return [single] }
+      }
+    }
+    for pickled in Self.pickledNames where has(pickled) {
+      throw CheckpointError.pickled(path: path(of: pickled))
+    }
+    throw CheckpointError.missingFile(
+      path: path(of: "diffusion_pytorch_model.safetensors"), purpose: "the component's weights")
+  }
+
+  private static let pickledNames =
+    ["diffusion_pytorch_model", "pytorch_model"].flatMap { stem in
+      [".bin", ".fp16.bin", ".bin.index.json", ".ckpt", ".pt"].map { stem + $0 }
+    }
+
+  /// The shards that an index names: all must be there and hold what the index says.
+  private func shards(index: String) throws -> [String] {
+    let config = try ConfigObject(contentsOf: path(of: index), purpose: "the index of the weights")
+    guard let map = try config.objectIfPresent("weight_map") else {
+      throw config.error("weight_map", "missing")
+    }
+    var namesByShard: [String: Set<String>] = [:]
+    for name in map.values.keys {
+      let shard = try map.string(name)
+      guard Self.isPlainName(shard), shard.hasSuffix(".safetensors") else {
+        throw map.error(name, "'\(shard)' is not the name of a .safetensors file in this folder")
+      }
+      namesByShard[shard, default: []].insert(name)
+    }
+    for (shard, names) in namesByShard {
+      let held = Set(try SafetensorsFile(path: path(of: shard)).names)
+      if let lost = names.subtracting(held).min() {
+        throw CheckpointError.missingTensor(name: lost, path: path(of: shard))
+      }
+      if let stray = held.subtracting(names).min() {
+        throw map.error(stray, "is in \(shard), but the index does not say so")
+      }
+    }
+    guard !namesByShard.isEmpty else { throw config.error("weight_map", "names no weights") }
+    return namesByShard.keys.sorted()
+  }
+
+  /// A file name that cannot lead out of the folder.
+  static func isPlainName(_ name: String) -> Bool {
+    !name.isEmpty && !name.hasPrefix(".") && !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == 0 }
+  }
+}

@@ -1,0 +1,51 @@
+import Glibc
+
+extension ModelFolder {
+  /// The SHA-256 of everything in the folder that can change a picture, as 64 hexadecimal digits: the
+  /// JSON and text files of index and components, and the weight files in use, each with its name and
+  /// length. The safety checker and pictures and notes beside the model do not count.
+  ///
+  /// It reads every byte (a 4 GB model takes seconds from the page cache, longer from a disk): ask once
+  /// and keep it. Errors: those of reading.
+  package func digest() throws -> String {
+    var hash = Digest()
+    for file in try digestedFiles() {
+      let reader = try FileReader(path: path + "/" + file, purpose: "a file of the model")
+      hash.add(Array("\(file)\0\(reader.size)\0".utf8))
+      try hash.add(contentsOf: reader)
+    }
+    return hash.hexadecimal()
+  }
+
+  /// The files that the digest covers, relative to the folder, sorted.
+  package func digestedFiles() throws -> [String] {
+    var files = ["model_index.json"]
+    for name in componentClasses.keys where !Self.ignored.contains(name) {
+      guard let folder = try? component(name) else { continue }
+      files += folder.textFiles().map { name + "/" + $0 }
+      guard !Self.weightless.contains(where: name.hasPrefix) else { continue }
+      files += try folder.weightFileNames().map { name + "/" + $0 }
+    }
+    return files.sorted()
+  }
+
+  private static let ignored: Set = ["safety_checker", "feature_extractor", "image_encoder"]
+  private static let weightless = ["tokenizer", "scheduler"]
+}
+
+extension ComponentFolder {
+  /// Configuration and vocabulary files, except indexes of weights that are not in use.
+  fileprivate func textFiles() -> [String] {
+    guard let directory = opendir(path) else { return [] }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      let isText = name.hasSuffix(".json") || name.hasSuffix(".txt")
+      if isText, !name.hasPrefix("."), !name.contains(".index.") { names.append(name) }
+    }
+    return names
+  }
+}

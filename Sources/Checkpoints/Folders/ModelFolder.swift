@@ -1,0 +1,49 @@
+import Glibc
+
+/// A model in diffusers' layout: `model_index.json` and a folder for each component.
+package struct ModelFolder: Sendable {
+  /// The folder.
+  package let path: String
+  /// `model_index.json` as parsed.
+  package let index: ConfigObject
+  /// The pipeline's class: `StableDiffusionPipeline`. Empty if the index names none.
+  package let pipelineClass: String
+  /// The class of each component that the model has: `["unet": "UNet2DConditionModel", …]`.
+  package let componentClasses: [String: String]
+
+  /// Reads and checks `model_index.json`. Weights are looked at when asked for.
+  /// Errors: `missingFile`, `malformed`, `badConfig`.
+  package init(path: String) throws {
+    self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    index = try ConfigObject(
+      contentsOf: self.path + "/model_index.json", purpose: "the index of a model in diffusers' layout")
+    pipelineClass = try index.string("_class_name", default: "")
+    var classes: [String: String] = [:]
+    for (name, value) in index.values {
+      // Other values are settings of the pipeline; [null, null] says that the component is left out.
+      guard case .array(let pair) = value, pair.count == 2, case .string(let className) = pair[1] else {
+        continue
+      }
+      guard ComponentFolder.isPlainName(name) else { throw index.error(name, "not the name of a folder") }
+      classes[name] = className
+    }
+    componentClasses = classes
+  }
+
+  /// Whether `path` looks like such a folder.
+  package static func isModel(path: String) -> Bool { access(path + "/model_index.json", F_OK) == 0 }
+
+  /// Whether the model has that component.
+  package func has(_ component: String) -> Bool { componentClasses[component] != nil }
+
+  /// The folder of a component. Error: `missingFile`.
+  package func component(_ name: String) throws -> ComponentFolder {
+    try ComponentFolder(path: path + "/" + name)
+  }
+
+  /// The configuration of a component: `config.json`, or `scheduler_config.json`.
+  package func config(for name: String) throws -> ConfigObject { try component(name).config() }
+
+  /// The weights of a component. Errors: as of `ComponentFolder.weights`.
+  package func weights(for name: String) throws -> Weights { try component(name).weights() }
+}

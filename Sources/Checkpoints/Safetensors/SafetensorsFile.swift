@@ -1,0 +1,76 @@
+/// A safetensors file, open. Its header has been checked in full: every tensor lies within the file,
+/// none overlap, and each has the length that its type and shape need.
+///
+/// Memory: the header's, at most 100 MB of text; tensors are read only when asked for.
+package struct SafetensorsFile: Sendable {
+  private let reader: FileReader
+  private let tensors: [String: StoredTensor]
+  /// The file's `__metadata__`.
+  package let metadata: [String: String]
+
+  /// Opens and checks a file. Errors: `missingFile`, `unreadable`, `malformed`.
+  package init(path: String) throws {
+    let reader = try FileReader(path: path, purpose: "a safetensors file")
+    let length = try Self.headerLength(of: reader)
+    let dataStart = 8 + length
+    let text = try [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+      try reader.read(
+        into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<length]), at: 8
+      )
+      count = length
+    }
+    let header: SafetensorsHeader
+    do {
+      header = try text.withUnsafeBufferPointer {
+        try SafetensorsHeader(parsing: $0, dataCount: reader.size - dataStart)
+      }
+    } catch let fault as JSONFault {
+      throw CheckpointError.malformed(path: path, reason: "header, byte \(8 + fault.offset): \(fault.reason)")
+    } catch let fault as HeaderFault {
+      throw CheckpointError.malformed(path: path, reason: fault.reason)
+    }
+    self.reader = reader
+    metadata = header.metadata
+    var tensors = [String: StoredTensor](minimumCapacity: header.entries.count)
+    for (name, entry) in header.entries {
+      tensors[name] = StoredTensor(name: name, entry: entry, dataStart: dataStart, reader: reader)
+    }
+    self.tensors = tensors
+  }
+
+  private static func headerLength(of reader: FileReader) throws -> Int {
+    guard reader.size >= 8 else {
+      throw CheckpointError.malformed(path: reader.path, reason: "only \(reader.size) bytes long")
+    }
+    var length: UInt64 = 0
+    try withUnsafeMutableBytes(of: &length) { try reader.read(into: $0, at: 0) }
+    length = UInt64(littleEndian: length)
+    guard length <= UInt64(SafetensorsHeader.largest) else {
+      throw CheckpointError.malformed(
+        path: reader.path, reason: "a header of \(length) bytes, more than \(SafetensorsHeader.largest)")
+    }
+    guard Int(length) <= reader.size - 8 else {
+      throw CheckpointError.malformed(
+        path: reader.path, reason: "cut short: a header of \(length) bytes in a file of \(reader.size)")
+    }
+    return Int(length)
+  }
+
+  /// The path as given.
+  package var path: String { reader.path }
+
+  /// The size in bytes.
+  package var byteCount: Int { reader.size }
+
+  /// The names of all tensors, in no order.
+  package var names: some Collection<String> { tensors.keys }
+
+  /// The number of tensors.
+  package var count: Int { tensors.count }
+
+  /// The tensor of that name, not yet read.
+  package subscript(name: String) -> StoredTensor? { tensors[name] }
+
+  /// Fails with `changed` if the file was replaced, cut or written to since it was opened.
+  package func verifyUnchanged() throws { try reader.verifyUnchanged() }
+}

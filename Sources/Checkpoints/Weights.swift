@@ -1,0 +1,141 @@
+import Synchronization
+import Tensors
+
+/// The weights of one network, or the part of it under a prefix. Building a layer from a scope is the
+/// same as checked loading: `weights["down_blocks"][0]["to_q"].tensor("weight", shape: [320, 320])`.
+///
+/// Every tensor fetched is noted, for all scopes over the same weights, so that after building a network
+/// `unusedNames` tells what the file has and the network has not.
+package struct Weights: Sendable {
+  private let catalog: Catalog
+  /// What comes before every name in this scope: empty, or ending in a dot.
+  package let prefix: String
+
+  /// What all scopes over the same weights share.
+  private final class Catalog: Sendable {
+    let tensors: [String: StoredTensor]
+    let path: String
+    let fetched = Mutex<Set<String>>([])
+
+    init(tensors: [String: StoredTensor], path: String) {
+      self.tensors = tensors
+      self.path = path
+    }
+  }
+
+  /// Weights by full name: views made by a key map, for example. `path` is named in errors.
+  package init(tensors: [String: StoredTensor], path: String) {
+    catalog = Catalog(tensors: tensors, path: path)
+    prefix = ""
+  }
+
+  /// All tensors of one or several files. `path` is named in errors; `renaming` gives the engine's name
+  /// of a file's tensor, or nil to leave it out. Errors: `malformed` if a name comes twice.
+  package init(
+    files: [SafetensorsFile], path: String, renaming: (String) -> String? = { $0 }
+  ) throws {
+    var tensors: [String: StoredTensor] = [:]
+    for file in files {
+      for name in file.names {
+        guard let stored = file[name], let known = renaming(name) else { continue }
+        guard tensors.updateValue(stored.renamed(known), forKey: known) == nil else {
+          throw CheckpointError.malformed(path: file.path, reason: "tensor '\(known)' is there twice")
+        }
+      }
+    }
+    self.init(tensors: tensors, path: path)
+  }
+
+  private init(catalog: Catalog, prefix: String) {
+    self.catalog = catalog
+    self.prefix = prefix
+  }
+
+  /// The file or folder the weights are from, for messages.
+  package var path: String { catalog.path }
+
+  /// The scope of a component below this one; `name` may hold dots.
+  package subscript(name: String) -> Weights { Weights(catalog: catalog, prefix: prefix + name + ".") }
+
+  /// The scope of a numbered component below this one.
+  package subscript(index: Int) -> Weights { self[String(index)] }
+
+  /// The same weights with patches added to some, by full name. What was fetched is counted anew.
+  package func patched(_ patches: [String: [any WeightPatch]]) -> Weights {
+    var tensors = catalog.tensors
+    for (name, added) in patches { tensors[name] = tensors[name]?.patched(added) }
+    return Weights(catalog: Catalog(tensors: tensors, path: path), prefix: prefix)
+  }
+}
+
+// MARK: - Fetching
+
+extension Weights {
+  /// The tensor `name` of this scope, not yet read, of just that shape.
+  /// Errors: `missingTensor`, `wrongShape`.
+  package func stored(_ name: String, shape: [Int]) throws -> StoredTensor {
+    let stored = try stored(name)
+    guard stored.shape == shape else {
+      throw CheckpointError.wrongShape(
+        name: stored.name, path: stored.path, expected: shape, found: stored.shape)
+    }
+    return stored
+  }
+
+  /// The tensor `name` of this scope, not yet read, whatever its shape. Error: `missingTensor`.
+  package func stored(_ name: String) throws -> StoredTensor {
+    let full = prefix + name
+    guard let stored = catalog.tensors[full] else {
+      throw CheckpointError.missingTensor(name: full, path: path)
+    }
+    catalog.fetched.withLock { _ = $0.insert(full) }
+    return stored
+  }
+
+  /// The values of `name` as floats. Errors: `missingTensor`, `wrongShape`, and those of reading.
+  package func tensor(_ name: String, shape: [Int]) throws -> Tensor {
+    try stored(name, shape: shape).read()
+  }
+
+  /// The values of `name`, or nil if there is no such tensor. Errors: `wrongShape`, those of reading.
+  package func tensorIfPresent(_ name: String, shape: [Int]) throws -> Tensor? {
+    has(name) ? try tensor(name, shape: shape) : nil
+  }
+
+  /// The shape of `name`, or nil if there is no such tensor. Does not count as fetching.
+  package func shape(of name: String) -> [Int]? { catalog.tensors[prefix + name]?.shape }
+}
+
+// MARK: - Looking around
+
+extension Weights {
+  /// Whether this scope has a tensor of just that name.
+  package func has(_ name: String) -> Bool { catalog.tensors[prefix + name] != nil }
+
+  /// Whether there is any tensor under this scope.
+  package var isEmpty: Bool { !catalog.tensors.keys.contains { $0.hasPrefix(prefix) } }
+
+  /// The names under this scope, without its prefix, sorted. Looks through all names.
+  package var names: [String] {
+    let length = prefix.utf8.count
+    return catalog.tensors.keys.compactMap { name in
+      name.utf8.starts(with: prefix.utf8) ? String(decoding: name.utf8.dropFirst(length), as: UTF8.self) : nil
+    }.sorted()
+  }
+
+  /// The distinct first parts of the names under this scope, sorted: `to_q`, `to_k`… Looks through all.
+  package var children: [String] {
+    Set(names.map { String($0.prefix { $0 != "." }) }).sorted()
+  }
+
+  /// The tensors under this scope by full name. Does not count as fetching.
+  package var tensors: [String: StoredTensor] {
+    prefix.isEmpty ? catalog.tensors : catalog.tensors.filter { $0.key.hasPrefix(prefix) }
+  }
+
+  /// Full names under this scope that nothing has fetched yet, sorted.
+  package func unusedNames() -> [String] {
+    let fetched = catalog.fetched.withLock { $0 }
+    return catalog.tensors.keys.filter { $0.hasPrefix(prefix) && !fetched.contains($0) }.sorted()
+  }
+}

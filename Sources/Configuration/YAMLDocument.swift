@@ -1,0 +1,82 @@
+import Glibc
+
+/// A YAML file with one document.
+package struct YAMLDocument: Sendable, Equatable {
+  /// The document's value.
+  package let root: YAMLNode
+
+  /// Parses bytes; `file` stands in messages.
+  package init(parsing bytes: [UInt8], file: String, limits: YAMLLimits = YAMLLimits()) throws(YAMLError) {
+    guard bytes.count <= limits.bytes else {
+      throw .tooManyBytes(file: file, bytes: bytes.count, limit: limits.bytes)
+    }
+    if let offset = YAMLDocument.firstNonUTF8(bytes) {
+      throw .notUTF8(YAMLDocument.position(of: offset, in: bytes, file: file))
+    }
+    var composer = YAMLComposer(file: file, limits: limits)
+    try YAMLEvents.parse(bytes, file: file) { event throws(YAMLError) in try composer.take(event) }
+    root = try composer.finish()
+  }
+
+  /// Parses text; `file` stands in messages.
+  package init(parsing text: String, file: String, limits: YAMLLimits = YAMLLimits()) throws(YAMLError) {
+    try self.init(parsing: Array(text.utf8), file: file, limits: limits)
+  }
+
+  /// Reads and parses a file.
+  package init(reading path: String, limits: YAMLLimits = YAMLLimits()) throws(YAMLError) {
+    try self.init(parsing: YAMLDocument.read(path, limit: limits.bytes), file: path, limits: limits)
+  }
+
+  /// Where a byte stands, columns counted in characters as libyaml does.
+  static func position(of offset: Int, in bytes: [UInt8], file: String) -> YAMLPosition {
+    var line = 1
+    var column = 1
+    for byte in bytes.prefix(offset) {
+      if byte == UInt8(ascii: "\n") {
+        line += 1
+        column = 1
+      } else if byte & 0xC0 != 0x80 {
+        column += 1
+      }
+    }
+    return YAMLPosition(file: file, line: line, column: column)
+  }
+
+  private static func firstNonUTF8(_ bytes: [UInt8]) -> Int? {
+    guard String(validating: bytes, as: UTF8.self) == nil else { return nil }
+    // Rare, so a second pass: the first scalar that decodes to an error marks the place.
+    var decoder = UTF8()
+    var iterator = bytes.makeIterator()
+    var offset = 0
+    while case .scalarValue(let scalar) = decoder.decode(&iterator) { offset += UTF8.width(scalar) }
+    return offset
+  }
+
+  private static func read(_ path: String, limit: Int) throws(YAMLError) -> [UInt8] {
+    // O_NONBLOCK: opening a pipe that nobody writes must not wait for ever.
+    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .unreadable(file: path, code: errno) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw .unreadable(file: path, code: errno) }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw .unreadable(file: path, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
+    }
+    let size = Int(status.st_size)
+    guard size <= limit else { throw .tooManyBytes(file: path, bytes: size, limit: limit) }
+    var bytes = [UInt8](repeating: 0, count: size)
+    var filled = 0
+    while filled < size {
+      let start = filled
+      let step = bytes.withUnsafeMutableBytes { buffer in
+        Glibc.read(descriptor, buffer.baseAddress.map { $0 + start }, size - start)
+      }
+      if step < 0, errno == EINTR { continue }
+      guard step >= 0 else { throw .unreadable(file: path, code: errno) }
+      if step == 0 { break }
+      filled += step
+    }
+    return Array(bytes.prefix(filled))
+  }
+}

@@ -1,0 +1,55 @@
+/// A value in a YAML document, with its place.
+package struct YAMLNode: Sendable, Equatable {
+  /// What a node can be.
+  package enum Content: Sendable, Equatable {
+    /// A single value.
+    case scalar(YAMLScalar)
+    /// A list.
+    case sequence([YAMLNode])
+    /// Keys and values in the order of the file.
+    case mapping([YAMLEntry])
+  }
+
+  /// Where the node begins; for an alias, where the alias stands.
+  package let position: YAMLPosition
+  /// What the node is.
+  package let content: Content
+
+  /// A node at a place.
+  package init(position: YAMLPosition, content: Content) {
+    self.position = position
+    self.content = content
+  }
+
+  /// What this is, for a person: "text 'sd'", "a list".
+  package var found: String {
+    switch content {
+    case .scalar(let scalar): scalar.found
+    case .sequence: "a list"
+    case .mapping: "keys and values"
+    }
+  }
+
+  /// Whether this is an empty value, `~` or `null`.
+  package var isNull: Bool {
+    if case .scalar(let scalar) = content { return scalar.value == .null }
+    return false
+  }
+}
+
+/// A key and its value in a mapping.
+package struct YAMLEntry: Sendable, Equatable {
+  /// The key's text.
+  package let key: String
+  /// Where the key stands.
+  package let position: YAMLPosition
+  /// The value.
+  package let value: YAMLNode
+
+  /// A key at a place and its value.
+  package init(key: String, position: YAMLPosition, value: YAMLNode) {
+    self.key = key
+    self.position = position
+    self.value = value
+  }
+}

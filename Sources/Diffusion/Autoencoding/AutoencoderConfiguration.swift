@@ -1,0 +1,52 @@
+import Checkpoints
+
+/// The shape of a variational autoencoder: `vae/config.json`.
+package struct AutoencoderConfiguration: Sendable {
+  package let imageChannels: Int
+  package let latentChannels: Int
+  package let widths: [Int]
+  package let layers: Int
+  package let groups: Int
+  package let middleAttention: Bool
+  package let usesPostQuantConvolution: Bool
+  /// Latents are divided by this, then shifted, before decoding.
+  package let scalingFactor: Float
+  package let shiftFactor: Float
+
+  /// Pixels along an edge of what one latent covers.
+  package var pixelsPerLatent: Int { 1 << (widths.count - 1) }
+
+  /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for anything
+  ///   this engine does not do.
+  package init(_ config: ConfigObject) throws {
+    func refuse(_ key: String, _ value: String) -> DiffusionError {
+      .unsupported(file: config.path, key: key, value: value)
+    }
+    if let name = try config.stringIfPresent("_class_name"), name != "AutoencoderKL" {
+      throw refuse("_class_name", name)
+    }
+    widths = try config.ints("block_out_channels", in: 1...65536)
+    guard (1...8).contains(widths.count) else {
+      throw refuse("block_out_channels", "\(widths)")
+    }
+    for (key, only) in [("up_block_types", "UpDecoderBlock2D"), ("down_block_types", "DownEncoderBlock2D")] {
+      guard let types = try config.stringsIfPresent(key) else { continue }
+      if let other = types.first(where: { $0 != only }) { throw refuse(key, other) }
+      guard types.count == widths.count else { throw refuse(key, "\(types)") }
+    }
+    let activation = try config.string("act_fn", default: "silu")
+    guard activation == "silu" || activation == "swish" else { throw refuse("act_fn", activation) }
+    imageChannels = try config.int("out_channels", default: 3)
+    guard imageChannels == 3 else { throw refuse("out_channels", "\(imageChannels)") }
+    latentChannels = try config.int("latent_channels", default: 4, in: 1...65536)
+    layers = try config.int("layers_per_block", default: 1, in: 1...65536)
+    groups = try config.int("norm_num_groups", default: 32, in: 1...65536)
+    middleAttention = try config.bool("mid_block_add_attention", default: true)
+    usesPostQuantConvolution = try config.bool("use_post_quant_conv", default: true)
+    scalingFactor = Float(try config.double("scaling_factor", default: 0.18215))
+    shiftFactor = Float(try config.doubleIfPresent("shift_factor") ?? 0)
+    guard scalingFactor.isFinite, scalingFactor != 0 else {
+      throw refuse("scaling_factor", "\(scalingFactor)")
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import Checkpoints
+import Layers
+import Tensors
+
+/// Latents to pixels (the decoder half of diffusers' `AutoencoderKL`).
+package struct AutoencoderDecoder: Sendable {
+  package let configuration: AutoencoderConfiguration
+  private let postQuant: Linear?
+  private let enter: Convolution
+  private let middle: AutoencoderMiddle
+  private let levels: [Level]
+  private let lastNorm: GroupNorm
+  private let leave: Convolution
+
+  /// A level of equal feature-map size.
+  private struct Level: Sendable {
+    let blocks: [ResidualBlock]
+    let upsample: Convolution?
+  }
+
+  /// - Throws: `CheckpointError` for missing or misshapen tensors.
+  package init(_ weights: Weights, _ configuration: AutoencoderConfiguration) throws {
+    self.configuration = configuration
+    let widths = Array(configuration.widths.reversed())
+    let latent = configuration.latentChannels
+    let decoder = weights["decoder"]
+    postQuant =
+      configuration.usesPostQuantConvolution
+      ? try Linear(weights["post_quant_conv"], inputs: latent, outputs: latent, pointwise: true) : nil
+    enter = try Convolution(
+      decoder["conv_in"], inputs: latent, outputs: widths[0], shape: ConvolutionShape(kernel: 3))
+    middle = try AutoencoderMiddle(decoder["mid_block"], width: widths[0], configuration)
+    levels = try widths.indices.map { index in
+      let scope = decoder["up_blocks"][index]
+      let blocks = try (0...configuration.layers).map { layer in
+        try ResidualBlock(
+          scope["resnets"][layer], inputs: layer == 0 ? widths[max(0, index - 1)] : widths[index],
+          outputs: widths[index], timeWidth: nil, groups: configuration.groups,
+          epsilon: AutoencoderMiddle.epsilon)
+      }
+      let upsample =
+        index == widths.count - 1
+        ? nil
+        : try Convolution(
+          scope["upsamplers.0.conv"], inputs: widths[index], outputs: widths[index],
+          shape: ConvolutionShape(kernel: 3))
+      return Level(blocks: blocks, upsample: upsample)
+    }
+    let last = widths[widths.count - 1]
+    lastNorm = try GroupNorm(
+      decoder["conv_norm_out"], channels: last, groups: configuration.groups,
+      epsilon: AutoencoderMiddle.epsilon, silu: true)
+    leave = try Convolution(
+      decoder["conv_out"], inputs: last, outputs: configuration.imageChannels,
+      shape: ConvolutionShape(kernel: 3))
+  }
+
+  /// Bytes of weights held.
+  package var residentBytes: Int {
+    (postQuant?.byteCount ?? 0) + enter.byteCount + middle.residentBytes + lastNorm.byteCount
+      + leave.byteCount
+      + levels.reduce(0) { sum, level in
+        sum + level.blocks.reduce(0) { $0 + $1.residentBytes } + (level.upsample?.byteCount ?? 0)
+      }
+  }
+
+  /// `[batch, height, width, latent]` as the UNet works on them, to
+  /// `[batch, height·f, width·f, 3]`, −1…1 where the picture is in range.
+  package func callAsFunction(_ latents: Tensor, _ compute: Compute) -> Tensor {
+    let factor = configuration.scalingFactor
+    let shift = configuration.shiftFactor
+    let unscaled = Tensor(shape: latents.shape) { result in
+      latents.withUnsafe { for index in $0.indices { result[index] = $0[index] / factor + shift } }
+    }
+    var x = postQuant?(unscaled, compute) ?? unscaled
+    x = middle(enter(x, compute), compute)
+    for level in levels {
+      for block in level.blocks { x = block(x, compute) }
+      if let upsample = level.upsample {
+        x = upsample(
+          compute.resizeNearest(x, height: 2 * x.shape[1], width: 2 * x.shape[2]), compute)
+      }
+    }
+    return leave(lastNorm(x, compute), compute)
+  }
+}
+
+/// Two residual blocks around one-headed attention, at the smallest feature map
+/// (diffusers' `UNetMidBlock2D`).
+struct AutoencoderMiddle: Sendable {
+  /// What diffusers adds to variances in autoencoders.
+  static let epsilon: Float = 1e-6
+
+  private let first: ResidualBlock
+  private let attention: AutoencoderAttention?
+  private let second: ResidualBlock
+
+  init(_ weights: Weights, width: Int, _ configuration: AutoencoderConfiguration) throws {
+    func residual(_ index: Int) throws -> ResidualBlock {
+      try ResidualBlock(
+        weights["resnets"][index], inputs: width, outputs: width, timeWidth: nil,
+        groups: configuration.groups, epsilon: Self.epsilon)
+    }
+    first = try residual(0)
+    attention =
+      configuration.middleAttention
+      ? try AutoencoderAttention(
+        weights["attentions"][0], width: width, groups: configuration.groups) : nil
+    second = try residual(1)
+  }
+
+  var residentBytes: Int {
+    first.residentBytes + (attention?.residentBytes ?? 0) + second.residentBytes
+  }
+
+  func callAsFunction(_ input: Tensor, _ compute: Compute) -> Tensor {
+    var x = first(input, compute)
+    if let attention { x = attention(x, compute) }
+    return second(x, compute)
+  }
+}
+
+/// Attention of every position to every other, added to the input.
+struct AutoencoderAttention: Sendable {
+  private let norm: GroupNorm
+  private let query: Linear
+  private let key: Linear
+  private let value: Linear
+  private let output: Linear
+
+  /// Old checkpoints call the projections `query`, `key`, `value` and `proj_attn`.
+  init(_ weights: Weights, width: Int, groups: Int) throws {
+    let old = weights.has("query.weight")
+    func linear(_ name: String, _ oldName: String) throws -> Linear {
+      try Linear(weights[old ? oldName : name], inputs: width, outputs: width)
+    }
+    norm = try GroupNorm(
+      weights["group_norm"], channels: width, groups: groups, epsilon: AutoencoderMiddle.epsilon,
+      silu: false)
+    query = try linear("to_q", "query")
+    key = try linear("to_k", "key")
+    value = try linear("to_v", "value")
+    output = try linear("to_out.0", "proj_attn")
+  }
+
+  var residentBytes: Int {
+    norm.byteCount + query.byteCount + key.byteCount + value.byteCount + output.byteCount
+  }
+
+  func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
+    let tokens = norm(x, compute).reshaped([x.shape[0], x.shape[1] * x.shape[2], x.shape[3]])
+    let attended = compute.attention(
+      query: query(tokens, compute), key: key(tokens, compute), value: value(tokens, compute),
+      heads: 1)
+    var result = output(attended, compute).reshaped(x.shape)
+    compute.accumulate(x, into: &result)
+    return result
+  }
+}

@@ -1,0 +1,13 @@
+import Checkpoints
+
+extension ConfigObject {
+  /// Fails for the first key whose value is none of those allowed; absent and null always pass.
+  /// - Throws: `CheckpointError.badConfig`, naming file, key and value.
+  func refuse(_ rules: [(key: String, allowed: [JSONValue])]) throws {
+    for (key, allowed) in rules {
+      if let value = self[key], !allowed.contains(value) {
+        throw error(key, "\(value) is not supported by this version of segmoe")
+      }
+    }
+  }
+}

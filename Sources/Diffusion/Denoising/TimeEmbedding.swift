@@ -1,0 +1,54 @@
+import Checkpoints
+import Foundation
+import Layers
+import Tensors
+
+/// Sines and cosines of a number at geometrically spaced frequencies (diffusers' `Timesteps`).
+package struct SinusoidalEmbedding: Sendable, Equatable {
+  /// Values per number; half of them sines.
+  package let width: Int
+  /// Whether cosines come first.
+  package let cosinesFirst: Bool
+  /// How far the last frequency stays from 1/10000 (`freq_shift`).
+  package let frequencyShift: Float
+
+  package init(width: Int, cosinesFirst: Bool, frequencyShift: Float) {
+    self.width = width
+    self.cosinesFirst = cosinesFirst
+    self.frequencyShift = frequencyShift
+  }
+
+  /// The embedding of one number, `width` values.
+  ///
+  /// In 32-bit steps as the reference computes it: at timestep 999 the rounding of the angle shows.
+  package func callAsFunction(_ number: Float) -> [Float] {
+    let half = width / 2
+    let angles = (0..<half).map { index -> Float in
+      let exponent = Float(-log(10000.0)) * Float(index) / (Float(half) - frequencyShift)
+      return number * exp(exponent)
+    }
+    let (sines, cosines) = (angles.map { sin($0) }, angles.map { cos($0) })
+    let padding = [Float](repeating: 0, count: width % 2)
+    return (cosinesFirst ? cosines + sines : sines + cosines) + padding
+  }
+}
+
+/// Two linear layers with SiLU between them (diffusers' `TimestepEmbedding`).
+package struct EmbeddingNetwork: Sendable {
+  private let first: Linear
+  private let second: Linear
+
+  /// - Throws: `CheckpointError` for missing or misshapen tensors.
+  package init(_ weights: Weights, inputs: Int, outputs: Int) throws {
+    first = try Linear(weights["linear_1"], inputs: inputs, outputs: outputs)
+    second = try Linear(weights["linear_2"], inputs: outputs, outputs: outputs)
+  }
+
+  /// Bytes of weights that stay in memory.
+  package var residentBytes: Int { first.byteCount + second.byteCount }
+
+  /// `[batch, in]` to `[batch, out]`.
+  package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
+    second(compute.activate(first(x, compute), .silu), compute)
+  }
+}

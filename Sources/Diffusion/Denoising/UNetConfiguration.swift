@@ -1,0 +1,172 @@
+import Checkpoints
+import Experts
+import Layers
+
+/// The shape of a conditional UNet: `unet/config.json` of the SD1.5 family.
+///
+/// Whatever in the file this engine does not do is refused by name, never ignored.
+package struct UNetConfiguration: Sendable {
+  /// One level of the UNet, as the way down sees it.
+  package struct Level: Sendable, Equatable {
+    package let width: Int
+    package let layers: Int
+    package let heads: Int
+    /// Transformer blocks after each residual block; 0 where the level has no attention.
+    package let depth: Int
+  }
+
+  package let inputChannels: Int
+  package let outputChannels: Int
+  package let down: [Level]
+  /// The way up, from the smallest feature map to the largest; `layers` is one more than below.
+  package let up: [Level]
+  /// Transformer blocks in the middle; nil if the UNet has no middle block.
+  package let middleDepth: Int?
+  package let contextWidth: Int
+  package let groups: Int
+  package let epsilon: Float
+  package let linearProjection: Bool
+  package let timestep: SinusoidalEmbedding
+  /// Latent rows and columns the model was trained at.
+  package let sampleSize: Int
+  package let mixture: MixtureConfiguration?
+
+  /// Levels and widths must agree in number; each refusal names the key and the value.
+  /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for anything
+  ///   this engine does not do.
+  package init(_ config: ConfigObject) throws {
+    func refuse(_ key: String, _ value: String) -> DiffusionError {
+      .unsupported(file: config.path, key: key, value: value)
+    }
+    if let name = try config.stringIfPresent("_class_name"), name != "UNet2DConditionModel" {
+      throw refuse("_class_name", name)
+    }
+    try config.refuse(Self.onlyWith)
+    let widths = try config.ints("block_out_channels", in: 1...65536)
+    let count = widths.count
+    guard (1...16).contains(count) else { throw refuse("block_out_channels", "\(widths)") }
+    func perLevel(_ key: String, _ fallback: Int) throws -> [Int] {
+      try config.intOrInts(key, count: count, default: fallback, in: 1...65536)
+    }
+    let layers = try perLevel("layers_per_block", 2)
+    // What diffusers calls attention_head_dim is the number of heads, for historical reasons.
+    let heads = try perLevel(
+      config["num_attention_heads"] == nil ? "attention_head_dim" : "num_attention_heads", 8)
+    let depths = try perLevel("transformer_layers_per_block", 1)
+    let downTypes = try config.strings("down_block_types")
+    let upTypes = try config.strings("up_block_types")
+    guard downTypes.count == count else { throw refuse("down_block_types", "\(downTypes)") }
+    guard upTypes.count == count else { throw refuse("up_block_types", "\(upTypes)") }
+    down = try (0..<count).map { level in
+      let attends = try Self.attends(downTypes[level], plain: "DownBlock2D", with: "CrossAttnDownBlock2D") {
+        refuse("down_block_types", downTypes[level])
+      }
+      return Level(
+        width: widths[level], layers: layers[level], heads: heads[level],
+        depth: attends ? depths[level] : 0)
+    }
+    up = try (0..<count).map { index in
+      let level = count - 1 - index
+      let attends = try Self.attends(upTypes[index], plain: "UpBlock2D", with: "CrossAttnUpBlock2D") {
+        refuse("up_block_types", upTypes[index])
+      }
+      return Level(
+        width: widths[level], layers: layers[level] + 1, heads: heads[level],
+        depth: attends ? depths[level] : 0)
+    }
+    middleDepth = depths[count - 1]
+    inputChannels = try config.int("in_channels", default: 4, in: 1...65536)
+    outputChannels = try config.int("out_channels", default: 4, in: 1...65536)
+    contextWidth = try config.int("cross_attention_dim", default: 1280, in: 1...65536)
+    groups = try config.int("norm_num_groups", default: 32, in: 1...65536)
+    epsilon = Float(try config.double("norm_eps", default: 1e-5))
+    linearProjection = try config.bool("use_linear_projection", default: false)
+    timestep = SinusoidalEmbedding(
+      width: widths[0], cosinesFirst: try config.bool("flip_sin_to_cos", default: true),
+      frequencyShift: Float(try config.double("freq_shift", default: 0)))
+    sampleSize = try config.int("sample_size", default: 64, in: 1...65536)
+    mixture = try config.objectIfPresent("segmoe_config").map {
+      try MixtureConfiguration($0, levels: count)
+    }
+  }
+
+  /// Keys that change what a UNet computes, with the values that this engine computes.
+  private static let onlyWith: [(key: String, allowed: [JSONValue])] = [
+    ("act_fn", [.string("silu"), .string("swish")]),
+    ("addition_embed_type", []),
+    ("attention_type", [.string("default")]),
+    ("center_input_sample", [.bool(false)]),
+    ("class_embed_type", []),
+    ("class_embeddings_concat", [.bool(false)]),
+    ("conv_in_kernel", [.integer(3), .number(3)]),
+    ("conv_out_kernel", [.integer(3), .number(3)]),
+    ("cross_attention_norm", []),
+    ("downsample_padding", [.integer(1), .number(1)]),
+    ("dual_cross_attention", [.bool(false)]),
+    ("encoder_hid_dim", []),
+    ("encoder_hid_dim_type", []),
+    ("mid_block_only_cross_attention", [.bool(false)]),
+    ("mid_block_scale_factor", [.integer(1), .number(1)]),
+    ("mid_block_type", [.string("UNetMidBlock2DCrossAttn")]),
+    ("num_class_embeds", []),
+    ("only_cross_attention", [.bool(false)]),
+    ("resnet_out_scale_factor", [.integer(1), .number(1)]),
+    ("resnet_skip_time_act", [.bool(false)]),
+    ("resnet_time_scale_shift", [.string("default")]),
+    ("reverse_transformer_layers_per_block", []),
+    ("time_cond_proj_dim", []),
+    ("time_embedding_act_fn", []),
+    ("time_embedding_dim", []),
+    ("time_embedding_type", [.string("positional")]),
+    ("timestep_post_act", []),
+  ]
+
+  private static func attends(
+    _ type: String, plain: String, with attention: String, or refusal: () -> DiffusionError
+  ) throws -> Bool {
+    switch type {
+    case plain: return false
+    case attention: return true
+    default: throw refusal()
+    }
+  }
+}
+
+extension MixtureConfiguration {
+  /// Reads `segmoe_config`. The four index fields win over what the type implies.
+  /// - Throws: `CheckpointError` or `DiffusionError.unsupported` for values out of range.
+  init(_ config: ConfigObject, levels: Int) throws {
+    let type = try config.string("type", default: "sdxl")
+    guard type == "sd" || type == "sdxl" else {
+      throw DiffusionError.unsupported(file: config.path, key: "segmoe_config.type", value: type)
+    }
+    let name = try config.string("moe_layers", default: "attn")
+    guard let layers = Layers(rawValue: name) else {
+      throw DiffusionError.unsupported(file: config.path, key: "segmoe_config.moe_layers", value: name)
+    }
+    let isXL = type == "sdxl"
+    let down = (
+      try config.int("down_idx_start", default: isXL ? 1 : 0),
+      try config.int("down_idx_end", default: isXL ? levels : levels - 1)
+    )
+    let up = (
+      try config.int("up_idx_start", default: isXL ? 0 : 1),
+      try config.int("up_idx_end", default: isXL ? levels - 1 : levels)
+    )
+    let experts = try config.int("num_experts")
+    let perCall = try config.int("num_experts_per_tok", default: 1)
+    guard down.0 >= 0, down.0 <= down.1, down.1 <= levels, up.0 >= 0, up.0 <= up.1, up.1 <= levels else {
+      throw DiffusionError.unsupported(
+        file: config.path, key: "segmoe_config.down_idx/up_idx",
+        value: "\(down) and \(up) of \(levels) blocks")
+    }
+    guard experts > 0, perCall > 0, perCall <= experts else {
+      throw DiffusionError.unsupported(
+        file: config.path, key: "segmoe_config.num_experts_per_tok", value: "\(perCall) of \(experts) experts"
+      )
+    }
+    self.init(
+      experts: experts, expertsPerCall: perCall, layers: layers, downBlocks: down.0..<down.1,
+      upBlocks: up.0..<up.1)
+  }
+}

@@ -1,0 +1,29 @@
+import Tensors
+
+/// Deterministic implicit sampling (Song et al., 2021, η = 0; diffusers' `DDIMScheduler`).
+package struct DDIMScheduler: Scheduler {
+  package let timesteps: [Float]
+  package let initialSigma: Float = 1
+  private let configuration: SchedulerConfiguration
+  private let alphaProducts: [Float]
+  /// Training timesteps from one step to the next.
+  private let stride: Int
+
+  package init(_ configuration: SchedulerConfiguration, steps: Int) {
+    self.configuration = configuration
+    alphaProducts = configuration.alphaProducts
+    timesteps = configuration.timesteps(steps, fallback: .leading).map { Float($0) }
+    stride = configuration.trainingSteps / steps
+  }
+
+  package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
+    let timestep = Int(timesteps[index])
+    let final = configuration.setAlphaToOne ?? true ? 1 : alphaProducts[0]
+    let next = timestep >= stride ? alphaProducts[timestep - stride] : final
+    var (image, direction) = configuration.denoised(
+      output, sample: sample, alphaProduct: alphaProducts[timestep])
+    if configuration.clipSample ?? true { image = image.clipped(configuration.clipSampleRange) }
+    // Equation 12 with σ = 0.
+    return combine(next.squareRoot(), image, (1 - next).squareRoot(), direction)
+  }
+}

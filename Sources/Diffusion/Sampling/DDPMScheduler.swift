@@ -1,0 +1,34 @@
+import Tensors
+
+/// Ancestral sampling of the trained chain (Ho et al., 2020; diffusers' `DDPMScheduler`).
+package struct DDPMScheduler: Scheduler {
+  package let timesteps: [Float]
+  package let initialSigma: Float = 1
+  private let configuration: SchedulerConfiguration
+  private let alphaProducts: [Float]
+
+  package init(_ configuration: SchedulerConfiguration, steps: Int) {
+    self.configuration = configuration
+    alphaProducts = configuration.alphaProducts
+    timesteps = configuration.timesteps(steps, fallback: .leading).map { Float($0) }
+  }
+
+  package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
+    let alpha = alphaProducts[Int(timesteps[index])]
+    let next = index + 1 < timesteps.count ? alphaProducts[Int(timesteps[index + 1])] : 1
+    let currentAlpha = alpha / next
+    var (image, _) = configuration.denoised(output, sample: sample, alphaProduct: alpha)
+    if configuration.clipSample ?? true { image = image.clipped(configuration.clipSampleRange) }
+    // Equation 7: the mean of the posterior.
+    let mean = combine(
+      next.squareRoot() * (1 - currentAlpha) / (1 - alpha), image,
+      currentAlpha.squareRoot() * (1 - next) / (1 - alpha), sample)
+    guard timesteps[index] > 0 else { return mean }
+    let small = max(1e-20, (1 - next) / (1 - alpha) * (1 - currentAlpha))
+    switch configuration.variance {
+    // The logarithm that gives `smallLog` its name is taken back: what is left is the root.
+    case .small, .smallLog: return combine(1, mean, small.squareRoot(), noise())
+    case .large: return combine(1, mean, (1 - currentAlpha).squareRoot(), noise())
+    }
+  }
+}

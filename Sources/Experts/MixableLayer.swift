@@ -1,0 +1,104 @@
+import Checkpoints
+import Layers
+import Tensors
+
+/// How a UNet's layers were replaced by mixtures (`segmoe_config` in `unet/config.json`).
+package struct MixtureConfiguration: Sendable, Equatable {
+  /// Which layers of a transformer block are mixtures.
+  package enum Layers: String, Sendable, CaseIterable, Codable {
+    /// Query, key and value projections.
+    case attention = "attn"
+    /// The feed-forward network.
+    case feedForward = "ff"
+    /// Both.
+    case all
+  }
+
+  package let experts: Int
+  package let expertsPerCall: Int
+  package let layers: Layers
+  /// Indices of the down blocks and up blocks whose transformer blocks hold mixtures.
+  package let downBlocks: Range<Int>
+  package let upBlocks: Range<Int>
+
+  package init(
+    experts: Int, expertsPerCall: Int, layers: Layers, downBlocks: Range<Int>, upBlocks: Range<Int>
+  ) {
+    self.experts = experts
+    self.expertsPerCall = expertsPerCall
+    self.layers = layers
+    self.downBlocks = downBlocks
+    self.upBlocks = upBlocks
+  }
+}
+
+/// What a layer needs to know to be built as a mixture.
+package struct Mixture: Sendable {
+  package let configuration: MixtureConfiguration
+  /// What the cache files the model's experts under.
+  package let model: String
+  package let cache: ExpertCache
+
+  package init(configuration: MixtureConfiguration, model: String, cache: ExpertCache) {
+    self.configuration = configuration
+    self.model = model
+    self.cache = cache
+  }
+}
+
+/// A layer that a merge may have replaced by a mixture of its kind.
+package enum MixableLayer<Plain: Layer>: Sendable {
+  case dense(Plain, path: String)
+  case sparse(SparseLayer<Plain>, path: String)
+
+  /// Builds the layer at `weights`: a mixture if `mixture` is given, else the plain layer.
+  /// - Parameters:
+  ///   - validate: checks names and shapes of a plain layer's tensors without reading them.
+  ///   - load: reads a plain layer from its scope.
+  /// - Throws: `CheckpointError` for missing or misshapen tensors.
+  package init(
+    _ weights: Weights, inputs: Int, mixture: Mixture?, validate: (Weights) throws -> Void,
+    load: @escaping @Sendable (Weights) throws -> Plain
+  ) throws {
+    if let mixture {
+      self = .sparse(
+        try SparseLayer(
+          weights, inputs: inputs, experts: mixture.configuration.experts,
+          expertsPerCall: mixture.configuration.expertsPerCall, model: mixture.model,
+          cache: mixture.cache, validate: validate, load: load),
+        path: weights.name)
+    } else {
+      self = .dense(try load(weights), path: weights.name)
+    }
+  }
+
+  /// The gate's router, if this is a mixture.
+  package var router: Router? {
+    switch self {
+    case .dense: nil
+    case .sparse(let layer, _): layer.router
+    }
+  }
+
+  /// Bytes of weights that stay in memory, the gate included, experts not.
+  package var residentBytes: Int {
+    switch self {
+    case .dense(let layer, _): layer.byteCount
+    case .sparse(let layer, _): layer.router.gate.byteCount
+    }
+  }
+
+  /// Applies the layer, telling the pass's observer its input.
+  /// - Parameter routing: a routing already made for the same input and an equal gate.
+  /// - Throws: what reading an expert throws.
+  package func callAsFunction(_ x: Tensor, routing: Routing? = nil, _ pass: ForwardPass) throws -> Tensor {
+    switch self {
+    case .dense(let layer, let path):
+      pass.observe?(path, x)
+      return layer(x, pass.compute)
+    case .sparse(let layer, let path):
+      pass.observe?(path, x)
+      return try layer(x, routing: routing, pass)
+    }
+  }
+}

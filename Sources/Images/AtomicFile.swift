@@ -1,0 +1,83 @@
+import Glibc
+
+/// A file that appears whole or not at all, and stays after a power cut.
+package enum AtomicFile {
+  /// Writes `.NAME.tmp-XXXX` beside the target, syncs it, renames it, syncs the folder. On any
+  /// error the temporary file is removed and what was under `path` stays as it was.
+  package static func write(_ bytes: [UInt8], to path: String) throws(ImageError) {
+    let (folder, name) = split(path)
+    let (temporary, descriptor) = try create(folder: folder, name: name, path: path)
+    var isOpen = true
+    var isTemporary = true
+    defer {
+      if isOpen { close(descriptor) }
+      if isTemporary { unlink(temporary) }
+    }
+    try fill(descriptor, with: bytes, path: path)
+    guard fsync(descriptor) == 0 else { throw failure("fsync", path: path) }
+    // Network file systems report a full disk only here. EINTR leaves the descriptor closed on Linux.
+    isOpen = false
+    guard close(descriptor) == 0 || errno == EINTR else { throw failure("close", path: path) }
+    guard rename(temporary, path) == 0 else { throw failure("rename", path: path) }
+    isTemporary = false
+    try syncFolder(folder)
+  }
+
+  /// Makes a rename in `folder` last.
+  private static func syncFolder(_ folder: String) throws(ImageError) {
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure("open", path: folder) }
+    defer { close(descriptor) }
+    // Some file systems cannot sync a folder and say EINVAL; the rename is as safe there as it gets.
+    guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure("fsync", path: folder) }
+  }
+
+  private static func split(_ path: String) -> (folder: String, name: String) {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+    let folder = String(path[..<slash])
+    return (folder.isEmpty ? "/" : folder, String(path[path.index(after: slash)...]))
+  }
+
+  private static func create(
+    folder: String, name: String, path: String
+  ) throws(ImageError) -> (path: String, descriptor: Int32) {
+    guard !name.isEmpty, name != ".", name != ".." else {
+      throw .writeFailed(path: path, call: "open", code: EISDIR)
+    }
+    // A name may have 255 bytes; what the temporary name adds must not make it longer.
+    let short = String(decoding: name.utf8.prefix(200), as: UTF8.self)
+    for _ in 0..<64 {
+      let suffix = String(UInt32.random(in: 0...UInt32.max), radix: 16)
+      let temporary = "\(folder)/.\(short).tmp-\(suffix)"
+      let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      if descriptor >= 0 { return (temporary, descriptor) }
+      switch errno {
+      case EEXIST, EINTR: continue
+      case ENOENT, ENOTDIR: throw .folderMissing(folder: folder)
+      case EACCES, EPERM, EROFS: throw .notWritable(path: folder, code: errno)
+      default: throw failure("open", path: path)
+      }
+    }
+    throw .writeFailed(path: path, call: "open", code: EEXIST)
+  }
+
+  private static func fill(_ descriptor: Int32, with bytes: [UInt8], path: String) throws(ImageError) {
+    var written = 0
+    while written < bytes.count {
+      let step = bytes.withUnsafeBytes { buffer -> Int in
+        guard let base = buffer.baseAddress else { return 0 }
+        return Glibc.write(descriptor, base + written, buffer.count - written)
+      }
+      if step < 0 {
+        if errno == EINTR { continue }
+        throw failure("write", path: path)
+      }
+      written += step
+    }
+  }
+
+  /// The error for the system call that just failed.
+  private static func failure(_ call: String, path: String) -> ImageError {
+    ImageError.writing(path: path, call: call, code: errno)
+  }
+}

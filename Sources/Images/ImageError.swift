@@ -1,0 +1,85 @@
+import Glibc
+
+/// What can go wrong with a picture or its file.
+package enum ImageError: Error, Sendable, Equatable {
+  /// A file could not be opened for reading.
+  case unreadable(path: String, code: Int32)
+  /// Something that is not a PNG, or a broken one.
+  case damaged(name: String, reason: String)
+  /// A picture beyond the limits, refused before memory was taken for it.
+  case tooLarge(name: String, width: Int, height: Int, limits: PNGLimits)
+  /// A file with more bytes than the limits allow.
+  case tooManyBytes(name: String, bytes: Int, limit: Int)
+  /// Sides below 1, or bytes that do not make up the size.
+  case badSize(width: Int, height: Int, bytes: Int)
+  /// A text that PNG or the `parameters` form cannot hold.
+  case badText(keyword: String, reason: String)
+  /// A folder that is to receive a file is not there.
+  case folderMissing(folder: String)
+  /// A folder or file that this user may not write.
+  case notWritable(path: String, code: Int32)
+  /// No space, or no quota, left for a file.
+  case diskFull(path: String, code: Int32)
+  /// Any other failure of a system call while a file was written.
+  case writeFailed(path: String, call: String, code: Int32)
+  /// A contact sheet of nothing.
+  case noImages
+  /// libpng found no memory.
+  case outOfMemory(name: String)
+}
+
+extension ImageError {
+  /// The case for a system call that failed while a file was written.
+  package static func writing(path: String, call: String, code: Int32) -> ImageError {
+    switch code {
+    case ENOSPC, EDQUOT: .diskFull(path: path, code: code)
+    case EACCES, EPERM, EROFS: .notWritable(path: path, code: code)
+    default: .writeFailed(path: path, call: call, code: code)
+    }
+  }
+}
+
+extension ImageError: CustomStringConvertible {
+  /// One line that names the thing and the mend.
+  package var description: String {
+    switch self {
+    case .unreadable(let path, let code):
+      "\(path): cannot be read (\(reason(code))): give the path of a PNG file that exists and is readable"
+    case .damaged(let name, let reason):
+      "\(name): not a readable PNG: \(reason): save the picture as PNG again"
+    case .tooLarge(let name, let width, let height, let limits):
+      "\(name): \(width)x\(height) is larger than the limit of \(limits.side) a side and "
+        + "\(limits.pixels) pixels: scale it down first"
+    case .tooManyBytes(let name, let bytes, let limit):
+      "\(name): \(bytes) bytes are more than the limit of \(limit): give a smaller PNG file"
+    case .badSize(let width, let height, let bytes):
+      "a picture of \(width)x\(height) cannot be made of \(bytes) bytes: "
+        + "both sides must be at least 1, with 3 bytes a pixel"
+    case .badText(let keyword, let reason):
+      "text '\(keyword)' cannot be stored: \(reason)"
+    case .folderMissing(let folder):
+      "\(folder): no such folder: create it, or choose another place for the output"
+    case .notWritable(let path, let code):
+      "\(path): cannot be written (\(reason(code))): give this user write permission, "
+        + "or choose another place for the output"
+    case .diskFull(let path, let code):
+      "\(path): the disk is full (\(reason(code))): free some space, then retry"
+    case .writeFailed(let path, let call, let code):
+      "\(path): \(call) failed (\(reason(code))): check the disk and the folder, then retry"
+    case .noImages:
+      "a contact sheet needs at least one picture: name the files to show"
+    case .outOfMemory(let name):
+      "\(name): out of memory: close other programs or use smaller pictures"
+    }
+  }
+
+  private func reason(_ code: Int32) -> String {
+    // strerror shares one buffer between threads; strerror_r does not.
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+      guard let base = buffer.baseAddress else { return "error \(code)" }
+      base.initialize(repeating: 0, count: buffer.count)
+      guard strerror_r(code, base, buffer.count) == 0 else { return "error \(code)" }
+      return String(cString: base)
+    }
+  }
+}

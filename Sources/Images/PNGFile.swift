@@ -1,0 +1,128 @@
+import CPNGShim
+
+/// PNG, in and out.
+///
+/// Encoding is deterministic: a fixed compression level and no time, so that the same picture and
+/// texts give the same bytes with the same libpng and zlib.
+package enum PNGFile {
+  /// zlib's own default; higher levels cost a lot of time for a percent of size.
+  private static let compressionLevel: Int32 = 6
+
+  /// The bytes of a PNG file with these pixels and texts.
+  package static func encode(_ image: RGBImage, texts: [PNGText] = []) throws(ImageError) -> [UInt8] {
+    guard let width = UInt32(exactly: image.width), let height = UInt32(exactly: image.height),
+      width <= Int32.max, height <= Int32.max
+    else { throw .badSize(width: image.width, height: image.height, bytes: image.pixels.count) }
+    let chunks = try TextChunks(texts)
+    var bytes: UnsafeMutablePointer<UInt8>?
+    var count = 0
+    var message = [CChar](repeating: 0, count: png_shim_message_size)
+    let result = chunks.withEntries { entries in
+      image.pixels.withUnsafeBufferPointer { pixels in
+        png_shim_encode(
+          pixels.baseAddress, width, height, compressionLevel, entries.baseAddress, entries.count, &bytes,
+          &count, &message)
+      }
+    }
+    guard result == png_shim_ok, let bytes else {
+      if result == png_shim_no_memory { throw .outOfMemory(name: "PNG") }
+      throw .damaged(name: "PNG being written", reason: text(of: message))
+    }
+    defer { png_shim_free(bytes) }
+    return Array(UnsafeBufferPointer(start: bytes, count: count))
+  }
+
+  /// Writes a PNG so that under `path` there is either what was there before or the whole picture.
+  package static func write(_ image: RGBImage, texts: [PNGText] = [], to path: String) throws(ImageError) {
+    try AtomicFile.write(encode(image, texts: texts), to: path)
+  }
+
+  /// A PNG's pixels and texts.
+  ///
+  /// Every kind of PNG becomes 8-bit RGB the way PIL's `convert("RGB")` does it, which is what
+  /// diffusers does to init images: palette and gray spread out, 16 bits cut to the upper 8, alpha
+  /// dropped (not laid over white), gamma and profiles left alone. `name` stands in messages.
+  package static func decode(
+    _ bytes: [UInt8], name: String = "PNG", limits: PNGLimits = PNGLimits()
+  ) throws(ImageError) -> (image: RGBImage, texts: [PNGText]) {
+    guard bytes.count <= limits.fileBytes else {
+      throw .tooManyBytes(name: name, bytes: bytes.count, limit: limits.fileBytes)
+    }
+    // Swift 6.3 infers no typed throw through withUnsafeBufferPointer's rethrowing closure.
+    let outcome: Result<(RGBImage, [PNGText]), ImageError> = bytes.withUnsafeBufferPointer { buffer in
+      do throws(ImageError) {
+        return .success(try decode(buffer, name: name, limits: limits))
+      } catch {
+        return .failure(error)
+      }
+    }
+    let (image, texts) = try outcome.get()
+    return (image, texts)
+  }
+
+  /// As `decode`, from a file.
+  package static func read(
+    _ path: String, limits: PNGLimits = PNGLimits()
+  ) throws(ImageError) -> (image: RGBImage, texts: [PNGText]) {
+    try decode(FileBytes.read(path, limit: limits.fileBytes), name: path, limits: limits)
+  }
+
+  private static func decode(
+    _ buffer: UnsafeBufferPointer<UInt8>, name: String, limits: PNGLimits
+  ) throws(ImageError) -> (RGBImage, [PNGText]) {
+    var opened: OpaquePointer?
+    let result = png_shim_open(buffer.baseAddress, buffer.count, limits.shim, &opened)
+    guard let reader = opened else { throw .outOfMemory(name: name) }
+    defer { png_shim_close(reader) }
+    let width = Int(png_shim_width(reader))
+    let height = Int(png_shim_height(reader))
+    func check(_ result: png_shim_result) throws(ImageError) {
+      switch result {
+      case png_shim_ok: return
+      case png_shim_too_large: throw .tooLarge(name: name, width: width, height: height, limits: limits)
+      case png_shim_no_memory: throw .outOfMemory(name: name)
+      default: throw .damaged(name: name, reason: String(cString: png_shim_message(reader)))
+      }
+    }
+    try check(result)
+    guard let count = RGBImage.byteCount(width: width, height: height) else {
+      throw .badSize(width: width, height: height, bytes: 0)
+    }
+    var outcome = png_shim_ok
+    let pixels = [UInt8](unsafeUninitializedCapacity: count) { target, filled in
+      outcome = png_shim_read_rgb(reader, target.baseAddress)
+      filled = outcome == png_shim_ok ? count : 0
+    }
+    try check(outcome)
+    do {
+      return (try RGBImage(width: width, height: height, pixels: pixels), texts(of: reader))
+    } catch {
+      throw .badSize(width: width, height: height, bytes: pixels.count)
+    }
+  }
+
+  private static func texts(of reader: OpaquePointer) -> [PNGText] {
+    (0..<png_shim_text_count(reader)).map { index in
+      let entry = png_shim_text_at(reader, index)
+      let keyword = latin1(entry.keyword, count: entry.keyword.map { String(cString: $0).utf8.count } ?? 0)
+      let bytes = UnsafeRawBufferPointer(start: entry.text, count: entry.length)
+      // Damaged UTF-8 is repaired: a broken remark is no reason to refuse a picture.
+      let text =
+        entry.is_utf8 != 0
+        ? String(decoding: bytes, as: UTF8.self) : latin1(entry.text, count: entry.length)
+      return PNGText(keyword: keyword, text: text)
+    }
+  }
+
+  private static func latin1(_ start: UnsafePointer<CChar>?, count: Int) -> String {
+    var text = String.UnicodeScalarView()
+    for byte in UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : count) {
+      text.append(Unicode.Scalar(byte))
+    }
+    return String(text)
+  }
+
+  private static func text(of message: [CChar]) -> String {
+    String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}

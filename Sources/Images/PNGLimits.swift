@@ -1,0 +1,34 @@
+import CPNGShim
+
+/// What reading a PNG may cost; anything beyond is refused before memory is taken for it.
+package struct PNGLimits: Sendable, Equatable {
+  /// The longest width or height.
+  package var side: Int
+  /// The most pixels; three bytes of memory each.
+  package var pixels: Int
+  /// The largest file.
+  package var fileBytes: Int
+  /// The most text chunks that are kept; further ones are passed over.
+  package var textChunks: Int
+  /// The largest text, unpacked; a larger one is passed over.
+  package var textBytes: Int
+
+  /// Limits with room for any picture that a diffusion model could use.
+  package init(
+    side: Int = 16_384, pixels: Int = 1 << 26, fileBytes: Int = 1 << 28, textChunks: Int = 64,
+    textBytes: Int = 1 << 22
+  ) {
+    self.side = side
+    self.pixels = pixels
+    self.fileBytes = fileBytes
+    self.textChunks = textChunks
+    self.textBytes = textBytes
+  }
+
+  /// libpng reads 0 as "no limit", so nothing here goes below 1.
+  var shim: png_shim_limits {
+    png_shim_limits(
+      side: UInt32(clamping: max(1, side)), pixels: UInt64(clamping: max(1, pixels)),
+      chunks: UInt32(clamping: max(1, textChunks)), chunk_bytes: max(1, textBytes))
+  }
+}

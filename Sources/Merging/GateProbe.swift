@@ -1,0 +1,101 @@
+import Diffusion
+import Experts
+import Synchronization
+import Tensors
+
+/// How gates are computed: the reference's `get_hidden_states`, with a seed.
+package struct GateSettings: Sendable, Equatable {
+  /// Seeds the noise anew before each expert.
+  package var seed: UInt64
+  /// DDPM steps.
+  package var steps: Int
+  /// Pixels; nil: the size the expert's UNet was trained at.
+  package var size: Size?
+
+  /// A picture's size in pixels.
+  package struct Size: Sendable, Equatable {
+    package let width: Int
+    package let height: Int
+
+    package init(width: Int, height: Int) {
+      self.width = width
+      self.height = height
+    }
+  }
+
+  package init(seed: UInt64 = 0, steps: Int = 25, size: Size? = nil) {
+    self.seed = seed
+    self.steps = steps
+    self.size = size
+  }
+}
+
+/// What an expert shows its layers when it renders its own prompt.
+package struct GateProbe: Sendable {
+  private let settings: GateSettings
+  private let compute: Compute
+
+  package init(_ settings: GateSettings, compute: Compute) {
+    self.settings = settings
+    self.compute = compute
+  }
+
+  /// Renders the expert's prompt with its own model up to the last step, and gives the mean input
+  /// of each layer there, divided by its length: the layer's row of the gate.
+  /// - Parameter layers: paths of the covered layers.
+  /// - Returns: a vector per layer.
+  /// - Throws: `MergeError.unseen` if a layer never ran, and what rendering throws.
+  package func gateRows(
+    model: DiffusionModel, prompt: String, negativePrompt: String, layers: [String],
+    report: (_ step: Int, _ steps: Int) throws -> Void
+  ) throws -> [String: [Float]] {
+    let wanted = Set(layers)
+    let rows = RowStore()
+    let observing = Renderer(
+      model: model,
+      pass: ForwardPass(compute: compute) { path, input in
+        if wanted.contains(path) { rows.set(path, Self.row(input)) }
+      })
+    let plain = Renderer(model: model, pass: ForwardPass(compute: compute))
+    let edge = model.unet.configuration.sampleSize * model.decoder.configuration.pixelsPerLatent
+    let request = RenderRequest(
+      prompt: prompt, negativePrompt: negativePrompt, width: settings.size?.width ?? edge,
+      height: settings.size?.height ?? edge, steps: settings.steps, scheduler: .ddpm,
+      seed: settings.seed)
+    // Keys and values of the prompt are projected at the start; all else is taken at the last step.
+    var denoising = try observing.begin(request)
+    while denoising.step < denoising.steps {
+      try report(denoising.step, denoising.steps)
+      let last = denoising.step == denoising.steps - 1
+      _ = try (last ? observing : plain).advance(&denoising)
+    }
+    let found = rows.all
+    if let missing = layers.first(where: { found[$0] == nil }) { throw MergeError.unseen(layer: missing) }
+    return found
+  }
+
+  /// The mean over the sequence of the last batch row (the conditional one), at unit length.
+  static func row(_ input: Tensor) -> [Float] {
+    let width = input.shape[input.shape.count - 1]
+    let length = input.shape[1]
+    var mean = [Double](repeating: 0, count: width)
+    input.withUnsafe { values in
+      let start = (input.shape[0] - 1) * length * width
+      for position in 0..<length {
+        for channel in 0..<width { mean[channel] += Double(values[start + position * width + channel]) }
+      }
+    }
+    for channel in 0..<width { mean[channel] /= Double(length) }
+    let norm = max(1e-8, mean.reduce(0) { $0 + $1 * $1 }.squareRoot())
+    return mean.map { Float($0 / norm) }
+  }
+}
+
+/// Vectors by layer, written from inside a forward pass.
+private final class RowStore: Sendable {
+  private let rows = Mutex<[String: [Float]]>([:])
+
+  var all: [String: [Float]] { rows.withLock { $0 } }
+
+  func set(_ path: String, _ row: [Float]) { rows.withLock { $0[path] = row } }
+}

@@ -1,0 +1,34 @@
+import Checkpoints
+
+/// Why a merge cannot be made.
+package enum MergeError: Error, Equatable, CustomStringConvertible {
+  /// An expert's model cannot be used; `reason` says why.
+  case expert(index: Int, source: String, reason: String)
+  /// The base model cannot be used.
+  case base(source: String, reason: String)
+  /// The output exists already.
+  case outputExists(path: String)
+  /// The output cannot be written.
+  case notWritable(path: String, reason: String)
+  /// A kind of recipe that this version does not merge.
+  case unsupported(what: String)
+  /// A covered layer that the expert's run never came by.
+  case unseen(layer: String)
+
+  package var description: String {
+    switch self {
+    case .expert(let index, let source, let reason):
+      "expert \(index) (\(source)): \(reason)"
+    case .base(let source, let reason):
+      "base model \(source): \(reason)"
+    case .outputExists(let path):
+      "\(path) exists already; choose another output folder or remove it"
+    case .notWritable(let path, let reason):
+      "\(path): cannot write the merged model: \(reason)"
+    case .unsupported(let what):
+      "\(what) is not supported by this version of segmoe"
+    case .unseen(let layer):
+      "layer \(layer) never ran, so it has no gate; the model's unet/config.json does not fit its weights"
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import Checkpoints
+import Foundation
+import Tensors
+
+/// A SegMoE folder about to be written: the base's components, and a UNet with mixtures in place of
+/// the covered layers.
+struct MergedFolder {
+  let recipe: Recipe
+  let base: MergeSource
+  let experts: [MergeSource]
+  let covered: CoveredLayers
+  /// `[experts, in]` by covered layer.
+  let gates: [String: Tensor]
+
+  /// Writes into a temporary folder beside `output`, then gives it its name.
+  /// - Throws: `MergeError.notWritable`, and what reading the sources throws.
+  func write(to output: String, report: (MergeProgress) throws -> Void) throws {
+    let files = FileManager.default
+    let target = URL(fileURLWithPath: output).path
+    let partial = target + ".partial-\(getpid())"
+    do {
+      try files.createDirectory(atPath: partial, withIntermediateDirectories: true)
+    } catch {
+      throw MergeError.notWritable(path: output, reason: error.localizedDescription)
+    }
+    do {
+      try copyComponents(to: partial)
+      try writeJSON(modelIndex(), to: partial + "/model_index.json")
+      try files.createDirectory(atPath: partial + "/scheduler", withIntermediateDirectories: true)
+      try writeJSON(scheduler(), to: partial + "/scheduler/scheduler_config.json")
+      try files.createDirectory(atPath: partial + "/unet", withIntermediateDirectories: true)
+      try writeJSON(unetConfig(), to: partial + "/unet/config.json")
+      try writeUNet(to: partial + "/unet/diffusion_pytorch_model.safetensors", report: report)
+      guard rename(partial, target) == 0 else {
+        throw MergeError.notWritable(path: output, reason: String(cString: strerror(errno)))
+      }
+    } catch {
+      try? files.removeItem(atPath: partial)
+      throw error
+    }
+  }
+
+  /// Text encoder, tokenizer and VAE as the base has them; weights under the name without variant,
+  /// the only one that the reference looks for in a merged folder.
+  private func copyComponents(to folder: String) throws {
+    for name in ["text_encoder", "tokenizer", "vae"] {
+      let component = try base.folder.component(name)
+      let weights = name == "tokenizer" ? [] : try component.weightFileNames()
+      try FileManager.default.createDirectory(
+        atPath: folder + "/" + name, withIntermediateDirectories: true)
+      for file in try FileManager.default.contentsOfDirectory(atPath: component.path) {
+        let isWeight = file.contains(".safetensors") || file.hasSuffix(".bin")
+        guard !isWeight || weights.contains(file) || (weights.count > 1 && file.hasSuffix(".index.json"))
+        else { continue }
+        let plain = file.replacingOccurrences(of: ".fp16.", with: ".")
+        try copy(component.path(of: file), to: "\(folder)/\(name)/\(plain)")
+      }
+    }
+  }
+
+  private func copy(_ source: String, to target: String) throws {
+    do {
+      // A link into a cache would leave a folder that breaks when the cache is cleaned: copy the file.
+      let real = URL(fileURLWithPath: source).resolvingSymlinksInPath().path
+      try FileManager.default.copyItem(atPath: real, toPath: target)
+    } catch {
+      throw MergeError.notWritable(path: target, reason: error.localizedDescription)
+    }
+  }
+
+  /// What `model_index.json` says, with the scheduler that is saved and no safety checker.
+  private func modelIndex() -> [String: JSONValue] {
+    var index = base.folder.index.values
+    index["scheduler"] = .array([.string("diffusers"), .string("DDPMScheduler")])
+    for absent in ["safety_checker", "feature_extractor", "image_encoder"] {
+      index[absent] = .array([.null, .null])
+    }
+    index["requires_safety_checker"] = .bool(false)
+    return index
+  }
+
+  /// `DDPMScheduler.from_config` of the base's scheduler as an SD pipeline has changed it.
+  private func scheduler() throws -> [String: JSONValue] {
+    var config = try base.folder.config(for: "scheduler").values
+    if config["clip_sample"] != nil { config["clip_sample"] = .bool(false) }
+    if config["steps_offset"] != nil { config["steps_offset"] = .integer(1) }
+    config["_class_name"] = .string("DDPMScheduler")
+    return config.merging(Self.ddpmDefaults) { written, _ in written }
+  }
+
+  private static let ddpmDefaults: [String: JSONValue] = [
+    "beta_end": .number(0.02), "beta_schedule": .string("linear"), "beta_start": .number(0.0001),
+    "clip_sample": .bool(true), "clip_sample_range": .number(1), "dynamic_thresholding_ratio": .number(0.995),
+    "num_train_timesteps": .integer(1000), "prediction_type": .string("epsilon"),
+    "rescale_betas_zero_snr": .bool(false), "sample_max_value": .number(1), "steps_offset": .integer(0),
+    "thresholding": .bool(false), "timestep_spacing": .string("leading"), "trained_betas": .null,
+    "variance_type": .string("fixed_small"),
+  ]
+
+  /// The base's UNet configuration with `segmoe_config`: the recipe and what the merge made of it.
+  private func unetConfig() throws -> [String: JSONValue] {
+    var config = try base.folder.config(for: "unet").values
+    let written = try JSONValue(parsing: Array(recipe.written.json.utf8), path: recipe.base.position.file)
+    guard case .object(var mixture) = written else {
+      throw MergeError.unsupported(what: "a recipe that is not a mapping")
+    }
+    let shape = covered.configuration
+    mixture["num_experts"] = .integer(shape.experts)
+    mixture["num_experts_per_tok"] = .integer(shape.expertsPerCall)
+    mixture["moe_layers"] = .string(shape.layers.rawValue)
+    mixture["type"] = .string(recipe.family.rawValue)
+    mixture["down_idx_start"] = .integer(shape.downBlocks.lowerBound)
+    mixture["down_idx_end"] = .integer(shape.downBlocks.upperBound)
+    mixture["up_idx_start"] = .integer(shape.upBlocks.lowerBound)
+    mixture["up_idx_end"] = .integer(shape.upBlocks.upperBound)
+    config["segmoe_config"] = .object(mixture)
+    return config
+  }
+
+  /// A tensor of the merged UNet and where it comes from.
+  private enum Part {
+    case stored(StoredTensor, name: String)
+    case gate(Tensor, name: String)
+
+    var declaration: SafetensorsWriter.Declaration {
+      switch self {
+      case .stored(let tensor, let name):
+        // LoRA makes numbers that half precision would round: those are kept whole.
+        .init(name: name, type: tensor.isPatched ? .float32 : tensor.type, shape: tensor.shape)
+      case .gate(let tensor, let name): .init(name: name, type: .float32, shape: tensor.shape)
+      }
+    }
+  }
+
+  private func parts() throws -> [Part] {
+    var parts: [Part] = []
+    for name in base.weights.names {
+      guard let (layer, rest) = covered.split(name) else {
+        parts.append(.stored(try base.weights.stored(name), name: name))
+        continue
+      }
+      for (index, expert) in experts.enumerated() {
+        parts.append(.stored(try expert.weights.stored(name), name: "\(layer).experts.\(index).\(rest)"))
+      }
+    }
+    for (layer, gate) in gates.sorted(by: { $0.key < $1.key }) {
+      parts.append(.gate(gate, name: "\(layer).gate.weight"))
+    }
+    return parts
+  }
+
+  private func writeUNet(to path: String, report: (MergeProgress) throws -> Void) throws {
+    let parts = try parts()
+    let writer = try SafetensorsWriter(path: path, tensors: parts.map(\.declaration))
+    for (index, part) in parts.enumerated() {
+      try report(.writing(done: index, total: parts.count))
+      switch part {
+      case .stored(let tensor, let name): try writer.append(tensor, as: name)
+      case .gate(let tensor, let name): try writer.append(tensor, as: name)
+      }
+    }
+    try writer.finish()
+  }
+
+  private func writeJSON(_ values: [String: JSONValue], to path: String) throws {
+    do {
+      try Data((JSONValue.object(values).pretty() + "\n").utf8).write(to: URL(fileURLWithPath: path))
+    } catch {
+      throw MergeError.notWritable(path: path, reason: error.localizedDescription)
+    }
+  }
+}
+
+extension JSONValue {
+  /// Indented by two spaces a level, keys sorted, as diffusers writes its configurations.
+  func pretty(indent: String = "") -> String {
+    let inner = indent + "  "
+    switch self {
+    case .object(let members) where !members.isEmpty:
+      let lines = members.sorted { $0.key < $1.key }.map {
+        "\(inner)\(JSONValue.string($0.key)): \($0.value.pretty(indent: inner))"
+      }
+      return "{\n" + lines.joined(separator: ",\n") + "\n\(indent)}"
+    case .array(let elements) where !elements.isEmpty:
+      let lines = elements.map { inner + $0.pretty(indent: inner) }
+      return "[\n" + lines.joined(separator: ",\n") + "\n\(indent)]"
+    default:
+      return description
+    }
+  }
+}

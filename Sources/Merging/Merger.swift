@@ -1,0 +1,140 @@
+import Checkpoints
+import Diffusion
+import Experts
+import Foundation
+import Tensors
+
+/// What a merge is doing.
+package enum MergeProgress: Sendable, Equatable {
+  /// Expert `index` of `count` renders its prompt for the gates.
+  case gates(expert: Int, count: Int, step: Int, steps: Int)
+  /// `done` of `total` tensors are written.
+  case writing(done: Int, total: Int)
+}
+
+/// Makes a SegMoE folder of a recipe (the reference's `SegMoEPipeline.load_from_scratch` and
+/// `save_pretrained`).
+package struct Merger: Sendable {
+  private let recipe: Recipe
+  private let gateSettings: GateSettings
+  private let compute: Compute
+
+  package init(_ recipe: Recipe, gates: GateSettings, compute: Compute) {
+    self.recipe = recipe
+    gateSettings = gates
+    self.compute = compute
+  }
+
+  /// Merges into `output`, which must not exist; it appears whole or not at all.
+  /// - Throws: `MergeError`, with the expert at fault, and what `report` throws.
+  package func merge(into output: String, report: (MergeProgress) throws -> Void = { _ in }) throws {
+    guard recipe.family == .sd else { throw MergeError.unsupported(what: "merging type sdxl") }
+    var status = stat()
+    guard lstat(output, &status) != 0 else { throw MergeError.outputExists(path: output) }
+    let base = try baseSource()
+    let experts = try recipe.experts.indices.map(expertSource)
+    let levels = base.shape.down.count
+    let blocks = CoveredLayers.blocks(recipe.family, levels: levels)
+    let covered = CoveredLayers(
+      MixtureConfiguration(
+        experts: experts.count, expertsPerCall: recipe.expertsPerToken, layers: recipe.mixtureLayers,
+        downBlocks: blocks.down, upBlocks: blocks.up))
+    for (index, expert) in experts.enumerated() {
+      try checkShapes(of: expert, index: index, against: base, covered)
+    }
+    let layers = covered.layers(of: base.weights.names)
+    let gates = try gates(layers, base: base, experts: experts, report: report)
+    try MergedFolder(
+      recipe: recipe, base: base, experts: experts, covered: covered, gates: gates
+    ).write(to: output, report: report)
+  }
+
+  /// A row per expert for every covered layer: `[experts, in]`.
+  private func gates(
+    _ layers: [String], base: MergeSource, experts: [MergeSource], report: (MergeProgress) throws -> Void
+  ) throws -> [String: Tensor] {
+    switch recipe.gates {
+    case .random:
+      return try randomGates(layers, base: base, experts: experts.count)
+    case .hidden:
+      let probe = GateProbe(gateSettings, compute: compute)
+      var rows: [String: [Float]] = [:]
+      for (index, expert) in experts.enumerated() {
+        let found = try named(index) {
+          let model = try expert.model()
+          return try probe.gateRows(
+            model: model, prompt: recipe.experts[index].gatePrompt,
+            negativePrompt: recipe.experts[index].gateNegativePrompt, layers: layers
+          ) { step, steps in
+            try report(.gates(expert: index, count: experts.count, step: step, steps: steps))
+          }
+        }
+        for layer in layers { rows[layer, default: []] += found[layer] ?? [] }
+      }
+      return rows.mapValues { Tensor(shape: [experts.count, $0.count / experts.count], values: $0) }
+    }
+  }
+
+  /// What torch leaves in a fresh `nn.Linear`: uniform within ±1/√in; seeded here.
+  private func randomGates(_ layers: [String], base: MergeSource, experts: Int) throws -> [String: Tensor] {
+    var twister = MersenneTwister(seed: UInt32(truncatingIfNeeded: gateSettings.seed))
+    var gates: [String: Tensor] = [:]
+    for layer in layers {
+      let probe = layer.hasSuffix(".ff") ? "\(layer).net.0.proj.weight" : "\(layer).weight"
+      let inputs = try base.weights.stored(probe).shape.last ?? 1
+      let bound = 1 / Float(inputs).squareRoot()
+      let values = (0..<experts * inputs).map { _ in
+        (Float(twister.next() & 0xFF_FFFF) * 0x1p-23 - 1) * bound
+      }
+      gates[layer] = Tensor(shape: [experts, inputs], values: values)
+    }
+    return gates
+  }
+
+  private func baseSource() throws -> MergeSource {
+    do {
+      return try MergeSource(recipe.base, loras: recipe.baseLoRAs)
+    } catch {
+      throw MergeError.base(source: recipe.base.written, reason: "\(error)")
+    }
+  }
+
+  private func expertSource(_ index: Int) throws -> MergeSource {
+    try named(index) {
+      try MergeSource(recipe.experts[index].source, loras: recipe.experts[index].loras)
+    }
+  }
+
+  /// Says which expert an error came from.
+  private func named<Result>(_ index: Int, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch let error as MergeError {
+      throw error
+    } catch let error where !(error is CancellationError) {
+      throw MergeError.expert(
+        index: index, source: recipe.experts[index].source.written, reason: "\(error)")
+    }
+  }
+
+  private func checkShapes(
+    of expert: MergeSource, index: Int, against base: MergeSource, _ covered: CoveredLayers
+  ) throws {
+    try named(index) {
+      for (name, tensor) in base.weights.tensors where covered.split(name) != nil {
+        _ = try expert.weights.stored(name, shape: tensor.shape)
+      }
+    }
+  }
+}
+
+extension Recipe {
+  /// The recipe's choice of layers, as the mixture knows it.
+  package var mixtureLayers: MixtureConfiguration.Layers {
+    switch layers {
+    case .attn: .attention
+    case .ff: .feedForward
+    case .all: .all
+    }
+  }
+}

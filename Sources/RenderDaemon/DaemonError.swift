@@ -1,0 +1,25 @@
+/// Why a job cannot be rendered here, beside what the engine says.
+package enum DaemonError: Error, Equatable, CustomStringConvertible {
+  /// No model of that name or path.
+  case modelMissing(name: String, searched: [String])
+  /// A path outside the folders that jobs may use.
+  case modelOutside(path: String, folders: [String])
+  /// A setting that this version cannot serve.
+  case unsupported(setting: String, value: String)
+  /// The folder for a batch's pictures cannot be made.
+  case outputFolder(path: String, reason: String)
+
+  package var description: String {
+    switch self {
+    case .modelMissing(let name, let searched):
+      "model \(name) is not there"
+        + (searched.isEmpty ? "; give its folder" : "; looked in \(searched.joined(separator: ", "))")
+    case .modelOutside(let path, let folders):
+      "model \(path) is outside the model folders (\(folders.joined(separator: ", "))); move it there or add --models"
+    case .unsupported(let setting, let value):
+      "\(setting) \(value) is not supported by this version of segmoe"
+    case .outputFolder(let path, let reason):
+      "cannot make the output folder \(path): \(reason)"
+    }
+  }
+}

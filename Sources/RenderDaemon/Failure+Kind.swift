@@ -1,0 +1,26 @@
+import Checkpoints
+import Diffusion
+import Images
+import JobStore
+import Layers
+
+/// What the queue should think of an error: retry, hold the model, or give up.
+func failureKind(of error: any Error) -> FailureKind {
+  switch error {
+  case let error as DiffusionError:
+    switch error {
+    case .unsupported, .unknownScheduler, .size, .setting: .badInput
+    case .tokenOutOfRange, .mismatch, .notFinite: .model
+    case .cancelled: .transient
+    }
+  case let error as DaemonError:
+    switch error {
+    case .modelMissing: .model
+    case .modelOutside, .unsupported: .badInput
+    case .outputFolder: .transient
+    }
+  case is CheckpointError, is LayerError: .model
+  case ImageError.badText: .badInput
+  default: .transient
+  }
+}

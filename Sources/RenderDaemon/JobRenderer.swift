@@ -1,0 +1,163 @@
+import Checkpoints
+import Diffusion
+import Experts
+import Foundation
+import Images
+import JobStore
+import Tensors
+
+/// Why a job was put down before it was done; not an error of the job.
+enum Interruption: Error {
+  /// The daemon is stopping.
+  case stopping
+  /// Somebody cancelled the job.
+  case cancelled
+  /// Another worker has the job.
+  case lost
+}
+
+/// Renders the pictures of one claimed job and reports how far it is.
+struct JobRenderer {
+  let store: JobStore
+  let compute: Compute
+  let output: String
+  let keeper: LeaseKeeper
+  let stop: StopSignal
+
+  /// What a finished job leaves.
+  struct Outcome {
+    let images: [ImageRecord]
+    let statistics: RenderStatistics
+    let modelDigest: String
+  }
+
+  /// Renders all pictures, each under its final name once it is whole.
+  /// - Throws: `Interruption`, and whatever the engine, the disk or the store throws.
+  func render(_ claimed: ClaimedJob, pool: inout ModelPool) throws -> Outcome {
+    let settings = claimed.request.settings
+    try refuseUnsupported(settings)
+    let model = try pool.model(named: settings.model) {
+      try report(claimed, index: 0, .loading, step: 0, steps: settings.steps)
+    }
+    try store.register(record(of: model, named: settings.model), loaded: true)
+    let folder = try batchFolder(claimed.job.batch)
+    let ledger = ExpertLedger()
+    let renderer = Renderer(model: model, pass: ForwardPass(compute: compute, ledger: ledger))
+    var images: [ImageRecord] = []
+    for index in 0..<settings.count {
+      images.append(try picture(index, of: claimed, with: renderer, in: folder))
+    }
+    return Outcome(
+      images: images, statistics: statistics(ledger.counts), modelDigest: model.digest)
+  }
+
+  private func picture(
+    _ index: Int, of claimed: ClaimedJob, with renderer: Renderer, in folder: String
+  ) throws -> ImageRecord {
+    let settings = claimed.request.settings
+    let started = Date()
+    var firstStep: Date?
+    let request = try renderRequest(claimed.request, index: index)
+    let image = try renderer.render(request) { progress in
+      switch progress {
+      case .encoding:
+        try report(claimed, index: index, .encoding, step: 0, steps: settings.steps)
+      case .denoising(let step, let steps):
+        let begun = firstStep ?? Date()
+        firstStep = begun
+        let perStep = step > 0 ? Date().timeIntervalSince(begun) / Double(step) : nil
+        try report(
+          claimed, index: index, .denoising, step: step, steps: steps, secondsPerStep: perStep)
+      case .decoding:
+        try report(claimed, index: index, .decoding, step: settings.steps, steps: settings.steps)
+      }
+    }
+    try report(claimed, index: index, .writing, step: settings.steps, steps: settings.steps)
+    var text = PictureText(
+      request, model: settings.model, digest: renderer.model.digest,
+      scheduler: try renderer.model.schedulerName(for: request), precision: settings.precision.rawValue,
+      version: Version.current)
+    text.batch = claimed.job.batch
+    text.job = claimed.job.id
+    text.index = index
+    let bytes = try PNGFile.encode(image, texts: text.texts())
+    let path = "\(folder)/\(claimed.job.id)-\(index).png"
+    try AtomicFile.write(bytes, to: path)
+    var digest = Digest()
+    digest.add(bytes)
+    try report(claimed, index: index, .done, step: settings.steps, steps: settings.steps)
+    return ImageRecord(
+      index: index, path: path, seed: settings.seed &+ Int64(index), width: image.width,
+      height: image.height, digest: digest.hexadecimal(), bytes: Int64(bytes.count),
+      seconds: Date().timeIntervalSince(started))
+  }
+
+  /// Writes the progress row and looks whether the job is still wanted, and wanted of this daemon.
+  private func report(
+    _ claimed: ClaimedJob, index: Int, _ phase: RenderPhase, step: Int, steps: Int,
+    secondsPerStep: Double? = nil
+  ) throws {
+    if stop.isRequested { throw Interruption.stopping }
+    let end = secondsPerStep.map { Date(timeIntervalSinceNow: $0 * Double(steps - step)).milliseconds }
+    do {
+      let instruction = try store.report(
+        ImageProgress(
+          index: index, phase: phase, step: step, steps: steps, secondsPerStep: secondsPerStep,
+          expectedEnd: end),
+        claimed.lease)
+      if instruction == .cancel || keeper.verdict.cancelled { throw Interruption.cancelled }
+    } catch JobStoreError.leaseLost {
+      throw Interruption.lost
+    }
+    if keeper.verdict.lost { throw Interruption.lost }
+  }
+
+  private func renderRequest(_ job: JobRequest, index: Int) throws -> RenderRequest {
+    let settings = job.settings
+    return RenderRequest(
+      prompt: job.prompt, negativePrompt: settings.negativePrompt, width: settings.width,
+      height: settings.height, steps: settings.steps, guidance: Float(settings.guidance),
+      scheduler: try settings.scheduler.map { try Diffusion.SchedulerName(named: $0.rawValue) },
+      seed: UInt64(bitPattern: settings.seed &+ Int64(index)))
+  }
+
+  /// What the queue can hold but this version cannot do yet is refused by name, never ignored.
+  private func refuseUnsupported(_ settings: RenderSettings) throws {
+    guard settings.precision == .f32 else {
+      throw DaemonError.unsupported(setting: "precision", value: settings.precision.rawValue)
+    }
+    if let lora = settings.loras.first { throw DaemonError.unsupported(setting: "lora", value: lora.path) }
+    if let image = settings.initImage { throw DaemonError.unsupported(setting: "init-image", value: image) }
+    if let mask = settings.mask { throw DaemonError.unsupported(setting: "mask", value: mask) }
+    if let budget = settings.memoryBudget {
+      throw DaemonError.unsupported(setting: "memory-budget of a job", value: "\(budget)")
+    }
+  }
+
+  private func batchFolder(_ batch: Int64) throws -> String {
+    let folder = "\(output)/\(batch)"
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw DaemonError.outputFolder(path: folder, reason: error.localizedDescription)
+    }
+    return folder
+  }
+
+  private func record(of model: DiffusionModel, named name: String) -> ModelRecord {
+    let mixture = model.unet.configuration.mixture
+    return ModelRecord(
+      name: name, path: model.path, kind: mixture == nil ? "sd" : "segmoe", digest: model.digest,
+      description: mixture.map { "\($0.experts)x\($0.expertsPerCall), layers \($0.layers.rawValue)" })
+  }
+
+  private func statistics(_ counts: ExpertCounts) -> RenderStatistics {
+    var statistics = RenderStatistics()
+    statistics.cacheHits = Int64(counts.hits)
+    statistics.cacheMisses = Int64(counts.misses)
+    statistics.cacheEvictions = Int64(counts.evictions)
+    statistics.bytesRead = Int64(counts.bytesLoaded)
+    statistics.peakBytes = ResidentMemory.peakBytes
+    return statistics
+  }
+}

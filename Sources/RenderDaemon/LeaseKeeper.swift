@@ -1,0 +1,82 @@
+import Foundation
+import JobStore
+import Logging
+import Synchronization
+
+/// Renews the lease of the running job and the worker's heartbeat, from a thread of its own that
+/// rendering cannot starve.
+package final class LeaseKeeper: Sendable {
+  /// What the keeper keeps, and what it heard.
+  private struct State {
+    var lease: Lease?
+    var workerState: WorkerState = .idle
+    /// Somebody wants the job cancelled.
+    var cancelRequested = false
+    /// Another worker has the job now.
+    var lost = false
+  }
+
+  private let store: JobStore
+  private let worker: String
+  private let leaseSeconds: Double
+  private let log: Logger
+  private let state = Mutex(State())
+  private let stop = StopSignal()
+
+  package init(store: JobStore, worker: String, leaseSeconds: Double, log: Logger) {
+    self.store = store
+    self.worker = worker
+    self.leaseSeconds = leaseSeconds
+    self.log = log
+  }
+
+  /// Starts the thread; it ends after `end`.
+  package func start() {
+    let thread = Thread { [self] in
+      while !stop.sleep(seconds: leaseSeconds / 3) { beat() }
+    }
+    thread.name = "segmoed-lease"
+    thread.start()
+  }
+
+  package func end() { stop.request() }
+
+  /// Keeps a job from now on, or none.
+  package func keep(_ lease: Lease?, state workerState: WorkerState) {
+    state.withLock { $0 = State(lease: lease, workerState: workerState) }
+    heartbeat()
+  }
+
+  /// The job that is kept now.
+  package var lease: Lease? { state.withLock { $0.lease } }
+
+  /// Whether the job must be dropped, and why.
+  package var verdict: (cancelled: Bool, lost: Bool) {
+    state.withLock { ($0.cancelRequested, $0.lost) }
+  }
+
+  private func beat() {
+    if let lease = state.withLock({ $0.lost ? nil : $0.lease }) {
+      do {
+        if try store.renew(lease, for: leaseSeconds) == .cancel {
+          state.withLock { if $0.lease == lease { $0.cancelRequested = true } }
+        }
+      } catch JobStoreError.leaseLost {
+        state.withLock { if $0.lease == lease { $0.lost = true } }
+      } catch {
+        // The lease still runs for two thirds of its time: the next beat may do better.
+        log.warning("cannot renew the lease of job \(lease.job): \(error)")
+      }
+    }
+    heartbeat()
+  }
+
+  private func heartbeat() {
+    let (workerState, job) = state.withLock { ($0.workerState, $0.lease?.job) }
+    do {
+      try store.heartbeat(worker: worker, state: workerState, job: job)
+    } catch {
+      log.warning("cannot write the heartbeat: \(error)")
+    }
+  }
+}

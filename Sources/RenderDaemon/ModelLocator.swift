@@ -1,0 +1,32 @@
+import Foundation
+
+/// Finds the folder of a model that a job names.
+package struct ModelLocator: Sendable {
+  private let folders: [String]
+
+  /// - Parameter folders: where models are; links in them are followed first.
+  package init(folders: [String]) {
+    self.folders = folders.map(Self.resolved)
+  }
+
+  /// The real path of the model that `name` means: a path, or a name below one of the folders.
+  /// - Throws: `DaemonError.modelMissing`, or `.modelOutside` if its real place is below none of the
+  ///   folders.
+  package func path(of name: String) throws -> String {
+    let candidates = name.hasPrefix("/") ? [name] : folders.map { $0 + "/" + name }
+    guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
+      throw DaemonError.modelMissing(name: name, searched: name.hasPrefix("/") ? [] : folders)
+    }
+    let real = Self.resolved(found)
+    guard folders.isEmpty || folders.contains(where: { real == $0 || real.hasPrefix($0 + "/") }) else {
+      throw DaemonError.modelOutside(path: name, folders: folders)
+    }
+    return real
+  }
+
+  private static func resolved(_ path: String) -> String {
+    guard let real = realpath(path, nil) else { return URL(fileURLWithPath: path).standardized.path }
+    defer { free(real) }
+    return String(cString: real)
+  }
+}

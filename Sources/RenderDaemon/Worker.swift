@@ -1,0 +1,142 @@
+import Diffusion
+import Experts
+import Foundation
+import JobStore
+import Logging
+import Tensors
+
+/// Claims jobs and renders them, one after another, on a thread of its own.
+package final class Worker: Sendable {
+  private let settings: DaemonSettings
+  private let store: JobStore
+  private let log: Logger
+  private let keeper: LeaseKeeper
+  private let stop = StopSignal()
+
+  /// - Throws: `JobStoreError` if the database cannot be opened or another daemon has this name.
+  package init(_ settings: DaemonSettings, log: Logger) throws {
+    self.settings = settings
+    self.log = log
+    store = try JobStore.open(path: settings.database, role: .daemon)
+    try store.register(
+      WorkerRecord(
+        name: settings.worker, pid: Int(getpid()), host: ProcessInfo.processInfo.hostName,
+        version: Version.current),
+      processIsAlive: { kill(pid_t($0), 0) == 0 || errno == EPERM })
+    keeper = LeaseKeeper(
+      store: store, worker: settings.worker, leaseSeconds: settings.leaseSeconds, log: log)
+  }
+
+  /// Asks to stop: the running job is given back at the next step, and `run` returns.
+  package func requestStop() { stop.request() }
+
+  /// Gives the running job back from outside, for a worker that is too long in a step.
+  package func abandon() {
+    guard let lease = keeper.lease else { return }
+    do {
+      try store.giveBack(lease)
+      log.info("job \(lease.job) given back")
+    } catch JobStoreError.leaseLost {
+      // The worker itself was quicker.
+    } catch {
+      log.error("cannot give job \(lease.job) back: \(error)")
+    }
+  }
+
+  /// Works until asked to stop or, when draining, until nothing is left to render.
+  /// - Throws: `JobStoreError` if the queue cannot be read any more.
+  package func run() throws {
+    keeper.start()
+    defer {
+      keeper.end()
+      signOff()
+    }
+    let compute = Compute(threads: settings.threads)
+    let renderer = JobRenderer(
+      store: store, compute: compute, output: settings.output, keeper: keeper, stop: stop)
+    let cache = ExpertCache(budget: settings.memoryBudget)
+    var pool = ModelPool(locator: ModelLocator(folders: settings.modelFolders), cache: cache)
+    var lastModel: [String] = []
+    while !stop.isRequested {
+      let seen = try store.dataVersion()
+      guard
+        let claimed = try store.claim(
+          worker: settings.worker, lease: settings.leaseSeconds, preferredModels: lastModel)
+      else {
+        if try settings.drain && isDrained() { return }
+        try waitForWork(since: seen)
+        continue
+      }
+      lastModel = [claimed.request.settings.model]
+      keeper.keep(claimed.lease, state: .rendering)
+      try work(on: claimed, renderer, &pool)
+      keeper.keep(nil, state: .idle)
+    }
+  }
+
+  /// Renders one job and writes how it ended. Errors of the job end in its row, not here.
+  private func work(on claimed: ClaimedJob, _ renderer: JobRenderer, _ pool: inout ModelPool) throws {
+    let lease = claimed.lease
+    log.info("job \(lease.job) claimed, attempt \(claimed.job.attempts)")
+    do {
+      let outcome = try renderer.render(claimed, pool: &pool)
+      try store.finish(
+        lease, images: outcome.images, statistics: outcome.statistics, modelDigest: outcome.modelDigest)
+      log.info("job \(lease.job) done, \(outcome.images.count) image(s)")
+    } catch Interruption.stopping {
+      abandon()
+    } catch Interruption.cancelled {
+      try ignoringLostLease { try store.cancelled(lease) }
+      log.info("job \(lease.job) cancelled")
+    } catch Interruption.lost {
+      log.warning("job \(lease.job) was taken over by another worker")
+    } catch JobStoreError.leaseLost {
+      log.warning("job \(lease.job) was taken over by another worker")
+    } catch {
+      log.error("job \(lease.job): \(error)")
+      try ignoringLostLease {
+        try store.fail(lease, message: "\(error)", kind: failureKind(of: error), backoff: Self.backoff)
+      }
+    }
+  }
+
+  /// Retries come soon at first: most passing faults are a full disk or a file being replaced.
+  private static var backoff: Backoff {
+    var backoff = Backoff()
+    backoff.first = 2_000
+    return backoff
+  }
+
+  private func ignoringLostLease(_ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch JobStoreError.leaseLost(let job, _) {
+      log.warning("job \(job) was taken over by another worker")
+    }
+  }
+
+  /// Sleeps until another process commits, something comes due, or a stop is asked for.
+  private func waitForWork(since seen: Int64) throws {
+    let due = try store.nextDue()
+    while !stop.sleep(seconds: settings.pollSeconds) {
+      if try store.dataVersion() != seen { return }
+      if let due, due <= Date().milliseconds { return }
+    }
+  }
+
+  /// Whether nothing is queued that could still be rendered.
+  private func isDrained() throws -> Bool {
+    let status = try store.status()
+    if status.isPaused || status.counts.queued == 0 { return true }
+    return try store.nextDue() == nil
+  }
+
+  private func signOff() {
+    do {
+      try store.signOff(worker: settings.worker)
+      try store.close()
+    } catch {
+      log.warning("cannot sign off: \(error)")
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import CKernels
+
+extension Compute {
+  /// Group normalization over positions and the channels of a group, per image.
+  /// - Parameters:
+  ///   - x: `[batch, …, channel]`.
+  ///   - weight: `[channel]`; `bias`: `[channel]`.
+  ///   - silu: whether SiLU follows, in the same pass.
+  package func groupNorm(
+    _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool = false
+  ) -> Tensor {
+    let batch = x.shape[0]
+    let channels = weight.count
+    let positions = x.count / batch / channels
+    // Moments are summed over fixed pieces and the pieces added in order: the same bits on any
+    // number of threads.
+    let grain = max(1, Self.elementGrain / channels)
+    let pieces = (positions + grain - 1) / grain
+    var moments = [Double](repeating: 0, count: batch * pieces * 2 * channels)
+    return Tensor(shape: x.shape) { result in
+      x.withUnsafe { x in
+        guard let x = x.baseAddress, let result = result.baseAddress else { return }
+        moments.withUnsafeMutableBufferPointer { moments in
+          guard let moments = moments.baseAddress else { return }
+          pool.run(batch * pieces) { task in
+            let (image, piece) = (task / pieces, task % pieces)
+            let rows = min(grain, positions - piece * grain)
+            let sums = moments + task * 2 * channels
+            segmoe_channel_moments(
+              x + (image * positions + piece * grain) * channels, rows, channels, sums,
+              sums + channels)
+          }
+        }
+        var scale = [Float](repeating: 0, count: batch * channels)
+        var shift = scale
+        for image in 0..<batch {
+          let affine = groupAffine(
+            moments[image * pieces * 2 * channels..<(image + 1) * pieces * 2 * channels],
+            pieces: pieces, positions: positions, groups: groups, weight: weight.values,
+            bias: bias.values, epsilon: epsilon)
+          scale.replaceSubrange(image * channels..<(image + 1) * channels, with: affine.scale)
+          shift.replaceSubrange(image * channels..<(image + 1) * channels, with: affine.shift)
+        }
+        scale.withUnsafeBufferPointer { scale in
+          shift.withUnsafeBufferPointer { shift in
+            guard let scale = scale.baseAddress, let shift = shift.baseAddress else { return }
+            pool.run(batch * pieces) { task in
+              let (image, piece) = (task / pieces, task % pieces)
+              let start = (image * positions + piece * grain) * channels
+              segmoe_scale_shift(
+                x + start, result + start, min(grain, positions - piece * grain), channels,
+                scale + image * channels, shift + image * channels, silu ? 1 : 0)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// What group normalization does to one image, as a scale and a shift per channel.
+  private func groupAffine(
+    _ moments: ArraySlice<Double>, pieces: Int, positions: Int, groups: Int, weight: [Float],
+    bias: [Float], epsilon: Float
+  ) -> (scale: [Float], shift: [Float]) {
+    let channels = weight.count
+    let width = channels / groups
+    var scale = [Float](repeating: 0, count: channels)
+    var shift = scale
+    for group in 0..<groups {
+      var (sum, square) = (0.0, 0.0)
+      for piece in 0..<pieces {
+        let start = moments.startIndex + piece * 2 * channels + group * width
+        for channel in 0..<width {
+          sum += moments[start + channel]
+          square += moments[start + channels + channel]
+        }
+      }
+      let count = Double(positions * width)
+      let mean = sum / count
+      let inverse = 1 / (max(0, square / count - mean * mean) + Double(epsilon)).squareRoot()
+      for channel in group * width..<(group + 1) * width {
+        scale[channel] = Float(Double(weight[channel]) * inverse)
+        shift[channel] = Float(Double(bias[channel]) - mean * Double(weight[channel]) * inverse)
+      }
+    }
+    return (scale, shift)
+  }
+
+  /// Layer normalization of every row of `x` `[…, channel]`.
+  package func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float) -> Tensor {
+    let channels = weight.count
+    return Tensor(shape: x.shape) { result in
+      x.withUnsafe { x in
+        weight.withUnsafe { weight in
+          bias.withUnsafe { bias in
+            guard let source = x.baseAddress, let result = result.baseAddress,
+              let weight = weight.baseAddress, let bias = bias.baseAddress
+            else { return }
+            let rows = x.count / channels
+            forEachRange(rows, grain: max(1, Self.elementGrain / channels)) { range in
+              segmoe_layer_norm(
+                source + range.lowerBound * channels, result + range.lowerBound * channels,
+                range.count, channels, weight, bias, epsilon)
+            }
+          }
+        }
+      }
+    }
+  }
+}

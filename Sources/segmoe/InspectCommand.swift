@@ -1,0 +1,110 @@
+import ArgumentParser
+import Checkpoints
+import Diffusion
+import Experts
+import Foundation
+
+/// Says what a model is.
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect", abstract: "Say what a model is, without loading its weights.")
+
+  @Argument(help: "A model folder.")
+  var model: String
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  func run() throws {
+    guard FileManager.default.fileExists(atPath: model) else {
+      throw Problem.missing("model \(model) is not there; give the path of a model folder")
+    }
+    let summary = try ModelSummary(ModelFolder(path: model))
+    if json {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+      encoder.keyEncodingStrategy = .convertToSnakeCase
+      print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+    } else {
+      print(summary.table)
+    }
+  }
+}
+
+/// What `inspect` says.
+struct ModelSummary: Encodable {
+  let path: String
+  let type: String
+  /// `AxB`: experts, and experts per call.
+  let mixture: String?
+  let mixtureLayers: String?
+  let sparseLayers: Int
+  let parameters: Int
+  let bytes: Int
+  let denseBytes: Int
+  let bytesPerExpert: [Int]
+  let latentChannels: Int
+  let pixelsPerLatent: Int
+  let size: Int
+  let scheduler: String
+  let predictionType: String
+  let schedulers: [String]
+
+  init(_ folder: ModelFolder) throws {
+    let shape = try UNetConfiguration(folder.config(for: "unet"))
+    let autoencoder = try AutoencoderConfiguration(folder.config(for: "vae"))
+    let noise = try SchedulerConfiguration(folder.config(for: "scheduler"))
+    var (parameters, bytes) = (0, 0)
+    for component in ["unet", "text_encoder", "vae"] {
+      for tensor in try folder.weights(for: component).tensors.values {
+        parameters += tensor.count
+        bytes += tensor.byteCount
+      }
+    }
+    var perExpert = [Int](repeating: 0, count: shape.mixture?.experts ?? 0)
+    var gates = 0
+    for (name, tensor) in try folder.weights(for: "unet").tensors {
+      if name.hasSuffix(".gate.weight") { gates += 1 }
+      let parts = name.split(separator: ".")
+      if let place = parts.firstIndex(of: "experts"), place + 1 < parts.count,
+        let index = Int(parts[place + 1]), perExpert.indices.contains(index)
+      {
+        perExpert[index] += tensor.byteCount
+      }
+    }
+    path = folder.path
+    type = shape.mixture == nil ? "sd" : "segmoe-sd"
+    mixture = shape.mixture.map { "\($0.experts)x\($0.expertsPerCall)" }
+    mixtureLayers = shape.mixture?.layers.rawValue
+    sparseLayers = gates
+    self.parameters = parameters
+    self.bytes = bytes
+    denseBytes = bytes - perExpert.reduce(0, +)
+    bytesPerExpert = perExpert
+    latentChannels = autoencoder.latentChannels
+    pixelsPerLatent = autoencoder.pixelsPerLatent
+    size = shape.sampleSize * autoencoder.pixelsPerLatent
+    scheduler = try SchedulerName(className: noise.className).rawValue
+    predictionType = noise.prediction.rawValue
+    schedulers = SchedulerName.built.map(\.rawValue)
+  }
+
+  /// A line a fact.
+  var table: String {
+    var rows = [("path", path), ("type", type)]
+    if let mixture, let mixtureLayers {
+      rows.append(("mixture", "\(mixture), layers \(mixtureLayers), \(sparseLayers) sparse layers"))
+    }
+    rows.append(("parameters", "\(parameters)"))
+    rows.append(("bytes", "\(bytes), \(denseBytes) of them dense"))
+    for (index, bytes) in bytesPerExpert.enumerated() { rows.append(("expert \(index)", "\(bytes) bytes")) }
+    rows.append(
+      (
+        "trained at",
+        "\(size)x\(size), \(latentChannels) latent channels of \(pixelsPerLatent)x\(pixelsPerLatent) pixels"
+      ))
+    rows.append(("scheduler", "\(scheduler), predicts \(predictionType)"))
+    rows.append(("schedulers", schedulers.joined(separator: " ")))
+    return rows.map { $0.0.padding(toLength: 12, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
+  }
+}

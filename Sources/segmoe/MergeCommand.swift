@@ -1,0 +1,59 @@
+import ArgumentParser
+import Foundation
+import Merging
+
+/// Merges a recipe into a SegMoE folder.
+struct MergeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "merge", abstract: "Merge the models of a recipe into a SegMoE model folder.")
+
+  @Argument(help: "The recipe.")
+  var config: String
+
+  @Argument(help: "The folder to make; it must not exist.")
+  var output: String
+
+  @Option(help: "Seed of the noise that gates are computed with, the same for each expert.")
+  var gateSeed: UInt64 = 0
+
+  @Option(help: "Steps of the renders that gates are computed with.")
+  var gateSteps = 25
+
+  @Option(help: ArgumentHelp("Their size in pixels; without it the models' own.", valueName: "WxH"))
+  var gateSize: SizeArgument?
+
+  @Option(help: "Threads that compute; without it one per processor.")
+  var threads: Int?
+
+  @Flag(help: "No progress on standard error.")
+  var quiet = false
+
+  func run() throws {
+    let recipe = try Recipe(reading: config)
+    let settings = GateSettings(seed: gateSeed, steps: gateSteps, size: gateSize?.size)
+    var lastShown = ""
+    try Merger(recipe, gates: settings, compute: .init(threads: threads)).merge(into: output) { progress in
+      let text =
+        switch progress {
+        case .gates(let expert, let count, _, _): "gates of expert \(expert + 1) of \(count)"
+        case .writing: "writing \(output)"
+        }
+      guard !quiet, text != lastShown else { return }
+      lastShown = text
+      FileHandle.standardError.write(Data((text + "\n").utf8))
+    }
+  }
+}
+
+/// `512x768`.
+struct SizeArgument: ExpressibleByArgument {
+  let size: GateSettings.Size
+
+  init?(argument: String) {
+    let sides = argument.lowercased().split(separator: "x").map { Int($0) }
+    guard sides.count == 2, let width = sides[0], let height = sides[1], width > 0, height > 0 else {
+      return nil
+    }
+    size = GateSettings.Size(width: width, height: height)
+  }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import Checkpoints
+import Diffusion
+import Images
+import Layers
+import Merging
+
+/// An error of ours with its exit code (sysexits.h).
+struct Problem: Error {
+  let code: Int32
+  let message: String
+
+  static func usage(_ message: String) -> Problem { Problem(code: 64, message: message) }
+  static func badData(_ message: String) -> Problem { Problem(code: 65, message: message) }
+  static func unavailable(_ message: String) -> Problem { Problem(code: 69, message: message) }
+  static func missing(_ message: String) -> Problem { Problem(code: 66, message: message) }
+
+  private init(code: Int32, message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  /// nil for what the argument parser throws: it has its own codes.
+  init?(_ error: any Error) {
+    switch error {
+    case let problem as Problem: self = problem
+    case let error as DiffusionError: self.init(code: Self.code(error), message: "\(error)")
+    case let error as CheckpointError:
+      if case .missingFile = error {
+        self.init(code: 66, message: "\(error)")
+      } else {
+        self.init(code: 65, message: "\(error)")
+      }
+    case let error as RecipeError: self.init(code: Self.code(error), message: "\(error)")
+    case let error as MergeError:
+      if case .notWritable = error {
+        self.init(code: 70, message: "\(error)")
+      } else {
+        self.init(code: 65, message: "\(error)")
+      }
+    case let error as LayerError: self.init(code: 65, message: "\(error)")
+    case let error as ImageError:
+      switch error {
+      case .unreadable: self.init(code: 66, message: "\(error)")
+      case .damaged, .tooLarge, .tooManyBytes, .badSize, .badText, .noImages:
+        self.init(code: 65, message: "\(error)")
+      default: self.init(code: 70, message: "\(error)")
+      }
+    default: return nil
+    }
+  }
+
+  private static func code(_ error: DiffusionError) -> Int32 {
+    switch error {
+    case .unknownScheduler, .size, .setting: 64
+    case .unsupported, .tokenOutOfRange, .mismatch: 65
+    case .cancelled, .notFinite: 70
+    }
+  }
+
+  private static func code(_ error: RecipeError) -> Int32 {
+    switch error {
+    case .sourceMissing, .sourceIsHubID, .sourceIsLink: 66
+    default: 65
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import ArgumentParser
+import Diffusion
+import Experts
+import Foundation
+import Images
+
+/// Renders a prompt to PNG files.
+struct RenderCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "render", abstract: "Render a prompt with a model to a PNG file.")
+
+  @Argument(help: "A model folder.")
+  var model: String
+
+  @Option(help: "What the picture shows.")
+  var prompt: String
+
+  @Option(help: "What it should not show.")
+  var negativePrompt = ""
+
+  @Option(help: "Pixels; a multiple of 8.")
+  var width = 512
+
+  @Option(help: "Pixels; a multiple of 8.")
+  var height = 512
+
+  @Option(help: "Denoising steps.")
+  var steps = 25
+
+  @Option(help: "How strongly the prompt counts; 1 or less turns guidance off.")
+  var guidance: Float = 7.5
+
+  @Option(
+    help: ArgumentHelp(
+      "\(SchedulerName.allCases.map(\.rawValue).joined(separator: ", ")); without it the model's own.",
+      valueName: "name"))
+  var scheduler: String?
+
+  @Option(help: "Seed of the noise.")
+  var seed: UInt64 = 0
+
+  @Option(help: "Pictures, with seed, seed+1, …; their files get -0, -1, … before the ending.")
+  var count = 1
+
+  @Option(help: ArgumentHelp("A picture to start from (not built yet).", valueName: "file"))
+  var initImage: String?
+
+  @Option(help: "How far to go from the init image, 0…1 (not built yet).")
+  var strength: Float?
+
+  @Option(help: ArgumentHelp("What to repaint of the init image (not built yet).", valueName: "file"))
+  var mask: String?
+
+  @Option(help: "The PNG file to write.")
+  var output: String
+
+  @Flag(help: "No progress on standard error.")
+  var quiet = false
+
+  @OptionGroup var engine: EngineOptions
+
+  mutating func validate() throws {
+    guard initImage == nil, strength == nil, mask == nil else {
+      throw ValidationError("--init-image, --strength and --mask are not built into this version")
+    }
+    guard count >= 1 else { throw ValidationError("--count \(count) is out of range; use 1 or more") }
+  }
+
+  func run() throws {
+    let name = try scheduler.map { try SchedulerName(named: $0) }
+    let ledger = ExpertLedger()
+    let loaded = try engine.load(model, cache: engine.cache())
+    let renderer = Renderer(
+      model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger))
+    for index in 0..<count {
+      let request = RenderRequest(
+        prompt: prompt, negativePrompt: negativePrompt, width: width, height: height, steps: steps,
+        guidance: guidance, scheduler: name, seed: seed &+ UInt64(index))
+      let started = Date()
+      let image = try renderer.render(request) { progress in
+        if case .denoising(let step, let steps) = progress { tell("\(step)/\(steps)", end: false) }
+      }
+      let text = PictureText(
+        request, model: model, digest: loaded.digest, scheduler: try loaded.schedulerName(for: request),
+        precision: engine.precision, version: Version.current)
+      let path = file(index)
+      try PNGFile.write(image, texts: text.texts(), to: path)
+      let seconds = Date().timeIntervalSince(started)
+      tell("\(path) \(String(format: "%.1f", seconds)) s", end: true)
+    }
+  }
+
+  /// `out.png`, or `out-3.png` for the fourth of several.
+  private func file(_ index: Int) -> String {
+    guard count > 1 else { return output }
+    let stem = output.hasSuffix(".png") ? String(output.dropLast(4)) : output
+    return "\(stem)-\(index).png"
+  }
+
+  private func tell(_ text: String, end: Bool) {
+    guard !quiet, isatty(STDERR_FILENO) == 1 || end else { return }
+    let line = isatty(STDERR_FILENO) == 1 ? "\r\u{1B}[K\(text)" : text
+    FileHandle.standardError.write(Data((line + (end ? "\n" : "")).utf8))
+  }
+}

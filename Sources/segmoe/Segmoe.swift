@@ -1,0 +1,56 @@
+import ArgumentParser
+import Diffusion
+import Foundation
+
+/// The engine by hand.
+struct Segmoe: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "segmoe",
+    abstract: "Merge, render and look into SegMoE models.",
+    discussion: """
+      `segmoe CONFIG.yaml OUT` is short for `segmoe merge CONFIG.yaml OUT`.
+
+      Exit codes: 0 done, 64 wrong usage, 65 bad input data, 66 missing file, 69 model unavailable,
+      70 anything else. Errors go to standard error, one line each.
+      """,
+    version: Version.current,
+    subcommands: [
+      RenderCommand.self, MergeCommand.self, TokenizeCommand.self, InspectCommand.self, BenchCommand.self,
+      SynthCommand.self, ContactSheetCommand.self,
+    ],
+    defaultSubcommand: MergeCommand.self)
+}
+
+@main
+enum Main {
+  static func main() {
+    do {
+      var command = try Segmoe.parseAsRoot()
+      try command.run()
+    } catch {
+      Foundation.exit(report(error))
+    }
+  }
+
+  /// Prints help where it was asked for, errors as one line; gives the exit code.
+  private static func report(_ error: any Error) -> Int32 {
+    if let problem = Problem(error) {
+      complain(problem.message)
+      return problem.code
+    }
+    let code = Segmoe.exitCode(for: error)
+    if code.isSuccess {
+      print(Segmoe.fullMessage(for: error))
+      return 0
+    }
+    if error is ExitCode { return code.rawValue }
+    let message = Segmoe.message(for: error).split(separator: "\n").joined(separator: " ")
+    complain(message.isEmpty ? "wrong usage; `segmoe --help` shows what there is" : message)
+    return code.rawValue
+  }
+}
+
+/// Writes one line to standard error.
+func complain(_ message: String) {
+  FileHandle.standardError.write(Data("segmoe: \(message)\n".utf8))
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+import Checkpoints
+import Diffusion
+import Foundation
+
+/// Prints the tokens of prompts.
+struct TokenizeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tokenize",
+    abstract: "Read prompts, one a line, and print their token ids as JSON arrays, one a line.")
+
+  @Argument(help: "A model folder.")
+  var model: String
+
+  @Flag(help: "JSON, which is what it prints anyway.")
+  var json = false
+
+  func run() throws {
+    guard FileManager.default.fileExists(atPath: model) else {
+      throw Problem.missing("model \(model) is not there; give the path of a model folder")
+    }
+    let tokenizer = try CLIPTokenizer(folder: ModelFolder(path: model).component("tokenizer"))
+    let input = FileHandle.standardInput.readDataToEndOfFile()
+    var lines = input.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    if lines.last?.isEmpty == true { lines.removeLast() }
+    for (index, line) in lines.enumerated() {
+      guard let text = String(bytes: line, encoding: .utf8) else {
+        throw Problem.badData("standard input, line \(index + 1): not UTF-8; save the prompts as UTF-8")
+      }
+      print("[\(tokenizer.encode(text).map { String($0) }.joined(separator: ", "))]")
+    }
+  }
+}

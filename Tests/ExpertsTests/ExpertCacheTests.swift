@@ -1,0 +1,112 @@
+import Experts
+import Foundation
+import Layers
+import Synchronization
+import Tensors
+import Testing
+
+/// The cache of packed experts: what it holds, what it evicts, what it counts.
+@Suite struct ExpertCacheTests {
+  /// An expert that only has a size and a number.
+  struct Weight: Layer {
+    let number: Int
+    let byteCount: Int
+    func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor { x }
+  }
+
+  struct Missing: Error, Equatable {}
+
+  private func key(_ number: Int, model: String = "m") -> ExpertKey {
+    ExpertKey(model: model, path: "expert.\(number)")
+  }
+
+  private func use(_ number: Int, _ cache: ExpertCache, _ ledger: ExpertLedger, bytes: Int = 10) throws {
+    let found = try cache.withExpert(
+      key(number), ledger: ledger, load: { Weight(number: number, byteCount: bytes) }, { $0.number })
+    #expect(found == number)
+  }
+
+  @Test func evictsTheLeastRecentlyUsed() throws {
+    let cache = ExpertCache(budget: 30)
+    let ledger = ExpertLedger()
+    for number in [1, 2, 3, 1, 4] { try use(number, cache, ledger) }
+    // 2 was the least recently used when 4 came.
+    for number in [1, 3, 4] { try use(number, cache, ledger) }
+    #expect(ledger.counts.hits == 4 && ledger.counts.misses == 4 && ledger.counts.evictions == 1)
+    try use(2, cache, ledger)
+    #expect(ledger.counts.misses == 5 && ledger.counts.evictions == 2)
+    #expect(cache.byteCount == 30 && cache.count == 3)
+    #expect(ledger.counts.bytesLoaded == 50)
+  }
+
+  @Test func neverEvictsWhatIsInUse() throws {
+    let cache = ExpertCache(budget: 10)
+    let ledger = ExpertLedger()
+    try cache.withExpert(key(1), ledger: ledger, load: { Weight(number: 1, byteCount: 10) }) { _ in
+      try use(2, cache, ledger)
+      try use(1, cache, ledger)
+      #expect(cache.byteCount <= 20)
+    }
+    #expect(cache.byteCount == 10)
+    #expect(ledger.counts.hits == 1)
+  }
+
+  @Test func budgetOfNothingHoldsNothing() throws {
+    let cache = ExpertCache(budget: 0)
+    let ledger = ExpertLedger()
+    for _ in 0..<3 { try use(1, cache, ledger) }
+    #expect(cache.byteCount == 0 && ledger.counts.misses == 3 && ledger.counts.evictions == 3)
+  }
+
+  @Test func aFailedLoadLeavesNothingBehind() throws {
+    let cache = ExpertCache(budget: 100)
+    let ledger = ExpertLedger()
+    #expect(throws: Missing()) {
+      try cache.withExpert(key(1), ledger: ledger, load: { throw Missing() }) { (_: Weight) in }
+    }
+    #expect(cache.count == 0 && ledger.counts.misses == 0)
+    try use(1, cache, ledger)
+  }
+
+  @Test func forgetsAModel() throws {
+    let cache = ExpertCache(budget: 100)
+    let ledger = ExpertLedger()
+    try use(1, cache, ledger)
+    try cache.withExpert(key(1, model: "other"), ledger: ledger, load: { Weight(number: 9, byteCount: 7) }) {
+      _ in
+    }
+    cache.removeAll(model: "m")
+    #expect(cache.byteCount == 7)
+  }
+
+  /// Many threads, few places: each expert is loaded by one thread at a time, the sum is kept.
+  @Test func manyThreads() throws {
+    let cache = ExpertCache(budget: 45)
+    let ledger = ExpertLedger()
+    let loadsAtOnce = Mutex<[Int: Int]>([:])
+    let wrong = Atomic<Int>(0)
+    DispatchQueue.concurrentPerform(iterations: 8) { thread in
+      for round in 0..<300 {
+        let number = (thread * 7 + round * 3) % 9
+        do {
+          try cache.withExpert(
+            key(number), ledger: ledger,
+            load: {
+              let together = loadsAtOnce.withLock {
+                $0[number, default: 0] += 1; return $0[number] ?? 0
+              }
+              if together > 1 { wrong.add(1, ordering: .relaxed) }
+              defer { loadsAtOnce.withLock { $0[number, default: 0] -= 1 } }
+              return Weight(number: number, byteCount: 10)
+            }
+          ) { if $0.number != number { wrong.add(1, ordering: .relaxed) } }
+        } catch {
+          wrong.add(1, ordering: .relaxed)
+        }
+      }
+    }
+    #expect(wrong.load(ordering: .relaxed) == 0)
+    #expect(cache.byteCount <= 45)
+    #expect(ledger.counts.hits + ledger.counts.misses == 2400)
+  }
+}

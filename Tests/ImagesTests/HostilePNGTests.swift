@@ -1,0 +1,106 @@
+import Testing
+
+import Images
+
+/// Files that were made to hurt: an error each time, never a crash, never much memory.
+@Suite struct HostilePNGTests {
+  @Test func hugeSizesAreRefusedBeforeMemoryIsTaken() throws {
+    let head = PNGBuilder.big(0x7FFF_FFFF) + PNGBuilder.big(0x7FFF_FFFF) + [8, 2, 0, 0, 0]
+    let bytes =
+      PNGBuilder.signature + PNGBuilder.chunk("IHDR", head)
+      + PNGBuilder.chunk("IDAT", PNGBuilder.zlibStored([0])) + PNGBuilder.chunk("IEND", [])
+    #expect(
+      throws: ImageError.tooLarge(
+        name: "bomb.png", width: 0x7FFF_FFFF, height: 0x7FFF_FFFF, limits: PNGLimits())
+    ) {
+      try PNGFile.decode(bytes, name: "bomb.png")
+    }
+  }
+
+  @Test func limitsHold() throws {
+    let bytes = try PNGFile.encode(gradient(20, 10))
+    let limits = [PNGLimits(side: 19), PNGLimits(pixels: 199), PNGLimits(fileBytes: bytes.count - 1)]
+    for limit in limits {
+      #expect(throws: ImageError.self) { try PNGFile.decode(bytes, limits: limit) }
+    }
+    #expect(try PNGFile.decode(bytes, limits: PNGLimits(side: 20, pixels: 200)).image.width == 20)
+  }
+
+  @Test func largeAndManyTextsArePassedOver() throws {
+    var builder = PNGBuilder(width: 2, height: 2, colorType: 0)
+    let zeros = PNGBuilder.zlibStored([UInt8](repeating: 0x41, count: 100_000))
+    builder.extra = [("zTXt", Array("bomb".utf8) + [0, 0] + zeros)]
+    builder.extra += (0..<500).map { ("tEXt", Array("k\($0)".utf8) + [0, 0x41]) }
+    let texts = try PNGFile.decode(
+      builder.file { _, _ in [1] }, limits: PNGLimits(textChunks: 20, textBytes: 10_000)
+    ).texts
+    #expect(texts.count <= 20)
+    #expect(!texts.contains { $0.text.utf8.count > 10_000 })
+  }
+
+  @Test func everyTruncationIsAnError() throws {
+    let bytes = try PNGFile.encode(gradient(9, 9), texts: [PNGText(keyword: "k", text: "t")])
+    for count in 0..<bytes.count {
+      #expect {
+        try PNGFile.decode(Array(bytes.prefix(count)))
+      } throws: { error in
+        guard case .damaged? = error as? ImageError else { return false }
+        return true
+      }
+    }
+  }
+
+  @Test func otherFilesAreNamed() throws {
+    #expect(
+      throws: ImageError.damaged(name: "x.jpg", reason: "it does not begin with the PNG signature")
+    ) {
+      try PNGFile.decode([0xFF, 0xD8, 0xFF, 0xE0, 0, 16, 0x4A, 0x46, 0x49, 0x46], name: "x.jpg")
+    }
+  }
+
+  /// Half of the changes stay inside a chunk and get a right checksum, or nearly all would stop at
+  /// the first check.
+  @Test func mutatedFilesGiveAPictureOrAnError() throws {
+    var random = SplitMix(state: 20)
+    var interlaced = PNGBuilder(width: 17, height: 9, depth: 4, colorType: 3, interlaced: true)
+    interlaced.extra = [("PLTE", PNGKindsTests.palette), ("tRNS", [1, 2])]
+    let texts = [PNGText(keyword: "a", text: "b"), PNGText(keyword: "c", text: "日")]
+    let seeds = [
+      try PNGFile.encode(gradient(16, 16), texts: texts), interlaced.file { x, y in [(x + y) & 3] },
+    ]
+    let limits = PNGLimits(side: 256, pixels: 1 << 14, textChunks: 8, textBytes: 1 << 12)
+    var pictures = 0
+    for round in 0..<2000 {
+      var bytes = seeds[round % 2]
+      if round % 4 < 2, var chunks = PNGChunks(bytes)?.chunks {
+        let place = Int.random(in: 0..<chunks.count, using: &random)
+        mutate(&chunks[place].data, from: 0, &random)
+        bytes = PNGBuilder.signature + chunks.flatMap { PNGBuilder.chunk($0.name, $0.data) }
+      } else {
+        mutate(&bytes, from: 8, &random)
+      }
+      do throws(ImageError) {
+        let image = try PNGFile.decode(bytes, limits: limits).image
+        pictures += 1
+        #expect(image.width <= 256 && image.width * image.height <= 1 << 14)
+        #expect(image.pixels.count == image.width * image.height * 3)
+      } catch {
+        #expect(!error.description.isEmpty)
+      }
+    }
+    // Both ways were taken.
+    #expect(pictures > 200 && pictures < 1800, "\(pictures)")
+  }
+
+  private func mutate(_ bytes: inout [UInt8], from first: Int, _ random: inout SplitMix) {
+    for _ in 0...Int.random(in: 0..<3, using: &random) where bytes.count > first {
+      let place = Int.random(in: first..<bytes.count, using: &random)
+      switch Int.random(in: 0..<4, using: &random) {
+      case 0: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+      case 1: bytes[place] = UInt8.random(in: 0...255, using: &random)
+      case 2: bytes.remove(at: place)
+      default: bytes.insert(UInt8.random(in: 0...255, using: &random), at: place)
+      }
+    }
+  }
+}
