@@ -15,7 +15,8 @@ package struct BatchRequest: Sendable, Equatable {
   /// - Throws: `JobStoreError.invalidSetting`
   package func validate() throws {
     if let name {
-      let isPlain = !name.isEmpty && name.utf8.count <= 100 && !name.hasPrefix(".")
+      let isPlain =
+        !name.isEmpty && name.utf8.count <= 100 && !name.hasPrefix(".")
         && name.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control && $0 != "/" }
       guard isPlain else {
         throw JobStoreError.invalidSetting(
@@ -132,7 +133,8 @@ extension JobStore {
         VALUES (coalesce(?, ''), ?, ?, ?, ?, ?)
         """,
       arguments: [
-        batch.name, batch.key, batch.key == nil ? nil : incoming.fingerprint.value, now, jobs.lowerBound, jobs.upperBound,
+        batch.name, batch.key, batch.key == nil ? nil : incoming.fingerprint.value, now, jobs.lowerBound,
+        jobs.upperBound,
       ])
     let id = db.lastInsertedRowID
     if batch.name == nil {
@@ -147,7 +149,8 @@ extension JobStore {
         FROM temp.incoming ORDER BY rowid
         """,
       arguments: [last, id, now])
-    try db.record(Event(.enqueued, at: now, batch: id, detail: "jobs \(jobs.lowerBound) to \(jobs.upperBound)"))
+    try db.record(
+      Event(.enqueued, at: now, batch: id, detail: "jobs \(jobs.lowerBound) to \(jobs.upperBound)"))
     return EnqueuedBatch(batch: id, jobs: jobs, isNew: true)
   }
 

@@ -29,7 +29,9 @@ struct Enqueue: ParsableCommand {
   @Option(help: "Higher goes first (0).")
   var priority: Int?
 
-  @Option(help: ArgumentHelp("Not before then: a pause like 90s, 30m, 8h, 2d, or 2026-11-23T20:00.", valueName: "time"))
+  @Option(
+    help: ArgumentHelp(
+      "Not before then: a pause like 90s, 30m, 8h, 2d, or 2026-11-23T20:00.", valueName: "time"))
   var runAfter: String?
 
   @Option(help: "Attempts before a failing job is given up.")

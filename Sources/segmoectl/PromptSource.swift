@@ -35,8 +35,10 @@ struct PromptSource {
   /// - Throws: `Problem`, naming file and line.
   mutating func next() throws -> JobRequest? {
     if let prompt = prompts.popFirst() {
-      guard String(validating: prompt.utf8, as: UTF8.self) != nil, !prompt.unicodeScalars.contains("\u{FFFD}") else {
-        throw Problem.badInput("prompt '\(prompt.prefix(40))' is not UTF-8; set a UTF-8 locale, or use --file")
+      guard String(validating: prompt.utf8, as: UTF8.self) != nil, !prompt.unicodeScalars.contains("\u{FFFD}")
+      else {
+        throw Problem.badInput(
+          "prompt '\(prompt.prefix(40))' is not UTF-8; set a UTF-8 locale, or use --file")
       }
       let request = try plainRequest(prompt)
       try request.validate()

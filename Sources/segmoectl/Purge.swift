@@ -14,7 +14,8 @@ struct Purge: ParsableCommand {
 
   @OptionGroup var location: Location
 
-  @Option(help: ArgumentHelp("Jobs that have been over for longer than this, e.g. 12h or 30d.", valueName: "pause"))
+  @Option(
+    help: ArgumentHelp("Jobs that have been over for longer than this, e.g. 12h or 30d.", valueName: "pause"))
   var olderThan: String?
 
   @Option(help: "Keep the newest so many in each state.")
@@ -63,7 +64,9 @@ struct Purge: ParsableCommand {
     }
     var retention = Retention()
     if !state.isEmpty { retention.states = Set(state) }
-    if let olderThan { retention.finishedBefore = Date().addingTimeInterval(-(try pause(olderThan))).milliseconds }
+    if let olderThan {
+      retention.finishedBefore = Date().addingTimeInterval(-(try pause(olderThan))).milliseconds
+    }
     retention.keepNewest = keep ?? 0
     return retention
   }
@@ -92,7 +95,8 @@ struct FileRemover {
   func remove(_ path: String) throws -> Bool {
     guard let place = place(of: path) else { return false }
     guard unlink(place) == 0 else {
-      throw Problem.failed("\(place) can't be removed: \(String(cString: strerror(errno))); check its folder's permissions")
+      throw Problem.failed(
+        "\(place) can't be removed: \(String(cString: strerror(errno))); check its folder's permissions")
     }
     let parent = URL(fileURLWithPath: place).deletingLastPathComponent().path
     // Fails, as it should, unless the folder is empty.

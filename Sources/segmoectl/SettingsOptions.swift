@@ -7,7 +7,8 @@ extension RenderPrecision: ExpressibleByArgument {}
 
 /// The settings of `segmoe render`, as far as a queued job has them.
 struct SettingsOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("A model the daemon knows, a folder, or a .safetensors file.", valueName: "name|dir"))
+  @Option(
+    help: ArgumentHelp("A model the daemon knows, a folder, or a .safetensors file.", valueName: "name|dir"))
   var model: String?
 
   @Option(help: "What should not be in the picture.")
@@ -49,7 +50,8 @@ struct SettingsOptions: ParsableArguments {
   @Option(help: "A picture whose white parts are painted anew; needs --init-image.")
   var mask: String?
 
-  @Option(help: ArgumentHelp("Memory for cached experts, e.g. 4GiB; without it the daemon's.", valueName: "size"))
+  @Option(
+    help: ArgumentHelp("Memory for cached experts, e.g. 4GiB; without it the daemon's.", valueName: "size"))
   var memoryBudget: String?
 
   /// These options as overrides.
@@ -78,7 +80,8 @@ struct SettingsOptions: ParsableArguments {
 extension LoRAReference {
   /// FILE or FILE:WEIGHT. A colon that no number follows belongs to the file's name.
   init(argument: String) {
-    if let colon = argument.lastIndex(of: ":"), let weight = Double(argument[argument.index(after: colon)...]) {
+    if let colon = argument.lastIndex(of: ":"), let weight = Double(argument[argument.index(after: colon)...])
+    {
       self.init(path: String(argument[..<colon]), weight: weight)
     } else {
       self.init(path: argument)
