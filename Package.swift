@@ -89,7 +89,7 @@ let package = Package(
     tests("ConfigurationTests", ["Configuration"]),
     tests("DiffusionTests", ["Diffusion", "Experts", "Checkpoints", "Tensors", "Images"]),
     tests("MergingTests", ["Merging", "Configuration", "Diffusion", "Checkpoints", "Tensors", "Images"]),
-    tests("JobStoreTests", ["JobStore"]),
+    tests("JobStoreTests", ["JobStore", "Migrations", grdb]),
     tests("RenderDaemonTests", ["RenderDaemon", "JobStore"]),
     tests("CommandTests", ["JobStore"]),
   ]

@@ -85,7 +85,8 @@ extension JobStore {
     let attempts: Int = try reader.value("attempts")
     let maxAttempts: Int = try reader.value("max_attempts")
     let losses: Int = try reader.value("losses") + 1
-    let message = "worker \(worker ?? "?") vanished while rendering it (crash, kill or hang), \(losses) times so far"
+    let message =
+      "worker \(worker ?? "?") vanished while rendering it (crash, kill or hang), \(losses) times so far"
 
     let state: JobState
     if try reader.value("cancel_requested") {

@@ -83,7 +83,8 @@ extension JobStore {
     where condition: String, _ arguments: StatementArguments, _ db: Database, _ now: Milliseconds
   ) throws -> Int {
     try db.execute(
-      sql: "INSERT INTO events (at, batch, job, what) SELECT ?, batch, id, 'retried' FROM jobs WHERE \(condition)",
+      sql:
+        "INSERT INTO events (at, batch, job, what) SELECT ?, batch, id, 'retried' FROM jobs WHERE \(condition)",
       arguments: [now] + arguments)
     try db.execute(
       sql: """

@@ -15,7 +15,8 @@ package struct BatchRequest: Sendable, Equatable {
   /// - Throws: `JobStoreError.invalidSetting`
   package func validate() throws {
     if let name {
-      let isPlain = !name.isEmpty && name.utf8.count <= 100 && !name.hasPrefix(".")
+      let isPlain =
+        !name.isEmpty && name.utf8.count <= 100 && !name.hasPrefix(".")
         && name.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control && $0 != "/" }
       guard isPlain else {
         throw JobStoreError.invalidSetting(
@@ -60,7 +61,7 @@ extension JobStore {
       try connection.writeWithoutTransaction { db in
         try db.execute(sql: "CREATE TEMP TABLE IF NOT EXISTS incoming (\(Self.incomingColumns))")
         try db.execute(sql: "DELETE FROM temp.incoming")
-        let incoming = try stage(next, db)
+        let incoming = try stage(next, withFingerprint: batch.key != nil, db)
         guard incoming.count > 0 else { throw JobStoreError.emptyBatch }
         var enqueued: EnqueuedBatch?
         try db.inTransaction(.immediate) {
@@ -91,7 +92,9 @@ extension JobStore {
     loras, init_image, strength, mask, memory_budget, priority, run_after, max_attempts
     """
 
-  private func stage(_ next: () throws -> JobRequest?, _ db: Database) throws -> Incoming {
+  private func stage(
+    _ next: () throws -> JobRequest?, withFingerprint: Bool, _ db: Database
+  ) throws -> Incoming {
     var incoming = Incoming()
     // Writes to the temporary database only: the queue stays unlocked however long this takes.
     try db.inTransaction(.deferred) {
@@ -105,7 +108,7 @@ extension JobStore {
         let settings = request.settings
         let loras = try LoRAReference.json(settings.loras)
         incoming.count += 1
-        incoming.fingerprint.add(request, loras: loras)
+        if withFingerprint { incoming.fingerprint.add(request, loras: loras) }
         try insert.execute(arguments: [
           settings.model, request.prompt, settings.negativePrompt, settings.width, settings.height,
           settings.steps, settings.guidance, settings.scheduler?.rawValue, settings.seed, settings.count,
@@ -130,7 +133,8 @@ extension JobStore {
         VALUES (coalesce(?, ''), ?, ?, ?, ?, ?)
         """,
       arguments: [
-        batch.name, batch.key, incoming.fingerprint.value, now, jobs.lowerBound, jobs.upperBound,
+        batch.name, batch.key, batch.key == nil ? nil : incoming.fingerprint.value, now, jobs.lowerBound,
+        jobs.upperBound,
       ])
     let id = db.lastInsertedRowID
     if batch.name == nil {
@@ -145,7 +149,8 @@ extension JobStore {
         FROM temp.incoming ORDER BY rowid
         """,
       arguments: [last, id, now])
-    try db.record(Event(.enqueued, at: now, batch: id, detail: "jobs \(jobs.lowerBound) to \(jobs.upperBound)"))
+    try db.record(
+      Event(.enqueued, at: now, batch: id, detail: "jobs \(jobs.lowerBound) to \(jobs.upperBound)"))
     return EnqueuedBatch(batch: id, jobs: jobs, isNew: true)
   }
 
@@ -158,7 +163,7 @@ extension JobStore {
     let id: Int64 = try reader.value("id")
     let first: Int64 = try reader.value("first_job")
     let last: Int64 = try reader.value("last_job")
-    guard try reader.value("fingerprint") == incoming.fingerprint.value, first <= last else {
+    guard try reader.optional("fingerprint") == incoming.fingerprint.value, first <= last else {
       throw JobStoreError.keyReused(key: key, batch: id)
     }
     return EnqueuedBatch(batch: id, jobs: first...last, isNew: false)

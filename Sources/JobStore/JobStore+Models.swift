@@ -118,7 +118,8 @@ extension JobStore {
   func release(model: String, _ db: Database, _ now: Milliseconds) throws {
     try db.execute(sql: "UPDATE models SET held_until = NULL WHERE name = ?", arguments: [model])
     try db.execute(
-      sql: "UPDATE jobs SET held = held & ~\(Hold.model.rawValue) WHERE model = ? AND held & \(Hold.model.rawValue)",
+      sql:
+        "UPDATE jobs SET held = held & ~\(Hold.model.rawValue) WHERE model = ? AND held & \(Hold.model.rawValue)",
       arguments: [model])
     try db.record(Event(.modelReleased, at: now, detail: model))
   }

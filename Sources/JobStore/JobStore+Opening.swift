@@ -13,22 +13,25 @@ extension JobStore {
   /// - Parameters:
   ///   - path: Of the database file.
   ///   - clock: What time it is, for tests.
+  ///   - trace: Gets every SQL statement with its values, for a debugging log and for tests.
   /// - Throws: `JobStoreError`: `.notAccessible`, `.notADatabase`, `.foreignDatabase`, `.schemaTooNew`,
   ///   `.schemaTooOld`, `.migrationFailed`, `.diskFull`, `.busy`.
   package static func open(
-    path: String, role: Role, clock: @escaping @Sendable () -> Date = { Date() }
+    path: String, role: Role, clock: @escaping @Sendable () -> Date = { Date() },
+    trace: (@Sendable (String) -> Void)? = nil
   ) throws -> JobStore {
-    try open(path: path, role: role, migrations: Migration.all, clock: clock)
+    try open(path: path, role: role, migrations: Migration.all, clock: clock, trace: trace)
   }
 
   /// As above, with another history of the schema: the tests have one that is longer.
   package static func open(
-    path: String, role: Role, migrations: [Migration], clock: @escaping @Sendable () -> Date = { Date() }
+    path: String, role: Role, migrations: [Migration], clock: @escaping @Sendable () -> Date = { Date() },
+    trace: (@Sendable (String) -> Void)? = nil
   ) throws -> JobStore {
     try makeFolder(of: path)
     let store: JobStore
     do {
-      let connection = try DatabaseQueue(path: path, configuration: configuration(role))
+      let connection = try DatabaseQueue(path: path, configuration: configuration(role, trace))
       store = JobStore(path: path, role: role, connection: connection, clock: clock)
     } catch let error as DatabaseError {
       throw translation(of: error, path: path)
@@ -50,12 +53,17 @@ extension JobStore {
     }
   }
 
-  private static func configuration(_ role: Role) -> Configuration {
+  private static func configuration(_ role: Role, _ trace: (@Sendable (String) -> Void)?) -> Configuration {
     var configuration = Configuration()
     configuration.label = "segmoe queue"
     // Longer than the largest enqueue takes to copy its rows in.
     configuration.busyMode = .timeout(30)
     configuration.foreignKeysEnabled = true
+    if let trace {
+      // Values in plain sight: who may read the log may read the queue.
+      configuration.publicStatementArguments = true
+      configuration.prepareDatabase { db in db.trace { trace($0.expandedDescription) } }
+    }
     configuration.prepareDatabase { db in
       // A hostile file must not get its triggers or views to call anything with side effects.
       try db.execute(sql: "PRAGMA trusted_schema = OFF")

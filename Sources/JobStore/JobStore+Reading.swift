@@ -37,7 +37,8 @@ extension JobStore {
       var conditions: [String] = []
       var arguments: StatementArguments = []
       if !filter.states.isEmpty {
-        conditions.append("state IN (\(filter.states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ", ")))")
+        conditions.append(
+          "state IN (\(filter.states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ", ")))")
       }
       if let batch = filter.batch {
         try check(batch: batch, db)

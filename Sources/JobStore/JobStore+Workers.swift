@@ -56,7 +56,8 @@ extension JobStore {
   /// - Throws: `JobStoreError.workerNameTaken` when another daemon of this name lives.
   package func register(_ worker: WorkerRecord, processIsAlive: (Int) -> Bool) throws {
     guard !worker.name.isEmpty, worker.name.utf8.count <= 100 else {
-      throw JobStoreError.invalidSetting(name: "worker", value: "'\(worker.name)'", rule: "use 1 to 100 bytes")
+      throw JobStoreError.invalidSetting(
+        name: "worker", value: "'\(worker.name)'", rule: "use 1 to 100 bytes")
     }
     try write { db, now in
       let row = try Row.fetchOne(db, sql: "SELECT * FROM workers WHERE name = ?", arguments: [worker.name])

@@ -99,7 +99,8 @@ package struct JobStore: Sendable {
     case .SQLITE_BUSY, .SQLITE_LOCKED: .busy(path: path)
     case .SQLITE_FULL: .diskFull(path: path)
     case .SQLITE_NOTADB, .SQLITE_CORRUPT: .notADatabase(path: path)
-    case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH: .notAccessible(path: path, reason: reason)
+    case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
+      .notAccessible(path: path, reason: reason)
     default: .database(path: path, code: Int(error.extendedResultCode.rawValue), reason: reason)
     }
   }

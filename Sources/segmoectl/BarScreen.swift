@@ -8,7 +8,8 @@ struct BarScreen {
   /// Replaces what was drawn before.
   mutating func draw(_ view: WatchView, now: Date) {
     let columns = Self.columns()
-    let text = [Self.headline(view, now: now)] + view.running.map { Self.line($0, columns: columns, now: now) }
+    let text =
+      [Self.headline(view, now: now)] + view.running.map { Self.line($0, columns: columns, now: now) }
     var output = lines > 0 ? "\u{1B}[\(lines)A\r" : ""
     // A line that wrapped would be counted wrong, so none may.
     output += text.map { TerminalText.plain($0, columns: columns - 1) + "\u{1B}[K\n" }.joined()

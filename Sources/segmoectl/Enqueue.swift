@@ -29,7 +29,9 @@ struct Enqueue: ParsableCommand {
   @Option(help: "Higher goes first (0).")
   var priority: Int?
 
-  @Option(help: ArgumentHelp("Not before then: a pause like 90s, 30m, 8h, 2d, or 2026-11-23T20:00.", valueName: "time"))
+  @Option(
+    help: ArgumentHelp(
+      "Not before then: a pause like 90s, 30m, 8h, 2d, or 2026-11-23T20:00.", valueName: "time"))
   var runAfter: String?
 
   @Option(help: "Attempts before a failing job is given up.")
@@ -66,7 +68,10 @@ struct Enqueue: ParsableCommand {
     var overrides = try settings.overrides()
     overrides.priority = priority
     // Wrong options are wrong usage, not a wrong first line.
-    if overrides.model != nil { _ = try overrides.settings() }
+    if overrides.model != nil {
+      var paths = PathResolver()
+      try overrides.settings(&paths).validate()
+    }
     return overrides
   }
 
@@ -82,21 +87,4 @@ struct Enqueue: ParsableCommand {
     // The batch must be seen before a long wait, also through a pipe.
     fflush(nil)
   }
-}
-
-/// "90s", "30m", "8h", "2d" from now, or a local date and time.
-/// - Throws: `Problem.usage`
-func moment(_ text: String) throws -> Milliseconds {
-  let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
-  if let unit = text.last.flatMap({ units[$0] }), let number = Double(text.dropLast()), number >= 0, number < 1e7 {
-    return Date().addingTimeInterval(number * unit).milliseconds
-  }
-  let formatter = DateFormatter()
-  formatter.locale = Locale(identifier: "en_US_POSIX")
-  formatter.isLenient = false
-  for format in ["yyyy-MM-dd'T'HH:mm:ssXXXXX", "yyyy-MM-dd'T'HH:mm:ss", "yyyy-MM-dd'T'HH:mm", "yyyy-MM-dd"] {
-    formatter.dateFormat = format
-    if let date = formatter.date(from: text) { return date.milliseconds }
-  }
-  throw Problem.usage("time '\(text)' is not understood: write 90s, 30m, 8h, 2d or 2026-11-23T20:00")
 }

@@ -68,14 +68,17 @@ enum JobTable {
 
   /// A path's last part.
   static func model(_ model: String) -> String {
-    TerminalText.plain(model.hasPrefix("/") ? URL(fileURLWithPath: model).lastPathComponent : model, columns: 24)
+    TerminalText.plain(
+      model.hasPrefix("/") ? URL(fileURLWithPath: model).lastPathComponent : model, columns: 24)
   }
 }
 
 /// The queue in a line.
 enum QueueLine {
   static func text(_ status: QueueStatus) -> String {
-    let counts = JobState.allCases.filter { status.counts[$0] > 0 }.map { "\(status.counts[$0]) \($0.rawValue)" }
+    let counts = JobState.allCases.filter { status.counts[$0] > 0 }.map {
+      "\(status.counts[$0]) \($0.rawValue)"
+    }
     let line = counts.isEmpty ? "The queue is empty." : counts.joined(separator: ", ") + "."
     return status.isPaused ? line + " The queue is paused; `segmoectl resume` lets it go on." : line
   }

@@ -100,7 +100,9 @@ private struct Fields {
 
   /// A number of bytes, or text like "4GiB".
   func size(_ key: String) throws -> Int64? {
-    if let number = try? container.decodeIfPresent(Int64.self, forKey: Key(stringValue: key)) { return number }
+    if let number = try? container.decodeIfPresent(Int64.self, forKey: Key(stringValue: key)) {
+      return number
+    }
     guard let text = try text(key) else { return nil }
     do {
       return try bytes(fromSize: text)

@@ -8,6 +8,7 @@ struct PromptSource {
   private let overrides: SettingsOverrides
   private let runAfter: Milliseconds?
   private let maxAttempts: Int
+  private var paths = PathResolver()
   /// What plain prompts get: the same for all, so checked and resolved once.
   private var plainSettings: RenderSettings?
 
@@ -34,8 +35,10 @@ struct PromptSource {
   /// - Throws: `Problem`, naming file and line.
   mutating func next() throws -> JobRequest? {
     if let prompt = prompts.popFirst() {
-      guard String(validating: prompt.utf8, as: UTF8.self) != nil, !prompt.unicodeScalars.contains("\u{FFFD}") else {
-        throw Problem.badInput("prompt '\(prompt.prefix(40))' is not UTF-8; set a UTF-8 locale, or use --file")
+      guard String(validating: prompt.utf8, as: UTF8.self) != nil, !prompt.unicodeScalars.contains("\u{FFFD}")
+      else {
+        throw Problem.badInput(
+          "prompt '\(prompt.prefix(40))' is not UTF-8; set a UTF-8 locale, or use --file")
       }
       let request = try plainRequest(prompt)
       try request.validate()
@@ -61,7 +64,7 @@ struct PromptSource {
       if line.hasPrefix("{") {
         let parsed = try PromptLine.parse(line)
         let all = parsed.overrides.over(overrides)
-        request = JobRequest(prompt: parsed.prompt, settings: try all.settings())
+        request = JobRequest(prompt: parsed.prompt, settings: try all.settings(&paths))
         complete(&request, priority: all.priority)
       } else {
         request = try plainRequest(line)
@@ -77,7 +80,7 @@ struct PromptSource {
   }
 
   private mutating func plainRequest(_ prompt: String) throws -> JobRequest {
-    let settings = try plainSettings ?? overrides.settings()
+    let settings = try plainSettings ?? overrides.settings(&paths)
     plainSettings = settings
     var request = JobRequest(prompt: prompt, settings: settings)
     complete(&request, priority: overrides.priority)

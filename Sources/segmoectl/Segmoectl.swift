@@ -17,7 +17,7 @@ struct Segmoectl: ParsableCommand {
       """,
     subcommands: [
       Enqueue.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self, Resume.self,
-      Reorder.self, Models.self, Status.self,
+      Reorder.self, Purge.self, Models.self, Status.self,
     ])
 
   @OptionGroup var location: Location
@@ -82,11 +82,4 @@ enum Main {
 /// Writes one line to standard error.
 func complain(_ message: String) {
   FileHandle.standardError.write(Data("segmoectl: \(TerminalText.plain(message))\n".utf8))
-}
-
-/// A path that means the same in the daemon's working directory.
-func absolutePath(_ path: String) -> String {
-  if path.hasPrefix("~/") { return NSString(string: path).expandingTildeInPath }
-  let base = URL(fileURLWithPath: FileManager.default.currentDirectoryPath, isDirectory: true)
-  return URL(fileURLWithPath: path, relativeTo: base).standardizedFileURL.path
 }

@@ -24,7 +24,8 @@ struct Show: ParsableCommand {
     rows.append(("state", JobTable.state(details.summary)))
     rows += facts(job)
     for image in details.images {
-      rows.append(("image \(image.index)", "\(image.path), seed \(image.seed), \(Int(image.seconds.rounded())) s"))
+      rows.append(
+        ("image \(image.index)", "\(image.path), seed \(image.seed), \(Int(image.seconds.rounded())) s"))
     }
     for image in details.summary.images where job.state == .running && image.path == nil {
       let phase = image.phase?.rawValue ?? "waiting"
@@ -43,7 +44,8 @@ struct Show: ParsableCommand {
     for event in details.events {
       let who = event.worker.map { " by \($0)" } ?? ""
       let detail = event.detail.map { ": \($0)" } ?? ""
-      rows.append((clock(event.at), event.kind.rawValue.replacingOccurrences(of: "_", with: " ") + who + detail))
+      rows.append(
+        (clock(event.at), event.kind.rawValue.replacingOccurrences(of: "_", with: " ") + who + detail))
     }
     return rows.map { key, value in
       TerminalText.padded(key, columns: 20) + TerminalText.plain(value)
@@ -65,9 +67,12 @@ struct Show: ParsableCommand {
         """
       ))
     for lora in settings.loras { rows.append(("lora", "\(lora.path), weight \(lora.weight)")) }
-    if let image = settings.initImage { rows.append(("initial image", "\(image), strength \(settings.strength ?? 0.8)")) }
+    if let image = settings.initImage {
+      rows.append(("initial image", "\(image), strength \(settings.strength ?? 0.8)"))
+    }
     if let mask = settings.mask { rows.append(("mask", mask)) }
-    rows.append(("attempts", "\(job.attempts) of \(job.request.maxAttempts), priority \(job.request.priority)"))
+    rows.append(
+      ("attempts", "\(job.attempts) of \(job.request.maxAttempts), priority \(job.request.priority)"))
     if let after = job.request.runAfter { rows.append(("not before", clock(after))) }
     if let worker = job.worker { rows.append(("worker", worker)) }
     if let error = job.error { rows.append(("error", error)) }

@@ -29,7 +29,8 @@ struct Models: ParsableCommand {
 
 /// `segmoectl status`
 struct Status: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Show the queue, its newest batches and its daemons.")
+  static let configuration = CommandConfiguration(
+    abstract: "Show the queue, its newest batches and its daemons.")
 
   @OptionGroup var location: Location
   @OptionGroup var format: Format

@@ -15,7 +15,8 @@ struct Waiting {
     let counts = try store.batch(batch).counts
     guard counts.done < counts.total else { return }
     let failures = try store.failures(batch: batch)
-    let summary = "batch \(batch): \(counts.done) of \(counts.total) done, \(counts.failed) failed, \(counts.cancelled) cancelled"
+    let summary =
+      "batch \(batch): \(counts.done) of \(counts.total) done, \(counts.failed) failed, \(counts.cancelled) cancelled"
     let message = "\(summary); `segmoectl list --batch \(batch) --state failed` says why"
     if counts.failed > 0, failures[.badInput] == counts.failed { throw Problem.badInput(message) }
     if counts.failed > 0, failures[.model] == counts.failed { throw Problem.unavailable(message) }

@@ -50,12 +50,15 @@ final class Command: Sendable {
   }
 
   /// Starts it without waiting; standard output goes to `output`.
-  func start(_ arguments: [String], input: Data = Data(), output: FileHandle, errors: Pipe) throws -> Process {
+  func start(_ arguments: [String], input: Data = Data(), output: FileHandle, errors: Pipe) throws -> Process
+  {
     let process = Process()
     process.executableURL = try Self.executable()
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
-    process.environment = ["SEGMOE_DATABASE": database, "TERM": "xterm", "PATH": "/usr/bin:/bin", "TZ": "UTC"]
+    process.environment = [
+      "SEGMOE_DATABASE": database, "TERM": "xterm", "PATH": "/usr/bin:/bin", "TZ": "UTC",
+    ]
     let source = Pipe()
     process.standardInput = source
     process.standardOutput = output
@@ -96,7 +99,8 @@ final class Command: Sendable {
     let settings = claimed.request.settings
     let images = (0..<settings.count).map { index in
       ImageRecord(
-        index: index, path: "/out/\(claimed.job.id)-\(index).png", seed: settings.seed + Int64(index), width: 512,
+        index: index, path: "/out/\(claimed.job.id)-\(index).png", seed: settings.seed + Int64(index),
+        width: 512,
         height: 512, digest: String(repeating: "a", count: 64), bytes: 1, seconds: 1)
     }
     try store.finish(claimed.lease, images: images, statistics: RenderStatistics())

@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct CommandTests {
   static let names = [
-    "enqueue", "list", "show", "watch", "cancel", "retry", "pause", "resume", "reorder", "models", "status",
+    "enqueue", "list", "show", "watch", "cancel", "retry", "pause", "resume", "reorder", "purge", "models",
+    "status",
   ]
 
   @Test(arguments: names)
@@ -74,8 +75,10 @@ import Testing
     let shown = try command("show", "1", "--json").object()
     #expect(shown["state"] as? String == "done")
     #expect((shown["settings"] as? [String: Any])?["guidance"] as? Double == 3)
-    #expect((shown["files"] as? [[String: Any]])?.first?["sha256"] as? String == String(repeating: "a", count: 64))
-    #expect((shown["events"] as? [[String: Any]])?.map { $0["what"] as? String } == ["enqueued", "claimed", "done"])
+    #expect(
+      (shown["files"] as? [[String: Any]])?.first?["sha256"] as? String == String(repeating: "a", count: 64))
+    #expect(
+      (shown["events"] as? [[String: Any]])?.map { $0["what"] as? String } == ["enqueued", "claimed", "done"])
     let text = try command("show", "1").output
     for part in ["a cat", "/out/1-0.png", "guidance 3", "claimed by w"] { #expect(text.contains(part)) }
   }
@@ -88,10 +91,14 @@ import Testing
       BatchRequest(), requests: [JobRequest(prompt: nasty, settings: RenderSettings(model: "m\u{1B}[1m"))])
     let lease = try #require(try store.claim(worker: "w", lease: 60)).lease
     try store.fail(lease, message: "bad \u{1B}[31m", kind: .badInput)
-    for arguments in [["list"], ["show", "1"], ["watch"], ["list", "--json"], ["show", "1", "--json"], ["status"]] {
+    for arguments in [
+      ["list"], ["show", "1"], ["watch"], ["list", "--json"], ["show", "1", "--json"], ["status"],
+    ] {
       let outcome = try command.run(arguments)
       #expect(outcome.code == 0)
-      let raw = outcome.output.unicodeScalars.filter { $0 != "\n" && $0.properties.generalCategory == .control }
+      let raw = outcome.output.unicodeScalars.filter {
+        $0 != "\n" && $0.properties.generalCategory == .control
+      }
       #expect(raw.isEmpty, "\(arguments)")
     }
     #expect(try command("list", "--json").list().first?["prompt"] as? String == nasty)
@@ -107,7 +114,8 @@ import Testing
     _ = try store.claim(worker: "w", lease: 60)
     #expect(try command("cancel", "--batch", "1", "--json").output == "{\"cancelled\": 1, \"stopping\": 1}\n")
     #expect(try command("retry", "2", "--json").output == "{\"queued\": 1}\n")
-    #expect(try command("reorder", "2", "--priority", "5", "--json").output == "{\"id\": 2, \"priority\": 5}\n")
+    #expect(
+      try command("reorder", "2", "--priority", "5", "--json").output == "{\"id\": 2, \"priority\": 5}\n")
     #expect(try command("pause", "--json").output == "{\"paused\": true, \"batch\": null}\n")
     #expect(try store.claim(worker: "w", lease: 60) == nil)
     #expect(try command("resume", "--json").output == "{\"paused\": false, \"batch\": null}\n")
@@ -117,13 +125,21 @@ import Testing
 
   @Test func whatIsNotThereIsAnError() throws {
     let command = try Command()
-    for arguments in [["show", "9"], ["cancel", "9"], ["retry", "9"], ["watch", "9"], ["reorder", "9", "--priority", "1"]] {
+    for arguments in [
+      ["show", "9"], ["cancel", "9"], ["retry", "9"], ["watch", "9"], ["reorder", "9", "--priority", "1"],
+    ] {
       expectComplaint(try command.run(arguments), code: 65, "job 9")
     }
-    for arguments in [["cancel", "--batch", "9"], ["retry", "--batch", "9"], ["pause", "--batch", "9"], ["watch", "--batch", "9"]] {
+    for arguments in [
+      ["cancel", "--batch", "9"], ["retry", "--batch", "9"], ["pause", "--batch", "9"],
+      ["watch", "--batch", "9"],
+    ] {
       expectComplaint(try command.run(arguments), code: 65, "batch 9")
     }
-    for arguments in [["show"], ["show", "x"], ["cancel"], ["cancel", "1", "--batch", "1"], ["frobnicate"], ["watch", "1", "--batch", "1"]] {
+    for arguments in [
+      ["show"], ["show", "x"], ["cancel"], ["cancel", "1", "--batch", "1"], ["frobnicate"],
+      ["watch", "1", "--batch", "1"],
+    ] {
       expectComplaint(try command.run(arguments), code: 64)
     }
   }

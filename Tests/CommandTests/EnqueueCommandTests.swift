@@ -40,7 +40,8 @@ import Testing
   }
 
   static let file = Data(
-    "\u{FEFF}plain\r\n\n  \n# not a comment\n{\"prompt\": \"own\", \"steps\": 4, \"model\": \"other\"}\nlast".utf8)
+    "\u{FEFF}plain\r\n\n  \n# not a comment\n{\"prompt\": \"own\", \"steps\": 4, \"model\": \"other\"}\nlast"
+      .utf8)
 
   @Test(arguments: [["--file", "p.txt"], ["--file", "-"], []])
   func filesAndPipes(source: [String]) throws {
@@ -65,7 +66,8 @@ import Testing
     }
     #expect(try command.daemon().list().map(\.model) == [model, model, model, model])
     // A folder that happens to be called like a model is not one.
-    try FileManager.default.createDirectory(atPath: command.folder + "/demo", withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      atPath: command.folder + "/demo", withIntermediateDirectories: true)
     #expect(try command("enqueue", "p", "--model", "demo").code == 0)
     #expect(try command.daemon().list().last?.model == "demo")
   }
@@ -124,7 +126,8 @@ import Testing
     expectComplaint(try command("enqueue", "--model", "m", "--file", "nope.txt"), code: 66, "nope.txt")
     expectComplaint(try command("enqueue", "--model", "m", "--file", "."), code: 66, "folder")
     expectComplaint(try command("enqueue", "p", "--model", "./nope"), code: 66, command.folder + "/nope")
-    expectComplaint(try command("enqueue", "p", "--model", "m", "--lora", "no.safetensors"), code: 66, "no.safetensors")
+    expectComplaint(
+      try command("enqueue", "p", "--model", "m", "--lora", "no.safetensors"), code: 66, "no.safetensors")
     expectComplaint(try command("enqueue", "p", "--model", "m", "--init-image", "no.png"), code: 66, "no.png")
     try command.file("p.txt", Data("{\"prompt\": \"p\", \"mask\": \"no.png\"}".utf8))
     expectComplaint(try command("enqueue", "--model", "m", "--file", "p.txt"), code: 66, "p.txt:1", "no.png")
@@ -160,7 +163,8 @@ import Testing
     try store.register(WorkerRecord(name: "w", pid: 1, host: "h", version: "1")) { _ in true }
     let (output, errors) = (Pipe(), Pipe())
     let process = try command.start(
-      ["enqueue", "good", "bad", "--model", "m", "--wait", "--json"], output: output.fileHandleForWriting, errors: errors)
+      ["enqueue", "good", "bad", "--model", "m", "--wait", "--json"], output: output.fileHandleForWriting,
+      errors: errors)
     try output.fileHandleForWriting.close()
     while try store.status().counts.total < 2 { Thread.sleep(forTimeInterval: 0.01) }
     try command.render(store)

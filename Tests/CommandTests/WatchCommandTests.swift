@@ -98,7 +98,8 @@ import Testing
     let slave = open("/dev/pts/\(terminal)", O_RDWR | O_NOCTTY)
     try #require(slave >= 0)
     return (
-      FileHandle(fileDescriptor: master, closeOnDealloc: true), FileHandle(fileDescriptor: slave, closeOnDealloc: true)
+      FileHandle(fileDescriptor: master, closeOnDealloc: true),
+      FileHandle(fileDescriptor: slave, closeOnDealloc: true)
     )
   }
 }

@@ -1,9 +1,8 @@
 import Foundation
 import GRDB
-import GRDBSQLite
+import JobStore
+import Synchronization
 import Testing
-
-@testable import JobStore
 
 @Suite struct ClaimTests {
   @Test func priorityFirstThenOrder() throws {
@@ -126,38 +125,42 @@ import Testing
     #expect(try queue.store.list().first?.error?.contains("256") == true)
   }
 
-  /// SQLite counts its own work, so this doesn't depend on the machine: a claim from many jobs takes no more
-  /// steps than one from few (the B-trees are a level deeper, which costs none).
-  @Test func aClaimIsAsQuickInADeepQueue() throws {
-    func steps(depth: Int) throws -> Int {
-      let queue = try TestQueue()
-      var jobs = (0..<depth).map { request("\($0)", model: "m\($0 % 3)") }
-      // Some that are not due, so that waiting ones have to be skipped as well.
-      for index in jobs.indices where index % 5 == 0 { jobs[index].runAfter = queue.now + 1_000_000 }
-      _ = try queue.store.enqueue(BatchRequest(), requests: jobs)
-      _ = try queue.claim(preferring: ["m1"])
-      return try machineSteps(queue.store) { _ = try queue.claim(preferring: ["m1"]) }
+  /// None of the statements of the worker's loop may read jobs by their state alone or sort them: that would
+  /// be quick in a test and slow in a queue of a million.
+  @Test func theWorkersLoopReadsTheFirstEntriesOfItsIndexes() throws {
+    let queue = try TestQueue()
+    _ = try queue.store.enqueue(
+      BatchRequest(), requests: (0..<50).map { request("\($0)", model: "m\($0 % 3)") })
+    let statements = Statements()
+    let store = try JobStore.open(path: queue.path, role: .daemon) {
+      Date()
+    } trace: {
+      statements.add($0)
     }
-    let (few, many) = (try steps(depth: 30), try steps(depth: 3000))
-    #expect(few > 0)
-    #expect(many < few * 2, "\(few) steps among 30, \(many) among 3000")
+    let lease = try #require(try store.claim(worker: "w", lease: 60, preferredModels: ["m1"])).lease
+    _ = try store.nextDue()
+    _ = try store.renew(lease, for: 60)
+    _ = try store.report(ImageProgress(index: 0, phase: .denoising, step: 1, steps: 25), lease)
+    try store.fail(lease, message: "m", kind: .transient)
+
+    let about = statements.all.filter { $0.contains(/\b(FROM|UPDATE) jobs\b/) }
+    #expect(about.count >= 6)
+    for statement in about {
+      let plan = try queue.sql { db in
+        try Row.fetchAll(db, sql: "EXPLAIN QUERY PLAN " + statement).map { "\($0["detail"] ?? "")" }
+      }
+      #expect(
+        !plan.contains { $0.contains("SCAN jobs") && !$0.contains("jobs_due") }, "\(plan): \(statement)")
+      #expect(!plan.contains { $0.contains("jobs_by_state") }, "\(plan): \(statement)")
+    }
   }
 }
 
-/// How many instructions SQLite's virtual machine takes for all that `body` asks of a store.
-private func machineSteps(_ store: JobStore, _ body: () throws -> Void) rethrows -> Int {
-  let counter = UnsafeMutablePointer<Int>.allocate(capacity: 1)
-  counter.initialize(to: 0)
-  defer { counter.deallocate() }
-  store.connection.writeWithoutTransaction { db in
-    sqlite3_progress_handler(
-      db.sqliteConnection, 1,
-      { pointer in
-        pointer?.assumingMemoryBound(to: Int.self).pointee += 1
-        return 0
-      }, counter)
-  }
-  try body()
-  store.connection.writeWithoutTransaction { db in sqlite3_progress_handler(db.sqliteConnection, 0, nil, nil) }
-  return counter.pointee
+/// SQL that a store has executed.
+private final class Statements: Sendable {
+  private let list = Mutex<[String]>([])
+
+  var all: [String] { list.withLock { $0 } }
+
+  func add(_ statement: String) { list.withLock { $0.append(statement) } }
 }

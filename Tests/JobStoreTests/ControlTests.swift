@@ -25,8 +25,9 @@ import Testing
     #expect(try queue.store.cancel(job: 1) == Cancellation(cancelled: 0, stopping: 0))
     let lease = try #require(try queue.claim()).lease
     try queue.store.finish(lease, images: [image(0)], statistics: RenderStatistics())
-    #expect(storeError { _ = try queue.store.cancel(job: 2) }
-      == .wrongState(job: 2, state: .done, action: "cancelled"))
+    #expect(
+      storeError { _ = try queue.store.cancel(job: 2) }
+        == .wrongState(job: 2, state: .done, action: "cancelled"))
   }
 
   @Test func retryingStartsAfresh() throws {
@@ -51,7 +52,8 @@ import Testing
     #expect(try queue.claim() == nil)
     try queue.store.retry(job: 1)
     #expect(try queue.claim() != nil)
-    #expect(storeError { try queue.store.retry(job: 1) } == .wrongState(job: 1, state: .running, action: "retried"))
+    #expect(
+      storeError { try queue.store.retry(job: 1) } == .wrongState(job: 1, state: .running, action: "retried"))
   }
 
   @Test func reorderingIsAPriority() throws {
@@ -95,10 +97,19 @@ import Testing
     #expect(try prompts { _ in } == ["a", "b", "c", "d", "e"])
     #expect(try prompts { $0.limit = 2 } == ["d", "e"])
     #expect(try prompts { $0.batch = 1 } == ["a", "b", "c"])
-    #expect(try prompts { $0.batch = 1; $0.limit = 1 } == ["c"])
+    #expect(
+      try prompts {
+        $0.batch = 1; $0.limit = 1
+      } == ["c"])
     #expect(try prompts { $0.states = [.running] } == ["a"])
-    #expect(try prompts { $0.batch = 2; $0.states = [.running] } == [])
-    #expect(try prompts { $0.states = [.queued, .running]; $0.batch = 1 } == ["a", "b", "c"])
+    #expect(
+      try prompts {
+        $0.batch = 2; $0.states = [.running]
+      } == [])
+    #expect(
+      try prompts {
+        $0.states = [.queued, .running]; $0.batch = 1
+      } == ["a", "b", "c"])
     #expect(try prompts { $0.jobs = [5, 2] } == ["b", "e"])
   }
 }

@@ -110,7 +110,9 @@ import Testing
     }
   }
 
-  @Test(arguments: ["'; DROP TABLE jobs; --", "\u{1B}[2J\u{7}", "😀 e\u{301} ﷽", "%s %n \\ \"", " ", "a\nb", "{}"])
+  @Test(arguments: [
+    "'; DROP TABLE jobs; --", "\u{1B}[2J\u{7}", "😀 e\u{301} ﷽", "%s %n \\ \"", " ", "a\nb", "{}",
+  ])
   func promptsAreJustText(prompt: String) throws {
     let queue = try TestQueue()
     try queue.enqueue(prompt)

@@ -8,7 +8,9 @@ import Testing
     try queue.sql { db in
       try Row.fetchAll(db, sql: "SELECT * FROM job_overview ORDER BY id").map { row in
         Dictionary(
-          row.map { ($0, String.fromDatabaseValue($1) ?? Int64.fromDatabaseValue($1).map(String.init) ?? "") },
+          row.map {
+            ($0, String.fromDatabaseValue($1) ?? Int64.fromDatabaseValue($1).map(String.init) ?? "")
+          },
           uniquingKeysWith: { $1 })
       }
     }
@@ -18,11 +20,13 @@ import Testing
     let queue = try TestQueue()
     try queue.enqueue("running", "waiting", model: "/models/demo-4x2")
     _ = try queue.store.enqueue(
-      BatchRequest(name: "night"), requests: [request("long " + String(repeating: "x", count: 100), count: 4)])
+      BatchRequest(name: "night"), requests: [request("long " + String(repeating: "x", count: 100), count: 4)]
+    )
     let lease = try #require(try queue.claim("w")).lease
     try queue.store.fail(#require(try queue.claim("w")).lease, message: "disk full", kind: .transient)
     try queue.store.report(
-      ImageProgress(index: 0, phase: .denoising, step: 7, steps: 25, secondsPerStep: 1, expectedEnd: queue.now),
+      ImageProgress(
+        index: 0, phase: .denoising, step: 7, steps: 25, secondsPerStep: 1, expectedEnd: queue.now),
       lease)
     let rows = try overview(queue)
     #expect(rows.map { $0["id"] } == ["1", "2", "3"])

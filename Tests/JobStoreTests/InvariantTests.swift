@@ -14,16 +14,25 @@ import Testing
       do {
         switch Int.random(in: 0..<12, using: &random) {
         case 0, 1, 2:
-          if let claimed = try queue.claim("w\(Int.random(in: 0..<3, using: &random))") { leases.append(claimed.lease) }
-        case 3: if let lease = pick() { try queue.store.finish(lease, images: [image(0)], statistics: RenderStatistics()) }
+          if let claimed = try queue.claim("w\(Int.random(in: 0..<3, using: &random))") {
+            leases.append(claimed.lease)
+          }
+        case 3:
+          if let lease = pick() {
+            try queue.store.finish(lease, images: [image(0)], statistics: RenderStatistics())
+          }
         case 4:
           let kind = FailureKind.allCases.randomElement(using: &random) ?? .transient
-          if let lease = pick() { try queue.store.fail(lease, message: "m", kind: kind == .lost ? .model : kind) }
+          if let lease = pick() {
+            try queue.store.fail(lease, message: "m", kind: kind == .lost ? .model : kind)
+          }
         case 5: if let lease = pick() { try queue.store.giveBack(lease) }
         case 6: _ = try queue.store.cancel(job: job)
         case 7: try queue.store.retry(job: job)
         case 8: queue.pass(seconds: Double(Int.random(in: 1...90, using: &random)))
-        case 9: try queue.store.setPaused(Bool.random(using: &random), batch: Int64.random(in: 1...2, using: &random))
+        case 9:
+          try queue.store.setPaused(
+            Bool.random(using: &random), batch: Int64.random(in: 1...2, using: &random))
         case 10: try queue.store.setPriority(Int.random(in: 0...3, using: &random), job: job)
         default: if let lease = pick() { try queue.store.cancelled(lease) }
         }

@@ -5,7 +5,8 @@ import Testing
   @Test func registeringKeepsWhatIsKnown() throws {
     let queue = try TestQueue()
     try queue.store.register(
-      ModelRecord(name: "m", path: "/m", kind: "sd", digest: "d", bytes: 5, description: "2x1"), loaded: false)
+      ModelRecord(name: "m", path: "/m", kind: "sd", digest: "d", bytes: 5, description: "2x1"), loaded: false
+    )
     try queue.store.register(ModelRecord(name: "m"), loaded: true)
     let model = try #require(try queue.store.models().first)
     #expect(model.path == "/m")

@@ -65,7 +65,9 @@ import Testing
     // Now it is too new for us.
     #expect(throws: JobStoreError.self) { try queue.another() }
 
-    let backups = try FileManager.default.contentsOfDirectory(atPath: queue.folder).filter { $0.hasSuffix(".backup") }
+    let backups = try FileManager.default.contentsOfDirectory(atPath: queue.folder).filter {
+      $0.hasSuffix(".backup")
+    }
     let backup = try #require(backups.first)
     let old = try JobStore.open(path: "\(queue.folder)/\(backup)", role: .client)
     #expect(backups.count == 1)
@@ -76,7 +78,8 @@ import Testing
     let queue = try TestQueue()
     try queue.enqueue("kept")
     let broken = Migration(
-      number: Migration.latest + 1, name: "broken", sql: "DROP VIEW job_overview; INSERT INTO nowhere VALUES (1);")
+      number: Migration.latest + 1, name: "broken",
+      sql: "DROP VIEW job_overview; INSERT INTO nowhere VALUES (1);")
     let error = storeError {
       _ = try JobStore.open(path: queue.path, role: .daemon, migrations: Migration.all + [broken])
     }
@@ -101,7 +104,8 @@ import Testing
   @Test func whatIsNoDatabaseIsNamed() throws {
     let path = scratch()
     defer { try? FileManager.default.removeItem(atPath: path) }
-    try String(repeating: "shopping list\n", count: 100).write(toFile: path, atomically: true, encoding: .utf8)
+    try String(repeating: "shopping list\n", count: 100).write(
+      toFile: path, atomically: true, encoding: .utf8)
     #expect(storeError { _ = try JobStore.open(path: path, role: .client) } == .notADatabase(path: path))
     let below = storeError { _ = try JobStore.open(path: path + "/queue.sqlite", role: .client) }
     guard case .notAccessible = below else {

@@ -26,7 +26,12 @@ import Testing
     ("seed", plain { $0.settings.seed = -1 }),
     ("seed", plain { $0.settings.seed = .max }),
     ("strength", plain { $0.settings.strength = 0.5 }),
-    ("strength", plain { $0.settings.initImage = "/a.png"; $0.settings.strength = 1.1 }),
+    (
+      "strength",
+      plain {
+        $0.settings.initImage = "/a.png"; $0.settings.strength = 1.1
+      }
+    ),
     ("mask", plain { $0.settings.mask = "/m.png" }),
     ("model", plain { $0.settings.model = "" }),
     ("lora", plain { $0.settings.loras = [LoRAReference(path: "")] }),

@@ -44,7 +44,7 @@ CREATE TABLE batches (
   id          INTEGER PRIMARY KEY AUTOINCREMENT,
   name        TEXT NOT NULL,               -- for people; need not be unique
   key         TEXT UNIQUE,                 -- idempotency key: the same key never makes a second batch
-  fingerprint INTEGER NOT NULL,            -- 64-bit FNV-1a of all requests: is it the same batch again?
+  fingerprint INTEGER,                     -- with a key: 64-bit FNV-1a of all requests, the same every time
   paused      INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
   created_at  INTEGER NOT NULL,
   first_job   INTEGER NOT NULL,            -- its jobs have the ids from first_job
@@ -123,6 +123,8 @@ CREATE INDEX jobs_waiting ON jobs (run_after) WHERE state = 'queued' AND run_aft
 CREATE INDEX jobs_leased ON jobs (lease_expires) WHERE state = 'running';
 CREATE INDEX jobs_by_state ON jobs (state);
 CREATE INDEX jobs_by_batch ON jobs (batch, state);
+-- For retention: what has been over for long.
+CREATE INDEX jobs_over ON jobs (state, finished_at) WHERE finished_at IS NOT NULL;
 
 CREATE TABLE images (
   -- Finished pictures; written together with the job's 'done'.

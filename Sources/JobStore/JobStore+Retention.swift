@@ -1,0 +1,89 @@
+import GRDB
+
+/// Which jobs that are over may go. Nothing ever goes by itself.
+package struct Retention: Sendable, Equatable {
+  /// Only jobs in these states; open ones are never taken.
+  package var states: Set<JobState> = [.done]
+  /// Only jobs that were over before this time.
+  package var finishedBefore: Milliseconds?
+  /// But never the newest so many of each state.
+  package var keepNewest = 0
+
+  package init() {}
+}
+
+/// A job that retention lets go, and what it leaves on disk.
+package struct ExpiredJob: Sendable, Equatable {
+  package var id: Int64
+  /// The files of its images.
+  package var paths: [String]
+}
+
+extension JobStore {
+  /// Removes jobs with their images, progress and events, some at a time, so that nobody waits long.
+  ///
+  /// Files go before rows: when it is interrupted, the next purge finds the rows and goes on. A batch goes
+  /// with its last job, unless it has an idempotency key, which must not be forgotten.
+  /// - Parameters:
+  ///   - atOnce: Jobs in one transaction.
+  ///   - removeFiles: Called for every job before its rows go; what it throws ends the purge and leaves that
+  ///     job and the later ones.
+  /// - Returns: How many jobs went.
+  package func purge(
+    _ retention: Retention, atOnce: Int = 500, removeFiles: (ExpiredJob) throws -> Void
+  ) throws -> Int {
+    var purged = 0
+    for state in retention.states.subtracting([.queued, .running]).sorted(by: { $0.rawValue < $1.rawValue }) {
+      while case let expired = try expired(retention, state, limit: max(1, atOnce)), !expired.isEmpty {
+        for job in expired { try removeFiles(job) }
+        let removed = try write { db, _ in try remove(expired, state, db) }
+        purged += removed
+        // Somebody retried them all meanwhile: they are not ours any more.
+        if removed == 0 { break }
+      }
+    }
+    return purged
+  }
+
+  /// What `purge` would take, the oldest first.
+  package func expired(_ retention: Retention, limit: Int) throws -> [ExpiredJob] {
+    try retention.states.subtracting([.queued, .running]).sorted(by: { $0.rawValue < $1.rawValue })
+      .flatMap { try expired(retention, $0, limit: limit) }
+  }
+
+  private func expired(_ retention: Retention, _ state: JobState, limit: Int) throws -> [ExpiredJob] {
+    try read { db in
+      // The newest ones are found from the other end of the same index.
+      let ids = try Int64.fetchAll(
+        db,
+        sql: """
+          SELECT id FROM jobs INDEXED BY jobs_over
+          WHERE state = ?1 AND finished_at IS NOT NULL AND finished_at < coalesce(?2, 1 << 62)
+            AND id NOT IN (SELECT id FROM jobs INDEXED BY jobs_over
+                           WHERE state = ?1 AND finished_at IS NOT NULL
+                           ORDER BY finished_at DESC, id DESC LIMIT ?3)
+          ORDER BY finished_at, id LIMIT ?4
+          """,
+        arguments: [state.rawValue, retention.finishedBefore, max(0, retention.keepNewest), limit])
+      let images = try db.cachedStatement(sql: "SELECT path FROM images WHERE job = ? ORDER BY number")
+      return try ids.map { ExpiredJob(id: $0, paths: try String.fetchAll(images, arguments: [$0])) }
+    }
+  }
+
+  private func remove(_ expired: [ExpiredJob], _ state: JobState, _ db: Database) throws -> Int {
+    // Numbers, so there is nothing to escape.
+    let ids = expired.map { "\($0.id)" }.joined(separator: ", ")
+    let batches = try Int64.fetchAll(db, sql: "SELECT DISTINCT batch FROM jobs WHERE id IN (\(ids))")
+    try db.execute(
+      sql: "DELETE FROM jobs WHERE id IN (\(ids)) AND state = ?", arguments: [state.rawValue])
+    let removed = db.changesCount
+    for batch in batches {
+      try db.execute(
+        sql: """
+          DELETE FROM batches WHERE id = ?1 AND key IS NULL
+            AND NOT EXISTS (SELECT 1 FROM jobs WHERE batch = ?1)
+          """, arguments: [batch])
+    }
+    return removed
+  }
+}

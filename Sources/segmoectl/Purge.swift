@@ -1,0 +1,127 @@
+import ArgumentParser
+import Foundation
+import JobStore
+
+/// `segmoectl purge`
+struct Purge: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Remove jobs that are over, and their pictures.",
+    discussion: """
+      Needs an age, a number to keep, or both: then only what is older and not among the newest goes. Pictures \
+      are removed only with --files DIR, and only .png files below that folder (symbolic links resolved), \
+      whatever the database says. A batch with an idempotency key is remembered for good.
+      """)
+
+  @OptionGroup var location: Location
+
+  @Option(
+    help: ArgumentHelp("Jobs that have been over for longer than this, e.g. 12h or 30d.", valueName: "pause"))
+  var olderThan: String?
+
+  @Option(help: "Keep the newest so many in each state.")
+  var keep: Int?
+
+  @Option(help: "Jobs in this state (done); may come several times.")
+  var state: [JobState] = []
+
+  @Option(help: ArgumentHelp("Remove their pictures too, below this folder.", valueName: "dir"))
+  var files: String?
+
+  @Flag(help: "Only say what would go.")
+  var dryRun = false
+
+  @OptionGroup var format: Format
+
+  func run() throws {
+    let retention = try retention()
+    let remover = try files.map(FileRemover.init(folder:))
+    let store = try location.open()
+    var pictures = 0
+    let jobs: Int
+    if dryRun {
+      let expired = try store.expired(retention, limit: .max)
+      jobs = expired.count
+      pictures = try expired.flatMap(\.paths).filter { try remover?.mayRemove($0) ?? false }.count
+    } else {
+      jobs = try store.purge(retention) { job in
+        for path in job.paths where try remover?.remove(path) ?? false { pictures += 1 }
+      }
+    }
+    if format.json {
+      print(JSONText.object([("jobs", .integer(jobs)), ("files", .integer(pictures))]).text)
+    } else {
+      print("\(jobs) jobs and \(pictures) pictures \(dryRun ? "would go" : "are gone")")
+    }
+  }
+
+  private func retention() throws -> Retention {
+    guard olderThan != nil || keep != nil else {
+      throw Problem.usage("nothing says what may go: give --older-than, --keep or both")
+    }
+    guard keep ?? 0 >= 0 else { throw Problem.usage("--keep must be 0 or more") }
+    if let open = state.first(where: \.isOpen) {
+      throw Problem.usage("\(open.rawValue) jobs are never purged: cancel them first")
+    }
+    var retention = Retention()
+    if !state.isEmpty { retention.states = Set(state) }
+    if let olderThan {
+      retention.finishedBefore = Date().addingTimeInterval(-(try pause(olderThan))).milliseconds
+    }
+    retention.keepNewest = keep ?? 0
+    return retention
+  }
+}
+
+/// Removes pictures below a folder and nothing else: paths come from the database, which others can write.
+struct FileRemover {
+  private let folder: String
+
+  /// - Throws: `Problem.missing`
+  init(folder: String) throws {
+    guard let real = realPath(absolutePath(folder)) else {
+      throw Problem.missing("\(folder) is not there: --files names the folder of the pictures")
+    }
+    self.folder = real
+  }
+
+  /// - Returns: False when the file is gone already, is no picture, or lies elsewhere.
+  func mayRemove(_ path: String) throws -> Bool {
+    place(of: path) != nil
+  }
+
+  /// Removes a picture, and its batch's folder when it was the last one there.
+  /// - Returns: As `mayRemove`.
+  /// - Throws: `Problem.failed` when it can't be removed.
+  func remove(_ path: String) throws -> Bool {
+    guard let place = place(of: path) else { return false }
+    guard unlink(place) == 0 else {
+      throw Problem.failed(
+        "\(place) can't be removed: \(String(cString: strerror(errno))); check its folder's permissions")
+    }
+    let parent = URL(fileURLWithPath: place).deletingLastPathComponent().path
+    // Fails, as it should, unless the folder is empty.
+    if parent != folder { rmdir(parent) }
+    return true
+  }
+
+  /// Where the file really is, nil when it is not ours to remove.
+  private func place(of path: String) -> String? {
+    let url = URL(fileURLWithPath: path)
+    guard path.hasPrefix("/"), url.pathExtension == "png",
+      let parent = realPath(url.deletingLastPathComponent().path),
+      parent == folder || parent.hasPrefix(folder == "/" ? "/" : folder + "/")
+    else { return nil }
+    let place = parent + "/" + url.lastPathComponent
+    var status = stat()
+    // Not stat: what a symbolic link points to is none of our business.
+    guard lstat(place, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return place
+  }
+}
+
+/// The path without symbolic links, nil when nothing is there.
+private func realPath(_ path: String) -> String? {
+  guard let resolved = realpath(path, nil) else { return nil }
+  defer { free(resolved) }
+  return String(cString: resolved)
+}

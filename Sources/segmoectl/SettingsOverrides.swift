@@ -1,0 +1,68 @@
+import JobStore
+
+/// Settings that were given, on the command line or in a line of JSON.
+struct SettingsOverrides {
+  var model: String?
+  var negativePrompt: String?
+  var width: Int?
+  var height: Int?
+  var steps: Int?
+  var guidance: Double?
+  var scheduler: SchedulerName?
+  var seed: Int64?
+  var count: Int?
+  var precision: RenderPrecision?
+  var loras: [LoRAReference]?
+  var initImage: String?
+  var strength: Double?
+  var mask: String?
+  var memoryBudget: Int64?
+  var priority: Int?
+
+  /// These where given, else `others`.
+  func over(_ others: SettingsOverrides) -> SettingsOverrides {
+    var result = others
+    result.model = model ?? others.model
+    result.negativePrompt = negativePrompt ?? others.negativePrompt
+    result.width = width ?? others.width
+    result.height = height ?? others.height
+    result.steps = steps ?? others.steps
+    result.guidance = guidance ?? others.guidance
+    result.scheduler = scheduler ?? others.scheduler
+    result.seed = seed ?? others.seed
+    result.count = count ?? others.count
+    result.precision = precision ?? others.precision
+    result.loras = loras ?? others.loras
+    result.initImage = initImage ?? others.initImage
+    result.strength = strength ?? others.strength
+    result.mask = mask ?? others.mask
+    result.memoryBudget = memoryBudget ?? others.memoryBudget
+    result.priority = priority ?? others.priority
+    return result
+  }
+
+  /// Complete settings, not validated yet: defaults where nothing was given, paths made absolute, files
+  /// checked to be there.
+  /// - Throws: `Problem`
+  func settings(_ paths: inout PathResolver) throws -> RenderSettings {
+    guard let model else { throw Problem.usage("no model: name one with --model") }
+    var settings = RenderSettings(model: try paths.model(model))
+    settings.negativePrompt = negativePrompt ?? settings.negativePrompt
+    settings.width = width ?? settings.width
+    settings.height = height ?? settings.height
+    settings.steps = steps ?? settings.steps
+    settings.guidance = guidance ?? settings.guidance
+    settings.scheduler = scheduler
+    settings.seed = seed ?? settings.seed
+    settings.count = count ?? settings.count
+    settings.precision = precision ?? settings.precision
+    settings.loras = try (loras ?? []).map {
+      LoRAReference(path: try paths.existing($0.path, "LoRA"), weight: $0.weight)
+    }
+    settings.initImage = try initImage.map { try paths.existing($0, "initial image") }
+    settings.strength = strength ?? (initImage == nil ? nil : 0.8)
+    settings.mask = try mask.map { try paths.existing($0, "mask") }
+    settings.memoryBudget = memoryBudget
+    return settings
+  }
+}
