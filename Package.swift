@@ -90,7 +90,7 @@ let package = Package(
     tests("DiffusionTests", ["Diffusion", "Experts", "Checkpoints", "Tensors", "Images"]),
     tests("MergingTests", ["Merging", "Configuration", "Diffusion", "Checkpoints", "Tensors", "Images"]),
     tests("JobStoreTests", ["JobStore", "Migrations", grdb]),
-    tests("RenderDaemonTests", ["RenderDaemon", "JobStore"]),
+    tests("RenderDaemonTests", ["RenderDaemon", "JobStore", "Checkpoints", "Images", "Diffusion", logging]),
     tests("CommandTests", ["JobStore"]),
   ]
 )

@@ -1,0 +1,95 @@
+import Checkpoints
+import Foundation
+import JobStore
+import Logging
+import RenderDaemon
+import Testing
+
+/// A queue, a folder of models and an output folder of their own, with daemons on them.
+final class DaemonHouse: Sendable {
+  let folder: String
+  let store: JobStore
+
+  var models: String { folder + "/models" }
+  var output: String { folder + "/out" }
+  /// A copy of the golden tiny model, free to be damaged.
+  var model: String { models + "/tiny" }
+
+  private static let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "Goldens").path
+
+  init() throws {
+    folder = NSTemporaryDirectory() + "segmoed-\(UUID().uuidString)"
+    let files = FileManager.default
+    try files.createDirectory(atPath: folder + "/models", withIntermediateDirectories: true)
+    try files.copyItem(atPath: Self.goldens + "/model/base", toPath: folder + "/models/tiny")
+    store = try JobStore.open(path: folder + "/queue.sqlite", role: .client)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+  /// A copy of a golden merge, whole.
+  func addMixture(_ name: String) throws {
+    let files = FileManager.default
+    let target = models + "/" + name
+    try files.copyItem(atPath: Self.goldens + "/model/base", toPath: target)
+    for part in ["unet", "scheduler", "model_index.json"] {
+      try files.removeItem(atPath: target + "/" + part)
+      try files.copyItem(atPath: "\(Self.goldens)/merges/\(name)/\(part)", toPath: target + "/" + part)
+    }
+  }
+
+  func settings(budget: Int = .max, drain: Bool = true) -> DaemonSettings {
+    DaemonSettings(
+      database: store.path, output: output, modelFolders: [models], memoryBudget: budget, threads: 2,
+      worker: "test", drain: drain)
+  }
+
+  func worker(budget: Int = .max, drain: Bool = true) throws -> Worker {
+    var log = Logger(label: "test")
+    log.logLevel = .critical
+    return try Worker(settings(budget: budget, drain: drain), log: log)
+  }
+
+  /// One job that renders small and fast; `change` makes it what the test needs. No second attempt.
+  @discardableResult
+  func enqueue(
+    _ prompt: String = "a red fox", attempts: Int = 1, _ change: (inout RenderSettings) -> Void = { _ in }
+  ) throws -> Int64 {
+    var settings = RenderSettings(model: "tiny")
+    settings.width = 64
+    settings.height = 64
+    settings.steps = 2
+    settings.scheduler = .ddim
+    change(&settings)
+    var request = JobRequest(prompt: prompt, settings: settings)
+    request.maxAttempts = attempts
+    return try store.enqueue(BatchRequest(), requests: [request]).jobs.lowerBound
+  }
+
+  func job(_ id: Int64) throws -> JobRecord { try store.details(job: id).job }
+
+  /// All files below the output folder, relative to it.
+  func files() -> [String] {
+    let names = FileManager.default.enumerator(atPath: output)?.compactMap { $0 as? String } ?? []
+    return names.filter { name in
+      var isFolder: ObjCBool = false
+      return FileManager.default.fileExists(atPath: output + "/" + name, isDirectory: &isFolder)
+        && !isFolder.boolValue
+    }.sorted()
+  }
+
+  /// Renders what is queued: a job that must fail, and after it one that must not, so that the daemon
+  /// is seen to live on.
+  func expectFailure(of id: Int64, _ parts: String..., location: SourceLocation = #_sourceLocation) throws {
+    try worker().run()
+    let failed = try job(id)
+    #expect(failed.state == .failed, "\(failed)", sourceLocation: location)
+    for part in parts {
+      #expect(
+        failed.error?.contains(part) == true, "\(part) is not in: \(failed.error ?? "nil")",
+        sourceLocation: location)
+    }
+    #expect(!files().contains { $0.contains("\(id)-") || $0.contains(".tmp") }, sourceLocation: location)
+  }
+}
