@@ -32,13 +32,14 @@ import Testing
           .write(to: url.appendingPathComponent("tokenizer_config.json"))
       }
       let text = try String(contentsOf: url.appendingPathComponent("merges.txt"), encoding: .utf8)
-      let merges = text.split(separator: "\n").dropFirst().map { $0.replacing(" ", with: "") }
+      let merges = text.split(separator: "\n").dropFirst().map { String($0.filter { $0 != " " }) }
       // CLIP numbers the printable bytes first, then those that need a stand-in.
       let symbols = CLIPVocabulary.byteSymbols()
       let bytes = symbols.filter { $0.value < 0x100 } + symbols.filter { $0.value >= 0x100 }
-      let tokens = bytes.map(String.init) + bytes.map { "\($0)</w>" } + merges + ["<|startoftext|>", "<|endoftext|>"]
+      let tokens: [String] =
+        bytes.map { String($0) } + bytes.map { "\($0)</w>" } + merges + ["<|startoftext|>", "<|endoftext|>"]
       try #require(tokens.count == 49408)
-      let vocabulary = Dictionary(uniqueKeysWithValues: tokens.enumerated().map { ($1, $0) })
+      let vocabulary = [String: Int](uniqueKeysWithValues: tokens.enumerated().map { ($0.element, $0.offset) })
       try JSONEncoder().encode(vocabulary).write(to: url.appendingPathComponent("vocab.json"))
     }
 
@@ -68,7 +69,8 @@ import Testing
   }
 
   @Test(arguments: ["base", "wide"]) func bothLayoutsAgreeOnTheCutVocabulary(model: String) throws {
-    let folder = try ComponentFolder(path: Self.goldens.appendingPathComponent("model/\(model)/tokenizer").path)
+    let folder = try ComponentFolder(
+      path: Self.goldens.appendingPathComponent("model/\(model)/tokenizer").path)
     #expect(folder.has("tokenizer.json") == (model == "wide"))
     try expectGoldens("tokens-cut.json", of: CLIPTokenizer(folder: folder), atLeast: 60)
   }
@@ -76,12 +78,15 @@ import Testing
   /// Ids by the genuine tokenizer under the same files, for what the goldens' files do not hold.
   @Test func addedTokensKeepTheirOptions() throws {
     func token(_ content: String, _ options: [String: Bool] = [:]) -> [String: Any] {
-      let plain = ["lstrip": false, "rstrip": false, "normalized": false, "single_word": false, "special": true]
+      let plain = [
+        "lstrip": false, "rstrip": false, "normalized": false, "single_word": false, "special": true,
+      ]
       return (plain.merging(options) { $1 } as [String: Any]).merging(["content": content]) { $1 }
     }
     let config: [String: Any] = [
       "added_tokens_decoder": [
-        "0": token("!"), "49406": token("<|startoftext|>", ["normalized": true]), "49407": token("<|endoftext|>"),
+        "0": token("!"), "49406": token("<|startoftext|>", ["normalized": true]),
+        "49407": token("<|endoftext|>"),
         "49408": token("<Cat-Toy>", ["lstrip": true, "special": false, "normalized": true]),
         "49409": token("<dog>", ["lstrip": true, "rstrip": true]),
         "49410": token("fox", ["single_word": true, "special": false, "normalized": true]),
@@ -115,7 +120,10 @@ import Testing
       ("merges.txt", "#version: 0.2\ni n\nth\n"), ("merges.txt", "no where\n"), ("vocab.json", "[]"),
       ("vocab.json", #"{"a": -1}"#), ("vocab.json", #"{"a": 1.5}"#), ("vocab.json", "{"),
       ("tokenizer_config.json", #"{"pad_token": 3, "added_tokens_decoder": {}}"#),
-      ("tokenizer_config.json", #"{"pad_token": "<none>", "added_tokens_decoder": {}, "model_max_length": 1}"#),
+      (
+        "tokenizer_config.json",
+        #"{"pad_token": "<none>", "added_tokens_decoder": {}, "model_max_length": 1}"#
+      ),
     ]
     for damage in damages {
       let file = folder.url.appendingPathComponent(damage.file)

@@ -64,8 +64,9 @@ struct AdapterLayer: Sendable {
     let up = try matrix(.up)
     if has(.mid) {
       // up [out, p], mid [p, q, h, w], down [q, in]
-      let down = try expanded(core: .mid, by: matrix(.down), target: target)
-      return (.lowRank(try pair(up, down, target: target)), down.shape[0])
+      let factor = try matrix(.down)
+      let down = try expanded(core: .mid, by: factor, target: target)
+      return (.lowRank(try pair(up, down, target: target)), factor.shape[0])
     }
     let down = try matrix(.down)
     return (.lowRank(try pair(up, down, target: target)), down.shape[0])

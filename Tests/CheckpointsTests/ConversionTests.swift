@@ -1,0 +1,96 @@
+import CKernels
+import Foundation
+import Testing
+
+@testable import Checkpoints
+
+@Suite struct ConversionTests {
+  private func widened(
+    _ source: [UInt16], _ convert: (UnsafePointer<UInt16>?, UnsafeMutablePointer<Float>?, Int) -> Void
+  ) -> [UInt32] {
+    var result = [Float](repeating: 0, count: source.count)
+    convert(source, &result, source.count)
+    return result.map(\.bitPattern)
+  }
+
+  private func narrowed(
+    _ source: [Float], _ convert: (UnsafePointer<Float>?, UnsafeMutablePointer<UInt16>?, Int) -> Void
+  ) -> [UInt16] {
+    var result = [UInt16](repeating: 0, count: source.count)
+    convert(source, &result, source.count)
+    return result
+  }
+
+  @Test func everyHalfWidensLikeItsReference() {
+    let all = (0...UInt16.max).map { $0 }
+    let scalar = widened(all, segmoe_f16_to_f32_scalar)
+    #expect(widened(all, segmoe_f16_to_f32) == scalar)
+    #expect(widened(all, segmoe_bf16_to_f32) == widened(all, segmoe_bf16_to_f32_scalar))
+    // And the reference like Swift's own type; NaNs only as NaNs.
+    for (bits, wide) in zip(all, scalar) {
+      let value = Float(Float16(bitPattern: bits))
+      #expect(value.isNaN ? Float(bitPattern: wide).isNaN : wide == value.bitPattern)
+    }
+  }
+
+  @Test func narrowingRoundsToNearestEven() {
+    var generator = SeededGenerator(state: 7)
+    var values = (0..<200_003).map { _ in
+      Float(bitPattern: UInt32.random(in: 0...UInt32.max, using: &generator))
+    }
+    // Ties and borders: between halves, the largest, subnormals, zeros, infinities.
+    for bits in stride(from: UInt16(0), to: 0x7c00, by: 7) {
+      let (low, high) = (Float(Float16(bitPattern: bits)), Float(Float16(bitPattern: bits + 1)))
+      let middle = low + (high - low) / 2
+      values += [low, middle, -middle, middle.nextUp, middle.nextDown]
+    }
+    values += [
+      65504, 65519.996, 65520, 1e30, .infinity, -.infinity, .nan, -0.0, 0x1p-25, 0x1.8p-25,
+      .leastNonzeroMagnitude,
+    ]
+    let halves = narrowed(values, segmoe_f32_to_f16)
+    #expect(halves == narrowed(values, segmoe_f32_to_f16_scalar))
+    for (value, half) in zip(values, halves) {
+      #expect(value.isNaN ? Float16(bitPattern: half).isNaN : half == Float16(value).bitPattern, "\(value)")
+    }
+    let brains = narrowed(values, segmoe_f32_to_bf16)
+    #expect(brains == narrowed(values, segmoe_f32_to_bf16_scalar))
+    for (value, brain) in zip(values, brains) {
+      let back = Float(bitPattern: UInt32(brain) << 16)
+      #expect(value.isNaN == back.isNaN)
+    }
+    let ties: [UInt32] = [0x3f80_8000, 0x3f81_8000, 0x3f80_8001, 0x7f7f_8000, 0x7f80_0001]
+    #expect(
+      narrowed(ties.map(Float.init(bitPattern:)), segmoe_f32_to_bf16) == [
+        0x3f80, 0x3f82, 0x3f81, 0x7f80, 0x7fc0,
+      ])
+  }
+
+  @Test func sha256KnowsItsVectors() {
+    func hash(_ pieces: [[UInt8]]) -> String {
+      var digest = Digest()
+      for piece in pieces { digest.add(piece) }
+      return digest.hexadecimal()
+    }
+    // FIPS 180-4 and NIST's long message.
+    #expect(hash([]) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    #expect(hash([Array("abc".utf8)]) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    let two = Array("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq".utf8)
+    #expect(hash([two]) == "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1")
+    let million = [UInt8](repeating: UInt8(ascii: "a"), count: 1_000_000)
+    let expected = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
+    #expect(hash([million]) == expected)
+    #expect(
+      hash([Array(million[..<1]), Array(million[1..<64]), Array(million[64..<700]), Array(million[700...])])
+        == expected)
+  }
+
+  @Test func sha256BlocksAgreeWithTheirReference() {
+    let bytes = (0..<6400).map { UInt8(truncatingIfNeeded: $0 * 31 + $0 / 7) }
+    var fast: [UInt32] = [1, 2, 3, 4, 5, 6, 7, 8]
+    var scalar = fast
+    segmoe_sha256_blocks(&fast, bytes, 100)
+    segmoe_sha256_blocks_scalar(&scalar, bytes, 100)
+    #expect(fast == scalar)
+  }
+}
