@@ -3,9 +3,8 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-# One set of flags for demo, tests and installation, so that nothing is compiled twice; tests look
-# inside modules, which -enable-testing allows.
-export SWIFT_BUILD ?= -c release -Xswiftc -enable-testing
+# One set of flags for demo, tests and installation, so that nothing is compiled twice.
+export SWIFT_BUILD ?= -c release
 
 SOURCES := Sources Tests migrations Package.swift
 PROGRAMS := segmoe segmoed segmoectl

@@ -2,9 +2,10 @@
 import PackageDescription
 
 /// Our own targets treat every warning as an error; dependencies are not ours to judge.
+/// Tests of numbers run in release mode and may look inside modules, hence -enable-testing there too.
 let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
-  .unsafeFlags(["-warnings-as-errors"]),
+  .unsafeFlags(["-warnings-as-errors", "-enable-testing"]),
 ]
 
 /// C kernels: optimized in every configuration (an unoptimized kernel is tens of times slower),

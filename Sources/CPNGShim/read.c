@@ -22,6 +22,19 @@ static void take(png_structp png, png_bytep out, size_t length) {
   reader->position += length;
 }
 
+/// Whether every chunk up to the last lies within the data. libpng takes and clears memory of the
+/// length that a chunk claims, up to 2 GiB, before it looks whether there are so many bytes.
+static int is_whole(const uint8_t *bytes, size_t count) {
+  size_t position = 8;
+  while (count - position >= 12) {
+    uint32_t length = png_get_uint_32(bytes + position);
+    if (length > count - position - 12) return 0;
+    if (memcmp(bytes + position + 4, "IEND", 4) == 0) return 1;
+    position += (size_t)length + 12;
+  }
+  return 0;
+}
+
 png_shim_result png_shim_open(
     const uint8_t *bytes, size_t count, png_shim_limits limits, png_shim_reader **result) {
   png_shim_reader *reader = calloc(1, sizeof *reader);
@@ -31,6 +44,10 @@ png_shim_result png_shim_open(
   reader->count = count;
   if (count < 8 || png_sig_cmp(bytes, 0, 8) != 0) {
     snprintf(reader->message, sizeof reader->message, "it does not begin with the PNG signature");
+    return png_shim_damaged;
+  }
+  if (!is_whole(bytes, count)) {
+    snprintf(reader->message, sizeof reader->message, "the data ends too early");
     return png_shim_damaged;
   }
   reader->png = png_create_read_struct(

@@ -13,6 +13,10 @@ package struct YAMLDocument: Sendable, Equatable {
     if let offset = YAMLDocument.firstNonUTF8(bytes) {
       throw .notUTF8(YAMLDocument.position(of: offset, in: bytes, file: file))
     }
+    if let offset = YAMLDocument.oneTagTooMany(bytes) {
+      let position = YAMLDocument.position(of: offset, in: bytes, file: file)
+      throw .syntax(position, problem: "more than \(YAMLDocument.mostTags) %TAG lines")
+    }
     var composer = YAMLComposer(file: file, limits: limits)
     try YAMLEvents.parse(bytes, file: file) { event throws(YAMLError) in try composer.take(event) }
     root = try composer.finish()
@@ -51,6 +55,22 @@ package struct YAMLDocument: Sendable, Equatable {
     var offset = 0
     while case .scalarValue(let scalar) = decoder.decode(&iterator) { offset += UTF8.width(scalar) }
     return offset
+  }
+
+  /// libyaml compares each `%TAG` line with all before it, so a file of nothing else takes a minute.
+  private static let mostTags = 16
+
+  private static func oneTagTooMany(_ bytes: [UInt8]) -> Int? {
+    // The last bytes of what libyaml takes for a line break, and of a byte order mark.
+    let breaks: [UInt8] = [0x0A, 0x0D, 0x85, 0xA8, 0xA9, 0xBF]
+    var count = 0
+    for offset in bytes.indices where bytes[offset] == UInt8(ascii: "%") {
+      guard bytes[offset...].starts(with: "%TAG".utf8) else { continue }
+      guard offset == 0 || breaks.contains(bytes[offset - 1]) else { continue }
+      count += 1
+      if count > mostTags { return offset }
+    }
+    return nil
   }
 
   private static func read(_ path: String, limit: Int) throws(YAMLError) -> [UInt8] {

@@ -8,7 +8,7 @@ struct MergeSource: Sendable {
   let shape: UNetConfiguration
   /// The UNet's tensors, LoRAs applied.
   let weights: Weights
-  private let patches: ModelPatches
+  private let loras: [LoRASetting]
 
   /// - Throws: what reading the model or a LoRA throws, `MergeError.unsupported` for a source that
   ///   is itself a mixture.
@@ -18,15 +18,12 @@ struct MergeSource: Sendable {
     guard shape.mixture == nil else {
       throw MergeError.unsupported(what: "a source that is a mixture already (\(source.written))")
     }
-    let unet = try folder.weights(for: "unet")
-    patches = try ModelPatches(
-      loras: loras.map { (path: $0.source.path, weight: Float($0.weight)) }, unet: unet,
-      textEncoder: folder.weights(for: "text_encoder"))
-    weights = unet.patched(patches.unet)
+    self.loras = loras.map { LoRASetting(path: $0.source.path, weight: Float($0.weight)) }
+    weights = try ModelWeights(folder, loras: self.loras).unet
   }
 
   /// The whole model, loaded for rendering.
   func model() throws -> DiffusionModel {
-    try DiffusionModel(folder: folder, cache: ExpertCache(budget: 0), patches: patches)
+    try DiffusionModel(folder: folder, cache: ExpertCache(budget: 0), loras: loras)
   }
 }

@@ -126,7 +126,7 @@ struct MergedFolder {
       switch self {
       case .stored(let tensor, let name):
         // LoRA makes numbers that half precision would round: those are kept whole.
-        .init(name: name, type: tensor.isPatched ? .float32 : tensor.type, shape: tensor.shape)
+        .init(name: name, type: tensor.patches.isEmpty ? tensor.type : .float32, shape: tensor.shape)
       case .gate(let tensor, let name): .init(name: name, type: .float32, shape: tensor.shape)
       }
     }
@@ -151,12 +151,12 @@ struct MergedFolder {
 
   private func writeUNet(to path: String, report: (MergeProgress) throws -> Void) throws {
     let parts = try parts()
-    let writer = try SafetensorsWriter(path: path, tensors: parts.map(\.declaration))
+    let writer = try SafetensorsWriter(path: path, tensors: parts.map(\.declaration), metadata: ["format": "pt"])
     for (index, part) in parts.enumerated() {
       try report(.writing(done: index, total: parts.count))
       switch part {
-      case .stored(let tensor, let name): try writer.append(tensor, as: name)
-      case .gate(let tensor, let name): try writer.append(tensor, as: name)
+      case .stored(let tensor, let name): try writer.append(tensor, name: name)
+      case .gate(let tensor, let name): try writer.append(tensor, name: name)
       }
     }
     try writer.finish()

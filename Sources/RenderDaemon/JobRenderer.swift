@@ -36,7 +36,8 @@ struct JobRenderer {
   func render(_ claimed: ClaimedJob, pool: inout ModelPool) throws -> Outcome {
     let settings = claimed.request.settings
     try refuseUnsupported(settings)
-    let model = try pool.model(named: settings.model) {
+    let loras = settings.loras.map { LoRASetting(path: $0.path, weight: Float($0.weight)) }
+    let model = try pool.model(named: settings.model, loras: loras) {
       try report(claimed, index: 0, .loading, step: 0, steps: settings.steps)
     }
     try store.register(record(of: model, named: settings.model), loaded: true)
@@ -126,7 +127,6 @@ struct JobRenderer {
     guard settings.precision == .f32 else {
       throw DaemonError.unsupported(setting: "precision", value: settings.precision.rawValue)
     }
-    if let lora = settings.loras.first { throw DaemonError.unsupported(setting: "lora", value: lora.path) }
     if let image = settings.initImage { throw DaemonError.unsupported(setting: "init-image", value: image) }
     if let mask = settings.mask { throw DaemonError.unsupported(setting: "mask", value: mask) }
     if let budget = settings.memoryBudget {

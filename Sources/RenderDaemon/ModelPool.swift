@@ -8,6 +8,8 @@ import Experts
 package struct ModelPool {
   /// A loaded model and the file sizes and times that it was loaded from.
   private struct Entry {
+    let path: String
+    let loras: [LoRASetting]
     let model: DiffusionModel
     let stamp: FolderStamp
   }
@@ -15,8 +17,8 @@ package struct ModelPool {
   private let locator: ModelLocator
   private let cache: ExpertCache
   private let capacity: Int
-  /// By real path; the most recently used last.
-  private var entries: [(path: String, entry: Entry)] = []
+  /// The most recently used last.
+  private var entries: [Entry] = []
 
   /// - Parameter capacity: how many models to keep loaded.
   package init(locator: ModelLocator, cache: ExpertCache, capacity: Int = 2) {
@@ -26,25 +28,28 @@ package struct ModelPool {
   }
 
   /// The model that a job names, loaded if it isn't or if its files have changed since.
-  /// - Parameter willLoad: called before a load, which takes seconds.
+  /// - Parameters:
+  ///   - loras: fused into it; the same model with other LoRAs is loaded beside it.
+  ///   - willLoad: called before a load, which takes seconds.
   /// - Throws: `DaemonError`, `CheckpointError`, `DiffusionError`.
-  package mutating func model(named name: String, willLoad: () throws -> Void) throws -> DiffusionModel {
+  package mutating func model(
+    named name: String, loras: [LoRASetting] = [], willLoad: () throws -> Void
+  ) throws -> DiffusionModel {
     let path = try locator.path(of: name)
-    let stamp = FolderStamp(path)
-    if let index = entries.firstIndex(where: { $0.path == path }) {
+    let loras = try loras.map { LoRASetting(path: try locator.path(of: $0.path), weight: $0.weight) }
+    let stamp = FolderStamp([path] + loras.map(\.path))
+    if let index = entries.firstIndex(where: { $0.path == path && $0.loras == loras }) {
       let found = entries.remove(at: index)
-      if found.entry.stamp == stamp {
+      if found.stamp == stamp {
         entries.append(found)
-        return found.entry.model
+        return found.model
       }
-      cache.removeAll(model: found.entry.model.digest)
+      cache.removeAll(model: found.model.digest)
     }
     try willLoad()
-    while entries.count >= capacity {
-      cache.removeAll(model: entries.removeFirst().entry.model.digest)
-    }
-    let model = try DiffusionModel(folder: ModelFolder(path: path), cache: cache)
-    entries.append((path, Entry(model: model, stamp: stamp)))
+    while entries.count >= capacity { cache.removeAll(model: entries.removeFirst().model.digest) }
+    let model = try DiffusionModel(folder: ModelFolder(path: path), cache: cache, loras: loras)
+    entries.append(Entry(path: path, loras: loras, model: model, stamp: stamp))
     return model
   }
 }

@@ -46,10 +46,8 @@ struct EngineOptions: ParsableArguments {
       throw Problem.missing("model \(path) is not there; give the path of a model folder")
     }
     let folder = try ModelFolder(path: path)
-    let patches = try ModelPatches(
-      loras: lora.map { (path: $0.path, weight: $0.weight) }, unet: folder.weights(for: "unet"),
-      textEncoder: folder.weights(for: "text_encoder"))
-    return try DiffusionModel(folder: folder, cache: cache, patches: patches)
+    return try DiffusionModel(
+      folder: folder, cache: cache, loras: lora.map { LoRASetting(path: $0.path, weight: $0.weight) })
   }
 }
 

@@ -1,6 +1,5 @@
-import Testing
-
 import Configuration
+import Testing
 
 /// Small files that would unfold to much: an error each time, and no time or memory spent.
 @Suite struct YAMLBombTests {
@@ -52,6 +51,15 @@ import Configuration
     #expect(throws: YAMLError.tooManyBytes(file: "f.yaml", bytes: text.utf8.count, limit: 1 << 20)) {
       try parse(text)
     }
+  }
+
+  @Test func tagBombsAreStopped() throws {
+    let tags = (0..<60_000).map { "%TAG !\($0)! x\n" }.joined()
+    #expect(throws: YAMLError.syntax(at(17, 1), problem: "more than 16 %TAG lines")) {
+      try parse(tags + "--- a")
+    }
+    let text = String(repeating: " %TAG", count: 20)
+    #expect(try parse("a: x\(text)").mapping("root", keys: ["a"]).string("a") == "x\(text)")
   }
 
   @Test func mutatedFilesGiveADocumentOrAnErrorWithAPlace() {

@@ -1,7 +1,6 @@
+import Configuration
 import Foundation
 import Testing
-
-import Configuration
 
 /// Parses as "f.yaml".
 func parse(_ text: String, limits: YAMLLimits = YAMLLimits()) throws(YAMLError) -> YAMLNode {

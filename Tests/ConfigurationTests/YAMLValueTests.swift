@@ -1,6 +1,5 @@
-import Testing
-
 import Configuration
+import Testing
 
 @Suite struct YAMLValueTests {
   @Test(arguments: [

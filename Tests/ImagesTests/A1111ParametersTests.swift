@@ -1,6 +1,5 @@
-import Testing
-
 import Images
+import Testing
 
 @Suite struct A1111ParametersTests {
   func parameters(_ prompt: String, negative: String = "") -> A1111Parameters {

@@ -1,6 +1,5 @@
-import Testing
-
 import Images
+import Testing
 
 @Suite struct ContactSheetTests {
   func square(_ side: Int, _ level: UInt8) throws -> RGBImage {

@@ -1,6 +1,5 @@
-import Testing
-
 import Images
+import Testing
 
 /// Files that were made to hurt: an error each time, never a crash, never much memory.
 @Suite struct HostilePNGTests {
@@ -36,6 +35,19 @@ import Images
     ).texts
     #expect(texts.count <= 20)
     #expect(!texts.contains { $0.text.utf8.count > 10_000 })
+  }
+
+  @Test func aChunkThatClaimsMoreThanThereIsCostsNoMemory() throws {
+    let file = try PNGFile.encode(gradient(4, 4))
+    // Behind the header: 2 GiB of text, of which four bytes are there. libpng alone would take it all.
+    let claim = PNGBuilder.big(0x7FFF_FFF0) + Array("tEXtk".utf8) + [0, 0x41, 0x42]
+    let bytes = Array(file.prefix(33)) + claim + file.dropFirst(33)
+    let started = ContinuousClock.now
+    #expect(throws: ImageError.damaged(name: "PNG", reason: "the data ends too early")) {
+      for _ in 0..<20 { _ = try? PNGFile.decode(bytes) }
+      return try PNGFile.decode(bytes)
+    }
+    #expect(ContinuousClock.now - started < .seconds(1))
   }
 
   @Test func everyTruncationIsAnError() throws {

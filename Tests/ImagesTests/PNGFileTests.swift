@@ -1,7 +1,6 @@
 import Foundation
-import Testing
-
 import Images
+import Testing
 
 func gradient(_ width: Int, _ height: Int) throws -> RGBImage {
   var pixels = [UInt8]()

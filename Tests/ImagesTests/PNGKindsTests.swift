@@ -1,6 +1,5 @@
-import Testing
-
 import Images
+import Testing
 
 /// Every kind of PNG, made without libpng, against what PIL's convert("RGB") gives.
 @Suite struct PNGKindsTests {

@@ -1,8 +1,7 @@
 import Configuration
 import Foundation
-import Testing
-
 import Merging
+import Testing
 
 /// A folder with sources that recipes can name.
 final class RecipeFolder {

@@ -248,20 +248,3 @@ extension ConfigObject {
     throw error(key, "\(value) is not supported")
   }
 }
-
-extension JSONValue: CustomStringConvertible {
-  /// The value as JSON, on one line, keys sorted.
-  package var description: String {
-    switch self {
-    case .null: "null"
-    case .bool(let value): value ? "true" : "false"
-    case .integer(let value): "\(value)"
-    case .number(let value): "\(value)"
-    case .string(let value): "\"\(value)\""
-    case .array(let values): "[" + values.map(\.description).joined(separator: ", ") + "]"
-    case .object(let values):
-      "{" + values.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ")
-        + "}"
-    }
-  }
-}

@@ -1,45 +1,47 @@
 import CKernels
-import Foundation
+import Glibc
 import Tensors
 
-/// Writes a safetensors file tensor by tensor, without ever holding more than a piece of one: the
-/// header is laid out from the declarations, then the data are appended in the same order.
+/// Writes a safetensors file as a stream: every tensor is declared first, then the data follow in the
+/// order of declaration, in pieces of any size. The file appears under its name only when it is whole and
+/// on the disk; until then a hidden temporary file beside it holds what is there.
 ///
-/// The file appears under its name when `finish` has synced it, whole or not at all.
+/// One writer belongs to one thread. A writer that is dropped before `finish` leaves nothing behind.
 package final class SafetensorsWriter {
-  /// A tensor that will be written.
+  /// A tensor to come.
   package struct Declaration: Sendable {
-    package let name: String
-    package let type: StoredType
-    package let shape: [Int]
+    package var name: String
+    package var type: StoredType
+    package var shape: [Int]
 
+    /// A tensor of that name, element type and shape.
     package init(name: String, type: StoredType, shape: [Int]) {
       self.name = name
       self.type = type
       self.shape = shape
     }
-
-    var byteCount: Int { shape.reduce(1, *) * type.bitCount / 8 }
   }
 
-  private let path: String
+  /// The path the file gets in the end.
+  package let path: String
   private let temporary: String
-  private let declarations: [Declaration]
   private var descriptor: Int32
-  private var next = 0
+  private let plan: [(declaration: Declaration, byteCount: Int)]
+  private var current = 0
+  private var written = 0
 
-  /// Creates the temporary file and writes the header.
-  /// - Throws: `CheckpointError.unwritable`.
-  package init(path: String, tensors: [Declaration], metadata: [String: String] = ["format": "pt"]) throws {
+  /// Begins a file with the given tensors. Metadata always hold `format: pt`, as Python's readers expect.
+  /// Errors: `wrongOrder` for a shape that overflows or a name that comes twice; `unwritable`.
+  package init(path: String, tensors: [Declaration], metadata: [String: String] = [:]) throws {
     self.path = path
-    temporary = path + ".partial-\(getpid())"
-    declarations = tensors
+    plan = try tensors.map { ($0, try Self.byteCount(of: $0, path: path)) }
+    let header = try Self.header(plan, metadata: metadata, path: path)
+    let split = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+    temporary = "\(path[..<split]).\(path[split...]).\(getpid())-\(UInt32.random(in: 0 ... .max)).part"
     descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw Self.failure(path) }
-    var header = Self.header(tensors, metadata)
-    var size = UInt64(header.count).littleEndian
-    try withUnsafeBytes(of: &size) { try write($0) }
-    try header.withUnsafeMutableBytes { try write(UnsafeRawBufferPointer($0)) }
+    guard descriptor >= 0 else { throw Self.systemError(path) }
+    try write(header)
+    passEmptyTensors()
   }
 
   deinit {
@@ -48,93 +50,186 @@ package final class SafetensorsWriter {
     unlink(temporary)
   }
 
-  /// Appends the next declared tensor as it lies in another file, or converted to 32-bit floats if
-  /// patches change it.
-  /// - Throws: `CheckpointError` from reading, `.wrongOrder` if it is not the next or of another type,
-  ///   `.unwritable`.
-  package func append(_ tensor: StoredTensor, as name: String) throws {
-    if !tensor.isPatched {
-      try expect(name, tensor.type, tensor.shape)
-      let piece = min(tensor.byteCount, 4 << 20)
-      try withUnsafeTemporaryAllocation(byteCount: max(piece, 1), alignment: 8) { buffer in
-        for start in stride(from: 0, to: tensor.byteCount, by: max(piece, 1)) {
-          let end = min(start + piece, tensor.byteCount)
+  /// Appends the whole of the next tensor, which must be the one named. Floats are converted to the
+  /// declared type (F32, F16, BF16; rounded to nearest even). Errors: `wrongOrder`, `unwritable`.
+  package func append(_ tensor: Tensor, name: String) throws {
+    try expect(name)
+    guard tensor.shape == plan[current].declaration.shape else {
+      throw wrong(name, "has shape \(tensor.shape), declared was \(plan[current].declaration.shape)")
+    }
+    try tensor.withUnsafe { try append($0, name: name) }
+  }
+
+  /// Appends more elements of the tensor that is under way or next. Errors: as of `append(_:name:)`.
+  package func append(_ values: UnsafeBufferPointer<Float>, name: String) throws {
+    try expect(name)
+    let type = plan[current].declaration.type
+    switch type {
+    case .float32: try append(UnsafeRawBufferPointer(values), to: name)
+    case .float16: try appendHalves(values, to: name, segmoe_f32_to_f16)
+    case .bfloat16: try appendHalves(values, to: name, segmoe_f32_to_bf16)
+    default: throw wrong(name, "floats cannot be stored as \(type.rawValue)")
+    }
+  }
+
+  /// Appends a stored tensor, which must be the next one whole: its bytes as they are if type and
+  /// contents allow it, else converted; a megabyte at a time. Errors: those of reading and appending.
+  package func append(_ stored: StoredTensor, name: String) throws {
+    try expect(name)
+    let declaration = plan[current].declaration
+    guard stored.shape == declaration.shape else {
+      throw wrong(name, "has shape \(stored.shape), declared was \(declaration.shape)")
+    }
+    let chunk = 1 << 20
+    if stored.type == declaration.type, stored.isRaw {
+      try withUnsafeTemporaryAllocation(byteCount: chunk, alignment: 64) { buffer in
+        for start in stride(from: 0, to: stored.byteCount, by: chunk) {
+          let end = min(start + chunk, stored.byteCount)
           let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(end - start)])
-          try tensor.readBytes(into: part, range: start..<end)
-          try write(UnsafeRawBufferPointer(part))
+          try stored.readBytes(into: part, range: start..<end)
+          try append(UnsafeRawBufferPointer(part), to: name)
         }
       }
+    } else if stored.isTransposed {
+      try append(stored.read(), name: name)
     } else {
-      try append(tensor.read(), as: name)
+      let count = stored.count
+      try withUnsafeTemporaryAllocation(of: Float.self, capacity: chunk / 4) { buffer in
+        for start in stride(from: 0, to: count, by: chunk / 4) {
+          let end = min(start + chunk / 4, count)
+          let part = UnsafeMutableBufferPointer(rebasing: buffer[..<(end - start)])
+          try stored.read(into: part, elements: start..<end)
+          try append(UnsafeBufferPointer(part), name: name)
+        }
+      }
     }
   }
 
-  /// Appends the next declared tensor, which must be declared as 32-bit floats.
-  /// - Throws: `CheckpointError.wrongOrder`, `.unwritable`.
-  package func append(_ tensor: Tensor, as name: String) throws {
-    try expect(name, .float32, tensor.shape)
-    try tensor.withUnsafe { try write(UnsafeRawBufferPointer($0)) }
-  }
-
-  /// Syncs the file and gives it its name.
-  /// - Throws: `CheckpointError.wrongOrder` if tensors are missing, `.unwritable`.
+  /// Puts the file under its name, once it is whole and on the disk. Errors: `wrongOrder` if tensors are
+  /// missing, `unwritable`.
   package func finish() throws {
-    guard next == declarations.count else {
-      throw CheckpointError.wrongOrder(
-        path: path, name: declarations[next].name, reason: "declared but never written")
+    guard current == plan.count else {
+      throw wrong(plan[current].declaration.name, "was declared, but its data did not come")
     }
-    guard fsync(descriptor) == 0 else { throw Self.failure(path) }
-    close(descriptor)
+    guard fsync(descriptor) == 0 else { throw Self.systemError(path) }
+    let closing = descriptor
     descriptor = -1
-    guard rename(temporary, path) == 0 else {
-      let error = Self.failure(path)
+    guard close(closing) == 0, rename(temporary, path) == 0 else {
+      let error = Self.systemError(path)
       unlink(temporary)
       throw error
     }
+    // The name is on the disk only with its folder.
+    let folder = open(
+      path.lastIndex(of: "/").map { String(path[...$0]) } ?? ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if folder >= 0 {
+      fsync(folder)
+      close(folder)
+    }
+  }
+}
+
+// MARK: - Bytes
+
+extension SafetensorsWriter {
+  private func wrong(_ name: String, _ reason: String) -> CheckpointError {
+    .wrongOrder(path: path, name: name, reason: reason)
   }
 
-  private func expect(_ name: String, _ type: StoredType, _ shape: [Int]) throws {
-    guard next < declarations.count, declarations[next].name == name else {
-      throw CheckpointError.wrongOrder(path: path, name: name, reason: "not the next that was declared")
-    }
-    guard declarations[next].type == type, declarations[next].shape == shape else {
-      throw CheckpointError.wrongOrder(
-        path: path, name: name, reason: "\(type.rawValue) \(shape) is not what was declared")
-    }
-    next += 1
+  private static func systemError(_ path: String) -> CheckpointError {
+    .unwritable(path: path, reason: String(cString: strerror(errno)))
   }
+
+  private func expect(_ name: String) throws {
+    guard current < plan.count else { throw wrong(name, "all declared tensors are complete") }
+    let next = plan[current].declaration.name
+    guard next == name else { throw wrong(name, "'\(next)' is next") }
+  }
+
+  private func appendHalves(
+    _ values: UnsafeBufferPointer<Float>, to name: String,
+    _ convert: (UnsafePointer<Float>?, UnsafeMutablePointer<UInt16>?, Int) -> Void
+  ) throws {
+    let chunk = 1 << 15
+    try withUnsafeTemporaryAllocation(of: UInt16.self, capacity: chunk) { halves in
+      for start in stride(from: 0, to: values.count, by: chunk) {
+        let part = UnsafeBufferPointer(rebasing: values[start..<min(start + chunk, values.count)])
+        convert(part.baseAddress, halves.baseAddress, part.count)
+        try append(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: halves[..<part.count])), to: name)
+      }
+    }
+  }
+
+  private func append(_ bytes: UnsafeRawBufferPointer, to name: String) throws {
+    guard bytes.count <= plan[current].byteCount - written else {
+      throw wrong(name, "gets more data than its \(plan[current].byteCount) bytes")
+    }
+    try write(bytes)
+    written += bytes.count
+    if written == plan[current].byteCount {
+      current += 1
+      written = 0
+      passEmptyTensors()
+    }
+  }
+
+  /// Tensors without elements need no data.
+  private func passEmptyTensors() {
+    while current < plan.count, plan[current].byteCount == 0 { current += 1 }
+  }
+
+  private func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
 
   private func write(_ bytes: UnsafeRawBufferPointer) throws {
     var rest = bytes
     while !rest.isEmpty {
-      let count = Foundation.write(descriptor, rest.baseAddress, rest.count)
+      let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
       if count < 0 {
         if errno == EINTR { continue }
-        throw Self.failure(path)
+        throw Self.systemError(path)
       }
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
   }
+}
 
-  private static func failure(_ path: String) -> CheckpointError {
-    .unwritable(path: path, reason: String(cString: strerror(errno)))
+// MARK: - Header
+
+extension SafetensorsWriter {
+  private static func byteCount(of tensor: Declaration, path: String) throws -> Int {
+    var bits = tensor.type.bitCount
+    for length in tensor.shape {
+      let (product, overflow) = bits.multipliedReportingOverflow(by: length)
+      guard length >= 0, !overflow else {
+        throw CheckpointError.wrongOrder(
+          path: path, name: tensor.name, reason: "impossible shape \(tensor.shape)")
+      }
+      bits = product
+    }
+    return bits / 8
   }
 
-  /// The header as JSON, padded with spaces so that data start at a multiple of 8.
-  private static func header(_ tensors: [Declaration], _ metadata: [String: String]) -> [UInt8] {
+  /// The length and the JSON, padded with spaces so that the data begin at a multiple of 8.
+  private static func header(
+    _ plan: [(declaration: Declaration, byteCount: Int)], metadata: [String: String], path: String
+  ) throws -> [UInt8] {
+    let notes = metadata.merging(["format": "pt"]) { given, _ in given }
+    var members = ["\"__metadata__\":" + JSONValue.object(notes.mapValues(JSONValue.string)).text]
+    var names: Set = ["__metadata__"]
     var offset = 0
-    var members = ["\"__metadata__\": " + JSONValue.object(metadata.mapValues { .string($0) }).description]
-    for tensor in tensors {
-      let end = offset + tensor.byteCount
+    for (tensor, byteCount) in plan {
+      guard names.insert(tensor.name).inserted else {
+        throw CheckpointError.wrongOrder(path: path, name: tensor.name, reason: "declared twice")
+      }
       let entry = JSONValue.object([
-        "dtype": .string(tensor.type.rawValue), "shape": .array(tensor.shape.map { .integer($0) }),
-        "data_offsets": .array([.integer(offset), .integer(end)]),
+        "dtype": .string(tensor.type.rawValue), "shape": .array(tensor.shape.map(JSONValue.integer)),
+        "data_offsets": .array([.integer(offset), .integer(offset + byteCount)]),
       ])
-      members.append("\(JSONValue.string(tensor.name)): \(entry)")
-      offset = end
+      members.append(JSONValue.string(tensor.name).text + ":" + entry.text)
+      offset += byteCount
     }
-    var bytes = Array(("{" + members.joined(separator: ", ") + "}").utf8)
-    while bytes.count % 8 != 0 { bytes.append(UInt8(ascii: " ")) }
-    return bytes
+    var text = Array(("{" + members.joined(separator: ",") + "}").utf8)
+    text += repeatElement(UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
+    return withUnsafeBytes(of: UInt64(text.count).littleEndian, Array.init) + text
   }
 }

@@ -17,7 +17,7 @@ package struct StoredTensor: Sendable {
   package private(set) var patches: [any WeightPatch] = []
   private let reader: FileReader
   private var offset: Int
-  private var isTransposed = false
+  private(set) var isTransposed = false
 
   init(name: String, entry: SafetensorsHeader.Entry, dataStart: Int, reader: FileReader) {
     self.name = name
@@ -35,6 +35,9 @@ package struct StoredTensor: Sendable {
 
   /// Bytes in the file.
   package var byteCount: Int { count * type.bitCount / 8 }
+
+  /// Whether its values are simply the file's, so that `readBytes` gives them.
+  package var isRaw: Bool { patches.isEmpty && !isTransposed }
 
   /// The file it is in.
   package var path: String { reader.path }
@@ -63,7 +66,7 @@ package struct StoredTensor: Sendable {
   /// The bytes `range` of the tensor as they lie in the file. Errors: `notRaw` if patched or transposed.
   package func readBytes(into buffer: UnsafeMutableRawBufferPointer, range: Range<Int>) throws {
     precondition(buffer.count == range.count && range.lowerBound >= 0 && range.upperBound <= byteCount)
-    guard patches.isEmpty, !isTransposed else { throw CheckpointError.notRaw(name: name, path: path) }
+    guard isRaw else { throw CheckpointError.notRaw(name: name, path: path) }
     try reader.read(into: buffer, at: offset + range.lowerBound)
   }
 
@@ -166,9 +169,4 @@ extension StoredTensor {
     view.patches += more
     return view
   }
-}
-
-extension StoredTensor {
-  /// Whether reading it adds something to what the file holds.
-  package var isPatched: Bool { !patches.isEmpty }
 }

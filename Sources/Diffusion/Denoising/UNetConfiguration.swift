@@ -84,7 +84,10 @@ package struct UNetConfiguration: Sendable {
     timestep = SinusoidalEmbedding(
       width: widths[0], cosinesFirst: try config.bool("flip_sin_to_cos", default: true),
       frequencyShift: Float(try config.double("freq_shift", default: 0)))
-    sampleSize = try config.int("sample_size", default: 64, in: 1...65536)
+    let trained = try config.int("sample_size", default: 64, in: 1...65536)
+    // The first releases wrote a wrong size; diffusers mends it as it loads.
+    let isOld = Self.isBefore09(try config.stringIfPresent("_diffusers_version"))
+    sampleSize = isOld ? max(64, trained) : trained
     mixture = try config.objectIfPresent("segmoe_config").map {
       try MixtureConfiguration($0, levels: count)
     }
@@ -120,6 +123,12 @@ package struct UNetConfiguration: Sendable {
     ("time_embedding_type", [.string("positional")]),
     ("timestep_post_act", []),
   ]
+
+  /// Whether a version of diffusers is older than 0.9.0.
+  private static func isBefore09(_ version: String?) -> Bool {
+    let numbers = (version ?? "0.9").split(separator: ".").prefix(2).map { Int($0) ?? 9 }
+    return numbers.count == 2 && numbers[0] == 0 && numbers[1] < 9
+  }
 
   private static func attends(
     _ type: String, plain: String, with attention: String, or refusal: () -> DiffusionError

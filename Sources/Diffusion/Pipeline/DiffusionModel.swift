@@ -20,21 +20,21 @@ package struct DiffusionModel: Sendable {
   /// Loads a diffusers folder of the SD1.5 kind, plain or a SegMoE mixture.
   /// - Parameters:
   ///   - cache: where packed experts are kept; shared by all loaded models.
-  ///   - patches: changes to the UNet's and the text encoder's tensors, by component: LoRA.
+  ///   - loras: fused into the weights as they are read.
   /// - Throws: `CheckpointError` for missing, damaged or misshapen files, `DiffusionError` for a
   ///   model of another kind.
-  package init(folder: ModelFolder, cache: ExpertCache, patches: ModelPatches = ModelPatches()) throws {
+  package init(folder: ModelFolder, cache: ExpertCache, loras: [LoRASetting] = []) throws {
     path = folder.path
     guard Self.pipelines.contains(folder.pipelineClass) else {
       throw DiffusionError.unsupported(
         file: folder.index.path, key: "_class_name", value: folder.pipelineClass)
     }
-    digest = try folder.digest() + patches.suffix
+    let networks = try ModelWeights(folder, loras: loras)
+    digest = try folder.digest() + networks.suffix
     tokenizer = try CLIPTokenizer(folder: folder.component("tokenizer"))
 
     let text = try CLIPTextConfiguration(folder.config(for: "text_encoder"))
-    textEncoder = try CLIPTextEncoder(
-      folder.weights(for: "text_encoder").patched(patches.textEncoder), text)
+    textEncoder = try CLIPTextEncoder(networks.textEncoder, text)
 
     let shape = try UNetConfiguration(folder.config(for: "unet"))
     guard shape.contextWidth == text.width else {
@@ -43,9 +43,8 @@ package struct DiffusionModel: Sendable {
         what:
           "the UNet expects text states of width \(shape.contextWidth), the text encoder gives \(text.width)")
     }
-    let weights = try folder.weights(for: "unet").patched(patches.unet)
-    unet = try UNet(weights, shape, model: digest, cache: cache)
-    if let stray = weights.unusedNames().first {
+    unet = try UNet(networks.unet, shape, model: digest, cache: cache)
+    if let stray = networks.unet.unusedNames().first {
       throw DiffusionError.mismatch(
         folder: folder.path,
         what: "the UNet's weights hold \(stray), which its config.json does not account for")

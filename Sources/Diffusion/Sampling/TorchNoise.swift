@@ -38,10 +38,11 @@ package struct TorchNoise: Sendable {
   /// Box–Muller of 16 uniforms: radii from the first eight, angles from the last eight.
   private static func transform(_ values: inout [Float], _ start: Int) {
     for index in start..<start + 8 {
-      let radius = (-2 * log(1 - values[index])).squareRoot()
-      let angle = 2 * Float.pi * values[index + 8]
-      values[index] = radius * cos(angle)
-      values[index + 8] = radius * sin(angle)
+      // In double: rounding the angle to 24 bits would show in the seventh digit.
+      let radius = (-2 * log(1 - Double(values[index]))).squareRoot()
+      let angle = 2 * Double.pi * Double(values[index + 8])
+      values[index] = Float(radius * cos(angle))
+      values[index + 8] = Float(radius * sin(angle))
     }
   }
 

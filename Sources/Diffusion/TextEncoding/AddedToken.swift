@@ -83,9 +83,10 @@ struct AddedTokenMatcher: Sendable {
     return range.upperBound == text.endIndex || !Self.isWordScalar(text[range.upperBound])
   }
 
-  /// `\w` of Rust's regex library.
+  /// `\w` of Rust's regex library, which knows Unicode 16.
   private static func isWordScalar(_ scalar: Unicode.Scalar) -> Bool {
     let properties = scalar.properties
+    guard let age = properties.age, age.major <= 16 else { return false }
     if properties.isAlphabetic || properties.isJoinControl { return true }
     switch properties.generalCategory {
     case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true

@@ -1,5 +1,3 @@
-import Foundation
-
 /// What CLIP's tokenizer does to a text before it looks for words: NFC, every stretch of white space to
 /// one space, lower case. The Unicode version of each step is the Rust library's, not this system's, so
 /// that ids stay identical; a script compared all code points.
@@ -9,7 +7,7 @@ enum PromptNormalizer {
     var result: [Unicode.Scalar] = []
     result.reserveCapacity(text.count)
     var inSpace = false
-    for scalar in composed(text) {
+    for scalar in CanonicalComposition.compose(text) {
       if isWhitespace(scalar) {
         if !inSpace { result.append(" ") }
         inSpace = true
@@ -33,31 +31,5 @@ enum PromptNormalizer {
     case 0..<0x80: result.append(scalar)
     default: result += scalar.properties.lowercaseMapping.unicodeScalars
     }
-  }
-
-  /// The text in NFC, by the tables of Unicode 9: the library knows no later ones, and leaves newer
-  /// scalars where they stand, as if they were letters that combine with nothing.
-  private static func composed(_ text: ArraySlice<Unicode.Scalar>) -> [Unicode.Scalar] {
-    // Below U+0300 nothing combines and all is composed.
-    guard text.contains(where: { $0.value >= 0x300 }) else { return Array(text) }
-    var result: [Unicode.Scalar] = []
-    result.reserveCapacity(text.count)
-    var known = String.UnicodeScalarView()
-    for scalar in text {
-      if scalar.value < 0x300 || isInUnicode9(scalar) {
-        known.append(scalar)
-      } else {
-        result += String(known).precomposedStringWithCanonicalMapping.unicodeScalars
-        known.removeAll(keepingCapacity: true)
-        result.append(scalar)
-      }
-    }
-    result += String(known).precomposedStringWithCanonicalMapping.unicodeScalars
-    return result
-  }
-
-  private static func isInUnicode9(_ scalar: Unicode.Scalar) -> Bool {
-    guard let age = scalar.properties.age else { return false }
-    return age.major <= 9
   }
 }

@@ -1,0 +1,130 @@
+import Checkpoints
+import Foundation
+import Testing
+
+@testable import Diffusion
+
+/// Tokens are held against goldens of the genuine `CLIPTokenizer` (transformers 5, tokenizers 0.23).
+@Suite struct CLIPTokenizerTests {
+  private static let goldens = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Goldens")
+
+  private struct Case: Decodable {
+    let text: String
+    let ids: [Int32]
+  }
+
+  private static func cases(_ name: String) throws -> [Case] {
+    let data = try Data(contentsOf: goldens.appendingPathComponent("tokens/\(name)"))
+    return try JSONDecoder().decode([Case].self, from: data)
+  }
+
+  /// A tokenizer folder for a test: the real merges, with the vocabulary that follows from them.
+  private struct RealFolder: ~Copyable {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("tokenizer-\(UUID().uuidString)")
+
+    init(config: [String: Any]? = nil) throws {
+      let clip = CLIPTokenizerTests.goldens.appendingPathComponent("tokens/clip")
+      try FileManager.default.copyItem(at: clip, to: url)
+      if let config {
+        try FileManager.default.removeItem(at: url.appendingPathComponent("special_tokens_map.json"))
+        try JSONSerialization.data(withJSONObject: config)
+          .write(to: url.appendingPathComponent("tokenizer_config.json"))
+      }
+      let text = try String(contentsOf: url.appendingPathComponent("merges.txt"), encoding: .utf8)
+      let merges = text.split(separator: "\n").dropFirst().map { $0.replacing(" ", with: "") }
+      // CLIP numbers the printable bytes first, then those that need a stand-in.
+      let symbols = CLIPVocabulary.byteSymbols()
+      let bytes = symbols.filter { $0.value < 0x100 } + symbols.filter { $0.value >= 0x100 }
+      let tokens = bytes.map(String.init) + bytes.map { "\($0)</w>" } + merges + ["<|startoftext|>", "<|endoftext|>"]
+      try #require(tokens.count == 49408)
+      let vocabulary = Dictionary(uniqueKeysWithValues: tokens.enumerated().map { ($1, $0) })
+      try JSONEncoder().encode(vocabulary).write(to: url.appendingPathComponent("vocab.json"))
+    }
+
+    func tokenizer() throws -> CLIPTokenizer { try CLIPTokenizer(folder: ComponentFolder(path: url.path)) }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+  }
+
+  private func expectGoldens(_ name: String, of tokenizer: CLIPTokenizer, atLeast count: Int) throws {
+    let cases = try Self.cases(name)
+    #expect(cases.count >= count)
+    for one in cases {
+      #expect(tokenizer.encode(one.text) == one.ids, "\(one.text.debugDescription)")
+    }
+  }
+
+  @Test func realVocabularyAgreesOnHardStrings() throws {
+    try expectGoldens("tokens.json", of: RealFolder().tokenizer(), atLeast: 200)
+  }
+
+  @Test func plainSpecialTokensMatchOnlyAsWritten() throws {
+    let config = [
+      "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>",
+      "unk_token": "<|endoftext|>",
+    ]
+    try expectGoldens("tokens-plain-specials.json", of: RealFolder(config: config).tokenizer(), atLeast: 20)
+  }
+
+  @Test(arguments: ["base", "wide"]) func bothLayoutsAgreeOnTheCutVocabulary(model: String) throws {
+    let folder = try ComponentFolder(path: Self.goldens.appendingPathComponent("model/\(model)/tokenizer").path)
+    #expect(folder.has("tokenizer.json") == (model == "wide"))
+    try expectGoldens("tokens-cut.json", of: CLIPTokenizer(folder: folder), atLeast: 60)
+  }
+
+  /// Ids by the genuine tokenizer under the same files, for what the goldens' files do not hold.
+  @Test func addedTokensKeepTheirOptions() throws {
+    func token(_ content: String, _ options: [String: Bool] = [:]) -> [String: Any] {
+      let plain = ["lstrip": false, "rstrip": false, "normalized": false, "single_word": false, "special": true]
+      return (plain.merging(options) { $1 } as [String: Any]).merging(["content": content]) { $1 }
+    }
+    let config: [String: Any] = [
+      "added_tokens_decoder": [
+        "0": token("!"), "49406": token("<|startoftext|>", ["normalized": true]), "49407": token("<|endoftext|>"),
+        "49408": token("<Cat-Toy>", ["lstrip": true, "special": false, "normalized": true]),
+        "49409": token("<dog>", ["lstrip": true, "rstrip": true]),
+        "49410": token("fox", ["single_word": true, "special": false, "normalized": true]),
+      ] as [String: Any],
+      "pad_token": "!", "model_max_length": 12,
+    ]
+    let tokenizer = try RealFolder(config: config).tokenizer()
+    #expect(tokenizer.padToken == 0)
+    #expect(tokenizer.encode("hello!") == [49406, 3306, 0, 49407, 0, 0, 0, 0, 0, 0, 0, 0])
+    #expect(tokenizer.tokens(in: "a  <CAT-toy> b") == [320, 49408, 321])
+    #expect(tokenizer.tokens(in: "a <dog> b<DOG>") == [320, 49409, 321, 283, 1929, 285])
+    #expect(tokenizer.tokens(in: "FOX foxes, fox") == [5007, 24145, 267, 5007])
+  }
+
+  @Test func longTextsTakeTimeInProportion() throws {
+    let tokenizer = try RealFolder().tokenizer()
+    let texts = [
+      String(repeating: "a", count: 100_000), "e" + String(repeating: "\u{301}\u{316}", count: 50_000),
+      String(repeating: "<|startoftext|", count: 7_000),
+    ]
+    for text in texts {
+      let seconds = ContinuousClock().measure { _ = tokenizer.tokens(in: text) } / .seconds(1)
+      // Unoptimized it takes a second or two; in quadratic time it would be minutes.
+      #expect(seconds < 40)
+    }
+  }
+
+  @Test func damagedFilesAreNamed() throws {
+    let folder = try RealFolder()
+    let damages: [(file: String, content: String)] = [
+      ("merges.txt", "#version: 0.2\ni n\nth\n"), ("merges.txt", "no where\n"), ("vocab.json", "[]"),
+      ("vocab.json", #"{"a": -1}"#), ("vocab.json", #"{"a": 1.5}"#), ("vocab.json", "{"),
+      ("tokenizer_config.json", #"{"pad_token": 3, "added_tokens_decoder": {}}"#),
+      ("tokenizer_config.json", #"{"pad_token": "<none>", "added_tokens_decoder": {}, "model_max_length": 1}"#),
+    ]
+    for damage in damages {
+      let file = folder.url.appendingPathComponent(damage.file)
+      let whole = try Data(contentsOf: file)
+      try Data(damage.content.utf8).write(to: file)
+      let error = #expect(throws: CheckpointError.self) { try folder.tokenizer() }
+      #expect(error?.description.contains(folder.url.path) == true, "\(String(describing: error))")
+      try whole.write(to: file)
+    }
+    _ = try folder.tokenizer()
+  }
+}
