@@ -53,18 +53,29 @@ extension JobStore {
 
   private func expired(_ retention: Retention, _ state: JobState, limit: Int) throws -> [ExpiredJob] {
     try read { db in
-      // The newest ones are found from the other end of the same index.
+      // The oldest of those to keep: only what comes before it may go.
+      var (keptTime, keptID) = (Milliseconds.max, Int64.max)
+      if retention.keepNewest > 0 {
+        let oldestKept = try Row.fetchOne(
+          db,
+          sql: """
+            SELECT finished_at, id FROM jobs INDEXED BY jobs_over
+            WHERE state = ? AND finished_at IS NOT NULL
+            ORDER BY finished_at DESC, id DESC LIMIT 1 OFFSET ?
+            """, arguments: [state.rawValue, retention.keepNewest - 1])
+        guard let oldestKept else { return [] }
+        let reader = RowReader(row: oldestKept, table: "jobs")
+        keptTime = try reader.value("finished_at")
+        keptID = try reader.value("id")
+      }
       let ids = try Int64.fetchAll(
         db,
         sql: """
           SELECT id FROM jobs INDEXED BY jobs_over
-          WHERE state = ?1 AND finished_at IS NOT NULL AND finished_at < coalesce(?2, 1 << 62)
-            AND id NOT IN (SELECT id FROM jobs INDEXED BY jobs_over
-                           WHERE state = ?1 AND finished_at IS NOT NULL
-                           ORDER BY finished_at DESC, id DESC LIMIT ?3)
-          ORDER BY finished_at, id LIMIT ?4
+          WHERE state = ? AND finished_at IS NOT NULL AND finished_at < ? AND (finished_at, id) < (?, ?)
+          ORDER BY finished_at, id LIMIT ?
           """,
-        arguments: [state.rawValue, retention.finishedBefore, max(0, retention.keepNewest), limit])
+        arguments: [state.rawValue, retention.finishedBefore ?? .max, keptTime, keptID, limit])
       let images = try db.cachedStatement(sql: "SELECT path FROM images WHERE job = ? ORDER BY number")
       return try ids.map { ExpiredJob(id: $0, paths: try String.fetchAll(images, arguments: [$0])) }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import JobStore
 import Testing
 
@@ -155,6 +156,27 @@ import Testing
     let (arguments, part) = Self.wrongUsage[index]
     let command = try Command()
     expectComplaint(try command.run(["enqueue"] + arguments), code: 64, part)
+  }
+
+  /// Killed while it still reads, a client leaves nothing behind and nobody waiting.
+  @Test func killedInTheMiddleNothingIsQueued() throws {
+    let command = try Command()
+    let (input, output) = (Pipe(), Pipe())
+    let process = Process()
+    process.executableURL = try Command.executable()
+    process.arguments = ["enqueue", "--model", "m", "--json"]
+    process.environment = ["SEGMOE_DATABASE": command.database]
+    process.standardInput = input
+    process.standardOutput = output
+    try process.run()
+    let lines = String(repeating: "a prompt that is never finished\n", count: 20_000)
+    input.fileHandleForWriting.write(Data(lines.utf8))
+    // The pipe holds 64 KiB, so most of it has been read; its end is still to come.
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .uncaughtSignal)
+    #expect(try command.daemon().status().counts.total == 0)
+    #expect(try command("enqueue", "p", "--model", "m", "--json").output == "{\"batch\": 1, \"jobs\": [1]}\n")
   }
 
   @Test func waitingEndsWithTheBatch() throws {
