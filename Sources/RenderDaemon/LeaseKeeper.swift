@@ -33,12 +33,14 @@ package final class LeaseKeeper: Sendable {
   /// Starts the thread; it ends after `end`.
   package func start() {
     let thread = Thread { [self] in
-      while !stop.sleep(seconds: leaseSeconds / 3) { beat() }
+      // Never rarer than a third of the minute after which a worker counts as gone.
+      while !stop.sleep(seconds: min(leaseSeconds / 3, 20)) { beat() }
     }
     thread.name = "segmoed-lease"
     thread.start()
   }
 
+  /// Ends the thread.
   package func end() { stop.request() }
 
   /// Keeps a job from now on, or none.

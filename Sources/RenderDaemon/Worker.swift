@@ -58,43 +58,63 @@ package final class Worker: Sendable {
     var pool = ModelPool(locator: ModelLocator(folders: settings.modelFolders), cache: cache)
     var lastModel: [String] = []
     while !stop.isRequested {
-      let seen = try store.dataVersion()
       guard
-        let claimed = try store.claim(
-          worker: settings.worker, lease: settings.leaseSeconds, preferredModels: lastModel)
-      else {
+        let seen = persistently({ try store.dataVersion() }),
+        let claimed = persistently({
+          try store.claim(
+            worker: settings.worker, lease: settings.leaseSeconds, preferredModels: lastModel)
+        })
+      else { return }
+      guard let claimed else {
         if try settings.drain && isDrained() { return }
         try waitForWork(since: seen)
         continue
       }
       lastModel = [claimed.request.settings.model]
       keeper.keep(claimed.lease, state: .rendering)
-      try work(on: claimed, renderer, &pool)
+      work(on: claimed, renderer, &pool)
       keeper.keep(nil, state: .idle)
     }
   }
 
+  /// Tries until it works: a full disk or a database that somebody holds must not end the daemon, nor
+  /// lose the outcome of a job. nil if asked to stop meanwhile.
+  private func persistently<Result>(_ body: () throws -> Result) -> Result? {
+    while true {
+      do {
+        return try body()
+      } catch {
+        log.error("the queue does not answer, trying again: \(error)")
+        if stop.sleep(seconds: 1) { return nil }
+      }
+    }
+  }
+
   /// Renders one job and writes how it ended. Errors of the job end in its row, not here.
-  private func work(on claimed: ClaimedJob, _ renderer: JobRenderer, _ pool: inout ModelPool) throws {
+  private func work(on claimed: ClaimedJob, _ renderer: JobRenderer, _ pool: inout ModelPool) {
     let lease = claimed.lease
     log.info("job \(lease.job) claimed, attempt \(claimed.job.attempts)")
     do {
       let outcome = try renderer.render(claimed, pool: &pool)
-      try store.finish(
-        lease, images: outcome.images, statistics: outcome.statistics, modelDigest: outcome.modelDigest)
-      log.info("job \(lease.job) done, \(outcome.images.count) image(s)")
+      writeOutcome(of: lease) {
+        try store.finish(
+          lease, images: outcome.images, statistics: outcome.statistics, modelDigest: outcome.modelDigest)
+        log.info("job \(lease.job) done, \(outcome.images.count) image(s)")
+      }
     } catch Interruption.stopping {
       abandon()
     } catch Interruption.cancelled {
-      try ignoringLostLease { try store.cancelled(lease) }
-      log.info("job \(lease.job) cancelled")
+      writeOutcome(of: lease) {
+        try store.cancelled(lease)
+        log.info("job \(lease.job) cancelled")
+      }
     } catch Interruption.lost {
       log.warning("job \(lease.job) was taken over by another worker")
     } catch JobStoreError.leaseLost {
       log.warning("job \(lease.job) was taken over by another worker")
     } catch {
       log.error("job \(lease.job): \(error)")
-      try ignoringLostLease {
+      writeOutcome(of: lease) {
         try store.fail(lease, message: "\(error)", kind: failureKind(of: error), backoff: Self.backoff)
       }
     }
@@ -107,11 +127,14 @@ package final class Worker: Sendable {
     return backoff
   }
 
-  private func ignoringLostLease(_ body: () throws -> Void) throws {
-    do {
-      try body()
-    } catch JobStoreError.leaseLost(let job, _) {
-      log.warning("job \(job) was taken over by another worker")
+  /// Writes how a job ended, however long it takes; drops it if another worker has the job by now.
+  private func writeOutcome(of lease: Lease, _ body: () throws -> Void) {
+    _ = persistently {
+      do {
+        try body()
+      } catch JobStoreError.leaseLost {
+        log.warning("job \(lease.job) was taken over by another worker")
+      }
     }
   }
 

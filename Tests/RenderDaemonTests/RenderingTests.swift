@@ -74,7 +74,7 @@ import Testing
     let worker = try house.worker(drain: false)
     let thread = Thread { try? worker.run() }
     thread.start()
-    try wait { try house.store.details(job: id).progress.contains { $0.step > 2 } }
+    try wait { try house.store.details(job: id).summary.step > 2 }
     worker.requestStop()
     try wait { try house.job(id).state == .queued }
     #expect(try house.job(id).attempts == 0)
