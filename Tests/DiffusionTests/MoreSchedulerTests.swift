@@ -61,6 +61,17 @@ import Testing
     return worst
   }
 
+  /// The bound of all traces, but for two kinds where the reference's own 32 bits are not that good.
+  private func bound(_ trace: Trace, _ config: ConfigObject) -> Double {
+    // At zero SNR the first sample is 4096 times the image, and nearly all of it is taken away: what
+    // is left has the rounding of what went (2⁻²⁴ of 4096 is 2.4e-4; second way 1.7e-5).
+    if config.values["rescale_betas_zero_snr"] == .bool(true), trace.scheduler == "euler_a" { return 5e-5 }
+    // UniPC's moments lose a digit at each order (differences of nearly equal numbers, divided by the
+    // step), so at the fourth the reference's coefficients are themselves uncertain.
+    if config.values["solver_order"] == .integer(4) { return 1e-4 }
+    return 2e-5
+  }
+
   @Test func traces() throws {
     let traces: [Trace] = try Golden.decode("numbers/schedulers-more.json")
     let golden = try Golden.tensors("numbers/schedulers-more.safetensors")
@@ -74,15 +85,16 @@ import Testing
       #expect(scheduler.timesteps.count == trace.timesteps.count, "\(note)")
       // Where the reference cuts a timestep off that is whole but for rounding (the ends of shapes),
       // the last bit of numpy's 32-bit logarithm decides, which differs from machine to machine.
-      let cut = config.values.keys.contains { $0.hasPrefix("use_") }
+      let shaped = config.values.keys.contains { $0.hasPrefix("use_") }
+      let cut = shaped || config.values["beta_schedule"] == .string("squaredcos_cap_v2")
       for (ours, theirs) in zip(scheduler.timesteps, trace.timesteps) {
-        let whole = cut && ["dpmpp_2m", "unipc"].contains(trace.scheduler)
+        let whole = cut && (trace.scheduler.hasPrefix("dpmpp") || trace.scheduler == "unipc")
         #expect(
           abs(ours - theirs) <= (whole ? 1 : 2e-3), "\(note): \(scheduler.timesteps) for \(trace.timesteps)")
       }
       #expect(abs(scheduler.initialSigma / trace.initialSigma - 1) < 1e-5, "\(note)")
       let error = run(scheduler, trace, fixed: fixed, expected: try golden[trace.name])
-      #expect(error < 2e-5, "\(note): relative error \(error)")
+      #expect(error < bound(trace, config), "\(note): relative error \(error)")
       worst[trace.scheduler] = max(worst[trace.scheduler] ?? 0, error)
       let resumed = run(scheduler, trace, fixed: fixed, expected: try golden[trace.name], resume: true)
       #expect(resumed == error, "\(note): resumed from its history")

@@ -32,7 +32,7 @@ package struct EulerAncestralScheduler: Scheduler {
     let up = (to * to * (from * from - to * to) / (from * from)).squareRoot()
     // Held at 0: where `from` is far larger the difference may round below it.
     let down = max(0, to * to - up * up).squareRoot()
-    let derivative = configuration.derivative(output, sample: sample, sigma: from)
-    return combine((1, sample), (down - from, derivative), (up, noise()))
+    let mean = configuration.moved(output, sample: sample, sigma: from, change: down - from)
+    return combine(1, mean, up, noise())
   }
 }

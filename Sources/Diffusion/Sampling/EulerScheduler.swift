@@ -31,8 +31,7 @@ package struct EulerScheduler: Scheduler {
 
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let sigma = sigmas[index]
-    let derivative = configuration.derivative(output, sample: sample, sigma: sigma)
-    return combine(1, sample, sigmas[index + 1] - sigma, derivative)
+    return configuration.moved(output, sample: sample, sigma: sigma, change: sigmas[index + 1] - sigma)
   }
 }
 

@@ -43,6 +43,21 @@ extension SchedulerConfiguration {
     }
   }
 
+  /// A step along that slope from one noise level to another, `change` away.
+  func moved(_ output: Tensor, sample: Tensor, sigma: Float, change: Float) -> Tensor {
+    // The weights in double: from zero signal (σ = 4096) nearly all of the sample goes, and 32 bits
+    // would keep five digits of the rest.
+    let (level, step) = (Double(sigma), Double(change))
+    switch prediction {
+    case .epsilon: return combine(1, sample, change, output)
+    case .sample: return combine(Float(1 + step / level), sample, Float(-step / level), output)
+    case .velocity:
+      let variance = level * level + 1
+      return combine(
+        Float(1 + step * level / variance), sample, Float(step / variance.squareRoot()), output)
+    }
+  }
+
   /// Fails where a step would divide by a signal that is none: with zero terminal SNR the noise alone
   /// says nothing about the image.
   /// - Throws: `DiffusionError.unsupported`.
