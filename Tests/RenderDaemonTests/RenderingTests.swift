@@ -55,8 +55,9 @@ import Testing
       digests.insert(details.job.modelDigest ?? "")
       let statistics = try #require(details.job.statistics)
       #expect(statistics.cacheMisses > 0 && statistics.bytesRead > 0)
-      #expect((statistics.cacheHits == 0) == (budget == 0))
-      #expect((statistics.cacheEvictions == 0) == (budget == .max))
+      // In between, least recently used gives no hits: the layers come round in the same order.
+      if budget == 0 { #expect(statistics.cacheHits == 0 && statistics.cacheEvictions > 0) }
+      if budget == .max { #expect(statistics.cacheHits > 0 && statistics.cacheEvictions == 0) }
     }
     #expect(digests.count == 1)
     // The files differ in the job's number alone: compare pixels.
