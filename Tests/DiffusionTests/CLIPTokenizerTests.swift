@@ -39,7 +39,8 @@ import Testing
       let tokens: [String] =
         bytes.map { String($0) } + bytes.map { "\($0)</w>" } + merges + ["<|startoftext|>", "<|endoftext|>"]
       try #require(tokens.count == 49408)
-      let vocabulary = [String: Int](uniqueKeysWithValues: tokens.enumerated().map { ($0.element, $0.offset) })
+      let vocabulary = [String: Int](
+        uniqueKeysWithValues: tokens.enumerated().map { ($0.element, $0.offset) })
       try JSONEncoder().encode(vocabulary).write(to: url.appendingPathComponent("vocab.json"))
     }
 

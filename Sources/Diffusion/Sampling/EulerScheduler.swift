@@ -60,10 +60,12 @@ package struct EulerScheduler: Scheduler {
     return Float(Double(low) + max(0, min(1, weight)))
   }
 
+  /// The sample at unit variance, as the UNet was trained to see it.
   package func scaled(_ sample: Tensor, step: Int) -> Tensor {
     combine(1 / (sigmas[step] * sigmas[step] + 1).squareRoot(), sample, 0, sample)
   }
 
+  /// One Euler step; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let sigma = sigmas[index]
     let delta = sigmas[index + 1] - sigma

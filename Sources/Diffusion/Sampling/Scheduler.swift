@@ -89,6 +89,7 @@ package protocol Scheduler: Sendable {
 }
 
 extension Scheduler {
+  /// Methods that keep the sample at unit variance show it as it is.
   package func scaled(_ sample: Tensor, step: Int) -> Tensor { sample }
 }
 
