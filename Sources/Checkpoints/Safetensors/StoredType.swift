@@ -34,4 +34,5 @@ package enum StoredType: String, Sendable, CaseIterable {
     case .int32, .uint32, .float32: 32
     case .complex64, .float64, .int64, .uint64: 64
     }
-  }}
+  }
+}
