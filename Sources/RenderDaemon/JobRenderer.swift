@@ -23,6 +23,7 @@ struct JobRenderer {
   let output: String
   let keeper: LeaseKeeper
   let stop: StopSignal
+  let reporter: ServiceReporter
 
   /// What a finished job leaves.
   struct Outcome {
@@ -98,6 +99,10 @@ struct JobRenderer {
     _ claimed: ClaimedJob, index: Int, _ phase: RenderPhase, step: Int, steps: Int,
     secondsPerStep: Double? = nil
   ) throws {
+    reporter.progress(
+      ServiceReporter.Position(
+        job: claimed.job.id, image: index, images: claimed.request.settings.count, phase: phase.rawValue,
+        step: step, steps: steps, secondsPerStep: secondsPerStep))
     if stop.isRequested { throw Interruption.stopping }
     let end = secondsPerStep.map { Date(timeIntervalSinceNow: $0 * Double(steps - step)).milliseconds }
     do {
