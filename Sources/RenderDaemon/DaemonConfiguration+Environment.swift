@@ -9,6 +9,12 @@ package struct EnvironmentError: Error, Equatable, CustomStringConvertible {
   /// What it may be.
   package let rule: String
 
+  package init(name: String, value: String, rule: String) {
+    self.name = name
+    self.value = value
+    self.rule = rule
+  }
+
   package var description: String { "$\(name) cannot be '\(value)': \(rule)" }
 }
 

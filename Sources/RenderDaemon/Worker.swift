@@ -74,13 +74,16 @@ package final class Worker: Sendable {
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
       store: store, compute: compute, output: settings.output, keeper: keeper, stop: stop,
-      reporter: reporter)
+      reporter: reporter, checkpointSteps: settings.checkpointSteps, log: log)
+    let output = OutputFolder(path: settings.output, store: store, log: log)
+    output.removeTemporaries()
     let cache = ExpertCache(budget: settings.memoryBudget)
     var pool = ModelPool(locator: ModelLocator(folders: settings.modelFolders), cache: cache)
     var (current, reloads) = self.current.withLock { $0 }
     var lastModel: [String] = []
     reporter.ready()
     while !stop.isRequested {
+      output.removeLeftovers()
       let latest = self.current.withLock { $0 }
       if latest.reloads != reloads {
         (current, reloads) = latest

@@ -78,6 +78,9 @@ package protocol Scheduler: Sendable {
   var timesteps: [Float] { get }
   /// The deviation of the noise that a render starts from.
   var initialSigma: Float { get }
+  /// What the method remembers of earlier steps, for checkpoints. A method that remembers anything must
+  /// give and take it here; by default there is nothing.
+  var history: SamplerHistory { get set }
   /// What the UNet is shown of a sample at a step.
   func scaled(_ sample: Tensor, step: Int) -> Tensor
   /// The next, less noisy sample.
