@@ -75,9 +75,9 @@ import Testing
     let worker = try house.worker(drain: false)
     let thread = Thread { try? worker.run() }
     thread.start()
-    try wait { try house.store.details(job: id).summary.step > 2 }
+    try house.wait { try house.store.details(job: id).summary.step > 2 }
     worker.requestStop()
-    try wait { try house.job(id).state == .queued }
+    try house.wait { try house.job(id).state == .queued }
     #expect(try house.job(id).attempts == 0)
     #expect(house.files().isEmpty)
   }
@@ -92,9 +92,9 @@ import Testing
     let worker = try house.worker()
     let thread = Thread { try? worker.run() }
     thread.start()
-    try wait { try house.job(id).state == .running }
+    try house.wait { try house.job(id).state == .running }
     _ = try house.store.cancel(job: id)
-    try wait { try house.job(id).state == .cancelled }
+    try house.wait { try house.job(id).state == .cancelled }
     #expect(house.files().isEmpty)
   }
 
@@ -110,15 +110,6 @@ import Testing
       try PNGFile.read(try #require(try house.store.details(job: id).images.first).path).image
     }
     #expect(images[0] != images[1] && images[0] == images[2])
-  }
-
-  /// Waits, at most half a minute, until something is so.
-  private func wait(_ condition: () throws -> Bool) throws {
-    let end = Date(timeIntervalSinceNow: 30)
-    while try !condition() {
-      try #require(Date() < end, "waited too long")
-      Thread.sleep(forTimeInterval: 0.01)
-    }
   }
 
   /// A rank-1 change to one projection of the golden model.

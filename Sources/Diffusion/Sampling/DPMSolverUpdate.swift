@@ -32,7 +32,9 @@ struct DPMSolverUpdate {
   /// - Parameter noise: with the stochastic algorithms.
   func callAsFunction(_ sample: Tensor, _ history: SchedulerHistory, _ noise: Tensor?) -> Tensor {
     let weights = weights()
-    var terms = [(weight: weights.sample, tensor: sample), (weight: weights.value, tensor: history.output(0))]
+    var terms = [
+      (weight: weights.sample, tensor: sample), (weight: weights.value, tensor: history.output(0)),
+    ]
     let slopes = slopes(history)
     if let first = slopes.first { terms.append((slopeWeight(), first)) }
     if slopes.count > 1 { terms.append((curvatureWeight(), slopes[1])) }

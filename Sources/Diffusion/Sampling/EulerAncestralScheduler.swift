@@ -11,7 +11,8 @@ package struct EulerAncestralScheduler: Scheduler {
   /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
   package init(_ configuration: SchedulerConfiguration, steps: Int) throws {
     guard configuration.prediction != .sample else {
-      throw DiffusionError.unsupported(file: "scheduler", key: "prediction_type", value: "sample with euler_a")
+      throw DiffusionError.unsupported(
+        file: "scheduler", key: "prediction_type", value: "sample with euler_a")
     }
     // The class knows no other shapes and ends at 0.
     let schedule = try SigmaSchedule(

@@ -21,7 +21,8 @@ package struct EulerScheduler: Scheduler {
     initialSigma = schedule.initialSigma(configuration.spacing ?? .linspace)
     let continuous = settings.timestepKind == .continuous && configuration.prediction == .velocity
     timesteps =
-      continuous ? schedule.sigmas.prefix(schedule.timesteps.count).map { 0.25 * log($0) } : schedule.timesteps
+      continuous
+      ? schedule.sigmas.prefix(schedule.timesteps.count).map { 0.25 * log($0) } : schedule.timesteps
   }
 
   /// The sample at unit variance, as the UNet was trained to see it.
