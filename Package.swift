@@ -90,7 +90,9 @@ let package = Package(
     tests("DiffusionTests", ["Diffusion", "Experts", "Checkpoints", "Tensors", "Images"]),
     tests("MergingTests", ["Merging", "Configuration", "Diffusion", "Checkpoints", "Tensors", "Images"]),
     tests("JobStoreTests", ["JobStore", "Migrations", grdb]),
-    tests("RenderDaemonTests", ["RenderDaemon", "JobStore", "Checkpoints", "Images", "Diffusion", logging]),
+    tests(
+      "RenderDaemonTests",
+      ["RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images", "Diffusion", logging]),
     tests("CommandTests", ["JobStore"]),
   ]
 )

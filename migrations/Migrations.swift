@@ -11,7 +11,8 @@ package struct Migration: Sendable {
 
   /// Every migration in order. A file once released never changes; a new schema is a new file.
   package static let all: [Migration] = [
-    Migration(number: 1, name: "0001_queue", bytes: PackageResources._001_queue_sql)
+    Migration(number: 1, name: "0001_queue", bytes: PackageResources._001_queue_sql),
+    Migration(number: 2, name: "0002_checkpoints", bytes: PackageResources._002_checkpoints_sql),
   ]
 
   /// The schema this build reads and writes.

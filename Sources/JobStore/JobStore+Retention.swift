@@ -76,7 +76,11 @@ extension JobStore {
           ORDER BY finished_at, id LIMIT ?
           """,
         arguments: [state.rawValue, retention.finishedBefore ?? .max, keptTime, keptID, limit])
-      let images = try db.cachedStatement(sql: "SELECT path FROM images WHERE job = ? ORDER BY number")
+      let images = try db.cachedStatement(
+        sql: """
+          SELECT path FROM images WHERE job = ?1
+          UNION SELECT path FROM checkpoints WHERE job = ?1 AND path IS NOT NULL
+          """)
       return try ids.map { ExpiredJob(id: $0, paths: try String.fetchAll(images, arguments: [$0])) }
     }
   }

@@ -1,4 +1,6 @@
 import Foundation
+import JobStore
+import Logging
 
 /// How one daemon runs.
 package struct DaemonSettings: Sendable, Equatable {
@@ -21,6 +23,14 @@ package struct DaemonSettings: Sendable, Equatable {
   package var leaseSeconds: Double
   /// Seconds between looks at the database when idle.
   package var pollSeconds: Double
+  /// Steps from one checkpoint to the next; nil: so that writing them costs less than a hundredth.
+  package var checkpointSteps: Int?
+  /// What a job may ask for at most.
+  package var limits = RenderLimits()
+  /// What is logged.
+  package var logLevel = Logger.Level.info
+  /// A file for Prometheus's node exporter, or none.
+  package var metrics: String?
 
   package init(
     database: String, output: String, modelFolders: [String] = [], memoryBudget: Int = .max,
@@ -36,5 +46,22 @@ package struct DaemonSettings: Sendable, Equatable {
     self.drain = drain
     self.leaseSeconds = leaseSeconds
     self.pollSeconds = pollSeconds
+  }
+
+  /// Takes over what a running daemon can change, and names what it cannot.
+  package mutating func reload(_ new: DaemonSettings) -> [String] {
+    var ignored: [String] = []
+    if new.database != database { ignored.append("database") }
+    if new.output != output { ignored.append("output") }
+    if new.threads != threads { ignored.append("threads") }
+    if new.worker != worker { ignored.append("worker") }
+    if new.leaseSeconds != leaseSeconds { ignored.append("lease_seconds") }
+    if new.checkpointSteps != checkpointSteps { ignored.append("checkpoint_steps") }
+    if new.metrics != metrics { ignored.append("metrics") }
+    modelFolders = new.modelFolders
+    memoryBudget = new.memoryBudget
+    limits = new.limits
+    logLevel = new.logLevel
+    return ignored
   }
 }

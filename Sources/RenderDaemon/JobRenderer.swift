@@ -4,6 +4,7 @@ import Experts
 import Foundation
 import Images
 import JobStore
+import Logging
 import Tensors
 
 /// Why a job was put down before it was done; not an error of the job.
@@ -23,6 +24,10 @@ struct JobRenderer {
   let output: String
   let keeper: LeaseKeeper
   let stop: StopSignal
+  let reporter: ServiceReporter
+  /// Steps from one checkpoint to the next; nil: as their cost allows.
+  let checkpointSteps: Int?
+  let log: Logger
 
   /// What a finished job leaves.
   struct Outcome {
@@ -56,23 +61,16 @@ struct JobRenderer {
     _ index: Int, of claimed: ClaimedJob, with renderer: Renderer, in folder: String
   ) throws -> ImageRecord {
     let settings = claimed.request.settings
-    let started = Date()
-    var firstStep: Date?
-    let request = try renderRequest(claimed.request, index: index)
-    let image = try renderer.render(request) { progress in
-      switch progress {
-      case .encoding:
-        try report(claimed, index: index, .encoding, step: 0, steps: settings.steps)
-      case .denoising(let step, let steps):
-        let begun = firstStep ?? Date()
-        firstStep = begun
-        let perStep = step > 0 ? Date().timeIntervalSince(begun) / Double(step) : nil
-        try report(
-          claimed, index: index, .denoising, step: step, steps: steps, secondsPerStep: perStep)
-      case .decoding:
-        try report(claimed, index: index, .decoding, step: settings.steps, steps: settings.steps)
-      }
+    let path = "\(folder)/\(claimed.job.id)-\(index).png"
+    let kept = try store.checkpoint(job: claimed.job.id, index: index)
+    if let image = finished(kept, path: path, modelDigest: renderer.model.digest) {
+      try report(claimed, index: index, .done, step: settings.steps, steps: settings.steps)
+      return image
     }
+    let started = Date()
+    let request = try renderRequest(claimed.request, index: index)
+    let image = try renderer.decode(
+      denoise(request, index: index, of: claimed, from: kept, with: renderer))
     try report(claimed, index: index, .writing, step: settings.steps, steps: settings.steps)
     var text = PictureText(
       request, model: settings.model, digest: renderer.model.digest,
@@ -82,22 +80,25 @@ struct JobRenderer {
     text.job = claimed.job.id
     text.index = index
     let bytes = try PNGFile.encode(image, texts: text.texts())
-    let path = "\(folder)/\(claimed.job.id)-\(index).png"
-    try AtomicFile.write(bytes, to: path)
     var digest = Digest()
     digest.add(bytes)
-    try report(claimed, index: index, .done, step: settings.steps, steps: settings.steps)
-    return ImageRecord(
+    let record = ImageRecord(
       index: index, path: path, seed: settings.seed &+ Int64(index), width: image.width,
       height: image.height, digest: digest.hexadecimal(), bytes: Int64(bytes.count),
       seconds: Date().timeIntervalSince(started))
+    try publish(bytes, as: record, of: claimed, steps: settings.steps, modelDigest: renderer.model.digest)
+    return record
   }
 
   /// Writes the progress row and looks whether the job is still wanted, and wanted of this daemon.
-  private func report(
+  func report(
     _ claimed: ClaimedJob, index: Int, _ phase: RenderPhase, step: Int, steps: Int,
     secondsPerStep: Double? = nil
   ) throws {
+    reporter.progress(
+      ServiceReporter.Position(
+        job: claimed.job.id, image: index, images: claimed.request.settings.count, phase: phase.rawValue,
+        step: step, steps: steps, secondsPerStep: secondsPerStep))
     if stop.isRequested { throw Interruption.stopping }
     let end = secondsPerStep.map { Date(timeIntervalSinceNow: $0 * Double(steps - step)).milliseconds }
     do {
@@ -134,12 +135,18 @@ struct JobRenderer {
     }
   }
 
+  /// The folder for a batch's pictures. A link that leads out of the output folder is refused: who may
+  /// write there, or into the database, may not choose where else the daemon writes.
   private func batchFolder(_ batch: Int64) throws -> String {
     let folder = "\(output)/\(batch)"
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
       throw DaemonError.outputFolder(path: folder, reason: error.localizedDescription)
+    }
+    let (real, root) = (ModelLocator.resolved(folder), ModelLocator.resolved(output))
+    guard real.hasPrefix(root == "/" ? root : root + "/") else {
+      throw DaemonError.outputFolder(path: folder, reason: "it is a link to \(real), outside \(output)")
     }
     return folder
   }

@@ -24,7 +24,8 @@ package struct ModelLocator: Sendable {
     return real
   }
 
-  private static func resolved(_ path: String) -> String {
+  /// A path with all links followed.
+  static func resolved(_ path: String) -> String {
     guard let real = realpath(path, nil) else { return URL(fileURLWithPath: path).standardized.path }
     defer { free(real) }
     return String(cString: real)

@@ -14,7 +14,8 @@ package struct ModelPool {
     let stamp: FolderStamp
   }
 
-  private let locator: ModelLocator
+  /// Where models are found; a reload changes it.
+  package var locator: ModelLocator
   private let cache: ExpertCache
   private let capacity: Int
   /// The most recently used last.

@@ -3,19 +3,27 @@ import Experts
 import Foundation
 import JobStore
 import Logging
+import Synchronization
 import Tensors
 
 /// Claims jobs and renders them, one after another, on a thread of its own.
 package final class Worker: Sendable {
   private let settings: DaemonSettings
+  /// What a reload may change, and how often it did.
+  private let current: Mutex<(settings: DaemonSettings, reloads: Int)>
   private let store: JobStore
   private let log: Logger
   private let keeper: LeaseKeeper
   private let stop = StopSignal()
+  private let reporter: ServiceReporter
 
+  /// - Parameter reporter: tells the service manager; without it nobody is told.
   /// - Throws: `JobStoreError` if the database cannot be opened or another daemon has this name.
-  package init(_ settings: DaemonSettings, log: Logger) throws {
+  package init(_ settings: DaemonSettings, log: Logger, reporter: ServiceReporter = ServiceReporter()) throws
+  {
     self.settings = settings
+    current = Mutex((settings, 0))
+    self.reporter = reporter
     self.log = log
     store = try JobStore.open(path: settings.database, role: .daemon)
     try store.register(
@@ -28,7 +36,19 @@ package final class Worker: Sendable {
   }
 
   /// Asks to stop: the running job is given back at the next step, and `run` returns.
-  package func requestStop() { stop.request() }
+  package func requestStop() {
+    reporter.stopping()
+    stop.request()
+  }
+
+  /// Takes over what can change while it runs (models, memory budget, limits), between two jobs.
+  package func reload(_ new: DaemonSettings) {
+    let ignored = current.withLock { current in
+      current.reloads += 1
+      return current.settings.reload(new)
+    }
+    for key in ignored { log.warning("\(key) has changed, which needs a restart") }
+  }
 
   /// Gives the running job back from outside, for a worker that is too long in a step.
   package func abandon() {
@@ -53,21 +73,34 @@ package final class Worker: Sendable {
     }
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
-      store: store, compute: compute, output: settings.output, keeper: keeper, stop: stop)
+      store: store, compute: compute, output: settings.output, keeper: keeper, stop: stop,
+      reporter: reporter, checkpointSteps: settings.checkpointSteps, log: log)
+    let output = OutputFolder(path: settings.output, store: store, log: log)
+    output.removeTemporaries()
     let cache = ExpertCache(budget: settings.memoryBudget)
     var pool = ModelPool(locator: ModelLocator(folders: settings.modelFolders), cache: cache)
+    var (current, reloads) = self.current.withLock { $0 }
     var lastModel: [String] = []
+    reporter.ready()
     while !stop.isRequested {
+      output.removeLeftovers()
+      let latest = self.current.withLock { $0 }
+      if latest.reloads != reloads {
+        (current, reloads) = latest
+        pool.locator = ModelLocator(folders: current.modelFolders)
+        cache.setBudget(current.memoryBudget, ledger: ExpertLedger())
+      }
       guard
         let seen = persistently({ try store.dataVersion() }),
         let claimed = persistently({
           try store.claim(
-            worker: settings.worker, lease: settings.leaseSeconds, preferredModels: lastModel)
+            worker: settings.worker, lease: settings.leaseSeconds, preferredModels: lastModel,
+            limits: current.limits)
         })
       else { return }
       guard let claimed else {
         if try settings.drain && isDrained() { return }
-        try waitForWork(since: seen)
+        try waitForWork(since: seen, reloads: reloads)
         continue
       }
       lastModel = [claimed.request.settings.model]
@@ -85,6 +118,7 @@ package final class Worker: Sendable {
         return try body()
       } catch {
         log.error("the queue does not answer, trying again: \(error)")
+        reporter.troubled("the queue does not answer: \(error)")
         if stop.sleep(seconds: 1) { return nil }
       }
     }
@@ -138,10 +172,12 @@ package final class Worker: Sendable {
     }
   }
 
-  /// Sleeps until another process commits, something comes due, or a stop is asked for.
-  private func waitForWork(since seen: Int64) throws {
+  /// Sleeps until another process commits, something comes due, or a stop or reload is asked for.
+  private func waitForWork(since seen: Int64, reloads: Int) throws {
     let due = try store.nextDue()
     while !stop.sleep(seconds: settings.pollSeconds) {
+      reporter.idle()
+      if current.withLock({ $0.reloads }) != reloads { return }
       if try store.dataVersion() != seen { return }
       if let due, due <= Date().milliseconds { return }
     }

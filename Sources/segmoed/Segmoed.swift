@@ -13,11 +13,13 @@ struct Segmoed: AsyncParsableCommand {
     commandName: "segmoed",
     abstract: "Render the jobs of the queue.",
     discussion: """
-      The queue is an SQLite database: --database FILE, else $SEGMOE_DATABASE, else
-      ~/.local/state/segmoe/queue.sqlite. It is made when there is none. Pictures go to
-      OUTPUT/BATCH/JOB-INDEX.png. SIGTERM gives the running job back and ends the daemon.
+      Settings come from the flags, else from the environment ($SEGMOE_DATABASE, $SEGMOE_OUTPUT, …), else
+      from the configuration file, /etc/segmoed/config.yaml unless --config names another.
+      Without any the queue is ~/.local/state/segmoe/queue.sqlite, made when there is none. Pictures go to
+      OUTPUT/BATCH/JOB-INDEX.png. SIGTERM gives the running job back and ends the daemon, SIGHUP reads the
+      configuration again.
       """,
-    version: Version.current)
+    version: Version.current, subcommands: [CheckConfig.self])
 
   @Option(help: "The queue's database.")
   var database: String?
@@ -39,16 +41,16 @@ struct Segmoed: AsyncParsableCommand {
   @Option(help: "This daemon's name, if several share a database; without it the host's.")
   var worker: String?
 
+  @Option(help: "What to log: trace, debug, info, notice, warning, error or critical.")
+  var logLevel: Logger.Level?
+
   @Flag(help: "Render what is queued, then end.")
   var drain = false
 
-  @Option(help: ArgumentHelp("YAML configuration (not built yet).", valueName: "file"))
+  @Option(help: ArgumentHelp("Configuration in YAML.", valueName: "file"))
   var config: String?
 
   mutating func validate() throws {
-    guard config == nil else {
-      throw ValidationError("--config is not built into this version; use the flags")
-    }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads \(threads) is out of range; use 1 to 1024")
     }
@@ -56,15 +58,18 @@ struct Segmoed: AsyncParsableCommand {
 
   func run() async throws {
     let environment = ProcessInfo.processInfo.environment
-    let path = absolute(database ?? JobStore.defaultPath(environment: environment))
-    let beside = URL(fileURLWithPath: path).deletingLastPathComponent().path + "/images"
-    let settings = DaemonSettings(
-      database: path, output: absolute(output ?? beside), modelFolders: models.map(absolute),
-      memoryBudget: memoryBudget?.bytes ?? .max, threads: threads, worker: worker, drain: drain)
-    LoggingSystem.bootstrap(StreamLogHandler.standardError)
+    let settings = try settings(environment)
+    let threshold = LogThreshold(settings.logLevel)
+    let isJournal = ServiceLog.isJournal(environment: environment)
+    LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, isJournal: isJournal) }
     let log = Logger(label: "segmoed")
-    let worker = try Worker(settings, log: log)
-    log.info("ready, queue \(path), pictures \(settings.output)")
+    let reporter = ServiceReporter(environment: environment)
+    reporter.starting(seconds: Self.secondsToOpen(settings.database))
+    let worker = try Worker(settings, log: log, reporter: reporter)
+    log.info("ready, queue \(settings.database), pictures \(settings.output)")
+    let hangup = HangupSignal {
+      reporter.reload { reload(worker, threshold, environment, log) }
+    }
     var group = ServiceGroupConfiguration(
       services: [
         .init(
@@ -74,43 +79,55 @@ struct Segmoed: AsyncParsableCommand {
       gracefulShutdownSignals: [.sigterm, .sigint], logger: log)
     group.maximumGracefulShutdownDuration = .seconds(5)
     try await ServiceGroup(configuration: group).run()
+    hangup.end()
+  }
+
+  /// What flags, environment and file say together.
+  private func settings(_ environment: [String: String]) throws -> DaemonSettings {
+    let layers = [flags, try DaemonConfiguration(environment: environment), try file()]
+    return layers.reduce(DaemonConfiguration()) { $0.over($1) }
+      .settings(environment: environment, drain: drain)
+  }
+
+  private var flags: DaemonConfiguration {
+    var flags = DaemonConfiguration()
+    flags.database = database.map(absolute)
+    flags.output = output.map(absolute)
+    flags.models = models.isEmpty ? nil : models.map(absolute)
+    flags.memoryBudget = memoryBudget?.bytes
+    flags.threads = threads
+    flags.worker = worker
+    flags.logLevel = logLevel
+    return flags
+  }
+
+  private func file() throws -> DaemonConfiguration {
+    if let config { return try DaemonConfiguration(reading: config) }
+    let standard = DaemonConfiguration.standardFile
+    guard FileManager.default.fileExists(atPath: standard) else { return DaemonConfiguration() }
+    return try DaemonConfiguration(reading: standard)
+  }
+
+  private func reload(
+    _ worker: Worker, _ threshold: LogThreshold, _ environment: [String: String], _ log: Logger
+  ) {
+    do {
+      let new = try settings(environment)
+      threshold.level = new.logLevel
+      worker.reload(new)
+      log.notice("configuration read again")
+    } catch {
+      log.error("the configuration stays as it was: \(error)")
+    }
+  }
+
+  /// What opening the queue may take: migrating copies it first, at 10 MB a second on a slow disk.
+  private static func secondsToOpen(_ path: String) -> Double {
+    var status = stat()
+    return 60 + (stat(path, &status) == 0 ? Double(status.st_size) / 10e6 : 0)
   }
 
   private func absolute(_ path: String) -> String { URL(fileURLWithPath: path).path }
 }
 
-@main
-enum Main {
-  static func main() async {
-    do {
-      var command = try Segmoed.parseAsRoot()
-      if var daemon = command as? any AsyncParsableCommand {
-        try await daemon.run()
-      } else {
-        try command.run()
-      }
-    } catch {
-      exit(report(error))
-    }
-  }
-
-  /// Prints help where it was asked for, errors as one line; gives the exit code.
-  private static func report(_ error: any Error) -> Int32 {
-    if let error = error as? JobStoreError {
-      complain(error.description)
-      return 69
-    }
-    let code = Segmoed.exitCode(for: error)
-    if code.isSuccess {
-      print(Segmoed.fullMessage(for: error))
-      return 0
-    }
-    let message = Segmoed.message(for: error).split(separator: "\n").joined(separator: " ")
-    complain(message.isEmpty ? "wrong usage; `segmoed --help` shows what there is" : message)
-    return code == .validationFailure ? 64 : 70
-  }
-
-  private static func complain(_ message: String) {
-    FileHandle.standardError.write(Data("segmoed: \(message)\n".utf8))
-  }
-}
+extension Logger.Level: @retroactive ExpressibleByArgument {}

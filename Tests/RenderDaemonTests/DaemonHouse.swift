@@ -79,6 +79,15 @@ final class DaemonHouse: Sendable {
     }.sorted()
   }
 
+  /// Waits, at most half a minute, until something is so.
+  func wait(_ condition: () throws -> Bool) throws {
+    let end = Date(timeIntervalSinceNow: 30)
+    while try !condition() {
+      try #require(Date() < end, "waited too long")
+      Thread.sleep(forTimeInterval: 0.01)
+    }
+  }
+
   /// Renders what is queued: a job that must fail, and after it one that must not, so that the daemon
   /// is seen to live on.
   func expectFailure(of id: Int64, _ parts: String..., location: SourceLocation = #_sourceLocation) throws {

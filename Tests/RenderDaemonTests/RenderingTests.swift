@@ -55,8 +55,9 @@ import Testing
       digests.insert(details.job.modelDigest ?? "")
       let statistics = try #require(details.job.statistics)
       #expect(statistics.cacheMisses > 0 && statistics.bytesRead > 0)
-      #expect((statistics.cacheHits == 0) == (budget == 0))
-      #expect((statistics.cacheEvictions == 0) == (budget == .max))
+      // In between, least recently used gives no hits: the layers come round in the same order.
+      if budget == 0 { #expect(statistics.cacheHits == 0 && statistics.cacheEvictions > 0) }
+      if budget == .max { #expect(statistics.cacheHits > 0 && statistics.cacheEvictions == 0) }
     }
     #expect(digests.count == 1)
     // The files differ in the job's number alone: compare pixels.
@@ -74,9 +75,9 @@ import Testing
     let worker = try house.worker(drain: false)
     let thread = Thread { try? worker.run() }
     thread.start()
-    try wait { try house.store.details(job: id).summary.step > 2 }
+    try house.wait { try house.store.details(job: id).summary.step > 2 }
     worker.requestStop()
-    try wait { try house.job(id).state == .queued }
+    try house.wait { try house.job(id).state == .queued }
     #expect(try house.job(id).attempts == 0)
     #expect(house.files().isEmpty)
   }
@@ -91,9 +92,9 @@ import Testing
     let worker = try house.worker()
     let thread = Thread { try? worker.run() }
     thread.start()
-    try wait { try house.job(id).state == .running }
+    try house.wait { try house.job(id).state == .running }
     _ = try house.store.cancel(job: id)
-    try wait { try house.job(id).state == .cancelled }
+    try house.wait { try house.job(id).state == .cancelled }
     #expect(house.files().isEmpty)
   }
 
@@ -109,15 +110,6 @@ import Testing
       try PNGFile.read(try #require(try house.store.details(job: id).images.first).path).image
     }
     #expect(images[0] != images[1] && images[0] == images[2])
-  }
-
-  /// Waits, at most half a minute, until something is so.
-  private func wait(_ condition: () throws -> Bool) throws {
-    let end = Date(timeIntervalSinceNow: 30)
-    while try !condition() {
-      try #require(Date() < end, "waited too long")
-      Thread.sleep(forTimeInterval: 0.01)
-    }
   }
 
   /// A rank-1 change to one projection of the golden model.

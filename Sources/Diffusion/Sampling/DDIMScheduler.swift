@@ -19,6 +19,7 @@ package struct DDIMScheduler: Scheduler {
     stride = configuration.trainingSteps / steps
   }
 
+  /// One deterministic step; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let timestep = Int(timesteps[index])
     let final = configuration.setAlphaToOne ?? true ? 1 : alphaProducts[0]

@@ -16,6 +16,7 @@ package struct DDPMScheduler: Scheduler {
     timesteps = times.map { Float($0) }
   }
 
+  /// One step of the posterior; draws noise at every timestep above 0.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let alpha = alphaProducts[Int(timesteps[index])]
     let next = index + 1 < timesteps.count ? alphaProducts[Int(timesteps[index + 1])] : 1

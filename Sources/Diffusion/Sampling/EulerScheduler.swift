@@ -25,10 +25,12 @@ package struct EulerScheduler: Scheduler {
       ? schedule.sigmas.prefix(schedule.timesteps.count).map { 0.25 * log($0) } : schedule.timesteps
   }
 
+  /// The sample at unit variance, as the UNet was trained to see it.
   package func scaled(_ sample: Tensor, step: Int) -> Tensor {
     scaledInput(sample, sigma: sigmas[step])
   }
 
+  /// One Euler step; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let sigma = sigmas[index]
     return configuration.moved(output, sample: sample, sigma: sigma, change: sigmas[index + 1] - sigma)

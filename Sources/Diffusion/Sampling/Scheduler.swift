@@ -20,10 +20,12 @@ package protocol Scheduler: Sendable {
 }
 
 extension Scheduler {
+  /// Nothing: most methods look at the present sample alone.
   package var history: SchedulerHistory {
     get { SchedulerHistory() }
     set {}
   }
 
+  /// Methods that keep the sample at unit variance show it as it is.
   package func scaled(_ sample: Tensor, step: Int) -> Tensor { sample }
 }

@@ -35,3 +35,23 @@ package struct SchedulerHistory: Sendable {
   /// The output of so many calls ago: 0 is the newest.
   func output(_ age: Int) -> Tensor { outputs[outputs.count - 1 - age] }
 }
+
+extension SchedulerHistory {
+  /// All tensors in one row, for a checkpoint: outputs, then the sample and the sum if there are any.
+  var tensors: [Tensor] { outputs + [sample, sum].compactMap { $0 } }
+
+  /// All whole numbers in one row, for a checkpoint; the first says how many tensors are outputs, the
+  /// next two whether the sample and the sum follow.
+  var counters: [Int] { [outputs.count, sample == nil ? 0 : 1, sum == nil ? 0 : 1, calls, order] }
+
+  /// The history that these rows came from; nil if they fit none.
+  init?(tensors: [Tensor], counters: [Int]) {
+    guard counters.count == 5, (0...1).contains(counters[1]), (0...1).contains(counters[2]),
+      counters[0] >= 0, tensors.count == counters[0] + counters[1] + counters[2]
+    else { return nil }
+    self.init(
+      outputs: Array(tensors[..<counters[0]]),
+      sample: counters[1] == 1 ? tensors[counters[0]] : nil,
+      sum: counters[2] == 1 ? tensors.last : nil, calls: counters[3], order: counters[4])
+  }
+}

@@ -15,6 +15,32 @@ package struct TorchNoise: Sendable {
     twister = MersenneTwister(seed: UInt32(truncatingIfNeeded: seed))
   }
 
+  /// Where the stream is: what a checkpoint keeps.
+  package struct State: Sendable, Equatable {
+    /// Of the twister, 624.
+    package var words: [UInt32]
+    /// The next word to hand out, 0…624.
+    package var position: Int
+    package var spare: Double?
+
+    package init(words: [UInt32], position: Int, spare: Double?) {
+      self.words = words
+      self.position = position
+      self.spare = spare
+    }
+  }
+
+  package var state: State {
+    State(words: twister.state, position: twister.position, spare: spare)
+  }
+
+  /// Goes on where another stream was; nil for a state that no stream can have.
+  package init?(state: State) {
+    guard let twister = MersenneTwister(words: state.words, position: state.position) else { return nil }
+    self.twister = twister
+    spare = state.spare
+  }
+
   /// Standard normal numbers in the shape torch would draw, `[batch, channel, height, width]`,
   /// handed over channels last.
   package mutating func latents(channels: Int, height: Int, width: Int) -> Tensor {
@@ -73,8 +99,8 @@ package struct TorchNoise: Sendable {
 
 /// MT19937 (Matsumoto and Nishimura, 1998), as torch seeds it.
 package struct MersenneTwister: Sendable {
-  private var state: [UInt32]
-  private var position = 624
+  fileprivate private(set) var state: [UInt32]
+  fileprivate private(set) var position = 624
 
   package init(seed: UInt32) {
     state = [seed]
@@ -83,6 +109,12 @@ package struct MersenneTwister: Sendable {
       let last = state[index - 1]
       state.append(1_812_433_253 &* (last ^ (last >> 30)) &+ UInt32(index))
     }
+  }
+
+  fileprivate init?(words: [UInt32], position: Int) {
+    guard words.count == 624, (0...624).contains(position) else { return nil }
+    state = words
+    self.position = position
   }
 
   /// 32 random bits.

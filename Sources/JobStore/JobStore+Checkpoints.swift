@@ -1,0 +1,125 @@
+import Foundation
+import GRDB
+
+/// Where one image of an unfinished job is: a row of the table `checkpoints`.
+package enum Checkpoint: Sendable, Equatable {
+  /// Between two steps; `state` is for the engine alone.
+  case step(Int, state: Data, modelDigest: String)
+  /// Its file has, or was about to get, its final name.
+  case file(ImageRecord, modelDigest: String)
+}
+
+/// A file of a job that failed or was cancelled.
+package struct Leftover: Sendable, Equatable {
+  package let job: Int64
+  package let batch: Int64
+  /// As in `ImageRecord.index`.
+  package let index: Int
+  package let path: String
+}
+
+extension JobStore {
+  /// Keeps where a render is, in place of what was kept before. Not durable (`writeLightly`): after a
+  /// power cut an older checkpoint does as well.
+  /// - Throws: `JobStoreError.leaseLost`
+  package func keep(_ state: Data, step: Int, index: Int, modelDigest: String, _ lease: Lease) throws {
+    try writeLightly { db, now in
+      _ = try standing(lease, db)
+      try db.cachedStatement(
+        sql: """
+          INSERT OR REPLACE INTO checkpoints (job, number, step, state, model_digest, made_at)
+          VALUES (?, ?, ?, ?, ?, ?)
+          """
+      ).execute(arguments: [lease.job, index, step, state, modelDigest, now])
+    }
+  }
+
+  /// Says which file is about to appear under its final name; durable before it does.
+  /// - Throws: `JobStoreError.leaseLost`: then it must not appear.
+  package func announce(_ image: ImageRecord, step: Int, modelDigest: String, _ lease: Lease) throws {
+    try write { db, now in
+      _ = try standing(lease, db)
+      try insert(image, job: lease.job, step: step, modelDigest: modelDigest, db, now)
+    }
+  }
+
+  /// Says that a file appeared although its job had been taken away meanwhile: when nobody wants it any
+  /// more, `removeLeftovers` shall.
+  package func disown(_ image: ImageRecord, job: Int64, modelDigest: String) throws {
+    try write { db, now in
+      let state = try String.fetchOne(db, sql: "SELECT state FROM jobs WHERE id = ?", arguments: [job])
+      guard state == JobState.failed.rawValue || state == JobState.cancelled.rawValue else { return }
+      try insert(image, job: job, step: 0, modelDigest: modelDigest, db, now)
+    }
+  }
+
+  /// What is kept of an image; nil: it starts from nothing.
+  package func checkpoint(job: Int64, index: Int) throws -> Checkpoint? {
+    try read { db in
+      let row = try Row.fetchOne(
+        db.cachedStatement(sql: "SELECT * FROM checkpoints WHERE job = ? AND number = ?"),
+        arguments: [job, index])
+      guard let row else { return nil }
+      let reader = RowReader(row: row, table: "checkpoints")
+      let digest: String = try reader.value("model_digest")
+      if try reader.optional("path", as: String.self) != nil {
+        return .file(try ImageRecord(row: row), modelDigest: digest)
+      }
+      return .step(try reader.value("step"), state: try reader.value("state"), modelDigest: digest)
+    }
+  }
+
+  /// Forgets the files of failed and cancelled jobs once `remove` has removed them. Holds the write lock
+  /// meanwhile, so that nobody can retry such a job and find its file in between.
+  /// - Parameter remove: false: not ours, leave the row to the daemon whose it is.
+  /// - Returns: how many.
+  @discardableResult
+  package func removeLeftovers(_ remove: (Leftover) throws -> Bool) throws -> Int {
+    let query = """
+      SELECT c.job, j.batch, c.number, c.path FROM checkpoints c INDEXED BY checkpoints_files
+      JOIN jobs j ON j.id = c.job
+      WHERE c.path IS NOT NULL AND j.state IN ('failed', 'cancelled') LIMIT 100
+      """
+    // Hardly ever there are any, and looking needs no lock.
+    guard try read({ db in try Row.fetchOne(db.cachedStatement(sql: query)) }) != nil else { return 0 }
+    return try write { db, _ in
+      var removed = 0
+      for row in try Row.fetchAll(db.cachedStatement(sql: query)) {
+        let reader = RowReader(row: row, table: "checkpoints")
+        let leftover = Leftover(
+          job: try reader.value("job"), batch: try reader.value("batch"), index: try reader.value("number"),
+          path: try reader.value("path"))
+        guard try remove(leftover) else { continue }
+        try db.execute(
+          sql: "DELETE FROM checkpoints WHERE job = ? AND number = ?",
+          arguments: [leftover.job, leftover.index])
+        removed += 1
+      }
+      return removed
+    }
+  }
+
+  /// The jobs out of some that a worker renders now.
+  package func running(among jobs: Set<Int64>) throws -> Set<Int64> {
+    try read { db in
+      let all = try Int64.fetchSet(
+        db, sql: "SELECT id FROM jobs INDEXED BY jobs_leased WHERE state = 'running'")
+      return jobs.intersection(all)
+    }
+  }
+
+  private func insert(
+    _ image: ImageRecord, job: Int64, step: Int, modelDigest: String, _ db: Database, _ now: Milliseconds
+  ) throws {
+    try db.cachedStatement(
+      sql: """
+        INSERT OR REPLACE INTO checkpoints (job, number, step, state, model_digest, made_at,
+          path, seed, width, height, digest, bytes, seconds)
+        VALUES (?, ?, ?, x'', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+    ).execute(arguments: [
+      job, image.index, step, modelDigest, now, image.path, image.seed, image.width, image.height,
+      image.digest, image.bytes, image.seconds,
+    ])
+  }
+}

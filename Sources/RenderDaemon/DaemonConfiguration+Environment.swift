@@ -1,0 +1,72 @@
+import Configuration
+import Foundation
+import Logging
+
+/// A variable of the environment that says something wrong.
+package struct EnvironmentError: Error, Equatable, CustomStringConvertible {
+  package let name: String
+  package let value: String
+  /// What it may be.
+  package let rule: String
+
+  package init(name: String, value: String, rule: String) {
+    self.name = name
+    self.value = value
+    self.rule = rule
+  }
+
+  package var description: String { "$\(name) cannot be '\(value)': \(rule)" }
+}
+
+extension DaemonConfiguration {
+  /// What the variables `SEGMOE_DATABASE`, `SEGMOE_OUTPUT`, `SEGMOE_MODELS` (folders with colons
+  /// between), `SEGMOE_MEMORY_BUDGET` and so on say. An empty one says nothing.
+  /// - Throws: `EnvironmentError` for a value that cannot be.
+  package init(environment: [String: String]) throws(EnvironmentError) {
+    let variables = Variables(environment: environment)
+    database = variables.path("SEGMOE_DATABASE")
+    output = variables.path("SEGMOE_OUTPUT")
+    models = variables["SEGMOE_MODELS"].map { list in
+      list.split(separator: ":").map { URL(fileURLWithPath: String($0)).path }
+    }
+    memoryBudget = try variables.value("SEGMOE_MEMORY_BUDGET", "write a size like 4GiB") { text in
+      ByteCount(text).flatMap { $0.bytes > 0 ? $0.bytes : nil }
+    }
+    threads = try variables.int("SEGMOE_THREADS", in: Range.threads)
+    worker = try variables.value("SEGMOE_WORKER", "it must have at most 100 bytes") {
+      $0.utf8.count <= 100 ? $0 : nil
+    }
+    leaseSeconds = try variables.int("SEGMOE_LEASE_SECONDS", in: Range.leaseSeconds).map { Double($0) }
+    checkpointSteps = try variables.int("SEGMOE_CHECKPOINT_STEPS", in: Range.checkpointSteps)
+    limits.side = try variables.int("SEGMOE_LIMITS_SIDE", in: Range.side)
+    limits.steps = try variables.int("SEGMOE_LIMITS_STEPS", in: Range.steps)
+    limits.count = try variables.int("SEGMOE_LIMITS_COUNT", in: Range.count)
+    limits.promptBytes = try variables.int("SEGMOE_LIMITS_PROMPT_BYTES", in: Range.promptBytes)
+    limits.loras = try variables.int("SEGMOE_LIMITS_LORAS", in: Range.loras)
+    let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+    logLevel = try variables.value("SEGMOE_LOG_LEVEL", "use one of \(levels)") { Logger.Level(rawValue: $0) }
+    metrics = variables.path("SEGMOE_METRICS")
+  }
+
+  private struct Variables {
+    let environment: [String: String]
+
+    subscript(name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+
+    func path(_ name: String) -> String? { self[name].map { URL(fileURLWithPath: $0).path } }
+
+    func int(_ name: String, in range: ClosedRange<Int>) throws(EnvironmentError) -> Int? {
+      try value(name, "it must be from \(range.lowerBound) to \(range.upperBound)") { text in
+        Int(text).flatMap { range.contains($0) ? $0 : nil }
+      }
+    }
+
+    func value<Value>(
+      _ name: String, _ rule: String, _ read: (String) -> Value?
+    ) throws(EnvironmentError) -> Value? {
+      guard let text = self[name] else { return nil }
+      guard let value = read(text) else { throw EnvironmentError(name: name, value: text, rule: rule) }
+      return value
+    }
+  }
+}

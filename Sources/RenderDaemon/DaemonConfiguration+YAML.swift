@@ -1,0 +1,74 @@
+import Configuration
+import Foundation
+import Logging
+
+extension DaemonConfiguration {
+  /// Reads a configuration file. Relative paths in it are relative to its folder.
+  /// - Throws: `YAMLError`, with line and column.
+  package init(reading path: String) throws(YAMLError) {
+    try self.init(
+      YAMLDocument(reading: path), folder: URL(fileURLWithPath: path).deletingLastPathComponent().path)
+  }
+
+  /// - Parameter folder: what relative paths are relative to.
+  /// - Throws: `YAMLError`, with line and column.
+  package init(_ document: YAMLDocument, folder: String) throws(YAMLError) {
+    let map = try document.root.mapping(
+      "the configuration",
+      keys: [
+        "database", "output", "models", "memory_budget", "threads", "worker", "lease_seconds",
+        "checkpoint_steps", "limits", "log_level", "metrics",
+      ])
+    database = try map["database"]?.path("'database'", in: folder)
+    output = try map["output"]?.path("'output'", in: folder)
+    metrics = try map["metrics"]?.path("'metrics'", in: folder)
+    if map["models"] != nil {
+      models = try map.sequence("models").map { node throws(YAMLError) in
+        try node.path("a folder of 'models'", in: folder)
+      }
+    }
+    memoryBudget = try map["memory_budget"]?.byteCount("'memory_budget'")
+    threads = try map.int("threads", in: Range.threads)
+    worker = try map["worker"]?.name("'worker'")
+    leaseSeconds = try map.double(
+      "lease_seconds", in: Double(Range.leaseSeconds.lowerBound)...Double(Range.leaseSeconds.upperBound))
+    checkpointSteps = try map.int("checkpoint_steps", in: Range.checkpointSteps)
+    logLevel = try map.choice("log_level", of: Logger.Level.self)
+    if let node = map["limits"] {
+      let map = try node.mapping("'limits'", keys: ["side", "steps", "count", "prompt_bytes", "loras"])
+      limits.side = try map.int("side", in: Range.side)
+      limits.steps = try map.int("steps", in: Range.steps)
+      limits.count = try map.int("count", in: Range.count)
+      limits.promptBytes = try map.int("prompt_bytes", in: Range.promptBytes)
+      limits.loras = try map.int("loras", in: Range.loras)
+    }
+  }
+}
+
+extension YAMLNode {
+  fileprivate func path(_ subject: String, in folder: String) throws(YAMLError) -> String {
+    let text = try string(subject)
+    guard !text.isEmpty, !text.hasPrefix("~"), !text.utf8.contains(0) else {
+      throw .outOfRange(
+        position, subject: subject, value: "'\(text)'", rule: "write a path, without '~' for a home folder")
+    }
+    return URL(fileURLWithPath: text, relativeTo: URL(fileURLWithPath: folder, isDirectory: true)).path
+  }
+
+  /// `4GiB`, or a plain number of bytes.
+  fileprivate func byteCount(_ subject: String) throws(YAMLError) -> Int {
+    if case .scalar(let scalar) = content {
+      if let count = ByteCount(scalar.text), count.bytes > 0 { return count.bytes }
+      throw .outOfRange(position, subject: subject, value: scalar.found, rule: "write a size like 4GiB")
+    }
+    throw .wrongType(position, subject: subject, expected: "a size like 4GiB", found: found)
+  }
+
+  fileprivate func name(_ subject: String) throws(YAMLError) -> String {
+    let text = try string(subject)
+    guard (1...100).contains(text.utf8.count) else {
+      throw .outOfRange(position, subject: subject, value: "'\(text)'", rule: "it must have 1 to 100 bytes")
+    }
+    return text
+  }
+}

@@ -1,0 +1,151 @@
+import Foundation
+import Synchronization
+
+/// Tells the service manager what the daemon does and that it gets on.
+///
+/// Pings come from the render thread alone, one when a step or stage is over and some while it waits
+/// for work: a step that hangs stops them, and the manager restarts the daemon.
+package final class ServiceReporter: Sendable {
+  /// How far a job is, for a person.
+  package struct Position: Sendable {
+    package var job: Int64
+    /// Which image of how many, from 0.
+    package var image: Int
+    package var images: Int
+    package var phase: String
+    package var step: Int
+    package var steps: Int
+    package var secondsPerStep: Double?
+
+    package init(
+      job: Int64, image: Int, images: Int, phase: String, step: Int, steps: Int, secondsPerStep: Double?
+    ) {
+      self.job = job
+      self.image = image
+      self.images = images
+      self.phase = phase
+      self.step = step
+      self.steps = steps
+      self.secondsPerStep = secondsPerStep
+    }
+
+    /// Seconds to the end of the job, as far as steps tell.
+    var secondsLeft: Double? {
+      secondsPerStep.map { $0 * Double(steps - step + (images - image - 1) * steps) }
+    }
+
+    var text: String {
+      var text = "job \(job), \(phase) \(step)/\(steps)"
+      if images > 1 { text += ", image \(image + 1)/\(images)" }
+      if let left = secondsLeft { text += ", \(ServiceReporter.duration(left)) left" }
+      return text
+    }
+  }
+
+  private struct State {
+    var status = ""
+    var sentAt = -Double.infinity
+    /// Seconds without a ping after which the manager acts; nil: it doesn't watch.
+    var watchdog: Double?
+    var isStopping = false
+  }
+
+  private let notifier: SystemdNotifier?
+  private let state: Mutex<State>
+  /// As the unit has it.
+  private let configuredWatchdog: Double?
+
+  /// - Parameter environment: with `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, if a service
+  ///   manager started this process.
+  package init(environment: [String: String] = [:]) {
+    notifier = SystemdNotifier(environment: environment)
+    let isOurs = environment["WATCHDOG_PID"].map { $0 == "\(getpid())" } ?? true
+    let microseconds = isOurs ? environment["WATCHDOG_USEC"].flatMap(Double.init) : nil
+    configuredWatchdog = microseconds.flatMap { $0 > 0 ? $0 / 1e6 : nil }
+    state = Mutex(State(watchdog: configuredWatchdog))
+  }
+
+  /// Asks for more time to start: migrating a large queue copies it first.
+  package func starting(seconds: Double) {
+    notifier?.send("STATUS=opening the queue", "EXTEND_TIMEOUT_USEC=\(Self.microseconds(seconds))")
+  }
+
+  /// The queue is open.
+  package func ready() {
+    state.withLock { $0.status = "waiting for jobs" }
+    notifier?.send("READY=1", "STATUS=waiting for jobs", "WATCHDOG=1")
+  }
+
+  /// Nothing to render; call it as often as you like.
+  package func idle() { say("waiting for jobs", every: (configuredWatchdog ?? .infinity) / 8) }
+
+  /// The queue does not answer, but the daemon is at it.
+  package func troubled(_ what: String) { say(what, every: 0.5) }
+
+  /// A step or stage is over and the next begins.
+  package func progress(_ position: Position) {
+    if let perStep = position.secondsPerStep { widenWatchdog(perStep: perStep) }
+    say(position.text, every: 0.5)
+  }
+
+  /// Shutdown has begun.
+  package func stopping() {
+    state.withLock { $0.isStopping = true }
+    notifier?.send("STOPPING=1", "STATUS=stopping")
+  }
+
+  /// Reads the configuration anew, then is ready again.
+  package func reload(_ body: () -> Void) {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    notifier?.send("RELOADING=1", "MONOTONIC_USEC=\(time.tv_sec * 1_000_000 + time.tv_nsec / 1000)")
+    body()
+    notifier?.send("READY=1")
+  }
+
+  /// A step that is known, from those before it, to take nearly as long as the watchdog waits gets a
+  /// longer one. (`EXTEND_TIMEOUT_USEC` concerns starting and stopping only.) One that was never
+  /// measured gets none: it may hang.
+  private func widenWatchdog(perStep: Double) {
+    guard let configuredWatchdog else { return }
+    let wanted = max(configuredWatchdog, (perStep * 3).rounded(.up))
+    let isNews = state.withLock { state -> Bool in
+      // Times vary a little from step to step: that is not worth a message.
+      guard let now = state.watchdog, wanted > now || wanted < now / 2 else { return false }
+      state.watchdog = wanted
+      return true
+    }
+    if isNews { notifier?.send("WATCHDOG_USEC=\(Self.microseconds(wanted))") }
+  }
+
+  /// Pings, with the status if it is new. Steps may take milliseconds, hence the pause in between: at
+  /// most half a second where the next step may take as long as the watchdog waits.
+  private func say(_ status: String, every pause: Double) {
+    guard let notifier else { return }
+    let now = ProcessInfo.processInfo.systemUptime
+    let isNews = state.withLock { state -> Bool? in
+      let waited = now - state.sentAt
+      let isNews = status != state.status && !state.isStopping
+      let isDue = state.watchdog != nil && waited >= pause
+      guard isDue || isNews && waited >= 0.5 else { return nil }
+      state.sentAt = now
+      if isNews { state.status = status }
+      return isNews
+    }
+    switch isNews {
+    case true?: notifier.send("STATUS=\(status)", "WATCHDOG=1")
+    case false?: notifier.send("WATCHDOG=1")
+    case nil: break
+    }
+  }
+
+  private static func microseconds(_ seconds: Double) -> Int64 { Int64(min(seconds, 1e9) * 1e6) }
+
+  /// "45 s", "3 min", "2 h 5 min".
+  static func duration(_ seconds: Double) -> String {
+    let seconds = Int(min(max(0, seconds), 1e8).rounded(.up))
+    if seconds < 100 { return "\(seconds) s" }
+    let minutes = (seconds + 59) / 60
+    return minutes < 100 ? "\(minutes) min" : "\(minutes / 60) h \(minutes % 60) min"
+  }
+}

@@ -1,0 +1,37 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import RenderDaemon
+
+/// Reads a configuration and says whether it is right, and what it leads to.
+struct CheckConfig: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check-config",
+    abstract: "Check a configuration file, by default /etc/segmoed/config.yaml.",
+    discussion: "Exit code 0 if it is right, 65 if not, 66 if it can't be read.")
+
+  @Argument(help: "The file.")
+  var file: String = DaemonConfiguration.standardFile
+
+  func run() throws {
+    let environment = ProcessInfo.processInfo.environment
+    let configuration = try DaemonConfiguration(environment: environment)
+      .over(DaemonConfiguration(reading: file))
+    let settings = configuration.settings(environment: environment)
+    print("\(file) is right. With the environment it leads to:")
+    print("database: \(settings.database)")
+    print("output: \(settings.output)")
+    print("models: [\(settings.modelFolders.joined(separator: ", "))]")
+    print("memory_budget: \(settings.memoryBudget == .max ? "no limit" : "\(settings.memoryBudget)")")
+    print("threads: \(settings.threads.map { "\($0)" } ?? "one per processor")")
+    print("worker: \(settings.worker)")
+    print("lease_seconds: \(settings.leaseSeconds)")
+    print("checkpoint_steps: \(settings.checkpointSteps.map { "\($0)" } ?? "as cost allows")")
+    let limits = settings.limits
+    print(
+      "limits: {side: \(limits.side), steps: \(limits.steps), count: \(limits.count), "
+        + "prompt_bytes: \(limits.promptBytes), loras: \(limits.loras)}")
+    print("log_level: \(settings.logLevel)")
+    print("metrics: \(settings.metrics ?? "none")")
+  }
+}

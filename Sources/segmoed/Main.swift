@@ -1,0 +1,50 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import JobStore
+import RenderDaemon
+
+@main
+enum Main {
+  static func main() async {
+    do {
+      var command = try Segmoed.parseAsRoot()
+      if var daemon = command as? any AsyncParsableCommand {
+        try await daemon.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      exit(report(error))
+    }
+  }
+
+  /// Prints help where it was asked for, errors as one line; gives the exit code.
+  private static func report(_ error: any Error) -> Int32 {
+    switch error {
+    case let error as JobStoreError:
+      complain(error.description)
+      return 69
+    case let error as YAMLError:
+      complain(error.description)
+      if case .unreadable = error { return 66 }
+      return 65
+    case let error as EnvironmentError:
+      complain(error.description)
+      return 64
+    default: break
+    }
+    let code = Segmoed.exitCode(for: error)
+    if code.isSuccess {
+      print(Segmoed.fullMessage(for: error))
+      return 0
+    }
+    let message = Segmoed.message(for: error).split(separator: "\n").joined(separator: " ")
+    complain(message.isEmpty ? "wrong usage; `segmoed --help` shows what there is" : message)
+    return code == .validationFailure ? 64 : 70
+  }
+
+  private static func complain(_ message: String) {
+    FileHandle.standardError.write(Data("segmoed: \(message)\n".utf8))
+  }
+}

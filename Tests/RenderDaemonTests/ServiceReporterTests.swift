@@ -1,0 +1,90 @@
+import Foundation
+import JobStore
+import Logging
+import RenderDaemon
+import Testing
+
+/// What the daemon tells the service manager.
+@Suite struct ServiceReporterTests {
+  private func position(_ step: Int, perStep: Double? = nil) -> ServiceReporter.Position {
+    .init(job: 7, image: 0, images: 2, phase: "denoising", step: step, steps: 25, secondsPerStep: perStep)
+  }
+
+  @Test(arguments: [false, true]) func saysReadyToPathsAndAbstractNames(isAbstract: Bool) throws {
+    let socket = try NotifySocket(isAbstract: isAbstract)
+    ServiceReporter(environment: ["NOTIFY_SOCKET": socket.name]).ready()
+    let message = try #require(socket.receive())
+    #expect(message.split(separator: "\n").contains("READY=1"))
+  }
+
+  @Test func nobodyListeningIsNoError() {
+    for name in ["", "vsock:2:1234", "/tmp/nobody-here", "/" + String(repeating: "x", count: 200)] {
+      let reporter = ServiceReporter(environment: ["NOTIFY_SOCKET": name, "WATCHDOG_USEC": "1000000"])
+      reporter.ready()
+      reporter.progress(position(1))
+    }
+  }
+
+  @Test func statusNamesJobStepAndTimeLeft() throws {
+    let socket = try NotifySocket()
+    let reporter = ServiceReporter(environment: ["NOTIFY_SOCKET": socket.name])
+    reporter.progress(position(5, perStep: 2))
+    #expect(socket.receive() == "STATUS=job 7, denoising 5/25, image 1/2, 90 s left\nWATCHDOG=1")
+    // Not again at once: steps may take milliseconds.
+    reporter.progress(position(6, perStep: 2))
+    #expect(socket.receive(within: 0.1) == nil)
+  }
+
+  @Test func measuredStepsWidenTheWatchdogUnmeasuredOnesDoNot() throws {
+    let socket = try NotifySocket()
+    let reporter = ServiceReporter(environment: [
+      "NOTIFY_SOCKET": socket.name, "WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "\(getpid())",
+    ])
+    reporter.progress(position(0))
+    #expect(socket.receive()?.contains("WATCHDOG_USEC") == false)
+    reporter.progress(position(1, perStep: 50))
+    #expect(socket.receive() == "WATCHDOG_USEC=150000000")
+    reporter.progress(position(2, perStep: 51))
+    reporter.progress(position(2, perStep: 1))
+    #expect(socket.receive(until: "WATCHDOG_USEC=60").last == "WATCHDOG_USEC=60000000")
+  }
+
+  @Test func reloadingCarriesTheMonotonicTime() throws {
+    let socket = try NotifySocket()
+    var isDone = false
+    ServiceReporter(environment: ["NOTIFY_SOCKET": socket.name]).reload { isDone = true }
+    let message = try #require(socket.receive())
+    let time = try #require(message.split(separator: "=").last.flatMap { Int64($0) })
+    #expect(message.hasPrefix("RELOADING=1\nMONOTONIC_USEC=") && time > 0 && isDone)
+    #expect(socket.receive() == "READY=1")
+  }
+
+  /// The whole life of a daemon, and that its pings are the render thread's own.
+  @Test func daemonReportsItsLife() throws {
+    let house = try DaemonHouse()
+    let socket = try NotifySocket()
+    let reporter = ServiceReporter(environment: [
+      "NOTIFY_SOCKET": socket.name, "WATCHDOG_USEC": "400000",
+    ])
+    var log = Logger(label: "test")
+    log.logLevel = .critical
+    let worker = try Worker(house.settings(drain: false), log: log, reporter: reporter)
+    let id = try house.enqueue {
+      $0.steps = 900
+      $0.width = 128
+      $0.height = 128
+    }
+    // Signed on, but nothing runs yet: nobody pings.
+    #expect(socket.receive(within: 0.2) == nil)
+    let thread = Thread { try? worker.run() }
+    thread.start()
+    #expect(socket.receive()?.hasPrefix("READY=1") == true)
+    #expect(socket.receive(until: "STATUS=job \(id), ").last?.contains("WATCHDOG=1") == true)
+    _ = try house.store.cancel(job: id)
+    #expect(socket.receive(until: "STATUS=waiting").count > 0)
+    // Idle, it pings on.
+    #expect(socket.receive(within: 2) == "WATCHDOG=1")
+    worker.requestStop()
+    #expect(socket.receive(until: "STOPPING=1").last?.hasPrefix("STOPPING=1") == true)
+  }
+}
