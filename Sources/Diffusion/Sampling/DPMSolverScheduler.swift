@@ -37,6 +37,7 @@ package struct DPMSolverScheduler: Scheduler {
     sigmas = schedule.sigmas
   }
 
+  /// One step; the stochastic algorithms draw noise in every one.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let solver = configuration.solver
     history.remember(converted(output, sample, SolverPoint(level: sigmas[index])), limit: solver.order)

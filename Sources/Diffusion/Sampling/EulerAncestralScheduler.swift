@@ -23,10 +23,12 @@ package struct EulerAncestralScheduler: Scheduler {
     initialSigma = schedule.initialSigma(configuration.spacing ?? .linspace)
   }
 
+  /// The sample at unit variance, as the UNet was trained to see it.
   package func scaled(_ sample: Tensor, step: Int) -> Tensor {
     scaledInput(sample, sigma: sigmas[step])
   }
 
+  /// One Euler step, and fresh noise; drawn even in the last, where it counts for nothing.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let (from, to) = (sigmas[index], sigmas[index + 1])
     let up = (to * to * (from * from - to * to) / (from * from)).squareRoot()

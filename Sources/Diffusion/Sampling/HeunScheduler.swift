@@ -23,10 +23,12 @@ package struct HeunScheduler: Scheduler {
     sigmas = schedule.sigmas.dropLast().enumerated().flatMap { $0 == 0 ? [$1] : [$1, $1] } + [0]
   }
 
+  /// The sample at unit variance, as the UNet was trained to see it.
   package func scaled(_ sample: Tensor, step: Int) -> Tensor {
     scaledInput(sample, sigma: sigmas[step])
   }
 
+  /// One of a step's two calls; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     guard let first = history.outputs.first, let start = history.sample else {
       let slope = derivative(output, sample: sample, sigma: sigmas[index])

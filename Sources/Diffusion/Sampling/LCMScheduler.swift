@@ -31,6 +31,7 @@ package struct LCMScheduler: Scheduler {
     timesteps = times.map { Float($0) }
   }
 
+  /// One jump to the image, and noise for the next unless it is the last.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let alpha = alphaProducts[Int(timesteps[index])]
     let predicted = configuration.denoised(output, sample: sample, alphaProduct: alpha).image

@@ -23,10 +23,12 @@ package struct LMSScheduler: Scheduler {
     initialSigma = schedule.initialSigma(configuration.spacing ?? .linspace)
   }
 
+  /// The sample at unit variance, as the UNet was trained to see it.
   package func scaled(_ sample: Tensor, step: Int) -> Tensor {
     scaledInput(sample, sigma: sigmas[step])
   }
 
+  /// One multistep step; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     history.remember(
       configuration.derivative(output, sample: sample, sigma: sigmas[index]), limit: Self.order)

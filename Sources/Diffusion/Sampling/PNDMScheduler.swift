@@ -61,6 +61,7 @@ package struct PNDMScheduler: Scheduler {
     }
   }
 
+  /// One call of a step; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     defer { history.calls += 1 }
     if history.calls < rungeKuttaCalls { return rungeKuttaStep(index, output, sample) }

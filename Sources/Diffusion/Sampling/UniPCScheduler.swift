@@ -36,6 +36,7 @@ package struct UniPCScheduler: Scheduler {
     sigmas = schedule.sigmas
   }
 
+  /// Corrects the last step and takes the next; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let solver = configuration.solver
     let point = SolverPoint(level: sigmas[index])
