@@ -103,6 +103,7 @@ package final class Worker: Sendable {
         try waitForWork(since: seen, reloads: reloads)
         continue
       }
+      if claimed.job.losses > 0 { output.removeTemporaries(of: claimed.job) }
       lastModel = [claimed.request.settings.model]
       keeper.keep(claimed.lease, state: .rendering)
       work(on: claimed, renderer, &pool)
