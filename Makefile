@@ -14,11 +14,12 @@ bindir := $(DESTDIR)$(PREFIX)/bin
 libdir := $(DESTDIR)$(PREFIX)/lib
 docdir := $(DESTDIR)$(PREFIX)/share/doc/segmoe
 
-.PHONY: help setup build demo test check format install uninstall clean
+.PHONY: help setup build demo test torture check format install uninstall clean
 
 help:
 	@echo "make demo       build, merge the demo model, render a batch through the daemon"
 	@echo "make test       build and run every test"
+	@echo "make torture    kill daemons at random moments, 1,000 times (KILLS=…)"
 	@echo "make check      formatting, layers, doc comments, units, then the tests"
 	@echo "make build      build the programs"
 	@echo "make install    put them under PREFIX ($(PREFIX)); DESTDIR is honoured; needs make build"
@@ -37,6 +38,11 @@ demo: setup
 
 test: setup
 	@scripts/test
+
+# Half an hour; `make test` does the same with 60 kills.
+KILLS ?= 1000
+torture: setup
+	@SEGMOE_KILLS=$(KILLS) scripts/test --filter KillTests && grep '^kill harness' .build/test.log
 
 check: setup
 	swift format lint --strict --recursive --parallel $(SOURCES)

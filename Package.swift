@@ -92,7 +92,7 @@ let package = Package(
     tests("JobStoreTests", ["JobStore", "Migrations", grdb]),
     tests(
       "RenderDaemonTests",
-      ["RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images", "Diffusion", logging]),
+      ["RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images", "Diffusion", logging, grdb]),
     tests("CommandTests", ["JobStore"]),
   ]
 )

@@ -33,7 +33,7 @@ extension JobRenderer {
             try keep(renderer.checkpoint(denoising, of: request), denoising.step, index, claimed, renderer)
           }
         }
-      } while try renderer.advance(&denoising)
+      } while try advance(&denoising, renderer)
       try report(claimed, index: index, .decoding, step: denoising.steps, steps: denoising.steps)
     } catch Interruption.stopping {
       if denoising.step > 0 {
@@ -42,6 +42,13 @@ extension JobRenderer {
       throw Interruption.stopping
     }
     return denoising.latents
+  }
+
+  private func advance(_ denoising: inout Denoising, _ renderer: Renderer) throws -> Bool {
+    let begun = CheckpointPace.now
+    guard try renderer.advance(&denoising) else { return false }
+    metrics.step(seconds: CheckpointPace.now - begun)
+    return true
   }
 
   /// The picture of an earlier attempt, if its file is whole under its final name and of these weights.
@@ -66,6 +73,7 @@ extension JobRenderer {
       throw Interruption.lost
     }
     try AtomicFile.write(bytes, to: image.path)
+    metrics.image()
     do {
       try report(claimed, index: image.index, .done, step: steps, steps: steps)
     } catch Interruption.lost {

@@ -27,6 +27,7 @@ struct JobRenderer {
   let reporter: ServiceReporter
   /// Steps from one checkpoint to the next; nil: as their cost allows.
   let checkpointSteps: Int?
+  let metrics: DaemonMetrics
   let log: Logger
 
   /// What a finished job leaves.
@@ -48,6 +49,7 @@ struct JobRenderer {
     try store.register(record(of: model, named: settings.model), loaded: true)
     let folder = try batchFolder(claimed.job.batch)
     let ledger = ExpertLedger()
+    defer { metrics.cache(ledger.counts) }
     let renderer = Renderer(model: model, pass: ForwardPass(compute: compute, ledger: ledger))
     var images: [ImageRecord] = []
     for index in 0..<settings.count {

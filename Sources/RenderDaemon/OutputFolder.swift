@@ -37,14 +37,22 @@ struct OutputFolder {
     }
   }
 
+  /// Removes those of one job that was lost and is ours now. (A worker that is late with it may lose its
+  /// file under its hands: it has lost the job anyway.)
+  func removeTemporaries(of job: JobRecord) {
+    for found in temporaries(batch: "\(job.batch)") where found.job == job.id { unlink(found.path) }
+  }
+
   private func temporaries() -> [(job: Int64, path: String)] {
-    let files = FileManager.default
-    let batches = (try? files.contentsOfDirectory(atPath: path)) ?? []
-    return batches.filter { Int64($0) != nil }.flatMap { batch -> [(job: Int64, path: String)] in
-      let folder = path + "/" + batch
-      let names = isInside(folder + "/x") ? (try? files.contentsOfDirectory(atPath: folder)) ?? [] : []
-      return names.compactMap { name in Self.job(ofTemporary: name).map { ($0, folder + "/" + name) } }
-    }
+    let batches = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    return batches.filter { Int64($0) != nil }.flatMap(temporaries(batch:))
+  }
+
+  private func temporaries(batch: String) -> [(job: Int64, path: String)] {
+    let folder = path + "/" + batch
+    guard isInside(folder + "/x") else { return [] }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.compactMap { name in Self.job(ofTemporary: name).map { ($0, folder + "/" + name) } }
   }
 
   /// 17 for `.17-0.png.tmp-1f`; nil for any other file.

@@ -3,9 +3,14 @@ import Foundation
 /// The process's memory as the kernel counts it.
 package enum ResidentMemory {
   /// The most that was ever resident, in bytes; 0 where the kernel doesn't say.
-  package static var peakBytes: Int64 {
+  package static var peakBytes: Int64 { read("VmHWM:") }
+
+  /// What is resident now, in bytes; 0 where the kernel doesn't say.
+  package static var bytes: Int64 { read("VmRSS:") }
+
+  private static func read(_ field: String) -> Int64 {
     guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-      let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+      let line = status.split(separator: "\n").first(where: { $0.hasPrefix(field) }),
       let kibibytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int64($0) })
     else { return 0 }
     return kibibytes * 1024

@@ -41,6 +41,7 @@ package struct ServiceLog: LogHandler {
     set { threshold.level = newValue }
   }
 
+  /// A field that every line of this logger carries.
   package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
     get { metadata[key] }
     set { metadata[key] = newValue }

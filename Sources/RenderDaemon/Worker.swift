@@ -16,6 +16,7 @@ package final class Worker: Sendable {
   private let keeper: LeaseKeeper
   private let stop = StopSignal()
   private let reporter: ServiceReporter
+  private let metrics: DaemonMetrics
 
   /// - Parameter reporter: tells the service manager; without it nobody is told.
   /// - Throws: `JobStoreError` if the database cannot be opened or another daemon has this name.
@@ -24,6 +25,7 @@ package final class Worker: Sendable {
     self.settings = settings
     current = Mutex((settings, 0))
     self.reporter = reporter
+    metrics = DaemonMetrics(worker: settings.worker)
     self.log = log
     store = try JobStore.open(path: settings.database, role: .daemon)
     try store.register(
@@ -55,6 +57,7 @@ package final class Worker: Sendable {
     guard let lease = keeper.lease else { return }
     do {
       try store.giveBack(lease)
+      metrics.attempt("given_back")
       log.info("job \(lease.job) given back")
     } catch JobStoreError.leaseLost {
       // The worker itself was quicker.
@@ -67,14 +70,17 @@ package final class Worker: Sendable {
   /// - Throws: `JobStoreError` if the queue cannot be read any more.
   package func run() throws {
     keeper.start()
+    let writer = settings.metrics.map { MetricsWriter(path: $0, store: store, metrics: metrics, log: log) }
+    writer?.start()
     defer {
       keeper.end()
+      writer?.end()
       signOff()
     }
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
       store: store, compute: compute, output: settings.output, keeper: keeper, stop: stop,
-      reporter: reporter, checkpointSteps: settings.checkpointSteps, log: log)
+      reporter: reporter, checkpointSteps: settings.checkpointSteps, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, store: store, log: log)
     output.removeTemporaries()
     let cache = ExpertCache(budget: settings.memoryBudget)
@@ -103,6 +109,7 @@ package final class Worker: Sendable {
         try waitForWork(since: seen, reloads: reloads)
         continue
       }
+      if claimed.job.losses > 0 { output.removeTemporaries(of: claimed.job) }
       lastModel = [claimed.request.settings.model]
       keeper.keep(claimed.lease, state: .rendering)
       work(on: claimed, renderer, &pool)
@@ -133,6 +140,7 @@ package final class Worker: Sendable {
       writeOutcome(of: lease) {
         try store.finish(
           lease, images: outcome.images, statistics: outcome.statistics, modelDigest: outcome.modelDigest)
+        metrics.attempt("done")
         log.info("job \(lease.job) done, \(outcome.images.count) image(s)")
       }
     } catch Interruption.stopping {
@@ -140,9 +148,11 @@ package final class Worker: Sendable {
     } catch Interruption.cancelled {
       writeOutcome(of: lease) {
         try store.cancelled(lease)
+        metrics.attempt("cancelled")
         log.info("job \(lease.job) cancelled")
       }
     } catch Interruption.lost {
+      metrics.attempt("lost")
       log.warning("job \(lease.job) was taken over by another worker")
     } catch JobStoreError.leaseLost {
       log.warning("job \(lease.job) was taken over by another worker")
@@ -150,6 +160,7 @@ package final class Worker: Sendable {
       log.error("job \(lease.job): \(error)")
       writeOutcome(of: lease) {
         try store.fail(lease, message: "\(error)", kind: failureKind(of: error), backoff: Self.backoff)
+        metrics.attempt("failed")
       }
     }
   }

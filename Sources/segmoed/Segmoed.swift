@@ -13,11 +13,12 @@ struct Segmoed: AsyncParsableCommand {
     commandName: "segmoed",
     abstract: "Render the jobs of the queue.",
     discussion: """
-      Settings come from the flags, else from the environment ($SEGMOE_DATABASE, $SEGMOE_OUTPUT, …), else
-      from the configuration file, /etc/segmoed/config.yaml unless --config names another.
-      Without any the queue is ~/.local/state/segmoe/queue.sqlite, made when there is none. Pictures go to
-      OUTPUT/BATCH/JOB-INDEX.png. SIGTERM gives the running job back and ends the daemon, SIGHUP reads the
-      configuration again.
+      Settings come from the flags, else from the environment ($SEGMOE_DATABASE, $SEGMOE_OUTPUT, …), else \
+      from the configuration file, /etc/segmoed/config.yaml unless --config names another. Without any \
+      the queue is ~/.local/state/segmoe/queue.sqlite, made when there is none. Pictures go to \
+      OUTPUT/BATCH/JOB-INDEX.png.
+
+      SIGTERM gives the running job back and ends the daemon, SIGHUP reads the configuration again.
       """,
     version: Version.current, subcommands: [CheckConfig.self])
 

@@ -42,9 +42,9 @@ import Testing
     let text = try String(contentsOf: root.appending(path: "systemd/config.yaml"), encoding: .utf8)
     let standard = DaemonConfiguration().settings(environment: [:])
     #expect(try configuration(text).settings(environment: [:]) == standard)
-    // What is commented out without a space is YAML.
-    let lines = text.split(separator: "\n").map {
-      $0.hasPrefix("#") && !$0.hasPrefix("# ") ? $0.dropFirst() : $0
+    // Keys and list items that are commented out stand right behind the #, prose after one space.
+    let lines = text.split(separator: "\n").map { line in
+      line.prefixMatch(of: /#( {2}- |[a-z_]+:)/) == nil ? line : line.dropFirst()
     }
     let whole = try configuration(lines.joined(separator: "\n"))
     #expect(whole.models == ["/var/lib/segmoe/models"] && whole.threads == 8 && whole.worker == "render-1")

@@ -45,10 +45,12 @@ final class DaemonHouse: Sendable {
       worker: "test", drain: drain)
   }
 
-  func worker(budget: Int = .max, drain: Bool = true) throws -> Worker {
+  func worker(budget: Int = .max, drain: Bool = true, checkpointSteps: Int? = nil) throws -> Worker {
     var log = Logger(label: "test")
     log.logLevel = .critical
-    return try Worker(settings(budget: budget, drain: drain), log: log)
+    var settings = settings(budget: budget, drain: drain)
+    settings.checkpointSteps = checkpointSteps
+    return try Worker(settings, log: log)
   }
 
   /// One job that renders small and fast; `change` makes it what the test needs. No second attempt.

@@ -1,0 +1,113 @@
+import Experts
+import Foundation
+import JobStore
+import Synchronization
+
+/// What the daemon counts since its start, for Prometheus.
+package final class DaemonMetrics: Sendable {
+  private struct Counts {
+    var steps = 0
+    var stepSeconds = 0.0
+    var lastStepSeconds: Double?
+    var images = 0
+    var outcomes: [String: Int] = ["done": 0, "failed": 0, "cancelled": 0, "given_back": 0, "lost": 0]
+    var hits = 0
+    var misses = 0
+    var evictions = 0
+    var bytesLoaded = 0
+  }
+
+  private let worker: String
+  private let counts = Mutex(Counts())
+
+  /// - Parameter worker: the daemon's name, a label of every number.
+  package init(worker: String) { self.worker = worker }
+
+  /// A denoising step is over.
+  package func step(seconds: Double) {
+    counts.withLock {
+      $0.steps += 1
+      $0.stepSeconds += seconds
+      $0.lastStepSeconds = seconds
+    }
+  }
+
+  /// A picture is on disk.
+  package func image() { counts.withLock { $0.images += 1 } }
+
+  /// An attempt is over; `outcome` is done, failed, cancelled, given_back or lost.
+  package func attempt(_ outcome: String) { counts.withLock { $0.outcomes[outcome, default: 0] += 1 } }
+
+  /// What a job did to the expert cache.
+  package func cache(_ job: ExpertCounts) {
+    counts.withLock {
+      $0.hits += job.hits
+      $0.misses += job.misses
+      $0.evictions += job.evictions
+      $0.bytesLoaded += job.bytesLoaded
+    }
+  }
+
+  /// Everything in Prometheus's text format.
+  package func text(queue: StateCounts) -> String {
+    let counts = counts.withLock { $0 }
+    var page = Page(worker: worker)
+    page.add(
+      "segmoe_jobs", "gauge", "Jobs in the queue by state.",
+      [
+        ("queued", queue.queued), ("running", queue.running), ("done", queue.done),
+        ("failed", queue.failed), ("cancelled", queue.cancelled),
+      ].map { ("state", $0.0, Double($0.1)) })
+    page.add(
+      "segmoe_attempts_total", "counter", "Attempts of this daemon by how they ended.",
+      counts.outcomes.sorted { $0.key < $1.key }.map { ("outcome", $0.key, Double($0.value)) })
+    page.add("segmoe_images_total", "counter", "Pictures written.", counts.images)
+    page.add("segmoe_steps_total", "counter", "Denoising steps taken.", counts.steps)
+    page.add("segmoe_step_seconds_total", "counter", "Seconds spent in denoising steps.", counts.stepSeconds)
+    if let last = counts.lastStepSeconds {
+      page.add("segmoe_step_seconds", "gauge", "Seconds of the last denoising step.", last)
+    }
+    page.add("segmoe_expert_cache_hits_total", "counter", "Experts found in memory.", counts.hits)
+    page.add("segmoe_expert_cache_misses_total", "counter", "Experts loaded.", counts.misses)
+    page.add("segmoe_expert_cache_evictions_total", "counter", "Experts given up.", counts.evictions)
+    page.add("segmoe_expert_bytes_loaded_total", "counter", "Bytes of experts loaded.", counts.bytesLoaded)
+    page.add("segmoe_resident_bytes", "gauge", "Resident memory of the daemon.", ResidentMemory.bytes)
+    page.add("segmoe_resident_bytes_peak", "gauge", "Its highest so far.", ResidentMemory.peakBytes)
+    return page.text
+  }
+
+  private struct Page {
+    let worker: String
+    var text = ""
+
+    mutating func add(_ name: String, _ type: String, _ help: String, _ value: some BinaryInteger) {
+      add(name, type, help, Double(value))
+    }
+
+    mutating func add(_ name: String, _ type: String, _ help: String, _ value: Double) {
+      begin(name, type, help)
+      text += "\(name){worker=\"\(Self.escaped(worker))\"} \(Self.number(value))\n"
+    }
+
+    mutating func add(
+      _ name: String, _ type: String, _ help: String, _ values: [(label: String, value: String, Double)]
+    ) {
+      begin(name, type, help)
+      for (label, value, number) in values {
+        text += "\(name){worker=\"\(Self.escaped(worker))\",\(label)=\"\(value)\"} \(Self.number(number))\n"
+      }
+    }
+
+    private mutating func begin(_ name: String, _ type: String, _ help: String) {
+      text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+    }
+
+    private static func number(_ value: Double) -> String {
+      Int64(exactly: value).map { "\($0)" } ?? "\(value)"
+    }
+
+    private static func escaped(_ text: String) -> String {
+      text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import Foundation
+import JobStore
+import Logging
+import RenderDaemon
+import Testing
+
+/// The numbers for Prometheus.
+@Suite struct MetricsTests {
+  @Test func aDaemonLeavesItsNumbersInTheFile() throws {
+    let house = try DaemonHouse()
+    try house.enqueue { $0.count = 2 }
+    try house.enqueue { $0.model = "gone" }
+    var settings = house.settings()
+    settings.metrics = house.folder + "/segmoed.prom"
+    settings.worker = "a \"b\"\\"
+    var log = Logger(label: "test")
+    log.logLevel = .critical
+    try Worker(settings, log: log).run()
+    let text = try String(contentsOfFile: house.folder + "/segmoed.prom", encoding: .utf8)
+    let worker = #"worker="a \"b\"\\""#
+    for line in [
+      "# TYPE segmoe_jobs gauge", "segmoe_jobs{\(worker),state=\"done\"} 1",
+      "segmoe_jobs{\(worker),state=\"failed\"} 1", "segmoe_attempts_total{\(worker),outcome=\"done\"} 1",
+      "segmoe_images_total{\(worker)} 2", "segmoe_steps_total{\(worker)} 4",
+    ] {
+      #expect(text.split(separator: "\n").contains { $0 == line }, "\(line) is not in:\n\(text)")
+    }
+    #expect(text.contains("segmoe_resident_bytes{") && text.contains("segmoe_step_seconds{"))
+    // Every line is a comment or a number with a name.
+    for line in text.split(separator: "\n") {
+      #expect(line.hasPrefix("# ") || line.wholeMatch(of: /[a-z_]+\{.*\} [0-9.e+-]+/) != nil, "\(line)")
+    }
+  }
+}

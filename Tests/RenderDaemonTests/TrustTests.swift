@@ -1,0 +1,70 @@
+import Foundation
+import JobStore
+import RenderDaemon
+import Testing
+
+/// Whoever may write the database may use the daemon for rendering, and for nothing else:
+/// docs/security.md.
+@Suite struct TrustTests {
+  @Test func namesThatClimbOutOfTheModelFolders() throws {
+    let house = try DaemonHouse()
+    try FileManager.default.copyItem(atPath: house.model, toPath: house.folder + "/elsewhere")
+    let climbing = try house.enqueue { $0.model = "../elsewhere" }
+    let lora = try house.enqueue {
+      $0.loras = [LoRAReference(path: house.folder + "/elsewhere/unet/diffusion_pytorch_model.safetensors")]
+    }
+    try house.worker().run()
+    for id in [climbing, lora] {
+      let job = try house.job(id)
+      #expect(job.state == .failed && job.errorKind == .badInput)
+      #expect(job.error?.contains("outside the model folders") == true, "\(job.error ?? "")")
+    }
+  }
+
+  /// Members of the group may make links in the output folder.
+  @Test func aBatchFolderThatLeadsElsewhereIsNotWrittenTo() throws {
+    let house = try DaemonHouse()
+    let elsewhere = house.folder + "/elsewhere"
+    let files = FileManager.default
+    try files.createDirectory(atPath: house.output, withIntermediateDirectories: true)
+    try files.createDirectory(atPath: elsewhere, withIntermediateDirectories: true)
+    try files.createSymbolicLink(atPath: house.output + "/1", withDestinationPath: elsewhere)
+    // Nor is anything removed there.
+    let bystander = elsewhere + "/.1-0.png.tmp-1f"
+    try Data("x".utf8).write(to: URL(fileURLWithPath: bystander))
+    let id = try house.enqueue()
+    try house.worker().run()
+    #expect(try house.job(id).state == .failed)
+    #expect(try house.job(id).error?.contains("outside") == true)
+    #expect(try files.contentsOfDirectory(atPath: elsewhere) == [".1-0.png.tmp-1f"])
+  }
+
+  /// Names of files are made of numbers only.
+  @Test func whatAPromptSaysNamesNoFile() throws {
+    let house = try DaemonHouse()
+    let id = try house.enqueue("../../etc/passwd\n$(reboot); `x`")
+    try house.worker().run()
+    #expect(try house.job(id).state == .done)
+    #expect(house.files() == ["1/\(id)-0.png"])
+  }
+
+  /// The daemon starts no programs: no call that could is in the sources of what it is made of.
+  @Test func theDaemonHasNoMeansToRunACommand() throws {
+    let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Sources")
+    var read = 0
+    for module in ["RenderDaemon", "segmoed", "JobStore", "Diffusion", "Experts", "Checkpoints", "Images"] {
+      let folder = sources.appending(path: module)
+      let names = try #require(FileManager.default.enumerator(atPath: folder.path))
+      while let name = names.nextObject() as? String {
+        guard name.hasSuffix(".swift") else { continue }
+        let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
+        read += 1
+        #expect(
+          text.firstMatch(of: /\b(Process\(\)|posix_spawn|execv|execl|popen|system\(|dlopen)/) == nil,
+          "\(name)")
+      }
+    }
+    #expect(read > 50)
+  }
+}
