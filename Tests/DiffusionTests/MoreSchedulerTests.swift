@@ -17,7 +17,8 @@ import Testing
 
     enum CodingKeys: String, CodingKey {
       case name, scheduler, steps, seed, timesteps
-      case initialSigma = "init_noise_sigma"
+      // The decoder has turned snake case to camel case by then.
+      case initialSigma = "initNoiseSigma"
     }
   }
 

@@ -52,18 +52,9 @@ extension SchedulerConfiguration {
     case .epsilon: return combine(1, sample, change, output)
     case .sample: return combine(Float(1 + step / level), sample, Float(-step / level), output)
     case .velocity:
-      // In the reference's order: at zero signal the noise's deviation is 4096, and what rounding
-      // loses there stays visible.
-      let image = self.image(output, sample: sample, sigma: sigma)
-      return Tensor(shape: sample.shape) { result in
-        sample.withUnsafe { sample in
-          image.withUnsafe { image in
-            for index in sample.indices {
-              result[index] = sample[index] + (sample[index] - image[index]) / sigma * change
-            }
-          }
-        }
-      }
+      let variance = level * level + 1
+      return combine(
+        Float(1 + step * level / variance), sample, Float(step / variance.squareRoot()), output)
     }
   }
 
