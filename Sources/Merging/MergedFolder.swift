@@ -151,7 +151,8 @@ struct MergedFolder {
 
   private func writeUNet(to path: String, report: (MergeProgress) throws -> Void) throws {
     let parts = try parts()
-    let writer = try SafetensorsWriter(path: path, tensors: parts.map(\.declaration), metadata: ["format": "pt"])
+    let writer = try SafetensorsWriter(
+      path: path, tensors: parts.map(\.declaration), metadata: ["format": "pt"])
     for (index, part) in parts.enumerated() {
       try report(.writing(done: index, total: parts.count))
       switch part {

@@ -17,6 +17,7 @@ extension Compute {
     let keys = key.shape[1]
     let width = channels / heads
     let scale = 1 / Float(width).squareRoot()
+    work.add(4 * batch * queries * keys * channels)
     let blocks = (queries + Self.queryRows - 1) / Self.queryRows
     return Tensor(shape: query.shape) { result in
       query.withUnsafe { query in

@@ -47,6 +47,7 @@ extension Compute {
     let (outHeight, outWidth) = (shape.outputSize(height), shape.outputSize(width))
     let depth = shape.kernel * shape.kernel * inputs
     let rows = batch * outHeight * outWidth
+    work.add(2 * rows * depth * outputs)
     let block = max(16, min(384, Self.gatherBytes / (depth * 4) / 16 * 16))
     return Tensor(shape: [batch, outHeight, outWidth, outputs]) { result in
       x.withUnsafe { x in

@@ -65,6 +65,7 @@ extension Compute {
   func product(
     _ x: MatrixView, _ weight: MatrixView, bias: Tensor?, into result: UnsafeMutablePointer<Float>
   ) {
+    work.add(2 * x.rows * x.columns * weight.rows)
     let rowBlocks = (x.rows + Self.productRows - 1) / Self.productRows
     // Few rows (a time embedding, a small picture): share out the columns as well.
     let columnBlock = rowBlocks >= 4 ? weight.rows : max(64, (weight.rows + 3) / 4)

@@ -8,6 +8,8 @@ import Foundation
 /// no result depends on the thread count. Operations are extensions of this type, a file a kind.
 package struct Compute: Sendable {
   package let pool: ThreadPool
+  /// What has been computed so far, for benchmarks.
+  package let work = WorkCounter()
 
   /// - Parameter threads: how many; by default as many processors as this process may run on.
   package init(threads: Int? = nil) {

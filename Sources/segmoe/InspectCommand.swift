@@ -84,7 +84,7 @@ struct ModelSummary: Encodable {
     latentChannels = autoencoder.latentChannels
     pixelsPerLatent = autoencoder.pixelsPerLatent
     size = shape.sampleSize * autoencoder.pixelsPerLatent
-    scheduler = try SchedulerName(className: noise.className).rawValue
+    scheduler = try SchedulerName(own: noise).rawValue
     predictionType = noise.prediction.rawValue
     schedulers = SchedulerName.built.map(\.rawValue)
   }

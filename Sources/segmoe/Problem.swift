@@ -12,7 +12,6 @@ struct Problem: Error {
 
   static func usage(_ message: String) -> Problem { Problem(code: 64, message: message) }
   static func badData(_ message: String) -> Problem { Problem(code: 65, message: message) }
-  static func unavailable(_ message: String) -> Problem { Problem(code: 69, message: message) }
   static func missing(_ message: String) -> Problem { Problem(code: 66, message: message) }
 
   private init(code: Int32, message: String) {

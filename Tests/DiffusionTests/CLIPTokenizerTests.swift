@@ -36,10 +36,11 @@ import Testing
       // CLIP numbers the printable bytes first, then those that need a stand-in.
       let symbols = CLIPVocabulary.byteSymbols()
       let bytes = symbols.filter { $0.value < 0x100 } + symbols.filter { $0.value >= 0x100 }
-      let tokens: [String] =
-        bytes.map { String($0) } + bytes.map { "\($0)</w>" } + merges + ["<|startoftext|>", "<|endoftext|>"]
+      let endings = bytes.map { "\($0)</w>" }
+      let tokens = bytes.map { String($0) } + endings + merges + ["<|startoftext|>", "<|endoftext|>"]
       try #require(tokens.count == 49408)
-      let vocabulary = [String: Int](uniqueKeysWithValues: tokens.enumerated().map { ($0.element, $0.offset) })
+      let vocabulary = [String: Int](
+        uniqueKeysWithValues: tokens.enumerated().map { ($0.element, $0.offset) })
       try JSONEncoder().encode(vocabulary).write(to: url.appendingPathComponent("vocab.json"))
     }
 
@@ -99,6 +100,28 @@ import Testing
     #expect(tokenizer.tokens(in: "a  <CAT-toy> b") == [320, 49408, 321])
     #expect(tokenizer.tokens(in: "a <dog> b<DOG>") == [320, 49409, 321, 283, 1929, 285])
     #expect(tokenizer.tokens(in: "FOX foxes, fox") == [5007, 24145, 267, 5007])
+  }
+
+  /// Where the Unicode versions of the reference's parts show, and where Foundation's NFC goes wrong. Ids
+  /// by the genuine tokenizer.
+  @Test func unicodeIsThatOfTheReference() throws {
+    let tokenizer = try RealFolder().tokenizer()
+    let marks = String(repeating: "\u{301}\u{316}", count: 20)
+    var sorted: [Int32] = [4166]
+    for _ in 0..<20 { sorted += [136, 244] }
+    for _ in 0..<18 { sorted += [136, 223] }
+    sorted += [136, 479, 343]
+    let cases: [(text: String, ids: [Int32])] = [
+      ("a\u{a7ce}b 9\u{11de0}", [320, 166, 253, 493, 321, 280, 172, 239, 115, 510]),
+      ("\u{10433}\u{301}", [172, 238, 238, 367, 136, 479]),
+      ("e\u{8d2}\u{301} e\u{316}\u{301}", [324, 156, 96, 240, 136, 479, 4166, 136, 500]),
+      ("\u{f73}\u{334}\u{344}", [136, 112, 39219, 109, 39219, 110, 136, 230, 136, 479]),
+      ("\u{1100}\u{1161}\u{11a8}\u{11a8} \u{ac00}\u{11a8}", [21122, 223, 157, 228, 357, 21122, 479]),
+      ("\u{958} \u{212b} \u{2126}\u{345}\u{301}", [22067, 3124, 376, 127, 354, 139, 492, 137, 483]),
+      ("\u{1d15e}\u{11938}", [6874, 227, 245, 6874, 227, 98, 172, 239, 97, 372]),
+      ("e\(marks)x", sorted),
+    ]
+    for one in cases { #expect(tokenizer.tokens(in: one.text) == one.ids, "\(one.text.debugDescription)") }
   }
 
   @Test func longTextsTakeTimeInProportion() throws {

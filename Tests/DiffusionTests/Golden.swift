@@ -13,7 +13,9 @@ enum Golden {
 
   /// A JSON file as a decoded value.
   static func decode<Value: Decodable>(_ relative: String, as type: Value.Type = Value.self) throws -> Value {
-    try JSONDecoder().decode(type, from: Data(contentsOf: root.appending(path: relative)))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(type, from: Data(contentsOf: root.appending(path: relative)))
   }
 
   /// A tensor file, read with our own reader.

@@ -17,14 +17,16 @@ import Testing
       let routing: [String: Routing]?
     }
     struct UNet: Decodable { let calls: [String: Call] }
-    struct Autoencoder: Decodable { let scaling_factor: Float }
+    struct Autoencoder: Decodable { let scalingFactor: Float }
     let text: [String: Text]
     let unet: [String: UNet]
     let vae: [String: Autoencoder]
   }
 
-  let index: Index = try! Golden.decode("numbers/networks.json")
+  let index: Index
   let compute = Compute(threads: 2)
+
+  init() throws { index = try Golden.decode("numbers/networks.json") }
 
   @Test func textStates() throws {
     let model = try Golden.ModelParts("base").load()
@@ -57,7 +59,7 @@ import Testing
   func decode(_ name: String) throws {
     let model = try Golden.ModelParts(name).load()
     let golden = try Golden.tensors("numbers/vae-\(name).safetensors")
-    let factor = try #require(index.vae[name]).scaling_factor
+    let factor = try #require(index.vae[name]).scalingFactor
     let latents = try golden["latents"]
     let scaled = Tensor(shape: latents.shape, values: latents.values.map { $0 * factor })
     let image = model.decoder(scaled.channelsLast, compute)

@@ -12,7 +12,7 @@ import Testing
     let steps: Int
     let seed: UInt64
     let timesteps: [Float]
-    let init_noise_sigma: Float
+    let initNoiseSigma: Float
   }
 
   /// The traces' configurations as our reader sees them.
@@ -41,7 +41,7 @@ import Testing
       for (ours, theirs) in zip(scheduler.timesteps, trace.timesteps) {
         #expect(abs(ours - theirs) < 1e-3, "\(note): timestep \(ours) for \(theirs)")
       }
-      #expect(abs(scheduler.initialSigma / trace.init_noise_sigma - 1) < 1e-5, "\(note)")
+      #expect(abs(scheduler.initialSigma / trace.initNoiseSigma - 1) < 1e-5, "\(note)")
       var noise = TorchNoise(seed: trace.seed)
       let first = noise.latents(channels: 4, height: 2, width: 4)
       var sample = Tensor(shape: first.shape, values: first.values.map { $0 * scheduler.initialSigma })
@@ -61,7 +61,7 @@ import Testing
   }
 
   struct Choice: Decodable {
-    struct Made: Decodable { let timesteps_of_5: [Float] }
+    struct Made: Decodable { let timestepsOf5: [Float] }
     let label: String
     let ddpm: Made
     let ddim: Made
@@ -89,7 +89,7 @@ import Testing
       for (name, made) in [("ddpm", choice.ddpm), ("ddim", choice.ddim), ("euler", choice.euler)] {
         let scheduler = try SchedulerName(named: name).scheduler(
           configuration.forStableDiffusion(ownMethod: false), steps: 5)
-        for (ours, theirs) in zip(scheduler.timesteps, made.timesteps_of_5) {
+        for (ours, theirs) in zip(scheduler.timesteps, made.timestepsOf5) {
           #expect(abs(ours - theirs) < 1e-3, "\(choice.label) \(name)")
         }
         guard case .object(let shown)? = values[name], case .object(let config)? = shown["config"] else {
@@ -104,7 +104,7 @@ import Testing
       if let own = choice.own {
         let scheduler = try SchedulerName(className: configuration.className).scheduler(
           configuration.forStableDiffusion(ownMethod: true), steps: 5)
-        #expect(scheduler.timesteps == own.timesteps_of_5, "\(choice.label) own")
+        #expect(scheduler.timesteps == own.timestepsOf5, "\(choice.label) own")
       }
     }
   }

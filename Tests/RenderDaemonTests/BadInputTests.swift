@@ -66,11 +66,6 @@ import Testing
     try house.expectFailure(of: house.enqueue { $0.scheduler = nil }, "MagicScheduler")
   }
 
-  @Test func schedulerThatIsNotBuiltYet() throws {
-    let house = try DaemonHouse()
-    try house.expectFailure(of: house.enqueue { $0.scheduler = .unipc }, "unipc")
-  }
-
   @Test func modelGoneBetweenEnqueueAndRender() throws {
     let house = try DaemonHouse()
     let id = try house.enqueue { $0.model = house.model }

@@ -45,6 +45,7 @@ package struct AdapterDelta: WeightPatch {
     }
   }
 
+  /// Adds weight · alpha / rank · (the product of the factors) to the elements asked for.
   package func add(
     to values: UnsafeMutableBufferPointer<Float>, elements: Range<Int>, shape: [Int]
   ) {

@@ -27,9 +27,6 @@ package struct StoredTensor: Sendable {
     self.reader = reader
   }
 
-  /// The engine's element type; nil if it has none for this tensor (`read` then throws).
-  package var elementType: ElementType? { type.elementType }
-
   /// The number of elements.
   package var count: Int { shape.reduce(1, *) }
 

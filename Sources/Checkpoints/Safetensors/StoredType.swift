@@ -1,5 +1,3 @@
-import Tensors
-
 /// Every element type that the safetensors format knows, so that sizes can be checked even of tensors
 /// that the engine has no use for. Raw values are the format's names.
 package enum StoredType: String, Sendable, CaseIterable {
@@ -37,7 +35,4 @@ package enum StoredType: String, Sendable, CaseIterable {
     case .complex64, .float64, .int64, .uint64: 64
     }
   }
-
-  /// The engine's type of the same name; nil if it has none.
-  package var elementType: ElementType? { ElementType(rawValue: rawValue) }
 }

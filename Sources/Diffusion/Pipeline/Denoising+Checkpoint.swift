@@ -153,18 +153,19 @@ private struct CheckpointReader {
         words: words, position: Int(position), spare: hasSpare == 0 ? nil : Double(bitPattern: spare)))
   }
 
-  mutating func history() -> SamplerHistory? {
-    var history = SamplerHistory()
-    guard let counters = integer(UInt32.self), counters <= 1000 else { return nil }
-    for _ in 0..<counters {
+  mutating func history() -> SchedulerHistory? {
+    guard let counterCount = integer(UInt32.self), counterCount <= 1000 else { return nil }
+    var counters: [Int] = []
+    for _ in 0..<counterCount {
       guard let counter = integer(UInt64.self) else { return nil }
-      history.counters.append(Int(Int64(bitPattern: counter)))
+      counters.append(Int(Int64(bitPattern: counter)))
     }
-    guard let tensors = integer(UInt32.self), tensors <= 100 else { return nil }
-    for _ in 0..<tensors {
+    guard let tensorCount = integer(UInt32.self), tensorCount <= 100 else { return nil }
+    var tensors: [Tensor] = []
+    for _ in 0..<tensorCount {
       guard let tensor = tensor() else { return nil }
-      history.tensors.append(tensor)
+      tensors.append(tensor)
     }
-    return history
+    return SchedulerHistory(tensors: tensors, counters: counters)
   }
 }

@@ -87,6 +87,6 @@ extension DiffusionModel {
   /// The sampling method for a request: the one it names, else the model's own.
   /// - Throws: `DiffusionError.unknownScheduler` if the model's own is none we know.
   package func schedulerName(for request: RenderRequest) throws -> SchedulerName {
-    try request.scheduler ?? SchedulerName(className: schedulerConfiguration.className)
+    try request.scheduler ?? SchedulerName(own: schedulerConfiguration)
   }
 }

@@ -9,20 +9,24 @@ package struct DDIMScheduler: Scheduler {
   /// Training timesteps from one step to the next.
   private let stride: Int
 
-  package init(_ configuration: SchedulerConfiguration, steps: Int) {
+  /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
+  package init(_ configuration: SchedulerConfiguration, steps: Int) throws {
     self.configuration = configuration
-    alphaProducts = configuration.alphaProducts
-    timesteps = configuration.timesteps(steps, fallback: .leading).map { Float($0) }
+    alphaProducts = try configuration.alphaProducts()
+    let times = try configuration.timesteps(steps, configuration.spacing ?? .leading)
+    try configuration.requireSignal(alphaProducts, at: times)
+    timesteps = times.map { Float($0) }
     stride = configuration.trainingSteps / steps
   }
 
+  /// One deterministic step; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let timestep = Int(timesteps[index])
     let final = configuration.setAlphaToOne ?? true ? 1 : alphaProducts[0]
     let next = timestep >= stride ? alphaProducts[timestep - stride] : final
     var (image, direction) = configuration.denoised(
       output, sample: sample, alphaProduct: alphaProducts[timestep])
-    if configuration.clipSample ?? true { image = image.clipped(configuration.clipSampleRange) }
+    image = configuration.bounded(image, clip: true)
     // Equation 12 with σ = 0.
     return combine(next.squareRoot(), image, (1 - next).squareRoot(), direction)
   }

@@ -7,18 +7,22 @@ package struct DDPMScheduler: Scheduler {
   private let configuration: SchedulerConfiguration
   private let alphaProducts: [Float]
 
-  package init(_ configuration: SchedulerConfiguration, steps: Int) {
+  /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
+  package init(_ configuration: SchedulerConfiguration, steps: Int) throws {
     self.configuration = configuration
-    alphaProducts = configuration.alphaProducts
-    timesteps = configuration.timesteps(steps, fallback: .leading).map { Float($0) }
+    alphaProducts = try configuration.alphaProducts()
+    let times = try configuration.timesteps(steps, configuration.spacing ?? .leading)
+    try configuration.requireSignal(alphaProducts, at: times)
+    timesteps = times.map { Float($0) }
   }
 
+  /// One step of the posterior; draws noise at every timestep above 0.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let alpha = alphaProducts[Int(timesteps[index])]
     let next = index + 1 < timesteps.count ? alphaProducts[Int(timesteps[index + 1])] : 1
     let currentAlpha = alpha / next
     var (image, _) = configuration.denoised(output, sample: sample, alphaProduct: alpha)
-    if configuration.clipSample ?? true { image = image.clipped(configuration.clipSampleRange) }
+    image = configuration.bounded(image, clip: true)
     // Equation 7: the mean of the posterior.
     let mean = combine(
       next.squareRoot() * (1 - currentAlpha) / (1 - alpha), image,

@@ -26,21 +26,9 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     case large = "fixed_large"
   }
 
-  /// Where sigmas end.
-  package enum FinalSigma: String, Sendable {
-    case zero
-    case smallest = "sigma_min"
-  }
-
-  /// How sigmas lie between trained timesteps.
-  package enum Interpolation: String, Sendable {
-    case linear
-    case logLinear = "log_linear"
-  }
-
   package var className: String
   package var trainingSteps: Int
-  package var betas: [Float]
+  package var betas: BetaSchedule
   package var prediction: Prediction
   package var spacing: Spacing?
   /// nil where the file says nothing: then each method has its own default.
@@ -49,54 +37,38 @@ package struct SchedulerConfiguration: Sendable, Equatable {
   package var clipSampleRange: Float
   package var setAlphaToOne: Bool?
   package var rescaleZeroSNR: Bool
-  /// Whether sigmas follow Karras et al. (2022), equation 5, instead of the trained steps.
-  package var karrasSigmas: Bool
+  /// nil: no dynamic thresholding.
+  package var thresholding: DynamicThreshold?
+  package var sigmas: SigmaSettings
+  package var solver: SolverSettings
   package var variance: Variance
-  package var finalSigma: FinalSigma
-  package var interpolation: Interpolation
+  /// Whether PNDM starts without Runge–Kutta steps.
+  package var skipsRungeKutta: Bool
+  /// Steps of the schedule that a latent consistency model was distilled on.
+  package var distilledSteps: Int
+  /// By what a latent consistency model's timesteps are multiplied in its boundary condition.
+  package var timestepScaling: Float
 
   /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for what no scheduler
   ///   here does.
   package init(_ config: ConfigObject) throws {
-    func refuse(_ key: String, _ value: String) -> DiffusionError {
-      .unsupported(file: config.path, key: key, value: value)
-    }
     className = try config.string("_class_name", default: "PNDMScheduler")
     trainingSteps = try config.int("num_train_timesteps", default: 1000, in: 1...100_000)
     rescaleZeroSNR = try config.bool("rescale_betas_zero_snr", default: false)
-    let schedule = try config.string("beta_schedule", default: "linear")
-    let start = Float(try config.double("beta_start", default: 0.0001))
-    let end = Float(try config.double("beta_end", default: 0.02))
-    if let trained = try config.doublesIfPresent("trained_betas") {
-      betas = trained.map { Float($0) }
-    } else {
-      guard let made = Self.betas(schedule, from: start, to: end, count: trainingSteps) else {
-        throw refuse("beta_schedule", schedule)
-      }
-      betas = made
-    }
-    if rescaleZeroSNR { betas = Self.rescaledToZeroSNR(betas) }
-    guard betas.count == trainingSteps, betas.allSatisfy({ $0 > 0 && $0 <= 1 }) else {
-      throw refuse("betas", "\(betas.count) values from \(start) to \(end)")
-    }
-    spacing = try config.stringIfPresent("timestep_spacing").map {
-      guard let spacing = Spacing(rawValue: $0) else { throw refuse("timestep_spacing", $0) }
-      return spacing
-    }
+    betas = try BetaSchedule(config, count: trainingSteps)
+    spacing = try config.choiceIfPresent("timestep_spacing")
     stepsOffset = try config.intIfPresent("steps_offset", in: 0...1000)
     clipSample = try config.boolIfPresent("clip_sample")
     clipSampleRange = Float(try config.double("clip_sample_range", default: 1))
     setAlphaToOne = try config.boolIfPresent("set_alpha_to_one")
-    func choice<Choice: RawRepresentable<String>>(_ key: String, default fallback: Choice) throws -> Choice {
-      guard let name = try config.stringIfPresent(key) else { return fallback }
-      guard let choice = Choice(rawValue: name) else { throw refuse(key, name) }
-      return choice
-    }
-    prediction = try choice("prediction_type", default: .epsilon)
-    variance = try choice("variance_type", default: .small)
-    finalSigma = try choice("final_sigmas_type", default: .zero)
-    interpolation = try choice("interpolation_type", default: .linear)
-    karrasSigmas = try config.bool("use_karras_sigmas", default: false)
+    prediction = try config.choice("prediction_type", default: .epsilon)
+    variance = try Self.variance(config)
+    thresholding = try DynamicThreshold(config)
+    sigmas = try SigmaSettings(config)
+    solver = try SolverSettings(config)
+    skipsRungeKutta = try config.bool("skip_prk_steps", default: false)
+    distilledSteps = try config.int("original_inference_steps", default: 50, in: 1...100_000)
+    timestepScaling = try config.float("timestep_scaling", default: 10)
     try config.refuse(Self.onlyWith)
   }
 
@@ -111,67 +83,37 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     return copy
   }
 
-  /// ᾱ: the running product of 1 − beta.
-  package var alphaProducts: [Float] {
-    var product: Float = 1
-    return betas.map {
-      product *= 1 - $0
-      return product
+  /// The variance of DDPM's noise; other methods know the key with other words, which they ignore.
+  private static func variance(_ config: ConfigObject) throws -> Variance {
+    guard let name = try config.stringIfPresent("variance_type") else { return .small }
+    guard let variance = Variance(rawValue: name) else {
+      throw DiffusionError.unsupported(file: config.path, key: "variance_type", value: name)
     }
+    return variance
   }
 
   /// Keys that change what a method computes, with the values that the methods here compute.
   private static let onlyWith: [(key: String, allowed: [JSONValue])] = [
-    ("thresholding", [.bool(false)]),
-    ("use_exponential_sigmas", [.bool(false)]),
-    ("use_beta_sigmas", [.bool(false)]),
-    ("timestep_type", [.string("discrete")]),
-    ("sigma_min", []),
-    ("sigma_max", []),
+    ("use_flow_sigmas", [.bool(false)]),
+    ("use_dynamic_shifting", [.bool(false)]),
+    ("shift_terminal", []),
+    ("solver_p", []),
   ]
+}
 
-  /// Betas by the name of their schedule, in 32-bit steps as torch makes them.
-  private static func betas(_ schedule: String, from start: Float, to end: Float, count: Int) -> [Float]? {
-    switch schedule {
-    case "linear":
-      return linspace(start, end, count)
-    case "scaled_linear":
-      // The reference takes the roots in double before torch rounds them.
-      let roots = linspace(
-        Float(Double(start).squareRoot()), Float(Double(end).squareRoot()), count)
-      return roots.map { $0 * $0 }
-    case "squaredcos_cap_v2":
-      func product(_ time: Double) -> Double { pow(cos((time + 0.008) / 1.008 * .pi / 2), 2) }
-      return (0..<count).map { step in
-        let (from, to) = (Double(step) / Double(count), Double(step + 1) / Double(count))
-        return Float(min(1 - product(to) / product(from), 0.999))
-      }
-    default:
-      return nil
+extension ConfigObject {
+  /// One of a key's known words, or nil where it is absent.
+  /// - Throws: `DiffusionError.unsupported` for any other word.
+  func choiceIfPresent<Choice: RawRepresentable<String>>(_ key: String) throws -> Choice? {
+    guard let name = try stringIfPresent(key) else { return nil }
+    guard let choice = Choice(rawValue: name) else {
+      throw DiffusionError.unsupported(file: path, key: key, value: name)
     }
+    return choice
   }
 
-  /// torch's linspace: from both ends towards the middle.
-  static func linspace(_ start: Float, _ end: Float, _ count: Int) -> [Float] {
-    guard count > 1 else { return [start] }
-    let step = (end - start) / Float(count - 1)
-    return (0..<count).map { index in
-      index < count / 2 ? start + step * Float(index) : end - step * Float(count - 1 - index)
-    }
-  }
-
-  /// Betas whose last step is pure noise (Lin et al., 2023, algorithm 1).
-  private static func rescaledToZeroSNR(_ betas: [Float]) -> [Float] {
-    var product: Float = 1
-    var roots = betas.map { beta -> Float in
-      product *= 1 - beta
-      return product.squareRoot()
-    }
-    guard let first = roots.first, let last = roots.last, first != last else { return betas }
-    roots = roots.map { ($0 - last) * (first / (first - last)) }
-    let products = roots.map { $0 * $0 }
-    return products.indices.map { index in
-      1 - (index == 0 ? products[0] : products[index] / products[index - 1])
-    }
+  /// As `choiceIfPresent`, with a fallback.
+  func choice<Choice: RawRepresentable<String>>(_ key: String, default fallback: Choice) throws -> Choice {
+    try choiceIfPresent(key) ?? fallback
   }
 }

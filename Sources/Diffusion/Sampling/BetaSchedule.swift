@@ -1,0 +1,133 @@
+import Checkpoints
+import Foundation
+
+/// How much noise each training step adds, as a scheduler file says it: by a named curve between two
+/// ends, or listed. What the file leaves out is filled in by each method (`Defaults`).
+package struct BetaSchedule: Sendable, Equatable {
+  /// The curves, with the names that diffusers gives them.
+  package enum Curve: String, Sendable {
+    case linear
+    /// Linear in the square root (latent diffusion).
+    case scaledLinear = "scaled_linear"
+    /// A squared cosine for ᾱ (Nichol and Dhariwal, 2021).
+    case cosine = "squaredcos_cap_v2"
+    /// ᾱ = exp(−12·t); of the methods here only Heun's knows it.
+    case exponential = "exp"
+  }
+
+  /// What a scheduler class of diffusers takes where the file is silent.
+  package struct Defaults: Sendable {
+    package let start: Double
+    package let end: Double
+    package let curve: Curve
+    /// Whether the class knows the curve `exp`.
+    package let knowsExponential: Bool
+
+    /// Most classes.
+    package static let common = Defaults(start: 0.0001, end: 0.02, curve: .linear, knowsExponential: false)
+    /// `HeunDiscreteScheduler`.
+    package static let heun = Defaults(start: 0.00085, end: 0.012, curve: .linear, knowsExponential: true)
+    /// `LCMScheduler`.
+    package static let consistency = Defaults(
+      start: 0.00085, end: 0.012, curve: .scaledLinear, knowsExponential: false)
+  }
+
+  private let path: String
+  private let count: Int
+  private let start: Double?
+  private let end: Double?
+  /// nil where the file names none. Not followed where the file lists betas.
+  let curve: Curve?
+  private let trained: [Float]?
+
+  /// - Parameter count: training steps.
+  /// - Throws: `CheckpointError` from the file; `DiffusionError.unsupported` for an unknown curve or
+  ///   betas outside 0…1.
+  init(_ config: ConfigObject, count: Int) throws {
+    path = config.path
+    self.count = count
+    start = try config.doubleIfPresent("beta_start")
+    end = try config.doubleIfPresent("beta_end")
+    curve = try config.choiceIfPresent("beta_schedule")
+    trained = try config.doublesIfPresent("trained_betas")?.map { Float($0) }
+    // What no class can use is refused when the model is loaded, not when it is asked to render.
+    _ = try values(.heun)
+  }
+
+  /// The betas, first step first.
+  /// - Throws: `DiffusionError.unsupported` for betas outside 0…1.
+  func values(_ defaults: Defaults) throws -> [Float] {
+    if trained == nil, curve == .exponential, !defaults.knowsExponential {
+      throw DiffusionError.unsupported(file: path, key: "beta_schedule", value: "exp with this scheduler")
+    }
+    let (start, end) = (start ?? defaults.start, end ?? defaults.end)
+    let betas = trained ?? Self.betas(curve ?? defaults.curve, from: start, to: end, count: count)
+    guard betas.count == count, betas.allSatisfy({ $0 > 0 && $0 <= 1 }) else {
+      throw DiffusionError.unsupported(
+        file: path, key: "betas", value: "(\(betas.count) values from \(start) to \(end))")
+    }
+    return betas
+  }
+
+  /// Betas along a curve, in 32-bit steps as torch makes them.
+  private static func betas(_ curve: Curve, from start: Double, to end: Double, count: Int) -> [Float] {
+    switch curve {
+    case .linear:
+      return linspace(Float(start), Float(end), count)
+    case .scaledLinear:
+      // The reference takes the roots in double before torch rounds them.
+      return linspace(Float(start.squareRoot()), Float(end.squareRoot()), count).map { $0 * $0 }
+    case .cosine:
+      return capped(count) { pow(cos(($0 + 0.008) / 1.008 * .pi / 2), 2) }
+    case .exponential:
+      return capped(count) { exp(-12 * $0) }
+    }
+  }
+
+  /// Betas whose ᾱ follows a function of time, none above 0.999.
+  private static func capped(_ count: Int, product: (Double) -> Double) -> [Float] {
+    (0..<count).map { step in
+      let (from, to) = (Double(step) / Double(count), Double(step + 1) / Double(count))
+      return Float(min(1 - product(to) / product(from), 0.999))
+    }
+  }
+
+  /// torch's linspace: from both ends towards the middle.
+  static func linspace(_ start: Float, _ end: Float, _ count: Int) -> [Float] {
+    guard count > 1 else { return [start] }
+    let step = (end - start) / Float(count - 1)
+    return (0..<count).map { index in
+      index < count / 2 ? start + step * Float(index) : end - step * Float(count - 1 - index)
+    }
+  }
+
+  /// Betas whose last step is pure noise (Lin et al., 2023, algorithm 1).
+  static func rescaledToZeroSNR(_ betas: [Float]) -> [Float] {
+    var product: Float = 1
+    var roots = betas.map { beta -> Float in
+      product *= 1 - beta
+      return product.squareRoot()
+    }
+    guard let first = roots.first, let last = roots.last, first != last else { return betas }
+    roots = roots.map { ($0 - last) * (first / (first - last)) }
+    let products = roots.map { $0 * $0 }
+    return products.indices.map { index in
+      1 - (index == 0 ? products[0] : products[index] / products[index - 1])
+    }
+  }
+}
+
+extension SchedulerConfiguration {
+  /// ᾱ: the running product of 1 − beta, with the betas that a class makes of the file.
+  /// - Parameter zeroSNR: whether the class knows `rescale_betas_zero_snr`; the others ignore it.
+  /// - Throws: `DiffusionError.unsupported`.
+  func alphaProducts(_ defaults: BetaSchedule.Defaults = .common, zeroSNR: Bool = true) throws -> [Float] {
+    var values = try betas.values(defaults)
+    if rescaleZeroSNR, zeroSNR { values = BetaSchedule.rescaledToZeroSNR(values) }
+    var product: Float = 1
+    return values.map {
+      product *= 1 - $0
+      return product
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import Checkpoints
+import Tensors
+
+/// Dynamic thresholding (Saharia et al., 2022; `_threshold_sample` of diffusers): a predicted image is
+/// cut at a high quantile of its own magnitudes and scaled back into ±1.
+package struct DynamicThreshold: Sendable, Equatable {
+  /// The quantile, 0…1.
+  package var ratio: Float
+  /// The highest value to cut at.
+  package var limit: Float
+
+  /// nil where the file does not ask for it.
+  /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for a ratio outside 0…1.
+  init?(_ config: ConfigObject) throws {
+    ratio = try config.float("dynamic_thresholding_ratio", default: 0.995)
+    limit = try config.float("sample_max_value", default: 1)
+    guard try config.bool("thresholding", default: false) else { return nil }
+    guard (0...1).contains(ratio) else {
+      throw DiffusionError.unsupported(
+        file: config.path, key: "dynamic_thresholding_ratio", value: "\(ratio)")
+    }
+    guard limit > 0 else {
+      throw DiffusionError.unsupported(file: config.path, key: "sample_max_value", value: "\(limit)")
+    }
+  }
+
+  /// The image within ±1. One image: the quantile is of all its elements.
+  func callAsFunction(_ image: Tensor) -> Tensor {
+    // The smallest bound is 1 unless the limit is lower still: torch's clamp ends with the maximum.
+    let bound = min(max(1, Self.quantile(image.values.map(abs), ratio)), limit)
+    return Tensor(shape: image.shape) { result in
+      image.withUnsafe { x in
+        for index in x.indices { result[index] = max(-bound, min(bound, x[index])) / bound }
+      }
+    }
+  }
+
+  /// torch's quantile: between the two nearest ranks, linearly.
+  private static func quantile(_ values: [Float], _ ratio: Float) -> Float {
+    // A NaN has no rank; what it does to the picture shows later.
+    let sorted = values.filter { !$0.isNaN }.sorted()
+    guard let last = sorted.last else { return 1 }
+    let rank = ratio * Float(sorted.count - 1)
+    let lower = Int(rank)
+    guard lower + 1 < sorted.count else { return last }
+    return sorted[lower] + (rank - Float(lower)) * (sorted[lower + 1] - sorted[lower])
+  }
+}
+
+extension SchedulerConfiguration {
+  /// A predicted image held within bounds: by thresholding, else by clipping if the class or the file
+  /// wants that.
+  /// - Parameter clip: the class's own default for `clip_sample`.
+  func bounded(_ image: Tensor, clip: Bool) -> Tensor {
+    if let thresholding { return thresholding(image) }
+    return clipSample ?? clip ? image.clipped(clipSampleRange) : image
+  }
+}

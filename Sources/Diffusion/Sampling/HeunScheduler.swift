@@ -1,0 +1,53 @@
+import Tensors
+
+/// Euler steps, each corrected by the slope at its end (Karras et al., 2022, algorithm 1 without
+/// churn; diffusers' `HeunDiscreteScheduler`). Two UNet calls a step, but one in the last.
+package struct HeunScheduler: Scheduler {
+  package let timesteps: [Float]
+  package let initialSigma: Float
+  /// Between the two calls of a step: the first slope and the sample it was taken at.
+  package var history = SchedulerHistory()
+  private let configuration: SchedulerConfiguration
+  /// The level at every call, and 0 after the last.
+  private let sigmas: [Float]
+
+  /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
+  package init(_ configuration: SchedulerConfiguration, steps: Int) throws {
+    let schedule = try SigmaSchedule(
+      continuous: configuration, steps: steps,
+      trained: configuration.trainedSigmas(.heun, zeroSNR: false), shape: configuration.sigmas.shape())
+    self.configuration = configuration
+    initialSigma = schedule.initialSigma(configuration.spacing ?? .linspace)
+    // Every level but the first is the end of one step and the start of the next.
+    timesteps = schedule.timesteps.enumerated().flatMap { $0 == 0 ? [$1] : [$1, $1] }
+    sigmas = schedule.sigmas.dropLast().enumerated().flatMap { $0 == 0 ? [$1] : [$1, $1] } + [0]
+  }
+
+  /// The sample at unit variance, as the UNet was trained to see it.
+  package func scaled(_ sample: Tensor, step: Int) -> Tensor {
+    scaledInput(sample, sigma: sigmas[step])
+  }
+
+  /// One of a step's two calls; `noise` is never drawn.
+  package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
+    guard let first = history.outputs.first, let start = history.sample else {
+      let slope = derivative(output, sample: sample, sigma: sigmas[index])
+      history = SchedulerHistory(outputs: [slope], sample: sample)
+      return combine(1, sample, sigmas[index + 1] - sigmas[index], slope)
+    }
+    // The first call went from the level before to this one.
+    history = SchedulerHistory()
+    let slope = derivative(output, sample: sample, sigma: sigmas[index])
+    let half = (sigmas[index] - sigmas[index - 1]) / 2
+    return combine((1, start), (half, first), (half, slope))
+  }
+
+  private func derivative(_ output: Tensor, sample: Tensor, sigma: Float) -> Tensor {
+    guard configuration.clipSample ?? false else {
+      return configuration.derivative(output, sample: sample, sigma: sigma)
+    }
+    let image = configuration.image(output, sample: sample, sigma: sigma)
+      .clipped(configuration.clipSampleRange)
+    return combine(1 / sigma, sample, -1 / sigma, image)
+  }
+}

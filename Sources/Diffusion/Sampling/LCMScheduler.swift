@@ -1,0 +1,47 @@
+import Tensors
+
+/// Few-step sampling of latent consistency models: jump to the image, add noise, jump again (Luo et
+/// al., 2023; diffusers' `LCMScheduler`).
+package struct LCMScheduler: Scheduler {
+  package let timesteps: [Float]
+  package let initialSigma: Float = 1
+  private let configuration: SchedulerConfiguration
+  private let alphaProducts: [Float]
+
+  /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
+  package init(_ configuration: SchedulerConfiguration, steps: Int) throws {
+    let (trained, distilled) = (configuration.trainingSteps, configuration.distilledSteps)
+    guard distilled <= trained else {
+      throw DiffusionError.unsupported(
+        file: "scheduler", key: "original_inference_steps", value: "\(distilled)")
+    }
+    guard steps <= distilled else {
+      throw DiffusionError.setting(
+        name: "steps", value: "\(steps)", allowed: "1...\(distilled) with scheduler lcm")
+    }
+    self.configuration = configuration
+    alphaProducts = try configuration.alphaProducts(.consistency)
+    // Evenly spaced places of the schedule that the model was distilled on; `timestep_spacing` and
+    // `steps_offset` have no say.
+    let times = (0..<steps).map { step in
+      let place = Int(Double(step) * (Double(distilled) / Double(steps)))
+      return (distilled - place) * (trained / distilled) - 1
+    }
+    try configuration.requireSignal(alphaProducts, at: times)
+    timesteps = times.map { Float($0) }
+  }
+
+  /// One jump to the image, and noise for the next unless it is the last.
+  package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
+    let alpha = alphaProducts[Int(timesteps[index])]
+    let predicted = configuration.denoised(output, sample: sample, alphaProduct: alpha).image
+    let image = configuration.bounded(predicted, clip: false)
+    // The boundary condition: at timestep 0 the sample itself is the image (σ of the data is ½).
+    let time = timesteps[index] * configuration.timestepScaling
+    let variance = time * time + 0.25
+    let denoised = combine(time / variance.squareRoot(), image, 0.25 / variance, sample)
+    guard index + 1 < timesteps.count else { return denoised }
+    let next = alphaProducts[Int(timesteps[index + 1])]
+    return combine(next.squareRoot(), denoised, (1 - next).squareRoot(), noise())
+  }
+}

@@ -1,0 +1,122 @@
+import Tensors
+
+/// Pseudo linear multistep sampling, after Runge–Kutta steps or not (Liu et al., 2022, formulas 9, 12,
+/// 13; diffusers' `PNDMScheduler`).
+package struct PNDMScheduler: Scheduler {
+  package let timesteps: [Float]
+  package let initialSigma: Float = 1
+  /// The last four outputs; within a step of several calls, the sample it started from and the sum of
+  /// the slopes so far.
+  package var history = SchedulerHistory()
+  private let configuration: SchedulerConfiguration
+  private let alphaProducts: [Float]
+  /// From and to which training timestep each call moves the sample. Below 0: to the end.
+  private let moves: [(from: Int, to: Int)]
+  private let rungeKuttaCalls: Int
+
+  /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
+  package init(_ configuration: SchedulerConfiguration, steps: Int) throws {
+    guard configuration.prediction != .sample else {
+      throw DiffusionError.unsupported(file: "scheduler", key: "prediction_type", value: "sample with pndm")
+    }
+    self.configuration = configuration
+    // The class does not know zero SNR.
+    alphaProducts = try configuration.alphaProducts(zeroSNR: false)
+    let times = try configuration.timesteps(steps, configuration.spacing ?? .leading)
+    let stride = configuration.trainingSteps / steps
+    let calls: [Int]
+    if configuration.skipsRungeKutta {
+      rungeKuttaCalls = 0
+      // The second timestep is called twice: the first step is done over with the mean of two slopes.
+      calls = times.count > 1 ? [times[0], times[1]] + times[1...] : times
+      moves = calls.enumerated().map { call, time in
+        call == 1 ? (from: time + stride, to: time) : (from: time, to: time - stride)
+      }
+    } else {
+      guard steps >= 4 else {
+        throw DiffusionError.setting(
+          name: "steps", value: "\(steps)", allowed: "4 or more with pndm and skip_prk_steps false")
+      }
+      let prelude = Self.rungeKutta(times, half: stride / 2)
+      rungeKuttaCalls = prelude.count
+      calls = prelude + times.dropFirst(3)
+      moves = calls.enumerated().map { call, time in
+        guard call < prelude.count else { return (from: time, to: time - stride) }
+        return (from: prelude[call / 4 * 4], to: call % 2 == 0 ? time - stride / 2 : time)
+      }
+    }
+    let trained = configuration.trainingSteps
+    guard moves.allSatisfy({ (0..<trained).contains($0.from) && $0.to < trained }) else {
+      throw DiffusionError.setting(name: "steps", value: "\(steps)", allowed: "fewer with this scheduler")
+    }
+    try configuration.requireSignal(alphaProducts, at: moves.map(\.from))
+    timesteps = calls.map { Float($0) }
+  }
+
+  /// The calls of three Runge–Kutta steps: each step's start, its middle twice and its end.
+  private static func rungeKutta(_ times: [Int], half: Int) -> [Int] {
+    (0..<3).flatMap { step in
+      let middle = times[step + 1] + half
+      return [times[step], middle, middle, times[step + 1]]
+    }
+  }
+
+  /// One call of a step; `noise` is never drawn.
+  package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
+    defer { history.calls += 1 }
+    if history.calls < rungeKuttaCalls { return rungeKuttaStep(index, output, sample) }
+    var start = sample
+    let slope: Tensor
+    if history.calls == 1, let last = history.outputs.last {
+      slope = combine(0.5, output, 0.5, last)
+      start = history.sample ?? sample
+      history.sample = nil
+    } else {
+      history.remember(output, limit: 4)
+      slope = multistepSlope()
+      history.sample = history.calls == 0 ? sample : nil
+    }
+    return moved(start, slope, moves[index])
+  }
+
+  /// One of the four calls of a Runge–Kutta step.
+  private mutating func rungeKuttaStep(_ index: Int, _ output: Tensor, _ sample: Tensor) -> Tensor {
+    var slope = output
+    switch history.calls % 4 {
+    case 0:
+      history.sum = combine(1 / 6, output, 0, output)
+      history.remember(output, limit: 4)
+      history.sample = sample
+    case 3:
+      slope = combine(1, history.sum ?? output, 1 / 6, output)
+      history.sum = nil
+    default:
+      history.sum = combine(1, history.sum ?? output, 1 / 3, output)
+    }
+    return moved(history.sample ?? sample, slope, moves[index])
+  }
+
+  /// Adams–Bashforth over as many outputs as there are.
+  private func multistepSlope() -> Tensor {
+    switch history.outputs.count {
+    case 1: history.output(0)
+    case 2: combine(3 / 2, history.output(0), -1 / 2, history.output(1))
+    case 3:
+      combine((23 / 12, history.output(0)), (-16 / 12, history.output(1)), (5 / 12, history.output(2)))
+    default:
+      combine(
+        (55 / 24, history.output(0)), (-59 / 24, history.output(1)), (37 / 24, history.output(2)),
+        (-9 / 24, history.output(3)))
+    }
+  }
+
+  /// Formula 9.
+  private func moved(_ sample: Tensor, _ output: Tensor, _ move: (from: Int, to: Int)) -> Tensor {
+    let alpha = alphaProducts[move.from]
+    let final = configuration.setAlphaToOne ?? false ? 1 : alphaProducts[0]
+    let next = move.to >= 0 ? alphaProducts[move.to] : final
+    let noise = configuration.denoised(output, sample: sample, alphaProduct: alpha).noise
+    let divisor = alpha * (1 - next).squareRoot() + (alpha * (1 - alpha) * next).squareRoot()
+    return combine((next / alpha).squareRoot(), sample, -(next - alpha) / divisor, noise)
+  }
+}

@@ -1,0 +1,79 @@
+import Tensors
+
+extension SchedulerConfiguration {
+  /// The clean image and the noise that a prediction implies at a noise level.
+  func denoised(_ output: Tensor, sample: Tensor, alphaProduct: Float) -> (image: Tensor, noise: Tensor) {
+    denoised(output, sample: sample, alpha: alphaProduct.squareRoot(), sigma: (1 - alphaProduct).squareRoot())
+  }
+
+  /// The same where the image's share of a sample is `alpha` and the noise's is `sigma`.
+  func denoised(
+    _ output: Tensor, sample: Tensor, alpha a: Float, sigma b: Float
+  ) -> (image: Tensor, noise: Tensor) {
+    switch prediction {
+    case .epsilon:
+      return (combine(1 / a, sample, -b / a, output), output)
+    case .sample:
+      return (output, combine(1 / b, sample, -a / b, output))
+    case .velocity:
+      return (combine(a, sample, -b, output), combine(a, output, b, sample))
+    }
+  }
+
+  /// The clean image that a prediction implies where the noise's deviation is `sigma` and the image's 1
+  /// (the methods of Karras et al.).
+  func image(_ output: Tensor, sample: Tensor, sigma: Float) -> Tensor {
+    let variance = sigma * sigma + 1
+    switch prediction {
+    case .epsilon: return combine(1, sample, -sigma, output)
+    case .sample: return output
+    case .velocity: return combine(-sigma / variance.squareRoot(), output, 1 / variance, sample)
+    }
+  }
+
+  /// The slope of the probability flow at a noise level: (sample − image) / sigma, simplified where the
+  /// difference would only lose digits.
+  func derivative(_ output: Tensor, sample: Tensor, sigma: Float) -> Tensor {
+    switch prediction {
+    case .epsilon: return output
+    case .sample: return combine(1 / sigma, sample, -1 / sigma, output)
+    case .velocity:
+      let variance = sigma * sigma + 1
+      return combine(sigma / variance, sample, 1 / variance.squareRoot(), output)
+    }
+  }
+
+  /// A step along that slope from one noise level to another, `change` away.
+  func moved(_ output: Tensor, sample: Tensor, sigma: Float, change: Float) -> Tensor {
+    // The weights in double: from zero signal (σ = 4096) nearly all of the sample goes, and 32 bits
+    // would keep five digits of the rest.
+    let (level, step) = (Double(sigma), Double(change))
+    switch prediction {
+    case .epsilon: return combine(1, sample, change, output)
+    case .sample: return combine(Float(1 + step / level), sample, Float(-step / level), output)
+    case .velocity:
+      // In the reference's order: at zero signal the noise's deviation is 4096, and what rounding
+      // loses there stays visible.
+      let image = self.image(output, sample: sample, sigma: sigma)
+      return Tensor(shape: sample.shape) { result in
+        sample.withUnsafe { sample in
+          image.withUnsafe { image in
+            for index in sample.indices {
+              result[index] = sample[index] + (sample[index] - image[index]) / sigma * change
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Fails where a step would divide by a signal that is none: with zero terminal SNR the noise alone
+  /// says nothing about the image.
+  /// - Throws: `DiffusionError.unsupported`.
+  func requireSignal(_ alphaProducts: [Float], at timesteps: [Int]) throws {
+    guard prediction == .epsilon, timesteps.contains(where: { alphaProducts[$0] <= 0 }) else { return }
+    throw DiffusionError.unsupported(
+      file: "scheduler", key: "prediction_type",
+      value: "epsilon at a timestep without signal (rescale_betas_zero_snr)")
+  }
+}

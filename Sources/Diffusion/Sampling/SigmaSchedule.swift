@@ -1,0 +1,157 @@
+import Foundation
+
+/// The noise levels of one render: sigma is the deviation of the noise where the image's is 1.
+struct SigmaSchedule: Sendable {
+  /// What the UNet is told at each step.
+  let timesteps: [Float]
+  /// The level at each step, and the one after the last.
+  let sigmas: [Float]
+
+  /// Levels for the methods of Karras et al. (Euler, Heun, LMS): timesteps may lie between the trained
+  /// ones, and a shape runs between the first and the last level that the spacing picks.
+  /// - Parameters:
+  ///   - trained: sigmas of the training timesteps, ascending.
+  ///   - final: how the levels end; of these classes only Euler's reads it from the file.
+  ///   - interpolation: likewise.
+  ///   - limited: whether `sigma_min` and `sigma_max` bound Karras's shape: not with LMS.
+  init(
+    continuous configuration: SchedulerConfiguration, steps: Int, trained: [Float],
+    shape: SigmaSettings.Shape, final: SigmaSettings.Final = .zero,
+    interpolation: SigmaSettings.Interpolation = .linear, limited: Bool = true
+  ) throws {
+    try Self.check(trained)
+    var times = try configuration.continuousTimesteps(steps, configuration.spacing ?? .linspace)
+    var levels =
+      interpolation == .linear
+      ? times.map { interpolate(trained, at: Double($0)) } : Self.logLinear(trained, steps: steps)
+    if shape != .trained {
+      let settings = configuration.sigmas
+      let limits = limited || shape != .karras
+      levels = Self.levels(
+        shape, from: limits ? settings.largest : nil, or: levels.first ?? 1,
+        to: limits ? settings.smallest : nil, or: levels.last ?? 1, steps: steps)
+      times = levels.map { Float(Self.timestep(of: $0, in: trained)) }
+    }
+    timesteps = times
+    sigmas = levels.map { Float($0) } + [final == .zero ? 0 : trained[0]]
+  }
+
+  /// Levels for the multistep solvers: timesteps are whole, and a shape runs between the ends of the
+  /// training schedule.
+  /// - Parameters:
+  ///   - last: the training steps to spread over.
+  ///   - rounded: whether timesteps of Karras's and Lu's shapes are rounded; else, as with the other
+  ///     shapes, cut off.
+  ///   - shapedEnd: whether, ending at the smallest sigma, a shape ends at its own.
+  init(
+    solver configuration: SchedulerConfiguration, steps: Int, trained: [Float],
+    shape: SigmaSettings.Shape, last: Int, rounded: Bool, shapedEnd: Bool
+  ) throws {
+    try Self.check(trained)
+    let settings = configuration.sigmas
+    var smallest = trained[0]
+    if shape == .trained {
+      let times = try configuration.timesteps(
+        steps, configuration.spacing ?? .linspace, last: last, beyond: true)
+      timesteps = times.map { Float($0) }
+      sigmas =
+        times.map { Float(interpolate(trained, at: Double($0))) } + [settings.final == .zero ? 0 : smallest]
+    } else {
+      let limits = shape != .lu
+      let levels = Self.levels(
+        shape, from: limits ? settings.largest : nil, or: Double(trained[trained.count - 1]),
+        to: limits ? settings.smallest : nil, or: Double(trained[0]), steps: steps)
+      let rule: FloatingPointRoundingRule =
+        rounded && (shape == .karras || shape == .lu) ? .toNearestOrEven : .towardZero
+      timesteps = levels.map { Float(Self.timestep(of: $0, in: trained).rounded(rule)) }
+      if shapedEnd, let end = levels.last { smallest = Float(end) }
+      sigmas = levels.map { Float($0) } + [settings.final == .zero ? 0 : smallest]
+    }
+    // The solvers divide by the differences. Only the last may be none: that step changes nothing.
+    try requireFalling(steps)
+  }
+
+  /// Fails unless each step has less noise than the one before.
+  /// - Throws: `DiffusionError.setting`.
+  func requireFalling(_ steps: Int) throws {
+    let visited = sigmas.dropLast()
+    guard !visited.isEmpty, zip(visited, visited.dropFirst()).allSatisfy({ $0 > $1 }) else {
+      throw DiffusionError.setting(
+        name: "steps", value: "\(steps)",
+        allowed: "fewer, so that every step of this scheduler has less noise than the one before")
+    }
+  }
+
+  /// The deviation of the noise that a render starts from, for methods that scale the UNet's input.
+  func initialSigma(_ spacing: SchedulerConfiguration.Spacing) -> Float {
+    let largest = sigmas.max() ?? 1
+    return spacing == .leading ? (largest * largest + 1).squareRoot() : largest
+  }
+
+  /// - Throws: `DiffusionError.unsupported` for a training schedule without an image in it.
+  private static func check(_ trained: [Float]) throws {
+    guard trained.count >= 2, trained.allSatisfy({ $0.isFinite && $0 > 0 }) else {
+      throw DiffusionError.unsupported(
+        file: "scheduler", key: "betas", value: "(noise levels without end with this scheduler)")
+    }
+  }
+
+  /// Levels along a shape, in double as numpy has them.
+  private static func levels(
+    _ shape: SigmaSettings.Shape, from largest: Double?, or first: Double, to smallest: Double?,
+    or last: Double, steps: Int
+  ) -> [Double] {
+    let (start, end) = (largest ?? first, smallest ?? last)
+    let ramp = (0..<steps).map { steps == 1 ? 0 : Double($0) / Double(steps - 1) }
+    switch shape {
+    case .trained, .karras:
+      let (a, b) = (pow(start, 1 / 7), pow(end, 1 / 7))
+      return ramp.map { pow(a + $0 * (b - a), 7) }
+    case .exponential, .lu:
+      let (a, b) = (log(start), log(end))
+      return ramp.map { exp(a + $0 * (b - a)) }
+    case .beta:
+      let quantile = BetaQuantile()
+      return ramp.map { end + quantile(1 - $0) * (start - end) }
+    }
+  }
+
+  /// Evenly spaced logarithms from the largest trained sigma to the smallest. One value more than
+  /// there are steps, as the reference has it.
+  private static func logLinear(_ trained: [Float], steps: Int) -> [Double] {
+    let (smallest, largest) = (trained[0], trained[trained.count - 1])
+    return BetaSchedule.linspace(log(largest), log(smallest), steps + 1).map { Double(exp($0)) }
+  }
+
+  /// The trained timestep, with fraction, whose sigma this is, by interpolated logarithms.
+  private static func timestep(of sigma: Double, in trained: [Float]) -> Double {
+    let logarithms = trained.map { Double(log($0)) }
+    let wanted = log(max(sigma, 1e-10))
+    let below = logarithms.lastIndex { $0 <= wanted } ?? 0
+    let low = min(below, logarithms.count - 2)
+    let distance = logarithms[low] - logarithms[low + 1]
+    let weight = distance == 0 ? 0 : max(0, min(1, (logarithms[low] - wanted) / distance))
+    return (1 - weight) * Double(low) + weight * Double(low + 1)
+  }
+}
+
+extension SchedulerConfiguration {
+  /// The deviation of the noise at each training timestep, √((1 − ᾱ) / ᾱ), the image having 1.
+  /// - Parameter zeroSNR: whether the class knows `rescale_betas_zero_snr`.
+  /// - Throws: `DiffusionError.unsupported`.
+  func trainedSigmas(_ defaults: BetaSchedule.Defaults = .common, zeroSNR: Bool = true) throws -> [Float] {
+    var products = try alphaProducts(defaults, zeroSNR: zeroSNR)
+    // Zero signal would be infinite noise; the reference stops at 2⁻²⁴.
+    if rescaleZeroSNR, zeroSNR { products[products.count - 1] = 0x1p-24 }
+    return products.map { ((1 - $0) / $0).squareRoot() }
+  }
+}
+
+/// A table's value between its entries, held at the ends (numpy's `interp` over indices).
+func interpolate(_ table: [Float], at position: Double) -> Double {
+  let lower = max(0, min(table.count - 1, Int(position)))
+  let upper = min(table.count - 1, lower + 1)
+  let fraction = position - Double(lower)
+  let (a, b) = (Double(table[lower]), Double(table[upper]))
+  return a + (b - a) * fraction
+}

@@ -1,0 +1,89 @@
+import Checkpoints
+
+/// How a scheduler file wants noise levels (sigmas) laid out.
+package struct SigmaSettings: Sendable, Equatable {
+  /// The curves that sigmas may follow instead of the training schedule.
+  package enum Shape: String, Sendable {
+    /// The training schedule, as picked by the timesteps.
+    case trained
+    /// Karras et al. (2022), equation 5.
+    case karras = "use_karras_sigmas"
+    /// Evenly spaced logarithms between two limits.
+    case exponential = "use_exponential_sigmas"
+    /// Quantiles of a beta distribution (Lee et al., 2024).
+    case beta = "use_beta_sigmas"
+    /// Evenly spaced log-SNR over the whole training schedule (Lu et al., 2022, DPM-Solver).
+    case lu = "use_lu_lambdas"
+  }
+
+  /// Where sigmas end.
+  package enum Final: String, Sendable {
+    case zero
+    case smallest = "sigma_min"
+  }
+
+  /// How sigmas lie between trained timesteps.
+  package enum Interpolation: String, Sendable {
+    case linear
+    case logLinear = "log_linear"
+  }
+
+  /// What the UNet is told of a noise level.
+  package enum TimestepKind: String, Sendable {
+    /// The training timestep.
+    case discrete
+    /// A quarter of the sigma's logarithm, where the model predicts velocity.
+    case continuous
+  }
+
+  /// The shapes that the file asks for; more than one is a contradiction.
+  package var shapes: Set<Shape>
+  package var final: Final
+  package var interpolation: Interpolation
+  package var timestepKind: TimestepKind
+  /// Limits for the shapes, in place of the schedule's own.
+  package var smallest: Double?
+  package var largest: Double?
+  /// No timestep with a lower log-SNR is visited (`lambda_min_clipped`).
+  package var smallestLambda: Double
+
+  /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for unknown words and
+  ///   impossible limits.
+  init(_ config: ConfigObject) throws {
+    func limit(_ key: String) throws -> Double? {
+      guard let value = try config.doubleIfPresent(key) else { return nil }
+      guard value > 0, value.isFinite else {
+        throw DiffusionError.unsupported(file: config.path, key: key, value: "\(value)")
+      }
+      return value
+    }
+    shapes = []
+    for shape in [Shape.karras, .exponential, .beta, .lu] {
+      if try config.bool(shape.rawValue, default: false) { shapes.insert(shape) }
+    }
+    final = try config.choice("final_sigmas_type", default: .zero)
+    interpolation = try config.choice("interpolation_type", default: .linear)
+    timestepKind = try config.choice("timestep_type", default: .discrete)
+    smallest = try limit("sigma_min")
+    largest = try limit("sigma_max")
+    smallestLambda = try config.double("lambda_min_clipped", default: -.infinity)
+    guard !smallestLambda.isNaN else {
+      throw DiffusionError.unsupported(file: config.path, key: "lambda_min_clipped", value: "NaN")
+    }
+  }
+
+  /// The one shape to use.
+  /// - Parameter knowsLu: whether the class knows `use_lu_lambdas`; the others ignore it.
+  /// - Throws: `DiffusionError.unsupported` for several at once, as the reference refuses them.
+  func shape(knowsLu: Bool = false) throws -> Shape {
+    let exclusive = [Shape.karras, .exponential, .beta].filter { shapes.contains($0) }
+    guard exclusive.count < 2 else {
+      throw DiffusionError.unsupported(
+        file: "scheduler", key: exclusive[0].rawValue, value: "together with \(exclusive[1].rawValue)")
+    }
+    // The reference looks for Karras first, then for Lu, then for the others.
+    if shapes.contains(.karras) { return .karras }
+    if knowsLu, shapes.contains(.lu) { return .lu }
+    return exclusive.first ?? .trained
+  }
+}

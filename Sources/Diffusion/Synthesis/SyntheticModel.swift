@@ -1,0 +1,107 @@
+import Checkpoints
+import Foundation
+import Tensors
+
+/// A model of real size with random weights, for measuring: it computes what a real one computes,
+/// only its pictures show nothing.
+package struct SyntheticModel: Sendable {
+  private let preset: ModelPreset
+  private let type: StoredType
+  private let seed: UInt64
+
+  /// - Parameter type: how weights are stored: F32, F16 or BF16.
+  package init(_ preset: ModelPreset, type: StoredType, seed: UInt64) {
+    self.preset = preset
+    self.type = type
+    self.seed = seed
+  }
+
+  /// Writes a diffusers folder, which must not exist.
+  /// - Throws: `CheckpointError.unwritable` and file system errors.
+  package func write(to folder: String) throws {
+    let files = FileManager.default
+    guard !files.fileExists(atPath: folder) else {
+      throw CheckpointError.unwritable(path: folder, reason: "exists already; choose another folder")
+    }
+    for name in ["unet", "vae", "text_encoder", "tokenizer", "scheduler"] {
+      try files.createDirectory(atPath: folder + "/" + name, withIntermediateDirectories: true)
+    }
+    try write(preset.index, to: folder + "/model_index.json")
+    try write(preset.scheduler, to: folder + "/scheduler/scheduler_config.json")
+    try write(preset.unet, to: folder + "/unet/config.json")
+    try write(preset.autoencoder, to: folder + "/vae/config.json")
+    try write(preset.textEncoder, to: folder + "/text_encoder/config.json")
+    try writeTokenizer(to: folder + "/tokenizer")
+    let unet = try UNetConfiguration(ConfigObject(path: folder, values: preset.unet)).plannedTensors
+    try write(unet, to: folder + "/unet/diffusion_pytorch_model.safetensors", stream: 1)
+    let autoencoder = try AutoencoderConfiguration(ConfigObject(path: folder, values: preset.autoencoder))
+    try write(
+      autoencoder.plannedTensors, to: folder + "/vae/diffusion_pytorch_model.safetensors", stream: 2)
+    let text = try CLIPTextConfiguration(ConfigObject(path: folder, values: preset.textEncoder))
+    try write(text.plannedTensors, to: folder + "/text_encoder/model.safetensors", stream: 3)
+  }
+
+  private func write(_ values: [String: JSONValue], to path: String) throws {
+    try Data((JSONValue.object(values).text + "\n").utf8).write(to: URL(fileURLWithPath: path))
+  }
+
+  private func write(_ plan: [PlannedTensor], to path: String, stream: UInt64) throws {
+    var numbers = RandomStream(seed: seed &* 31 &+ stream)
+    let writer = try SafetensorsWriter(
+      path: path, tensors: plan.map { .init(name: $0.name, type: type, shape: $0.shape) },
+      metadata: ["format": "pt"])
+    for tensor in plan {
+      let values = Tensor(shape: tensor.shape) { result in
+        switch tensor.role {
+        case .scale: result.update(repeating: 1)
+        case .shift: result.update(repeating: 0)
+        case .weight(let fanIn):
+          // Uniform within ±√(3/n) has the variance 1/n.
+          let bound = (3 / Float(fanIn)).squareRoot()
+          for index in result.indices { result[index] = numbers.next() * bound }
+        }
+      }
+      try writer.append(values, name: tensor.name)
+    }
+    try writer.finish()
+  }
+
+  /// A made-up vocabulary of CLIP's size: the byte symbols, and merges of pairs of them.
+  private func writeTokenizer(to folder: String) throws {
+    let symbols = CLIPVocabulary.byteSymbols().map { String($0) }
+    var tokens = symbols + symbols.map { $0 + "</w>" }
+    var merges: [String] = []
+    pairs: for first in symbols {
+      for second in symbols {
+        if tokens.count == 49406 { break pairs }
+        merges.append("\(first) \(second)")
+        tokens.append(first + second)
+      }
+    }
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    let vocabulary = Dictionary(uniqueKeysWithValues: tokens.enumerated().map { ($1, JSONValue.integer($0)) })
+    try write(vocabulary, to: folder + "/vocab.json")
+    let text = "#version: 0.2\n" + merges.joined(separator: "\n") + "\n"
+    try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/merges.txt"))
+    let special: [String: JSONValue] = [
+      "bos_token": .string("<|startoftext|>"), "eos_token": .string("<|endoftext|>"),
+      "model_max_length": .integer(77), "pad_token": .string("<|endoftext|>"),
+      "tokenizer_class": .string("CLIPTokenizer"), "unk_token": .string("<|endoftext|>"),
+    ]
+    try write(special, to: folder + "/tokenizer_config.json")
+  }
+}
+
+/// Uniform numbers in −1…1, fast and repeatable (xorshift64*).
+private struct RandomStream {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
+
+  mutating func next() -> Float {
+    state ^= state >> 12
+    state ^= state << 25
+    state ^= state >> 27
+    return Float((state &* 0x2545_F491_4F6C_DD1D) >> 40) * 0x1p-23 - 1
+  }
+}

@@ -1,0 +1,94 @@
+import Foundation
+import Testing
+
+/// The real `segmoe`: its contracts on the command line.
+@Suite struct EngineCommandTests {
+  private static let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "Goldens").path
+
+  private let model = goldens + "/model/base"
+
+  private func run(_ arguments: String..., input: Data = Data()) throws -> Outcome {
+    try run(arguments, input: input)
+  }
+
+  private func run(_ arguments: [String], input: Data = Data()) throws -> Outcome {
+    let process = Process()
+    process.executableURL = try Command.executable().deletingLastPathComponent()
+      .appendingPathComponent("segmoe")
+    process.arguments = arguments
+    let (source, output, errors) = (Pipe(), Pipe(), Pipe())
+    process.standardInput = source
+    process.standardOutput = output
+    process.standardError = errors
+    try process.run()
+    source.fileHandleForWriting.write(input)
+    try source.fileHandleForWriting.close()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return Outcome(code: process.terminationStatus, output: text, errors: complaint)
+  }
+
+  private func expectError(_ outcome: Outcome, code: Int32, _ part: String) {
+    #expect(outcome.code == code, "\(outcome)")
+    #expect(outcome.errors.hasPrefix("segmoe: ") && outcome.errors.contains(part), "\(outcome.errors)")
+    #expect(outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome.errors)")
+  }
+
+  @Test func helpNamesEveryCommand() throws {
+    let outcome = try run("--help")
+    #expect(outcome.code == 0)
+    for command in ["render", "merge", "tokenize", "inspect", "bench", "synth", "contact-sheet"] {
+      #expect(outcome.output.contains(command))
+    }
+  }
+
+  @Test func tokenizesALineEach() throws {
+    let outcome = try run("tokenize", model, "--json", input: Data("a red fox\n\ncafé\n".utf8))
+    let lines = outcome.output.split(separator: "\n")
+    #expect(outcome.code == 0 && lines.count == 3)
+    for line in lines {
+      let ids = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [Int]
+      #expect(ids?.count == 77)
+    }
+  }
+
+  @Test func tokenizeRefusesWhatIsNotUTF8() throws {
+    expectError(try run("tokenize", model, input: Data([0x61, 0x0A, 0xFF, 0x0A])), code: 65, "line 2")
+  }
+
+  @Test func inspectSaysWhatItIs() throws {
+    let outcome = try run("inspect", model, "--json")
+    let object = try outcome.object()
+    #expect(object["type"] as? String == "sd" && object["size"] as? Int == 128)
+    #expect((object["parameters"] as? Int ?? 0) > 100_000)
+  }
+
+  @Test func rendersAsManyAsAsked() throws {
+    let folder = NSTemporaryDirectory() + "segmoe-render-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let outcome = try run(
+      "render", model, "--prompt", "a fox", "--width", "64", "--height", "64", "--steps", "2",
+      "--scheduler", "euler", "--count", "2", "--output", folder + "/x.png")
+    #expect(outcome.code == 0, "\(outcome)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["x-0.png", "x-1.png"])
+    let sheet = try run("contact-sheet", folder + "/sheet.png", folder + "/x-0.png", folder + "/x-1.png")
+    #expect(sheet.code == 0, "\(sheet)")
+  }
+
+  @Test func errorsAreOneLineWithTheirCode() throws {
+    let render = ["--prompt", "x", "--output", "/nonexistent/x.png"]
+    func rendering(_ arguments: String...) throws -> Outcome {
+      try run(arguments + render)
+    }
+    expectError(try rendering("render", "/nonexistent"), code: 66, "/nonexistent")
+    expectError(try rendering("render", model, "--width", "100"), code: 64, "multiples of 8")
+    expectError(try rendering("render", model, "--scheduler", "plms"), code: 64, "plms")
+    expectError(try rendering("render", model, "--steps", "0"), code: 64, "steps")
+    expectError(try rendering("render", model, "--precision", "int8"), code: 64, "int8")
+    expectError(try run("merge", "/nonexistent.yaml", "/tmp/never"), code: 65, "/nonexistent.yaml")
+    expectError(try run("contact-sheet", "/tmp/never.png", "/nonexistent.png"), code: 66, "/nonexistent.png")
+  }
+}

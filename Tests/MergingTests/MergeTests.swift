@@ -1,0 +1,180 @@
+import Checkpoints
+import Foundation
+import Merging
+import Tensors
+import Testing
+
+/// Whole merges against what the genuine segmoe made of the same recipes.
+@Suite struct MergeTests {
+  /// The golden models side by side under the names that the golden recipes use.
+  private final class Kitchen {
+    let folder: String
+    private let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Goldens").path
+
+    init() throws {
+      folder = NSTemporaryDirectory() + "segmoe-merge-\(UUID().uuidString)"
+      let files = FileManager.default
+      try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try files.copyItem(atPath: goldens + "/model/base", toPath: folder + "/base")
+      for expert in ["expert-a", "expert-b"] {
+        try files.copyItem(atPath: goldens + "/model/base", toPath: "\(folder)/\(expert)")
+        try files.removeItem(atPath: "\(folder)/\(expert)/unet")
+        try files.copyItem(
+          atPath: "\(goldens)/model/\(expert)/unet", toPath: "\(folder)/\(expert)/unet")
+      }
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    func golden(_ path: String) -> String { "\(goldens)/merges/\(path)" }
+
+    /// A recipe in the folder.
+    func recipe(_ text: String) throws -> Recipe {
+      try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/recipe.yaml"))
+      return try Recipe(reading: folder + "/recipe.yaml")
+    }
+
+    func goldenRecipe(_ name: String) throws -> Recipe {
+      try recipe(String(contentsOfFile: golden(name + "/recipe.yaml"), encoding: .utf8))
+    }
+
+    func merge(_ recipe: Recipe, gates: GateSettings = GateSettings(), to name: String = "out") throws {
+      try Merger(recipe, gates: gates, compute: Compute(threads: 2)).merge(into: folder + "/" + name)
+    }
+
+    var leftovers: [String] {
+      ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
+        $0.contains("partial") || $0 == "out"
+      }
+    }
+  }
+
+  @Test(arguments: ["all-3x2", "ff-2x1", "attn-3x1"])
+  func sameAsTheReference(_ name: String) throws {
+    let kitchen = try Kitchen()
+    try kitchen.merge(kitchen.goldenRecipe(name))
+    let weights = "/unet/diffusion_pytorch_model.safetensors"
+    let ours = try SafetensorsFile(path: kitchen.folder + "/out" + weights)
+    let theirs = try SafetensorsFile(path: kitchen.golden(name) + weights)
+    #expect(ours.names.sorted() == theirs.names.sorted())
+    var worst = 1.0
+    for tensor in theirs.names {
+      let a = try #require(ours[tensor]).read()
+      let b = try #require(theirs[tensor]).read()
+      #expect(a.shape == b.shape)
+      if tensor.hasSuffix(".gate.weight") {
+        for row in 0..<a.shape[0] { worst = min(worst, cosine(a.image(row).values, b.image(row).values)) }
+      } else {
+        #expect(a.values == b.values, "\(tensor)")
+      }
+    }
+    #expect(worst >= 0.9999, "cosine \(worst)")
+    print("gates of \(name): worst cosine \(worst)")
+    for file in ["/scheduler/scheduler_config.json", "/model_index.json", "/unet/config.json"] {
+      try compareJSON(kitchen.folder + "/out" + file, kitchen.golden(name) + file)
+    }
+  }
+
+  @Test func anotherSeedGivesOtherGates() throws {
+    let kitchen = try Kitchen()
+    try kitchen.merge(kitchen.goldenRecipe("ff-2x1"), gates: GateSettings(seed: 1, steps: 3), to: "out")
+    let ours = try SafetensorsFile(path: kitchen.folder + "/out/unet/diffusion_pytorch_model.safetensors")
+    let theirs = try SafetensorsFile(path: kitchen.golden("ff-2x1/gates.safetensors"))
+    let worst = try theirs.names.map { name in
+      cosine(try #require(ours[name]).read().values, try #require(theirs[name]).read().values)
+    }.min()
+    #expect(try #require(worst) < 0.9999)
+  }
+
+  @Test func randomGatesAreSeededAndBounded() throws {
+    let kitchen = try Kitchen()
+    let recipe = try kitchen.recipe(
+      """
+      base_model: base
+      type: sd
+      moe_layers: ff
+      init: random
+      experts:
+        - {source_model: expert-a, positive_prompt: a, negative_prompt: b}
+        - {source_model: expert-b, positive_prompt: a, negative_prompt: b}
+      """)
+    for name in ["one", "two"] { try kitchen.merge(recipe, to: name) }
+    let files = try ["one", "two"].map {
+      try SafetensorsFile(path: "\(kitchen.folder)/\($0)/unet/diffusion_pytorch_model.safetensors")
+    }
+    let gate = "down_blocks.0.attentions.0.transformer_blocks.0.ff.gate.weight"
+    let values = try files.map { try #require($0[gate]).read().values }
+    #expect(values[0] == values[1] && Set(values[0]).count > 10)
+    #expect(values[0].allSatisfy { abs($0) <= 0.25 })
+  }
+
+  @Test func anExistingFolderIsNotTouched() throws {
+    let kitchen = try Kitchen()
+    try FileManager.default.createDirectory(
+      atPath: kitchen.folder + "/out", withIntermediateDirectories: true)
+    let recipe = try kitchen.goldenRecipe("ff-2x1")
+    #expect(throws: MergeError.outputExists(path: kitchen.folder + "/out")) { try kitchen.merge(recipe) }
+  }
+
+  @Test func anInterruptedMergeLeavesNothing() throws {
+    struct Enough: Error {}
+    let kitchen = try Kitchen()
+    let recipe = try kitchen.goldenRecipe("ff-2x1")
+    #expect(throws: (any Error).self) {
+      try Merger(recipe, gates: GateSettings(steps: 2), compute: Compute(threads: 2)).merge(
+        into: kitchen.folder + "/out"
+      ) { progress in
+        if case .writing(let done, _) = progress, done > 10 { throw Enough() }
+      }
+    }
+    #expect(kitchen.leftovers.isEmpty)
+  }
+
+  @Test func aFailedExpertIsNamed() throws {
+    let kitchen = try Kitchen()
+    let config = kitchen.folder + "/expert-b/unet/config.json"
+    let text = try String(contentsOfFile: config, encoding: .utf8)
+    try text.replacingOccurrences(of: "\"act_fn\": \"silu\"", with: "\"act_fn\": \"mish\"")
+      .write(toFile: config, atomically: true, encoding: .utf8)
+    let recipe = try kitchen.goldenRecipe("all-3x2")
+    do {
+      try kitchen.merge(recipe)
+      Issue.record("merged a model it cannot run")
+    } catch let error as MergeError {
+      #expect(error.description.contains("expert 2") && error.description.contains("mish"), "\(error)")
+    }
+    #expect(kitchen.leftovers.isEmpty)
+  }
+
+  @Test func xlIsRefusedByName() throws {
+    let kitchen = try Kitchen()
+    let recipe = try kitchen.recipe(
+      """
+      base_model: base
+      experts:
+        - {source_model: expert-a, positive_prompt: a, negative_prompt: b}
+      """)
+    #expect(throws: MergeError.unsupported(what: "merging type sdxl")) { try kitchen.merge(recipe) }
+  }
+
+  private func cosine(_ a: [Float], _ b: [Float]) -> Double {
+    let dot = zip(a, b).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+    let sizes = [a, b].map { $0.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
+    return dot / max(sizes[0] * sizes[1], 1e-30)
+  }
+
+  /// What the reference wrote, we write; `_name_or_path`, a path of one machine, aside.
+  private func compareJSON(_ ours: String, _ theirs: String) throws {
+    let a = try ConfigObject(contentsOf: ours).values
+    let b = try ConfigObject(contentsOf: theirs).values
+    for (key, value) in b where !key.hasPrefix("_diffusers") && key != "_name_or_path" {
+      // The reference adds defaults to the UNet's and the index's keys; those mean the same absent.
+      guard let own = a[key] else { continue }
+      #expect(
+        own == value || Double("\(own)") == Double("\(value)") && Double("\(own)") != nil,
+        "\(ours): \(key) is \(own), not \(value)")
+    }
+    if let mixture = b["segmoe_config"] { #expect(a["segmoe_config"] == mixture) }
+  }
+}
