@@ -73,7 +73,9 @@ struct JobRenderer {
     let request = try renderRequest(claimed.request, index: index)
     let image = try renderer.decode(
       denoise(request, index: index, of: claimed, from: kept, with: renderer))
-    try report(claimed, index: index, .writing, step: settings.steps, steps: settings.steps)
+    // A stop that comes now waits the moment that the file takes: the picture is there.
+    try report(
+      claimed, index: index, .writing, step: settings.steps, steps: settings.steps, mayStop: false)
     var text = PictureText(
       request, model: settings.model, digest: renderer.model.digest,
       scheduler: try renderer.model.schedulerName(for: request), precision: settings.precision.rawValue,
@@ -95,13 +97,13 @@ struct JobRenderer {
   /// Writes the progress row and looks whether the job is still wanted, and wanted of this daemon.
   func report(
     _ claimed: ClaimedJob, index: Int, _ phase: RenderPhase, step: Int, steps: Int,
-    secondsPerStep: Double? = nil
+    secondsPerStep: Double? = nil, mayStop: Bool = true
   ) throws {
     reporter.progress(
       ServiceReporter.Position(
         job: claimed.job.id, image: index, images: claimed.request.settings.count, phase: phase.rawValue,
         step: step, steps: steps, secondsPerStep: secondsPerStep))
-    if stop.isRequested { throw Interruption.stopping }
+    if mayStop && stop.isRequested { throw Interruption.stopping }
     let end = secondsPerStep.map { Date(timeIntervalSinceNow: $0 * Double(steps - step)).milliseconds }
     do {
       let instruction = try store.report(

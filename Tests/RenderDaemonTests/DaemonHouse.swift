@@ -15,6 +15,16 @@ final class DaemonHouse: Sendable {
   /// A copy of the golden tiny model, free to be damaged.
   var model: String { models + "/tiny" }
 
+  /// Where the last daemon left its numbers.
+  var metrics: String { folder + "/segmoed.prom" }
+
+  /// Denoising steps that the last daemon took.
+  func stepsTaken() throws -> Int {
+    let text = try String(contentsOfFile: metrics, encoding: .utf8)
+    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("segmoe_steps_total{") })
+    return try #require(line.split(separator: " ").last.flatMap { Int($0) })
+  }
+
   private static let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Goldens").path
 
@@ -50,6 +60,7 @@ final class DaemonHouse: Sendable {
     log.logLevel = .critical
     var settings = settings(budget: budget, drain: drain)
     settings.checkpointSteps = checkpointSteps
+    settings.metrics = metrics
     return try Worker(settings, log: log)
   }
 

@@ -29,7 +29,7 @@ final class RealDaemon {
       ] + (drain ? ["--drain"] : [])
     process.environment = [
       "SEGMOE_CHECKPOINT_STEPS": "\(checkpointSteps)", "SEGMOE_LEASE_SECONDS": "\(leaseSeconds)",
-      "PATH": "/usr/bin:/bin",
+      "SEGMOE_METRICS": house.metrics, "PATH": "/usr/bin:/bin",
     ]
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice

@@ -55,6 +55,7 @@ import Testing
     let house = try DaemonHouse()
     let id = try enqueue(house, scheduler)
     var resumptions = 0
+    var stepsTaken = 0
     while try house.job(id).state != .done {
       // Without checkpoints on the way: only the one at the stop.
       let worker = try house.worker(checkpointSteps: 1000)
@@ -67,6 +68,7 @@ import Testing
       }
       if resumptions < 6 { worker.requestStop() }
       thread.wait()
+      stepsTaken += try house.stepsTaken()
       let state = try house.job(id).state
       #expect(state == .queued || state == .done)
       if state == .queued {
@@ -75,6 +77,8 @@ import Testing
       }
     }
     #expect(resumptions > 2)
+    // No step twice: the bytes would be the same if every attempt had started anew.
+    #expect(stepsTaken == 2 * Self.steps)
     #expect(try pictures(house, id) == wanted)
     #expect(try house.job(id).attempts == 1)
   }
@@ -97,8 +101,11 @@ import Testing
       let after = try kept(house, id)
       #expect(after.step > 0 || after.firstIsFinished)
     }
+    let last = try kept(house, id)
     #expect(try RealDaemon(house, drain: true).end() == 0)
     #expect(try pictures(house, id) == wanted)
+    let left = 2 * Self.steps - last.step - (last.firstIsFinished ? Self.steps : 0)
+    #expect(try house.stepsTaken() == left)
     #expect(try house.job(id).losses == 2)
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import JobStore
 import RenderDaemon
 import Testing
@@ -37,6 +38,27 @@ import Testing
     #expect(try house.job(id).state == .failed)
     #expect(try house.job(id).error?.contains("outside") == true)
     #expect(try files.contentsOfDirectory(atPath: elsewhere) == [".1-0.png.tmp-1f"])
+  }
+
+  /// Rows that this program never writes, by somebody who turns the checks off.
+  @Test func impossibleRowsFailAndTheNextIsTaken() throws {
+    let house = try DaemonHouse()
+    let bad = try (0..<4).map { _ in try house.enqueue() }
+    let good = try house.enqueue()
+    try DatabaseQueue(path: house.store.path).writeWithoutTransaction { db in
+      try db.execute(sql: "PRAGMA ignore_check_constraints = ON")
+      for (id, change) in zip(
+        bad, ["precision = 'f99'", "width = -8", "loras = '{'", "scheduler = 'x''; DROP TABLE jobs; --'"])
+      {
+        try db.execute(sql: "UPDATE jobs SET \(change) WHERE id = \(id)")
+      }
+    }
+    try house.worker().run()
+    let states = try DatabaseQueue(path: house.store.path).read {
+      try String.fetchAll($0, sql: "SELECT state || ' ' || ifnull(error_kind, '') FROM jobs ORDER BY id")
+    }
+    #expect(states == Array(repeating: "failed bad_input", count: 4) + ["done "])
+    #expect(house.files() == ["\(good)/\(good)-0.png"])
   }
 
   /// Names of files are made of numbers only.

@@ -1,0 +1,93 @@
+import Foundation
+import GRDB
+import JobStore
+import Migrations
+import Testing
+
+/// What is kept of renders under way.
+@Suite struct CheckpointTests {
+  private let state = Data([1, 2, 3])
+
+  private func image(_ index: Int = 0) -> ImageRecord {
+    ImageRecord(
+      index: index, path: "/out/1/1-\(index).png", seed: 4, width: 8, height: 8,
+      digest: String(repeating: "a", count: 64), bytes: 9, seconds: 1.5)
+  }
+
+  @Test func theNewestIsKeptThenTheFileAndNothingAfterTheEnd() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let claimed = try #require(try queue.claim())
+    let job = claimed.job.id
+    #expect(try queue.store.checkpoint(job: job, index: 0) == nil)
+    for step in 1...2 {
+      try queue.store.keep(state, step: step, index: 0, modelDigest: "m", claimed.lease)
+    }
+    #expect(try queue.store.checkpoint(job: job, index: 0) == .step(2, state: state, modelDigest: "m"))
+    // Another attempt finds it.
+    try queue.store.giveBack(claimed.lease)
+    let again = try #require(try queue.claim())
+    #expect(try queue.store.checkpoint(job: job, index: 0) == .step(2, state: state, modelDigest: "m"))
+    try queue.store.announce(image(), step: 2, modelDigest: "m", again.lease)
+    #expect(try queue.store.checkpoint(job: job, index: 0) == .file(image(), modelDigest: "m"))
+    try queue.store.finish(again.lease, images: [image()], statistics: RenderStatistics())
+    #expect(try queue.store.checkpoint(job: job, index: 0) == nil)
+  }
+
+  @Test func aLostLeaseKeepsNothing() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let late = try #require(try queue.claim("late"))
+    queue.pass(seconds: 61)
+    let claimed = try #require(try queue.claim("quick"))
+    #expect(throws: JobStoreError.leaseLost(job: 1, worker: "late")) {
+      try queue.store.keep(state, step: 1, index: 0, modelDigest: "m", late.lease)
+    }
+    #expect(throws: JobStoreError.leaseLost(job: 1, worker: "late")) {
+      try queue.store.announce(image(), step: 1, modelDigest: "m", late.lease)
+    }
+    // Its file came too late: while the job lives it is the other's, afterwards nobody's.
+    try queue.store.disown(image(), job: 1, modelDigest: "m")
+    #expect(try queue.store.checkpoint(job: 1, index: 0) == nil)
+    try queue.store.cancelled(claimed.lease)
+    try queue.store.disown(image(), job: 1, modelDigest: "m")
+    #expect(try queue.store.checkpoint(job: 1, index: 0) == .file(image(), modelDigest: "m"))
+  }
+
+  @Test func filesOfDeadJobsAreHandedOutOnce() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let claimed = try #require(try queue.claim())
+    try queue.store.announce(image(), step: 2, modelDigest: "m", claimed.lease)
+    try queue.store.keep(state, step: 1, index: 1, modelDigest: "m", claimed.lease)
+    #expect(try queue.store.removeLeftovers { _ in true } == 0)
+    try queue.store.fail(claimed.lease, message: "x", kind: .badInput)
+    #expect(try queue.store.checkpoint(job: 1, index: 1) == nil)
+    // Not ours: it stays.
+    #expect(try queue.store.removeLeftovers { _ in false } == 0)
+    var found: [Leftover] = []
+    #expect(
+      try queue.store.removeLeftovers {
+        found.append($0)
+        return true
+      } == 1)
+    #expect(found.map(\.path) == ["/out/1/1-0.png"] && found.map(\.job) == [1])
+    #expect(try queue.store.removeLeftovers { _ in true } == 0)
+  }
+
+  /// A queue of schema 1 with a job under way.
+  @Test func theFirstSchemaIsMigrated() throws {
+    let folder = NSTemporaryDirectory() + "segmoe-schema-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let path = folder + "/queue.sqlite"
+    let old = try JobStore.open(path: path, role: .daemon, migrations: Array(Migration.all.prefix(1)))
+    _ = try old.enqueue(
+      BatchRequest(), requests: [JobRequest(prompt: "kept", settings: RenderSettings(model: "m"))])
+    let lease = try #require(try old.claim(worker: "w", lease: 60)).lease
+    try old.close()
+    let store = try JobStore.open(path: path, role: .daemon)
+    try store.keep(state, step: 1, index: 0, modelDigest: "m", lease)
+    #expect(try store.list().map(\.prompt) == ["kept"])
+    #expect(try store.checkpoint(job: 1, index: 0) == .step(1, state: state, modelDigest: "m"))
+  }
+}
