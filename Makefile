@@ -9,17 +9,23 @@ export SWIFT_BUILD ?= -c release
 SOURCES := Sources Tests migrations Package.swift
 PROGRAMS := segmoe segmoed segmoectl
 UNITS := $(notdir $(wildcard systemd/*.service systemd/*.timer))
+# Beside the files that a person writes, which are never touched.
+EXAMPLES := config.yaml retention.conf
 
 bindir := $(DESTDIR)$(PREFIX)/bin
 libdir := $(DESTDIR)$(PREFIX)/lib
 docdir := $(DESTDIR)$(PREFIX)/share/doc/segmoe
+# Where the programs look, whatever the prefix.
+confdir := $(DESTDIR)/etc/segmoed
 
-.PHONY: help setup build demo test torture check format install uninstall clean
+.PHONY: help setup build demo test torture sanitize fuzz check format install uninstall clean
 
 help:
 	@echo "make demo       build, merge the demo model, render a batch through the daemon"
 	@echo "make test       build and run every test"
 	@echo "make torture    kill daemons at random moments, 1,000 times (KILLS=…)"
+	@echo "make sanitize   the tests under the address, thread and undefined behaviour sanitizers"
+	@echo "make fuzz       readers of files and prompts on random inputs, 60 s each (FUZZ=…)"
 	@echo "make check      formatting, layers, doc comments, units, then the tests"
 	@echo "make build      build the programs"
 	@echo "make install    put them under PREFIX ($(PREFIX)); DESTDIR is honoured; needs make build"
@@ -39,10 +45,25 @@ demo: setup
 test: setup
 	@scripts/test
 
-# Half an hour; `make test` does the same with 60 kills.
+# A quarter of an hour; `make test` does the same with 66 kills.
 KILLS ?= 1000
 torture: setup
 	@SEGMOE_KILLS=$(KILLS) scripts/test --filter KillTests && grep '^kill harness' .build/test.log
+
+# `make sanitize SANITIZERS=thread` runs one of them.
+SANITIZERS ?= address thread undefined
+sanitize: setup
+	@scripts/sanitize $(SANITIZERS)
+
+# All readers at once, FUZZ seconds each. What a crash left behind: the case at work, by reader.
+FUZZ ?= 60
+FUZZ_FOLDER := $(CURDIR)/.build/fuzz
+fuzz: setup
+	@rm -rf $(FUZZ_FOLDER) && mkdir -p $(FUZZ_FOLDER)
+	@SEGMOE_FUZZ_SECONDS=$(FUZZ) SEGMOE_FUZZ_FOLDER=$(FUZZ_FOLDER) scripts/test --filter '/fuzzed' || \
+	  { echo "fuzz: failed; the last cases (again with SEGMOE_FUZZ_CASE=…):" >&2; \
+	    grep -H . $(FUZZ_FOLDER)/* >&2; exit 1; }
+	@grep '^fuzz ' .build/test.log
 
 check: setup
 	swift format lint --strict --recursive --parallel $(SOURCES)
@@ -51,6 +72,7 @@ check: setup
 	scripts/check-docs
 	scripts/check-systemd
 	@scripts/test
+	scripts/check-install
 
 format: setup
 	swift format --in-place --recursive --parallel $(SOURCES)
@@ -61,7 +83,7 @@ install:
 	for program in $(PROGRAMS); do \
 	  test -x "$$bin/$$program" || { echo "install: no $$bin/$$program: run 'make build' first" >&2; exit 1; }; \
 	done && \
-	install -d $(bindir) $(docdir) $(libdir)/systemd/system $(libdir)/sysusers.d $(libdir)/tmpfiles.d && \
+	install -d $(bindir) $(docdir) $(libdir)/systemd/system $(libdir)/sysusers.d $(libdir)/tmpfiles.d $(confdir) && \
 	for program in $(PROGRAMS); do install -m 755 "$$bin/$$program" $(bindir)/ || exit 1; done
 	install -m 644 README.md LICENSE NOTICE $(docdir)/
 	for unit in $(UNITS); do \
@@ -70,12 +92,15 @@ install:
 	done
 	install -m 644 systemd/segmoed.sysusers $(libdir)/sysusers.d/segmoed.conf
 	install -m 644 systemd/segmoed.tmpfiles $(libdir)/tmpfiles.d/segmoed.conf
+	for file in $(EXAMPLES); do install -m 644 systemd/$$file $(confdir)/$$file.example || exit 1; done
 	@echo "As a service: systemd-sysusers && systemd-tmpfiles --create && systemctl enable --now segmoed"
 
-# Leaves the user segmoe and /var/lib/segmoe, which hold what people made.
+# Leaves what people made: the user segmoe, /var/lib/segmoe and the configuration.
 uninstall:
 	rm -f $(addprefix $(bindir)/,$(PROGRAMS)) $(addprefix $(libdir)/systemd/system/,$(UNITS))
 	rm -f $(libdir)/sysusers.d/segmoed.conf $(libdir)/tmpfiles.d/segmoed.conf
+	rm -f $(patsubst %,$(confdir)/%.example,$(EXAMPLES))
+	rmdir $(confdir) 2>/dev/null || true
 	rm -rf $(docdir)
 
 clean:

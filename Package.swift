@@ -53,6 +53,7 @@ let package = Package(
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .target(name: "CKernels", cSettings: kernels),
+    library("Release", []),
     library("Tensors", ["CKernels", "COpenBLAS"]),
     library("Checkpoints", ["Tensors", "CKernels"]),
     library("Layers", ["Checkpoints", "Tensors"]),
@@ -60,7 +61,12 @@ let package = Package(
     .target(name: "CPNGShim", dependencies: ["CPNG"], cSettings: shim),
     library("Images", ["CPNGShim"]),
     library("Configuration", ["CYAML"]),
-    library("Diffusion", ["Experts", "Layers", "Checkpoints", "Tensors", "Images"]),
+    .target(
+      name: "CVocabulary", exclude: ["clip_merges.txt"],
+      cSettings: [.headerSearchPath(".")] + shim),
+    library(
+      "Diffusion",
+      ["CVocabulary", "Experts", "Layers", "Checkpoints", "Tensors", "Images", "Release"]),
     library("Merging", ["Diffusion", "Configuration", "Experts", "Checkpoints", "Tensors"]),
     .target(
       name: "Migrations", path: "migrations", resources: [.embedInCode("sql")],
@@ -70,29 +76,35 @@ let package = Package(
       "RenderDaemon",
       [
         "JobStore", "Diffusion", "Configuration", "Images", "Experts", "Layers", "Checkpoints", "Tensors",
-        logging, lifecycle,
+        "Release", logging, lifecycle,
       ]),
     tool(
       "segmoed",
-      ["JobStore", "Diffusion", "Configuration", "RenderDaemon", argumentParser, logging, lifecycle]),
-    tool("segmoectl", ["JobStore", argumentParser]),
+      [
+        "JobStore", "Diffusion", "Configuration", "RenderDaemon", "Release", argumentParser, logging,
+        lifecycle,
+      ]),
+    tool("segmoectl", ["JobStore", "CKernels", "Release", argumentParser]),
     tool(
       "segmoe",
       [
         "Merging", "Diffusion", "Images", "Configuration", "Experts", "Layers", "Checkpoints", "Tensors",
-        argumentParser,
+        "Release", argumentParser,
       ]),
+    .target(name: "Fuzzing", path: "Tests/Fuzzing", swiftSettings: strict),
     tests("TensorsTests", ["Tensors", "CKernels"]),
     tests("ExpertsTests", ["Experts", "Layers", "Checkpoints", "Tensors"]),
-    tests("CheckpointsTests", ["Checkpoints", "Tensors", "CKernels"]),
-    tests("ImagesTests", ["Images"]),
-    tests("ConfigurationTests", ["Configuration"]),
-    tests("DiffusionTests", ["Diffusion", "Experts", "Checkpoints", "Tensors", "Images"]),
-    tests("MergingTests", ["Merging", "Configuration", "Diffusion", "Checkpoints", "Tensors", "Images"]),
+    tests("CheckpointsTests", ["Checkpoints", "Tensors", "CKernels", "Fuzzing"]),
+    tests("ImagesTests", ["Images", "Fuzzing"]),
+    tests("ConfigurationTests", ["Configuration", "Fuzzing"]),
+    tests("DiffusionTests", ["Diffusion", "Experts", "Checkpoints", "Tensors", "Images", "Fuzzing"]),
+    tests(
+      "MergingTests",
+      ["Merging", "Configuration", "Diffusion", "Experts", "Checkpoints", "Tensors", "Images"]),
     tests("JobStoreTests", ["JobStore", "Migrations", grdb]),
     tests(
       "RenderDaemonTests",
       ["RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images", "Diffusion", logging, grdb]),
-    tests("CommandTests", ["JobStore"]),
+    tests("CommandTests", ["JobStore", "segmoectl", "Fuzzing"]),
   ]
 )

@@ -13,6 +13,7 @@ package struct Migration: Sendable {
   package static let all: [Migration] = [
     Migration(number: 1, name: "0001_queue", bytes: PackageResources._001_queue_sql),
     Migration(number: 2, name: "0002_checkpoints", bytes: PackageResources._002_checkpoints_sql),
+    Migration(number: 3, name: "0003_settings", bytes: PackageResources._003_settings_sql),
   ]
 
   /// The schema this build reads and writes.

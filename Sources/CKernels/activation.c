@@ -20,6 +20,12 @@ SEGMOE_BODY void segmoe_gelu_body(const float *x, float *result, size_t count) {
 }
 SEGMOE_KERNEL(segmoe_gelu, (const float *x, float *result, size_t count), (x, result, count))
 
+SEGMOE_BODY void segmoe_relu_body(const float *x, float *result, size_t count) {
+  // Written so that what is not a number stays one.
+  for (size_t i = 0; i < count; i++) result[i] = x[i] < 0.0f ? 0.0f : x[i];
+}
+SEGMOE_KERNEL(segmoe_relu, (const float *x, float *result, size_t count), (x, result, count))
+
 SEGMOE_BODY void segmoe_geglu_body(const float *x, float *result, size_t rows, size_t width) {
   for (size_t r = 0; r < rows; r++) {
     const float *value = x + r * 2 * width;

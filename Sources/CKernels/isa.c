@@ -6,12 +6,16 @@
 // -1: not chosen yet. Two threads that choose at once choose the same.
 static atomic_int chosen = -1;
 
+// What tests force on a thread; others go on with what was chosen.
+static _Thread_local int forced = -1;
+
 int segmoe_isa_available(segmoe_isa isa) {
   switch (isa) {
   case SEGMOE_ISA_SCALAR:
     return 1;
 #if defined(__x86_64__)
   case SEGMOE_ISA_AVX2:
+  case SEGMOE_ISA_WIDE:
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   case SEGMOE_ISA_AVX512:
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -34,11 +38,13 @@ static segmoe_isa asked(void) {
   if (name == NULL) return isa;
   if (strcmp(name, "scalar") == 0) isa = SEGMOE_ISA_SCALAR;
   if (strcmp(name, "avx2") == 0) isa = SEGMOE_ISA_AVX2;
-  if (strcmp(name, "avx512") == 0) isa = SEGMOE_ISA_AVX512;
+  // avx512vnni and avx512bf16 say more (product_isa.h), but nothing that matters here.
+  if (strncmp(name, "avx512", 6) == 0) isa = SEGMOE_ISA_AVX512;
   return segmoe_isa_available(isa) ? isa : best();
 }
 
 segmoe_isa segmoe_isa_in_use(void) {
+  if (forced >= 0) return (segmoe_isa)forced;
   int isa = atomic_load_explicit(&chosen, memory_order_relaxed);
   if (isa < 0) {
     isa = (int)asked();
@@ -49,6 +55,6 @@ segmoe_isa segmoe_isa_in_use(void) {
 
 int segmoe_isa_force(segmoe_isa isa) {
   if (!segmoe_isa_available(isa)) return 0;
-  atomic_store_explicit(&chosen, (int)isa, memory_order_relaxed);
+  forced = (int)isa;
   return 1;
 }

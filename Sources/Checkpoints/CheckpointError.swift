@@ -19,6 +19,10 @@ package enum CheckpointError: Error, Equatable, Sendable {
   case notRaw(name: String, path: String)
   /// Only pickled weights are there.
   case pickled(path: String)
+  /// A single file that is no checkpoint of a kind this engine has; `reason` says what it is.
+  case unknownCheckpoint(path: String, reason: String)
+  /// A single-file checkpoint without an autoencoder.
+  case missingVAE(path: String)
   /// A value of a configuration file is missing, of another type, out of range or not supported.
   case badConfig(path: String, key: String, reason: String)
   /// LoRA keys that belong to no layer of the model.
@@ -53,6 +57,10 @@ extension CheckpointError: CustomStringConvertible {
     case .pickled(let path):
       "\(path): pickled weights are not read, since unpickling can run any program; "
         + "convert them to .safetensors (in Python: safetensors.torch.save_file) or fetch that variant"
+    case .unknownCheckpoint(let path, let reason):
+      "\(path) \(reason)"
+    case .missingVAE(let path):
+      "\(path): the checkpoint holds no VAE; name one with --vae (a folder or a .safetensors file)"
     case .badConfig(let path, let key, let reason):
       "\(path): \(key): \(reason)"
     case .unmatchedKeys(let path, let keys):

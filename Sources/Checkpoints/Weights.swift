@@ -10,6 +10,8 @@ package struct Weights: Sendable {
   private let catalog: Catalog
   /// What comes before every name in this scope: empty, or ending in a dot.
   package let prefix: String
+  /// What layers built from this scope compute in.
+  package let precision: Precision
 
   /// What all scopes over the same weights share.
   private final class Catalog: Sendable {
@@ -27,6 +29,7 @@ package struct Weights: Sendable {
   package init(tensors: [String: StoredTensor], path: String) {
     catalog = Catalog(tensors: tensors, path: path)
     prefix = ""
+    precision = .f32
   }
 
   /// All tensors of one or several files. `path` is named in errors; `renaming` gives the engine's name
@@ -46,16 +49,19 @@ package struct Weights: Sendable {
     self.init(tensors: tensors, path: path)
   }
 
-  private init(catalog: Catalog, prefix: String) {
+  private init(catalog: Catalog, prefix: String, precision: Precision) {
     self.catalog = catalog
     self.prefix = prefix
+    self.precision = precision
   }
 
   /// The file or folder the weights are from, for messages.
   package var path: String { catalog.path }
 
   /// The scope of a component below this one; `name` may hold dots.
-  package subscript(name: String) -> Weights { Weights(catalog: catalog, prefix: prefix + name + ".") }
+  package subscript(name: String) -> Weights {
+    Weights(catalog: catalog, prefix: prefix + name + ".", precision: precision)
+  }
 
   /// The scope of a numbered component below this one.
   package subscript(index: Int) -> Weights { self[String(index)] }
@@ -64,7 +70,12 @@ package struct Weights: Sendable {
   package func patched(_ patches: [String: [any WeightPatch]]) -> Weights {
     var tensors = catalog.tensors
     for (name, added) in patches { tensors[name] = tensors[name]?.patched(added) }
-    return Weights(catalog: Catalog(tensors: tensors, path: path), prefix: prefix)
+    return Weights(catalog: Catalog(tensors: tensors, path: path), prefix: prefix, precision: precision)
+  }
+
+  /// The same scope for layers of another precision; scopes below it have it too.
+  package func layers(in precision: Precision) -> Weights {
+    Weights(catalog: catalog, prefix: prefix, precision: precision)
   }
 }
 

@@ -57,13 +57,13 @@ package enum MixableLayer<Plain: Layer>: Sendable {
   ///   - load: reads a plain layer from its scope.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
   package init(
-    _ weights: Weights, inputs: Int, mixture: Mixture?, validate: (Weights) throws -> Void,
+    _ weights: Weights, inputs: Int, outputs: Int, mixture: Mixture?, validate: (Weights) throws -> Void,
     load: @escaping @Sendable (Weights) throws -> Plain
   ) throws {
     if let mixture {
       self = .sparse(
         try SparseLayer(
-          weights, inputs: inputs, experts: mixture.configuration.experts,
+          weights, inputs: inputs, outputs: outputs, experts: mixture.configuration.experts,
           expertsPerCall: mixture.configuration.expertsPerCall, model: mixture.model,
           cache: mixture.cache, validate: validate, load: load),
         path: weights.name)
@@ -99,6 +99,19 @@ package enum MixableLayer<Plain: Layer>: Sendable {
     case .sparse(let layer, let path):
       pass.observe?(path, x)
       return try layer(x, routing: routing, pass)
+    }
+  }
+
+  /// sum += what the layer gives.
+  /// - Throws: what reading an expert throws.
+  package func add(_ x: Tensor, to sum: inout Tensor, _ pass: ForwardPass) throws {
+    switch self {
+    case .dense(let layer, let path):
+      pass.observe?(path, x)
+      layer.add(x, rowWeights: nil, to: &sum, pass.compute)
+    case .sparse(let layer, let path):
+      pass.observe?(path, x)
+      try layer.add(x, to: &sum, pass)
     }
   }
 }

@@ -23,6 +23,27 @@ package enum AtomicFile {
     try syncFolder(folder)
   }
 
+  /// Removes what a program that was killed in the middle of writing `path` left. Only for files that
+  /// nobody else writes.
+  package static func removeTemporaries(of path: String) {
+    let (folder, name) = split(path)
+    let start = prefix(of: name)
+    guard let directory = opendir(folder) else { return }
+    defer { closedir(directory) }
+    while let entry = readdir(directory) {
+      let found = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if found.hasPrefix(start) { unlink("\(folder)/\(found)") }
+    }
+  }
+
+  /// How the temporary names of a file begin. A name may have 255 bytes; what is added must not make it
+  /// longer.
+  private static func prefix(of name: String) -> String {
+    "." + String(decoding: name.utf8.prefix(200), as: UTF8.self) + ".tmp-"
+  }
+
   /// Makes a rename in `folder` last.
   private static func syncFolder(_ folder: String) throws(ImageError) {
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -44,11 +65,9 @@ package enum AtomicFile {
     guard !name.isEmpty, name != ".", name != ".." else {
       throw .writeFailed(path: path, call: "open", code: EISDIR)
     }
-    // A name may have 255 bytes; what the temporary name adds must not make it longer.
-    let short = String(decoding: name.utf8.prefix(200), as: UTF8.self)
     for _ in 0..<64 {
       let suffix = String(UInt32.random(in: 0...UInt32.max), radix: 16)
-      let temporary = "\(folder)/.\(short).tmp-\(suffix)"
+      let temporary = folder + "/" + prefix(of: name) + suffix
       let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       if descriptor >= 0 { return (temporary, descriptor) }
       switch errno {

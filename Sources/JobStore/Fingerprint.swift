@@ -13,7 +13,7 @@ struct Fingerprint {
   }
 
   /// Everything but `runAfter`: "in an hour" is another time at every try.
-  mutating func add(_ request: JobRequest, loras: String) {
+  mutating func add(_ request: JobRequest, loras: String, embeddings: String) {
     let settings = request.settings
     add(request.prompt)
     add(settings.model)
@@ -29,6 +29,13 @@ struct Fingerprint {
     add(settings.strength.map { "\($0)" } ?? "")
     add(settings.mask ?? "")
     add(settings.memoryBudget.map { "\($0)" } ?? "")
+    // Only where they say something: batches of before keep the fingerprints they have.
+    if settings.isPlainPrompt || settings.clipSkip != 0 || !settings.embeddings.isEmpty {
+      add("\(settings.isPlainPrompt) \(settings.clipSkip)")
+      add(embeddings)
+    }
+    // Only where there is one, so that keys of older versions still fit their batches.
+    if let vae = settings.vae { add("vae \(vae)") }
   }
 
   private mutating func add(_ byte: UInt8) {

@@ -1,4 +1,3 @@
-import Foundation
 import GRDB
 
 /// A row of the table `jobs`, all of it.
@@ -119,32 +118,14 @@ extension RenderSettings {
     seed = try reader.value("seed")
     count = try reader.value("count")
     precision = try reader.word("precision")
-    loras = try LoRAReference.list(fromJSON: reader.value("loras"))
+    loras = try JSONColumn.list(reader.value("loras"), column: "loras")
+    embeddings = try JSONColumn.list(reader.value("embeddings"), column: "embeddings")
+    isPlainPrompt = try reader.value("plain_prompt")
+    clipSkip = try reader.value("clip_skip")
+    vae = try reader.optional("vae")
     initImage = try reader.optional("init_image")
     strength = try reader.optional("strength")
     mask = try reader.optional("mask")
     memoryBudget = try reader.optional("memory_budget")
-  }
-}
-
-extension LoRAReference {
-  static func list(fromJSON text: String) throws -> [LoRAReference] {
-    if text == "[]" { return [] }
-    do {
-      return try JSONDecoder().decode([LoRAReference].self, from: Data(text.utf8))
-    } catch {
-      throw JobStoreError.damagedRow(table: "jobs", column: "loras", value: text)
-    }
-  }
-
-  static func json(_ list: [LoRAReference]) throws -> String {
-    if list.isEmpty { return "[]" }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    do {
-      return String(decoding: try encoder.encode(list), as: UTF8.self)
-    } catch {
-      throw JobStoreError.invalidSetting(name: "loras", value: "\(list)", rule: "use finite weights")
-    }
   }
 }

@@ -89,7 +89,8 @@ extension JobStore {
   /// The columns of `jobs` that a request fills.
   private static let incomingColumns = """
     model, prompt, negative_prompt, width, height, steps, guidance, scheduler, seed, count, precision, \
-    loras, init_image, strength, mask, memory_budget, priority, run_after, max_attempts
+    loras, vae, init_image, strength, mask, memory_budget, priority, run_after, max_attempts, \
+    plain_prompt, clip_skip, embeddings
     """
 
   private func stage(
@@ -101,19 +102,22 @@ extension JobStore {
       let insert = try db.cachedStatement(
         sql: """
           INSERT INTO temp.incoming (\(Self.incomingColumns))
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
           """)
       while let request = try next() {
         try request.validate()
         let settings = request.settings
-        let loras = try LoRAReference.json(settings.loras)
+        let loras = try JSONColumn.text(settings.loras, column: "loras")
+        let embeddings = try JSONColumn.text(settings.embeddings, column: "embeddings")
         incoming.count += 1
-        if withFingerprint { incoming.fingerprint.add(request, loras: loras) }
+        if withFingerprint { incoming.fingerprint.add(request, loras: loras, embeddings: embeddings) }
         try insert.execute(arguments: [
           settings.model, request.prompt, settings.negativePrompt, settings.width, settings.height,
           settings.steps, settings.guidance, settings.scheduler?.rawValue, settings.seed, settings.count,
-          settings.precision.rawValue, loras, settings.initImage, settings.strength, settings.mask,
+          settings.precision.rawValue, loras, settings.vae, settings.initImage, settings.strength,
+          settings.mask,
           settings.memoryBudget, request.priority, request.runAfter, request.maxAttempts,
+          settings.isPlainPrompt, settings.clipSkip, embeddings,
         ])
       }
       return .commit

@@ -29,6 +29,7 @@ extension JobStore {
     trace: (@Sendable (String) -> Void)? = nil
   ) throws -> JobStore {
     try makeFolder(of: path)
+    makeFile(path)
     let store: JobStore
     do {
       let connection = try DatabaseQueue(path: path, configuration: configuration(role, trace))
@@ -53,6 +54,13 @@ extension JobStore {
     }
   }
 
+  /// SQLite would make a file that its group can read but not write, whatever the umask allows; the files
+  /// beside it get the same permissions. An error here comes again, with a text, when it is opened.
+  private static func makeFile(_ path: String) {
+    let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    if descriptor >= 0 { Glibc.close(descriptor) }
+  }
+
   private static func configuration(_ role: Role, _ trace: (@Sendable (String) -> Void)?) -> Configuration {
     var configuration = Configuration()
     configuration.label = "segmoe queue"
@@ -69,7 +77,9 @@ extension JobStore {
       try db.execute(sql: "PRAGMA trusted_schema = OFF")
       try db.execute(sql: "PRAGMA synchronous = FULL")
       // SQLite before 3.51.3 can lose commits when two connections checkpoint at once, so one does it.
-      try db.execute(sql: "PRAGMA wal_autocheckpoint = \(role == .daemon ? 1000 : 0)")
+      // Every megabyte: a log that grows far beyond its database can fill a small disk by itself, and
+      // copying it back takes room, too.
+      try db.execute(sql: "PRAGMA wal_autocheckpoint = \(role == .daemon ? 256 : 0)")
       try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
     }
     return configuration
@@ -110,10 +120,13 @@ extension JobStore {
   }
 
   private func backUp(schema: Int) throws {
-    let copy = "\(path).schema-\(schema).\(clock().milliseconds).backup"
-    try translated {
-      try connection.writeWithoutTransaction { db in
-        try db.execute(sql: "VACUUM INTO ?", arguments: [copy])
+    let backup = SchemaBackup(of: path, schema: schema, at: clock().milliseconds)
+    backup.removeAbandoned()
+    try backup.make { part in
+      try translated {
+        try connection.writeWithoutTransaction { db in
+          try db.execute(sql: "VACUUM INTO ?", arguments: [part])
+        }
       }
     }
   }

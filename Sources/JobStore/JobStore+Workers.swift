@@ -51,10 +51,10 @@ package struct WorkerRecord: Sendable, Equatable {
 extension JobStore {
   /// Signs a daemon on. Jobs that an earlier daemon of this name left running are freed at once, each with
   /// a lost attempt.
-  /// - Parameter processIsAlive: Whether a process of this host still runs, so that a restart after a crash
-  ///   needn't wait for the old heartbeat to age.
+  /// - Parameter processIsAlive: Whether the process of a worker of this host still runs, so that a restart
+  ///   after a crash needn't wait for the old heartbeat to age.
   /// - Throws: `JobStoreError.workerNameTaken` when another daemon of this name lives.
-  package func register(_ worker: WorkerRecord, processIsAlive: (Int) -> Bool) throws {
+  package func register(_ worker: WorkerRecord, processIsAlive: (WorkerRecord) -> Bool) throws {
     guard !worker.name.isEmpty, worker.name.utf8.count <= 100 else {
       throw JobStoreError.invalidSetting(
         name: "worker", value: "'\(worker.name)'", rule: "use 1 to 100 bytes")
@@ -64,7 +64,7 @@ extension JobStore {
       if let row {
         let old = try WorkerRecord(row: row)
         // In a container every daemon has the same process number, so our own number proves nothing lives.
-        let isGone = old.host == worker.host && (old.pid == worker.pid || !processIsAlive(old.pid))
+        let isGone = old.host == worker.host && (old.pid == worker.pid || !processIsAlive(old))
         if old.isAlive(now: now) && !isGone {
           throw JobStoreError.workerNameTaken(name: old.name, host: old.host, pid: old.pid)
         }

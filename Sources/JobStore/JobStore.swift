@@ -23,12 +23,22 @@ package struct JobStore: Sendable {
 
   let connection: DatabaseQueue
   let clock: @Sendable () -> Date
+  /// The very file that was opened.
+  private let place: FilePlace?
 
   init(path: String, role: Role, connection: DatabaseQueue, clock: @escaping @Sendable () -> Date) {
     self.path = path
     self.role = role
     self.connection = connection
     self.clock = clock
+    place = FilePlace(of: path)
+  }
+
+  /// Looks whether the database is still the file that was opened. If somebody moved or deleted it, this
+  /// connection would go on with what no client sees any more.
+  /// - Throws: `JobStoreError.replaced`
+  package func checkPlace() throws {
+    guard place == FilePlace(of: path) else { throw JobStoreError.replaced(path: path) }
   }
 
   /// A number that changes whenever another connection commits. Cheap enough to ask a hundred times a
@@ -38,6 +48,15 @@ package struct JobStore: Sendable {
       try connection.writeWithoutTransaction { db in
         try Int64.fetchOne(db.cachedStatement(sql: "PRAGMA data_version")) ?? 0
       }
+    }
+  }
+
+  /// Copies the write-ahead log back into the database, as far as nobody reads it, so that it need not grow any
+  /// further. Happens by itself after some megabytes; a disk may be full before that.
+  package func reuseLog() throws {
+    guard role == .daemon else { return }
+    try translated {
+      try connection.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)") }
     }
   }
 

@@ -44,6 +44,9 @@ package enum JobStoreError: Error, Equatable {
   /// The file or its folder can't be opened or written.
   case notAccessible(path: String, reason: String)
 
+  /// The database was moved, deleted or replaced while it was open.
+  case replaced(path: String)
+
   /// No space left for the database.
   case diskFull(path: String)
 
@@ -90,6 +93,8 @@ extension JobStoreError: CustomStringConvertible, LocalizedError {
       "\(path) is not an SQLite database or is damaged: name another file, or restore a backup"
     case .notAccessible(let path, let reason):
       "\(path) can't be used: \(reason); check the path and its permissions"
+    case .replaced(let path):
+      "\(path) is no longer the file that was opened: start again to use the one that is there now"
     case .diskFull(let path):
       "no space left for \(path): free some, nothing was changed"
     case .busy(let path):

@@ -4,9 +4,10 @@ package struct RenderLimits: Sendable, Equatable {
   package var side = 8192
   package var steps = 1000
   package var count = 1000
-  /// UTF-8 bytes of a prompt. A model reads 77 tokens; this only keeps nonsense out.
+  /// UTF-8 bytes of a prompt. A model reads 77 tokens at a time; this only keeps nonsense out.
   package var promptBytes = 65_536
   package var loras = 64
+  package var embeddings = 64
 
   /// The limits every client applies.
   package init() {}
@@ -52,6 +53,11 @@ extension RenderSettings {
       throw Check.failure("seed", seed, "use 0 to \(Int64.max - Int64(count))")
     }
     try validateLoRAs(limits: limits)
+    try validateEmbeddings(limits: limits)
+    guard (0...100).contains(clipSkip) else {
+      throw Check.failure("clip_skip", clipSkip, "use 0 to the number of the text encoder's layers")
+    }
+    if let vae { try Check.path("vae", vae) }
     try validateInitialImage()
     if let memoryBudget, memoryBudget < 1 {
       throw Check.failure("memory_budget", memoryBudget, "use a size like 4GiB")
@@ -66,6 +72,21 @@ extension RenderSettings {
       try Check.path("lora", lora.path)
       guard lora.weight.isFinite, abs(lora.weight) <= 100 else {
         throw Check.failure("weight of lora \(lora.path)", lora.weight, "use a number from -100 to 100")
+      }
+    }
+  }
+
+  private func validateEmbeddings(limits: RenderLimits) throws {
+    guard embeddings.count <= limits.embeddings else {
+      throw Check.failure("embeddings", "\(embeddings.count) files", "use at most \(limits.embeddings)")
+    }
+    for embedding in embeddings {
+      try Check.path("embedding", embedding.path)
+      guard let token = embedding.token else { continue }
+      guard token.contains(where: { !$0.isWhitespace }), token.utf8.count <= 200, !token.utf8.contains(0)
+      else {
+        throw Check.failure(
+          "token of embedding \(embedding.path)", "'\(token.prefix(40))'", "use 1 to 200 bytes")
       }
     }
   }

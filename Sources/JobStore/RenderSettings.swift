@@ -26,6 +26,19 @@ package struct LoRAReference: Sendable, Codable, Equatable {
   }
 }
 
+/// A file of a learned word (textual inversion).
+package struct EmbeddingReference: Sendable, Codable, Equatable {
+  /// Absolute path of a safetensors file.
+  package var path: String
+  /// What stands for it in a prompt; nil: as the file says.
+  package var token: String?
+
+  package init(path: String, token: String? = nil) {
+    self.path = path
+    self.token = token
+  }
+}
+
 /// How to render, everything but the prompt. The defaults are those of `segmoe render`.
 package struct RenderSettings: Sendable, Equatable {
   /// A model registered with the daemon, or the absolute path of a folder or `.safetensors` file.
@@ -45,6 +58,13 @@ package struct RenderSettings: Sendable, Equatable {
   package var count = 1
   package var precision = RenderPrecision.f32
   package var loras: [LoRAReference] = []
+  package var embeddings: [EmbeddingReference] = []
+  /// Whether prompts are plain text: no weights, no `BREAK`, cut at 77 tokens.
+  package var isPlainPrompt = false
+  /// How many of the text encoder's last layers are left out.
+  package var clipSkip = 0
+  /// Absolute path of a VAE, a folder or `.safetensors` file; nil: the model's own.
+  package var vae: String?
   /// Absolute path of a picture to start from.
   package var initImage: String?
   /// 0…1, how much of the initial picture is replaced. Needs `initImage`.

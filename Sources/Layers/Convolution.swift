@@ -1,25 +1,77 @@
 import Checkpoints
 import Tensors
 
-/// A square convolution, channels last (torch's `nn.Conv2d`).
+/// A square convolution, channels last (torch's `nn.Conv2d`), in the precision of the scope it is read
+/// from.
 package struct Convolution: Layer {
-  private let weight: Tensor
-  private let bias: Tensor
+  private let weight: Weight
+  private let bias: Tensor?
+  private let outputs: Int
   private let shape: ConvolutionShape
 
-  /// Reads `weight` `[out, in, kernel, kernel]` and `bias` `[out]`, and packs the weight.
+  /// The weight as its algorithm takes it.
+  private enum Weight: Sendable {
+    case gathered(LayerWeight)
+    case winograd(WinogradWeight)
+  }
+
+  /// Reads `weight` `[out, in, kernel, kernel]` and, if the layer has one, `bias` `[out]`, and packs
+  /// the weight.
   /// - Throws: `CheckpointError` if one is missing or has another shape.
-  package init(_ weights: Weights, inputs: Int, outputs: Int, shape: ConvolutionShape) throws {
+  package init(_ weights: Weights, inputs: Int, outputs: Int, shape: ConvolutionShape, bias: Bool = true)
+    throws
+  {
     let stored = try weights.tensor("weight", shape: [outputs, inputs, shape.kernel, shape.kernel])
-    weight = Compute.packConvolution(stored)
-    bias = try weights.tensor("bias", shape: [outputs])
+    weight =
+      weights.precision == .f32 && WinogradWeight.suits(shape)
+      ? .winograd(WinogradWeight(stored))
+      : .gathered(LayerWeight(convolution: Compute.packConvolution(stored), shape, weights.precision))
+    self.bias = bias ? try weights.tensor("bias", shape: [outputs]) : nil
+    self.outputs = outputs
     self.shape = shape
   }
 
-  package var byteCount: Int { weight.byteCount + bias.byteCount }
+  package var byteCount: Int {
+    let packed =
+      switch weight {
+      case .gathered(let weight): weight.byteCount
+      case .winograd(let weight): weight.byteCount
+      }
+    return packed + (bias?.byteCount ?? 0)
+  }
 
   /// `[batch, height, width, in]` to `[batch, height', width', out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
-    compute.convolution(x, weight: weight, bias: bias, shape: shape)
+    self(x, rows: nil, compute)
+  }
+
+  /// The same, with more done in the same pass.
+  /// - Parameters:
+  ///   - rows: `[batch, out]`, added to every position of their image.
+  ///   - residual: added to the result; of its shape.
+  ///   - size: `x` is enlarged to it first (nearest neighbour).
+  package func callAsFunction(
+    _ x: Tensor, rows: Tensor? = nil, adding residual: Tensor? = nil,
+    enlargedTo size: (height: Int, width: Int)? = nil, _ compute: Compute
+  ) -> Tensor {
+    switch weight {
+    case .winograd(let weight):
+      var addend = bias ?? Tensor(shape: [outputs])
+      if var rows {
+        compute.addRows(addend.reshaped([1, outputs]), to: &rows)
+        addend = rows
+      }
+      return compute.convolution(x, weight, bias: addend, adding: residual, enlargedTo: size)
+    case .gathered(let weight):
+      let source = size.map { compute.resizeNearest(x, height: $0.height, width: $0.width) } ?? x
+      var result =
+        switch weight {
+        case .single(let weight): compute.convolution(source, weight: weight, bias: bias, shape: shape)
+        case .packed(let weight): compute.convolution(source, weight, shape: shape, ProductFinish(bias: bias))
+        }
+      if let rows { compute.addRows(rows, to: &result) }
+      if let residual { compute.accumulate(residual, into: &result) }
+      return result
+    }
   }
 }

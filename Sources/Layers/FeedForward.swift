@@ -3,14 +3,14 @@ import Tensors
 
 /// Gated feed-forward network of a transformer block (diffusers' `FeedForward` with GEGLU).
 package struct FeedForward: Layer {
-  private let expand: Linear
+  private let expand: GatedLinear
   private let contract: Linear
 
   /// Reads `net.0.proj` `[8·width, width]` and `net.2` `[width, 4·width]`.
   /// - Throws: `CheckpointError` if one is missing or has another shape.
   package init(_ weights: Weights, width: Int) throws {
     let inner = 4 * width
-    expand = try Linear(weights["net.0.proj"], inputs: width, outputs: 2 * inner)
+    expand = try GatedLinear(weights["net.0.proj"], inputs: width, outputs: inner)
     contract = try Linear(weights["net.2"], inputs: inner, outputs: width)
   }
 
@@ -18,6 +18,35 @@ package struct FeedForward: Layer {
 
   /// `[…, width]`, shape kept.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
-    contract(compute.gatedGELU(expand(x, compute)), compute)
+    contract(expand(x, compute), compute)
+  }
+
+  /// sum += the block's result, row r times `rowWeights[r]`, added by the last product itself.
+  package func add(_ x: Tensor, rowWeights: [Float]?, to sum: inout Tensor, _ compute: Compute) {
+    contract.add(expand(x, compute), rowWeights: rowWeights, to: &sum, compute)
+  }
+}
+
+/// value · gelu(gate) of a linear layer's two halves (diffusers' `GEGLU`).
+package struct GatedLinear: Layer {
+  private let weight: LayerWeight
+  private let bias: Tensor
+
+  /// Reads `weight` `[2·out, in]` and `bias` `[2·out]`, the values before the gates.
+  /// - Throws: `CheckpointError` if one is missing or has another shape.
+  package init(_ weights: Weights, inputs: Int, outputs: Int) throws {
+    let stored = try weights.tensor("weight", shape: [2 * outputs, inputs])
+    weight = LayerWeight(linear: stored, weights.precision, gated: true)
+    bias = try weights.tensor("bias", shape: [2 * outputs])
+  }
+
+  package var byteCount: Int { weight.byteCount + bias.byteCount }
+
+  /// `[…, in]` to `[…, out]`.
+  package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
+    switch weight {
+    case .single(let weight): compute.gatedGELU(compute.linear(x, weight: weight, bias: bias))
+    case .packed(let weight): compute.product(x, weight, ProductFinish(bias: bias))
+    }
   }
 }

@@ -1,12 +1,14 @@
 import Checkpoints
 import Tensors
 
-/// x · weightᵀ + bias (torch's `nn.Linear`).
+/// x · weightᵀ + bias (torch's `nn.Linear`), in the precision of the scope it is read from.
 package struct Linear: Layer {
   /// `[out, in]`.
-  package let weight: Tensor
+  private let weight: LayerWeight
+  /// Width of a row that goes in.
+  package let inputs: Int
   /// `[out]`.
-  package let bias: Tensor?
+  private let bias: Tensor?
 
   /// Reads `weight` and, if the layer has one, `bias`.
   /// - Parameter pointwise: the weight is stored as a 1×1 convolution, `[out, in, 1, 1]`.
@@ -15,7 +17,9 @@ package struct Linear: Layer {
     throws
   {
     let shape = pointwise ? [outputs, inputs, 1, 1] : [outputs, inputs]
-    weight = try weights.tensor("weight", shape: shape).reshaped([outputs, inputs])
+    let stored = try weights.tensor("weight", shape: shape).reshaped([outputs, inputs])
+    self.inputs = inputs
+    weight = LayerWeight(linear: stored, weights.precision)
     self.bias = bias ? try weights.tensor("bias", shape: [outputs]) : nil
   }
 
@@ -23,6 +27,19 @@ package struct Linear: Layer {
 
   /// `[…, in]` to `[…, out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
-    compute.linear(x, weight: weight, bias: bias)
+    switch weight {
+    case .single(let weight): compute.linear(x, weight: weight, bias: bias)
+    case .packed(let weight): compute.product(x, weight, ProductFinish(bias: bias))
+    }
+  }
+
+  /// sum += weight of the row · (what the layer gives), in one pass where the precision is reduced.
+  package func add(_ x: Tensor, rowWeights: [Float]?, to sum: inout Tensor, _ compute: Compute) {
+    switch weight {
+    case .single:
+      compute.accumulate(self(x, compute), rowWeights: rowWeights, into: &sum)
+    case .packed(let weight):
+      compute.product(x, weight, ProductFinish(bias: bias, rowWeights: rowWeights), addedTo: &sum)
+    }
   }
 }

@@ -57,10 +57,11 @@ package struct GateProbe: Sendable {
         if wanted.contains(path) { rows.set(path, Self.row(input)) }
       })
     let plain = Renderer(model: model, pass: ForwardPass(compute: compute))
-    let edge = model.unet.configuration.sampleSize * model.decoder.configuration.pixelsPerLatent
+    let edge = model.unet.configuration.sampleSize * model.decoder.pixelsPerLatent
     let request = RenderRequest(
       prompt: prompt, negativePrompt: negativePrompt, width: settings.size?.width ?? edge,
-      height: settings.size?.height ?? edge, steps: settings.steps, scheduler: .ddpm,
+      height: settings.size?.height ?? edge, steps: settings.steps,
+      guidance: model.family.defaultGuidance, scheduler: .ddpm,
       seed: settings.seed)
     // Keys and values of the prompt are projected at the start; all else is taken at the last step.
     var denoising = try observing.begin(request)

@@ -13,77 +13,47 @@ struct MergedFolder {
   let gates: [String: Tensor]
 
   /// Writes into a temporary folder beside `output`, then gives it its name.
-  /// - Throws: `MergeError.notWritable`, and what reading the sources throws.
+  /// - Throws: `MergeError.notWritable`, and what reading the sources or `report` throws.
   func write(to output: String, report: (MergeProgress) throws -> Void) throws {
-    let files = FileManager.default
-    let target = URL(fileURLWithPath: output).path
-    let partial = target + ".partial-\(getpid())"
+    let partial = try PartialFolder(for: output)
     do {
-      try files.createDirectory(atPath: partial, withIntermediateDirectories: true)
-    } catch {
-      throw MergeError.notWritable(path: output, reason: error.localizedDescription)
-    }
-    do {
-      try copyComponents(to: partial)
-      try writeJSON(modelIndex(), to: partial + "/model_index.json")
-      try files.createDirectory(atPath: partial + "/scheduler", withIntermediateDirectories: true)
-      try writeJSON(scheduler(), to: partial + "/scheduler/scheduler_config.json")
-      try files.createDirectory(atPath: partial + "/unet", withIntermediateDirectories: true)
-      try writeJSON(unetConfig(), to: partial + "/unet/config.json")
-      try writeUNet(to: partial + "/unet/diffusion_pytorch_model.safetensors", report: report)
-      guard rename(partial, target) == 0 else {
-        throw MergeError.notWritable(path: output, reason: String(cString: strerror(errno)))
+      for name in ComponentCopy.names where base.files.has(name) {
+        try report(.copying(component: name))
+        try ComponentCopy(files: base.files, folder: partial.path).write(name)
       }
+      try Self.writeJSON(modelIndex(), to: partial.path + "/model_index.json")
+      try Self.makeFolder(partial.path + "/scheduler")
+      try Self.writeJSON(scheduler(), to: partial.path + "/scheduler/scheduler_config.json")
+      try Self.makeFolder(partial.path + "/unet")
+      try Self.writeJSON(unetConfig(), to: partial.path + "/unet/config.json")
+      try writeUNet(to: partial.path + "/unet/diffusion_pytorch_model.safetensors", report: report)
+      try partial.publish()
     } catch {
-      try? files.removeItem(atPath: partial)
+      partial.discard()
       throw error
-    }
-  }
-
-  /// Text encoder, tokenizer and VAE as the base has them; weights under the name without variant,
-  /// the only one that the reference looks for in a merged folder.
-  private func copyComponents(to folder: String) throws {
-    for name in ["text_encoder", "tokenizer", "vae"] {
-      let component = try base.folder.component(name)
-      let weights = name == "tokenizer" ? [] : try component.weightFileNames()
-      try FileManager.default.createDirectory(
-        atPath: folder + "/" + name, withIntermediateDirectories: true)
-      for file in try FileManager.default.contentsOfDirectory(atPath: component.path) {
-        let isWeight = file.contains(".safetensors") || file.hasSuffix(".bin")
-        guard !isWeight || weights.contains(file) || (weights.count > 1 && file.hasSuffix(".index.json"))
-        else { continue }
-        let plain = file.replacingOccurrences(of: ".fp16.", with: ".")
-        try copy(component.path(of: file), to: "\(folder)/\(name)/\(plain)")
-      }
-    }
-  }
-
-  private func copy(_ source: String, to target: String) throws {
-    do {
-      // A link into a cache would leave a folder that breaks when the cache is cleaned: copy the file.
-      let real = URL(fileURLWithPath: source).resolvingSymlinksInPath().path
-      try FileManager.default.copyItem(atPath: real, toPath: target)
-    } catch {
-      throw MergeError.notWritable(path: target, reason: error.localizedDescription)
     }
   }
 
   /// What `model_index.json` says, with the scheduler that is saved and no safety checker.
   private func modelIndex() -> [String: JSONValue] {
-    var index = base.folder.index.values
+    var index = base.files.index.values
     index["scheduler"] = .array([.string("diffusers"), .string("DDPMScheduler")])
-    for absent in ["safety_checker", "feature_extractor", "image_encoder"] {
+    let isXL = recipe.family == .sdxl
+    for absent in ["feature_extractor", "image_encoder"] + (isXL ? [] : ["safety_checker"]) {
       index[absent] = .array([.null, .null])
     }
-    index["requires_safety_checker"] = .bool(false)
+    if !isXL { index["requires_safety_checker"] = .bool(false) }
     return index
   }
 
-  /// `DDPMScheduler.from_config` of the base's scheduler as an SD pipeline has changed it.
+  /// `DDPMScheduler.from_config` of the base's scheduler; an SD pipeline has changed it before, an SDXL
+  /// pipeline has not.
   private func scheduler() throws -> [String: JSONValue] {
-    var config = try base.folder.config(for: "scheduler").values
-    if config["clip_sample"] != nil { config["clip_sample"] = .bool(false) }
-    if config["steps_offset"] != nil { config["steps_offset"] = .integer(1) }
+    var config = try base.files.config(for: "scheduler").values
+    if recipe.family == .sd {
+      if config["clip_sample"] != nil { config["clip_sample"] = .bool(false) }
+      if config["steps_offset"] != nil { config["steps_offset"] = .integer(1) }
+    }
     config["_class_name"] = .string("DDPMScheduler")
     return config.merging(Self.ddpmDefaults) { written, _ in written }
   }
@@ -99,7 +69,7 @@ struct MergedFolder {
 
   /// The base's UNet configuration with `segmoe_config`: the recipe and what the merge made of it.
   private func unetConfig() throws -> [String: JSONValue] {
-    var config = try base.folder.config(for: "unet").values
+    var config = try base.files.config(for: "unet").values
     let written = try JSONValue(parsing: Array(recipe.written.json.utf8), path: recipe.base.position.file)
     guard case .object(var mixture) = written else {
       throw MergeError.unsupported(what: "a recipe that is not a mapping")
@@ -162,10 +132,26 @@ struct MergedFolder {
     }
     try writer.finish()
   }
+}
 
-  private func writeJSON(_ values: [String: JSONValue], to path: String) throws {
+// MARK: - Files
+
+extension MergedFolder {
+  static func writeJSON(_ values: [String: JSONValue], to path: String) throws {
+    try write(Data((JSONValue.object(values).pretty() + "\n").utf8), to: path)
+  }
+
+  static func write(_ data: Data, to path: String) throws {
     do {
-      try Data((JSONValue.object(values).pretty() + "\n").utf8).write(to: URL(fileURLWithPath: path))
+      try data.write(to: URL(fileURLWithPath: path))
+    } catch {
+      throw MergeError.notWritable(path: path, reason: error.localizedDescription)
+    }
+  }
+
+  static func makeFolder(_ path: String) throws {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
       throw MergeError.notWritable(path: path, reason: error.localizedDescription)
     }

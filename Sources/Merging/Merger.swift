@@ -8,6 +8,8 @@ import Tensors
 package enum MergeProgress: Sendable, Equatable {
   /// Expert `index` of `count` renders its prompt for the gates.
   case gates(expert: Int, count: Int, step: Int, steps: Int)
+  /// A component of the base is taken over as it is.
+  case copying(component: String)
   /// `done` of `total` tensors are written.
   case writing(done: Int, total: Int)
 }
@@ -28,7 +30,6 @@ package struct Merger: Sendable {
   /// Merges into `output`, which must not exist; it appears whole or not at all.
   /// - Throws: `MergeError`, with the expert at fault, and what `report` throws.
   package func merge(into output: String, report: (MergeProgress) throws -> Void = { _ in }) throws {
-    guard recipe.family == .sd else { throw MergeError.unsupported(what: "merging type sdxl") }
     var status = stat()
     guard lstat(output, &status) != 0 else { throw MergeError.outputExists(path: output) }
     let base = try baseSource()
@@ -61,7 +62,8 @@ package struct Merger: Sendable {
       var rows: [String: [Float]] = [:]
       for (index, expert) in experts.enumerated() {
         let found = try named(index) {
-          let model = try expert.model()
+          // An expert without a VAE is no less an expert; the base's stands in, since nothing is decoded.
+          let model = try expert.model(vae: base.files.path)
           return try probe.gateRows(
             model: model, prompt: recipe.experts[index].gatePrompt,
             negativePrompt: recipe.experts[index].gateNegativePrompt, layers: layers
@@ -93,7 +95,7 @@ package struct Merger: Sendable {
 
   private func baseSource() throws -> MergeSource {
     do {
-      return try MergeSource(recipe.base, loras: recipe.baseLoRAs)
+      return try MergeSource(recipe.base, loras: recipe.baseLoRAs, family: recipe.family)
     } catch {
       throw MergeError.base(source: recipe.base.written, reason: "\(error)")
     }
@@ -101,7 +103,8 @@ package struct Merger: Sendable {
 
   private func expertSource(_ index: Int) throws -> MergeSource {
     try named(index) {
-      try MergeSource(recipe.experts[index].source, loras: recipe.experts[index].loras)
+      try MergeSource(
+        recipe.experts[index].source, loras: recipe.experts[index].loras, family: recipe.family)
     }
   }
 

@@ -3,6 +3,7 @@ import Diffusion
 import Foundation
 import Images
 import JobStore
+import Logging
 import Tensors
 
 extension JobRenderer {
@@ -16,7 +17,8 @@ extension JobRenderer {
       try report(claimed, index: index, .encoding, step: 0, steps: request.steps)
     }
     if case .step(_, let state, _) = kept, renderer.restore(&denoising, from: [UInt8](state), of: request) {
-      log.info("job \(claimed.job.id), image \(index): goes on at step \(denoising.step)")
+      log.info(
+        "job \(claimed.job.id), image \(index): goes on at step \(denoising.step)", metadata: claimed.fields)
     }
     let first = denoising.step
     let begun = Date()
@@ -33,7 +35,11 @@ extension JobRenderer {
             try keep(renderer.checkpoint(denoising, of: request), denoising.step, index, claimed, renderer)
           }
         }
+        lastStep.hold(
+          LastStep.Held(denoising: denoising, request: request, renderer: renderer, index: index))
       } while try advance(&denoising, renderer)
+      // Decoding may take as long as many steps.
+      lastStep.hold(LastStep.Held(denoising: denoising, request: request, renderer: renderer, index: index))
       try report(claimed, index: index, .decoding, step: denoising.steps, steps: denoising.steps)
     } catch Interruption.stopping {
       if denoising.step > 0 {
@@ -67,6 +73,7 @@ extension JobRenderer {
   func publish(
     _ bytes: [UInt8], as image: ImageRecord, of claimed: ClaimedJob, steps: Int, modelDigest: String
   ) throws {
+    lastStep.clear()
     do {
       try store.announce(image, step: steps, modelDigest: modelDigest, claimed.lease)
     } catch JobStoreError.leaseLost {
@@ -93,7 +100,14 @@ extension JobRenderer {
       throw Interruption.lost
     } catch {
       // A checkpoint saves time, no more: without room for it the render still goes on.
-      log.warning("job \(claimed.job.id), image \(index): no checkpoint at step \(step): \(error)")
+      log.warning(
+        "job \(claimed.job.id), image \(index): no checkpoint at step \(step): \(error)",
+        metadata: claimed.fields)
     }
   }
+}
+
+extension ClaimedJob {
+  /// What the log's lines about this job carry.
+  var fields: Logger.Metadata { ["job": "\(job.id)", "batch": "\(job.batch)"] }
 }

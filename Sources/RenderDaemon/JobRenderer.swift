@@ -5,6 +5,7 @@ import Foundation
 import Images
 import JobStore
 import Logging
+import Release
 import Tensors
 
 /// Why a job was put down before it was done; not an error of the job.
@@ -23,6 +24,8 @@ struct JobRenderer {
   let compute: Compute
   let output: String
   let keeper: LeaseKeeper
+  /// For a stop in the middle of a step.
+  let lastStep: LastStep
   let stop: StopSignal
   let reporter: ServiceReporter
   /// Steps from one checkpoint to the next; nil: as their cost allows.
@@ -43,7 +46,18 @@ struct JobRenderer {
     let settings = claimed.request.settings
     try refuseUnsupported(settings)
     let loras = settings.loras.map { LoRASetting(path: $0.path, weight: Float($0.weight)) }
-    let model = try pool.model(named: settings.model, loras: loras) {
+    // Embeddings are confined as models and LoRAs are.
+    let reading = PromptReading(
+      isPlain: settings.isPlainPrompt, clipSkip: settings.clipSkip,
+      embeddings: try settings.embeddings.map {
+        try TextualInversion(path: pool.locator.path(of: $0.path), token: $0.token)
+      })
+    guard let precision = Precision(rawValue: settings.precision.rawValue) else {
+      throw DaemonError.unsupported(setting: "precision", value: settings.precision.rawValue)
+    }
+    let model = try pool.model(
+      named: settings.model, vae: settings.vae, loras: loras, precision: precision
+    ) {
       try report(claimed, index: 0, .loading, step: 0, steps: settings.steps)
     }
     try store.register(record(of: model, named: settings.model), loaded: true)
@@ -53,14 +67,14 @@ struct JobRenderer {
     let renderer = Renderer(model: model, pass: ForwardPass(compute: compute, ledger: ledger))
     var images: [ImageRecord] = []
     for index in 0..<settings.count {
-      images.append(try picture(index, of: claimed, with: renderer, in: folder))
+      images.append(try picture(index, of: claimed, reading: reading, with: renderer, in: folder))
     }
     return Outcome(
       images: images, statistics: statistics(ledger.counts), modelDigest: model.digest)
   }
 
   private func picture(
-    _ index: Int, of claimed: ClaimedJob, with renderer: Renderer, in folder: String
+    _ index: Int, of claimed: ClaimedJob, reading: PromptReading, with renderer: Renderer, in folder: String
   ) throws -> ImageRecord {
     let settings = claimed.request.settings
     let path = "\(folder)/\(claimed.job.id)-\(index).png"
@@ -69,8 +83,9 @@ struct JobRenderer {
       try report(claimed, index: index, .done, step: settings.steps, steps: settings.steps)
       return image
     }
+    defer { lastStep.clear() }
     let started = Date()
-    let request = try renderRequest(claimed.request, index: index)
+    let request = try renderRequest(claimed.request, index: index, reading: reading)
     let image = try renderer.decode(
       denoise(request, index: index, of: claimed, from: kept, with: renderer))
     // A stop that comes now waits the moment that the file takes: the picture is there.
@@ -118,20 +133,21 @@ struct JobRenderer {
     if keeper.verdict.lost { throw Interruption.lost }
   }
 
-  private func renderRequest(_ job: JobRequest, index: Int) throws -> RenderRequest {
+  private func renderRequest(_ job: JobRequest, index: Int, reading: PromptReading) throws -> RenderRequest {
     let settings = job.settings
-    return RenderRequest(
-      prompt: job.prompt, negativePrompt: settings.negativePrompt, width: settings.width,
+    var request = RenderRequest(
+      prompt: job.prompt,
+      // The queue does not tell an empty text from none; none is what an empty one means there.
+      negativePrompt: settings.negativePrompt.isEmpty ? nil : settings.negativePrompt, width: settings.width,
       height: settings.height, steps: settings.steps, guidance: Float(settings.guidance),
       scheduler: try settings.scheduler.map { try Diffusion.SchedulerName(named: $0.rawValue) },
       seed: UInt64(bitPattern: settings.seed &+ Int64(index)))
+    request.reading = reading
+    return request
   }
 
   /// What the queue can hold but this version cannot do yet is refused by name, never ignored.
   private func refuseUnsupported(_ settings: RenderSettings) throws {
-    guard settings.precision == .f32 else {
-      throw DaemonError.unsupported(setting: "precision", value: settings.precision.rawValue)
-    }
     if let image = settings.initImage { throw DaemonError.unsupported(setting: "init-image", value: image) }
     if let mask = settings.mask { throw DaemonError.unsupported(setting: "mask", value: mask) }
     if let budget = settings.memoryBudget {
@@ -158,7 +174,8 @@ struct JobRenderer {
   private func record(of model: DiffusionModel, named name: String) -> ModelRecord {
     let mixture = model.unet.configuration.mixture
     return ModelRecord(
-      name: name, path: model.path, kind: mixture == nil ? "sd" : "segmoe", digest: model.digest,
+      name: name, path: model.path, kind: (mixture == nil ? "" : "segmoe-") + model.family.rawValue,
+      digest: model.digest,
       description: mixture.map { "\($0.experts)x\($0.expertsPerCall), layers \($0.layers.rawValue)" })
   }
 

@@ -67,7 +67,7 @@ package final class LeaseKeeper: Sendable {
         state.withLock { if $0.lease == lease { $0.lost = true } }
       } catch {
         // The lease still runs for two thirds of its time: the next beat may do better.
-        log.warning("cannot renew the lease of job \(lease.job): \(error)")
+        log.warning("cannot renew the lease of job \(lease.job): \(error)", metadata: lease.fields)
       }
     }
     heartbeat()
@@ -81,4 +81,9 @@ package final class LeaseKeeper: Sendable {
       log.warning("cannot write the heartbeat: \(error)")
     }
   }
+}
+
+extension Lease {
+  /// What the log's lines about this job carry.
+  var fields: Logger.Metadata { ["job": "\(job)"] }
 }

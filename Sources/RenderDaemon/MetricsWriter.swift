@@ -20,6 +20,8 @@ struct MetricsWriter: Sendable {
 
   /// Starts the thread; it ends after `end`.
   func start() {
+    // Of a daemon that died here; each writes a file of its own.
+    AtomicFile.removeTemporaries(of: path)
     let thread = Thread { [self] in
       repeat { write() } while !stop.sleep(seconds: 5)
     }

@@ -1,6 +1,7 @@
 import Checkpoints
 import Diffusion
 import Experts
+import Tensors
 
 /// The models that are loaded, least recently used out first. Their experts live in one cache.
 ///
@@ -9,7 +10,9 @@ package struct ModelPool {
   /// A loaded model and the file sizes and times that it was loaded from.
   private struct Entry {
     let path: String
+    let vae: String?
     let loras: [LoRASetting]
+    let precision: Precision
     let model: DiffusionModel
     let stamp: FolderStamp
   }
@@ -30,27 +33,36 @@ package struct ModelPool {
 
   /// The model that a job names, loaded if it isn't or if its files have changed since.
   /// - Parameters:
+  ///   - vae: in place of its own; the same model with another VAE is loaded beside it.
   ///   - loras: fused into it; the same model with other LoRAs is loaded beside it.
+  ///   - precision: what it computes in; the same model in another precision is loaded beside it.
   ///   - willLoad: called before a load, which takes seconds.
   /// - Throws: `DaemonError`, `CheckpointError`, `DiffusionError`.
   package mutating func model(
-    named name: String, loras: [LoRASetting] = [], willLoad: () throws -> Void
+    named name: String, vae: String? = nil, loras: [LoRASetting] = [], precision: Precision,
+    willLoad: () throws -> Void
   ) throws -> DiffusionModel {
     let path = try locator.path(of: name)
+    let vae = try vae.map(locator.path)
     let loras = try loras.map { LoRASetting(path: try locator.path(of: $0.path), weight: $0.weight) }
-    let stamp = FolderStamp([path] + loras.map(\.path))
-    if let index = entries.firstIndex(where: { $0.path == path && $0.loras == loras }) {
+    let beside = ([path] + (vae.map { [$0] } ?? [])).map(CheckpointFile.companionPath)
+    let stamp = FolderStamp([path] + beside + (vae.map { [$0] } ?? []) + loras.map(\.path))
+    if let index = entries.firstIndex(where: {
+      $0.path == path && $0.vae == vae && $0.loras == loras && $0.precision == precision
+    }) {
       let found = entries.remove(at: index)
       if found.stamp == stamp {
         entries.append(found)
         return found.model
       }
-      cache.removeAll(model: found.model.digest)
+      cache.removeAll(model: found.model.cacheName)
     }
     try willLoad()
-    while entries.count >= capacity { cache.removeAll(model: entries.removeFirst().model.digest) }
-    let model = try DiffusionModel(folder: ModelFolder(path: path), cache: cache, loras: loras)
-    entries.append(Entry(path: path, loras: loras, model: model, stamp: stamp))
+    while entries.count >= capacity { cache.removeAll(model: entries.removeFirst().model.cacheName) }
+    let model = try DiffusionModel(
+      folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision)
+    entries.append(
+      Entry(path: path, vae: vae, loras: loras, precision: precision, model: model, stamp: stamp))
     return model
   }
 }

@@ -30,14 +30,27 @@ package struct RenderService: Service {
       }
     } onGracefulShutdown: { [worker, log, grace] in
       worker.requestStop()
-      let timer = Thread {
-        Thread.sleep(forTimeInterval: grace)
-        // A long step is still running: its job must not wait for it, and neither must systemd.
+      // A long step is still running: its job must not wait for it, and neither must systemd.
+      after(grace) {
         worker.abandon()
         log.notice("stopped in the middle of a step")
-        exit(0)
+        // No handlers and destructors: other threads are still computing.
+        _exit(0)
       }
-      timer.start()
+      // Somebody holds the queue's lock, or the disk hangs: the job's lease will run out by itself.
+      after(grace + 1.5) {
+        log.error("stopped without having given its job back: the queue does not answer")
+        _exit(0)
+      }
     }
   }
+}
+
+/// Runs something on a thread of its own, `seconds` from now.
+private func after(_ seconds: Double, _ body: @escaping @Sendable () -> Void) {
+  let timer = Thread {
+    Thread.sleep(forTimeInterval: seconds)
+    body()
+  }
+  timer.start()
 }

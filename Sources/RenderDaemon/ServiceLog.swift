@@ -14,25 +14,17 @@ package final class LogThreshold: Sendable {
   }
 }
 
-/// Lines on standard error: with the time for a person or a file, with a priority for the journal, which
-/// keeps the time itself.
+/// Lines on standard error with the time, for a person or a file; entries with fields for the journal,
+/// which keeps the time itself.
 package struct ServiceLog: LogHandler {
   package var metadata: Logger.Metadata = [:]
   private let threshold: LogThreshold
-  private let isJournal: Bool
+  /// nil: standard error leads elsewhere.
+  private let journal: Journal?
 
-  package init(threshold: LogThreshold, isJournal: Bool) {
+  package init(threshold: LogThreshold, journal: Journal? = nil) {
     self.threshold = threshold
-    self.isJournal = isJournal
-  }
-
-  /// Whether standard error leads to the journal: `$JOURNAL_STREAM` names the very file. (Inherited by
-  /// a program whose output goes elsewhere, it would not.)
-  package static func isJournal(environment: [String: String], descriptor: Int32 = STDERR_FILENO) -> Bool {
-    guard let stream = environment["JOURNAL_STREAM"] else { return false }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { return false }
-    return stream == "\(status.st_dev):\(status.st_ino)"
+    self.journal = journal
   }
 
   /// Deliberately the threshold of all: swift-log would have it per logger.
@@ -47,36 +39,34 @@ package struct ServiceLog: LogHandler {
     set { metadata[key] = newValue }
   }
 
-  /// Writes one line, in one piece.
+  /// What messages say in words anyway: fields of the journal, but not repeated on a line.
+  private static let worded: Set<String> = ["worker", "job", "batch"]
+
+  /// Writes one entry or line, in one piece.
   package func log(event: LogEvent) {
-    let all = metadata.merging(event.metadata ?? [:]) { $1 }
-    let fields = all.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+    let fields = metadata.merging(event.metadata ?? [:]) { $1 }
+    let message = event.message.description
+    if let journal, journal.write(Self.oneLine(message), level: event.level, fields: fields) { return }
+    let shown = fields.filter { !Self.worded.contains($0.key) }.sorted { $0.key < $1.key }
     let text = Self.line(
-      event.message.description + fields, level: event.level, isJournal: isJournal, time: Date())
+      message + shown.map { " \($0.key)=\($0.value)" }.joined(), level: event.level,
+      isJournal: journal != nil, time: Date())
     FileHandle.standardError.write(Data(text.utf8))
   }
 
-  /// One line whatever the text: prompts and file names are quoted in errors, and must not be able to
-  /// forge lines or move a terminal's cursor.
+  /// A line of standard error. Where it leads to the journal, which was too busy to take an entry, with a
+  /// priority that journald understands.
   package static func line(_ text: String, level: Logger.Level, isJournal: Bool, time: Date) -> String {
-    let safe = text.unicodeScalars.map { scalar in
+    if isJournal { return "<\(level.priority)>\(oneLine(text))\n" }
+    return "\(time.formatted(.iso8601)) \(level.rawValue): \(oneLine(text))\n"
+  }
+
+  /// One line whatever the text: prompts and file names are quoted in errors, and must not be able to
+  /// forge lines or fields, or move a terminal's cursor.
+  static func oneLine(_ text: String) -> String {
+    text.unicodeScalars.map { scalar in
       scalar.properties.generalCategory == .control || scalar.value == 0x2028 || scalar.value == 0x2029
         ? scalar.escaped(asASCII: true) : String(scalar)
     }.joined()
-    if isJournal { return "<\(priority(level))>\(safe)\n" }
-    let stamp = time.formatted(.iso8601)
-    return "\(stamp) \(level.rawValue): \(safe)\n"
-  }
-
-  /// As in syslog(3).
-  private static func priority(_ level: Logger.Level) -> Int {
-    switch level {
-    case .trace, .debug: 7
-    case .info: 6
-    case .notice: 5
-    case .warning: 4
-    case .error: 3
-    case .critical: 2
-    }
   }
 }

@@ -1,35 +1,48 @@
 import Foundation
+import Synchronization
 
 /// Asks the worker to stop, and lets it sleep until asked.
-package final class StopSignal: @unchecked Sendable {
-  // Unchecked: `requested` is touched only with `condition` held.
-  private let condition = NSCondition()
-  private var requested = false
+///
+/// Sleeps are measured on the clock that only goes forward: when somebody sets the time of day back by
+/// an hour, a wait of ten milliseconds must not take an hour.
+package final class StopSignal: Sendable {
+  private let requested = Atomic<Bool>(false)
+  /// What is written to the second can be read from the first, which stays readable: sleepers wake. Both
+  /// negative where there are no descriptors left: then sleepers look every tenth of a second.
+  private let ends: (reading: Int32, writing: Int32)
 
-  package init() {}
+  package init() {
+    var pair: [Int32] = [-1, -1]
+    let kind = SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
+    ends = socketpair(AF_UNIX, Int32(kind), 0, &pair) == 0 ? (pair[0], pair[1]) : (-1, -1)
+  }
+
+  deinit {
+    if ends.reading >= 0 {
+      close(ends.reading)
+      close(ends.writing)
+    }
+  }
 
   /// Whether somebody asked.
-  package var isRequested: Bool {
-    condition.lock()
-    defer { condition.unlock() }
-    return requested
-  }
+  package var isRequested: Bool { requested.load(ordering: .acquiring) }
 
   /// Asks; wakes whoever sleeps.
   package func request() {
-    condition.lock()
-    requested = true
-    condition.broadcast()
-    condition.unlock()
+    requested.store(true, ordering: .releasing)
+    var byte: UInt8 = 1
+    if ends.writing >= 0 { send(ends.writing, &byte, 1, Int32(MSG_NOSIGNAL)) }
   }
 
   /// Sleeps until asked, at most `seconds`. Returns whether it was asked.
   @discardableResult
   package func sleep(seconds: Double) -> Bool {
-    condition.lock()
-    defer { condition.unlock() }
-    let end = Date(timeIntervalSinceNow: seconds)
-    while !requested && condition.wait(until: end) {}
-    return requested
+    let end = CheckpointPace.now + seconds
+    while !isRequested, case let left = end - CheckpointPace.now, left > 0 {
+      var event = pollfd(fd: ends.reading, events: Int16(POLLIN), revents: 0)
+      let most = ends.reading < 0 ? 0.1 : 60
+      poll(&event, 1, Int32((min(left, most) * 1000).rounded(.up)))
+    }
+    return isRequested
   }
 }

@@ -3,6 +3,7 @@ import Experts
 import Foundation
 import JobStore
 import Logging
+import Release
 import Synchronization
 import Tensors
 
@@ -15,6 +16,7 @@ package final class Worker: Sendable {
   private let log: Logger
   private let keeper: LeaseKeeper
   private let stop = StopSignal()
+  private let lastStep = LastStep()
   private let reporter: ServiceReporter
   private let metrics: DaemonMetrics
 
@@ -26,13 +28,15 @@ package final class Worker: Sendable {
     current = Mutex((settings, 0))
     self.reporter = reporter
     metrics = DaemonMetrics(worker: settings.worker)
+    var log = log
+    log[metadataKey: "worker"] = "\(settings.worker)"
     self.log = log
     store = try JobStore.open(path: settings.database, role: .daemon)
     try store.register(
       WorkerRecord(
         name: settings.worker, pid: Int(getpid()), host: ProcessInfo.processInfo.hostName,
         version: Version.current),
-      processIsAlive: { kill(pid_t($0), 0) == 0 || errno == EPERM })
+      processIsAlive: { WorkerProcess.isAlive($0) })
     keeper = LeaseKeeper(
       store: store, worker: settings.worker, leaseSeconds: settings.leaseSeconds, log: log)
   }
@@ -52,17 +56,39 @@ package final class Worker: Sendable {
     for key in ignored { log.warning("\(key) has changed, which needs a restart") }
   }
 
-  /// Gives the running job back from outside, for a worker that is too long in a step.
+  /// Signs off from outside, for a worker that is too long in a step: keeps what is done of the picture at
+  /// work, and gives the running job back.
   package func abandon() {
-    guard let lease = keeper.lease else { return }
+    if let lease = keeper.lease {
+      do {
+        try lastStep.take { held in
+          guard held.denoising.step > 0 else { return }
+          try store.keep(
+            Data(held.renderer.checkpoint(held.denoising, of: held.request)), step: held.denoising.step,
+            index: held.index, modelDigest: held.renderer.model.digest, lease)
+        }
+      } catch {
+        // An older checkpoint does as well; if the lease is lost, what follows says so.
+        log.warning("job \(lease.job): no checkpoint at the stop: \(error)", metadata: lease.fields)
+      }
+      giveBack(lease)
+    }
+    do {
+      try store.signOff(worker: settings.worker)
+    } catch {
+      log.warning("cannot sign off: \(error)")
+    }
+  }
+
+  private func giveBack(_ lease: Lease) {
     do {
       try store.giveBack(lease)
       metrics.attempt("given_back")
-      log.info("job \(lease.job) given back")
+      log.info("job \(lease.job) given back", metadata: lease.fields)
     } catch JobStoreError.leaseLost {
-      // The worker itself was quicker.
+      // Somebody was quicker: the worker itself, or another one.
     } catch {
-      log.error("cannot give job \(lease.job) back: \(error)")
+      log.error("cannot give job \(lease.job) back: \(error)", metadata: lease.fields)
     }
   }
 
@@ -79,8 +105,8 @@ package final class Worker: Sendable {
     }
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
-      store: store, compute: compute, output: settings.output, keeper: keeper, stop: stop,
-      reporter: reporter, checkpointSteps: settings.checkpointSteps, metrics: metrics, log: log)
+      store: store, compute: compute, output: settings.output, keeper: keeper, lastStep: lastStep,
+      stop: stop, reporter: reporter, checkpointSteps: settings.checkpointSteps, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, store: store, log: log)
     output.removeTemporaries()
     let cache = ExpertCache(budget: settings.memoryBudget)
@@ -105,11 +131,12 @@ package final class Worker: Sendable {
         })
       else { return }
       guard let claimed else {
-        if try settings.drain && isDrained() { return }
-        try waitForWork(since: seen, reloads: reloads)
+        guard let isOver = persistently({ try settings.drain && isDrained() }), !isOver else { return }
+        guard let due = persistently({ try store.nextDue() }) else { return }
+        try waitForWork(since: seen, reloads: reloads, due: due)
         continue
       }
-      if claimed.job.losses > 0 { output.removeTemporaries(of: claimed.job) }
+      if claimed.lease.claim > 1 { output.removeTemporaries(of: claimed.job) }
       lastModel = [claimed.request.settings.model]
       keeper.keep(claimed.lease, state: .rendering)
       work(on: claimed, renderer, &pool)
@@ -126,6 +153,8 @@ package final class Worker: Sendable {
       } catch {
         log.error("the queue does not answer, trying again: \(error)")
         reporter.troubled("the queue does not answer: \(error)")
+        // The queue's own log may be what fills the disk.
+        if case JobStoreError.diskFull = error { try? store.reuseLog() }
         if stop.sleep(seconds: 1) { return nil }
       }
     }
@@ -134,6 +163,8 @@ package final class Worker: Sendable {
   /// Renders one job and writes how it ended. Errors of the job end in its row, not here.
   private func work(on claimed: ClaimedJob, _ renderer: JobRenderer, _ pool: inout ModelPool) {
     let lease = claimed.lease
+    var log = log
+    for (key, value) in claimed.fields { log[metadataKey: key] = value }
     log.info("job \(lease.job) claimed, attempt \(claimed.job.attempts)")
     do {
       let outcome = try renderer.render(claimed, pool: &pool)
@@ -144,7 +175,7 @@ package final class Worker: Sendable {
         log.info("job \(lease.job) done, \(outcome.images.count) image(s)")
       }
     } catch Interruption.stopping {
-      abandon()
+      giveBack(lease)
     } catch Interruption.cancelled {
       writeOutcome(of: lease) {
         try store.cancelled(lease)
@@ -178,19 +209,23 @@ package final class Worker: Sendable {
       do {
         try body()
       } catch JobStoreError.leaseLost {
-        log.warning("job \(lease.job) was taken over by another worker")
+        log.warning("job \(lease.job) was taken over by another worker", metadata: lease.fields)
       }
     }
   }
 
   /// Sleeps until another process commits, something comes due, or a stop or reload is asked for.
-  private func waitForWork(since seen: Int64, reloads: Int) throws {
-    let due = try store.nextDue()
-    while !stop.sleep(seconds: settings.pollSeconds) {
+  /// - Parameter due: when a job may come due without a commit.
+  /// - Throws: `JobStoreError.replaced`
+  private func waitForWork(since seen: Int64, reloads: Int, due: Milliseconds?) throws {
+    for look in 1... {
+      if stop.sleep(seconds: settings.pollSeconds) { return }
       reporter.idle()
       if current.withLock({ $0.reloads }) != reloads { return }
-      if try store.dataVersion() != seen { return }
+      guard let version = persistently({ try store.dataVersion() }), version == seen else { return }
       if let due, due <= Date().milliseconds { return }
+      // Now and then: a queue that somebody moved or deleted would keep us waiting for ever.
+      if look % 200 == 0 { try store.checkPlace() }
     }
   }
 

@@ -45,6 +45,10 @@ extension Compute {
     if shape.kernel == 1 && shape.stride == 1 { return linear(x, weight: weight, bias: bias) }
     let outputs = weight.shape[0]
     let (outHeight, outWidth) = (shape.outputSize(height), shape.outputSize(width))
+    let timing = self.timing(
+      .convolution,
+      "\(shape.kernel)×\(shape.kernel) \(inputs)→\(outputs), \(batch)×\(outHeight)×\(outWidth)")
+    defer { timing?.end() }
     let depth = shape.kernel * shape.kernel * inputs
     let rows = batch * outHeight * outWidth
     work.add(2 * rows * depth * outputs)

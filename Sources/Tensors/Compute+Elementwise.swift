@@ -12,15 +12,20 @@ extension Compute {
     case gelu
     /// x · sigmoid(1.702 x).
     case quickGELU
+    /// max(x, 0).
+    case relu
   }
 
   /// The activation of every element.
   package func activate(_ x: Tensor, _ activation: Activation) -> Tensor {
-    map(x) { source, result, count in
+    let timing = self.timing(.elementwise, "activation")
+    defer { timing?.end() }
+    return map(x) { source, result, count in
       switch activation {
       case .silu: segmoe_silu(source, result, count)
       case .gelu: segmoe_gelu(source, result, count)
       case .quickGELU: segmoe_quick_gelu(source, result, count)
+      case .relu: segmoe_relu(source, result, count)
       }
     }
   }
@@ -34,6 +39,8 @@ extension Compute {
 
   /// result += scale · x, of equal shape.
   package func accumulate(_ x: Tensor, scale: Float = 1, into result: inout Tensor) {
+    let timing = self.timing(.elementwise, "sum")
+    defer { timing?.end() }
     precondition(x.count == result.count, "adding \(x.shape) to \(result.shape)")
     x.withUnsafe { x in
       result.withUnsafeMutable { result in
@@ -48,6 +55,8 @@ extension Compute {
   /// Adds row `b` of `rows` `[batch, channel]` to every position of image `b` in
   /// `x` `[batch, …, channel]`.
   package func addRows(_ rows: Tensor, to x: inout Tensor) {
+    let timing = self.timing(.elementwise, "sum of rows")
+    defer { timing?.end() }
     let (batch, channels) = (rows.shape[0], rows.shape[1])
     let positions = x.count / rows.count
     rows.withUnsafe { rows in
@@ -65,6 +74,8 @@ extension Compute {
 
   /// value · gelu(gate) of rows `[value…, gate…]`: `[…, 2·width]` to `[…, width]` (GEGLU).
   package func gatedGELU(_ x: Tensor) -> Tensor {
+    let timing = self.timing(.elementwise, "gated GELU")
+    defer { timing?.end() }
     var shape = x.shape
     let width = shape[shape.count - 1] / 2
     shape[shape.count - 1] = width
@@ -83,6 +94,8 @@ extension Compute {
 
   /// result += row r of `x` times `weights[r]`; `x` and `result` are `[…, width]` of equal shape.
   package func accumulate(_ x: Tensor, rowWeights weights: [Float], into result: inout Tensor) {
+    let timing = self.timing(.elementwise, "weighted sum")
+    defer { timing?.end() }
     precondition(x.count == result.count && weights.count > 0, "rows of \(x.shape)")
     let rows = weights.count
     let width = x.count / rows
@@ -104,6 +117,8 @@ extension Compute {
 
   /// `a` and `b` side by side along the channel axis: `[…, ca]` and `[…, cb]` to `[…, ca + cb]`.
   package func concatenateChannels(_ a: Tensor, _ b: Tensor) -> Tensor {
+    let timing = self.timing(.elementwise, "concatenation")
+    defer { timing?.end() }
     var shape = a.shape
     let ca = shape[shape.count - 1]
     let cb = b.shape[b.shape.count - 1]

@@ -12,6 +12,8 @@ extension Compute {
     let batch = x.shape[0]
     let channels = weight.count
     let positions = x.count / batch / channels
+    let timing = self.timing(.normalization, "groups of \(channels), \(batch)×\(positions)")
+    defer { timing?.end() }
     // Moments are summed over fixed pieces and the pieces added in order: the same bits on any
     // number of threads.
     let grain = max(1, Self.elementGrain / channels)
@@ -89,6 +91,8 @@ extension Compute {
   /// Layer normalization of every row of `x` `[…, channel]`.
   package func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float) -> Tensor {
     let channels = weight.count
+    let timing = self.timing(.normalization, "rows of \(channels), \(x.count / channels)")
+    defer { timing?.end() }
     return Tensor(shape: x.shape) { result in
       x.withUnsafe { x in
         weight.withUnsafe { weight in

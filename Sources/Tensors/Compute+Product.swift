@@ -45,6 +45,8 @@ extension Compute {
     let inputs = weight.shape[1]
     let outputs = weight.shape[0]
     let rows = x.count / inputs
+    let timing = self.timing(.linear, "\(inputs)→\(outputs), \(rows) rows")
+    defer { timing?.end() }
     var shape = x.shape
     shape[shape.count - 1] = outputs
     return Tensor(shape: shape) { result in

@@ -2,6 +2,8 @@ extension Compute {
   /// Nearest-neighbour enlargement of `[batch, height, width, channel]` to another size, as torch's
   /// `interpolate(mode="nearest")`: source index = ⌊index · old / new⌋.
   package func resizeNearest(_ x: Tensor, height: Int, width: Int) -> Tensor {
+    let timing = self.timing(.elementwise, "enlargement")
+    defer { timing?.end() }
     let (batch, oldHeight, oldWidth, channels) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
     return Tensor(shape: [batch, height, width, channels]) { result in
       x.withUnsafe { x in

@@ -22,7 +22,7 @@ struct BenchCommand: ParsableCommand {
   @Argument(help: "unet (one batch-2 call), vae (one decode) or render (five steps).")
   var subject: BenchSubject
 
-  @Argument(help: "A model folder.")
+  @Argument(help: "A model folder or a .safetensors file.")
   var model: String
 
   @Option(help: "Pixels.")
@@ -34,6 +34,9 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Measured runs, after one that is not counted.")
   var `repeat` = 5
 
+  @Flag(help: "Show where the time goes, by kind and shape of layer.")
+  var profile = false
+
   @Flag(help: "Print JSON.")
   var json = false
 
@@ -44,7 +47,9 @@ struct BenchCommand: ParsableCommand {
   }
 
   func run() throws {
-    let compute = engine.compute()
+    engine.reportInstructions()
+    let layers = profile ? WorkProfile() : nil
+    let compute = engine.compute(profile: layers)
     let loaded = try engine.load(model, cache: engine.cache())
     let renderer = Renderer(model: loaded, pass: ForwardPass(compute: compute))
     let request = RenderRequest(
@@ -52,10 +57,14 @@ struct BenchCommand: ParsableCommand {
       scheduler: .ddim)
     let body = try work(renderer, request)
     try body()
+    layers?.reset()
     let before = compute.work.total
     let seconds = try (0..<`repeat`).map { _ in try Self.time(body) }
     let operations = Double(compute.work.total - before) / Double(`repeat`)
-    report(seconds, operations: operations, peak: Self.peak(compute), threads: compute.pool.threadCount)
+    let table = layers?.entries ?? []
+    report(
+      seconds, operations: operations, peak: Self.peak(compute), threads: compute.pool.threadCount,
+      layers: layers == nil ? nil : table)
   }
 
   private func work(_ renderer: Renderer, _ request: RenderRequest) throws -> () throws -> Void {
@@ -89,7 +98,10 @@ struct BenchCommand: ParsableCommand {
     return 2 * pow(Double(edge), 3) / best
   }
 
-  private func report(_ seconds: [Double], operations: Double, peak: Double, threads: Int) {
+  private func report(
+    _ seconds: [Double], operations: Double, peak: Double, threads: Int, layers: [WorkProfile.Entry]?
+  ) {
+    let profile = layers.map { BenchProfile(entries: $0, runs: seconds.count, peak: peak) }
     let sorted = seconds.sorted()
     let median = sorted[sorted.count / 2]
     let rate = operations / median
@@ -99,14 +111,19 @@ struct BenchCommand: ParsableCommand {
       print(
         "{\"seconds\": {\"min\": \(Self.number(sorted[0])), \"median\": \(Self.number(median)), \"all\": [\(all)]}, "
           + "\"gflops\": \(Self.number(rate / 1e9)), \"peak_share\": \(Self.number(rate / peak)), "
-          + "\"peak_rss_bytes\": \(resident), \"precision\": \"\(engine.precision)\", \"threads\": \(threads)}"
+          + "\"peak_rss_bytes\": \(resident), \"precision\": \"\(engine.precision.rawValue)\", "
+          + "\"instructions\": \"\(ProductInstructions.inUse)\", \"threads\": \(threads)"
+          + (profile.map { ", \($0.json)" } ?? "") + "}"
       )
     } else {
-      print("\(subject.rawValue) \(width)x\(height), \(engine.precision), \(threads) threads")
+      print(
+        "\(subject.rawValue) \(width)x\(height), \(engine.precision.rawValue) on \(ProductInstructions.inUse), "
+          + "\(threads) threads")
       print("seconds     min \(Self.number(sorted[0])), median \(Self.number(median)), of \(seconds.count)")
       print(
         "GFLOP/s     \(Self.number(rate / 1e9)), \(Self.number(100 * rate / peak))% of a 2048³ product here")
       print("memory      \(resident / 1_048_576) MiB at most")
+      if let profile { print("\n" + profile.table) }
     }
   }
 

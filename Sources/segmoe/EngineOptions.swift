@@ -16,38 +16,70 @@ struct EngineOptions: ParsableArguments {
   @Option(help: "Threads that compute; without it one per processor.")
   var threads: Int?
 
-  @Option(help: ArgumentHelp("f32; bf16 and int8 are not built yet.", valueName: "name"))
-  var precision = "f32"
+  @Option(
+    help: ArgumentHelp(
+      "f32, bf16 or int8; without it bf16 where the processor multiplies in it, else f32.", valueName: "name")
+  )
+  var precision = Precision.preferred
 
   @Option(
     help: ArgumentHelp(
       "A LoRA to fuse into the model, with its weight; may be given again.", valueName: "file[:weight]"))
   var lora: [LoRAArgument] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "A VAE in place of the model's own: a folder or a .safetensors file, TAESD among them.",
+      valueName: "file|dir"))
+  var vae: String?
+
   mutating func validate() throws {
-    guard ["f32", "bf16", "int8"].contains(precision) else {
-      throw ValidationError("--precision \(precision) is unknown; use f32")
-    }
-    guard precision == "f32" else {
-      throw ValidationError("--precision \(precision) is not built into this version; use f32")
-    }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads \(threads) is out of range; use 1 to 1024")
     }
   }
 
-  func compute() -> Compute { Compute(threads: threads) }
+  func compute(profile: WorkProfile? = nil) -> Compute { Compute(threads: threads, profile: profile) }
+
+  /// Says on standard error if instructions of this processor gave wrong numbers and are not used.
+  func reportInstructions() {
+    guard let failed = ProductInstructions.failed else { return }
+    complain(
+      "\(failed) gave wrong products here and is not used, \(ProductInstructions.inUse) is; please report this processor"
+    )
+  }
 
   func cache() -> ExpertCache { ExpertCache(budget: memoryBudget?.bytes ?? .max) }
 
-  /// Loads a model folder with the LoRAs of these options.
+  /// Loads a model with the VAE and LoRAs of these options.
   func load(_ path: String, cache: ExpertCache) throws -> DiffusionModel {
-    guard FileManager.default.fileExists(atPath: path) else {
-      throw Problem.missing("model \(path) is not there; give the path of a model folder")
+    try DiffusionModel(
+      folder: ModelPath(path).open(), vae: vae, cache: cache,
+      loras: lora.map { LoRASetting(path: $0.path, weight: $0.weight) },
+      precision: precision)
+  }
+}
+
+extension Precision: ExpressibleByArgument {}
+/// An embedding's file and the token that stands for it: `FILE` or `FILE:TOKEN`.
+struct EmbeddingArgument: ExpressibleByArgument {
+  let path: String
+  /// Nil: as the file says.
+  let token: String?
+
+  /// What follows the last colon is part of the file's name if it holds a slash.
+  init?(argument: String) {
+    if argument.isEmpty { return nil }
+    if let colon = argument.lastIndex(of: ":"), colon != argument.startIndex {
+      let token = argument[argument.index(after: colon)...]
+      if !token.isEmpty, !token.contains("/") {
+        self.path = String(argument[..<colon])
+        self.token = String(token)
+        return
+      }
     }
-    let folder = try ModelFolder(path: path)
-    return try DiffusionModel(
-      folder: folder, cache: cache, loras: lora.map { LoRASetting(path: $0.path, weight: $0.weight) })
+    path = argument
+    token = nil
   }
 }
 

@@ -3,23 +3,21 @@ import Checkpoints
 import Diffusion
 import Experts
 import Foundation
+import Tensors
 
 /// Says what a model is.
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect", abstract: "Say what a model is, without loading its weights.")
 
-  @Argument(help: "A model folder.")
+  @Argument(help: "A model folder or a .safetensors file.")
   var model: String
 
   @Flag(help: "Print JSON.")
   var json = false
 
   func run() throws {
-    guard FileManager.default.fileExists(atPath: model) else {
-      throw Problem.missing("model \(model) is not there; give the path of a model folder")
-    }
-    let summary = try ModelSummary(ModelFolder(path: model))
+    let summary = try ModelSummary(ModelPath(model).open())
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
@@ -49,13 +47,19 @@ struct ModelSummary: Encodable {
   let scheduler: String
   let predictionType: String
   let schedulers: [String]
+  /// What products of reduced precision run on here, and what gave wrong numbers when tried, if any.
+  let instructions: String
+  let failedInstructions: String?
+  /// What it renders in without `--precision`.
+  let precision: String
 
-  init(_ folder: ModelFolder) throws {
+  init(_ folder: any ModelFiles) throws {
     let shape = try UNetConfiguration(folder.config(for: "unet"))
-    let autoencoder = try AutoencoderConfiguration(folder.config(for: "vae"))
+    let latents = try LatentShape(folder.config(for: "vae"))
     let noise = try SchedulerConfiguration(folder.config(for: "scheduler"))
     var (parameters, bytes) = (0, 0)
-    for component in ["unet", "text_encoder", "vae"] {
+    let family = try ModelFamily(folder)
+    for component in ["unet", "text_encoder", "text_encoder_2", "vae"] where folder.has(component) {
       for tensor in try folder.weights(for: component).tensors.values {
         parameters += tensor.count
         bytes += tensor.byteCount
@@ -73,7 +77,7 @@ struct ModelSummary: Encodable {
       }
     }
     path = folder.path
-    type = shape.mixture == nil ? "sd" : "segmoe-sd"
+    type = (shape.mixture == nil ? "" : "segmoe-") + family.rawValue
     mixture = shape.mixture.map { "\($0.experts)x\($0.expertsPerCall)" }
     mixtureLayers = shape.mixture?.layers.rawValue
     sparseLayers = gates
@@ -81,12 +85,15 @@ struct ModelSummary: Encodable {
     self.bytes = bytes
     denseBytes = bytes - perExpert.reduce(0, +)
     bytesPerExpert = perExpert
-    latentChannels = autoencoder.latentChannels
-    pixelsPerLatent = autoencoder.pixelsPerLatent
-    size = shape.sampleSize * autoencoder.pixelsPerLatent
+    latentChannels = latents.channels
+    pixelsPerLatent = latents.pixels
+    size = shape.sampleSize * latents.pixels
     scheduler = try SchedulerName(own: noise).rawValue
     predictionType = noise.prediction.rawValue
     schedulers = SchedulerName.built.map(\.rawValue)
+    instructions = ProductInstructions.inUse
+    failedInstructions = ProductInstructions.failed
+    precision = Precision.preferred.rawValue
   }
 
   /// A line a fact.
@@ -105,6 +112,9 @@ struct ModelSummary: Encodable {
       ))
     rows.append(("scheduler", "\(scheduler), predicts \(predictionType)"))
     rows.append(("schedulers", schedulers.joined(separator: " ")))
+    let failed = failedInstructions.map { "; \($0) gave wrong products and is not used" } ?? ""
+    rows.append(
+      ("precision", "\(precision) unless asked otherwise; reduced ones by \(instructions)\(failed)"))
     return rows.map { $0.0.padding(toLength: 12, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
   }
 }

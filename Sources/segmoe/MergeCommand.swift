@@ -31,11 +31,16 @@ struct MergeCommand: ParsableCommand {
   func run() throws {
     let recipe = try Recipe(reading: config)
     let settings = GateSettings(seed: gateSeed, steps: gateSteps, size: gateSize?.size)
+    let trap = SignalTrap()
     var lastShown = ""
     try Merger(recipe, gates: settings, compute: .init(threads: threads)).merge(into: output) { progress in
+      // Until something is copied there is nothing to tidy up, and a step may take minutes.
+      if case .gates = progress {} else { try trap.holdAndCheck() }
       let text =
         switch progress {
-        case .gates(let expert, let count, _, _): "gates of expert \(expert + 1) of \(count)"
+        case .gates(let expert, let count, let step, let steps):
+          "gates of expert \(expert + 1) of \(count): step \(step + 1) of \(steps)"
+        case .copying(let component): "copying \(component)"
         case .writing: "writing \(output)"
         }
       guard !quiet, text != lastShown else { return }

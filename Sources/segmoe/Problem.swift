@@ -14,6 +14,11 @@ struct Problem: Error {
   static func badData(_ message: String) -> Problem { Problem(code: 65, message: message) }
   static func missing(_ message: String) -> Problem { Problem(code: 66, message: message) }
 
+  /// 128 and the signal's number, as shells have it.
+  static func interrupted(by number: Int32) -> Problem {
+    Problem(code: 128 + number, message: "interrupted; nothing was written")
+  }
+
   private init(code: Int32, message: String) {
     self.code = code
     self.message = message

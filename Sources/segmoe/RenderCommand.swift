@@ -3,20 +3,23 @@ import Diffusion
 import Experts
 import Foundation
 import Images
+import Release
 
 /// Renders a prompt to PNG files.
 struct RenderCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "render", abstract: "Render a prompt with a model to a PNG file.")
 
-  @Argument(help: "A model folder.")
+  @Argument(help: "A model folder or a .safetensors file.")
   var model: String
 
   @Option(help: "What the picture shows.")
   var prompt: String
 
-  @Option(help: "What it should not show.")
-  var negativePrompt = ""
+  @Option(help: "What it should not show. For SDXL an empty text is not the same as none.")
+  var negativePrompt: String?
+
+  @OptionGroup var text: PromptOptions
 
   @Option(help: "Pixels; a multiple of 8.")
   var width = 512
@@ -51,6 +54,8 @@ struct RenderCommand: ParsableCommand {
   @Option(help: ArgumentHelp("What to repaint of the init image (not built yet).", valueName: "file"))
   var mask: String?
 
+  @OptionGroup(title: "What SDXL is told of the picture's framing") var framing: FramingOptions
+
   @Option(help: "The PNG file to write.")
   var output: String
 
@@ -68,21 +73,24 @@ struct RenderCommand: ParsableCommand {
 
   func run() throws {
     let name = try scheduler.map { try SchedulerName(named: $0) }
+    let reading = try text.reading()
     let ledger = ExpertLedger()
     let loaded = try engine.load(model, cache: engine.cache())
     let renderer = Renderer(
       model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger))
     for index in 0..<count {
-      let request = RenderRequest(
+      var request = RenderRequest(
         prompt: prompt, negativePrompt: negativePrompt, width: width, height: height, steps: steps,
         guidance: guidance, scheduler: name, seed: seed &+ UInt64(index))
+      request.reading = reading
+      request.framing = framing.framing
       let started = Date()
       let image = try renderer.render(request) { progress in
         if case .denoising(let step, let steps) = progress { tell("\(step)/\(steps)", end: false) }
       }
       let text = PictureText(
         request, model: model, digest: loaded.digest, scheduler: try loaded.schedulerName(for: request),
-        precision: engine.precision, version: Version.current)
+        precision: engine.precision.rawValue, version: Version.current)
       let path = file(index)
       try PNGFile.write(image, texts: text.texts(), to: path)
       let seconds = Date().timeIntervalSince(started)

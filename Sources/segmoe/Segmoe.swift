@@ -1,6 +1,7 @@
 import ArgumentParser
 import Diffusion
 import Foundation
+import Release
 
 /// The engine by hand.
 struct Segmoe: ParsableCommand {
@@ -16,7 +17,7 @@ struct Segmoe: ParsableCommand {
     version: Version.current,
     subcommands: [
       RenderCommand.self, MergeCommand.self, TokenizeCommand.self, InspectCommand.self, BenchCommand.self,
-      SynthCommand.self, ContactSheetCommand.self,
+      SynthCommand.self, PrecisionCommand.self, ContactSheetCommand.self,
     ],
     defaultSubcommand: MergeCommand.self)
 }

@@ -9,17 +9,14 @@ struct TokenizeCommand: ParsableCommand {
     commandName: "tokenize",
     abstract: "Read prompts, one a line, and print their token ids as JSON arrays, one a line.")
 
-  @Argument(help: "A model folder.")
+  @Argument(help: "A model folder or a .safetensors file.")
   var model: String
 
   @Flag(help: "JSON, which is what it prints anyway.")
   var json = false
 
   func run() throws {
-    guard FileManager.default.fileExists(atPath: model) else {
-      throw Problem.missing("model \(model) is not there; give the path of a model folder")
-    }
-    let tokenizer = try CLIPTokenizer(folder: ModelFolder(path: model).component("tokenizer"))
+    let tokenizer = try CLIPTokenizer(ModelPath(model).open().tokenizer("tokenizer"))
     let input = FileHandle.standardInput.readDataToEndOfFile()
     var lines = input.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     if lines.last?.isEmpty == true { lines.removeLast() }

@@ -71,6 +71,14 @@ extension JSONText {
         .array(
           settings.loras.map { .object([("path", .string($0.path)), ("weight", .number($0.weight))]) })
       ),
+      (
+        "embeddings",
+        .array(
+          settings.embeddings.map { .object([("path", .string($0.path)), ("token", .optional($0.token))]) })
+      ),
+      ("clip_skip", .integer(settings.clipSkip)),
+      ("plain_prompt", .bool(settings.isPlainPrompt)),
+      ("vae", .optional(settings.vae)),
       ("init_image", .optional(settings.initImage)),
       ("strength", .optional(settings.strength)),
       ("mask", .optional(settings.mask)),

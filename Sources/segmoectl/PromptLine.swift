@@ -37,6 +37,10 @@ struct PromptLine: Decodable {
     overrides.count = try fields.whole("count")
     overrides.precision = try fields.word("precision")
     overrides.loras = try fields.loras()
+    overrides.embeddings = try fields.embeddings()
+    overrides.clipSkip = try fields.whole("clip_skip")
+    overrides.isPlainPrompt = try fields.value("plain_prompt", "true or false")
+    overrides.vae = try fields.text("vae")
     overrides.initImage = try fields.text("init_image")
     overrides.strength = try fields.value("strength", "a number")
     overrides.mask = try fields.text("mask")
@@ -57,7 +61,8 @@ private struct Fields {
 
   static let known = [
     "prompt", "model", "negative_prompt", "width", "height", "steps", "guidance", "scheduler", "seed",
-    "count", "precision", "loras", "init_image", "strength", "mask", "memory_budget", "priority",
+    "count", "precision", "loras", "vae", "embeddings", "clip_skip", "plain_prompt", "init_image", "strength",
+    "mask", "memory_budget", "priority",
   ]
 
   private let container: KeyedDecodingContainer<Key>
@@ -111,12 +116,38 @@ private struct Fields {
     }
   }
 
-  /// ["file:0.8", …] or [{"path": "file", "weight": 0.8}, …]
+  /// ["file:token", {"path": "file", "token": "token"}, …]
+  func embeddings() throws -> [EmbeddingReference]? {
+    let entries: [ListEntry<EmbeddingReference>]? = try value(
+      "embeddings", "a list of \"file:token\" or {\"path\": …, \"token\": …}")
+    return entries?.map { $0.value(EmbeddingReference.init(argument:)) }
+  }
+
+  /// ["file:0.8", {"path": "file", "weight": 0.8}, …]
   func loras() throws -> [LoRAReference]? {
-    let key = Key(stringValue: "loras")
-    if let arguments = try? container.decodeIfPresent([String].self, forKey: key) {
-      return arguments.map(LoRAReference.init(argument:))
+    let entries: [ListEntry<LoRAReference>]? = try value(
+      "loras", "a list of \"file:weight\" or {\"path\": …, \"weight\": …}")
+    return entries?.map { $0.value(LoRAReference.init(argument:)) }
+  }
+}
+
+/// An entry of a list that is written as on the command line, or as an object.
+private enum ListEntry<Value: Decodable>: Decodable {
+  case argument(String)
+  case object(Value)
+
+  init(from decoder: any Decoder) throws {
+    if let text = try? decoder.singleValueContainer().decode(String.self) {
+      self = .argument(text)
+    } else {
+      self = .object(try Value(from: decoder))
     }
-    return try value("loras", "a list of \"file:weight\" or {\"path\": …, \"weight\": …}")
+  }
+
+  func value(_ read: (String) -> Value) -> Value {
+    switch self {
+    case .argument(let text): read(text)
+    case .object(let value): value
+    }
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JobStore
+import Release
 
 /// The client of the render queue. It reads and writes the database and nothing else: no engine, no socket.
 struct Segmoectl: ParsableCommand {
@@ -15,6 +16,7 @@ struct Segmoectl: ParsableCommand {
       Exit codes: 0 done, 64 wrong usage, 65 bad input, 66 missing file, 69 daemon or model unavailable,
       70 anything else. Errors go to standard error, one line each.
       """,
+    version: Version.current,
     subcommands: [
       Enqueue.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self, Resume.self,
       Reorder.self, Purge.self, Models.self, Status.self,

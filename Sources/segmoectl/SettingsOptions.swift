@@ -1,9 +1,17 @@
 import ArgumentParser
+import CKernels
 import Foundation
 import JobStore
 
 extension SchedulerName: ExpressibleByArgument {}
-extension RenderPrecision: ExpressibleByArgument {}
+
+extension RenderPrecision: ExpressibleByArgument {
+  /// What a job is rendered in if nobody says: decided when it is queued, as its seed is, so that it is
+  /// the same job whoever takes it up.
+  static var preferred: RenderPrecision {
+    segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16 ? .bf16 : .f32
+  }
+}
 
 /// The settings of `segmoe render`, as far as a queued job has them.
 struct SettingsOptions: ParsableArguments {
@@ -35,11 +43,27 @@ struct SettingsOptions: ParsableArguments {
   @Option(help: "Images of each prompt, with the seeds seed, seed+1, … (1).")
   var count: Int?
 
-  @Option(help: "Arithmetic (f32).")
+  @Option(help: "Arithmetic (bf16 where this processor multiplies in it, else f32).")
   var precision: RenderPrecision?
 
   @Option(help: ArgumentHelp("A LoRA to apply; may come several times.", valueName: "file[:weight]"))
   var lora: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A learned word (textual inversion) and its token in the prompt; may come several times.",
+      valueName: "file[:token]"))
+  var embedding: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Leave out so many of the text encoder's last layers for the prompt (0).", valueName: "n"))
+  var clipSkip: Int?
+
+  @Flag(help: "Read prompts as plain text: no (weights:1.2), no BREAK, cut at 77 tokens.")
+  var plainPrompt = false
+  @Option(help: ArgumentHelp("A VAE in place of the model's own.", valueName: "file|dir"))
+  var vae: String?
 
   @Option(help: "A picture to start from.")
   var initImage: String?
@@ -69,6 +93,10 @@ struct SettingsOptions: ParsableArguments {
     overrides.count = count
     overrides.precision = precision
     overrides.loras = lora.isEmpty ? nil : lora.map(LoRAReference.init(argument:))
+    overrides.embeddings = embedding.isEmpty ? nil : embedding.map(EmbeddingReference.init(argument:))
+    overrides.clipSkip = clipSkip
+    overrides.isPlainPrompt = plainPrompt ? true : nil
+    overrides.vae = vae
     overrides.initImage = initImage
     overrides.strength = strength
     overrides.mask = mask
@@ -86,6 +114,20 @@ extension LoRAReference {
     } else {
       self.init(path: argument)
     }
+  }
+}
+
+extension EmbeddingReference {
+  /// FILE or FILE:TOKEN. What follows the last colon is part of the file's name if it holds a slash.
+  init(argument: String) {
+    if let colon = argument.lastIndex(of: ":"), colon != argument.startIndex {
+      let token = argument[argument.index(after: colon)...]
+      if !token.isEmpty, !token.contains("/") {
+        self.init(path: String(argument[..<colon]), token: String(token))
+        return
+      }
+    }
+    self.init(path: argument)
   }
 }
 

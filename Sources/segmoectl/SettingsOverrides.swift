@@ -13,6 +13,10 @@ struct SettingsOverrides {
   var count: Int?
   var precision: RenderPrecision?
   var loras: [LoRAReference]?
+  var embeddings: [EmbeddingReference]?
+  var clipSkip: Int?
+  var isPlainPrompt: Bool?
+  var vae: String?
   var initImage: String?
   var strength: Double?
   var mask: String?
@@ -33,6 +37,10 @@ struct SettingsOverrides {
     result.count = count ?? others.count
     result.precision = precision ?? others.precision
     result.loras = loras ?? others.loras
+    result.embeddings = embeddings ?? others.embeddings
+    result.clipSkip = clipSkip ?? others.clipSkip
+    result.isPlainPrompt = isPlainPrompt ?? others.isPlainPrompt
+    result.vae = vae ?? others.vae
     result.initImage = initImage ?? others.initImage
     result.strength = strength ?? others.strength
     result.mask = mask ?? others.mask
@@ -55,10 +63,16 @@ struct SettingsOverrides {
     settings.scheduler = scheduler
     settings.seed = seed ?? settings.seed
     settings.count = count ?? settings.count
-    settings.precision = precision ?? settings.precision
+    settings.precision = precision ?? .preferred
     settings.loras = try (loras ?? []).map {
       LoRAReference(path: try paths.existing($0.path, "LoRA"), weight: $0.weight)
     }
+    settings.embeddings = try (embeddings ?? []).map {
+      EmbeddingReference(path: try paths.existing($0.path, "embedding"), token: $0.token)
+    }
+    settings.clipSkip = clipSkip ?? settings.clipSkip
+    settings.isPlainPrompt = isPlainPrompt ?? settings.isPlainPrompt
+    settings.vae = try vae.map { try paths.existing($0, "VAE") }
     settings.initImage = try initImage.map { try paths.existing($0, "initial image") }
     settings.strength = strength ?? (initImage == nil ? nil : 0.8)
     settings.mask = try mask.map { try paths.existing($0, "mask") }

@@ -67,6 +67,12 @@ struct Show: ParsableCommand {
         """
       ))
     for lora in settings.loras { rows.append(("lora", "\(lora.path), weight \(lora.weight)")) }
+    for embedding in settings.embeddings {
+      rows.append(("embedding", "\(embedding.path)\(embedding.token.map { ", token \($0)" } ?? "")"))
+    }
+    if settings.clipSkip != 0 { rows.append(("clip skip", "\(settings.clipSkip)")) }
+    if settings.isPlainPrompt { rows.append(("plain prompt", "yes")) }
+    if let vae = settings.vae { rows.append(("vae", vae)) }
     if let image = settings.initImage {
       rows.append(("initial image", "\(image), strength \(settings.strength ?? 0.8)"))
     }

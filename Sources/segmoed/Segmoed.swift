@@ -4,6 +4,7 @@ import Diffusion
 import Foundation
 import JobStore
 import Logging
+import Release
 import RenderDaemon
 import ServiceLifecycle
 
@@ -61,8 +62,8 @@ struct Segmoed: AsyncParsableCommand {
     let environment = ProcessInfo.processInfo.environment
     let settings = try settings(environment)
     let threshold = LogThreshold(settings.logLevel)
-    let isJournal = ServiceLog.isJournal(environment: environment)
-    LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, isJournal: isJournal) }
+    let journal = Journal.hears(environment: environment) ? Journal() : nil
+    LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, journal: journal) }
     let log = Logger(label: "segmoed")
     let reporter = ServiceReporter(environment: environment)
     reporter.starting(seconds: Self.secondsToOpen(settings.database))

@@ -1,4 +1,5 @@
 import Foundation
+import Fuzzing
 import Testing
 
 @testable import Checkpoints
@@ -96,22 +97,14 @@ import Testing
     #expect(try JSONValue(parsing: Array(value.text.utf8), path: "x") == value)
   }
 
-  @Test func mutatedJSONNeverCrashes() throws {
+  @Test func fuzzedJSONNeverCrashes() throws {
     let whole = Array(
       #"{"a": [1, -2.5e3, "x\u00e9\ud83d\ude00"], "b": {"c": null, "d": true}, "e": "é"}"#.utf8)
-    var generator = SeededGenerator(state: 99)
-    let rounds = ProcessInfo.processInfo.environment["SEGMOE_FUZZ_ROUNDS"].flatMap { Int($0) } ?? 5000
-    for _ in 0..<rounds {
+    let run = try FuzzRun("json", cases: 5000) { _, numbers in
       var bytes = whole
-      for _ in 0...Int.random(in: 0..<4, using: &generator) {
-        let place = Int.random(in: 0..<bytes.count, using: &generator)
-        if Bool.random(using: &generator) {
-          bytes[place] = UInt8.random(in: 0...255, using: &generator)
-        } else {
-          bytes.removeSubrange(place..<min(bytes.count - 1, place + 3))
-        }
-      }
+      numbers.mutate(&bytes, pieces: ["{", "[", "\"", "\\u", "1e999", "-", ","])
       do { _ = try JSONValue(parsing: bytes, path: "x").text } catch is CheckpointError {}
     }
+    #expect(run.slowest < FuzzRun.slowestAllowed)
   }
 }

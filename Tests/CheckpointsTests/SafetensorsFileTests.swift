@@ -1,4 +1,5 @@
 import Foundation
+import Fuzzing
 import Tensors
 import Testing
 
@@ -193,28 +194,17 @@ import Testing
   }
 
   /// Bytes changed at random: an error or a file whose every tensor can be read, never a crash.
-  @Test func mutatedFilesNeverCrash() throws {
+  @Test func fuzzedFilesNeverCrash() throws {
     let folder = try TestFolder()
     let whole = safetensors(
       ["a": TestTensor([2, 2], seed: 1), "b": TestTensor([3], seed: 2)], metadata: ["k": "v"])
-    let rounds = ProcessInfo.processInfo.environment["SEGMOE_FUZZ_ROUNDS"].flatMap { Int($0) } ?? 3000
-    var generator = SeededGenerator(state: 2026)
-    let tokens = [
+    let pieces = [
       "0", "9", "-", "[", "]", "{", "}", ",", ":", "\"", "F16", "1e9", "18446744073709551615", "\\u0000",
     ]
-    .map { Array($0.utf8) }
     var refused = 0
-    for _ in 0..<rounds {
+    let run = try FuzzRun("safetensors", cases: 3000) { _, numbers in
       var bytes = whole
-      for _ in 0...Int.random(in: 0..<3, using: &generator) {
-        let place = Int.random(in: 0..<bytes.count, using: &generator)
-        switch Int.random(in: 0..<4, using: &generator) {
-        case 0: bytes[place] = UInt8.random(in: 0...255, using: &generator)
-        case 1: bytes.remove(at: place)
-        case 2: bytes.insert(contentsOf: tokens.randomElement(using: &generator) ?? [], at: place)
-        default: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
-        }
-      }
+      numbers.mutate(&bytes, most: 3, pieces: pieces)
       let path = try folder.write("a.safetensors", bytes)
       do {
         let file = try SafetensorsFile(path: path)
@@ -225,7 +215,7 @@ import Testing
         refused += 1
       }
     }
-    #expect(refused > rounds / 2)
+    #expect(refused > run.cases / 2 && run.slowest < FuzzRun.slowestAllowed)
   }
 
   // MARK: Files that change

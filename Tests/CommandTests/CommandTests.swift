@@ -22,6 +22,12 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: command.database))
   }
 
+  @Test func versionIsPrinted() throws {
+    let version = try Command()("--version")
+    #expect(version.code == 0)
+    #expect(version.output.contains(/^[0-9]+\.[0-9]+\.[0-9]+\n$/))
+  }
+
   @Test func listKeepsItsPromise() throws {
     let command = try Command()
     #expect(try command("list", "--json").output == "[]\n")
@@ -155,6 +161,24 @@ import Testing
     let status = try command("status", "--json").object()
     #expect(status["queued"] as? Int == 0)
     #expect((status["workers"] as? [[String: Any]])?.first?["alive"] as? Bool == true)
+  }
+
+  /// SQLite by itself would make a queue that the group can read but not write.
+  @Test(arguments: [("007", "660"), ("022", "644"), ("077", "600")])
+  func theUmaskDecidesWhoMayWrite(umask: String, mode: String) throws {
+    let command = try Command()
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = [
+      "-c", "umask \(umask); exec \"$0\" --database \"$1\" enqueue fox --model demo >/dev/null",
+      try Command.executable().path, command.database,
+    ]
+    try process.run()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+    let attributes = try FileManager.default.attributesOfItem(atPath: command.database)
+    let permissions = try #require(attributes[.posixPermissions] as? Int)
+    #expect(String(permissions, radix: 8) == mode)
   }
 
   @Test func databasesThatWontDo() throws {

@@ -78,6 +78,27 @@ import Testing
     #expect(sheet.code == 0, "\(sheet)")
   }
 
+  /// Every precision renders, says so in the picture, and is as far from f32 as a rounding is.
+  @Test func rendersInEveryPrecision() throws {
+    let folder = NSTemporaryDirectory() + "segmoe-precision-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    var pictures: Set<Data> = []
+    for precision in ["f32", "bf16", "int8"] {
+      let path = folder + "/" + precision + ".png"
+      let outcome = try run(
+        "render", model, "--prompt", "a fox", "--width", "64", "--height", "64", "--steps", "2",
+        "--precision", precision, "--output", path)
+      #expect(outcome.code == 0, "\(outcome)")
+      let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+      #expect(bytes.range(of: Data("\"precision\":\"\(precision)\"".utf8)) != nil)
+      pictures.insert(bytes)
+    }
+    #expect(pictures.count == 3)
+    let measured = try run("precision", model, "--width", "64", "--height", "64", "--json")
+    #expect(measured.code == 0, "\(measured)")
+  }
+
   @Test func errorsAreOneLineWithTheirCode() throws {
     let render = ["--prompt", "x", "--output", "/nonexistent/x.png"]
     func rendering(_ arguments: String...) throws -> Outcome {
@@ -87,7 +108,7 @@ import Testing
     expectError(try rendering("render", model, "--width", "100"), code: 64, "multiples of 8")
     expectError(try rendering("render", model, "--scheduler", "plms"), code: 64, "plms")
     expectError(try rendering("render", model, "--steps", "0"), code: 64, "steps")
-    expectError(try rendering("render", model, "--precision", "int8"), code: 64, "int8")
+    expectError(try rendering("render", model, "--precision", "f64"), code: 64, "f64")
     expectError(try run("merge", "/nonexistent.yaml", "/tmp/never"), code: 65, "/nonexistent.yaml")
     expectError(try run("contact-sheet", "/tmp/never.png", "/nonexistent.png"), code: 66, "/nonexistent.png")
   }

@@ -17,11 +17,15 @@ import Testing
 
   @Test func everySettingArrives() throws {
     let command = try Command()
-    for name in ["l.safetensors", "i.png", "m.png"] { try command.file(name, Data("x".utf8)) }
+    for name in ["l.safetensors", "e.safetensors", "i.png", "m.png"] {
+      try command.file(name, Data("x".utf8))
+    }
     let outcome = try command(
       "enqueue", "p", "--model", "demo", "--negative-prompt", "n", "--width", "64", "--height", "128",
       "--steps", "3", "--guidance", "1.5", "--scheduler", "euler_a", "--seed", "9", "--count", "2",
-      "--precision", "bf16", "--lora", "l.safetensors:0.5", "--init-image", "i.png", "--mask", "m.png",
+      "--precision", "bf16", "--lora", "l.safetensors:0.5",
+      "--embedding", "e.safetensors:<cat>", "--embedding", "e.safetensors", "--clip-skip", "2",
+      "--plain-prompt", "--init-image", "i.png", "--mask", "m.png",
       "--memory-budget", "2GiB", "--priority", "4", "--max-attempts", "5")
     #expect(outcome.code == 0, "\(outcome)")
     let request = try command.daemon().details(job: 1).job.request
@@ -33,11 +37,32 @@ import Testing
     #expect(settings.seed == 9)
     #expect(settings.precision == .bf16)
     #expect(settings.loras == [LoRAReference(path: command.folder + "/l.safetensors", weight: 0.5)])
+    let file = command.folder + "/e.safetensors"
+    #expect(
+      settings.embeddings == [EmbeddingReference(path: file, token: "<cat>"), EmbeddingReference(path: file)])
+    #expect(settings.clipSkip == 2 && settings.isPlainPrompt)
     #expect(settings.initImage == command.folder + "/i.png")
     #expect(settings.strength == 0.8)
     #expect(settings.mask == command.folder + "/m.png")
     #expect(settings.memoryBudget == 2 << 30)
     #expect((request.priority, request.maxAttempts) == (4, 5))
+  }
+
+  @Test func promptSettingsOfALine() throws {
+    let command = try Command()
+    try command.file("e.safetensors", Data("x".utf8))
+    let line =
+      #"{"prompt": "p", "embeddings": ["e.safetensors:<cat>", {"path": "e.safetensors"}], "clip_skip": 1, "plain_prompt": true}"#
+    let outcome = try command.run(
+      ["enqueue", "--model", "demo"], input: Data((line + "\n{\"prompt\": \"q\"}").utf8))
+    #expect(outcome.code == 0, "\(outcome)")
+    let file = command.folder + "/e.safetensors"
+    let settings = try command.daemon().details(job: 1).job.request.settings
+    #expect(
+      settings.embeddings == [EmbeddingReference(path: file, token: "<cat>"), EmbeddingReference(path: file)])
+    #expect(settings.clipSkip == 1 && settings.isPlainPrompt)
+    let plain = try command.daemon().details(job: 2).job.request.settings
+    #expect(plain.embeddings.isEmpty && plain.clipSkip == 0 && !plain.isPlainPrompt)
   }
 
   static let file = Data(

@@ -1,4 +1,5 @@
 import Configuration
+import Fuzzing
 import Testing
 
 /// Small files that would unfold to much: an error each time, and no time or memory spent.
@@ -62,7 +63,7 @@ import Testing
     #expect(try parse("a: x\(text)").mapping("root", keys: ["a"]).string("a") == "x\(text)")
   }
 
-  @Test func mutatedFilesGiveADocumentOrAnErrorWithAPlace() {
+  @Test func fuzzedFilesGiveADocumentOrAnErrorWithAPlace() {
     let seed = Array(
       """
       base_model: &b "models/base"   # remark
@@ -80,23 +81,10 @@ import Testing
     let pieces = [
       "&a ", "*b", "[", "]", "{", "}", "- ", ": ", "\n", "'", "\"", "|", "!!str ", "? ", "%YAML 9.9\n---",
     ]
-    var state: UInt64 = 20
-    func random(_ bound: Int) -> Int {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int(state >> 33) % bound
-    }
     var documents = 0
-    for _ in 0..<3000 {
+    let run = FuzzRun("yaml", cases: 3000) { _, numbers in
       var bytes = seed
-      for _ in 0...random(4) {
-        let place = random(bytes.count)
-        switch random(4) {
-        case 0: bytes[place] = UInt8(random(256))
-        case 1: bytes.removeSubrange(place..<min(bytes.count - 1, place + random(20) + 1))
-        case 2: bytes.insert(contentsOf: Array(pieces[random(pieces.count)].utf8), at: place)
-        default: bytes.insert(contentsOf: seed[random(seed.count)...].prefix(30), at: place)
-        }
-      }
+      numbers.mutate(&bytes, most: 5, pieces: pieces)
       do throws(YAMLError) {
         let root = try YAMLDocument(parsing: bytes, file: "f.yaml", limits: YAMLLimits(depth: 8, nodes: 60))
           .root
@@ -106,6 +94,7 @@ import Testing
         #expect(error.description.hasPrefix("f.yaml:"))
       }
     }
-    #expect(documents > 30 && documents < 2970, "\(documents)")
+    #expect(documents > run.cases / 100 && documents < run.cases * 99 / 100, "\(documents)")
+    #expect(run.slowest < FuzzRun.slowestAllowed)
   }
 }

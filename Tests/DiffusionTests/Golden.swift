@@ -45,6 +45,12 @@ enum Golden {
     "all-3x2": ["model/base", "merges/all-3x2"],
     "ff-2x1": ["model/base", "merges/ff-2x1"],
     "attn-3x1": ["model/base", "merges/attn-3x1"],
+    "xl": ["model/base", "families/xl"],
+    "xl-turbo": ["model/base", "families/xl", "families/xl-turbo"],
+    "xl-distilled": ["model/base", "families/xl", "families/xl-distilled"],
+    "sd2": ["model/base", "families/sd2"],
+    "no-middle": ["model/base", "families/no-middle"],
+    "lcm": ["model/base", "families/lcm"],
   ]
 
   /// A whole model folder made of links to its parts; removed when the value goes.
@@ -67,8 +73,11 @@ enum Golden {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    func load(cache: ExpertCache = ExpertCache(budget: .max)) throws -> DiffusionModel {
-      try DiffusionModel(folder: ModelFolder(path: path), cache: cache)
+    /// In f32, as the goldens are, unless another precision is what is tested.
+    func load(cache: ExpertCache = ExpertCache(budget: .max), precision: Precision = .f32) throws
+      -> DiffusionModel
+    {
+      try DiffusionModel(folder: ModelFolder(path: path), cache: cache, precision: precision)
     }
   }
 }

@@ -1,3 +1,4 @@
+import Fuzzing
 import Images
 import Testing
 
@@ -72,8 +73,7 @@ import Testing
 
   /// Half of the changes stay inside a chunk and get a right checksum, or nearly all would stop at
   /// the first check.
-  @Test func mutatedFilesGiveAPictureOrAnError() throws {
-    var random = SplitMix(state: 20)
+  @Test func fuzzedFilesGiveAPictureOrAnError() throws {
     var interlaced = PNGBuilder(width: 17, height: 9, depth: 4, colorType: 3, interlaced: true)
     interlaced.extra = [("PLTE", PNGKindsTests.palette), ("tRNS", [1, 2])]
     let texts = [PNGText(keyword: "a", text: "b"), PNGText(keyword: "c", text: "日")]
@@ -82,14 +82,14 @@ import Testing
     ]
     let limits = PNGLimits(side: 256, pixels: 1 << 14, textChunks: 8, textBytes: 1 << 12)
     var pictures = 0
-    for round in 0..<2000 {
+    let run = FuzzRun("png", cases: 2000) { round, random in
       var bytes = seeds[round % 2]
       if round % 4 < 2, var chunks = PNGChunks(bytes)?.chunks {
         let place = Int.random(in: 0..<chunks.count, using: &random)
-        mutate(&chunks[place].data, from: 0, &random)
+        random.mutate(&chunks[place].data, most: 3)
         bytes = PNGBuilder.signature + chunks.flatMap { PNGBuilder.chunk($0.name, $0.data) }
       } else {
-        mutate(&bytes, from: 8, &random)
+        random.mutate(&bytes, most: 3, from: 8)
       }
       do throws(ImageError) {
         let image = try PNGFile.decode(bytes, limits: limits).image
@@ -101,18 +101,7 @@ import Testing
       }
     }
     // Both ways were taken.
-    #expect(pictures > 200 && pictures < 1800, "\(pictures)")
-  }
-
-  private func mutate(_ bytes: inout [UInt8], from first: Int, _ random: inout SplitMix) {
-    for _ in 0...Int.random(in: 0..<3, using: &random) where bytes.count > first {
-      let place = Int.random(in: first..<bytes.count, using: &random)
-      switch Int.random(in: 0..<4, using: &random) {
-      case 0: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
-      case 1: bytes[place] = UInt8.random(in: 0...255, using: &random)
-      case 2: bytes.remove(at: place)
-      default: bytes.insert(UInt8.random(in: 0...255, using: &random), at: place)
-      }
-    }
+    #expect(pictures > run.cases / 20 && pictures < run.cases * 9 / 10, "\(pictures) of \(run.cases)")
+    #expect(run.slowest < FuzzRun.slowestAllowed)
   }
 }

@@ -74,20 +74,4 @@ import Testing
     #expect(found.map(\.path) == ["/out/1/1-0.png"] && found.map(\.job) == [1])
     #expect(try queue.store.removeLeftovers { _ in true } == 0)
   }
-
-  /// A queue of schema 1 with a job under way.
-  @Test func theFirstSchemaIsMigrated() throws {
-    let folder = NSTemporaryDirectory() + "segmoe-schema-\(UUID().uuidString)"
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let path = folder + "/queue.sqlite"
-    let old = try JobStore.open(path: path, role: .daemon, migrations: Array(Migration.all.prefix(1)))
-    _ = try old.enqueue(
-      BatchRequest(), requests: [JobRequest(prompt: "kept", settings: RenderSettings(model: "m"))])
-    let lease = try #require(try old.claim(worker: "w", lease: 60)).lease
-    try old.close()
-    let store = try JobStore.open(path: path, role: .daemon)
-    try store.keep(state, step: 1, index: 0, modelDigest: "m", lease)
-    #expect(try store.list().map(\.prompt) == ["kept"])
-    #expect(try store.checkpoint(job: 1, index: 0) == .step(1, state: state, modelDigest: "m"))
-  }
 }

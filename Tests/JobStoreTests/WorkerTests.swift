@@ -48,7 +48,7 @@ import Testing
     try queue.store.register(worker(pid: 10)) { _ in true }
     let lost = try #require(try queue.claim("w")).lease
     _ = try queue.claim("other")
-    try queue.store.register(worker(pid: 11)) { $0 != 10 }
+    try queue.store.register(worker(pid: 11)) { $0.pid != 10 }
     #expect(try queue.store.list().map(\.state) == [.queued, .running])
     let again = try #require(try queue.claim("w"))
     #expect(again.job.attempts == 2)

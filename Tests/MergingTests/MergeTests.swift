@@ -147,7 +147,8 @@ import Testing
     #expect(kitchen.leftovers.isEmpty)
   }
 
-  @Test func xlIsRefusedByName() throws {
+  /// A recipe without a type means SDXL, as upstream; models of another family are refused with the mend.
+  @Test func theFamilyOfTheSourcesMustBeTheRecipes() throws {
     let kitchen = try Kitchen()
     let recipe = try kitchen.recipe(
       """
@@ -155,7 +156,22 @@ import Testing
       experts:
         - {source_model: expert-a, positive_prompt: a, negative_prompt: b}
       """)
-    #expect(throws: MergeError.unsupported(what: "merging type sdxl")) { try kitchen.merge(recipe) }
+    do {
+      try kitchen.merge(recipe)
+      Issue.record("merged Stable Diffusion 1 as SDXL")
+    } catch let error as MergeError { #expect(error.description.contains("type: sd"), "\(error)") }
+    #expect(kitchen.leftovers.isEmpty)
+  }
+
+  /// What a killed merge left goes with the next one; what a living one is at does not.
+  @Test func abandonedFoldersAreRemoved() throws {
+    let kitchen = try Kitchen()
+    let (dead, living) = (kitchen.folder + "/out.partial-2000000000", kitchen.folder + "/out.partial-1")
+    for folder in [dead, living] {
+      try FileManager.default.createDirectory(atPath: folder + "/unet", withIntermediateDirectories: true)
+    }
+    try kitchen.merge(kitchen.goldenRecipe("ff-2x1"), gates: GateSettings(steps: 1))
+    #expect(!FileManager.default.fileExists(atPath: dead) && FileManager.default.fileExists(atPath: living))
   }
 
   private func cosine(_ a: [Float], _ b: [Float]) -> Double {

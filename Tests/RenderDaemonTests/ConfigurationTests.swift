@@ -137,6 +137,6 @@ import Testing
     #expect(
       ServiceLog.line("x", level: .warning, isJournal: false, time: time)
         == "1970-01-01T00:00:00Z warning: x\n")
-    #expect(!ServiceLog.isJournal(environment: ["JOURNAL_STREAM": "1:2"]))
+    #expect(!Journal.hears(environment: ["JOURNAL_STREAM": "1:2"]))
   }
 }

@@ -10,7 +10,7 @@ final class DaemonHouse: Sendable {
   let folder: String
   let store: JobStore
 
-  var models: String { folder + "/models" }
+  let models: String
   var output: String { folder + "/out" }
   /// A copy of the golden tiny model, free to be damaged.
   var model: String { models + "/tiny" }
@@ -28,15 +28,24 @@ final class DaemonHouse: Sendable {
   private static let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Goldens").path
 
-  init() throws {
-    folder = NSTemporaryDirectory() + "segmoed-\(UUID().uuidString)"
+  /// What the daemons say and what struck them, apart from what they work on.
+  var logs: String { models + "/.logs" }
+
+  /// - Parameter disk: a folder to work in, such as a small file system of its own; models stay elsewhere.
+  init(on disk: String? = nil) throws {
+    models = NSTemporaryDirectory() + "segmoed-models-\(UUID().uuidString)"
+    folder = disk ?? NSTemporaryDirectory() + "segmoed-\(UUID().uuidString)"
     let files = FileManager.default
-    try files.createDirectory(atPath: folder + "/models", withIntermediateDirectories: true)
-    try files.copyItem(atPath: Self.goldens + "/model/base", toPath: folder + "/models/tiny")
+    try files.createDirectory(atPath: models + "/.logs", withIntermediateDirectories: true)
+    try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try files.copyItem(atPath: Self.goldens + "/model/base", toPath: models + "/tiny")
     store = try JobStore.open(path: folder + "/queue.sqlite", role: .client)
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
+  deinit {
+    try? FileManager.default.removeItem(atPath: folder)
+    try? FileManager.default.removeItem(atPath: models)
+  }
 
   /// A copy of a golden merge, whole.
   func addMixture(_ name: String) throws {
@@ -92,9 +101,9 @@ final class DaemonHouse: Sendable {
     }.sorted()
   }
 
-  /// Waits, at most half a minute, until something is so.
-  func wait(_ condition: () throws -> Bool) throws {
-    let end = Date(timeIntervalSinceNow: 30)
+  /// Waits until something is so.
+  func wait(seconds: Double = 30, _ condition: () throws -> Bool) throws {
+    let end = Date(timeIntervalSinceNow: seconds)
     while try !condition() {
       try #require(Date() < end, "waited too long")
       Thread.sleep(forTimeInterval: 0.01)

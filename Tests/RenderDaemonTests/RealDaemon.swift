@@ -4,12 +4,14 @@ import Testing
 /// The built segmoed as a process of its own, to be killed.
 final class RealDaemon {
   private let process = Process()
+  private let strikes: String
+  private let log: String
 
-  /// Built beside the test bundle.
-  static func executable() throws -> URL {
+  /// A program that was built beside the test bundle.
+  static func executable(_ name: String = "segmoed") throws -> URL {
     var place = try #require(Bundle.main.executableURL).resolvingSymlinksInPath().deletingLastPathComponent()
     for _ in 0..<4 {
-      let candidate = place.appendingPathComponent("segmoed")
+      let candidate = place.appendingPathComponent(name)
       if FileManager.default.isExecutableFile(atPath: candidate.path) { return candidate }
       place.deleteLastPathComponent()
     }
@@ -17,23 +19,32 @@ final class RealDaemon {
   }
 
   /// Starts one on a house.
+  /// - Parameters:
+  ///   - metrics: where it leaves its numbers; daemons at the same time need one each.
+  ///   - faults: rules of `faults.c`.
+  ///   - environment: more variables.
   init(
     _ house: DaemonHouse, worker: String = "real", drain: Bool = false, leaseSeconds: Int = 60,
-    checkpointSteps: Int = 1
+    checkpointSteps: Int = 1, metrics: String? = nil, faults: [String] = [],
+    environment: [String: String] = [:]
   ) throws {
+    strikes = house.logs + "/strikes-\(UUID().uuidString)"
+    log = house.logs + "/\(worker).log"
     process.executableURL = try Self.executable()
     process.arguments =
       [
         "--database", house.store.path, "--output", house.output, "--models", house.models, "--worker",
-        worker, "--threads", "1", "--log-level", "error",
+        worker, "--threads", "1", "--log-level", "info",
       ] + (drain ? ["--drain"] : [])
     process.environment = [
       "SEGMOE_CHECKPOINT_STEPS": "\(checkpointSteps)", "SEGMOE_LEASE_SECONDS": "\(leaseSeconds)",
-      "SEGMOE_METRICS": house.metrics, "PATH": "/usr/bin:/bin",
-    ]
+      "SEGMOE_METRICS": metrics ?? house.metrics, "PATH": "/usr/bin:/bin",
+    ].merging(FaultLibrary.environment(faults, log: strikes)) { $1 }.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
+    let descriptor = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    let lines = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    process.standardError = lines
     try process.run()
   }
 
@@ -43,21 +54,79 @@ final class RealDaemon {
 
   var isRunning: Bool { process.isRunning }
 
+  /// Whether a rule has struck it.
+  var wasStruck: Bool { FileManager.default.fileExists(atPath: strikes) }
+
+  /// Over, and not by its own decision.
+  var wasKilled: Bool {
+    !process.isRunning && process.terminationReason == .uncaughtSignal
+      && process.terminationStatus == SIGKILL
+  }
+
+  /// How it ended and what it said last, for a person.
+  var account: String {
+    let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+    return process.isRunning
+      ? "running" : "ended \(process.terminationReason) \(process.terminationStatus): \(text.suffix(600))"
+  }
+
   /// Without a word, as a power cut or the kernel would.
   func kill() {
     Glibc.kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
   }
 
+  /// Seconds that its threads have computed so far.
+  func processorSeconds() throws -> Double {
+    // In nanoseconds; /proc/PID/stat counts in hundredths.
+    let tasks = "/proc/\(process.processIdentifier)/task"
+    return try FileManager.default.contentsOfDirectory(atPath: tasks).reduce(0.0) { sum, task in
+      let text = try String(contentsOfFile: "\(tasks)/\(task)/schedstat", encoding: .utf8)
+      return sum + (text.split(separator: " ").first.flatMap { Double($0) } ?? 0) / 1e9
+    }
+  }
+
+  /// Asks it to stop and doesn't wait.
+  func askToStop() { Glibc.kill(process.processIdentifier, SIGTERM) }
+
   /// Asks it to stop; gives the exit code.
   func stop() -> Int32 {
-    Glibc.kill(process.processIdentifier, SIGTERM)
+    askToStop()
     return end()
   }
 
-  /// Waits for its end; gives the exit code.
+  /// Waits for its end; gives the exit code, -1 if a signal ended it. One that hangs is killed after two
+  /// minutes.
   func end() -> Int32 {
+    let limit = Date(timeIntervalSinceNow: 120)
+    while process.isRunning, Date() < limit { Thread.sleep(forTimeInterval: 0.005) }
+    if process.isRunning { kill() }
     process.waitUntilExit()
     return process.terminationReason == .exit ? process.terminationStatus : -1
+  }
+}
+
+/// The built segmoectl on a house's queue.
+enum RealClient {
+  /// Runs it to its end.
+  /// - Returns: its standard output, nil if it failed or was killed.
+  static func run(_ house: DaemonHouse, _ arguments: [String], faults: [String] = []) throws -> (
+    answer: String?, wasKilled: Bool
+  ) {
+    let process = Process()
+    process.executableURL = try RealDaemon.executable("segmoectl")
+    process.arguments = ["--database", house.store.path] + arguments
+    process.environment = ["PATH": "/usr/bin:/bin"].merging(
+      FaultLibrary.environment(faults, log: house.logs + "/client-strikes")
+    ) { $1 }
+    let output = Pipe()
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    let isDone = process.terminationReason == .exit && process.terminationStatus == 0
+    return (isDone ? text : nil, process.terminationReason == .uncaughtSignal)
   }
 }

@@ -41,6 +41,32 @@ import Testing
     }
   }
 
+  /// One daemon, one model in three precisions: none of them sees another's weights, and each picture
+  /// says what it was made in.
+  @Test func everyPrecisionHasWeightsOfItsOwn() throws {
+    let house = try DaemonHouse()
+    try house.addMixture("all-3x2")
+    var pictures: [RenderPrecision: Set<[UInt8]>] = [:]
+    let order: [RenderPrecision] = [.f32, .bf16, .int8, .bf16, .f32, .int8]
+    let jobs = try order.map { precision in
+      try house.enqueue {
+        $0.model = "all-3x2"
+        $0.precision = precision
+      }
+    }
+    try house.worker().run()
+    for (id, precision) in zip(jobs, order) {
+      let details = try house.store.details(job: id)
+      #expect(details.job.state == .done, "\(details.job.error ?? "")")
+      let file = try PNGFile.read(try #require(details.images.first).path)
+      pictures[precision, default: []].insert(file.image.pixels)
+      let whole = try #require(file.texts.first { $0.keyword == "segmoe" })
+      #expect(whole.text.contains("\"precision\":\"\(precision.rawValue)\""))
+    }
+    #expect(pictures.values.allSatisfy { $0.count == 1 })
+    #expect(Set(pictures.values.joined()).count == 3)
+  }
+
   @Test func sameRequestSameBytesWhateverTheBudget() throws {
     let house = try DaemonHouse()
     try house.addMixture("all-3x2")

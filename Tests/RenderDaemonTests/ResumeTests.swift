@@ -88,25 +88,33 @@ import Testing
     let wanted = try undisturbed(scheduler)
     let house = try DaemonHouse()
     let id = try enqueue(house, scheduler)
+    var kills = 0
     // Not thrice: then the job would be set aside as the cause.
-    for _ in 0..<2 {
+    while kills < 2 {
       let before = try kept(house, id)
       let target = min(before.step + Int.random(in: 2...10), Self.steps - 1)
       let daemon = try RealDaemon(house)
       try house.wait {
         let now = try kept(house, id)
-        return now.step >= target || now.firstIsFinished != before.firstIsFinished
+        return try now.step >= target || now.firstIsFinished != before.firstIsFinished
+          || house.job(id).state == .done
       }
       daemon.kill()
+      // On a busy machine the last steps may have been over before anybody looked.
+      if try house.job(id).state == .done { break }
+      kills += 1
       let after = try kept(house, id)
       #expect(after.step > 0 || after.firstIsFinished)
     }
-    let last = try kept(house, id)
-    #expect(try RealDaemon(house, drain: true).end() == 0)
+    #expect(kills > 0)
+    if try house.job(id).state != .done {
+      let last = try kept(house, id)
+      #expect(try RealDaemon(house, drain: true).end() == 0)
+      let left = 2 * Self.steps - last.step - (last.firstIsFinished ? Self.steps : 0)
+      #expect(try house.stepsTaken() == left)
+    }
     #expect(try pictures(house, id) == wanted)
-    let left = 2 * Self.steps - last.step - (last.firstIsFinished ? Self.steps : 0)
-    #expect(try house.stepsTaken() == left)
-    #expect(try house.job(id).losses == 2)
+    #expect(try house.job(id).losses == kills)
   }
 
   @Test func finishedPicturesAreNotRenderedAgainUnlessTheyChanged() throws {

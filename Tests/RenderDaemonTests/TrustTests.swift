@@ -10,12 +10,19 @@ import Testing
   @Test func namesThatClimbOutOfTheModelFolders() throws {
     let house = try DaemonHouse()
     try FileManager.default.copyItem(atPath: house.model, toPath: house.folder + "/elsewhere")
-    let climbing = try house.enqueue { $0.model = "../elsewhere" }
+    let name = URL(fileURLWithPath: house.folder).lastPathComponent
+    let climbing = try house.enqueue { $0.model = "../\(name)/elsewhere" }
     let lora = try house.enqueue {
       $0.loras = [LoRAReference(path: house.folder + "/elsewhere/unet/diffusion_pytorch_model.safetensors")]
     }
+    let embedding = try house.enqueue {
+      $0.embeddings = [
+        EmbeddingReference(path: house.folder + "/elsewhere/vae/diffusion_pytorch_model.safetensors")
+      ]
+    }
+    let vae = try house.enqueue { $0.vae = house.folder + "/elsewhere/vae" }
     try house.worker().run()
-    for id in [climbing, lora] {
+    for id in [climbing, lora, embedding, vae] {
       let job = try house.job(id)
       #expect(job.state == .failed && job.errorKind == .badInput)
       #expect(job.error?.contains("outside the model folders") == true, "\(job.error ?? "")")
@@ -43,12 +50,16 @@ import Testing
   /// Rows that this program never writes, by somebody who turns the checks off.
   @Test func impossibleRowsFailAndTheNextIsTaken() throws {
     let house = try DaemonHouse()
-    let bad = try (0..<4).map { _ in try house.enqueue() }
+    let bad = try (0..<5).map { _ in try house.enqueue() }
     let good = try house.enqueue()
     try DatabaseQueue(path: house.store.path).writeWithoutTransaction { db in
       try db.execute(sql: "PRAGMA ignore_check_constraints = ON")
       for (id, change) in zip(
-        bad, ["precision = 'f99'", "width = -8", "loras = '{'", "scheduler = 'x''; DROP TABLE jobs; --'"])
+        bad,
+        [
+          "precision = 'f99'", "width = -8", "loras = '{'", "embeddings = '[1]'",
+          "scheduler = 'x''; DROP TABLE jobs; --'",
+        ])
       {
         try db.execute(sql: "UPDATE jobs SET \(change) WHERE id = \(id)")
       }
@@ -57,7 +68,7 @@ import Testing
     let states = try DatabaseQueue(path: house.store.path).read {
       try String.fetchAll($0, sql: "SELECT state || ' ' || ifnull(error_kind, '') FROM jobs ORDER BY id")
     }
-    #expect(states == Array(repeating: "failed bad_input", count: 4) + ["done "])
+    #expect(states == Array(repeating: "failed bad_input", count: 5) + ["done "])
     #expect(house.files() == ["\(good)/\(good)-0.png"])
   }
 

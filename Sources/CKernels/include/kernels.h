@@ -2,10 +2,15 @@
 #define SEGMOE_KERNELS_H
 
 #include "activation.h"
+#include "attention.h"
 #include "convert.h"
+#include "convolution.h"
 #include "isa.h"
 #include "memory.h"
 #include "normalization.h"
+#include "processors.h"
+#include "product.h"
+#include "product_isa.h"
 #include "sha256.h"
 #include "softmax.h"
 

@@ -35,7 +35,7 @@ extension ModelFolder {
 
 extension ComponentFolder {
   /// Configuration and vocabulary files, except indexes of weights that are not in use.
-  fileprivate func textFiles() -> [String] {
+  func textFiles() -> [String] {
     guard let directory = opendir(path) else { return [] }
     defer { closedir(directory) }
     var names: [String] = []

@@ -1,7 +1,7 @@
 import Glibc
 
 /// A model in diffusers' layout: `model_index.json` and a folder for each component.
-package struct ModelFolder: Sendable {
+package struct ModelFolder: ModelFiles {
   /// The folder.
   package let path: String
   /// `model_index.json` as parsed.
@@ -46,4 +46,9 @@ package struct ModelFolder: Sendable {
 
   /// The weights of a component. Errors: as of `ComponentFolder.weights`.
   package func weights(for name: String) throws -> Weights { try component(name).weights() }
+
+  /// A tokenizer is always in a folder of its own here. Error: `missingFile`.
+  package func tokenizer(_ component: String) throws -> TokenizerSource {
+    .folder(try self.component(component))
+  }
 }

@@ -75,4 +75,13 @@ package enum JSONValue: Equatable, Sendable {
     case .object: "an object"
     }
   }
+
+  /// The value if it is a whole number, however written.
+  package var wholeNumber: Int? {
+    switch self {
+    case .integer(let whole): whole
+    case .number(let real): Int(exactly: real)
+    default: nil
+    }
+  }
 }

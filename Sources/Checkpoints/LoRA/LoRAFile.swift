@@ -17,9 +17,7 @@ package struct LoRAFile: Sendable {
   /// Opens and sorts a file. Errors: those of `SafetensorsFile`; `unmatchedKeys` if a name is of no known
   /// style; `malformed` if it holds no layer at all; `pickled`.
   package init(path: String) throws {
-    if [".bin", ".pt", ".ckpt", ".pth"].contains(where: path.hasSuffix) {
-      throw CheckpointError.pickled(path: path)
-    }
+    try PickledFile.refuse(path)
     let file = try SafetensorsFile(path: path)
     var layers: [String: Layer] = [:]
     var strange: [String] = []
@@ -59,20 +57,19 @@ package struct LoRAFile: Sendable {
   package var layerCount: Int { layers.count }
 
   /// The given networks' weights with this LoRA added, `weight` times. In a SegMoE model a layer that
-  /// became experts is changed in every expert. `aliases` gives the engine's layer for other names
-  /// (underscores for dots), as single-file layouts need.
+  /// became experts is changed in every expert. UNet layers may go by their names in CompVis' layout.
   ///
   /// Errors: `unmatchedKeys` with every key that fits no layer, also those of a network not given;
   /// `wrongShape`, `malformed`, and those of reading.
   package func apply(
-    to networks: [LoRAComponent: Weights], weight: Float = 1, aliases: [String: String] = [:]
+    to networks: [LoRAComponent: Weights], weight: Float = 1
   ) throws -> [LoRAComponent: Weights] {
     var unmatched: [String] = []
     var patches: [LoRAComponent: [String: [any WeightPatch]]] = [:]
     let indexes = networks.mapValues(LayerIndex.init)
     for layer in layers {
       let places =
-        indexes[layer.component]?.weights(of: layer.name, isFlat: layer.isFlat, aliases: aliases) ?? []
+        indexes[layer.component]?.weights(of: layer.name, isFlat: layer.isFlat) ?? []
       if places.isEmpty { unmatched += layer.keys }
       guard unmatched.isEmpty else { continue }
       let alpha = try LoRAAlpha(metadata: metadata, component: layer.component, layer: layer.name)
@@ -92,13 +89,20 @@ package struct LoRAFile: Sendable {
 private struct LayerIndex {
   private var byName: [String: [(name: String, shape: [Int])]] = [:]
   private var byFlatName: [String: String] = [:]
+  private var byCompVisName: [String: String] = [:]
 
   init(_ weights: Weights) {
+    let map = UNetKeyMap(UNetLayout(diffusers: { weights.has($0) }))
     for (full, stored) in weights.tensors where full.hasSuffix(".weight") {
       guard stored.shape.count >= 2 else { continue }
       let layer = Self.withoutExperts(String(full.dropLast(".weight".count)))
       byName[layer, default: []].append((full, stored.shape))
       byFlatName[layer.replacing(".", with: "_")] = layer
+      // A text encoder has no such layers, so the map knows no name of its.
+      if let other = map.compVis(layer) {
+        byCompVisName[other] = layer
+        byCompVisName[other.replacing(".", with: "_")] = layer
+      }
     }
   }
 
@@ -111,7 +115,7 @@ private struct LayerIndex {
     return parts.joined(separator: ".")
   }
 
-  func weights(of layer: String, isFlat: Bool, aliases: [String: String]) -> [(name: String, shape: [Int])] {
+  func weights(of layer: String, isFlat: Bool) -> [(name: String, shape: [Int])] {
     let prefix = isFlat ? "text_model_" : "text_model."
     // Text encoders come with and without this prefix, independently of their LoRAs.
     let spellings = [
@@ -121,6 +125,6 @@ private struct LayerIndex {
       let known = isFlat ? byFlatName[spelling] : spelling
       if let known, let found = byName[known] { return found }
     }
-    return aliases[layer].flatMap { byName[$0] } ?? []
+    return byCompVisName[layer].flatMap { byName[$0] } ?? []
   }
 }

@@ -9,9 +9,10 @@ package struct AutoencoderConfiguration: Sendable {
   package let groups: Int
   package let middleAttention: Bool
   package let usesPostQuantConvolution: Bool
-  /// Latents are divided by this, then shifted, before decoding.
+  /// Latents are divided by this before decoding.
   package let scalingFactor: Float
-  package let shiftFactor: Float
+  /// SDXL pipelines undo this normalization of each latent channel as well; nil: there is none.
+  package let normalization: LatentNormalization?
 
   /// Pixels along an edge of what one latent covers.
   package var pixelsPerLatent: Int { 1 << (widths.count - 1) }
@@ -44,9 +45,29 @@ package struct AutoencoderConfiguration: Sendable {
     middleAttention = try config.bool("mid_block_add_attention", default: true)
     usesPostQuantConvolution = try config.bool("use_post_quant_conv", default: true)
     scalingFactor = Float(try config.double("scaling_factor", default: 0.18215))
-    shiftFactor = Float(try config.doubleIfPresent("shift_factor") ?? 0)
+    normalization = try LatentNormalization(config, channels: latentChannels)
     guard scalingFactor.isFinite, scalingFactor != 0 else {
       throw refuse("scaling_factor", "\(scalingFactor)")
     }
+  }
+}
+
+/// Mean and deviation of each latent channel, as some SDXL models were trained with
+/// (`latents_mean`, `latents_std`). Stable Diffusion 1 and 2 pipelines do not look at them.
+package struct LatentNormalization: Sendable, Equatable {
+  package let mean: [Float]
+  package let deviation: [Float]
+
+  /// - Returns: nil unless the file has both.
+  /// - Throws: `CheckpointError.badConfig` for lists of the wrong length.
+  init?(_ config: ConfigObject, channels: Int) throws {
+    guard let mean = try config.doublesIfPresent("latents_mean"),
+      let deviation = try config.doublesIfPresent("latents_std")
+    else { return nil }
+    for (key, list) in [("latents_mean", mean), ("latents_std", deviation)] where list.count != channels {
+      throw config.error(key, "has \(list.count) entries, expected \(channels)")
+    }
+    self.mean = mean.map { Float($0) }
+    self.deviation = deviation.map { Float($0) }
   }
 }

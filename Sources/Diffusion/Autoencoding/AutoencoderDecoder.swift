@@ -26,9 +26,11 @@ package struct AutoencoderDecoder: Sendable {
     let decoder = weights["decoder"]
     postQuant =
       configuration.usesPostQuantConvolution
-      ? try Linear(weights["post_quant_conv"], inputs: latent, outputs: latent, pointwise: true) : nil
+      ? try Linear(
+        weights["post_quant_conv"].layers(in: .f32), inputs: latent, outputs: latent, pointwise: true) : nil
     enter = try Convolution(
-      decoder["conv_in"], inputs: latent, outputs: widths[0], shape: ConvolutionShape(kernel: 3))
+      decoder["conv_in"].layers(in: .f32), inputs: latent, outputs: widths[0],
+      shape: ConvolutionShape(kernel: 3))
     middle = try AutoencoderMiddle(decoder["mid_block"], width: widths[0], configuration)
     levels = try widths.indices.map { index in
       let scope = decoder["up_blocks"][index]
@@ -51,7 +53,7 @@ package struct AutoencoderDecoder: Sendable {
       decoder["conv_norm_out"], channels: last, groups: configuration.groups,
       epsilon: AutoencoderMiddle.epsilon, silu: true)
     leave = try Convolution(
-      decoder["conv_out"], inputs: last, outputs: configuration.imageChannels,
+      decoder["conv_out"].layers(in: .f32), inputs: last, outputs: configuration.imageChannels,
       shape: ConvolutionShape(kernel: 3))
   }
 
@@ -66,19 +68,29 @@ package struct AutoencoderDecoder: Sendable {
 
   /// `[batch, height, width, latent]` as the UNet works on them, to
   /// `[batch, height·f, width·f, 3]`, −1…1 where the picture is in range.
-  package func callAsFunction(_ latents: Tensor, _ compute: Compute) -> Tensor {
+  /// - Parameter undoingNormalization: as SDXL pipelines do it.
+  package func callAsFunction(_ latents: Tensor, undoingNormalization: Bool = false, _ compute: Compute)
+    -> Tensor
+  {
     let factor = configuration.scalingFactor
-    let shift = configuration.shiftFactor
+    let normalization = undoingNormalization ? configuration.normalization : nil
+    let channels = configuration.latentChannels
     let unscaled = Tensor(shape: latents.shape) { result in
-      latents.withUnsafe { for index in $0.indices { result[index] = $0[index] / factor + shift } }
+      latents.withUnsafe { latents in
+        for index in latents.indices {
+          let channel = index % channels
+          result[index] =
+            normalization.map { latents[index] * $0.deviation[channel] / factor + $0.mean[channel] }
+            ?? latents[index] / factor
+        }
+      }
     }
     var x = postQuant?(unscaled, compute) ?? unscaled
     x = middle(enter(x, compute), compute)
     for level in levels {
       for block in level.blocks { x = block(x, compute) }
       if let upsample = level.upsample {
-        x = upsample(
-          compute.resizeNearest(x, height: 2 * x.shape[1], width: 2 * x.shape[2]), compute)
+        x = upsample(x, enlargedTo: (2 * x.shape[1], 2 * x.shape[2]), compute)
       }
     }
     return leave(lastNorm(x, compute), compute)

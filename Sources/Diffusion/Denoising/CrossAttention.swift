@@ -34,7 +34,7 @@ package struct CrossAttention: Sendable {
     }
     func projection(_ name: String, inputs: Int) throws -> MixableLayer<Linear> {
       try MixableLayer(
-        weights[name], inputs: inputs, mixture: mixture,
+        weights[name], inputs: inputs, outputs: width, mixture: mixture,
         validate: { _ = try $0.stored("weight", shape: [width, inputs]) },
         load: { try Linear($0, inputs: inputs, outputs: width, bias: false) })
     }
@@ -60,20 +60,21 @@ package struct CrossAttention: Sendable {
       value: try value(context, routing: valueRoutesLikeKey ? routing : nil, pass))
   }
 
-  /// Cross attention of `x` `[batch, positions, width]` to projected text.
-  package func callAsFunction(_ x: Tensor, text: ProjectedText, _ pass: ForwardPass) throws -> Tensor {
+  /// sum += cross attention of `x` `[batch, positions, width]` to projected text.
+  package func add(_ x: Tensor, text: ProjectedText, to sum: inout Tensor, _ pass: ForwardPass) throws {
     let query = try query(x, pass)
-    return output(
-      pass.compute.attention(query: query, key: text.key, value: text.value, heads: heads), pass.compute)
+    let attended = pass.compute.attention(query: query, key: text.key, value: text.value, heads: heads)
+    output.add(attended, rowWeights: nil, to: &sum, pass.compute)
   }
 
-  /// Self attention of `x` `[batch, positions, width]`.
-  package func callAsFunction(_ x: Tensor, _ pass: ForwardPass) throws -> Tensor {
+  /// sum += self attention of `x` `[batch, positions, width]`.
+  package func add(_ x: Tensor, to sum: inout Tensor, _ pass: ForwardPass) throws {
     let routing = key.router?.route(x, pass.compute)
     let q = try query(x, routing: queryRoutesLikeKey ? routing : nil, pass)
     let k = try key(x, routing: routing, pass)
     let v = try value(x, routing: valueRoutesLikeKey ? routing : nil, pass)
-    return output(pass.compute.attention(query: q, key: k, value: v, heads: heads), pass.compute)
+    let attended = pass.compute.attention(query: q, key: k, value: v, heads: heads)
+    output.add(attended, rowWeights: nil, to: &sum, pass.compute)
   }
 
   private static func routeAlike(_ a: MixableLayer<Linear>, _ b: MixableLayer<Linear>) -> Bool {

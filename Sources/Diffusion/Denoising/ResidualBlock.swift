@@ -22,7 +22,7 @@ package struct ResidualBlock: Sendable {
     convolution1 = try Convolution(
       weights["conv1"], inputs: inputs, outputs: outputs, shape: ConvolutionShape(kernel: 3))
     timeProjection = try timeWidth.map {
-      try Linear(weights["time_emb_proj"], inputs: $0, outputs: outputs)
+      try Linear(weights["time_emb_proj"].layers(in: .f32), inputs: $0, outputs: outputs)
     }
     norm2 = try GroupNorm(
       weights["norm2"], channels: outputs, groups: groups, epsilon: epsilon, silu: true)
@@ -43,10 +43,8 @@ package struct ResidualBlock: Sendable {
   /// `[batch, height, width, in]` to `[batch, height, width, out]`.
   /// - Parameter time: SiLU of the time embedding, `[batch, timeWidth]`.
   package func callAsFunction(_ x: Tensor, time: Tensor? = nil, _ compute: Compute) -> Tensor {
-    var hidden = convolution1(norm1(x, compute), compute)
-    if let timeProjection, let time { compute.addRows(timeProjection(time, compute), to: &hidden) }
-    hidden = convolution2(norm2(hidden, compute), compute)
-    compute.accumulate(shortcut?(x, compute) ?? x, into: &hidden)
-    return hidden
+    let rows = time.flatMap { time in timeProjection.map { $0(time, compute) } }
+    let hidden = convolution1(norm1(x, compute), rows: rows, compute)
+    return convolution2(norm2(hidden, compute), adding: shortcut?(x, compute) ?? x, compute)
   }
 }

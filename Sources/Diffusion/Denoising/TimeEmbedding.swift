@@ -33,6 +33,21 @@ package struct SinusoidalEmbedding: Sendable, Equatable {
   }
 }
 
+/// Sines and cosines of a guidance scale, for models that were distilled to take it as an input
+/// (diffusers' `get_guidance_scale_embedding`).
+struct GuidanceEmbedding {
+  /// Values per number; half of them sines, which come first.
+  let width: Int
+
+  /// - Parameter guidance: the guidance scale, less one.
+  func callAsFunction(_ guidance: Float) -> [Float] {
+    let half = width / 2
+    let step = log(Float(10000)) / Float(half - 1)
+    let angles = (0..<half).map { 1000 * guidance * exp(Float($0) * -step) }
+    return angles.map { sin($0) } + angles.map { cos($0) } + [Float](repeating: 0, count: width % 2)
+  }
+}
+
 /// Two linear layers with SiLU between them (diffusers' `TimestepEmbedding`).
 package struct EmbeddingNetwork: Sendable {
   private let first: Linear

@@ -27,7 +27,7 @@ package struct TransformerBlock: Sendable {
       mixture: attentionMixture)
     norm3 = try LayerNorm(weights["norm3"], channels: width)
     feedForward = try MixableLayer(
-      weights["ff"], inputs: width, mixture: layers == .attention ? nil : mixture,
+      weights["ff"], inputs: width, outputs: width, mixture: layers == .attention ? nil : mixture,
       validate: {
         _ = try $0.stored("net.0.proj.weight", shape: [8 * width, width])
         _ = try $0.stored("net.0.proj.bias", shape: [8 * width])
@@ -52,9 +52,9 @@ package struct TransformerBlock: Sendable {
   package func callAsFunction(_ input: Tensor, text: ProjectedText, _ pass: ForwardPass) throws -> Tensor {
     let compute = pass.compute
     var x = input
-    compute.accumulate(try selfAttention(norm1(x, compute), pass), into: &x)
-    compute.accumulate(try crossAttention(norm2(x, compute), text: text, pass), into: &x)
-    compute.accumulate(try feedForward(norm3(x, compute), pass), into: &x)
+    try selfAttention.add(norm1(x, compute), to: &x, pass)
+    try crossAttention.add(norm2(x, compute), text: text, to: &x, pass)
+    try feedForward.add(norm3(x, compute), to: &x, pass)
     return x
   }
 }

@@ -3,16 +3,35 @@ import Experts
 import Layers
 import Tensors
 
-/// Text states and what every cross-attention layer made of them, for the whole of a render.
+/// What a UNet is told of one render and that stays the same in all steps.
 package struct TextContext: Sendable {
-  /// In the order in which a forward pass comes by the layers.
+  /// Keys and values in the order in which a forward pass comes by the cross-attention layers.
   let projected: [ProjectedText]
+  /// What SDXL adds to the time embedding, `[batch, 4·first width]`.
+  let added: Tensor?
+  /// What a distilled consistency model adds to the embedded timestep, `[1, first width]`.
+  let guidance: Tensor?
+}
+
+/// What SDXL conditions on beside the text states.
+package struct AddedConditions: Sendable {
+  /// The second text encoder's summary of the prompts, `[batch, width]`.
+  let pooled: Tensor
+  /// Original height and width, top and left of the crop, target height and width; pixels.
+  let sizes: [Float]
+
+  package init(pooled: Tensor, sizes: [Float]) {
+    self.pooled = pooled
+    self.sizes = sizes
+  }
 }
 
 /// The denoiser: predicts what was added to noisy latents (diffusers' `UNet2DConditionModel`).
 package struct UNet: Sendable {
   package let configuration: UNetConfiguration
   private let timeEmbedding: EmbeddingNetwork
+  private let guidanceProjection: Linear?
+  private let addedEmbedding: EmbeddingNetwork?
   private let enter: Convolution
   private let down: [UNetDownBlock]
   private let middle: UNetMiddleBlock?
@@ -20,6 +39,8 @@ package struct UNet: Sendable {
   private let lastNorm: GroupNorm
   private let leave: Convolution
 
+  /// What a few hundred numbers go through stays in single precision, whatever the rest computes in: the
+  /// time embedding, the first convolution and the last (docs/precision.md).
   /// - Parameters:
   ///   - model: what the expert cache files this model's experts under.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `LayerError` for a configuration
@@ -33,16 +54,22 @@ package struct UNet: Sendable {
       configuration: configuration, timeWidth: 4 * first,
       mixture: configuration.mixture.map { Mixture(configuration: $0, model: model, cache: cache) })
     timeEmbedding = try EmbeddingNetwork(
-      weights["time_embedding"], inputs: first, outputs: blueprint.timeWidth)
+      weights["time_embedding"].layers(in: .f32), inputs: first, outputs: blueprint.timeWidth)
+    guidanceProjection = try configuration.guidanceWidth.map {
+      try Linear(
+        weights["time_embedding.cond_proj"].layers(in: .f32), inputs: $0, outputs: first, bias: false)
+    }
+    addedEmbedding = try configuration.added.map {
+      try EmbeddingNetwork(
+        weights["add_embedding"].layers(in: .f32), inputs: $0.inputs, outputs: blueprint.timeWidth)
+    }
     enter = try Convolution(
-      weights["conv_in"], inputs: configuration.inputChannels, outputs: first,
+      weights["conv_in"].layers(in: .f32), inputs: configuration.inputChannels, outputs: first,
       shape: ConvolutionShape(kernel: 3))
     down = try configuration.down.indices.map {
       try UNetDownBlock(weights["down_blocks"][$0], index: $0, blueprint)
     }
-    middle = try configuration.middleDepth.map {
-      try UNetMiddleBlock(weights["mid_block"], depth: $0, blueprint)
-    }
+    middle = try UNetMiddleBlock(weights["mid_block"], blueprint)
     up = try configuration.up.indices.map {
       try UNetUpBlock(weights["up_blocks"][$0], index: $0, blueprint)
     }
@@ -50,22 +77,48 @@ package struct UNet: Sendable {
       weights["conv_norm_out"], channels: first, groups: configuration.groups,
       epsilon: configuration.epsilon, silu: true)
     leave = try Convolution(
-      weights["conv_out"], inputs: first, outputs: configuration.outputChannels,
+      weights["conv_out"].layers(in: .f32), inputs: first, outputs: configuration.outputChannels,
       shape: ConvolutionShape(kernel: 3))
   }
 
   /// Bytes of weights that stay in memory: all but the experts.
   package var residentBytes: Int {
-    timeEmbedding.residentBytes + enter.byteCount + down.reduce(0) { $0 + $1.residentBytes }
+    timeEmbedding.residentBytes + (guidanceProjection?.byteCount ?? 0) + (addedEmbedding?.residentBytes ?? 0)
+      + enter.byteCount + down.reduce(0) { $0 + $1.residentBytes }
       + (middle?.residentBytes ?? 0) + up.reduce(0) { $0 + $1.residentBytes } + lastNorm.byteCount
       + leave.byteCount
   }
 
-  /// Projects text states `[batch, tokens, contextWidth]` for every cross-attention layer: these
-  /// layers see nothing else, so they run once per render and not once per step.
-  /// - Throws: what reading an expert throws.
-  package func prepare(_ states: Tensor, _ pass: ForwardPass) throws -> TextContext {
-    TextContext(projected: try transformers.flatMap { try $0.project(states, pass) })
+  /// Computes once per render what all steps share: keys and values of every cross-attention layer,
+  /// which see nothing but the text, and what SDXL and consistency models add to the time embedding.
+  /// - Parameters:
+  ///   - states: `[batch, tokens, contextWidth]`.
+  ///   - added: needed, and used, by models with `addition_embed_type` only.
+  ///   - guidanceScale: used by models with `time_cond_proj_dim` only.
+  /// - Throws: what reading an expert throws; `DiffusionError.setting` if `added` is missing or of the
+  ///   wrong width.
+  package func prepare(
+    _ states: Tensor, added: AddedConditions? = nil, guidanceScale: Float = 1, _ pass: ForwardPass
+  ) throws -> TextContext {
+    TextContext(
+      projected: try transformers.flatMap { try $0.project(states, pass) },
+      added: try embed(added, batch: states.shape[0], pass.compute),
+      guidance: guidanceProjection.map { projection in
+        let values = GuidanceEmbedding(width: projection.inputs)(guidanceScale - 1)
+        return projection(Tensor(shape: [1, values.count], values: values), pass.compute)
+      })
+  }
+
+  private func embed(_ added: AddedConditions?, batch: Int, _ compute: Compute) throws -> Tensor? {
+    guard let network = addedEmbedding, let shape = configuration.added else { return nil }
+    let sizes = (added?.sizes ?? []).flatMap { shape.size($0) }
+    guard let pooled = added?.pooled, pooled.shape == [batch, shape.inputs - sizes.count] else {
+      throw DiffusionError.setting(
+        name: "pooled text and sizes", value: "\(added?.pooled.shape ?? []) and \(added?.sizes.count ?? 0)",
+        allowed: "[\(batch), \(shape.pooledWidth)] and 6")
+    }
+    let rows = (0..<batch).map { Tensor(shape: [1, shape.inputs], values: pooled.image($0).values + sizes) }
+    return network(Tensor.batch(rows), compute)
   }
 
   /// Predicts the noise (or velocity, as the model was trained) in `latents`.
@@ -79,7 +132,7 @@ package struct UNet: Sendable {
     throws -> Tensor
   {
     let compute = pass.compute
-    let time = timeRows(timestep, batch: latents.shape[0], compute)
+    let time = timeRows(timestep, text, batch: latents.shape[0], compute)
     var texts = text.projected[...]
     func attend(_ transformer: SpatialTransformer?, _ x: Tensor) throws -> Tensor {
       guard let transformer else { return x }
@@ -101,8 +154,7 @@ package struct UNet: Sendable {
     }
     if let middle {
       x = middle.first(x, time: time, compute)
-      x = try attend(middle.transformer, x)
-      x = middle.second(x, time: time, compute)
+      if let rest = middle.rest { x = rest.second(try attend(rest.transformer, x), time: time, compute) }
     }
     for block in up {
       for stage in block.stages {
@@ -118,16 +170,18 @@ package struct UNet: Sendable {
   }
 
   /// SiLU of the time embedding, a row per image of the batch. Every residual block starts from it.
-  private func timeRows(_ timestep: Float, batch: Int, _ compute: Compute) -> Tensor {
+  private func timeRows(_ timestep: Float, _ text: TextContext, batch: Int, _ compute: Compute) -> Tensor {
     let sinusoid = configuration.timestep(timestep)
-    let row = Tensor(shape: [1, sinusoid.count], values: sinusoid)
-    let embedded = compute.activate(timeEmbedding(row, compute), .silu)
-    return Tensor.batch(Array(repeating: embedded, count: batch))
+    var row = Tensor(shape: [1, sinusoid.count], values: sinusoid)
+    if let guidance = text.guidance { compute.accumulate(guidance, into: &row) }
+    var rows = Tensor.batch(Array(repeating: timeEmbedding(row, compute), count: batch))
+    if let added = text.added { compute.accumulate(added, into: &rows) }
+    return compute.activate(rows, .silu)
   }
 
   /// All transformers in the order in which a forward pass comes by them.
   private var transformers: [SpatialTransformer] {
-    down.flatMap { $0.stages.compactMap(\.transformer) } + (middle.map { [$0.transformer] } ?? [])
+    down.flatMap { $0.stages.compactMap(\.transformer) } + (middle?.rest.map { [$0.transformer] } ?? [])
       + up.flatMap { $0.stages.compactMap(\.transformer) }
   }
 }

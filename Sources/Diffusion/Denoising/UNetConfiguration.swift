@@ -11,8 +11,33 @@ package struct UNetConfiguration: Sendable {
     package let width: Int
     package let layers: Int
     package let heads: Int
-    /// Transformer blocks after each residual block; 0 where the level has no attention.
-    package let depth: Int
+    /// Transformer blocks after each residual block, one entry a layer; empty where the level has no
+    /// attention.
+    package let depths: [Int]
+
+    /// Transformer blocks after a residual block of this level; nil if there are none.
+    func depth(after layer: Int) -> Int? { depths.indices.contains(layer) ? depths[layer] : nil }
+  }
+
+  /// What lies between the way down and the way up.
+  package enum Middle: Sendable, Equatable {
+    /// Nothing: distilled models such as tiny-sd.
+    case none
+    /// One residual block.
+    case residual
+    /// Two residual blocks around a transformer of that depth.
+    case attention(depth: Int)
+  }
+
+  /// What SDXL tells the UNet beside the timestep: pooled text and picture sizes.
+  package struct AddedConditioning: Sendable, Equatable {
+    /// The embedding of each of the sizes.
+    package let size: SinusoidalEmbedding
+    /// Pooled text and all embedded sizes, side by side.
+    package let inputs: Int
+
+    /// Channels of the pooled text, for six sizes.
+    package var pooledWidth: Int { inputs - 6 * size.width }
   }
 
   package let inputChannels: Int
@@ -20,8 +45,7 @@ package struct UNetConfiguration: Sendable {
   package let down: [Level]
   /// The way up, from the smallest feature map to the largest; `layers` is one more than below.
   package let up: [Level]
-  /// Transformer blocks in the middle; nil if the UNet has no middle block.
-  package let middleDepth: Int?
+  package let middle: Middle
   package let contextWidth: Int
   package let groups: Int
   package let epsilon: Float
@@ -30,6 +54,10 @@ package struct UNetConfiguration: Sendable {
   /// Latent rows and columns the model was trained at.
   package let sampleSize: Int
   package let mixture: MixtureConfiguration?
+  /// nil: the text states and the timestep are all that the UNet is told.
+  package let added: AddedConditioning?
+  /// Width of the embedded guidance scale of a distilled consistency model; nil: guidance is two rows.
+  package let guidanceWidth: Int?
 
   /// Levels and widths must agree in number; each refusal names the key and the value.
   /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for anything
@@ -52,7 +80,7 @@ package struct UNetConfiguration: Sendable {
     // What diffusers calls attention_head_dim is the number of heads, for historical reasons.
     let heads = try perLevel(
       config["num_attention_heads"] == nil ? "attention_head_dim" : "num_attention_heads", 8)
-    let depths = try perLevel("transformer_layers_per_block", 1)
+    let depths = try TransformerDepths(config, layers: layers)
     let downTypes = try config.strings("down_block_types")
     let upTypes = try config.strings("up_block_types")
     guard downTypes.count == count else { throw refuse("down_block_types", "\(downTypes)") }
@@ -63,7 +91,7 @@ package struct UNetConfiguration: Sendable {
       }
       return Level(
         width: widths[level], layers: layers[level], heads: heads[level],
-        depth: attends ? depths[level] : 0)
+        depths: attends ? try depths.down(level, layers: layers[level]) : [])
     }
     up = try (0..<count).map { index in
       let level = count - 1 - index
@@ -72,18 +100,26 @@ package struct UNetConfiguration: Sendable {
       }
       return Level(
         width: widths[level], layers: layers[level] + 1, heads: heads[level],
-        depth: attends ? depths[level] : 0)
+        depths: attends ? try depths.up(index, layers: layers[level] + 1) : [])
     }
-    middleDepth = depths[count - 1]
+    middle = try Self.middle(config, depth: depths.middle)
     inputChannels = try config.int("in_channels", default: 4, in: 1...65536)
     outputChannels = try config.int("out_channels", default: 4, in: 1...65536)
-    contextWidth = try config.int("cross_attention_dim", default: 1280, in: 1...65536)
+    let contextWidths = try config.intOrInts(
+      "cross_attention_dim", count: count, default: 1280, in: 1...65536)
+    guard Set(contextWidths).count == 1 else { throw refuse("cross_attention_dim", "\(contextWidths)") }
+    contextWidth = contextWidths[0]
     groups = try config.int("norm_num_groups", default: 32, in: 1...65536)
     epsilon = Float(try config.double("norm_eps", default: 1e-5))
     linearProjection = try config.bool("use_linear_projection", default: false)
-    timestep = SinusoidalEmbedding(
-      width: widths[0], cosinesFirst: try config.bool("flip_sin_to_cos", default: true),
-      frequencyShift: Float(try config.double("freq_shift", default: 0)))
+    let (cosinesFirst, shift) = (
+      try config.bool("flip_sin_to_cos", default: true), try config.float("freq_shift", default: 0)
+    )
+    timestep = SinusoidalEmbedding(width: widths[0], cosinesFirst: cosinesFirst, frequencyShift: shift)
+    added = try Self.added(config) {
+      SinusoidalEmbedding(width: $0, cosinesFirst: cosinesFirst, frequencyShift: shift)
+    }
+    guidanceWidth = try config.intIfPresent("time_cond_proj_dim", in: 4...65536)
     let trained = try config.int("sample_size", default: 64, in: 1...65536)
     // The first releases wrote a wrong size; diffusers mends it as it loads.
     let isOld = Self.isBefore09(try config.stringIfPresent("_diffusers_version"))
@@ -96,7 +132,6 @@ package struct UNetConfiguration: Sendable {
   /// Keys that change what a UNet computes, with the values that this engine computes.
   private static let onlyWith: [(key: String, allowed: [JSONValue])] = [
     ("act_fn", [.string("silu"), .string("swish")]),
-    ("addition_embed_type", []),
     ("attention_type", [.string("default")]),
     ("center_input_sample", [.bool(false)]),
     ("class_embed_type", []),
@@ -110,14 +145,11 @@ package struct UNetConfiguration: Sendable {
     ("encoder_hid_dim_type", []),
     ("mid_block_only_cross_attention", [.bool(false)]),
     ("mid_block_scale_factor", [.integer(1), .number(1)]),
-    ("mid_block_type", [.string("UNetMidBlock2DCrossAttn")]),
     ("num_class_embeds", []),
     ("only_cross_attention", [.bool(false)]),
     ("resnet_out_scale_factor", [.integer(1), .number(1)]),
     ("resnet_skip_time_act", [.bool(false)]),
     ("resnet_time_scale_shift", [.string("default")]),
-    ("reverse_transformer_layers_per_block", []),
-    ("time_cond_proj_dim", []),
     ("time_embedding_act_fn", []),
     ("time_embedding_dim", []),
     ("time_embedding_type", [.string("positional")]),
@@ -138,44 +170,5 @@ package struct UNetConfiguration: Sendable {
     case attention: return true
     default: throw refusal()
     }
-  }
-}
-
-extension MixtureConfiguration {
-  /// Reads `segmoe_config`. The four index fields win over what the type implies.
-  /// - Throws: `CheckpointError` or `DiffusionError.unsupported` for values out of range.
-  init(_ config: ConfigObject, levels: Int) throws {
-    let type = try config.string("type", default: "sdxl")
-    guard type == "sd" || type == "sdxl" else {
-      throw DiffusionError.unsupported(file: config.path, key: "segmoe_config.type", value: type)
-    }
-    let name = try config.string("moe_layers", default: "attn")
-    guard let layers = Layers(rawValue: name) else {
-      throw DiffusionError.unsupported(file: config.path, key: "segmoe_config.moe_layers", value: name)
-    }
-    let isXL = type == "sdxl"
-    let down = (
-      try config.int("down_idx_start", default: isXL ? 1 : 0),
-      try config.int("down_idx_end", default: isXL ? levels : levels - 1)
-    )
-    let up = (
-      try config.int("up_idx_start", default: isXL ? 0 : 1),
-      try config.int("up_idx_end", default: isXL ? levels - 1 : levels)
-    )
-    let experts = try config.int("num_experts")
-    let perCall = try config.int("num_experts_per_tok", default: 1)
-    guard down.0 >= 0, down.0 <= down.1, down.1 <= levels, up.0 >= 0, up.0 <= up.1, up.1 <= levels else {
-      throw DiffusionError.unsupported(
-        file: config.path, key: "segmoe_config.down_idx/up_idx",
-        value: "\(down) and \(up) of \(levels) blocks")
-    }
-    guard experts > 0, perCall > 0, perCall <= experts else {
-      throw DiffusionError.unsupported(
-        file: config.path, key: "segmoe_config.num_experts_per_tok", value: "\(perCall) of \(experts) experts"
-      )
-    }
-    self.init(
-      experts: experts, expertsPerCall: perCall, layers: layers, downBlocks: down.0..<down.1,
-      upBlocks: up.0..<up.1)
   }
 }

@@ -56,11 +56,11 @@ struct UNetDownBlock: Sendable {
       return UNetStage(
         residual: try blueprint.residual(
           weights["resnets"][layer], inputs: inputs, outputs: level.width),
-        transformer: level.depth == 0
-          ? nil
-          : try blueprint.transformer(
-            weights["attentions"][layer], width: level.width, heads: level.heads,
-            depth: level.depth, mixture: blueprint.mixture(down: index)))
+        transformer: try level.depth(after: layer).map {
+          try blueprint.transformer(
+            weights["attentions"][layer], width: level.width, heads: level.heads, depth: $0,
+            mixture: blueprint.mixture(down: index))
+        })
     }
     downsample =
       index == levels.count - 1
@@ -93,11 +93,11 @@ struct UNetUpBlock: Sendable {
       return UNetStage(
         residual: try blueprint.residual(
           weights["resnets"][layer], inputs: inputs + skip, outputs: level.width),
-        transformer: level.depth == 0
-          ? nil
-          : try blueprint.transformer(
-            weights["attentions"][layer], width: level.width, heads: level.heads,
-            depth: level.depth, mixture: blueprint.mixture(up: index)))
+        transformer: try level.depth(after: layer).map {
+          try blueprint.transformer(
+            weights["attentions"][layer], width: level.width, heads: level.heads, depth: $0,
+            mixture: blueprint.mixture(up: index))
+        })
     }
     upsample =
       index == levels.count - 1
@@ -112,23 +112,38 @@ struct UNetUpBlock: Sendable {
   }
 }
 
-/// The lowest level (diffusers' `UNetMidBlock2DCrossAttn`). Its transformer is never a mixture.
+/// The lowest level (diffusers' `UNetMidBlock2DCrossAttn`, or `UNetMidBlock2D` with one residual block
+/// and nothing else). Its transformer is never a mixture.
 struct UNetMiddleBlock: Sendable {
   let first: ResidualBlock
-  let transformer: SpatialTransformer
-  let second: ResidualBlock
+  /// nil: the first residual block is all.
+  let rest: Rest?
 
-  init(_ weights: Weights, depth: Int, _ blueprint: UNetBlueprint) throws {
+  /// What follows the first residual block.
+  struct Rest: Sendable {
+    let transformer: SpatialTransformer
+    let second: ResidualBlock
+  }
+
+  /// - Returns: nil for a UNet that has no middle.
+  init?(_ weights: Weights, _ blueprint: UNetBlueprint) throws {
     let level = blueprint.configuration.up[0]
-    first = try blueprint.residual(
-      weights["resnets"][0], inputs: level.width, outputs: level.width)
-    transformer = try blueprint.transformer(
-      weights["attentions"][0], width: level.width, heads: level.heads, depth: depth, mixture: nil)
-    second = try blueprint.residual(
-      weights["resnets"][1], inputs: level.width, outputs: level.width)
+    func residual(_ index: Int) throws -> ResidualBlock {
+      try blueprint.residual(weights["resnets"][index], inputs: level.width, outputs: level.width)
+    }
+    switch blueprint.configuration.middle {
+    case .none: return nil
+    case .residual: rest = nil
+    case .attention(let depth):
+      rest = Rest(
+        transformer: try blueprint.transformer(
+          weights["attentions"][0], width: level.width, heads: level.heads, depth: depth, mixture: nil),
+        second: try residual(1))
+    }
+    first = try residual(0)
   }
 
   var residentBytes: Int {
-    first.residentBytes + transformer.residentBytes + second.residentBytes
+    first.residentBytes + (rest.map { $0.transformer.residentBytes + $0.second.residentBytes } ?? 0)
   }
 }

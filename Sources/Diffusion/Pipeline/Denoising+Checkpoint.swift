@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Release
 import Tensors
 
 extension Renderer {
@@ -7,7 +8,7 @@ extension Renderer {
   /// whole request, so that a field added to it counts by itself.
   private func key(of request: RenderRequest) -> String {
     var digest = Digest()
-    for part in [Version.current, model.digest, String(reflecting: request)] {
+    for part in [Version.current, model.digest, model.precision.rawValue, String(reflecting: request)] {
       digest.add(Array("\(part.utf8.count):\(part)".utf8))
     }
     return digest.hexadecimal()

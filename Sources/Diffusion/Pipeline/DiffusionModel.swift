@@ -6,79 +6,97 @@ import Tensors
 /// A loaded model: everything that turns a request into a picture. Experts stay in their files
 /// until the cache is asked for them.
 package struct DiffusionModel: Sendable {
-  /// The folder it was loaded from.
+  /// The folder or file it was loaded from.
   package let path: String
   /// SHA-256 over the model's files, in hexadecimal.
   package let digest: String
-  package let tokenizer: CLIPTokenizer
-  package let textEncoder: CLIPTextEncoder
+  /// What its networks compute in.
+  package let precision: Precision
+  /// What the expert cache files this model's experts under: its weights in its precision.
+  package let cacheName: String
+  package let family: ModelFamily
+  package let prompts: PromptEncoder
   package let unet: UNet
-  package let decoder: AutoencoderDecoder
+  package let decoder: any LatentDecoder
   /// The model's noise, as its scheduler file has it.
   package let schedulerConfiguration: SchedulerConfiguration
 
-  /// Loads a diffusers folder of the SD1.5 kind, plain or a SegMoE mixture.
+  /// Loads a Stable Diffusion 1, 2 or XL model, plain or a SegMoE mixture.
   /// - Parameters:
+  ///   - folder: a folder in diffusers' layout or a single-file checkpoint.
+  ///   - vae: a VAE in place of the model's own: a folder or a file, of the full or the tiny kind.
   ///   - cache: where packed experts are kept; shared by all loaded models.
   ///   - loras: fused into the weights as they are read.
+  ///   - precision: of the networks' products and convolutions (docs/precision.md says which).
   /// - Throws: `CheckpointError` for missing, damaged or misshapen files, `DiffusionError` for a
   ///   model of another kind.
-  package init(folder: ModelFolder, cache: ExpertCache, loras: [LoRASetting] = []) throws {
+  package init(
+    folder: any ModelFiles, vae: String? = nil, cache: ExpertCache, loras: [LoRASetting] = [],
+    precision: Precision = .f32
+  ) throws {
     path = folder.path
-    guard Self.pipelines.contains(folder.pipelineClass) else {
-      throw DiffusionError.unsupported(
-        file: folder.index.path, key: "_class_name", value: folder.pipelineClass)
-    }
-    let networks = try ModelWeights(folder, loras: loras)
-    digest = try folder.digest() + networks.suffix
-    tokenizer = try CLIPTokenizer(folder: folder.component("tokenizer"))
-
-    let text = try CLIPTextConfiguration(folder.config(for: "text_encoder"))
-    textEncoder = try CLIPTextEncoder(networks.textEncoder, text)
-
+    self.precision = precision
+    family = try ModelFamily(folder)
+    let networks = try ModelWeights(folder, loras: loras, precision: precision)
+    let autoencoder = try ModelAutoencoder(folder, replacement: vae)
+    digest = try folder.digest() + networks.suffix + autoencoder.suffix
+    prompts = try PromptEncoder(folder, networks)
     let shape = try UNetConfiguration(folder.config(for: "unet"))
-    guard shape.contextWidth == text.width else {
-      throw DiffusionError.mismatch(
-        folder: folder.path,
-        what:
-          "the UNet expects text states of width \(shape.contextWidth), the text encoder gives \(text.width)")
-    }
-    unet = try UNet(networks.unet, shape, model: digest, cache: cache)
+    try Self.check(prompts, fit: shape, folder)
+    cacheName = "\(digest)/\(precision)"
+    unet = try UNet(networks.unet, shape, model: cacheName, cache: cache)
     if let stray = networks.unet.unusedNames().first {
       throw DiffusionError.mismatch(
         folder: folder.path,
         what: "the UNet's weights hold \(stray), which its config.json does not account for")
     }
 
-    let autoencoder = try AutoencoderConfiguration(folder.config(for: "vae"))
-    guard autoencoder.latentChannels == shape.outputChannels else {
+    decoder = try Self.decoder(
+      autoencoder.weights.layers(in: precision.besideUNet), autoencoder.config)
+    guard decoder.latentChannels == shape.outputChannels else {
       throw DiffusionError.mismatch(
-        folder: folder.path,
+        folder: autoencoder.path,
         what:
-          "the UNet makes \(shape.outputChannels) latent channels, the VAE takes \(autoencoder.latentChannels)"
+          "the UNet makes \(shape.outputChannels) latent channels, the VAE takes \(decoder.latentChannels)"
       )
     }
     guard shape.inputChannels == shape.outputChannels else {
       throw DiffusionError.unsupported(
         file: folder.path + "/unet/config.json", key: "in_channels", value: "\(shape.inputChannels)")
     }
-    decoder = try AutoencoderDecoder(folder.weights(for: "vae"), autoencoder)
     schedulerConfiguration = try SchedulerConfiguration(folder.config(for: "scheduler"))
   }
 
-  /// Pipelines that this engine runs.
-  private static let pipelines: Set<String> = ["StableDiffusionPipeline"]
+  private static func check(_ prompts: PromptEncoder, fit shape: UNetConfiguration, _ folder: any ModelFiles)
+    throws
+  {
+    guard shape.contextWidth == prompts.width else {
+      throw DiffusionError.mismatch(
+        folder: folder.path,
+        what:
+          "the UNet expects text states of width \(shape.contextWidth), the text encoders give \(prompts.width)"
+      )
+    }
+    guard shape.added?.pooledWidth == prompts.pooledWidth else {
+      throw DiffusionError.mismatch(
+        folder: folder.path,
+        what: "the UNet expects a pooled text of width \(shape.added?.pooledWidth ?? 0), "
+          + "the text encoders give \(prompts.pooledWidth ?? 0)")
+    }
+  }
 
   /// Bytes of weights that stay in memory: all but the experts.
   package var residentBytes: Int {
-    textEncoder.residentBytes + unet.residentBytes + decoder.residentBytes
+    prompts.residentBytes + unet.residentBytes + decoder.residentBytes
   }
 
   /// The scheduler for a request: the one it names, else the model's own.
   /// - Throws: `DiffusionError` for one that is unknown or cannot take the step count.
   func scheduler(for request: RenderRequest) throws -> any Scheduler {
     try schedulerName(for: request).scheduler(
-      schedulerConfiguration.forStableDiffusion(ownMethod: request.scheduler == nil),
+      family == .xl
+        ? schedulerConfiguration
+        : schedulerConfiguration.forStableDiffusion(ownMethod: request.scheduler == nil),
       steps: request.steps)
   }
 }

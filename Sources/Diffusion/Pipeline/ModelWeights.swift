@@ -1,4 +1,5 @@
 import Checkpoints
+import Tensors
 
 /// A LoRA to fuse into a model as its weights are read.
 package struct LoRASetting: Sendable, Hashable {
@@ -17,15 +18,19 @@ package struct LoRASetting: Sendable, Hashable {
 package struct ModelWeights: Sendable {
   package let unet: Weights
   package let textEncoder: Weights
+  /// SDXL's second one; nil for models without.
+  package let textEncoder2: Weights?
   /// Tells the weights of one model with different LoRAs apart; empty without any.
   package let suffix: String
 
-  /// Opens the weights of a folder; nothing is read yet.
+  /// Opens the weights of a model; nothing is read yet.
+  /// - Parameter precision: what layers built from them compute in.
   /// - Throws: `CheckpointError` for missing or damaged files, and for LoRA keys that fit nothing.
-  package init(_ folder: ModelFolder, loras: [LoRASetting]) throws {
+  package init(_ folder: any ModelFiles, loras: [LoRASetting], precision: Precision = .f32) throws {
     var networks: [LoRAComponent: Weights] = [
       .unet: try folder.weights(for: "unet"), .textEncoder: try folder.weights(for: "text_encoder"),
     ]
+    if folder.has("text_encoder_2") { networks[.textEncoder2] = try folder.weights(for: "text_encoder_2") }
     var digest = Digest()
     for lora in loras {
       let file = try Self.file(lora.path)
@@ -36,13 +41,24 @@ package struct ModelWeights: Sendable {
     guard let unet = networks[.unet], let textEncoder = networks[.textEncoder] else {
       throw CheckpointError.missingFile(path: folder.path, purpose: "a UNet and a text encoder")
     }
-    self.unet = unet
-    self.textEncoder = textEncoder
+    self.unet = unet.layers(in: precision)
+    self.textEncoder = textEncoder.layers(in: precision.besideUNet)
+    textEncoder2 = networks[.textEncoder2]?.layers(in: precision.besideUNet)
     suffix = loras.isEmpty ? "" : "+" + digest.hexadecimal()
   }
 
+  /// Errors: `pickled` for a folder that holds the LoRA in no other form.
   private static func file(_ path: String) throws -> String {
     let inside = path + "/pytorch_lora_weights.safetensors"
-    return (try? FileReader(path: inside, purpose: "a LoRA")) == nil ? path : inside
+    if (try? FileReader(path: inside, purpose: "a LoRA")) != nil { return inside }
+    let pickled = path + "/pytorch_lora_weights.bin"
+    if (try? FileReader(path: pickled, purpose: "a LoRA")) != nil { try PickledFile.refuse(pickled) }
+    return path
   }
+}
+
+extension Precision {
+  /// What text encoders and autoencoders compute in: int8 is for the UNet, where nearly all of the time
+  /// goes; they are in bf16 then.
+  var besideUNet: Precision { self == .int8 ? .bf16 : self }
 }

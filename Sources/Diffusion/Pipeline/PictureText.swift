@@ -16,6 +16,12 @@ package struct PictureText: Codable, Equatable, Sendable {
   package var scheduler: String
   package var seed: UInt64
   package var precision: String
+  /// Whether the prompts were read as plain text; nil: with weights and breaks.
+  package var plainPrompt: Bool?
+  /// The text encoder's layers left out for the prompt, beyond the model's own; nil: none.
+  package var clipSkip: Int?
+  /// Learned words: tokens and their files' SHA-256; nil: none.
+  package var embeddings: [String: String]?
   package var model: String
   package var modelDigest: String
   /// The queue's numbers; nil for a picture rendered by hand.
@@ -27,6 +33,9 @@ package struct PictureText: Codable, Equatable, Sendable {
     case version, prompt
     case negativePrompt = "negative_prompt"
     case width, height, steps, guidance, scheduler, seed, precision, model
+    case plainPrompt = "plain_prompt"
+    case clipSkip = "clip_skip"
+    case embeddings
     case modelDigest = "model_digest"
     case batch, job, index
   }
@@ -38,7 +47,7 @@ package struct PictureText: Codable, Equatable, Sendable {
   ) {
     self.version = version
     prompt = request.prompt
-    negativePrompt = request.negativePrompt
+    negativePrompt = request.negativePrompt ?? ""
     width = request.width
     height = request.height
     steps = request.steps
@@ -48,6 +57,25 @@ package struct PictureText: Codable, Equatable, Sendable {
     self.precision = precision
     self.model = model
     modelDigest = digest
+    plainPrompt = request.reading.isPlain ? true : nil
+    clipSkip = request.reading.clipSkip == 0 ? nil : request.reading.clipSkip
+    if !request.reading.embeddings.isEmpty {
+      embeddings = request.reading.embeddings.reduce(into: [:]) { $0[$1.token] = $1.digest }
+    }
+  }
+
+  /// What AUTOMATIC1111 writes of it. It counts clip skip from 1, and knows plain text as an emphasis "None".
+  private var pairs: [A1111Parameters.Pair] {
+    var pairs: [A1111Parameters.Pair] = []
+    if let clipSkip { pairs.append(.init("Clip skip", "\(clipSkip + 1)")) }
+    if let embeddings {
+      let words = embeddings.sorted { $0.key < $1.key }.map { token, digest in
+        "\(token.filter { $0 != ":" && $0 != "," }): \(digest.prefix(12))"
+      }
+      pairs.append(.init("TI hashes", words.joined(separator: ", ")))
+    }
+    if plainPrompt == true { pairs.append(.init("Emphasis", "None")) }
+    return pairs
   }
 
   /// The texts for the PNG file.
@@ -57,7 +85,7 @@ package struct PictureText: Codable, Equatable, Sendable {
       prompt: prompt, negativePrompt: negativePrompt, steps: steps,
       sampler: A1111Parameters.samplerName(scheduler: scheduler), cfgScale: guidance, seed: seed,
       width: width, height: height, modelHash: String(modelDigest.prefix(10)),
-      model: (model as NSString).lastPathComponent, version: "segmoe \(version)")
+      model: (model as NSString).lastPathComponent, extra: pairs, version: "segmoe \(version)")
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let json = String(decoding: try encoder.encode(self), as: UTF8.self)

@@ -1,7 +1,8 @@
 /// Everything that decides the pixels of one picture, beside the model.
 package struct RenderRequest: Sendable, Equatable {
   package var prompt: String
-  package var negativePrompt: String
+  /// nil: none, which for SDXL is not the same as an empty text.
+  package var negativePrompt: String?
   /// Pixels.
   package var width: Int
   package var height: Int
@@ -11,9 +12,13 @@ package struct RenderRequest: Sendable, Equatable {
   /// nil: the model's own.
   package var scheduler: SchedulerName?
   package var seed: UInt64
+  /// How the prompts are read.
+  package var reading = PromptReading()
+  /// What SDXL is told of the picture's size; other models are told nothing.
+  package var framing = Framing()
 
   package init(
-    prompt: String, negativePrompt: String = "", width: Int = 512, height: Int = 512,
+    prompt: String, negativePrompt: String? = nil, width: Int = 512, height: Int = 512,
     steps: Int = 25, guidance: Float = 7.5, scheduler: SchedulerName? = nil, seed: UInt64 = 0
   ) {
     self.prompt = prompt
@@ -43,6 +48,47 @@ package struct RenderRequest: Sendable, Equatable {
     guard guidance.isFinite else {
       throw DiffusionError.setting(name: "guidance", value: "\(guidance)", allowed: "a finite number")
     }
+  }
+}
+
+/// What SDXL is told of how a training picture would have been cut (Podell et al., 2023, section 2.2).
+package struct Framing: Sendable, Equatable {
+  /// Pixels of the picture before scaling; nil: the size rendered.
+  package var originalSize: PixelSize?
+  /// Pixels cut away at the left and at the top.
+  package var crop = PixelPoint(x: 0, y: 0)
+  /// Pixels after cutting; nil: the size rendered.
+  package var targetSize: PixelSize?
+
+  package init() {}
+
+  /// SDXL's six time ids.
+  func timeIDs(width: Int, height: Int) -> [Float] {
+    let size = PixelSize(width: width, height: height)
+    let (original, target) = (originalSize ?? size, targetSize ?? size)
+    return [original.height, original.width, crop.y, crop.x, target.height, target.width].map(Float.init)
+  }
+}
+
+/// A size in pixels.
+package struct PixelSize: Sendable, Equatable {
+  package var width: Int
+  package var height: Int
+
+  package init(width: Int, height: Int) {
+    self.width = width
+    self.height = height
+  }
+}
+
+/// A place in pixels from the upper left corner.
+package struct PixelPoint: Sendable, Equatable {
+  package var x: Int
+  package var y: Int
+
+  package init(x: Int, y: Int) {
+    self.x = x
+    self.y = y
   }
 }
 

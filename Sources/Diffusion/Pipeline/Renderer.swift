@@ -3,7 +3,8 @@ import Foundation
 import Images
 import Tensors
 
-/// Turns requests into pictures with one model (diffusers' `StableDiffusionPipeline.__call__`).
+/// Turns requests into pictures with one model (diffusers' `StableDiffusionPipeline.__call__` and
+/// `StableDiffusionXLPipeline.__call__`).
 ///
 /// The pixels depend on the request and the model alone: not on threads, budget or what was
 /// rendered before.
@@ -36,19 +37,26 @@ package struct Renderer: Sendable {
   package func begin(_ request: RenderRequest, report: (RenderProgress) throws -> Void = { _ in }) throws
     -> Denoising
   {
-    let pixels = model.decoder.configuration.pixelsPerLatent
+    let pixels = model.decoder.pixelsPerLatent
     try request.validate(multiple: pixels)
     let scheduler = try model.scheduler(for: request)
     try report(.encoding)
-    let prompts = request.guidance > 1 ? [request.negativePrompt, request.prompt] : [request.prompt]
-    let states = try model.textEncoder(prompts.map { model.tokenizer.encode($0) }, pass.compute)
-    let text = try model.unet.prepare(states, pass)
+    let isGuided = request.guidance > 1 && model.unet.configuration.guidanceWidth == nil
+    let conditioning = try model.prompts(
+      isGuided ? [request.negativePrompt, request.prompt] : [request.prompt], request.reading, pass.compute)
+    let text = try model.unet.prepare(
+      conditioning.states,
+      added: conditioning.pooled.map {
+        AddedConditions(
+          pooled: $0, sizes: request.framing.timeIDs(width: request.width, height: request.height))
+      },
+      guidanceScale: request.guidance, pass)
     var noise = TorchNoise(seed: request.seed)
     let first = noise.latents(
       channels: model.unet.configuration.inputChannels, height: request.height / pixels,
       width: request.width / pixels)
     return Denoising(
-      scheduler: scheduler, guidance: request.guidance > 1 ? request.guidance : nil, text: text,
+      scheduler: scheduler, guidance: isGuided ? request.guidance : nil, text: text,
       noise: noise, latents: combine(scheduler.initialSigma, first, 0, first))
   }
 
@@ -82,7 +90,7 @@ package struct Renderer: Sendable {
   /// - Throws: `DiffusionError.notFinite`.
   package func decode(_ latents: Tensor) throws -> RGBImage {
     guard latents.isFinite else { throw DiffusionError.notFinite(stage: "denoiser") }
-    let pixels = model.decoder(latents, pass.compute)
+    let pixels = model.decoder(latents, undoingNormalization: model.family == .xl, pass.compute)
     guard pixels.isFinite else { throw DiffusionError.notFinite(stage: "VAE decoder") }
     // x/2 + 0.5 held in 0…1, times 255, halves to even, as numpy rounds.
     let bytes = pixels.withUnsafe { values in

@@ -15,6 +15,7 @@ extension CLIPTextConfiguration {
       plan.linear(name + ".mlp.fc2", innerWidth, width)
     }
     plan.norm("text_model.final_layer_norm", width)
+    if let projection { plan.linear("text_projection", width, projection, bias: false) }
     return plan.tensors
   }
 }

@@ -23,22 +23,26 @@ package struct SyntheticModel: Sendable {
     guard !files.fileExists(atPath: folder) else {
       throw CheckpointError.unwritable(path: folder, reason: "exists already; choose another folder")
     }
-    for name in ["unet", "vae", "text_encoder", "tokenizer", "scheduler"] {
+    let tokenizers = preset.family == .xl ? ["tokenizer", "tokenizer_2"] : ["tokenizer"]
+    for name in ["unet", "vae", "scheduler"] + tokenizers + preset.textEncoders.map(\.component) {
       try files.createDirectory(atPath: folder + "/" + name, withIntermediateDirectories: true)
     }
     try write(preset.index, to: folder + "/model_index.json")
     try write(preset.scheduler, to: folder + "/scheduler/scheduler_config.json")
     try write(preset.unet, to: folder + "/unet/config.json")
     try write(preset.autoencoder, to: folder + "/vae/config.json")
-    try write(preset.textEncoder, to: folder + "/text_encoder/config.json")
-    try writeTokenizer(to: folder + "/tokenizer")
+    for name in tokenizers { try writeTokenizer(to: folder + "/" + name) }
     let unet = try UNetConfiguration(ConfigObject(path: folder, values: preset.unet)).plannedTensors
     try write(unet, to: folder + "/unet/diffusion_pytorch_model.safetensors", stream: 1)
     let autoencoder = try AutoencoderConfiguration(ConfigObject(path: folder, values: preset.autoencoder))
     try write(
       autoencoder.plannedTensors, to: folder + "/vae/diffusion_pytorch_model.safetensors", stream: 2)
-    let text = try CLIPTextConfiguration(ConfigObject(path: folder, values: preset.textEncoder))
-    try write(text.plannedTensors, to: folder + "/text_encoder/model.safetensors", stream: 3)
+    for (index, encoder) in preset.textEncoders.enumerated() {
+      let path = folder + "/" + encoder.component
+      try write(encoder.config, to: path + "/config.json")
+      let text = try CLIPTextConfiguration(ConfigObject(path: path, values: encoder.config))
+      try write(text.plannedTensors, to: path + "/model.safetensors", stream: UInt64(3 + index))
+    }
   }
 
   private func write(_ values: [String: JSONValue], to path: String) throws {

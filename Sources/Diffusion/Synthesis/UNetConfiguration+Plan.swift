@@ -9,32 +9,31 @@ extension UNetConfiguration {
     plan.convolution("conv_in", inputChannels, first)
     plan.linear("time_embedding.linear_1", first, time)
     plan.linear("time_embedding.linear_2", time, time)
+    if let guidanceWidth { plan.linear("time_embedding.cond_proj", guidanceWidth, first, bias: false) }
+    if let added {
+      plan.linear("add_embedding.linear_1", added.inputs, time)
+      plan.linear("add_embedding.linear_2", time, time)
+    }
     for (index, level) in down.enumerated() {
       for layer in 0..<level.layers {
         let inputs = layer > 0 ? level.width : down[max(0, index - 1)].width
         plan.residual("down_blocks.\(index).resnets.\(layer)", inputs, level.width, timeWidth: time)
         transformer(
-          "down_blocks.\(index).attentions.\(layer)", level, &plan,
+          "down_blocks.\(index).attentions.\(layer)", level, depth: level.depth(after: layer), &plan,
           isMixture: mixture?.downBlocks.contains(index) ?? false)
       }
       if index < down.count - 1 {
         plan.convolution("down_blocks.\(index).downsamplers.0.conv", level.width, level.width)
       }
     }
-    if let middleDepth {
-      let level = Level(width: up[0].width, layers: 2, heads: up[0].heads, depth: middleDepth)
-      for layer in 0..<2 {
-        plan.residual("mid_block.resnets.\(layer)", level.width, level.width, timeWidth: time)
-      }
-      transformer("mid_block.attentions.0", level, &plan, isMixture: false)
-    }
+    middle(&plan, time: time)
     for (index, level) in up.enumerated() {
       for layer in 0..<level.layers {
         let inputs = layer == 0 ? up[max(0, index - 1)].width : level.width
         let skip = layer == level.layers - 1 ? up[min(up.count - 1, index + 1)].width : level.width
         plan.residual("up_blocks.\(index).resnets.\(layer)", inputs + skip, level.width, timeWidth: time)
         transformer(
-          "up_blocks.\(index).attentions.\(layer)", level, &plan,
+          "up_blocks.\(index).attentions.\(layer)", level, depth: level.depth(after: layer), &plan,
           isMixture: mixture?.upBlocks.contains(index) ?? false)
       }
       if index < up.count - 1 {
@@ -46,13 +45,24 @@ extension UNetConfiguration {
     return plan.tensors
   }
 
-  private func transformer(_ name: String, _ level: Level, _ plan: inout TensorPlan, isMixture: Bool) {
-    guard level.depth > 0 else { return }
+  private func middle(_ plan: inout TensorPlan, time: Int) {
+    let level = up[0]
+    guard middle != .none else { return }
+    plan.residual("mid_block.resnets.0", level.width, level.width, timeWidth: time)
+    guard case .attention(let depth) = middle else { return }
+    transformer("mid_block.attentions.0", level, depth: depth, &plan, isMixture: false)
+    plan.residual("mid_block.resnets.1", level.width, level.width, timeWidth: time)
+  }
+
+  private func transformer(
+    _ name: String, _ level: Level, depth: Int?, _ plan: inout TensorPlan, isMixture: Bool
+  ) {
+    guard let depth else { return }
     let width = level.width
     plan.norm(name + ".norm", width)
     plan.linear(name + ".proj_in", width, width, pointwise: !linearProjection)
-    for depth in 0..<level.depth {
-      let block = "\(name).transformer_blocks.\(depth)"
+    for index in 0..<depth {
+      let block = "\(name).transformer_blocks.\(index)"
       for norm in 1...3 { plan.norm("\(block).norm\(norm)", width) }
       for attention in ["attn1", "attn2"] {
         for projection in ["to_q", "to_k", "to_v"] {

@@ -18,6 +18,7 @@ package struct CLIPTokenizer: Sendable {
   /// Fills what is left: `<|endoftext|>` in SD1.5, `!` in SD2 and in SDXL's second tokenizer.
   package let padToken: Int32
   private let vocabulary: CLIPVocabulary
+  private let addedTokens: [AddedToken]
   private let rawTokens: AddedTokenMatcher
   private let normalizedTokens: AddedTokenMatcher
 
@@ -41,6 +42,7 @@ package struct CLIPTokenizer: Sendable {
   package init(vocabulary: CLIPVocabulary, addedTokens: [AddedToken], frame: Frame) {
     precondition(frame.maximumLength >= 2)
     self.vocabulary = vocabulary
+    self.addedTokens = addedTokens
     maximumLength = frame.maximumLength
     startToken = frame.startToken
     endToken = frame.endToken
@@ -56,12 +58,35 @@ package struct CLIPTokenizer: Sendable {
   /// The ids of a text as the text encoder takes them: start, at most `maximumLength - 2` tokens, end,
   /// then padding; always `maximumLength` of them.
   package func encode(_ text: String) -> [Int32] {
+    framed(tokens(in: text))
+  }
+
+  /// Tokens between start and end, cut and padded to `maximumLength`.
+  package func framed(_ tokens: [Int32]) -> [Int32] {
     var ids = [startToken]
     ids.reserveCapacity(maximumLength)
-    ids += tokens(in: text).prefix(maximumLength - 2)
+    ids += tokens.prefix(maximumLength - 2)
     ids.append(endToken)
     ids += repeatElement(padToken, count: maximumLength - ids.count)
     return ids
+  }
+
+  /// Whether a token of just that text is known already.
+  package func knows(_ content: String) -> Bool {
+    vocabulary.ids[content] != nil || addedTokens.contains { $0.content == content }
+  }
+
+  /// One more than the largest id in use.
+  package var idCount: Int {
+    Int(max(vocabulary.ids.values.max() ?? -1, addedTokens.map(\.id).max() ?? -1)) + 1
+  }
+
+  /// The same tokenizer, which recognises more tokens in a text.
+  package func adding(_ tokens: [AddedToken]) -> CLIPTokenizer {
+    CLIPTokenizer(
+      vocabulary: vocabulary, addedTokens: addedTokens + tokens,
+      frame: Frame(
+        startToken: startToken, endToken: endToken, padToken: padToken, maximumLength: maximumLength))
   }
 
   /// The tokens of a text, all of them, without start, end and padding.

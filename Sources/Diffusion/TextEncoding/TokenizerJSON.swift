@@ -81,7 +81,12 @@ struct TokenizerJSON {
 enum MergesText {
   /// Reads `merges.txt`. Errors: `missingFile`, `malformed` with the line.
   static func read(path: String, limit: Int) throws -> [(left: String, right: String)] {
-    let bytes = try FileReader(path: path, purpose: "the merges of the tokenizer").contents(limit: limit)
+    try parse(
+      FileReader(path: path, purpose: "the merges of the tokenizer").contents(limit: limit), path: path)
+  }
+
+  /// Reads the same from memory; `path` is named in errors. Error: `malformed` with the line.
+  static func parse(_ bytes: [UInt8], path: String) throws -> [(left: String, right: String)] {
     var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     if lines.last?.isEmpty == true { lines.removeLast() }
     var pairs: [(left: String, right: String)] = []

@@ -52,7 +52,9 @@ PARTS = {
 
 SCHEDULERS = {"ddpm": DDPMScheduler, "ddim": DDIMScheduler, "euler": EulerDiscreteScheduler}
 
-COMPONENTS = {"unet", "vae", "text_encoder", "tokenizer", "scheduler", "model_index.json"}
+COMPONENTS = {
+    "unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler", "model_index.json",
+}
 
 
 def write_json(path, value):
@@ -122,14 +124,18 @@ def second_way(pipe):
     threads = torch.get_num_threads()
     pipe.unet.set_attn_processor(AttnProcessor())
     pipe.vae.set_attn_processor(AttnProcessor())
-    pipe.text_encoder.set_attn_implementation("eager")
+    encoders = [pipe.text_encoder, getattr(pipe, "text_encoder_2", None)]
+    encoders = [encoder for encoder in encoders if encoder is not None]
+    for encoder in encoders:
+        encoder.set_attn_implementation("eager")
     torch.set_num_threads(1)
     try:
         with torch.backends.mkldnn.flags(enabled=False):
             yield
     finally:
         torch.set_num_threads(threads)
-        pipe.text_encoder.set_attn_implementation("sdpa")
+        for encoder in encoders:
+            encoder.set_attn_implementation("sdpa")
         pipe.unet.set_attn_processor(fused[0])
         pipe.vae.set_attn_processor(fused[1])
 

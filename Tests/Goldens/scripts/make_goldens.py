@@ -18,6 +18,12 @@ STAGES = [
     "scheduler_traces",
     "network_numbers",
     "pictures",
+    "prompt_states",
+    "families",
+    "single_files",
+    "tiny_vae",
+    "merge_xl",
+    "prompt_states_xl",
     "sensitivity",
 ]
 

@@ -1,0 +1,124 @@
+// Each kernel alone, one thread, against OpenBLAS: best of a few runs, in processor time of the thread.
+#include "attention.h"
+#include "convolution.h"
+#include <cblas.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+void openblas_set_num_threads(int);
+
+enum { runs = 3, panels_per_task = 2, tiles_per_task = 48 };
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+
+static float *numbers(size_t count) {
+  static unsigned long state = 1;
+  float *x = aligned_alloc(64, (count * sizeof(float) + 63) / 64 * 64);
+  for (size_t i = 0; i < count; i++) {
+    state = state * 6364136223846793005ul + 1442695040888963407ul;
+    x[i] = (float)(long)(state >> 33) / 1073741824.0f - 1.0f;
+  }
+  return x;
+}
+
+/// GFLOP/s of rows × depth by depth × columns, the weight transposed as torch keeps it.
+static double openblas(size_t rows, size_t depth, size_t columns) {
+  float *a = numbers(rows * depth), *b = numbers(columns * depth), *c = numbers(rows * columns);
+  double best = 1e9;
+  for (int run = 0; run < runs; run++) {
+    const double start = now();
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)columns, (int)depth, 1, a,
+                (int)depth, b, (int)depth, 0, c, (int)columns);
+    best = fmin(best, now() - start);
+  }
+  free(a), free(b), free(c);
+  return 2e-9 * (double)(rows * depth * columns) / best;
+}
+
+static void convolution(size_t batch, size_t size, size_t inputs, size_t outputs) {
+  const segmoe_convolution shape = {size, size, size, size, inputs, outputs};
+  const size_t panels = (outputs + 15) / 16, all = batch * segmoe_winograd_tiles(&shape);
+  const size_t tiles = all < 4 * tiles_per_task ? all : 4 * tiles_per_task;
+  float *x = numbers(batch * size * size * inputs), *w = numbers(outputs * inputs * 9);
+  float *packed = numbers(panels * 16 * inputs * 9), *y = numbers(batch * size * size * outputs);
+  float *transformed = numbers(segmoe_winograd_input_size(&shape, tiles));
+  float *scratch = numbers(segmoe_winograd_scratch(panels_per_task, tiles_per_task));
+  segmoe_pack_convolution(w, outputs, inputs, 9, packed, 0, panels);
+  const segmoe_epilogue nothing = {NULL, 0, NULL};
+  double best = 1e9;
+  for (int run = 0; run < runs; run++) {
+    const double start = now();
+    for (size_t t = 0; t < tiles; t++) segmoe_winograd_input(&shape, x, 0, t, tiles, transformed);
+    for (size_t p = 0; p < panels; p += panels_per_task)
+      for (size_t t = 0; t < tiles; t += tiles_per_task)
+        segmoe_winograd_multiply(&shape, &nothing, packed, p,
+                                 panels - p < panels_per_task ? panels - p : panels_per_task,
+                                 transformed, 0, tiles, t,
+                                 tiles - t < tiles_per_task ? tiles - t : tiles_per_task, y, scratch);
+    best = fmin(best, now() - start);
+  }
+  const size_t rows = tiles * 16 < 384 ? tiles * 16 : 384;
+  const double ours = 2e-9 * 9.0 * (double)(inputs * outputs * 16 * tiles) / best;
+  const double direct = openblas(rows, 9 * inputs, outputs);
+  printf("%zux%3zux%3zu  %4zu > %4zu   %8.1f  %8.1f  %6.2f\n", batch, size, size, inputs, outputs, ours,
+         direct, ours / direct);
+  free(x), free(w), free(packed), free(y), free(transformed), free(scratch);
+}
+
+static void attention(size_t queries, size_t keys, size_t width, double peak) {
+  float *q = numbers(queries * width), *k = numbers(keys * width), *v = numbers(keys * width);
+  float *result = numbers(queries * width);
+  float *pk = numbers(segmoe_packed_keys_size(keys, width));
+  float *pv = numbers(segmoe_packed_values_size(keys, width));
+  const size_t rows = width > 160 ? 96 : 48, some = queries < 960 ? queries : 960;
+  float *scratch = numbers(segmoe_attention_scratch(rows, width));
+  const segmoe_attention shape = {width, width, keys, width, 1 / sqrtf((float)width), 0};
+  double best = 1e9;
+  for (int run = 0; run < runs; run++) {
+    double start = now();
+    segmoe_pack_keys(k, width, keys, width, pk, 0, (keys + 15) / 16);
+    segmoe_pack_values(v, width, keys, width, pv, 0, (keys + 15) / 16);
+    // Packing is done once for all queries.
+    const double packing = (now() - start) * (double)some / (double)queries;
+    start = now();
+    for (size_t row = 0; row < some; row += rows)
+      segmoe_attend(&shape, q + row * width, row, some - row < rows ? some - row : rows, pk, pv,
+                    result + row * width, scratch);
+    best = fmin(best, now() - start + packing);
+  }
+  const double ours = 4e-9 * (double)(some * keys * width) / best;
+  printf("%4zu to %4zu of %3zu   %8.1f  %6.2f\n", queries, keys, width, ours, ours / peak);
+  free(q), free(k), free(v), free(result), free(pk), free(pv), free(scratch);
+}
+
+int main(void) {
+  openblas_set_num_threads(1);
+  const double peak = openblas(1536, 1536, 1536);
+  printf("OpenBLAS, 1536³: %.1f GFLOP/s, one thread\n\n", peak);
+  printf("3x3 convolution, operations counted as of a direct one\n");
+  printf("picture     channels       Winograd  OpenBLAS  times   (GFLOP/s)\n");
+  const size_t convolutions[][4] = {
+    {2, 64, 320, 320},   {2, 64, 640, 320},   {2, 64, 960, 320},   {2, 64, 640, 640},   {2, 32, 320, 640},
+    {2, 32, 640, 640},   {2, 32, 1280, 640},  {2, 32, 1920, 640},  {2, 32, 1280, 1280}, {2, 16, 640, 1280},
+    {2, 16, 1280, 1280}, {2, 16, 2560, 1280}, {2, 8, 1280, 1280},  {2, 8, 2560, 1280},  {2, 64, 4, 320},
+    {2, 64, 320, 4},     {1, 64, 4, 512},     {1, 64, 512, 512},   {1, 128, 512, 512},  {1, 256, 512, 256},
+    {1, 256, 256, 256},  {1, 512, 256, 128},  {1, 512, 128, 128},  {1, 512, 128, 3},    {2, 9, 1280, 1280},
+    {2, 18, 640, 640},   {2, 16, 96, 96},
+  };
+  for (size_t i = 0; i < sizeof convolutions / sizeof *convolutions; i++)
+    convolution(convolutions[i][0], convolutions[i][1], convolutions[i][2], convolutions[i][3]);
+  printf("\nattention            GFLOP/s  of peak\n");
+  const size_t attentions[][3] = {
+    {4096, 4096, 40}, {4096, 77, 40}, {1024, 1024, 80}, {1024, 77, 80}, {256, 256, 160},
+    {256, 77, 160},   {64, 64, 160},  {64, 77, 160},    {4096, 4096, 64}, {4096, 4096, 512},
+  };
+  for (size_t i = 0; i < sizeof attentions / sizeof *attentions; i++)
+    attention(attentions[i][0], attentions[i][1], attentions[i][2], peak);
+  return 0;
+}

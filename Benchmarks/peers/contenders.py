@@ -1,0 +1,159 @@
+"""One contender, one subject: loads, warms up, measures, prints {"seconds": [...], ...} as JSON.
+
+Each runs in a process of its own, so that no library's threads or memory disturb another's.
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+
+sys.modules["torchvision"] = None  # diffusers and transformers import it if it is there; nobody needs it
+
+
+def measure(call, repeat):
+    call()
+    seconds = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def network(subject, model, dtype):
+    """The torch network and its inputs: a batch-2 call of the UNet, or one decode."""
+    import torch
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+
+    torch.manual_seed(0)
+    if subject == "unet":
+        net = UNet2DConditionModel.from_pretrained(model, subfolder="unet", torch_dtype=dtype)
+        latents = SIZE // 8
+        inputs = (
+            torch.randn(2, net.config.in_channels, latents, latents, dtype=dtype),
+            torch.tensor(500),
+            torch.randn(2, 77, net.config.cross_attention_dim, dtype=dtype),
+        )
+    else:
+        vae = AutoencoderKL.from_pretrained(model, subfolder="vae", torch_dtype=dtype)
+
+        class Decoder(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.vae = vae
+
+            def forward(self, latents):
+                return self.vae.decode(latents, return_dict=False)[0]
+
+        net = Decoder()
+        latents = SIZE // 8
+        inputs = (torch.randn(1, vae.config.latent_channels, latents, latents, dtype=dtype),)
+    return net.eval(), inputs
+
+
+def calibration(_):
+    import torch
+
+    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    call = lambda: torch.mm(a, b)
+    call()
+    return measure(call, 5)
+
+
+def by_torch(options):
+    import torch
+
+    dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[options.precision]
+    net, inputs = network(options.subject, options.model, dtype)
+    net = net.to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        if options.subject == "unet":
+            return measure(lambda: net(*inputs, return_dict=False), options.repeat)
+        return measure(lambda: net(*inputs), options.repeat)
+
+
+def by_openvino(options):
+    import openvino as ov
+
+    path = f"{options.work}/openvino-{options.subject}-{SIZE}-{options.precision == 'int8'}.xml"
+    if not os.path.exists(path):
+        convert(options, path)
+    core = ov.Core()
+    hint = "f32" if options.precision == "f32" else "bf16"
+    compiled = core.compile_model(
+        path,
+        "CPU",
+        {
+            "INFERENCE_PRECISION_HINT": hint,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": options.threads,
+            "NUM_STREAMS": 1,
+        },
+    )
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    inputs = []
+    for port in compiled.inputs:
+        shape = list(port.get_shape())
+        if len(shape) == 0 or port.get_element_type() == ov.Type.i64:
+            inputs.append(np.full(shape, 500, dtype=np.int64))
+        else:
+            inputs.append(random.standard_normal(shape, dtype=np.float32))
+    request = compiled.create_infer_request()
+    return measure(lambda: request.infer(inputs), options.repeat)
+
+
+def convert(options, path):
+    import openvino as ov
+    import torch
+
+    net, inputs = network(options.subject, options.model, torch.float32)
+    with torch.inference_mode():
+        if options.subject == "unet":
+            net.forward = __import__("functools").partial(net.forward, return_dict=False)
+        model = ov.convert_model(net, example_input=inputs, input=[list(i.shape) for i in inputs])
+    if options.precision == "int8":
+        import nncf
+
+        names = [port.get_any_name() for port in model.inputs]
+        samples = [dict(zip(names, [i.numpy() for i in inputs])) for _ in range(2)]
+        model = nncf.quantize(
+            model,
+            nncf.Dataset(samples),
+            model_type=nncf.ModelType.TRANSFORMER,
+            subset_size=2,
+            fast_bias_correction=False,
+        )
+    # Weights as f16 in the file, as OpenVINO writes them by default.
+    ov.save_model(model, path)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("contender", choices=["calibration", "torch", "openvino"])
+    parser.add_argument("--subject", default="unet")
+    parser.add_argument("--precision", default="f32")
+    parser.add_argument("--model")
+    parser.add_argument("--work")
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=2)
+    options = parser.parse_args()
+    global SIZE
+    SIZE = options.size
+    if options.contender != "openvino":
+        import torch
+
+        torch.set_num_threads(options.threads)
+    run = {"calibration": calibration, "torch": by_torch, "openvino": by_openvino}[options.contender]
+    seconds = run(options)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"seconds": seconds, "peak_rss_bytes": memory}))
+
+
+if __name__ == "__main__":
+    main()

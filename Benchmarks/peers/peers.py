@@ -1,0 +1,98 @@
+"""Runs segmoe, torch and OpenVINO on one model in turn, round by round, and prints ratios of medians."""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--segmoe", required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--subjects", nargs="+", default=["unet", "vae"], choices=["unet", "vae"])
+    parser.add_argument("--precisions", nargs="+", default=["f32"], choices=["f32", "bf16", "int8"])
+    parser.add_argument("--peers", nargs="+", default=["openvino", "torch"], choices=["openvino", "torch"])
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=2, help="measured runs per round and contender")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", help="also write the report here")
+    return parser.parse_args()
+
+
+def output(command, threads):
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode != 0 or not lines:
+        sys.exit(f"peers: {' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    return json.loads(lines[-1])
+
+
+def ours(options, subject, precision):
+    result = output(
+        [options.segmoe, "bench", subject, options.model, "--precision", precision, "--width", str(options.size),
+         "--height", str(options.size), "--repeat", str(options.repeat), "--threads", str(options.threads), "--json"],
+        options.threads,
+    )
+    return {"seconds": result["seconds"]["all"], "peak_rss_bytes": result["peak_rss_bytes"]}
+
+
+def peer(options, name, subject="unet", precision="f32"):
+    return output(
+        [sys.executable, os.path.join(HERE, "contenders.py"), name, "--subject", subject, "--precision", precision,
+         "--model", options.model, "--work", options.work, "--size", str(options.size),
+         "--threads", str(options.threads), "--repeat", str(options.repeat)],
+        options.threads,
+    )
+
+
+def main():
+    options = arguments()
+    cases = [(s, p) for s in options.subjects for p in options.precisions]
+    times, memory, calibrations = {}, {}, []
+    for round_ in range(options.rounds):
+        for subject, precision in cases:
+            calibrations.append(2 * 2048**3 / min(peer(options, "calibration")["seconds"]) / 1e9)
+            for name in ["segmoe", *options.peers]:
+                if name == "torch" and precision == "int8":
+                    continue
+                run = ours(options, subject, precision) if name == "segmoe" else peer(options, name, subject, precision)
+                key = (subject, precision, name)
+                times.setdefault(key, []).extend(run["seconds"])
+                memory[key] = max(memory.get(key, 0), run["peak_rss_bytes"])
+                print(f"round {round_ + 1}: {subject} {precision} {name}: "
+                      + ", ".join(f"{s:.2f}" for s in run["seconds"]) + " s", file=sys.stderr)
+    report = {
+        "calibration_gflops": {"min": min(calibrations), "max": max(calibrations), "all": calibrations},
+        "threads": options.threads, "size": options.size, "rounds": options.rounds, "results": [],
+    }
+    print(f"calibration: {min(calibrations):.0f} to {max(calibrations):.0f} GFLOP/s (2048³, f32, torch)")
+    print(f"{'work':18} {'contender':10} {'median s':>9} {'min s':>8} {'MiB':>7} {'segmoe over it':>15}")
+    for subject, precision in cases:
+        mine = statistics.median(times[subject, precision, "segmoe"])
+        for name in ["segmoe", *options.peers]:
+            key = (subject, precision, name)
+            if key not in times:
+                continue
+            median = statistics.median(times[key])
+            ratio = mine / median
+            report["results"].append({
+                "work": subject, "precision": precision, "contender": name, "median": median,
+                "all": times[key], "peak_rss_bytes": memory[key], "ratio": ratio,
+            })
+            print(f"{subject + ' ' + precision:18} {name:10} {median:9.3f} {min(times[key]):8.3f} "
+                  f"{memory[key] >> 20:7} {ratio:15.3f}")
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

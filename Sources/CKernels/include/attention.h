@@ -1,0 +1,46 @@
+#ifndef SEGMOE_ATTENTION_H
+#define SEGMOE_ATTENTION_H
+
+#include <stddef.h>
+
+/// What is common to all heads of an attention.
+typedef struct segmoe_attention {
+  /// Floats from one query row to the next, and from one row of the result to the next.
+  size_t stride, result_stride;
+  /// Keys (and values) there are; floats of one head in a row.
+  size_t keys, width;
+  /// What q·k is multiplied with.
+  float scale;
+  /// Whether query i sees only keys 0…i.
+  int causal;
+} segmoe_attention;
+
+/// Floats that one head's packed keys take, and its packed values.
+size_t segmoe_packed_keys_size(size_t keys, size_t width);
+size_t segmoe_packed_values_size(size_t keys, size_t width);
+
+/// One head's keys, `stride` floats apart, as panels of 16 keys: `[panel][width][16]`.
+/// Panels `first` to `last` only (not included), of ⌈keys / 16⌉.
+void segmoe_pack_keys(const float *keys, size_t stride, size_t count, size_t width, float *packed,
+                      size_t first, size_t last);
+
+/// One head's values as panels of 16 channels: `[panel][keys rounded up to 16][16]`; rows and
+/// channels that are not there are 0. Keys of the panels `first` to `last` only.
+void segmoe_pack_values(const float *values, size_t stride, size_t count, size_t width,
+                        float *packed, size_t first, size_t last);
+
+/// Keys that are looked at together.
+size_t segmoe_attention_block(size_t width);
+
+/// Floats of scratch memory that `segmoe_attend` needs for so many rows.
+size_t segmoe_attention_scratch(size_t rows, size_t width);
+
+/// softmax(scale · q·kᵀ) · v for the query rows `first` to `first + rows` of one head. The softmax
+/// runs along: no more than six rows by one block of scores exist at a time.
+/// - Parameters:
+///   - query, result: at row `first`.
+///   - keys, values: packed.
+void segmoe_attend(const segmoe_attention *shape, const float *query, size_t first, size_t rows,
+                   const float *keys, const float *values, float *result, float *scratch);
+
+#endif

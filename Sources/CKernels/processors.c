@@ -1,0 +1,16 @@
+#define _GNU_SOURCE
+#include "processors.h"
+#if defined(__linux__)
+#include <sched.h>
+
+int segmoe_affinity_count(void) {
+  // Room for 8192 processors: the kernel refuses a set smaller than its own.
+  unsigned long set[8192 / (8 * sizeof(unsigned long))] = {0};
+  if (sched_getaffinity(0, sizeof set, (cpu_set_t *)set) != 0) return 0;
+  int count = 0;
+  for (unsigned i = 0; i < sizeof set / sizeof *set; i++) count += __builtin_popcountl(set[i]);
+  return count;
+}
+#else
+int segmoe_affinity_count(void) { return 0; }
+#endif

@@ -1,0 +1,345 @@
+// Products in int8. A packed panel is, per piece, 16 scales, 16 sums over the piece's weights and
+// `[quad of k][16]` of four bytes. A prepared piece is its scale, its zero point and the values: bytes
+// 0…255 for VNNI, and for everything else 16 bits with the zero point taken off.
+#include "product_tile.h"
+#include <math.h>
+
+typedef struct panel_head {
+  float scale[SEGMOE_PANEL];
+  int32_t sum[SEGMOE_PANEL];
+} panel_head;
+
+typedef struct piece_head {
+  float scale;
+  int32_t zero;
+} piece_head;
+
+static size_t quads_of(size_t depth) { return (depth + 3) / 4; }
+
+static size_t panel_piece_bytes(size_t depth) {
+  return sizeof(panel_head) + quads_of(depth) * SEGMOE_PANEL * 4;
+}
+
+static int reads_bytes(void) { return segmoe_product_isa_in_use() >= SEGMOE_PRODUCT_AVX512_VNNI; }
+
+size_t segmoe_int8_packed_bytes(const segmoe_packing *packing) {
+  size_t panels = 0;
+  for (size_t group = 0; group < segmoe_groups(packing); group++) panels += panels_of_group(packing, group);
+  return panels * packing->pieces * panel_piece_bytes(packing->depth);
+}
+
+size_t segmoe_int8_piece_bytes(size_t depth) {
+  return sizeof(piece_head) + quads_of(depth) * 4 * (reads_bytes() ? 1 : 2);
+}
+
+SEGMOE_BODY void round_weights_body(const float *w, size_t count, float inverse, int8_t *rounded) {
+  for (size_t i = 0; i < count; i++) {
+    // Adding 1.5·2^23 rounds to the nearest integer, ties to even.
+    const float shifted = w[i] * inverse + 12582912.0f;
+    rounded[i] = (int8_t)(int32_t)(shifted - 12582912.0f);
+  }
+}
+SEGMOE_KERNEL(round_weights, (const float *w, size_t count, float inverse, int8_t *rounded),
+              (w, count, inverse, rounded))
+
+/// The largest |w|; infinite if any is not finite.
+SEGMOE_BODY void magnitude_body(const float *w, size_t count, float *result) {
+  float most[16] = {0}, odd[16] = {0};
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16)
+    for (int l = 0; l < 16; l++) {
+      const float size = fabsf(w[i + l]);
+      most[l] = size > most[l] ? size : most[l];
+      odd[l] += size - size;
+    }
+  for (; i < count; i++) {
+    most[0] = fabsf(w[i]) > most[0] ? fabsf(w[i]) : most[0];
+    odd[0] += w[i] - w[i];
+  }
+  for (int l = 1; l < 16; l++) {
+    most[0] = most[l] > most[0] ? most[l] : most[0];
+    odd[0] += odd[l];
+  }
+  *result = odd[0] == 0 ? most[0] : INFINITY;
+}
+SEGMOE_KERNEL(magnitude, (const float *w, size_t count, float *result), (w, count, result))
+
+/// One column's part of a piece of a panel.
+static void pack_column(const float *w, size_t depth, size_t lane, char *block) {
+  enum { some = 256 };
+  panel_head *head = (panel_head *)block;
+  uint8_t *out = (uint8_t *)block + sizeof(panel_head) + lane * 4;
+  float most = 0;
+  if (w != NULL) magnitude(w, depth, &most);
+  // A weight that is not finite must not give a picture that looks right.
+  const int finite = isfinite(most);
+  const float inverse = most > 0 && finite ? 127.0f / most : 0;
+  head->scale[lane] = finite ? most / 127.0f : NAN;
+  int32_t sum = 0;
+  for (size_t k = 0; k < depth; k += some) {
+    const size_t count = depth - k < some ? depth - k : some;
+    int8_t rounded[some] = {0};
+    if (w != NULL && inverse > 0 && isfinite(inverse)) round_weights(w + k, count, inverse, rounded);
+    for (size_t i = 0; i < count; i++) sum += rounded[i];
+    for (size_t q = 0; q < quads_of(count); q++, out += SEGMOE_PANEL * 4) memcpy(out, rounded + 4 * q, 4);
+  }
+  head->sum[lane] = sum;
+}
+
+void segmoe_int8_pack(const segmoe_packing *packing, const float *weight, size_t first, size_t last,
+                      void *packed) {
+  const size_t depth = packing->depth, bytes = panel_piece_bytes(depth);
+  for (size_t group = first; group < last; group++)
+    for (size_t panel = 0; panel < panels_of_group(packing, group); panel++) {
+      char *target = (char *)packed + (group * group_panels + panel) * packing->pieces * bytes;
+      for (size_t lane = 0; lane < SEGMOE_PANEL; lane++) {
+        const ptrdiff_t row = row_of_column(packing, group, panel, lane);
+        for (size_t piece = 0; piece < packing->pieces; piece++)
+          pack_column(row < 0 ? NULL : weight + ((size_t)row * packing->pieces + piece) * depth, depth, lane,
+                      target + piece * bytes);
+      }
+    }
+}
+
+/// Lowest and highest value with 0 among them; `strange` is 0 unless a value is not finite.
+SEGMOE_BODY void extent_body(const float *x, size_t count, float *low, float *high, float *strange) {
+  float least[16] = {0}, most[16] = {0}, odd[16] = {0};
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16)
+    for (int l = 0; l < 16; l++) {
+      const float value = x[i + l];
+      least[l] = value < least[l] ? value : least[l];
+      most[l] = value > most[l] ? value : most[l];
+      odd[l] += value - value;
+    }
+  for (; i < count; i++) {
+    least[0] = x[i] < least[0] ? x[i] : least[0];
+    most[0] = x[i] > most[0] ? x[i] : most[0];
+    odd[0] += x[i] - x[i];
+  }
+  for (int l = 1; l < 16; l++) {
+    least[0] = least[l] < least[0] ? least[l] : least[0];
+    most[0] = most[l] > most[0] ? most[l] : most[0];
+    odd[0] += odd[l];
+  }
+  *low = least[0], *high = most[0], *strange = odd[0];
+}
+SEGMOE_KERNEL(extent, (const float *x, size_t count, float *low, float *high, float *strange),
+              (x, count, low, high, strange))
+
+/// x / scale to the nearest integer, moved by the zero point and held within 0…255, as bytes.
+SEGMOE_BODY void quantize_bytes_body(const float *x, size_t count, float inverse, int32_t zero,
+                                     uint8_t *result) {
+  for (size_t i = 0; i < count; i++) {
+    const float shifted = x[i] * inverse + 12582912.0f;
+    int32_t value = (int32_t)(shifted - 12582912.0f) + zero;
+    value = value < 0 ? 0 : value > 255 ? 255 : value;
+    result[i] = (uint8_t)value;
+  }
+}
+SEGMOE_KERNEL(quantize_bytes, (const float *x, size_t count, float inverse, int32_t zero, uint8_t *result),
+              (x, count, inverse, zero, result))
+
+/// The same less the zero point, as 16 bits.
+SEGMOE_BODY void quantize_words_body(const float *x, size_t count, float inverse, int32_t zero,
+                                     int16_t *result) {
+  for (size_t i = 0; i < count; i++) {
+    const float shifted = x[i] * inverse + 12582912.0f;
+    int32_t value = (int32_t)(shifted - 12582912.0f) + zero;
+    value = value < 0 ? 0 : value > 255 ? 255 : value;
+    result[i] = (int16_t)(value - zero);
+  }
+}
+SEGMOE_KERNEL(quantize_words, (const float *x, size_t count, float inverse, int32_t zero, int16_t *result),
+              (x, count, inverse, zero, result))
+
+void segmoe_int8_prepare(const float *x, size_t count, size_t depth, void *prepared) {
+  const int as_bytes = reads_bytes();
+  const size_t bytes = segmoe_int8_piece_bytes(depth), padded = quads_of(depth) * 4;
+  for (size_t i = 0; i < count; i++, x += depth) {
+    char *piece = (char *)prepared + i * bytes;
+    piece_head *head = (piece_head *)piece;
+    void *values = piece + sizeof *head;
+    float low, high, strange;
+    extent(x, depth, &low, &high, &strange);
+    const float range = high - low;
+    const float inverse = 255.0f / range;
+    head->scale = range / 255.0f;
+    head->zero = 0;
+    if (strange != 0 || !isfinite(range)) {
+      head->scale = NAN;
+      memset(values, 0, padded * (as_bytes ? 1 : 2));
+      continue;
+    }
+    if (!isfinite(inverse)) {
+      // Nothing but zeros, or so small that it might as well be.
+      head->scale = 0;
+      memset(values, 0, padded * (as_bytes ? 1 : 2));
+      continue;
+    }
+    head->zero = (int32_t)nearbyintf(-low * inverse);
+    if (as_bytes) {
+      quantize_bytes(x, depth, inverse, head->zero, values);
+      // The weights are 0 there; any byte will do.
+      memset((uint8_t *)values + depth, 0, padded - depth);
+    } else {
+      quantize_words(x, depth, inverse, head->zero, values);
+      memset((int16_t *)values + depth, 0, (padded - depth) * 2);
+    }
+  }
+}
+
+/// The reference of all strips. `steps` are quads.
+static void strip_scalar(size_t rows, size_t panels, const char *const *a, const char *b, size_t panel,
+                         size_t quads, float *sums) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t c = 0; c < panels * SEGMOE_PANEL; c++) {
+      const piece_head *piece = (const piece_head *)a[r];
+      const int16_t *x = (const int16_t *)(piece + 1);
+      const panel_head *head = (const panel_head *)(b + c / SEGMOE_PANEL * panel);
+      const int8_t *w = (const int8_t *)(head + 1) + c % SEGMOE_PANEL * 4;
+      int32_t sum = 0;
+      for (size_t k = 0; k < quads * 4; k++) sum += x[k] * w[k / 4 * SEGMOE_PANEL * 4 + k % 4];
+      sums[r * SEGMOE_GROUP + c] += (float)sum * head->scale[c % SEGMOE_PANEL] * piece->scale;
+    }
+}
+
+#if defined(__x86_64__)
+// Half a panel, eight columns. 32 bits hold two products, so that a lane sums the first or the second
+// half of every quad of one column; pairs of lanes are added at the end.
+SEGMOE_TILE(SEGMOE_SET_AVX2)
+void tile_avx2(const size_t rows, const char *const *a, const char *b, size_t half, size_t quads,
+               float *sums) {
+  __m256i sum[tile_rows][2];
+  const int16_t *x[tile_rows];
+  SEGMOE_UNROLL
+  for (size_t r = 0; r < rows; r++) {
+    x[r] = (const int16_t *)(a[r] + sizeof(piece_head));
+    sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+  }
+  const panel_head *head = (const panel_head *)b;
+  const char *w = b + sizeof(panel_head) + half * 32;
+  for (size_t q = 0; q < quads; q++, w += 64) {
+    const __m256i w0 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)w));
+    const __m256i w1 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w + 16)));
+    SEGMOE_UNROLL
+    for (size_t r = 0; r < rows; r++) {
+      int64_t quad;
+      memcpy(&quad, x[r] + 4 * q, sizeof quad);
+      const __m256i value = _mm256_set1_epi64x(quad);
+      sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(value, w0));
+      sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(value, w1));
+    }
+  }
+  const __m256 scale = _mm256_loadu_ps(head->scale + half * 8);
+  SEGMOE_UNROLL
+  for (size_t r = 0; r < rows; r++) {
+    // Columns 0 1 4 5 | 2 3 6 7 after the pairwise sum.
+    const __m256i pairs = _mm256_hadd_epi32(sum[r][0], sum[r][1]);
+    const __m256 whole = _mm256_cvtepi32_ps(_mm256_permute4x64_epi64(pairs, 0xd8));
+    const float row_scale = ((const piece_head *)a[r])->scale;
+    const __m256 value = _mm256_mul_ps(_mm256_mul_ps(whole, scale), _mm256_set1_ps(row_scale));
+    float *target = sums + r * SEGMOE_GROUP + half * 8;
+    _mm256_storeu_ps(target, _mm256_add_ps(_mm256_loadu_ps(target), value));
+  }
+}
+
+SEGMOE_TARGET(SEGMOE_SET_AVX2)
+static void strip_avx2(size_t rows, size_t panels, const char *const *a, const char *b, size_t panel,
+                       size_t quads, float *sums) {
+  for (; panels > 0; panels--, b += panel, sums += SEGMOE_PANEL)
+    for (size_t half = 0; half < 2; half++) {
+#define TILE(r, p) tile_avx2(r, a, b, half, quads, sums)
+      SEGMOE_STRIP_ROWS(1)
+#undef TILE
+    }
+}
+
+SEGMOE_TILE(SEGMOE_SET_VNNI)
+void tile_vnni(const size_t rows, const size_t panels, const char *const *a, const char *b, size_t panel,
+               size_t quads, float *sums) {
+  __m512i sum[tile_rows][group_panels];
+  const char *x[tile_rows];
+  SEGMOE_UNROLL
+  for (size_t r = 0; r < rows; r++) {
+    x[r] = a[r] + sizeof(piece_head);
+    const __m512i zero = _mm512_set1_epi32(-((const piece_head *)a[r])->zero);
+    SEGMOE_UNROLL
+    for (size_t v = 0; v < panels; v++)
+      sum[r][v] = _mm512_mullo_epi32(
+          zero, _mm512_loadu_si512((const void *)((const panel_head *)(b + v * panel))->sum));
+  }
+  const char *w = b + sizeof(panel_head);
+  for (size_t q = 0; q < quads; q++, w += 64) {
+    __m512i column[group_panels];
+    SEGMOE_UNROLL
+    for (size_t v = 0; v < panels; v++) column[v] = _mm512_loadu_si512((const void *)(w + v * panel));
+    SEGMOE_UNROLL
+    for (size_t r = 0; r < rows; r++) {
+      int32_t quad;
+      memcpy(&quad, x[r] + 4 * q, sizeof quad);
+      const __m512i value = _mm512_set1_epi32(quad);
+      SEGMOE_UNROLL
+      for (size_t v = 0; v < panels; v++) sum[r][v] = _mm512_dpbusd_epi32(sum[r][v], value, column[v]);
+    }
+  }
+  SEGMOE_UNROLL
+  for (size_t r = 0; r < rows; r++) {
+    const __m512 row_scale = _mm512_set1_ps(((const piece_head *)a[r])->scale);
+    SEGMOE_UNROLL
+    for (size_t v = 0; v < panels; v++) {
+      const __m512 scale = _mm512_loadu_ps(((const panel_head *)(b + v * panel))->scale);
+      const __m512 value = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][v]), scale), row_scale);
+      float *target = sums + r * SEGMOE_GROUP + v * 16;
+      _mm512_storeu_ps(target, _mm512_add_ps(_mm512_loadu_ps(target), value));
+    }
+  }
+}
+
+SEGMOE_TARGET(SEGMOE_SET_VNNI)
+static void strip_vnni(size_t rows, size_t panels, const char *const *a, const char *b, size_t panel,
+                       size_t quads, float *sums) {
+#define TILE(r, p) tile_vnni(r, p, a, b, panel, quads, sums)
+  SEGMOE_STRIP
+#undef TILE
+}
+#endif
+
+static segmoe_strip strip_in_use(void) {
+  switch (segmoe_product_isa_in_use()) {
+#if defined(__x86_64__)
+  case SEGMOE_PRODUCT_AVX512_BF16:
+  case SEGMOE_PRODUCT_AVX512_VNNI: return strip_vnni;
+  case SEGMOE_PRODUCT_AVX512:
+  case SEGMOE_PRODUCT_AVX2: return strip_avx2;
+#endif
+  default: return strip_scalar;
+  }
+}
+
+void segmoe_int8_product(const segmoe_packing *packing, const void *packed, const void *const *pieces,
+                         size_t rows, size_t first, size_t last, const segmoe_finish *finish,
+                         float *result, size_t stride) {
+  const segmoe_strip strip = strip_in_use();
+  const size_t bytes = panel_piece_bytes(packing->depth), panel = packing->pieces * bytes;
+  segmoe_sums sums;
+  for (size_t row = 0; row < rows; row += block_rows) {
+    const size_t block = rows - row < block_rows ? rows - row : block_rows;
+    segmoe_finish part = *finish;
+    if (part.row_weights != NULL) part.row_weights += row;
+    if (part.base != NULL) part.base += row * stride;
+    for (size_t group = first; group < last; group++) {
+      const char *weights = (const char *)packed + group * group_panels * panel;
+      const size_t panels = panels_of_group(packing, group);
+      memset(sums, 0, block * sizeof sums[0]);
+      for (size_t piece = 0; piece < packing->pieces; piece++)
+        for (size_t r = 0; r < block; r += tile_rows) {
+          const size_t some = block - r < tile_rows ? block - r : tile_rows;
+          const char *a[tile_rows];
+          for (size_t i = 0; i < some; i++) a[i] = pieces[(row + r + i) * packing->pieces + piece];
+          strip(some, panels, a, weights + piece * bytes, panel, quads_of(packing->depth), sums[r]);
+        }
+      segmoe_finish_group(packing, group, sums[0], block, &part, result + row * stride, stride);
+    }
+  }
+}

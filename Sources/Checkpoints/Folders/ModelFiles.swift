@@ -1,0 +1,48 @@
+import Glibc
+
+/// The files of a model, whatever their layout: a folder, or one file that holds everything. Each
+/// component is known by diffusers' name: `unet`, `vae`, `text_encoder`, `tokenizer`, `scheduler`…
+package protocol ModelFiles: Sendable {
+  /// The folder or file.
+  var path: String { get }
+  /// `model_index.json`, or what it would say.
+  var index: ConfigObject { get }
+  /// The pipeline's class: `StableDiffusionPipeline`. Empty if the index names none.
+  var pipelineClass: String { get }
+  /// Whether the model has that component.
+  func has(_ component: String) -> Bool
+  /// The configuration of a component. Errors: `missingFile`, `malformed`.
+  func config(for component: String) throws -> ConfigObject
+  /// The weights of a component, under diffusers' names; nothing is read yet.
+  /// Errors: `missingFile`, `pickled`, `malformed`, and those of opening.
+  func weights(for component: String) throws -> Weights
+  /// Where a tokenizer is. Error: `missingFile`.
+  func tokenizer(_ component: String) throws -> TokenizerSource
+  /// The SHA-256 of everything that can change a picture, as 64 hexadecimal digits. It reads every byte.
+  func digest() throws -> String
+}
+
+/// Where the vocabulary of a tokenizer comes from.
+package enum TokenizerSource: Sendable {
+  /// Files in a folder.
+  case folder(ComponentFolder)
+  /// CLIP's own vocabulary, which is part of the program; `pad` fills what a prompt leaves free.
+  case clip(pad: String)
+}
+
+/// A path that names a model: a folder in diffusers' layout, or a single safetensors file.
+package struct ModelPath: Sendable {
+  private let path: String
+
+  package init(_ path: String) { self.path = path }
+
+  /// The files behind the path. Errors: `missingFile`, `pickled`, `malformed`, `badConfig`.
+  package func open() throws -> any ModelFiles {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      throw CheckpointError.missingFile(path: path, purpose: "a model folder or a .safetensors file")
+    }
+    if status.st_mode & S_IFMT == S_IFDIR { return try ModelFolder(path: path) }
+    return try CheckpointFile(path: path)
+  }
+}

@@ -1,0 +1,23 @@
+/// Weights that Python's pickle wrote. Reading them means running whatever program they hold, so they
+/// are never opened, wherever a model, VAE, LoRA or embedding can be named.
+package enum PickledFile {
+  private static let suffixes = [".ckpt", ".pt", ".pth", ".bin", ".pkl"]
+
+  /// Fails with `pickled` if a path names such a file, by its ending or, where it goes under another
+  /// name, by its first bytes.
+  package static func refuse(_ path: String) throws {
+    if suffixes.contains(where: path.lowercased().hasSuffix) || looksPickled(path) {
+      throw CheckpointError.pickled(path: path)
+    }
+  }
+
+  /// What torch writes is a zip archive with pickles in it, or, from old versions, a bare pickle of
+  /// protocol 2. A safetensors file has a brace behind the eight bytes of its header's length.
+  private static func looksPickled(_ path: String) -> Bool {
+    guard let reader = try? FileReader(path: path, purpose: "weights"), reader.size >= 9 else { return false }
+    var head = [UInt8](repeating: 0, count: 9)
+    guard (try? head.withUnsafeMutableBytes { try reader.read(into: $0, at: 0) }) != nil else { return false }
+    return head[8] != UInt8(ascii: "{")
+      && (head.starts(with: Array("PK\u{3}\u{4}".utf8)) || head.starts(with: [0x80, 0x02]))
+  }
+}

@@ -1,0 +1,154 @@
+import Glibc
+
+/// An autoencoder by itself: what `--vae` names.
+///
+/// A folder with configuration and weights, or that of a whole model; or one safetensors file, in
+/// diffusers' layout or CompVis', alone or within a whole checkpoint, or of TAESD, whole or the decoder.
+package struct AutoencoderFiles: Sendable {
+  /// The path as given.
+  package let path: String
+  /// `config.json`, or what it would say.
+  package let config: ConfigObject
+  /// Under diffusers' names.
+  package let weights: Weights
+  private let files: [String]
+
+  /// Opens an autoencoder. A file alone does not tell how latents are scaled: then `own`, the
+  /// configuration of the model's own autoencoder, says it, or what is usual for the kind of model.
+  /// Errors: `missingFile`, `pickled`, `malformed`, `unknownCheckpoint` for what is none.
+  package init(path: String, own: ConfigObject?, isXL: Bool) throws {
+    try PickledFile.refuse(path)
+    self.path = path
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      throw CheckpointError.missingFile(path: path, purpose: "a VAE: a folder or a .safetensors file")
+    }
+    guard status.st_mode & S_IFMT != S_IFDIR else {
+      let folder =
+        try ModelFolder.isModel(path: path)
+        ? ModelFolder(path: path).component("vae") : ComponentFolder(path: path)
+      config = try folder.config()
+      weights = try folder.weights()
+      files = try folder.weightFileNames().map { folder.path(of: $0) } + [config.path]
+      return
+    }
+    let file = try SafetensorsFile(path: path)
+    let tensors = try Self.tensors(of: file)
+    weights = Weights(tensors: tensors, path: path)
+    if let beside = Self.configBeside(path) {
+      config = try ConfigObject(contentsOf: beside)
+      files = [path, beside]
+    } else {
+      let isTiny = tensors["decoder.layers.0.weight"] != nil
+      config = try isTiny ? Self.tiny(weights) : Self.derived(weights, own: own, isXL: isXL)
+      files = [path]
+    }
+  }
+
+  /// Adds what can change a picture: every byte.
+  package func add(to digest: inout Digest) throws {
+    for file in files {
+      let reader = try FileReader(path: file, purpose: "the VAE")
+      digest.add(Array("\(reader.size)\0".utf8))
+      try digest.add(contentsOf: reader)
+    }
+  }
+
+  // MARK: - Files
+
+  /// `config.json` beside a file named as diffusers names it, or in the folder `<file>.config`.
+  private static func configBeside(_ path: String) -> String? {
+    let split = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+    var candidates = [CheckpointFile.companionPath(of: path) + "/config.json"]
+    if path[split...].hasPrefix("diffusion_pytorch_model.") {
+      candidates.append(path[..<split] + "config.json")
+    }
+    return candidates.first { access($0, R_OK) == 0 }
+  }
+
+  private static func tensors(of file: SafetensorsFile) throws -> [String: StoredTensor] {
+    var tensors: [String: StoredTensor] = [:]
+    for name in file.names { tensors[name] = file[name] }
+    // Within a whole checkpoint, the rest is no matter.
+    for prefix in CheckpointKind.autoencoderPrefixes
+    where tensors.keys.contains(where: { $0.hasPrefix(prefix) }) {
+      let inside = tensors.filter { $0.key.hasPrefix(prefix) }
+      tensors = Dictionary(
+        uniqueKeysWithValues: inside.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
+      break
+    }
+    if tensors["decoder.up.0.block.0.conv1.weight"] != nil {
+      return try AutoencoderKeyMap.views(tensors, path: file.path)
+    }
+    if tensors["decoder.up_blocks.0.resnets.0.conv1.weight"] != nil
+      || tensors["decoder.layers.0.weight"] != nil
+    {
+      return tensors
+    }
+    if let decoder = bareDecoder(tensors) { return decoder }
+    throw CheckpointError.unknownCheckpoint(
+      path: file.path, reason: "holds no VAE decoder; give an AutoencoderKL or AutoencoderTiny (TAESD)")
+  }
+
+  /// TAESD's own files hold the decoder alone, numbered from 1: before it stands a clamp without weights.
+  private static func bareDecoder(_ tensors: [String: StoredTensor]) -> [String: StoredTensor]? {
+    guard tensors["1.weight"]?.shape.count == 4, tensors["3.conv.0.weight"] != nil else { return nil }
+    var views: [String: StoredTensor] = [:]
+    for (name, stored) in tensors {
+      guard let dot = name.firstIndex(of: "."), let number = Int(name[..<dot]), number >= 1 else {
+        return nil
+      }
+      let known = "decoder.layers.\(number - 1)\(name[dot...])"
+      views[known] = stored.renamed(known)
+    }
+    return views
+  }
+
+  // MARK: - Configurations
+
+  private static func derived(_ weights: Weights, own: ConfigObject?, isXL: Bool) throws -> ConfigObject {
+    var base = KnownConfigurations.autoencoder(isXL: isXL)
+    if let own, try own.stringIfPresent("_class_name") ?? "AutoencoderKL" == "AutoencoderKL" {
+      for key in ["scaling_factor", "latents_mean", "latents_std", "force_upcast"] {
+        base[key] = own.values[key] ?? base[key]
+      }
+    }
+    let path = weights.path
+    return try DerivedConfiguration(
+      weights: weights, base: base, path: path,
+      companion: CheckpointFile.companionPath(of: path) + "/config.json"
+    ).autoencoder()
+  }
+
+  /// The shape of a TAESD decoder: blocks at one width, a step up after every run but the last.
+  private static func tiny(_ weights: Weights) throws -> ConfigObject {
+    var blocks: [Int] = [0]
+    var index = 2
+    while true {
+      if weights.has("decoder.layers.\(index).conv.0.weight") {
+        blocks[blocks.count - 1] += 1
+        index += 1
+      } else if weights.has("decoder.layers.\(index + 1).weight") {
+        // An enlargement without weights, then its convolution.
+        blocks.append(0)
+        index += 2
+      } else {
+        break
+      }
+    }
+    let first = try weights.stored("decoder.layers.0.weight").shape
+    let last = try weights.stored("decoder.layers.\(index).weight").shape
+    guard first.count == 4, last.count == 4 else {
+      throw CheckpointError.malformed(path: weights.path, reason: "a convolution of shape \(first)")
+    }
+    let widths = JSONValue.array(blocks.map { _ in .integer(first[0]) })
+    return ConfigObject(
+      path: weights.path,
+      values: [
+        "_class_name": .string("AutoencoderTiny"), "act_fn": .string("relu"),
+        "decoder_block_out_channels": widths, "latent_channels": .integer(first[1]),
+        "num_decoder_blocks": .array(blocks.map(JSONValue.integer)), "out_channels": .integer(last[0]),
+        "upsampling_scaling_factor": .integer(2),
+      ])
+  }
+}

@@ -1,0 +1,162 @@
+import Glibc
+
+/// A model in one safetensors file, in CompVis' layout: its components as views onto the file, under
+/// diffusers' names, with the configurations that a folder would hold. Nothing is converted in memory.
+///
+/// What the file cannot tell (the number of heads of unusual models, say) may stand in a folder of the
+/// same name that ends in `.config`, in diffusers' layout without weights: what is there goes first.
+package struct CheckpointFile: ModelFiles {
+  package let path: String
+  package let kind: CheckpointKind
+  package let index: ConfigObject
+  /// Tensors by component, under diffusers' names.
+  private let components: [String: [String: StoredTensor]]
+  private let companion: ComponentFolder?
+
+  /// Opens and sorts a file. Errors: those of `SafetensorsFile`; `unknownCheckpoint` for what is no
+  /// checkpoint of a known kind; `unmatchedKeys` for tensors without a place in their network.
+  package init(path: String) throws {
+    try PickledFile.refuse(path)
+    let file = try SafetensorsFile(path: path)
+    self.path = path
+    kind = try CheckpointKind(file)
+    companion = try? ComponentFolder(path: Self.companionPath(of: path))
+    var parts: [String: [String: StoredTensor]] = [:]
+    for name in file.names {
+      guard let stored = file[name], let (component, rest) = Self.split(name, kind) else { continue }
+      parts[component, default: [:]][rest] = stored
+    }
+    components = try Self.views(parts, kind: kind, path: path)
+    index = ConfigObject(
+      path: path, values: KnownConfigurations.index(kind, hasVAE: components["vae"] != nil))
+  }
+
+  /// The folder beside a file that may say more about it: `a/b.config` for `a/b.safetensors`.
+  package static func companionPath(of path: String) -> String {
+    let suffix = ".safetensors"
+    return (path.hasSuffix(suffix) ? String(path.dropLast(suffix.count)) : path) + ".config"
+  }
+
+  /// The component that a tensor belongs to and its name there; nil for what no component needs: EMA
+  /// copies, the noise schedule, training's leftovers.
+  private static func split(_ name: String, _ kind: CheckpointKind) -> (component: String, rest: String)? {
+    var prefixes = [("unet", CheckpointKind.unetPrefix)]
+    prefixes += (CheckpointKind.textEncoders[kind.family] ?? []).map { ($0.component, $0.prefix) }
+    prefixes += CheckpointKind.autoencoderPrefixes.map { ("vae", $0) }
+    guard let (component, prefix) = prefixes.first(where: { name.hasPrefix($0.1) }) else { return nil }
+    return (component, String(name.dropFirst(prefix.count)))
+  }
+
+  private static func views(
+    _ parts: [String: [String: StoredTensor]], kind: CheckpointKind, path: String
+  ) throws -> [String: [String: StoredTensor]] {
+    var views: [String: [String: StoredTensor]] = [:]
+    views["unet"] = try unet(parts["unet"] ?? [:], path: path)
+    if let autoencoder = parts["vae"] { views["vae"] = try AutoencoderKeyMap.views(autoencoder, path: path) }
+    for (component, _, layout) in CheckpointKind.textEncoders[kind.family] ?? [] {
+      let tensors = parts[component] ?? [:]
+      switch layout {
+      case .transformers: views[component] = TextKeyMap.transformers(tensors)
+      case .openCLIP:
+        let count = numbered(tensors.keys, "transformer.resblocks.")
+        views[component] = try TextKeyMap.openCLIP(
+          tensors, layers: kind.textLayers(count), withProjection: component == "text_encoder_2", path: path)
+      }
+    }
+    return views
+  }
+
+  private static func unet(_ tensors: [String: StoredTensor], path: String) throws -> [String: StoredTensor] {
+    let map = UNetKeyMap(UNetLayout(compVis: { tensors[$0] != nil }))
+    var views: [String: StoredTensor] = [:]
+    var strange: [String] = []
+    for (name, stored) in tensors {
+      guard let known = map.diffusers(name) else {
+        strange.append(name)
+        continue
+      }
+      views[known] = stored.renamed(known)
+    }
+    guard strange.isEmpty else { throw CheckpointError.unmatchedKeys(path: path, keys: strange.sorted()) }
+    return views
+  }
+
+  /// One more than the highest number that follows `prefix`.
+  static func numbered(_ names: some Sequence<String>, _ prefix: String) -> Int {
+    1
+      + (names.compactMap { name in
+        name.hasPrefix(prefix) ? Int(name.dropFirst(prefix.count).prefix { $0 != "." }) : nil
+      }.max() ?? -1)
+  }
+}
+
+// MARK: - As a model's files
+
+extension CheckpointFile {
+  package var pipelineClass: String { kind.pipelineClass }
+
+  /// Whether models of its kind have that component; a VAE counts even where the file lacks it.
+  package func has(_ component: String) -> Bool { index.values[component] != nil }
+
+  /// What the companion folder says, else what follows from kind and shapes.
+  /// Errors: `badConfig` for what the shapes do not tell; `missingVAE`.
+  package func config(for component: String) throws -> ConfigObject {
+    if let folder = companion(component), folder.has("config.json") || folder.has("scheduler_config.json") {
+      return try folder.config()
+    }
+    if component == "scheduler" {
+      return ConfigObject(path: "\(path) (scheduler)", values: KnownConfigurations.scheduler(kind))
+    }
+    let base =
+      switch component {
+      case "unet": KnownConfigurations.unet(kind)
+      case "vae": KnownConfigurations.autoencoder(isXL: kind.family == .sdxl)
+      default: KnownConfigurations.textEncoder(kind, component)
+      }
+    let shapes = DerivedConfiguration(
+      weights: try weights(for: component), base: base, path: "\(path) (\(component))",
+      companion: "\(Self.companionPath(of: path))/\(component)/config.json")
+    switch component {
+    case "unet": return try shapes.unet(headsAreEqual: kind.family == .sd1, pooledWidth: pooledWidth)
+    case "vae": return try shapes.autoencoder()
+    default: return try shapes.textEncoder()
+    }
+  }
+
+  /// Errors: `missingVAE` if the file holds none, `missingFile` for a component that it never holds.
+  package func weights(for component: String) throws -> Weights {
+    if let tensors = components[component] { return Weights(tensors: tensors, path: path) }
+    if component == "vae" { throw CheckpointError.missingVAE(path: path) }
+    throw CheckpointError.missingFile(path: path, purpose: "the checkpoint's \(component)")
+  }
+
+  /// The companion folder's, else CLIP's own with the padding of the kind.
+  package func tokenizer(_ component: String) throws -> TokenizerSource {
+    if let folder = companion(component) { return .folder(folder) }
+    return .clip(pad: KnownConfigurations.padToken(kind, tokenizer: component))
+  }
+
+  /// File and companion folder, every byte.
+  package func digest() throws -> String {
+    var hash = Digest()
+    let reader = try FileReader(path: path, purpose: "the checkpoint")
+    hash.add(Array("\(reader.size)\0".utf8))
+    try hash.add(contentsOf: reader)
+    for component in index.values.keys.sorted() {
+      guard let folder = companion(component) else { continue }
+      for name in folder.textFiles().sorted() {
+        let reader = try FileReader(path: folder.path(of: name), purpose: "a file of the model")
+        hash.add(Array("\(component)/\(name)\0\(reader.size)\0".utf8))
+        try hash.add(contentsOf: reader)
+      }
+    }
+    return hash.hexadecimal()
+  }
+
+  private func companion(_ component: String) -> ComponentFolder? {
+    companion.flatMap { try? ComponentFolder(path: $0.path(of: component)) }
+  }
+
+  /// What SDXL's second text encoder adds to the time embedding; 0 without one.
+  private var pooledWidth: Int { components["text_encoder_2"]?["text_projection.weight"]?.shape.first ?? 0 }
+}

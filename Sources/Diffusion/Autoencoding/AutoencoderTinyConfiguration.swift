@@ -1,0 +1,60 @@
+import Checkpoints
+import Tensors
+
+/// The shape of a tiny autoencoder (TAESD): `vae/config.json` of an `AutoencoderTiny`.
+package struct AutoencoderTinyConfiguration: Sendable {
+  /// What `_class_name` says.
+  static let className = "AutoencoderTiny"
+
+  /// The width of a half of it, and how many blocks stand before each change of size and at the end.
+  package struct Half: Sendable, Equatable {
+    package let width: Int
+    package let blocks: [Int]
+  }
+
+  package let imageChannels: Int
+  package let latentChannels: Int
+  package let encoder: Half
+  package let decoder: Half
+  package let activation: Compute.Activation
+  /// Latents are divided by this before decoding.
+  package let scalingFactor: Float
+
+  /// Pixels along an edge of what one latent covers.
+  package var pixelsPerLatent: Int { 1 << (decoder.blocks.count - 1) }
+
+  /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for anything this
+  ///   engine does not do.
+  package init(_ config: ConfigObject) throws {
+    func refuse(_ key: String, _ value: String) -> DiffusionError {
+      .unsupported(file: config.path, key: key, value: value)
+    }
+    func half(_ side: String, _ usual: [Int]) throws -> Half {
+      let blocks = try config.intsIfPresent("num_\(side)_blocks", in: 0...1024) ?? usual
+      let widths =
+        try config.intsIfPresent("\(side)_block_out_channels", in: 1...65536) ?? blocks.map { _ in 64 }
+      // Convolutions between the stages keep the width, so stages of different width cannot follow.
+      guard let width = widths.first, Set(widths).count == 1, widths.count == blocks.count,
+        blocks.count <= 8
+      else { throw refuse("\(side)_block_out_channels", "\(widths) with \(blocks) blocks") }
+      return Half(width: width, blocks: blocks)
+    }
+    encoder = try half("encoder", [1, 3, 3, 3])
+    decoder = try half("decoder", [3, 3, 3, 1])
+    imageChannels = try config.int("out_channels", default: 3)
+    guard imageChannels == 3 else { throw refuse("out_channels", "\(imageChannels)") }
+    latentChannels = try config.int("latent_channels", default: 4, in: 1...65536)
+    switch try config.string("act_fn", default: "relu") {
+    case "relu": activation = .relu
+    case "silu", "swish": activation = .silu
+    case "gelu": activation = .gelu
+    case let other: throw refuse("act_fn", other)
+    }
+    try config.refuse("upsample_fn", unless: .string("nearest"))
+    try config.refuse("upsampling_scaling_factor", unless: .integer(2), .number(2))
+    scalingFactor = try config.float("scaling_factor", default: 1)
+    guard scalingFactor.isFinite, scalingFactor != 0 else {
+      throw refuse("scaling_factor", "\(scalingFactor)")
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import Checkpoints
+import Tensors
+
+/// What turns latents into pixels: the decoder of an autoencoder of either kind.
+package protocol LatentDecoder: Sendable {
+  /// Channels of the latents.
+  var latentChannels: Int { get }
+  /// Pixels along an edge of what one latent covers.
+  var pixelsPerLatent: Int { get }
+  /// Bytes of weights held.
+  var residentBytes: Int { get }
+  /// `[batch, height, width, latent]` as the UNet works on them, to
+  /// `[batch, height·f, width·f, 3]`, −1…1 where the picture is in range.
+  /// - Parameter undoingNormalization: as SDXL pipelines do it, where the VAE has one.
+  func callAsFunction(_ latents: Tensor, undoingNormalization: Bool, _ compute: Compute) -> Tensor
+}
+
+/// What latents look like, told without the weights.
+package struct LatentShape: Sendable, Equatable {
+  package let channels: Int
+  /// Along an edge of what one latent covers.
+  package let pixels: Int
+
+  /// Of an autoencoder of either kind. Errors: those of its configuration.
+  package init(_ config: ConfigObject) throws {
+    if try config.stringIfPresent("_class_name") == AutoencoderTinyConfiguration.className {
+      let tiny = try AutoencoderTinyConfiguration(config)
+      (channels, pixels) = (tiny.latentChannels, tiny.pixelsPerLatent)
+    } else {
+      let full = try AutoencoderConfiguration(config)
+      (channels, pixels) = (full.latentChannels, full.pixelsPerLatent)
+    }
+  }
+}
+
+extension AutoencoderDecoder: LatentDecoder {
+  package var latentChannels: Int { configuration.latentChannels }
+  package var pixelsPerLatent: Int { configuration.pixelsPerLatent }
+}
+
+extension DiffusionModel {
+  /// The decoder of the kind that a configuration names: `AutoencoderKL` or `AutoencoderTiny`.
+  /// - Throws: `CheckpointError` for missing or misshapen tensors, `DiffusionError.unsupported` for
+  ///   another kind.
+  static func decoder(_ weights: Weights, _ config: ConfigObject) throws -> any LatentDecoder {
+    if try config.stringIfPresent("_class_name") == AutoencoderTinyConfiguration.className {
+      return try TinyDecoder(weights, AutoencoderTinyConfiguration(config))
+    }
+    return try AutoencoderDecoder(weights, AutoencoderConfiguration(config))
+  }
+}

@@ -1,0 +1,108 @@
+import Checkpoints
+import Foundation
+import Layers
+import Tensors
+
+/// Latents to pixels by a few plain convolutions (the decoder half of diffusers' `AutoencoderTiny`): on
+/// a processor a hundredth of the work of the full decoder.
+package struct TinyDecoder: LatentDecoder {
+  package let configuration: AutoencoderTinyConfiguration
+  private let enter: Convolution
+  private let stages: [Stage]
+  private let leave: Convolution
+
+  /// Blocks at one size; `resize` follows the enlargement after them, and is nil at the end.
+  private struct Stage: Sendable {
+    let blocks: [TinyBlock]
+    let resize: Convolution?
+  }
+
+  /// - Throws: `CheckpointError` for missing or misshapen tensors.
+  package init(_ weights: Weights, _ configuration: AutoencoderTinyConfiguration) throws {
+    self.configuration = configuration
+    let layers = weights["decoder.layers"]
+    let width = configuration.decoder.width
+    let counts = configuration.decoder.blocks
+    let kernel = ConvolutionShape(kernel: 3)
+    enter = try Convolution(
+      layers[0].layers(in: .f32), inputs: configuration.latentChannels, outputs: width, shape: kernel)
+    // Numbered as in torch's nn.Sequential, where activations and enlargements count as well.
+    var number = 2
+    var stages: [Stage] = []
+    for (index, count) in counts.enumerated() {
+      let blocks = try (0..<count).map { try TinyBlock(layers[number + $0], width: width) }
+      number += count
+      let isLast = index == counts.count - 1
+      let resize =
+        isLast
+        ? nil
+        : try Convolution(layers[number + 1], inputs: width, outputs: width, shape: kernel, bias: false)
+      if !isLast { number += 2 }
+      stages.append(Stage(blocks: blocks, resize: resize))
+    }
+    self.stages = stages
+    leave = try Convolution(
+      layers[number].layers(in: .f32), inputs: width, outputs: configuration.imageChannels, shape: kernel)
+  }
+
+  package var latentChannels: Int { configuration.latentChannels }
+
+  package var pixelsPerLatent: Int { configuration.pixelsPerLatent }
+
+  package var residentBytes: Int {
+    stages.reduce(enter.byteCount + leave.byteCount) { sum, stage in
+      sum + stage.blocks.reduce(0) { $0 + $1.residentBytes } + (stage.resize?.byteCount ?? 0)
+    }
+  }
+
+  /// It knows no normalization of channels, so there is none to undo.
+  package func callAsFunction(
+    _ latents: Tensor, undoingNormalization: Bool = false, _ compute: Compute
+  ) -> Tensor {
+    let factor = configuration.scalingFactor
+    // It was trained on latents held softly within ±3.
+    let held = Tensor(shape: latents.shape) { result in
+      latents.withUnsafe {
+        for index in $0.indices { result[index] = tanh($0[index] / factor / 3) * 3 }
+      }
+    }
+    let activation = configuration.activation
+    var x = compute.activate(enter(held, compute), activation)
+    for stage in stages {
+      for block in stage.blocks { x = block(x, activation, compute) }
+      if let resize = stage.resize {
+        x = resize(compute.resizeNearest(x, height: 2 * x.shape[1], width: 2 * x.shape[2]), compute)
+      }
+    }
+    let picture = leave(x, compute)
+    return Tensor(shape: picture.shape) { result in
+      picture.withUnsafe { for index in $0.indices { result[index] = $0[index] * 2 - 1 } }
+    }
+  }
+}
+
+/// Three convolutions, added to their input (diffusers' `AutoencoderTinyBlock` of equal widths).
+struct TinyBlock: Sendable {
+  private let first: Convolution
+  private let second: Convolution
+  private let third: Convolution
+
+  init(_ weights: Weights, width: Int) throws {
+    func convolution(_ number: Int) throws -> Convolution {
+      try Convolution(
+        weights["conv"][number], inputs: width, outputs: width, shape: ConvolutionShape(kernel: 3))
+    }
+    first = try convolution(0)
+    second = try convolution(2)
+    third = try convolution(4)
+  }
+
+  var residentBytes: Int { first.byteCount + second.byteCount + third.byteCount }
+
+  func callAsFunction(_ x: Tensor, _ activation: Compute.Activation, _ compute: Compute) -> Tensor {
+    let y = compute.activate(first(x, compute), activation)
+    var sum = third(compute.activate(second(y, compute), activation), compute)
+    compute.accumulate(x, into: &sum)
+    return compute.activate(sum, .relu)
+  }
+}

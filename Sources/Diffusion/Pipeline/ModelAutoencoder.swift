@@ -1,0 +1,32 @@
+import Checkpoints
+
+/// The autoencoder that a model is to use: its own, or another in its place.
+package struct ModelAutoencoder: Sendable {
+  /// Where it is from.
+  package let path: String
+  package let config: ConfigObject
+  /// Nothing is read yet.
+  package let weights: Weights
+  /// Tells the digest of a model with another VAE from its own; empty without one.
+  package let suffix: String
+
+  /// - Parameter replacement: a folder or file to take in place of the model's own.
+  /// - Throws: `CheckpointError` for files that are missing, damaged or no VAE.
+  package init(_ files: any ModelFiles, replacement: String?) throws {
+    guard let replacement else {
+      config = try files.config(for: "vae")
+      weights = try files.weights(for: "vae")
+      path = files.path
+      suffix = ""
+      return
+    }
+    let other = try AutoencoderFiles(
+      path: replacement, own: try? files.config(for: "vae"), isXL: files.pipelineClass.contains("XL"))
+    config = other.config
+    weights = other.weights
+    path = other.path
+    var digest = Digest()
+    try other.add(to: &digest)
+    suffix = "+vae:" + digest.hexadecimal()
+  }
+}

@@ -1,0 +1,111 @@
+import Checkpoints
+import Tensors
+
+/// What the UNet is told of the prompts.
+package struct Conditioning: Sendable {
+  /// `[prompt, token, width]`; SDXL's two encoders side by side.
+  package var states: Tensor
+  /// The second encoder's summary, `[prompt, width]`; nil where the model has one encoder.
+  package var pooled: Tensor?
+}
+
+/// Prompts to what the UNet conditions on (diffusers' `encode_prompt`).
+package struct PromptEncoder: Sendable {
+  /// A tokenizer and the network for its tokens.
+  package struct Half: Sendable {
+    package let tokenizer: CLIPTokenizer
+    package let network: CLIPTextEncoder
+
+    /// - Throws: `CheckpointError` for missing or damaged files.
+    init(_ folder: any ModelFiles, tokenizer name: String, network: String, _ weights: Weights) throws {
+      let source = try folder.tokenizer(name)
+      tokenizer = try CLIPTokenizer(source)
+      let shape = try CLIPTextConfiguration(folder.config(for: network))
+      if case .clip = source, shape.vocabulary < CLIPTokenizer.clipTokenCount {
+        throw DiffusionError.mismatch(
+          folder: folder.path,
+          what: "\(network) knows \(shape.vocabulary) tokens, CLIP has \(CLIPTokenizer.clipTokenCount); "
+            + "put the model's own tokenizer into \(CheckpointFile.companionPath(of: folder.path))/\(name)")
+      }
+      self.network = try CLIPTextEncoder(weights, shape)
+    }
+  }
+
+  /// The only encoder of Stable Diffusion 1 and 2, the first of SDXL.
+  package let first: Half
+  /// SDXL's second.
+  package let second: Half?
+  /// Whether SDXL's states for no negative prompt are zeros rather than those of an empty text.
+  private let zerosForNoPrompt: Bool
+
+  /// - Throws: `CheckpointError` for missing or damaged files, `DiffusionError.mismatch` for a second
+  ///   encoder without a projection.
+  init(_ folder: any ModelFiles, _ weights: ModelWeights) throws {
+    first = try Half(folder, tokenizer: "tokenizer", network: "text_encoder", weights.textEncoder)
+    second = try weights.textEncoder2.map {
+      try Half(folder, tokenizer: "tokenizer_2", network: "text_encoder_2", $0)
+    }
+    zerosForNoPrompt = try folder.index.bool("force_zeros_for_empty_prompt", default: true)
+    if let second, second.network.configuration.projection == nil {
+      throw DiffusionError.mismatch(
+        folder: folder.path, what: "text_encoder_2 has no projection, but SDXL needs its pooled state")
+    }
+  }
+
+  /// Channels of a text state.
+  package var width: Int {
+    first.network.configuration.width + (second?.network.configuration.width ?? 0)
+  }
+
+  /// Channels of the pooled state; nil where there is none.
+  package var pooledWidth: Int? { second?.network.configuration.projection }
+
+  /// Bytes of weights held.
+  package var residentBytes: Int { first.network.residentBytes + (second?.network.residentBytes ?? 0) }
+
+  /// - Parameters:
+  ///   - prompts: the last is the positive one; nil stands for none: an empty text, or zeros where the model
+  ///     wants them.
+  ///   - reading: how they are read.
+  /// - Throws: `DiffusionError.tokenOutOfRange`, and that of `ChunkedPrompts`.
+  package func callAsFunction(
+    _ prompts: [String?], _ reading: PromptReading, _ compute: Compute
+  ) throws -> Conditioning {
+    let halves = [first] + (second.map { [$0] } ?? [])
+    var chunked = try halves.enumerated().map { place, half in
+      try ChunkedPrompts(
+        prompts.map { $0 ?? "" }, reading, half.tokenizer, half.network.configuration, encoder: place,
+        of: halves.count)
+    }
+    let count = chunked.map(\.longest).max() ?? 1
+    for place in chunked.indices { chunked[place].pad(to: count) }
+    guard let second else {
+      let states = try chunked[0].encoded(skip: reading.clipSkip) {
+        (try first.network.normalized($0, skip: $1, words: $2, compute), nil)
+      }
+      return Conditioning(states: states.states)
+    }
+    // SDXL takes the last layer but one of both.
+    let one = try chunked[0].encoded(skip: reading.clipSkip) {
+      try first.network.bare($0, skip: $1 + 1, words: $2, compute)
+    }
+    let two = try chunked[1].encoded(skip: reading.clipSkip) {
+      try second.network.bare($0, skip: $1 + 1, words: $2, compute)
+    }
+    var conditioning = Conditioning(
+      states: compute.concatenateChannels(one.states, two.states), pooled: two.pooled)
+    for (row, prompt) in prompts.enumerated() where prompt == nil && zerosForNoPrompt {
+      conditioning.states.clear(image: row)
+      conditioning.pooled?.clear(image: row)
+    }
+    return conditioning
+  }
+}
+
+extension Tensor {
+  /// Sets one image of a batch to zero.
+  fileprivate mutating func clear(image: Int) {
+    let size = count / shape[0]
+    withUnsafeMutable { $0[image * size..<(image + 1) * size].update(repeating: 0) }
+  }
+}

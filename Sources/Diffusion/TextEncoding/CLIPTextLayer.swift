@@ -1,0 +1,54 @@
+import Checkpoints
+import Layers
+import Tensors
+
+/// Self attention that looks back only, then a two-layer network, each on a normalized input and
+/// added to it (transformers' `CLIPEncoderLayer`).
+struct CLIPTextLayer: Sendable {
+  private let norm1: LayerNorm
+  private let query: Linear
+  private let key: Linear
+  private let value: Linear
+  private let output: Linear
+  private let norm2: LayerNorm
+  private let expand: Linear
+  private let contract: Linear
+  private let heads: Int
+  private let activation: Compute.Activation
+
+  init(_ weights: Weights, _ configuration: CLIPTextConfiguration) throws {
+    let width = configuration.width
+    guard width % configuration.heads == 0 else {
+      throw LayerError.headsDoNotDivide(
+        layer: weights.name, channels: width, heads: configuration.heads)
+    }
+    norm1 = try LayerNorm(weights["layer_norm1"], channels: width, epsilon: configuration.epsilon)
+    query = try Linear(weights["self_attn.q_proj"], inputs: width, outputs: width)
+    key = try Linear(weights["self_attn.k_proj"], inputs: width, outputs: width)
+    value = try Linear(weights["self_attn.v_proj"], inputs: width, outputs: width)
+    output = try Linear(weights["self_attn.out_proj"], inputs: width, outputs: width)
+    norm2 = try LayerNorm(weights["layer_norm2"], channels: width, epsilon: configuration.epsilon)
+    expand = try Linear(weights["mlp.fc1"], inputs: width, outputs: configuration.innerWidth)
+    contract = try Linear(weights["mlp.fc2"], inputs: configuration.innerWidth, outputs: width)
+    heads = configuration.heads
+    activation = configuration.activation
+  }
+
+  var residentBytes: Int {
+    [query, key, value, output, expand, contract].reduce(norm1.byteCount + norm2.byteCount) {
+      $0 + $1.byteCount
+    }
+  }
+
+  func callAsFunction(_ input: Tensor, _ compute: Compute) -> Tensor {
+    var x = input
+    let normed = norm1(x, compute)
+    let attended = compute.attention(
+      query: query(normed, compute), key: key(normed, compute), value: value(normed, compute),
+      heads: heads, causal: true)
+    compute.accumulate(output(attended, compute), into: &x)
+    let inner = compute.activate(expand(norm2(x, compute), compute), activation)
+    compute.accumulate(contract(inner, compute), into: &x)
+    return x
+  }
+}

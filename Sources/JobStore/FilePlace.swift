@@ -1,0 +1,15 @@
+import Foundation
+
+/// Which file a path leads to: another one under the same name is not equal.
+struct FilePlace: Equatable {
+  private let device: UInt64
+  private let number: UInt64
+
+  /// nil: nothing is there.
+  init?(of path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    device = UInt64(status.st_dev)
+    number = UInt64(status.st_ino)
+  }
+}

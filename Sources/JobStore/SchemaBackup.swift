@@ -1,0 +1,63 @@
+import Foundation
+
+/// A copy of the database from before a migration: `NAME.schema-NUMBER.TIME.backup` beside it, which is
+/// whole or not there at all.
+struct SchemaBackup {
+  private let database: String
+  private let copy: String
+
+  /// Where the copy is made, until it is whole.
+  private var part: String { copy + Self.ending }
+  private static let ending = ".part"
+
+  /// A copy nobody has written to for so many seconds is one whose maker died.
+  private static let patience = 600.0
+
+  init(of database: String, schema: Int, at time: Milliseconds) {
+    self.database = database
+    copy = "\(database).schema-\(schema).\(time).backup"
+  }
+
+  /// Lets `fill` write the copy under a temporary name, and gives it its own once it is on disk.
+  /// - Throws: what `fill` throws, and `JobStoreError.notAccessible`; then nothing of it is left.
+  func make(_ fill: (_ path: String) throws -> Void) throws {
+    do {
+      try fill(part)
+      try sync(part)
+      guard rename(part, copy) == 0 else { throw failure(copy) }
+      try sync(URL(fileURLWithPath: copy).deletingLastPathComponent().path)
+    } catch {
+      unlink(part)
+      unlink(part + "-journal")
+      throw error
+    }
+  }
+
+  /// Removes what migrations left that died in the middle of their copy.
+  func removeAbandoned() {
+    let url = URL(fileURLWithPath: database)
+    let folder = url.deletingLastPathComponent().path
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    where name.hasPrefix(url.lastPathComponent + ".schema-") && name.contains(".backup" + Self.ending) {
+      var status = stat()
+      let path = folder + "/" + name
+      guard stat(path, &status) == 0, Double(time(nil) - status.st_mtim.tv_sec) > Self.patience else {
+        continue
+      }
+      unlink(path)
+    }
+  }
+
+  /// Makes a file, or the names in a folder, last.
+  private func sync(_ path: String) throws {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure(path) }
+    defer { close(descriptor) }
+    // Some file systems cannot sync a folder and say EINVAL.
+    guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure(path) }
+  }
+
+  private func failure(_ path: String) -> JobStoreError {
+    .notAccessible(path: path, reason: String(cString: strerror(errno)))
+  }
+}

@@ -1,0 +1,64 @@
+import Foundation
+
+/// A folder that is being written: under a name of its own beside the final one until everything in it is
+/// on the disk.
+struct PartialFolder {
+  /// What it is to be called.
+  let target: String
+  /// What it is called until then.
+  let path: String
+
+  /// Makes the folder, and removes what killed merges into the same target left.
+  /// - Throws: `MergeError.notWritable`.
+  init(for output: String) throws {
+    target = URL(fileURLWithPath: output).path
+    path = "\(target)\(Self.mark)\(getpid())"
+    Self.removeAbandoned(of: target)
+    try MergedFolder.makeFolder(path)
+  }
+
+  private static let mark = ".partial-"
+
+  /// Folders of processes that are no more.
+  private static func removeAbandoned(of target: String) {
+    let url = URL(fileURLWithPath: target)
+    let parent = url.deletingLastPathComponent().path
+    let prefix = url.lastPathComponent + mark
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? [] {
+      guard name.hasPrefix(prefix), let owner = Int32(name.dropFirst(prefix.count)), owner > 0 else {
+        continue
+      }
+      if kill(owner, 0) != 0, errno == ESRCH {
+        try? FileManager.default.removeItem(atPath: parent + "/" + name)
+      }
+    }
+  }
+
+  /// Gives it its name once everything in it is on the disk.
+  /// - Throws: `MergeError.outputExists` if another has taken the name meanwhile, `.notWritable`.
+  func publish() throws {
+    let inside = (FileManager.default.enumerator(atPath: path)?.allObjects as? [String]) ?? []
+    for name in inside { try Self.sync(path + "/" + name) }
+    try Self.sync(path)
+    // A folder that has come meanwhile is replaced by nothing, unless it is empty.
+    guard rename(path, target) == 0 else {
+      if [EEXIST, ENOTEMPTY, ENOTDIR].contains(errno) { throw MergeError.outputExists(path: target) }
+      throw MergeError.notWritable(path: target, reason: String(cString: strerror(errno)))
+    }
+    try Self.sync(URL(fileURLWithPath: target).deletingLastPathComponent().path)
+  }
+
+  /// Removes it with all that is in it.
+  func discard() { try? FileManager.default.removeItem(atPath: path) }
+
+  private static func sync(_ path: String) throws {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw MergeError.notWritable(path: path, reason: String(cString: strerror(errno)))
+    }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else {
+      throw MergeError.notWritable(path: path, reason: String(cString: strerror(errno)))
+    }
+  }
+}

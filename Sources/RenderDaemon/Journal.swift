@@ -1,0 +1,60 @@
+import Foundation
+import Logging
+
+/// systemd's journal, spoken to in its own protocol: a datagram of `FIELD=value` lines makes an entry
+/// whose fields can be searched (`journalctl SEGMOE_JOB=17`).
+package struct Journal: Sendable {
+  /// Where journald listens.
+  package static let standardSocket = "/run/systemd/journal/socket"
+
+  private let socket: UnixDatagram
+
+  /// nil for a name that can't be a socket's.
+  package init?(socket name: String = Self.standardSocket) {
+    // Less patience than with the service manager: a render logs more often than it reports.
+    guard let socket = UnixDatagram(name: name, patience: 0.5) else { return nil }
+    self.socket = socket
+  }
+
+  /// Whether a descriptor leads to the journal: `$JOURNAL_STREAM` names the very file. (Inherited by a
+  /// program whose output goes elsewhere, it would not.)
+  package static func hears(_ descriptor: Int32 = STDERR_FILENO, environment: [String: String]) -> Bool {
+    guard let stream = environment["JOURNAL_STREAM"] else { return false }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { return false }
+    return stream == "\(status.st_dev):\(status.st_ino)"
+  }
+
+  /// Makes an entry; false if it did not arrive (journald is being restarted, or the text is too long for
+  /// a datagram).
+  /// - Parameters:
+  ///   - message: one line.
+  ///   - fields: `job` becomes `SEGMOE_JOB`, and so on.
+  func write(_ message: String, level: Logger.Level, fields: Logger.Metadata) -> Bool {
+    var entry = "MESSAGE=\(message)\nPRIORITY=\(level.priority)\nSYSLOG_IDENTIFIER=segmoed\n"
+    for (key, value) in fields.sorted(by: { $0.key < $1.key }) {
+      entry += "\(Self.name(key))=\(ServiceLog.oneLine("\(value)"))\n"
+    }
+    return socket.send(Array(entry.utf8))
+  }
+
+  /// Field names are capital letters, digits and underscores, at most 64.
+  private static func name(_ key: String) -> String {
+    let allowed = key.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" }
+    return String(("SEGMOE_" + allowed).prefix(64))
+  }
+}
+
+extension Logger.Level {
+  /// As in syslog(3).
+  var priority: Int {
+    switch self {
+    case .trace, .debug: 7
+    case .info: 6
+    case .notice: 5
+    case .warning: 4
+    case .error: 3
+    case .critical: 2
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import CKernels
+import Foundation
+
+/// How many processors this process may keep busy: the affinity mask (cpusets are in it), further
+/// limited by the CPU quotas of its control group and all groups above.
+package enum ProcessorLimit {
+  /// Processors to use by default.
+  package static var current: Int {
+    let mask = Int(segmoe_affinity_count())
+    let groups = contents("/proc/self/cgroup") ?? ""
+    return processors(
+      mask: mask > 0 ? mask : ProcessInfo.processInfo.activeProcessorCount,
+      quota: quota(groups: groups, read: contents))
+  }
+
+  /// Whole processors for a quota: rounded up, at least one, no more than the mask has.
+  package static func processors(mask: Int, quota: Double?) -> Int {
+    guard let quota, quota < Double(mask) else { return max(1, mask) }
+    return max(1, Int(quota.rounded(.up)))
+  }
+
+  /// The least quota, in processors, of the control groups in `/proc/self/cgroup`'s text and those
+  /// above them; nil if none is limited.
+  /// - Parameter read: the text of a file, nil if it cannot be read.
+  package static func quota(groups: String, read: (String) -> String?) -> Double? {
+    var least: Double?
+    for line in groups.split(separator: "\n") {
+      // hierarchy-ID:controllers:path
+      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+      guard fields.count == 3 else { continue }
+      let controllers = fields[1].split(separator: ",")
+      if fields[0] == "0" && controllers.isEmpty {
+        for folder in foldersUp("/sys/fs/cgroup", fields[2]) {
+          least = lesser(least, read(folder + "/cpu.max").flatMap { quota(max: $0) })
+        }
+      } else if controllers.contains("cpu") {
+        for root in ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/" + fields[1]] {
+          for folder in foldersUp(root, fields[2]) {
+            guard let quotaText = read(folder + "/cpu.cfs_quota_us"),
+              let period = read(folder + "/cpu.cfs_period_us")
+            else { continue }
+            least = lesser(least, quota(microseconds: quotaText, period: period))
+          }
+        }
+      }
+    }
+    return least
+  }
+
+  /// Processors by the text of a version 2 `cpu.max`, `QUOTA PERIOD`; nil for `max` or nonsense.
+  package static func quota(max text: String) -> Double? {
+    let fields = text.split(whereSeparator: \.isWhitespace)
+    guard fields.count == 2 else { return nil }
+    return quota(microseconds: String(fields[0]), period: String(fields[1]))
+  }
+
+  /// Processors by the texts of a version 1 `cpu.cfs_quota_us` and `cpu.cfs_period_us`; nil for −1
+  /// (no limit) or nonsense.
+  package static func quota(microseconds text: String, period: String) -> Double? {
+    guard let quota = Double(text.trimmingCharacters(in: .whitespacesAndNewlines)),
+      let period = Double(period.trimmingCharacters(in: .whitespacesAndNewlines)),
+      quota > 0, period > 0, quota.isFinite, period.isFinite
+    else { return nil }
+    return quota / period
+  }
+
+  /// The folder of a group and of every group above it, the root included: in a container the group's
+  /// own path is often not visible, its root is.
+  private static func foldersUp(_ root: String, _ path: Substring) -> [String] {
+    var parts = path.split(separator: "/")
+    var folders = [root]
+    while !parts.isEmpty {
+      folders.append(root + "/" + parts.joined(separator: "/"))
+      parts.removeLast()
+    }
+    return folders
+  }
+
+  private static func lesser(_ a: Double?, _ b: Double?) -> Double? {
+    guard let a, let b else { return a ?? b }
+    return min(a, b)
+  }
+
+  private static func contents(_ path: String) -> String? {
+    try? String(contentsOfFile: path, encoding: .utf8)
+  }
+}

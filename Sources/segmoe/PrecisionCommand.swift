@@ -1,0 +1,122 @@
+import ArgumentParser
+import Checkpoints
+import Diffusion
+import Experts
+import Foundation
+import Tensors
+
+/// Measures how far the reduced precisions are from single precision.
+struct PrecisionCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "precision",
+    abstract: "Measure how far bf16 and int8 are from f32, for one call of each of a model's networks.")
+
+  @Argument(help: "A model folder.")
+  var model: String
+
+  @Option(help: "Pixels.")
+  var width = 512
+
+  @Option(help: "Pixels.")
+  var height = 512
+
+  @Option(help: "What the picture shows.")
+  var prompt = "a red fox in the snow"
+
+  @Option(help: "Steps that lead to the latents that are decoded.")
+  var steps = 25
+
+  @Option(help: "The step whose call of the denoiser is measured, from 0.")
+  var step = 12
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  @Option(help: "Threads that compute; without it one per processor.")
+  var threads: Int?
+
+  mutating func validate() throws {
+    guard (1...1000).contains(steps) else {
+      throw ValidationError("--steps \(steps) is out of range; use 1 to 1000")
+    }
+    guard (0..<steps).contains(step) else {
+      throw ValidationError("--step \(step) is out of range; use 0 to \(steps - 1)")
+    }
+  }
+
+  /// What one precision gave.
+  private struct Outputs {
+    let text, noise, pixels: Tensor
+    let residentBytes: Int
+  }
+
+  /// How far one precision is off.
+  private struct Row: Encodable {
+    let precision: String
+    let text: Double
+    let unet: Double
+    let vae: Double
+    let levels: Double
+    let bytes: Int
+  }
+
+  func run() throws {
+    let exact = try outputs(.f32, latents: nil)
+    let rows = try [Precision.f32, .bf16, .int8].map { precision in
+      let found = precision == .f32 ? exact : try outputs(precision, latents: exact.latents)
+      return Row(
+        precision: precision.rawValue, text: Self.distance(found.0.text, exact.0.text),
+        unet: Self.distance(found.0.noise, exact.0.noise), vae: Self.distance(found.0.pixels, exact.0.pixels),
+        levels: Self.levels(found.0.pixels, exact.0.pixels), bytes: found.0.residentBytes)
+    }
+    if json {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+      print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+    } else {
+      print("relative RMSE to f32, \(width)x\(height), by \(ProductInstructions.inUse)")
+      print("          text      UNet      VAE       levels    MiB of weights (experts not counted)")
+      for row in rows {
+        let numbers = [row.text, row.unet, row.vae, row.levels]
+          .map { String(format: "%.5f", $0).padding(toLength: 10, withPad: " ", startingAt: 0) }.joined()
+        print(
+          "\(row.precision.padding(toLength: 10, withPad: " ", startingAt: 0))\(numbers)\(row.bytes >> 20)")
+      }
+    }
+  }
+
+  /// The text states, one call of the denoiser and a decode; and the latents that both of these had.
+  /// - Parameter latents: what f32 had, so that all precisions have the same.
+  private func outputs(_ precision: Precision, latents: (Tensor, Tensor)?) throws -> (
+    Outputs, latents: (Tensor, Tensor)
+  ) {
+    let loaded = try DiffusionModel(
+      folder: ModelPath(model).open(), cache: ExpertCache(budget: .max), precision: precision)
+    let renderer = Renderer(model: loaded, pass: ForwardPass(compute: Compute(threads: threads)))
+    let probe = try PrecisionProbe(
+      renderer, RenderRequest(prompt: prompt, width: width, height: height, steps: steps, guidance: 5),
+      step: step,
+      latents: latents)
+    return (
+      Outputs(
+        text: probe.text, noise: probe.noise, pixels: probe.pixels, residentBytes: loaded.residentBytes),
+      probe.latents
+    )
+  }
+
+  /// √(Σ(a−b)² / Σb²).
+  private static func distance(_ a: Tensor, _ b: Tensor) -> Double {
+    var (difference, size) = (0.0, 0.0)
+    for (x, y) in zip(a.values, b.values) {
+      difference += pow(Double(x) - Double(y), 2)
+      size += pow(Double(y), 2)
+    }
+    return (difference / max(size, 1e-300)).squareRoot()
+  }
+
+  /// Mean difference of pixels in levels of 255.
+  private static func levels(_ a: Tensor, _ b: Tensor) -> Double {
+    func level(_ value: Float) -> Double { Double(max(0, min(1, value / 2 + 0.5)) * 255) }
+    return zip(a.values, b.values).reduce(0) { $0 + abs(level($1.0) - level($1.1)) } / Double(max(1, a.count))
+  }
+}

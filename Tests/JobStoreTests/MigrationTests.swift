@@ -1,0 +1,127 @@
+import Foundation
+import GRDB
+import JobStore
+import Migrations
+import Testing
+
+/// Databases of every earlier schema, made by the program of that time (`scripts/make-schema-fixture`), are
+/// brought up to date and go on working.
+@Suite struct MigrationTests {
+  private static let schemas = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "Schemas").path
+
+  /// A copy to migrate.
+  private final class Fixture {
+    let folder = NSTemporaryDirectory() + "segmoe-schema-\(UUID().uuidString)"
+    var path: String { folder + "/queue.sqlite" }
+
+    init(_ number: Int) throws {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try FileManager.default.copyItem(
+        atPath: "\(MigrationTests.schemas)/schema-\(number).sqlite", toPath: path)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    func beside(_ ending: String) throws -> [String] {
+      try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(ending) }
+    }
+  }
+
+  /// Every row of every table as text, or only of the columns that `other` has, too.
+  private func rows(_ path: String, columnsOf other: String? = nil) throws -> [String: [String]] {
+    func columns(_ path: String) throws -> [String: [String]] {
+      try DatabaseQueue(path: path).read { db in
+        let tables = try String.fetchAll(
+          db, sql: "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        return try Dictionary(
+          uniqueKeysWithValues: tables.map { ($0, try db.columns(in: $0).map(\.name)) })
+      }
+    }
+    let wanted = try columns(other ?? path)
+    return try DatabaseQueue(path: path).read { db in
+      try Dictionary(
+        uniqueKeysWithValues: wanted.map { table, columns in
+          let list = columns.map { "quote(\"\($0)\")" }.joined(separator: " || ', ' || ")
+          return (table, try String.fetchAll(db, sql: "SELECT \(list) FROM \(table) ORDER BY 1"))
+        })
+    }
+  }
+
+  @Test(arguments: 1..<max(2, Migration.latest)) func everyRowIsKept(schema: Int) throws {
+    let (old, fixture) = (try Fixture(schema), try Fixture(schema))
+    try #require(schema < Migration.latest)
+    #expect(
+      storeError { _ = try JobStore.open(path: fixture.path, role: .client) }
+        == .schemaTooOld(path: fixture.path, found: schema, known: Migration.latest))
+    try JobStore.open(path: fixture.path, role: .daemon).close()
+    #expect(try rows(fixture.path, columnsOf: old.path) == rows(old.path))
+    let facts = try DatabaseQueue(path: fixture.path).read { db in
+      try ["PRAGMA integrity_check", "PRAGMA user_version", "SELECT count(*) FROM pragma_foreign_key_check"]
+        .map { try String.fetchOne(db, sql: $0) }
+    }
+    #expect(facts == ["ok", "\(Migration.latest)", "0"])
+  }
+
+  /// The way there makes no difference: tables, indexes, triggers and views are those of a new database.
+  @Test(arguments: 1..<max(2, Migration.latest)) func theSchemaIsThatOfANewDatabase(schema: Int) throws {
+    let (migrated, new) = (try Fixture(schema), try TestQueue())
+    try JobStore.open(path: migrated.path, role: .daemon).close()
+    func text(_ path: String) throws -> [String] {
+      try DatabaseQueue(path: path).read {
+        try String.fetchAll($0, sql: "SELECT type || name || coalesce(sql, '') FROM sqlite_schema ORDER BY 1")
+      }
+    }
+    #expect(try text(migrated.path) == text(new.path))
+  }
+
+  /// The copy from before, whole, under its own name; nothing half-made beside it.
+  @Test(arguments: 1..<max(2, Migration.latest)) func aBackupIsMadeBefore(schema: Int) throws {
+    let (old, fixture) = (try Fixture(schema), try Fixture(schema))
+    // What a daemon left that died while copying, long ago, and what one is perhaps at just now.
+    let abandoned = fixture.path + ".schema-\(schema).1.backup.part"
+    let current = fixture.path + ".schema-\(schema).2.backup.part"
+    for path in [abandoned, current] { try Data("half".utf8).write(to: URL(fileURLWithPath: path)) }
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date(timeIntervalSinceNow: -3600)], ofItemAtPath: abandoned)
+    try JobStore.open(path: fixture.path, role: .daemon).close()
+    let backups = try fixture.beside(".backup")
+    #expect(backups.count == 1 && backups[0].hasPrefix("queue.sqlite.schema-\(schema)."))
+    #expect(try fixture.beside(".part") == ["queue.sqlite.schema-\(schema).2.backup.part"])
+    let backup = fixture.folder + "/" + (try #require(backups.first))
+    #expect(try rows(backup) == rows(old.path))
+    let version = try DatabaseQueue(path: backup).read { try Int.fetchOne($0, sql: "PRAGMA user_version") }
+    #expect(version == schema)
+    // Once is enough.
+    try JobStore.open(path: fixture.path, role: .daemon).close()
+    #expect(try fixture.beside(".backup").count == 1)
+  }
+
+  @Test(arguments: 1..<max(2, Migration.latest)) func theQueueGoesOn(schema: Int) throws {
+    let fixture = try Fixture(schema)
+    let store = try JobStore.open(path: fixture.path, role: .daemon)
+    var claimed: [Int64] = []
+    // The one whose daemon died, the ones not begun; not the paused one, nor the one for later.
+    while let job = try store.claim(worker: "new", lease: 60) {
+      claimed.append(job.job.id)
+      let settings = job.request.settings
+      let images = (0..<settings.count).map { index in
+        ImageRecord(
+          index: index, path: "/out/\(job.job.batch)/\(job.job.id)-\(index).png",
+          seed: settings.seed + Int64(index), width: settings.width, height: settings.height,
+          digest: String(repeating: "b", count: 64), bytes: 1, seconds: 1)
+      }
+      try store.finish(job.lease, images: images, statistics: RenderStatistics())
+    }
+    #expect(claimed == [2, 3, 4, 9])
+    let counts = try store.status().counts
+    #expect(counts.done == 5 && counts.queued == 2 && counts.failed == 1 && counts.cancelled == 1)
+    // The key is remembered.
+    var request = JobRequest(prompt: "nightly", settings: RenderSettings(model: "demo"))
+    request.settings.seed = 8
+    request.maxAttempts = 5
+    let again = try store.enqueue(BatchRequest(key: "nightly-2026"), requests: [request])
+    #expect(!again.isNew && again.jobs == 4...4)
+    #expect(try store.details(job: 1).images.count == 2)
+  }
+}

@@ -1,0 +1,139 @@
+import CKernels
+import Foundation
+import Testing
+
+@testable import Tensors
+
+/// Attention and Winograd's convolution in every instruction set, the body of AVX-512 among them
+/// (on AVX2), against plain loops in double.
+extension KernelTests {
+  /// Runs `body` in every instruction set on the calling thread, the scalar one first, and checks it.
+  private func checkProducts(_ name: String, bound: Double, expected: [Double], _ body: () -> [Float]) {
+    let before = segmoe_isa_in_use()
+    defer { _ = segmoe_isa_force(before) }
+    var fused: [Float]?
+    for isa in [SEGMOE_ISA_SCALAR, SEGMOE_ISA_AVX2, SEGMOE_ISA_WIDE, SEGMOE_ISA_AVX512]
+    where segmoe_isa_force(isa) != 0 {
+      let result = body()
+      let error = worstError(result, expected)
+      #expect(error <= bound, "\(name), set \(isa.rawValue): error \(error)")
+      guard isa != SEGMOE_ISA_SCALAR else { continue }
+      let same = result.map(\.bitPattern) == (fused ?? result).map(\.bitPattern)
+      #expect(same, "\(name): vector widths differ")
+      fused = result
+    }
+  }
+
+  /// Queries, keys, heads, width, causal.
+  @Test(arguments: [
+    [1, 1, 1, 4, 0], [70, 70, 3, 8, 1], [65, 77, 2, 40, 0], [50, 300, 1, 17, 0], [100, 5, 5, 64, 0],
+    [97, 530, 1, 200, 0], [300, 300, 2, 33, 1], [7, 1000, 1, 80, 0],
+  ])
+  func attentionInEverySet(_ p: [Int]) {
+    let (queries, keys, heads, width, causal) = (p[0], p[1], p[2], p[3], p[4] == 1)
+    let channels = heads * width
+    var random = RandomNumbers(seed: 7)
+    let q = random.floats(2 * queries * channels, limit: 3)
+    let k = random.floats(2 * keys * channels, limit: 3)
+    let v = random.floats(2 * keys * channels)
+    var expected = [Double](repeating: 0, count: q.count)
+    for row in 0..<2 * queries {
+      for head in 0..<heads {
+        let (image, i) = (row / queries, row % queries)
+        let seen = causal ? min(keys, i + 1) : keys
+        let scores = (0..<seen).map { j in
+          (0..<width).reduce(0.0) {
+            $0 + Double(q[row * channels + head * width + $1])
+              * Double(k[(image * keys + j) * channels + head * width + $1])
+          } / Double(width).squareRoot()
+        }
+        let top = scores.max() ?? 0
+        let weights = scores.map { exp($0 - top) }
+        let total = weights.reduce(0, +)
+        for c in 0..<width {
+          expected[row * channels + head * width + c] = (0..<seen).reduce(0.0) {
+            $0 + weights[$1] / total * Double(v[(image * keys + $1) * channels + head * width + c])
+          }
+        }
+      }
+    }
+    func run(threads: Int) -> [Float] {
+      Compute(threads: threads).attention(
+        query: Tensor(shape: [2, queries, channels], values: q),
+        key: Tensor(shape: [2, keys, channels], values: k),
+        value: Tensor(shape: [2, keys, channels], values: v), heads: heads, causal: causal
+      ).values
+    }
+    checkProducts("attention", bound: 3e-6, expected: expected) { run(threads: 1) }
+    #expect(run(threads: 1).map(\.bitPattern) == run(threads: 3).map(\.bitPattern))
+  }
+
+  /// Scores far apart, and not a number.
+  @Test func attentionOfExtremes() {
+    let keys = Tensor(shape: [1, 40, 4], values: (0..<160).map { Float($0 / 4 == 25 ? 300 : -300) })
+    let values = Tensor(shape: [1, 40, 4], values: (0..<160).map { Float($0 / 4) })
+    let result = Compute(threads: 1).attention(
+      query: Tensor(shape: [1, 2, 4], values: [1, 1, 1, 1, .nan, 1, 1, 1]), key: keys, value: values, heads: 1
+    )
+    #expect(Array(result.values.prefix(4)) == [25, 25, 25, 25])
+    let lost = result.values.suffix(4).filter(\.isNaN).count
+    #expect(lost == 4)
+  }
+
+  /// Height and width of the source, of the result, inputs, outputs.
+  @Test(arguments: [
+    [1, 1, 1, 1, 3, 5], [4, 4, 4, 4, 16, 16], [7, 9, 7, 9, 17, 33], [13, 5, 13, 5, 130, 20],
+    [5, 6, 10, 12, 20, 50], [4, 3, 7, 5, 16, 3], [30, 34, 30, 34, 8, 40],
+  ])
+  func winogradInEverySet(_ p: [Int]) {
+    let (sourceHeight, sourceWidth, height, width, inputs, outputs) = (p[0], p[1], p[2], p[3], p[4], p[5])
+    var random = RandomNumbers(seed: 8)
+    let x = random.floats(2 * sourceHeight * sourceWidth * inputs)
+    let w = random.floats(outputs * inputs * 9)
+    let bias = random.floats(2 * outputs)
+    let residual = random.floats(2 * height * width * outputs)
+    var expected = residual.map(Double.init)
+    for place in 0..<2 * height * width {
+      let (image, y, column) = (place / (height * width), place / width % height, place % width)
+      for o in 0..<outputs {
+        var sum = Double(bias[image * outputs + o])
+        for tap in 0..<9 {
+          let (sy, sx) = (y + tap / 3 - 1, column + tap % 3 - 1)
+          guard (0..<height).contains(sy), (0..<width).contains(sx) else { continue }
+          let pixel =
+            (image * sourceHeight + sy * sourceHeight / height) * sourceWidth + sx * sourceWidth / width
+          for i in 0..<inputs {
+            sum += Double(x[pixel * inputs + i]) * Double(w[(o * inputs + i) * 9 + tap])
+          }
+        }
+        expected[place * outputs + o] += sum
+      }
+    }
+    let weight = WinogradWeight(Tensor(shape: [outputs, inputs, 3, 3], values: w))
+    func run(threads: Int) -> [Float] {
+      Compute(threads: threads).convolution(
+        Tensor(shape: [2, sourceHeight, sourceWidth, inputs], values: x), weight,
+        bias: Tensor(shape: [2, outputs], values: bias),
+        adding: Tensor(shape: [2, height, width, outputs], values: residual), enlargedTo: (height, width)
+      ).values
+    }
+    checkProducts("winograd", bound: 1e-5, expected: expected) { run(threads: 1) }
+    #expect(run(threads: 1).map(\.bitPattern) == run(threads: 3).map(\.bitPattern))
+  }
+
+  /// More tiles than are held at a time, one bias for all images, against the gathered convolution.
+  @Test func winogradInChunks() {
+    var random = RandomNumbers(seed: 9)
+    let x = Tensor(shape: [1, 65, 66, 320], values: random.floats(65 * 66 * 320))
+    let w = Tensor(shape: [24, 320, 3, 3], values: random.floats(24 * 320 * 9))
+    let bias = Tensor(shape: [24], values: random.floats(24))
+    let compute = Compute(threads: 2)
+    let gathered = compute.convolution(
+      x, weight: Compute.packConvolution(w), bias: bias, shape: ConvolutionShape(kernel: 3))
+    let result = compute.convolution(x, WinogradWeight(w), bias: bias)
+    #expect(worstError(result.values, gathered.values.map(Double.init)) < 2e-5)
+    let rms = zip(result.values, gathered.values).reduce(0.0) { $0 + pow(Double($1.0 - $1.1), 2) }
+    let size = gathered.values.reduce(0.0) { $0 + pow(Double($1), 2) }
+    #expect((rms / size).squareRoot() < 5e-6, "relative RMSE \((rms / size).squareRoot())")
+  }
+}
