@@ -34,6 +34,12 @@ size_t segmoe_winograd_scratch(size_t panels, size_t count) {
   return 36 * (panels * DEPTH * PANEL + count * panels * PANEL + PANEL);
 }
 
+void segmoe_taps_first(const float *weight, size_t rows, size_t inputs, size_t taps, float *result) {
+  for (size_t row = 0; row < rows; row++, weight += inputs * taps, result += inputs * taps)
+    for (size_t tap = 0; tap < taps; tap++)
+      for (size_t i = 0; i < inputs; i++) result[tap * inputs + i] = weight[i * taps + tap];
+}
+
 void segmoe_pack_convolution(const float *weight, size_t outputs, size_t inputs, size_t taps,
                              float *packed, size_t first, size_t last) {
   for (size_t panel = first; panel < last; panel++) {

@@ -1,13 +1,138 @@
+#define _GNU_SOURCE
 #include "memory.h"
+#include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
-#if defined(__GLIBC__)
-#include <malloc.h>
+// Pages are taken in multiples of this, so that blocks of nearly one size can stand in for each other.
+static const size_t granule = (size_t)1 << 18;
+// From here on huge pages pay: they are cleared faster, and rounding up to one wastes little.
+static const size_t huge = (size_t)16 << 20;
 
-void segmoe_keep_freed_pages(void) {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+enum { most_free_blocks = 1024 };
+
+typedef struct {
+  void *base;
+  size_t bytes;
+} block;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+// Freed blocks, the longest unused first.
+static block free_blocks[most_free_blocks];
+static size_t free_count = 0;
+static segmoe_memory_state state = {0, 0, 0, SIZE_MAX};
+
+static size_t rounded(size_t bytes) {
+  return (bytes + granule - 1) / granule * granule;
 }
-#else
-void segmoe_keep_freed_pages(void) {}
+
+static block remove_free(size_t index) {
+  block found = free_blocks[index];
+  for (size_t i = index + 1; i < free_count; i++) free_blocks[i - 1] = free_blocks[i];
+  free_count--;
+  state.spare -= found.bytes;
+  return found;
+}
+
+// A freed block of just that size, the latest: its pages may still be in a processor's cache.
+static void *take_free(size_t bytes) {
+  for (size_t i = free_count; i > 0; i--) {
+    if (free_blocks[i - 1].bytes == bytes) return remove_free(i - 1).base;
+  }
+  return NULL;
+}
+
+// Hands freed blocks back to the kernel until live and spare ones keep the limit together.
+static void keep_limit(void) {
+  while (free_count > 0 && state.live + state.spare > state.limit) {
+    block oldest = remove_free(0);
+    munmap(oldest.base, oldest.bytes);
+  }
+}
+
+static void count(size_t bytes) {
+  state.live += bytes;
+  if (state.live > state.peak) state.peak = state.live;
+  keep_limit();
+}
+
+void *segmoe_memory_take(size_t bytes) {
+  if (bytes < SEGMOE_LARGE_BLOCK) {
+    void *base = NULL;
+    if (posix_memalign(&base, 64, bytes ? bytes : 1)) return NULL;
+    pthread_mutex_lock(&lock);
+    count(bytes);
+    pthread_mutex_unlock(&lock);
+    return base;
+  }
+  size_t size = rounded(bytes);
+  if (size < bytes) return NULL;
+  pthread_mutex_lock(&lock);
+  void *base = take_free(size);
+  // Counted before it is there: what is spare must go before new pages come.
+  count(size);
+  pthread_mutex_unlock(&lock);
+  if (base) return base;
+  base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED) {
+    pthread_mutex_lock(&lock);
+    state.live -= size;
+    pthread_mutex_unlock(&lock);
+    return NULL;
+  }
+#ifdef MADV_HUGEPAGE
+  if (size >= huge) madvise(base, size, MADV_HUGEPAGE);
 #endif
+  return base;
+}
+
+void segmoe_memory_give(void *base, size_t bytes) {
+  if (!base) return;
+  if (bytes < SEGMOE_LARGE_BLOCK) {
+    pthread_mutex_lock(&lock);
+    state.live -= bytes;
+    pthread_mutex_unlock(&lock);
+    free(base);
+    return;
+  }
+  size_t size = rounded(bytes);
+  pthread_mutex_lock(&lock);
+  state.live -= size;
+  if (free_count == most_free_blocks) {
+    block oldest = remove_free(0);
+    munmap(oldest.base, oldest.bytes);
+  }
+  free_blocks[free_count++] = (block){base, size};
+  state.spare += size;
+  keep_limit();
+  pthread_mutex_unlock(&lock);
+}
+
+int segmoe_memory_available(size_t bytes) {
+  if (bytes == 0) return 1;
+  void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED) return 0;
+  munmap(base, bytes);
+  return 1;
+}
+
+void segmoe_memory_set_limit(size_t bytes) {
+  pthread_mutex_lock(&lock);
+  state.limit = bytes;
+  keep_limit();
+  pthread_mutex_unlock(&lock);
+}
+
+segmoe_memory_state segmoe_memory_now(void) {
+  pthread_mutex_lock(&lock);
+  segmoe_memory_state now = state;
+  pthread_mutex_unlock(&lock);
+  return now;
+}
+
+void segmoe_memory_restart_peak(void) {
+  pthread_mutex_lock(&lock);
+  state.peak = state.live;
+  pthread_mutex_unlock(&lock);
+}

@@ -12,6 +12,8 @@ package struct Weights: Sendable {
   package let prefix: String
   /// What layers built from this scope compute in.
   package let precision: Precision
+  /// Whether names and shapes are checked but nothing is read: tensors are planned ones then.
+  package let isPlanned: Bool
 
   /// What all scopes over the same weights share.
   private final class Catalog: Sendable {
@@ -30,6 +32,7 @@ package struct Weights: Sendable {
     catalog = Catalog(tensors: tensors, path: path)
     prefix = ""
     precision = .f32
+    isPlanned = false
   }
 
   /// All tensors of one or several files. `path` is named in errors; `renaming` gives the engine's name
@@ -49,10 +52,11 @@ package struct Weights: Sendable {
     self.init(tensors: tensors, path: path)
   }
 
-  private init(catalog: Catalog, prefix: String, precision: Precision) {
+  private init(catalog: Catalog, prefix: String, precision: Precision, isPlanned: Bool) {
     self.catalog = catalog
     self.prefix = prefix
     self.precision = precision
+    self.isPlanned = isPlanned
   }
 
   /// The file or folder the weights are from, for messages.
@@ -60,7 +64,7 @@ package struct Weights: Sendable {
 
   /// The scope of a component below this one; `name` may hold dots.
   package subscript(name: String) -> Weights {
-    Weights(catalog: catalog, prefix: prefix + name + ".", precision: precision)
+    Weights(catalog: catalog, prefix: prefix + name + ".", precision: precision, isPlanned: isPlanned)
   }
 
   /// The scope of a numbered component below this one.
@@ -70,12 +74,19 @@ package struct Weights: Sendable {
   package func patched(_ patches: [String: [any WeightPatch]]) -> Weights {
     var tensors = catalog.tensors
     for (name, added) in patches { tensors[name] = tensors[name]?.patched(added) }
-    return Weights(catalog: Catalog(tensors: tensors, path: path), prefix: prefix, precision: precision)
+    return Weights(
+      catalog: Catalog(tensors: tensors, path: path), prefix: prefix, precision: precision,
+      isPlanned: isPlanned)
   }
 
   /// The same scope for layers of another precision; scopes below it have it too.
   package func layers(in precision: Precision) -> Weights {
-    Weights(catalog: catalog, prefix: prefix, precision: precision)
+    Weights(catalog: catalog, prefix: prefix, precision: precision, isPlanned: isPlanned)
+  }
+
+  /// The same scope for layers that are built to be checked and measured, not to compute.
+  package var planned: Weights {
+    Weights(catalog: catalog, prefix: prefix, precision: precision, isPlanned: true)
   }
 }
 
@@ -105,7 +116,19 @@ extension Weights {
 
   /// The values of `name` as floats. Errors: `missingTensor`, `wrongShape`, and those of reading.
   package func tensor(_ name: String, shape: [Int]) throws -> Tensor {
-    try stored(name, shape: shape).read()
+    let stored = try stored(name, shape: shape)
+    return isPlanned ? Tensor(planned: shape) : try stored.read()
+  }
+
+  /// The rows of `name`, to be read as they are needed: of the outermost axis, whatever the others.
+  /// Errors: `missingTensor`, `wrongShape`; reading has its own.
+  package func rows(_ name: String, shape: [Int]) throws -> WeightRows {
+    let stored = try stored(name, shape: shape)
+    let width = shape.dropFirst().reduce(1, *)
+    if isPlanned { return WeightRows(Tensor(planned: [shape[0], width])) }
+    return WeightRows(count: shape[0], width: width) { range, buffer in
+      try stored.read(into: buffer, elements: range.lowerBound * width..<range.upperBound * width)
+    }
   }
 
   /// The values of `name`, or nil if there is no such tensor. Errors: `wrongShape`, those of reading.

@@ -1,143 +1,71 @@
 import Foundation
 import Layers
 
-/// Which expert of which layer of which model: what the cache files packed experts under.
-package struct ExpertKey: Hashable, Sendable, CustomStringConvertible {
-  /// Identifies the loaded weights; two models that are the same files share it.
-  package let model: String
-  /// The expert's place, such as `down_blocks.0.attentions.0.transformer_blocks.0.ff.experts.2`.
-  package let path: String
-
-  package init(model: String, path: String) {
-    self.model = model
-    self.path = path
-  }
-
-  package var description: String { "\(model.prefix(12)):\(path)" }
-}
-
-/// Packed experts of all loaded models, within a budget of bytes, least recently used out first.
+/// Packed weights of all loaded models, within a budget of bytes: experts, and every other part that a pass
+/// needs for a moment.
 ///
-/// An expert is pinned while a layer computes with it: it then counts but is not evicted. Two
-/// threads that want the same absent expert load it once. When the pinned experts alone exceed the
-/// budget, the cache goes over it rather than fail, and comes back as soon as one is released.
-package final class ExpertCache: @unchecked Sendable {
-  // Unchecked: every stored property below `condition` is touched only with it held.
-  private struct Entry {
-    let expert: any Layer
-    let byteCount: Int
-    var pins: Int
-    var lastUse: UInt64
-  }
+/// A part is pinned while a layer computes with it: it then counts but cannot leave. Two threads that want
+/// the same absent part load it once. When the pinned parts alone exceed the budget, the cache goes over it
+/// rather than fail, and comes back as soon as one is released; a render's plan sees to it that they don't.
+package final class ExpertCache: Sendable {
+  private let core: CacheCore
 
-  private let condition = NSCondition()
-  private var budget: Int
-  private var entries: [ExpertKey: Entry] = [:]
-  private var loading: Set<ExpertKey> = []
-  private var clock: UInt64 = 0
-  private var held = 0
-
-  /// - Parameter budget: bytes of packed experts to hold; `Int.max` for no limit.
-  package init(budget: Int) {
-    self.budget = budget
-  }
-
-  /// Bytes of packed experts held now.
-  package var byteCount: Int { locked { held } }
-
-  /// Number of experts held now.
-  package var count: Int { locked { entries.count } }
-
-  /// Lends an expert to `body`, loading it first if it isn't here.
   /// - Parameters:
-  ///   - ledger: where the hit or miss, and what was evicted for it, is counted.
-  ///   - load: reads and packs the expert; called outside the lock.
-  /// - Throws: what `load` throws (nothing is cached then) and what `body` throws.
-  package func withExpert<Expert: Layer, Result>(
-    _ key: ExpertKey, ledger: ExpertLedger, load: () throws -> Expert,
-    _ body: (Expert) throws -> Result
+  ///   - budget: bytes of packed weights to hold; `Int.max` for no limit.
+  ///   - policy: what leaves first.
+  ///   - prefetches: whether a thread of its own reads ahead of the forecast.
+  package init(budget: Int, policy: CachePolicy = .nextUse, prefetches: Bool = true) {
+    core = CacheCore(book: CacheBook(policy: policy, budget: budget))
+    // Read ahead pays only if it is known what comes; `lru` is there to compare with.
+    if prefetches && policy != .lru { core.startPrefetching() }
+  }
+
+  deinit { core.close() }
+
+  /// Bytes of packed weights held now.
+  package var byteCount: Int { core.locked { $0.book.held } }
+
+  /// Number of parts held now.
+  package var count: Int { core.locked { $0.book.entries.count } }
+
+  /// Bytes that it may hold.
+  package var budget: Int { core.locked { $0.book.budget } }
+
+  /// Lends a part to `body`, loading it first if it isn't here.
+  /// - Parameter ledger: where the hit or miss, and what was evicted for it, is counted.
+  /// - Throws: what loading throws (nothing is cached then) and what `body` throws.
+  package func withPart<Part: Weighted, Result>(
+    _ use: PartUse, as type: Part.Type, ledger: ExpertLedger, _ body: (Part) throws -> Result
   ) throws -> Result {
-    let expert = try borrow(key, ledger: ledger, load: load)
-    defer { release(key, ledger: ledger) }
-    return try body(expert)
+    let part = try core.borrow(use, as: type, ledger: ledger)
+    defer { core.release(use.key, ledger: ledger) }
+    return try body(part)
   }
 
-  /// Forgets everything that belongs to `model` and is not in use.
-  package func removeAll(model: String) {
-    locked {
-      for (key, entry) in entries where key.model == model && entry.pins == 0 { remove(key, entry) }
-    }
-  }
+  /// Forgets everything that belongs to `model`, or to a network of it, and is not in use.
+  package func removeAll(model: String) { core.removeAll(model: model) }
 
-  /// Changes the budget; evicts at once what no longer fits.
+  /// Changes the budget; what no longer fits leaves at once.
   package func setBudget(_ bytes: Int, ledger: ExpertLedger) {
-    locked {
-      budget = bytes
-      shrink(ledger)
-    }
+    core.setBudget(bytes, ledger: ledger)
   }
 
-  private func borrow<Expert: Layer>(
-    _ key: ExpertKey, ledger: ExpertLedger, load: () throws -> Expert
-  ) throws -> Expert {
-    condition.lock()
-    while loading.contains(key) { condition.wait() }
-    clock += 1
-    // Another type under the same path means another reading of the same weights: load anew.
-    if var entry = entries[key], let expert = entry.expert as? Expert {
-      entry.pins += 1
-      entry.lastUse = clock
-      entries[key] = entry
-      condition.unlock()
-      ledger.hit()
-      return expert
-    }
-    loading.insert(key)
-    condition.unlock()
+  /// Says what will be used before the next denoising step.
+  package func begin(lead: [PartUse], ledger: ExpertLedger) { core.begin(lead: lead, ledger: ledger) }
 
-    let loaded = Swift.Result { try load() }
+  /// Says what a denoising step will use, until one has been recorded.
+  package func expect(cycle: [PartUse]) { core.expect(cycle: cycle) }
 
-    condition.lock()
-    defer {
-      loading.remove(key)
-      condition.broadcast()
-      condition.unlock()
-    }
-    let expert = try loaded.get()
-    ledger.miss(bytes: expert.byteCount)
-    clock += 1
-    entries[key] = Entry(expert: expert, byteCount: expert.byteCount, pins: 1, lastUse: clock)
-    held += expert.byteCount
-    shrink(ledger)
-    return expert
+  /// Runs one denoising step; what it uses is the forecast for the next.
+  package func step<Result>(ledger: ExpertLedger, _ body: () throws -> Result) rethrows -> Result {
+    core.beginStep(ledger: ledger)
+    defer { core.endStep() }
+    return try body()
   }
 
-  private func release(_ key: ExpertKey, ledger: ExpertLedger) {
-    locked {
-      entries[key]?.pins -= 1
-      shrink(ledger)
-    }
-  }
+  /// Starts to record which parts are used, in order.
+  package func startTrace() { core.locked { $0.trace = CacheTrace(uses: []) } }
 
-  /// Evicts the least recently used unpinned experts until the budget is kept.
-  private func shrink(_ ledger: ExpertLedger) {
-    while held > budget {
-      let unpinned = entries.lazy.filter { $0.value.pins == 0 }
-      guard let victim = unpinned.min(by: { $0.value.lastUse < $1.value.lastUse }) else { break }
-      remove(victim.key, victim.value)
-      ledger.eviction()
-    }
-    assert(held == entries.values.reduce(0) { $0 + $1.byteCount }, "the sum of the entries is held")
-  }
-
-  private func remove(_ key: ExpertKey, _ entry: Entry) {
-    entries[key] = nil
-    held -= entry.byteCount
-  }
-
-  private func locked<Result>(_ body: () -> Result) -> Result {
-    condition.lock()
-    defer { condition.unlock() }
-    return body()
-  }
+  /// What was recorded since `startTrace`.
+  package var trace: CacheTrace? { core.locked { $0.trace } }
 }

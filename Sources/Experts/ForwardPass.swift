@@ -1,14 +1,17 @@
+import Synchronization
 import Tensors
 
 /// What every layer of a denoising call needs beside its input.
 package struct ForwardPass: Sendable {
   /// Where numbers are computed.
   package let compute: Compute
-  /// Where expert loads and evictions are counted.
+  /// Where loads and evictions of weights are counted.
   package let ledger: ExpertLedger
   /// Told the input of every layer that a merge could replace, by its path
   /// (`…transformer_blocks.0.attn1.to_q`), before the layer runs. Merging computes gates from it.
   package let observe: (@Sendable (_ path: String, _ input: Tensor) -> Void)?
+  /// Given where nothing is computed: notes what would be used.
+  package let plan: PassPlan?
 
   package init(
     compute: Compute, ledger: ExpertLedger = ExpertLedger(),
@@ -17,5 +20,33 @@ package struct ForwardPass: Sendable {
     self.compute = compute
     self.ledger = ledger
     self.observe = observe
+    plan = nil
   }
+
+  /// A pass that reads and computes nothing.
+  package init(planning plan: PassPlan) {
+    compute = Compute(planning: plan.meter)
+    ledger = ExpertLedger()
+    observe = nil
+    self.plan = plan
+  }
+}
+
+/// What a pass would take: memory of its tensors, and parts in the order of their use.
+package final class PassPlan: Sendable {
+  let meter = MemoryMeter()
+  private let parts = Mutex<[PartUse]>([])
+
+  package init() {}
+
+  /// The most bytes of tensors at one time.
+  package var tensorBytes: Int { meter.peak }
+
+  /// Bytes of tensors that are still there.
+  package var liveBytes: Int { meter.live }
+
+  /// All uses, in order. Of a mixture it is not known which experts will be chosen: some are named.
+  package var uses: [PartUse] { parts.withLock { $0 } }
+
+  func note(_ use: PartUse) { parts.withLock { $0.append(use) } }
 }

@@ -32,43 +32,26 @@ package struct MixtureConfiguration: Sendable, Equatable {
   }
 }
 
-/// What a layer needs to know to be built as a mixture.
-package struct Mixture: Sendable {
-  package let configuration: MixtureConfiguration
-  /// What the cache files the model's experts under.
-  package let model: String
-  package let cache: ExpertCache
-
-  package init(configuration: MixtureConfiguration, model: String, cache: ExpertCache) {
-    self.configuration = configuration
-    self.model = model
-    self.cache = cache
-  }
-}
-
 /// A layer that a merge may have replaced by a mixture of its kind.
 package enum MixableLayer<Plain: Layer>: Sendable {
-  case dense(Plain, path: String)
+  case dense(CachedPart<Plain>, path: String)
   case sparse(SparseLayer<Plain>, path: String)
 
   /// Builds the layer at `weights`: a mixture if `mixture` is given, else the plain layer.
-  /// - Parameters:
-  ///   - validate: checks names and shapes of a plain layer's tensors without reading them.
-  ///   - load: reads a plain layer from its scope.
+  /// - Parameter load: makes a plain layer from its scope.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
   package init(
-    _ weights: Weights, inputs: Int, outputs: Int, mixture: Mixture?, validate: (Weights) throws -> Void,
+    _ weights: Weights, inputs: Int, outputs: Int, mixture: MixtureConfiguration?, home: PartHome,
     load: @escaping @Sendable (Weights) throws -> Plain
   ) throws {
     if let mixture {
       self = .sparse(
         try SparseLayer(
-          weights, inputs: inputs, outputs: outputs, experts: mixture.configuration.experts,
-          expertsPerCall: mixture.configuration.expertsPerCall, model: mixture.model,
-          cache: mixture.cache, validate: validate, load: load),
+          weights, inputs: inputs, outputs: outputs, experts: mixture.experts,
+          expertsPerCall: mixture.expertsPerCall, home: home, load: load),
         path: weights.name)
     } else {
-      self = .dense(try load(weights), path: weights.name)
+      self = .dense(try CachedPart(weights, in: home, build: load), path: weights.name)
     }
   }
 
@@ -80,22 +63,22 @@ package enum MixableLayer<Plain: Layer>: Sendable {
     }
   }
 
-  /// Bytes of weights that stay in memory, the gate included, experts not.
-  package var residentBytes: Int {
+  /// Bytes of all weights, those of the experts apart.
+  package var byteCounts: (dense: Int, experts: Int) {
     switch self {
-    case .dense(let layer, _): layer.byteCount
-    case .sparse(let layer, _): layer.router.gate.byteCount
+    case .dense(let layer, _): (layer.byteCount, 0)
+    case .sparse(let layer, _): (layer.router.gate.byteCount, layer.expertBytes)
     }
   }
 
   /// Applies the layer, telling the pass's observer its input.
   /// - Parameter routing: a routing already made for the same input and an equal gate.
-  /// - Throws: what reading an expert throws.
+  /// - Throws: what reading weights throws.
   package func callAsFunction(_ x: Tensor, routing: Routing? = nil, _ pass: ForwardPass) throws -> Tensor {
     switch self {
-    case .dense(let layer, let path):
+    case .dense(let part, let path):
       pass.observe?(path, x)
-      return layer(x, pass.compute)
+      return try part(pass) { $0(x, pass.compute) }
     case .sparse(let layer, let path):
       pass.observe?(path, x)
       return try layer(x, routing: routing, pass)
@@ -103,12 +86,12 @@ package enum MixableLayer<Plain: Layer>: Sendable {
   }
 
   /// sum += what the layer gives.
-  /// - Throws: what reading an expert throws.
+  /// - Throws: what reading weights throws.
   package func add(_ x: Tensor, to sum: inout Tensor, _ pass: ForwardPass) throws {
     switch self {
-    case .dense(let layer, let path):
+    case .dense(let part, let path):
       pass.observe?(path, x)
-      layer.add(x, rowWeights: nil, to: &sum, pass.compute)
+      try part(pass) { $0.add(x, rowWeights: nil, to: &sum, pass.compute) }
     case .sparse(let layer, let path):
       pass.observe?(path, x)
       try layer.add(x, to: &sum, pass)

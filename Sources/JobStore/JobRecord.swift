@@ -34,13 +34,15 @@ package struct JobRecord: Sendable, Equatable {
 
 /// What rendering a job took.
 package struct RenderStatistics: Sendable, Equatable {
-  /// Expert cache, this job alone.
+  /// Uses of parts of models (experts, blocks, projections) that were in memory, this job alone.
   package var cacheHits: Int64 = 0
   package var cacheMisses: Int64 = 0
   package var cacheEvictions: Int64 = 0
+  /// Parts that left right after their use, because all that stayed was needed sooner.
+  package var cacheBypasses: Int64 = 0
   /// From disk into the cache.
   package var bytesRead: Int64 = 0
-  /// Milliseconds spent waiting for experts.
+  /// Milliseconds spent waiting for weights.
   package var stall: Milliseconds = 0
   /// Resident bytes at their highest.
   package var peakBytes: Int64 = 0
@@ -90,6 +92,7 @@ extension RenderStatistics {
     cacheHits = hits
     cacheMisses = try reader.optional("cache_misses") ?? 0
     cacheEvictions = try reader.optional("cache_evictions") ?? 0
+    cacheBypasses = try reader.optional("cache_bypasses") ?? 0
     bytesRead = try reader.optional("bytes_read") ?? 0
     stall = try reader.optional("stall_ms") ?? 0
     peakBytes = try reader.optional("peak_bytes") ?? 0

@@ -30,12 +30,12 @@ extension JobStore {
         sql: """
           UPDATE jobs SET state = 'done', lease_owner = NULL, lease_expires = NULL, finished_at = ?,
             error = NULL, error_kind = NULL, model_digest = ?, cache_hits = ?, cache_misses = ?,
-            cache_evictions = ?, bytes_read = ?, stall_ms = ?, peak_bytes = ?
+            cache_evictions = ?, cache_bypasses = ?, bytes_read = ?, stall_ms = ?, peak_bytes = ?
           WHERE id = ?
           """
       ).execute(arguments: [
         now, modelDigest, statistics.cacheHits, statistics.cacheMisses, statistics.cacheEvictions,
-        statistics.bytesRead, statistics.stall, statistics.peakBytes, lease.job,
+        statistics.cacheBypasses, statistics.bytesRead, statistics.stall, statistics.peakBytes, lease.job,
       ])
       try db.record(
         Event(

@@ -21,11 +21,11 @@ package struct Convolution: Layer {
   package init(_ weights: Weights, inputs: Int, outputs: Int, shape: ConvolutionShape, bias: Bool = true)
     throws
   {
-    let stored = try weights.tensor("weight", shape: [outputs, inputs, shape.kernel, shape.kernel])
+    let rows = try weights.rows("weight", shape: [outputs, inputs, shape.kernel, shape.kernel])
     weight =
       weights.precision == .f32 && WinogradWeight.suits(shape)
-      ? .winograd(WinogradWeight(stored))
-      : .gathered(LayerWeight(convolution: Compute.packConvolution(stored), shape, weights.precision))
+      ? .winograd(try WinogradWeight(rows))
+      : .gathered(try LayerWeight(convolution: rows, shape, weights.precision))
     self.bias = bias ? try weights.tensor("bias", shape: [outputs]) : nil
     self.outputs = outputs
     self.shape = shape

@@ -35,8 +35,8 @@ package struct GatedLinear: Layer {
   /// Reads `weight` `[2·out, in]` and `bias` `[2·out]`, the values before the gates.
   /// - Throws: `CheckpointError` if one is missing or has another shape.
   package init(_ weights: Weights, inputs: Int, outputs: Int) throws {
-    let stored = try weights.tensor("weight", shape: [2 * outputs, inputs])
-    weight = LayerWeight(linear: stored, weights.precision, gated: true)
+    weight = try LayerWeight(
+      linear: weights.rows("weight", shape: [2 * outputs, inputs]), weights.precision, gated: true)
     bias = try weights.tensor("bias", shape: [2 * outputs])
   }
 

@@ -1,11 +1,14 @@
 import Checkpoints
 import Tensors
 
-/// A learned function of one tensor, with its weights.
-package protocol Layer: Sendable {
+/// Something with weights.
+package protocol Weighted: Sendable {
   /// Bytes that the weights take in memory.
   var byteCount: Int { get }
+}
 
+/// A learned function of one tensor, with its weights.
+package protocol Layer: Weighted {
   /// The function. What shape goes in and comes out, the layer says.
   func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor
 

@@ -7,18 +7,23 @@ enum LayerWeight: Sendable {
   case packed(PackedWeight)
 
   /// A linear layer's `[out, in]`; `[2·out, in]` if `gated`.
-  init(linear weight: Tensor, _ precision: Precision, gated: Bool = false) {
+  /// - Throws: what reading the rows throws.
+  init(linear rows: WeightRows, _ precision: Precision, gated: Bool = false) throws {
     self =
       precision == .f32
-      ? .single(weight) : .packed(PackedWeight(linear: weight, precision: precision, gated: gated))
+      ? .single(try rows.matrix())
+      : .packed(try PackedWeight(linear: rows, precision: precision, gated: gated))
   }
 
-  /// A convolution's, as `Compute.packConvolution` gives it.
-  init(convolution weight: Tensor, _ shape: ConvolutionShape, _ precision: Precision) {
+  /// A convolution's, the rows as torch has them.
+  /// - Throws: what reading the rows throws.
+  init(convolution rows: WeightRows, _ shape: ConvolutionShape, _ precision: Precision) throws {
+    let taps = shape.kernel * shape.kernel
     self =
       precision == .f32
-      ? .single(weight)
-      : .packed(PackedWeight(convolution: weight, kernel: shape.kernel, precision: precision))
+      ? .single(try rows.tapsFirst(taps).matrix())
+      : .packed(
+        try PackedWeight(convolution: rows.tapsFirst(taps), taps: taps, precision: precision))
   }
 
   var byteCount: Int {

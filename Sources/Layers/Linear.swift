@@ -17,9 +17,8 @@ package struct Linear: Layer {
     throws
   {
     let shape = pointwise ? [outputs, inputs, 1, 1] : [outputs, inputs]
-    let stored = try weights.tensor("weight", shape: shape).reshaped([outputs, inputs])
     self.inputs = inputs
-    weight = LayerWeight(linear: stored, weights.precision)
+    weight = try LayerWeight(linear: weights.rows("weight", shape: shape), weights.precision)
     self.bias = bias ? try weights.tensor("bias", shape: [outputs]) : nil
   }
 

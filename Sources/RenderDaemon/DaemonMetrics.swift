@@ -2,6 +2,7 @@ import Experts
 import Foundation
 import JobStore
 import Synchronization
+import Tensors
 
 /// What the daemon counts since its start, for Prometheus.
 package final class DaemonMetrics: Sendable {
@@ -14,6 +15,8 @@ package final class DaemonMetrics: Sendable {
     var hits = 0
     var misses = 0
     var evictions = 0
+    var bypasses = 0
+    var stallSeconds = 0.0
     var bytesLoaded = 0
   }
 
@@ -45,6 +48,8 @@ package final class DaemonMetrics: Sendable {
       $0.misses += job.misses
       $0.evictions += job.evictions
       $0.bytesLoaded += job.bytesLoaded
+      $0.bypasses += job.bypasses
+      $0.stallSeconds += job.stallSeconds
     }
   }
 
@@ -67,10 +72,18 @@ package final class DaemonMetrics: Sendable {
     if let last = counts.lastStepSeconds {
       page.add("segmoe_step_seconds", "gauge", "Seconds of the last denoising step.", last)
     }
-    page.add("segmoe_expert_cache_hits_total", "counter", "Experts found in memory.", counts.hits)
-    page.add("segmoe_expert_cache_misses_total", "counter", "Experts loaded.", counts.misses)
-    page.add("segmoe_expert_cache_evictions_total", "counter", "Experts given up.", counts.evictions)
-    page.add("segmoe_expert_bytes_loaded_total", "counter", "Bytes of experts loaded.", counts.bytesLoaded)
+    page.add(
+      "segmoe_expert_cache_hits_total", "counter", "Uses of parts of models that were in memory.", counts.hits
+    )
+    page.add("segmoe_expert_cache_misses_total", "counter", "Parts read.", counts.misses)
+    page.add(
+      "segmoe_expert_cache_evictions_total", "counter", "Parts that left for others.", counts.evictions)
+    page.add(
+      "segmoe_expert_cache_bypasses_total", "counter", "Parts that left right after their use.",
+      counts.bypasses)
+    page.add(
+      "segmoe_expert_stall_seconds_total", "counter", "Seconds waited for weights.", counts.stallSeconds)
+    page.add("segmoe_expert_bytes_loaded_total", "counter", "Bytes of weights read.", counts.bytesLoaded)
     page.add("segmoe_resident_bytes", "gauge", "Resident memory of the daemon.", ResidentMemory.bytes)
     page.add("segmoe_resident_bytes_peak", "gauge", "Its highest so far.", ResidentMemory.peakBytes)
     return page.text

@@ -1,3 +1,4 @@
+import Experts
 import Foundation
 import JobStore
 import Logging
@@ -27,6 +28,8 @@ package struct DaemonSettings: Sendable, Equatable {
   package var checkpointSteps: Int?
   /// What a job may ask for at most.
   package var limits = RenderLimits()
+  /// Which weights leave first when the budget is short.
+  package var cachePolicy = CachePolicy.nextUse
   /// What is logged.
   package var logLevel = Logger.Level.info
   /// A file for Prometheus's node exporter, or none.

@@ -9,9 +9,9 @@ func failureKind(of error: any Error) -> FailureKind {
   switch error {
   case let error as DiffusionError:
     switch error {
-    case .unsupported, .unknownScheduler, .size, .setting: .badInput
+    case .unsupported, .unknownScheduler, .size, .setting, .memoryBudget: .badInput
     case .tokenOutOfRange, .mismatch, .notFinite: .model
-    case .cancelled: .transient
+    case .cancelled, .noMemory: .transient
     }
   case let error as DaemonError:
     switch error {

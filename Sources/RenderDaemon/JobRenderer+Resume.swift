@@ -12,7 +12,7 @@ extension JobRenderer {
   func denoise(
     _ request: RenderRequest, index: Int, of claimed: ClaimedJob, from kept: Checkpoint?,
     with renderer: Renderer
-  ) throws -> Tensor {
+  ) throws -> Denoising {
     var denoising = try renderer.begin(request) { _ in
       try report(claimed, index: index, .encoding, step: 0, steps: request.steps)
     }
@@ -47,7 +47,7 @@ extension JobRenderer {
       }
       throw Interruption.stopping
     }
-    return denoising.latents
+    return denoising
   }
 
   private func advance(_ denoising: inout Denoising, _ renderer: Renderer) throws -> Bool {

@@ -64,7 +64,8 @@ struct JobRenderer {
     let folder = try batchFolder(claimed.job.batch)
     let ledger = ExpertLedger()
     defer { metrics.cache(ledger.counts) }
-    let renderer = Renderer(model: model, pass: ForwardPass(compute: compute, ledger: ledger))
+    let renderer = Renderer(
+      model: model, pass: ForwardPass(compute: compute, ledger: ledger), budget: pool.memoryBudget)
     var images: [ImageRecord] = []
     for index in 0..<settings.count {
       images.append(try picture(index, of: claimed, reading: reading, with: renderer, in: folder))
@@ -184,6 +185,8 @@ struct JobRenderer {
     statistics.cacheHits = Int64(counts.hits)
     statistics.cacheMisses = Int64(counts.misses)
     statistics.cacheEvictions = Int64(counts.evictions)
+    statistics.cacheBypasses = Int64(counts.bypasses)
+    statistics.stall = Milliseconds(counts.stallSeconds * 1000)
     statistics.bytesRead = Int64(counts.bytesLoaded)
     statistics.peakBytes = ResidentMemory.peakBytes
     return statistics

@@ -19,6 +19,8 @@ package struct ModelPool {
 
   /// Where models are found; a reload changes it.
   package var locator: ModelLocator
+  /// What the process may take in all; nil: no limit. A reload changes it.
+  package var memoryBudget: MemoryBudget?
   private let cache: ExpertCache
   private let capacity: Int
   /// The most recently used last.

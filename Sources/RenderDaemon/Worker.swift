@@ -109,8 +109,9 @@ package final class Worker: Sendable {
       stop: stop, reporter: reporter, checkpointSteps: settings.checkpointSteps, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, store: store, log: log)
     output.removeTemporaries()
-    let cache = ExpertCache(budget: settings.memoryBudget)
+    let cache = ExpertCache(budget: settings.memoryBudget, policy: settings.cachePolicy)
     var pool = ModelPool(locator: ModelLocator(folders: settings.modelFolders), cache: cache)
+    if settings.memoryBudget != .max { pool.memoryBudget = MemoryBudget(bytes: settings.memoryBudget) }
     var (current, reloads) = self.current.withLock { $0 }
     var lastModel: [String] = []
     reporter.ready()
@@ -120,7 +121,7 @@ package final class Worker: Sendable {
       if latest.reloads != reloads {
         (current, reloads) = latest
         pool.locator = ModelLocator(folders: current.modelFolders)
-        cache.setBudget(current.memoryBudget, ledger: ExpertLedger())
+        pool.memoryBudget = current.memoryBudget == .max ? nil : MemoryBudget(bytes: current.memoryBudget)
       }
       guard
         let seen = persistently({ try store.dataVersion() }),

@@ -30,7 +30,7 @@ extension Compute {
     let rowsPerTask = Self.queryRows(width: width)
     let blocks = (queries + rowsPerTask - 1) / rowsPerTask
     let scratchSize = segmoe_attention_scratch(rowsPerTask, width)
-    return Tensor(shape: query.shape) { result in
+    return tensor(shape: query.shape) { result in
       query.withUnsafe { query in
         packed.withUnsafe { packedKeys, packedValues in
           guard let query = query.baseAddress, let result = result.baseAddress else { return }
@@ -72,7 +72,7 @@ extension Compute {
         _ source: Tensor, size: Int,
         _ body: (UnsafePointer<Float>, UnsafeMutablePointer<Float>, _ first: Int, _ last: Int) -> Void
       ) -> Tensor {
-        Tensor(shape: [pairs, size]) { result in
+        compute.tensor(shape: [pairs, size]) { result in
           source.withUnsafe { source in
             guard let source = source.baseAddress, let result = result.baseAddress else { return }
             compute.pool.run(pairs * pieces) { task in

@@ -53,7 +53,7 @@ extension Compute {
     let rows = batch * outHeight * outWidth
     work.add(2 * rows * depth * outputs)
     let block = max(16, min(384, Self.gatherBytes / (depth * 4) / 16 * 16))
-    return Tensor(shape: [batch, outHeight, outWidth, outputs]) { result in
+    return tensor(shape: [batch, outHeight, outWidth, outputs]) { result in
       x.withUnsafe { x in
         weight.withUnsafe { weight in
           guard let x = x.baseAddress, let weight = weight.baseAddress,
@@ -106,24 +106,6 @@ extension Compute {
         from: image + (y * size.width + left + first) * channels, count: (last - first) * channels)
       if last < kernel {
         (target + last * channels).update(repeating: 0, count: (kernel - last) * channels)
-      }
-    }
-  }
-
-  /// A torch convolution weight `[out, in, kernel, kernel]` as `convolution` takes it.
-  package static func packConvolution(_ weight: Tensor) -> Tensor {
-    let (outputs, inputs) = (weight.shape[0], weight.shape[1])
-    let taps = weight.shape[2] * weight.shape[3]
-    return Tensor(shape: [outputs, taps * inputs]) { result in
-      weight.withUnsafe { source in
-        for output in 0..<outputs {
-          for input in 0..<inputs {
-            for tap in 0..<taps {
-              result[(output * taps + tap) * inputs + input] =
-                source[(output * inputs + input) * taps + tap]
-            }
-          }
-        }
       }
     }
   }

@@ -42,6 +42,7 @@ extension Compute {
     let timing = self.timing(.elementwise, "sum")
     defer { timing?.end() }
     precondition(x.count == result.count, "adding \(x.shape) to \(result.shape)")
+    if plan != nil { return result.planWrite() }
     x.withUnsafe { x in
       result.withUnsafeMutable { result in
         guard let source = x.baseAddress, let target = result.baseAddress else { return }
@@ -59,6 +60,7 @@ extension Compute {
     defer { timing?.end() }
     let (batch, channels) = (rows.shape[0], rows.shape[1])
     let positions = x.count / rows.count
+    if plan != nil { return x.planWrite() }
     rows.withUnsafe { rows in
       x.withUnsafeMutable { x in
         guard let rows = rows.baseAddress, let x = x.baseAddress else { return }
@@ -79,7 +81,7 @@ extension Compute {
     var shape = x.shape
     let width = shape[shape.count - 1] / 2
     shape[shape.count - 1] = width
-    return Tensor(shape: shape) { result in
+    return tensor(shape: shape) { result in
       x.withUnsafe { x in
         guard let source = x.baseAddress, let result = result.baseAddress else { return }
         let rows = x.count / (2 * width)
@@ -96,6 +98,7 @@ extension Compute {
   package func accumulate(_ x: Tensor, rowWeights weights: [Float], into result: inout Tensor) {
     let timing = self.timing(.elementwise, "weighted sum")
     defer { timing?.end() }
+    if plan != nil { return result.planWrite() }
     precondition(x.count == result.count && weights.count > 0, "rows of \(x.shape)")
     let rows = weights.count
     let width = x.count / rows
@@ -125,7 +128,7 @@ extension Compute {
     shape[shape.count - 1] = ca + cb
     let rows = a.count / ca
     precondition(rows == b.count / cb, "concatenating \(a.shape) and \(b.shape)")
-    return Tensor(shape: shape) { result in
+    return tensor(shape: shape) { result in
       a.withUnsafe { a in
         b.withUnsafe { b in
           guard let a = a.baseAddress, let b = b.baseAddress, let result = result.baseAddress
@@ -144,7 +147,7 @@ extension Compute {
   private func map(
     _ x: Tensor, _ body: (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void
   ) -> Tensor {
-    Tensor(shape: x.shape) { result in
+    tensor(shape: x.shape) { result in
       x.withUnsafe { x in
         guard let source = x.baseAddress, let result = result.baseAddress else { return }
         forEachRange(x.count, grain: Self.elementGrain) { range in

@@ -18,8 +18,9 @@ extension Compute {
     // number of threads.
     let grain = max(1, Self.elementGrain / channels)
     let pieces = (positions + grain - 1) / grain
+    if let plan { return Tensor(planned: x.shape, meter: plan) }
     var moments = [Double](repeating: 0, count: batch * pieces * 2 * channels)
-    return Tensor(shape: x.shape) { result in
+    return tensor(shape: x.shape) { result in
       x.withUnsafe { x in
         guard let x = x.baseAddress, let result = result.baseAddress else { return }
         moments.withUnsafeMutableBufferPointer { moments in
@@ -93,7 +94,7 @@ extension Compute {
     let channels = weight.count
     let timing = self.timing(.normalization, "rows of \(channels), \(x.count / channels)")
     defer { timing?.end() }
-    return Tensor(shape: x.shape) { result in
+    return tensor(shape: x.shape) { result in
       x.withUnsafe { x in
         weight.withUnsafe { weight in
           bias.withUnsafe { bias in

@@ -31,7 +31,8 @@ extension Compute {
   {
     var shape = x.shape
     shape[shape.count - 1] = weight.outputs
-    return Tensor(shape: shape) { result in
+    planPrepared(x, weight, beside: x.count / weight.inputs * weight.outputs)
+    return tensor(shape: shape) { result in
       guard let result = result.baseAddress else { return }
       product(x, weight, finish, base: nil, into: result)
     }
@@ -44,6 +45,10 @@ extension Compute {
   package func product(
     _ x: Tensor, _ weight: PackedWeight, _ finish: ProductFinish = ProductFinish(), addedTo sum: inout Tensor
   ) {
+    if plan != nil {
+      planPrepared(x, weight, beside: 0)
+      return sum.planWrite()
+    }
     sum.withUnsafeMutable { sum in
       guard let sum = sum.baseAddress else { return }
       product(x, weight, finish, base: UnsafePointer(sum), into: sum)
@@ -59,7 +64,8 @@ extension Compute {
     let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
     let (outHeight, outWidth) = (shape.outputSize(height), shape.outputSize(width))
     let positions = outHeight * outWidth
-    return Tensor(shape: [batch, outHeight, outWidth, weight.outputs]) { result in
+    planPrepared(x, weight, beside: batch * positions * weight.outputs)
+    return tensor(shape: [batch, outHeight, outWidth, weight.outputs]) { result in
       guard let result = result.baseAddress else { return }
       withPrepared(x, weight) { pixels, bytes in
         run(weight, rows: batch * positions, finish, base: nil, into: result) { range, pieces in
@@ -97,10 +103,11 @@ extension Compute {
     _ x: Tensor, _ weight: PackedWeight, _ body: (UnsafeRawPointer, _ bytes: Int) -> Void
   ) {
     let isInt8 = weight.precision == .int8
-    let bytes = isInt8 ? segmoe_int8_piece_bytes(weight.depth) : segmoe_bf16_piece_bytes(weight.depth)
+    let bytes = weight.pieceBytes
     let count = x.count / weight.depth
-    let prepared = UnsafeMutableRawPointer.allocate(byteCount: (count + 1) * bytes, alignment: 64)
-    defer { prepared.deallocate() }
+    let block = MemoryBlock(byteCount: (count + 1) * bytes)
+    defer { withExtendedLifetime(block) {} }
+    let prepared = block.base
     (prepared + count * bytes).initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
     x.withUnsafe { x in
       guard let x = x.baseAddress else { return }
@@ -114,6 +121,11 @@ extension Compute {
       }
     }
     body(UnsafeRawPointer(prepared), bytes)
+  }
+
+  /// Counts what `withPrepared` takes beside a result of so many elements.
+  private func planPrepared(_ x: Tensor, _ weight: PackedWeight, beside elements: Int) {
+    plan?.touch((x.count / weight.depth + 1) * weight.pieceBytes + elements * MemoryLayout<Float>.stride)
   }
 
   /// The product on the pool, cut into tasks by shape alone.

@@ -49,7 +49,7 @@ extension Compute {
     defer { timing?.end() }
     var shape = x.shape
     shape[shape.count - 1] = outputs
-    return Tensor(shape: shape) { result in
+    return tensor(shape: shape) { result in
       x.withUnsafe { x in
         weight.withUnsafe { weight in
           guard let x = x.baseAddress, let weight = weight.baseAddress,

@@ -5,7 +5,7 @@ extension Compute {
     let timing = self.timing(.elementwise, "enlargement")
     defer { timing?.end() }
     let (batch, oldHeight, oldWidth, channels) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
-    return Tensor(shape: [batch, height, width, channels]) { result in
+    return tensor(shape: [batch, height, width, channels]) { result in
       x.withUnsafe { x in
         guard let x = x.baseAddress, let result = result.baseAddress else { return }
         forEachRange(batch * height, grain: max(1, Self.elementGrain / (width * channels))) { rows in
@@ -16,6 +16,26 @@ extension Compute {
                 from: x + (source * oldWidth + column * oldWidth / width) * channels,
                 count: channels)
             }
+          }
+        }
+      }
+    }
+  }
+}
+
+extension Compute {
+  /// The part of `[batch, height, width, channel]` in those rows and columns.
+  package func crop(_ x: Tensor, rows: Range<Int>, columns: Range<Int>) -> Tensor {
+    let (batch, height, width, channels) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= height && columns.upperBound <= width)
+    return tensor(shape: [batch, rows.count, columns.count, channels]) { result in
+      x.withUnsafe { x in
+        let length = columns.count * channels
+        for image in 0..<batch {
+          for (place, row) in rows.enumerated() {
+            let source = ((image * height + row) * width + columns.lowerBound) * channels
+            let target = (image * rows.count + place) * length
+            _ = result[target..<target + length].update(fromContentsOf: x[source..<source + length])
           }
         }
       }
@@ -55,6 +75,7 @@ extension Tensor {
   /// Image `index` of a batch, as a batch of one.
   package func image(_ index: Int) -> Tensor {
     let size = count / shape[0]
+    if isPlanned { return Tensor(planned: [1] + shape.dropFirst(), meter: meter) }
     return Tensor(shape: [1] + shape.dropFirst()) { result in
       withUnsafe { source in
         _ = result.initialize(fromContentsOf: source[index * size..<(index + 1) * size])
@@ -65,7 +86,9 @@ extension Tensor {
   /// Images one after another in one batch; shapes must be equal but for the first axis.
   package static func batch(_ images: [Tensor]) -> Tensor {
     let rest = images.first.map { Array($0.shape.dropFirst()) } ?? []
-    return Tensor(shape: [images.reduce(0) { $0 + $1.shape[0] }] + rest) { result in
+    let shape = [images.reduce(0) { $0 + $1.shape[0] }] + rest
+    if let planned = images.first(where: \.isPlanned) { return Tensor(planned: shape, meter: planned.meter) }
+    return Tensor(shape: shape) { result in
       var start = 0
       for image in images {
         image.withUnsafe { source in

@@ -31,7 +31,10 @@ extension Compute {
     let shape = segmoe_convolution(
       height: height, width: width, source_height: x.shape[1], source_width: x.shape[2],
       inputs: weight.inputs, outputs: weight.outputs)
-    return Tensor(shape: [batch, height, width, weight.outputs]) { result in
+    // Transformed inputs, a chunk at a time, beside the result.
+    plan?.touch(
+      (2 * Self.winogradFloats + batch * height * width * weight.outputs) * MemoryLayout<Float>.stride)
+    return tensor(shape: [batch, height, width, weight.outputs]) { result in
       x.withUnsafe { x in
         weight.panels.withUnsafe { panels in
           Self.withOptional(bias) { biasBase in
@@ -67,9 +70,9 @@ extension Compute {
     let scratchSize = segmoe_winograd_scratch(Self.winogradPanels, Self.winogradTiles)
     let most = (tiles + chunks - 1) / chunks
     let size = withUnsafePointer(to: shape) { segmoe_winograd_input_size($0, most) }
-    let buffer = UnsafeMutableRawPointer.allocate(byteCount: size * 4, alignment: 64)
-    defer { buffer.deallocate() }
-    let transformed = buffer.bindMemory(to: Float.self, capacity: size)
+    let buffer = MemoryBlock(byteCount: size * MemoryLayout<Float>.stride)
+    defer { withExtendedLifetime(buffer) {} }
+    let transformed = buffer.base.bindMemory(to: Float.self, capacity: size)
     for chunk in 0..<chunks {
       let first = chunk * tiles / chunks
       let count = (chunk + 1) * tiles / chunks - first

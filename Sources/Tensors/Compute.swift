@@ -11,17 +11,37 @@ package struct Compute: Sendable {
   package let work = WorkCounter()
   /// Where its time goes, if that is to be measured.
   package let profile: WorkProfile?
+  /// Given where nothing is computed and only memory is counted: all tensors are planned ones then.
+  package let plan: MemoryMeter?
 
   /// - Parameters:
   ///   - threads: how many; by default as many processors as this process may run on.
   ///   - profile: gets the time of every operation.
   package init(threads: Int? = nil, profile: WorkProfile? = nil) {
     openblas_set_num_threads(1)
-    // Big activations come and go every layer: keep their pages instead of returning them to the
-    // kernel, which would clear them anew each time.
-    segmoe_keep_freed_pages()
     pool = ThreadPool(threadCount: threads ?? ProcessorLimit.current)
     self.profile = profile
+    plan = nil
+  }
+
+  /// Computes nothing: what it is given to run takes no time, and `plan` counts the memory that it would
+  /// take.
+  package init(planning plan: MemoryMeter) {
+    pool = ThreadPool(threadCount: 1)
+    profile = nil
+    self.plan = plan
+  }
+
+  /// A result to sum up in.
+  package func zeros(shape: [Int]) -> Tensor {
+    if let plan { return Tensor(planned: shape, meter: plan) }
+    return Tensor(shape: shape)
+  }
+
+  /// A result that `fill` writes; of a plan, a planned tensor.
+  package func tensor(shape: [Int], fill: (UnsafeMutableBufferPointer<Float>) -> Void) -> Tensor {
+    if let plan { return Tensor(planned: shape, meter: plan) }
+    return Tensor(shape: shape, fill: fill)
   }
 
   /// Runs `body` over `0..<count` in pieces of `grain`, on the pool.

@@ -12,50 +12,85 @@ package struct PackedWeight: Sendable {
   package let depth: Int
   /// Whether the result is value · gelu(gate) of twice as many columns.
   package let isGated: Bool
-  private let storage: ByteStorage
+  private let storage: MemoryBlock?
+  /// Bytes that the packed weight takes in memory.
+  package let byteCount: Int
 
   /// Values of one int8 scale that a linear layer's rows are cut into.
   private static let mostValuesPerScale = 1280
 
   /// Rounds and packs a linear layer's weight.
   /// - Parameters:
-  ///   - weight: `[out, in]`, or `[2·out, in]` if `gated`, the values' rows first.
+  ///   - rows: `[out, in]`, or `[2·out, in]` if `gated`, the values' rows first.
   ///   - precision: `.bf16` or `.int8`.
-  package init(linear weight: Tensor, precision: Precision, gated: Bool = false) {
-    let inputs = weight.shape[1]
+  /// - Throws: what reading the rows throws.
+  package init(linear rows: WeightRows, precision: Precision, gated: Bool = false) throws {
     var pieces = 1
     if precision == .int8 {
-      let candidates = (1...64).filter { inputs % $0 == 0 }
-      pieces = candidates.first { inputs / $0 <= Self.mostValuesPerScale } ?? candidates.last ?? 1
+      let candidates = (1...64).filter { rows.width % $0 == 0 }
+      pieces = candidates.first { rows.width / $0 <= Self.mostValuesPerScale } ?? candidates.last ?? 1
     }
-    self.init(weight, pieces: pieces, precision: precision, gated: gated)
+    try self.init(rows, pieces: pieces, precision: precision, gated: gated)
   }
 
   /// Rounds and packs a convolution's weight.
   /// - Parameters:
-  ///   - weight: `[out, kernel·kernel·in]`, as `Compute.packConvolution` gives it.
+  ///   - rows: `[out, taps·in]`, the taps in row-major order, channels innermost.
   ///   - precision: `.bf16` or `.int8`.
-  package init(convolution weight: Tensor, kernel: Int, precision: Precision) {
-    self.init(weight, pieces: kernel * kernel, precision: precision, gated: false)
+  /// - Throws: what reading the rows throws.
+  package init(convolution rows: WeightRows, taps: Int, precision: Precision) throws {
+    try self.init(rows, pieces: taps, precision: precision, gated: false)
   }
 
-  private init(_ weight: Tensor, pieces: Int, precision: Precision, gated: Bool) {
+  private init(_ rows: WeightRows, pieces: Int, precision: Precision, gated: Bool) throws {
     precondition(precision != .f32, "single precision is not packed")
     self.precision = precision
     self.pieces = pieces
-    outputs = gated ? weight.shape[0] / 2 : weight.shape[0]
-    depth = weight.shape[1] / pieces
+    outputs = gated ? rows.count / 2 : rows.count
+    depth = rows.width / pieces
     isGated = gated
     var packing = segmoe_packing(outputs: outputs, pieces: pieces, depth: depth, gated: gated ? 1 : 0)
-    let groups = segmoe_groups(&packing)
-    storage = ByteStorage(
-      count: precision == .bf16 ? segmoe_bf16_packed_bytes(&packing) : segmoe_int8_packed_bytes(&packing))
-    weight.withUnsafe { weight in
-      guard let weight = weight.baseAddress else { return }
-      if precision == .bf16 {
-        segmoe_bf16_pack(&packing, weight, 0, groups, storage.base)
-      } else {
-        segmoe_int8_pack(&packing, weight, 0, groups, storage.base)
+    byteCount = precision == .bf16 ? segmoe_bf16_packed_bytes(&packing) : segmoe_int8_packed_bytes(&packing)
+    guard !rows.isPlanned else {
+      storage = nil
+      return
+    }
+    let storage = MemoryBlock(byteCount: byteCount)
+    self.storage = storage
+    try Self.pack(rows, packing, precision, into: storage.base)
+  }
+
+  /// Packs some groups of columns at a time: groups lie one after another, each as if it were alone.
+  private static func pack(
+    _ rows: WeightRows, _ packing: segmoe_packing, _ precision: Precision,
+    into target: UnsafeMutableRawPointer
+  ) throws {
+    var packing = packing
+    let isGated = packing.gated != 0
+    let outputs = packing.outputs
+    let groupOutputs = segmoe_group_outputs(&packing)
+    let groupRows = isGated ? 2 * groupOutputs : groupOutputs
+    let atOnce = max(1, WeightRows.packedAtOnce / max(1, groupRows * rows.width)) * groupOutputs
+    var offset = 0
+    for first in stride(from: 0, to: outputs, by: atOnce) {
+      let range = first..<min(outputs, first + atOnce)
+      packing.outputs = range.count
+      let values = range.count * rows.width
+      try withUnsafeTemporaryAllocation(of: Float.self, capacity: (isGated ? 2 : 1) * values) { chunk in
+        try rows.read(range, into: UnsafeMutableBufferPointer(rebasing: chunk[..<values]))
+        if isGated {
+          try rows.read(
+            outputs + range.lowerBound..<outputs + range.upperBound,
+            into: UnsafeMutableBufferPointer(rebasing: chunk[values...]))
+        }
+        let groups = segmoe_groups(&packing)
+        if precision == .bf16 {
+          segmoe_bf16_pack(&packing, chunk.baseAddress, 0, groups, target + offset)
+          offset += segmoe_bf16_packed_bytes(&packing)
+        } else {
+          segmoe_int8_pack(&packing, chunk.baseAddress, 0, groups, target + offset)
+          offset += segmoe_int8_packed_bytes(&packing)
+        }
       }
     }
   }
@@ -63,29 +98,16 @@ package struct PackedWeight: Sendable {
   /// Values in a row that is multiplied with this weight.
   package var inputs: Int { pieces * depth }
 
-  /// Bytes that the packed weight takes in memory.
-  package var byteCount: Int { storage.count }
+  /// Bytes of a piece of a row that is multiplied with it.
+  var pieceBytes: Int { precision == .int8 ? segmoe_int8_piece_bytes(depth) : segmoe_bf16_piece_bytes(depth) }
 
   var packing: segmoe_packing {
     segmoe_packing(outputs: outputs, pieces: pieces, depth: depth, gated: isGated ? 1 : 0)
   }
 
   func withUnsafe<R>(_ body: (UnsafeRawPointer) throws -> R) rethrows -> R {
+    guard let storage else { preconditionFailure("a planned weight has no elements") }
     defer { withExtendedLifetime(storage) {} }
     return try body(UnsafeRawPointer(storage.base))
   }
-}
-
-/// 64-byte aligned memory, freed with its last owner.
-final class ByteStorage: @unchecked Sendable {
-  // Unchecked: written only while one value has it.
-  let base: UnsafeMutableRawPointer
-  let count: Int
-
-  init(count: Int) {
-    self.count = count
-    base = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 64)
-  }
-
-  deinit { base.deallocate() }
 }

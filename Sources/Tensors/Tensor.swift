@@ -32,6 +32,27 @@ package struct Tensor: Sendable {
     }
   }
 
+  /// A tensor of that shape that has no elements behind it: what a network is planned with before a byte
+  /// of it is read. Reading or writing its elements is a programmer's error.
+  /// - Parameter meter: counts its bytes while it is there.
+  package init(planned shape: [Int], meter: MemoryMeter? = nil) {
+    self.shape = shape
+    storage = FloatStorage(plannedCount: shape.reduce(1, *), meter: meter)
+  }
+
+  /// Whether there are no elements behind it.
+  package var isPlanned: Bool { storage.isPlanned }
+
+  /// What writing to a planned tensor does: a copy if another value shares it.
+  mutating func planWrite() {
+    if !isKnownUniquelyReferenced(&storage) {
+      storage = FloatStorage(plannedCount: storage.count, meter: storage.meter)
+    }
+  }
+
+  /// Where a planned tensor's bytes are counted.
+  var meter: MemoryMeter? { storage.meter }
+
   private init(uninitialized shape: [Int]) {
     self.shape = shape
     storage = FloatStorage(count: shape.reduce(1, *))
@@ -55,6 +76,7 @@ package struct Tensor: Sendable {
 
   /// Reads the elements in place.
   package func withUnsafe<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
+    precondition(!isPlanned, "a planned tensor has no elements")
     defer { withExtendedLifetime(storage) {} }
     return try body(UnsafeBufferPointer(start: storage.base, count: storage.count))
   }
@@ -63,6 +85,7 @@ package struct Tensor: Sendable {
   package mutating func withUnsafeMutable<R>(
     _ body: (UnsafeMutableBufferPointer<Float>) throws -> R
   ) rethrows -> R {
+    precondition(!isPlanned, "a planned tensor has no elements")
     if !isKnownUniquelyReferenced(&storage) { storage = FloatStorage(copying: storage) }
     return try body(UnsafeMutableBufferPointer(start: storage.base, count: storage.count))
   }
@@ -73,12 +96,26 @@ private final class FloatStorage: @unchecked Sendable {
   // Unchecked: written only through a uniquely referenced Tensor.
   let base: UnsafeMutablePointer<Float>
   let count: Int
+  let isPlanned: Bool
+  let meter: MemoryMeter?
+  private let block: MemoryBlock
 
   init(count: Int) {
     self.count = count
-    let bytes = max(count, 1) * MemoryLayout<Float>.stride
-    base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-      .bindMemory(to: Float.self, capacity: max(count, 1))
+    isPlanned = false
+    meter = nil
+    block = MemoryBlock(byteCount: max(count, 1) * MemoryLayout<Float>.stride)
+    base = block.base.bindMemory(to: Float.self, capacity: max(count, 1))
+  }
+
+  /// Stands for `count` floats.
+  init(plannedCount count: Int, meter: MemoryMeter?) {
+    self.count = count
+    self.meter = meter
+    isPlanned = true
+    meter?.take(count * MemoryLayout<Float>.stride)
+    block = MemoryBlock(byteCount: MemoryLayout<Float>.stride)
+    base = block.base.bindMemory(to: Float.self, capacity: 1)
   }
 
   convenience init(copying other: FloatStorage) {
@@ -86,5 +123,5 @@ private final class FloatStorage: @unchecked Sendable {
     base.update(from: other.base, count: count)
   }
 
-  deinit { UnsafeMutableRawPointer(base).deallocate() }
+  deinit { if isPlanned { meter?.give(count * MemoryLayout<Float>.stride) } }
 }

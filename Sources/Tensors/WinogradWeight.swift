@@ -11,15 +11,28 @@ package struct WinogradWeight: Sendable {
   /// Outputs of one panel.
   static let panelWidth = 16
 
-  /// Packs a torch weight `[out, in, 3, 3]`.
-  package init(_ weight: Tensor) {
-    let (outputs, inputs) = (weight.shape[0], weight.shape[1])
+  /// Packs a torch weight `[out, in, 3, 3]`, some panels at a time.
+  /// - Throws: what reading the rows throws.
+  package init(_ rows: WeightRows) throws {
+    let (outputs, inputs) = (rows.count, rows.width / 9)
     let count = (outputs + Self.panelWidth - 1) / Self.panelWidth
     self.outputs = outputs
     self.inputs = inputs
-    panels = Tensor(shape: [count, 9, inputs, Self.panelWidth]) { result in
-      weight.withUnsafe {
-        segmoe_pack_convolution($0.baseAddress, outputs, inputs, 9, result.baseAddress, 0, count)
+    let shape = [count, 9, inputs, Self.panelWidth]
+    if rows.isPlanned {
+      panels = Tensor(planned: shape)
+      return
+    }
+    let atOnce = max(1, WeightRows.packedAtOnce / (Self.panelWidth * rows.width)) * Self.panelWidth
+    panels = try Tensor(shape: shape) { result in
+      for first in stride(from: 0, to: outputs, by: atOnce) {
+        let range = first..<min(outputs, first + atOnce)
+        try withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * rows.width) { chunk in
+          try rows.read(range, into: chunk)
+          segmoe_pack_convolution(
+            chunk.baseAddress, range.count, inputs, 9, result.baseAddress.map { $0 + first * rows.width }, 0,
+            (range.count + Self.panelWidth - 1) / Self.panelWidth)
+        }
       }
     }
   }

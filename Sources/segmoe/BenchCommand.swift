@@ -51,7 +51,7 @@ struct BenchCommand: ParsableCommand {
     let layers = profile ? WorkProfile() : nil
     let compute = engine.compute(profile: layers)
     let loaded = try engine.load(model, cache: engine.cache())
-    let renderer = Renderer(model: loaded, pass: ForwardPass(compute: compute))
+    let renderer = Renderer(model: loaded, pass: ForwardPass(compute: compute), budget: engine.budget)
     let request = RenderRequest(
       prompt: "a red fox in the snow", negativePrompt: "blurry", width: width, height: height, steps: 5,
       scheduler: .ddim)
@@ -72,8 +72,8 @@ struct BenchCommand: ParsableCommand {
     case .render:
       return { _ = try renderer.render(request) }
     case .vae:
-      let latents = try renderer.begin(request).latents
-      return { _ = try renderer.decode(latents) }
+      let start = try renderer.begin(request)
+      return { _ = try renderer.decode(start) }
     case .unet:
       let start = try renderer.begin(request)
       return {

@@ -10,8 +10,15 @@ import Tensors
 struct EngineOptions: ParsableArguments {
   @Option(
     name: .customLong("memory-budget"),
-    help: ArgumentHelp("Memory for cached experts, e.g. 4GiB; without it no limit.", valueName: "size"))
+    help: ArgumentHelp(
+      "Memory that the process may take in all, e.g. 4GiB; without it no limit.", valueName: "size"))
   var memoryBudget: ByteCount?
+
+  @Option(
+    name: .customLong("cache-policy"),
+    help: ArgumentHelp(
+      "Which weights leave first when the budget is short: lru, next-use or pin-first.", valueName: "name"))
+  var cachePolicy = CachePolicy.nextUse
 
   @Option(help: "Threads that compute; without it one per processor.")
   var threads: Int?
@@ -49,7 +56,10 @@ struct EngineOptions: ParsableArguments {
     )
   }
 
-  func cache() -> ExpertCache { ExpertCache(budget: memoryBudget?.bytes ?? .max) }
+  func cache() -> ExpertCache { ExpertCache(budget: memoryBudget?.bytes ?? .max, policy: cachePolicy) }
+
+  /// What the process may take.
+  var budget: MemoryBudget? { memoryBudget.map { MemoryBudget(bytes: $0.bytes) } }
 
   /// Loads a model with the VAE and LoRAs of these options.
   func load(_ path: String, cache: ExpertCache) throws -> DiffusionModel {
@@ -61,6 +71,8 @@ struct EngineOptions: ParsableArguments {
 }
 
 extension Precision: ExpressibleByArgument {}
+
+extension CachePolicy: ExpressibleByArgument {}
 /// An embedding's file and the token that stands for it: `FILE` or `FILE:TOKEN`.
 struct EmbeddingArgument: ExpressibleByArgument {
   let path: String

@@ -47,7 +47,7 @@ struct PrecisionCommand: ParsableCommand {
   /// What one precision gave.
   private struct Outputs {
     let text, noise, pixels: Tensor
-    let residentBytes: Int
+    let byteCount: Int
   }
 
   /// How far one precision is off.
@@ -67,7 +67,7 @@ struct PrecisionCommand: ParsableCommand {
       return Row(
         precision: precision.rawValue, text: Self.distance(found.0.text, exact.0.text),
         unet: Self.distance(found.0.noise, exact.0.noise), vae: Self.distance(found.0.pixels, exact.0.pixels),
-        levels: Self.levels(found.0.pixels, exact.0.pixels), bytes: found.0.residentBytes)
+        levels: Self.levels(found.0.pixels, exact.0.pixels), bytes: found.0.byteCount)
     }
     if json {
       let encoder = JSONEncoder()
@@ -99,7 +99,7 @@ struct PrecisionCommand: ParsableCommand {
       latents: latents)
     return (
       Outputs(
-        text: probe.text, noise: probe.noise, pixels: probe.pixels, residentBytes: loaded.residentBytes),
+        text: probe.text, noise: probe.noise, pixels: probe.pixels, byteCount: loaded.byteCounts.total),
       probe.latents
     )
   }

@@ -56,9 +56,9 @@ struct Problem: Error {
 
   private static func code(_ error: DiffusionError) -> Int32 {
     switch error {
-    case .unknownScheduler, .size, .setting: 64
+    case .unknownScheduler, .size, .setting, .memoryBudget: 64
     case .unsupported, .tokenOutOfRange, .mismatch: 65
-    case .cancelled, .notFinite: 70
+    case .cancelled, .notFinite, .noMemory: 70
     }
   }
 

@@ -77,7 +77,8 @@ struct RenderCommand: ParsableCommand {
     let ledger = ExpertLedger()
     let loaded = try engine.load(model, cache: engine.cache())
     let renderer = Renderer(
-      model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger))
+      model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger),
+      budget: engine.budget)
     for index in 0..<count {
       var request = RenderRequest(
         prompt: prompt, negativePrompt: negativePrompt, width: width, height: height, steps: steps,

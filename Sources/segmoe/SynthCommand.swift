@@ -7,7 +7,7 @@ struct SynthCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "synth", abstract: "Write a model of real size with random weights, for measuring.")
 
-  @Argument(help: "sd15 or segmoe-sd-4x2 (sdxl and segmoe-sdxl-4x2 are not built yet).")
+  @Argument(help: "sd15, sdxl, segmoe-sd-4x2 or segmoe-sdxl-4x2.")
   var kind: String
 
   @Argument(help: "The folder to make; it must not exist.")

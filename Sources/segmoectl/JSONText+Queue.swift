@@ -91,6 +91,7 @@ extension JSONText {
       ("cache_hits", .integer(statistics.cacheHits)),
       ("cache_misses", .integer(statistics.cacheMisses)),
       ("cache_evictions", .integer(statistics.cacheEvictions)),
+      ("cache_bypasses", .integer(statistics.cacheBypasses)),
       ("bytes_read", .integer(statistics.bytesRead)),
       ("stall_ms", .integer(statistics.stall)),
       ("peak_bytes", .integer(statistics.peakBytes)),

@@ -34,10 +34,10 @@ struct Show: ParsableCommand {
     if let statistics = job.statistics {
       rows.append(
         (
-          "experts",
+          "weights",
           """
           \(statistics.cacheHits) hits, \(statistics.cacheMisses) misses, \(statistics.cacheEvictions) evictions, \
-          \(statistics.bytesRead >> 20) MiB read, \(statistics.stall) ms waited; peak \(statistics.peakBytes >> 20) MiB
+          \(statistics.cacheBypasses) bypasses, \(statistics.bytesRead >> 20) MiB read, \(statistics.stall) ms waited; peak \(statistics.peakBytes >> 20) MiB
           """
         ))
     }

@@ -34,7 +34,9 @@ struct Segmoed: AsyncParsableCommand {
     help: "A folder of models; may be given again. Jobs may then only use models below these folders.")
   var models: [String] = []
 
-  @Option(help: ArgumentHelp("Memory for cached experts, e.g. 4GiB; without it no limit.", valueName: "size"))
+  @Option(
+    help: ArgumentHelp(
+      "Memory that the daemon may take in all, e.g. 4GiB; without it no limit.", valueName: "size"))
   var memoryBudget: ByteCount?
 
   @Option(help: "Threads that compute; without it one per processor.")

@@ -33,7 +33,7 @@ import Testing
     let golden = try Golden.tensors("numbers/text-base.safetensors")
     let text = try #require(index.text["base"])
     #expect(text.prompts.map { model.prompts.first.tokenizer.encode($0) } == text.ids)
-    let states = try model.prompts.first.network(text.ids, compute)
+    let states = try model.prompts.first.network(text.ids, ForwardPass(compute: compute))
     let error = try relativeError(states, golden["states"])
     #expect(error < 1e-4, "relative error \(error)")
   }
@@ -62,7 +62,8 @@ import Testing
     let factor = try #require(index.vae[name]).scalingFactor
     let latents = try golden["latents"]
     let scaled = Tensor(shape: latents.shape, values: latents.values.map { $0 * factor })
-    let image = model.decoder(scaled.channelsLast, undoingNormalization: false, compute)
+    let image = try model.decoder(
+      scaled.channelsLast, undoingNormalization: false, ForwardPass(compute: compute))
     let error = try relativeError(image.channelsFirst, golden["image"])
     #expect(error < 1e-4, "relative error \(error)")
   }

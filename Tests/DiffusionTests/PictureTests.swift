@@ -80,7 +80,7 @@ import Testing
       let renderer = Renderer(
         model: model, pass: ForwardPass(compute: Compute(threads: 2), ledger: ledger))
       let image = try renderer.render(setting.request())
-      if budget == 0 { #expect(ledger.counts.hits == 0 && ledger.counts.evictions == ledger.counts.misses) }
+      if budget == 0 { #expect(ledger.counts.hits == 0 && ledger.counts.bypasses == ledger.counts.misses) }
       if budget == .max { #expect(ledger.counts.evictions == 0 && ledger.counts.hits > ledger.counts.misses) }
       return image
     }

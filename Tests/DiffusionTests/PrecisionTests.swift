@@ -38,7 +38,9 @@ import Testing
     let latents = try golden["latents"]
     let scaled = Tensor(shape: latents.shape, values: latents.values.map { $0 * factor })
     let error = try relativeError(
-      model.decoder(scaled.channelsLast, undoingNormalization: false, Compute(threads: 2)).channelsFirst,
+      model.decoder(
+        scaled.channelsLast, undoingNormalization: false, ForwardPass(compute: Compute(threads: 2))
+      ).channelsFirst,
       golden["image"])
     #expect(error > 1e-5 && error <= 0.02, "\(error)")
   }

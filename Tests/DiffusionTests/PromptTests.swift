@@ -40,7 +40,7 @@ import Testing
   }
 
   let index: Index
-  let compute = Compute(threads: 2)
+  let pass = ForwardPass(compute: Compute(threads: 2))
 
   init() throws { index = try Golden.decode("prompts/prompts.json") }
 
@@ -96,7 +96,7 @@ import Testing
   private func states(of one: Index.States, _ reading: PromptReading, _ model: DiffusionModel) throws
     -> Tensor
   {
-    try model.prompts([one.negative, one.prompt], reading, compute).states
+    try model.prompts([one.negative, one.prompt], reading, pass).states
   }
 
   /// The goldens would notice: other weights, no mean restored, other skips.
@@ -118,7 +118,7 @@ import Testing
 
   @Test func picturesAgree() throws {
     let model = try Golden.ModelParts("base").load()
-    let renderer = Renderer(model: model, pass: ForwardPass(compute: compute))
+    let renderer = Renderer(model: model, pass: pass)
     #expect(index.pictures.count == 5)
     for one in index.pictures {
       var request = RenderRequest(
@@ -150,10 +150,10 @@ import Testing
   ])
   func plainTextIsUntouched(_ prompt: String) throws {
     let model = try Golden.ModelParts("base").load()
-    let read = try model.prompts(["blurry", prompt], PromptReading(), compute).states
-    let plain = try model.prompts(["blurry", prompt], PromptReading(isPlain: true), compute).states
+    let read = try model.prompts(["blurry", prompt], PromptReading(), pass).states
+    let plain = try model.prompts(["blurry", prompt], PromptReading(isPlain: true), pass).states
     let bare = try model.prompts.first.network(
-      ["blurry", prompt].map { model.prompts.first.tokenizer.encode($0) }, compute)
+      ["blurry", prompt].map { model.prompts.first.tokenizer.encode($0) }, pass)
     #expect(read.shape == bare.shape && read.values == bare.values && plain.values == bare.values)
   }
 
@@ -172,17 +172,17 @@ import Testing
     _ = try WeightedPrompt("(a:\(String(repeating: "9", count: 38)))")
     let model = try Golden.ModelParts("base").load()
     let long = Array(repeating: "BREAK", count: 200).joined(separator: " ")
-    #expect(throws: DiffusionError.self) { try model.prompts([long], PromptReading(), compute).states }
+    #expect(throws: DiffusionError.self) { try model.prompts([long], PromptReading(), pass).states }
     #expect(throws: DiffusionError.self) {
-      try model.prompts(["a"], PromptReading(clipSkip: 3), compute).states
+      try model.prompts(["a"], PromptReading(clipSkip: 3), pass).states
     }
     let toy = try Self.word("toy")
     #expect(throws: DiffusionError.self) {
-      try model.prompts(["a"], PromptReading(embeddings: [toy, toy]), compute).states
+      try model.prompts(["a"], PromptReading(embeddings: [toy, toy]), pass).states
     }
     let known = try TextualInversion(path: toy.path, token: "the</w>")
     #expect(throws: DiffusionError.self) {
-      try model.prompts(["a"], PromptReading(embeddings: [known]), compute).states
+      try model.prompts(["a"], PromptReading(embeddings: [known]), pass).states
     }
   }
 }

@@ -16,7 +16,7 @@ import Testing
 
   @Test func sameNumbersAsTheReference() throws {
     let golden = try Golden.tensors("vae/tiny.safetensors")
-    let pixels = try decoder()(golden["latents"].channelsLast, Compute(threads: 2))
+    let pixels = try decoder()(golden["latents"].channelsLast, ForwardPass(compute: Compute(threads: 2)))
     let error = try relativeError(pixels, golden["pixels"].channelsLast)
     #expect(error < 1e-5, "relative error \(error)")
     print("tiny VAE: relative error \(error)")
@@ -29,7 +29,8 @@ import Testing
     latents.withUnsafeMutable { values in
       for index in values.indices { values[index] = max(-2.9, min(2.9, values[index])) }
     }
-    let error = try relativeError(decoder()(latents, Compute(threads: 2)), golden["pixels"].channelsLast)
+    let error = try relativeError(
+      decoder()(latents, ForwardPass(compute: Compute(threads: 2))), golden["pixels"].channelsLast)
     #expect(error > 1e-3)
   }
 

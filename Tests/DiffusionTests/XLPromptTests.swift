@@ -1,3 +1,4 @@
+import Experts
 import Tensors
 import Testing
 
@@ -24,7 +25,8 @@ import Testing
     for (number, one) in cases.enumerated() {
       let reading = PromptReading(
         isPlain: one.plain, clipSkip: one.clipSkip ?? 0, embeddings: one.words ? [word] : [])
-      let result = try model.prompts([one.negative, one.prompt], reading, Compute(threads: 2))
+      let result = try model.prompts(
+        [one.negative, one.prompt], reading, ForwardPass(compute: Compute(threads: 2)))
       let pooled = try #require(result.pooled)
       for (tensor, row, name) in [
         (result.states, 1, "positive"), (result.states, 0, "negative"), (pooled, 1, "pooled"),
@@ -42,6 +44,8 @@ import Testing
   @Test func halfAnEmbeddingIsRefused() throws {
     let model = try Golden.ModelParts("xl").load()
     let half = PromptReading(embeddings: [try PromptTests.word("toy")])
-    #expect(throws: DiffusionError.self) { try model.prompts(["a"], half, Compute(threads: 1)) }
+    #expect(throws: DiffusionError.self) {
+      try model.prompts(["a"], half, ForwardPass(compute: Compute(threads: 1)))
+    }
   }
 }

@@ -27,7 +27,7 @@ import Testing
     [3, 1, 1, 1, 7, 9], [3, 2, 1, 1, 8, 10], [3, 2, 1, 1, 7, 5], [3, 2, 0, 1, 8, 6], [1, 1, 0, 0, 4, 4],
     [5, 1, 2, 2, 3, 2], [3, 1, 1, 1, 1, 1], [3, 1, 1, 1, 40, 50],
   ])
-  func convolution(_ p: [Int]) {
+  func convolution(_ p: [Int]) throws {
     let (kernel, stride, before, after, height, width) = (p[0], p[1], p[2], p[3], p[4], p[5])
     let (batch, inputs, outputs) = (2, 3, 5)
     var random = RandomNumbers(seed: 2)
@@ -35,7 +35,9 @@ import Testing
     let w = random.floats(outputs * inputs * kernel * kernel)
     let b = random.floats(outputs)
     let shape = ConvolutionShape(kernel: kernel, stride: stride, padding: (before, after))
-    let packed = Compute.packConvolution(Tensor(shape: [outputs, inputs, kernel, kernel], values: w))
+    let packed = try WeightRows(Tensor(shape: [outputs, inputs, kernel, kernel], values: w)).tapsFirst(
+      kernel * kernel
+    ).matrix()
     let result = compute.convolution(
       Tensor(shape: [batch, height, width, inputs], values: x), weight: packed,
       bias: Tensor(shape: [outputs], values: b), shape: shape)
@@ -169,10 +171,11 @@ import Testing
     }
   }
 
-  @Test func resultsDoNotDependOnThreads() {
+  @Test func resultsDoNotDependOnThreads() throws {
     var random = RandomNumbers(seed: 6)
     let x = Tensor(shape: [1, 33, 31, 16], values: random.floats(33 * 31 * 16))
-    let w = Compute.packConvolution(Tensor(shape: [24, 16, 3, 3], values: random.floats(24 * 16 * 9)))
+    let w = try WeightRows(Tensor(shape: [24, 16, 3, 3], values: random.floats(24 * 16 * 9))).tapsFirst(9)
+      .matrix()
     let results = [1, 2, 5].map {
       Compute(threads: $0).convolution(x, weight: w, bias: nil, shape: ConvolutionShape(kernel: 3)).values
     }

@@ -85,7 +85,7 @@ extension KernelTests {
     [1, 1, 1, 1, 3, 5], [4, 4, 4, 4, 16, 16], [7, 9, 7, 9, 17, 33], [13, 5, 13, 5, 130, 20],
     [5, 6, 10, 12, 20, 50], [4, 3, 7, 5, 16, 3], [30, 34, 30, 34, 8, 40],
   ])
-  func winogradInEverySet(_ p: [Int]) {
+  func winogradInEverySet(_ p: [Int]) throws {
     let (sourceHeight, sourceWidth, height, width, inputs, outputs) = (p[0], p[1], p[2], p[3], p[4], p[5])
     var random = RandomNumbers(seed: 8)
     let x = random.floats(2 * sourceHeight * sourceWidth * inputs)
@@ -109,7 +109,7 @@ extension KernelTests {
         expected[place * outputs + o] += sum
       }
     }
-    let weight = WinogradWeight(Tensor(shape: [outputs, inputs, 3, 3], values: w))
+    let weight = try WinogradWeight(WeightRows(Tensor(shape: [outputs, inputs, 3, 3], values: w)))
     func run(threads: Int) -> [Float] {
       Compute(threads: threads).convolution(
         Tensor(shape: [2, sourceHeight, sourceWidth, inputs], values: x), weight,
@@ -122,15 +122,16 @@ extension KernelTests {
   }
 
   /// More tiles than are held at a time, one bias for all images, against the gathered convolution.
-  @Test func winogradInChunks() {
+  @Test func winogradInChunks() throws {
     var random = RandomNumbers(seed: 9)
     let x = Tensor(shape: [1, 65, 66, 320], values: random.floats(65 * 66 * 320))
     let w = Tensor(shape: [24, 320, 3, 3], values: random.floats(24 * 320 * 9))
     let bias = Tensor(shape: [24], values: random.floats(24))
     let compute = Compute(threads: 2)
+    let packed = try WeightRows(w).tapsFirst(9).matrix()
     let gathered = compute.convolution(
-      x, weight: Compute.packConvolution(w), bias: bias, shape: ConvolutionShape(kernel: 3))
-    let result = compute.convolution(x, WinogradWeight(w), bias: bias)
+      x, weight: packed, bias: bias, shape: ConvolutionShape(kernel: 3))
+    let result = try compute.convolution(x, WinogradWeight(WeightRows(w)), bias: bias)
     #expect(worstError(result.values, gathered.values.map(Double.init)) < 2e-5)
     let rms = zip(result.values, gathered.values).reduce(0.0) { $0 + pow(Double($1.0 - $1.1), 2) }
     let size = gathered.values.reduce(0.0) { $0 + pow(Double($1), 2) }

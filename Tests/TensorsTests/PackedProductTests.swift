@@ -65,11 +65,11 @@ import Testing
     (200, 34, 320),
   ]
 
-  @Test(arguments: shapes) func bf16(rows: Int, inner: Int, columns: Int) {
+  @Test(arguments: shapes) func bf16(rows: Int, inner: Int, columns: Int) throws {
     var random = RandomNumbers(seed: 41)
     let (x, w) = (random.floats(rows * inner, limit: 2), random.floats(columns * inner, limit: 1))
-    let weight = PackedWeight(
-      linear: Tensor(shape: [columns, inner], values: w), precision: .bf16)
+    let weight = try PackedWeight(
+      linear: WeightRows(Tensor(shape: [columns, inner], values: w)), precision: .bf16)
     // Against the product of the rounded numbers: what is left is the rounding of the sums.
     check(
       "bf16 \(rows)×\(inner)×\(columns)",
@@ -78,12 +78,13 @@ import Testing
     ) { compute.product(Tensor(shape: [rows, inner], values: x), weight) }
   }
 
-  @Test(arguments: shapes) func int8(rows: Int, inner: Int, columns: Int) {
+  @Test(arguments: shapes) func int8(rows: Int, inner: Int, columns: Int) throws {
     var random = RandomNumbers(seed: 42)
     // Not centred, as after an activation: zero points matter.
     let x = random.floats(rows * inner, limit: 2).map { $0 + 1 }
     let w = random.floats(columns * inner, limit: 1)
-    let weight = PackedWeight(linear: Tensor(shape: [columns, inner], values: w), precision: .int8)
+    let weight = try PackedWeight(
+      linear: WeightRows(Tensor(shape: [columns, inner], values: w)), precision: .int8)
     let expected = product(x, w, rows: rows, inner: inner, columns: columns)
     // Steps are 1/255 of 4 and 1/127 of 1; errors of `inner` products add up like their root.
     let size = expected.map(abs).max() ?? 1
@@ -95,21 +96,22 @@ import Testing
 
   /// Small whole numbers survive both roundings, if each row and column reaches the end of its range:
   /// then the result is exact, whatever the zero point.
-  @Test(arguments: [Precision.bf16, .int8]) func exactWhereNothingIsRounded(precision: Precision) {
+  @Test(arguments: [Precision.bf16, .int8]) func exactWhereNothingIsRounded(precision: Precision) throws {
     let (rows, inner, columns) = (9, 70, 37)
     var random = RandomNumbers(seed: 43)
     var x = random.floats(rows * inner, limit: 100).map { $0.rounded() }
     var w = random.floats(columns * inner, limit: 100).map { $0.rounded() }
     for row in 0..<rows { (x[row * inner], x[row * inner + 1]) = (155, -100) }
     for column in 0..<columns { w[column * inner + 2] = 127 }
-    let weight = PackedWeight(linear: Tensor(shape: [columns, inner], values: w), precision: precision)
+    let weight = try PackedWeight(
+      linear: WeightRows(Tensor(shape: [columns, inner], values: w)), precision: precision)
     check(
       "whole numbers", expected: product(x, w, rows: rows, inner: inner, columns: columns), bound: 1e-6,
       precision: precision
     ) { compute.product(Tensor(shape: [rows, inner], values: x), weight) }
   }
 
-  @Test(arguments: [Precision.bf16, .int8]) func finishing(precision: Precision) {
+  @Test(arguments: [Precision.bf16, .int8]) func finishing(precision: Precision) throws {
     let (rows, inner, columns) = (15, 96, 70)
     var random = RandomNumbers(seed: 44)
     let x = Tensor(shape: [rows, inner], values: random.floats(rows * inner, limit: 1))
@@ -117,7 +119,7 @@ import Testing
     let bias = Tensor(shape: [columns], values: random.floats(columns, limit: 1))
     let base = Tensor(shape: [rows, columns], values: random.floats(rows * columns, limit: 1))
     let factors = random.floats(rows, limit: 1)
-    let weight = PackedWeight(linear: w, precision: precision)
+    let weight = try PackedWeight(linear: WeightRows(w), precision: precision)
     let plain = compute.product(x, weight).values
     for activation: Compute.Activation? in [nil, .silu, .gelu, .quickGELU, .relu] {
       let expected = (0..<rows * columns).map { index -> Double in
@@ -144,15 +146,16 @@ import Testing
   }
 
   @Test(arguments: [(Precision.bf16, 40), (.int8, 40), (.bf16, 32), (.int8, 7)])
-  func gated(precision: Precision, width: Int) {
+  func gated(precision: Precision, width: Int) throws {
     let (rows, inner) = (8, 64)
     var random = RandomNumbers(seed: 45)
     let x = Tensor(shape: [rows, inner], values: random.floats(rows * inner, limit: 1))
     let w = Tensor(shape: [2 * width, inner], values: random.floats(2 * width * inner, limit: 0.3))
     let bias = Tensor(shape: [2 * width], values: random.floats(2 * width, limit: 1))
-    let both = compute.product(x, PackedWeight(linear: w, precision: precision), ProductFinish(bias: bias))
+    let both = try compute.product(
+      x, PackedWeight(linear: WeightRows(w), precision: precision), ProductFinish(bias: bias))
     let expected = compute.gatedGELU(both).values.map(Double.init)
-    let weight = PackedWeight(linear: w, precision: precision, gated: true)
+    let weight = try PackedWeight(linear: WeightRows(w), precision: precision, gated: true)
     check("gated \(width)", expected: expected, bound: 1e-5, precision: precision) {
       compute.product(x, weight, ProductFinish(bias: bias))
     }
@@ -163,7 +166,7 @@ import Testing
     ConvolutionShape(kernel: 3), ConvolutionShape(kernel: 3, stride: 2),
     ConvolutionShape(kernel: 3, stride: 2, padding: (0, 1)), ConvolutionShape(kernel: 5),
   ])
-  func convolution(shape: ConvolutionShape) {
+  func convolution(shape: ConvolutionShape) throws {
     let (batch, height, width, inputs, outputs) = (2, 9, 11, 19, 33)
     let taps = shape.kernel * shape.kernel
     var random = RandomNumbers(seed: 46)
@@ -179,8 +182,8 @@ import Testing
     for (precision, expected, bound) in [
       (Precision.bf16, exact(x.map(rounded), w.map(rounded)), 1e-5), (.int8, exact(x, w), 0.06),
     ] {
-      let weight = PackedWeight(
-        convolution: Tensor(shape: [outputs, taps * inputs], values: w), kernel: shape.kernel,
+      let weight = try PackedWeight(
+        convolution: WeightRows(Tensor(shape: [outputs, taps * inputs], values: w)), taps: taps,
         precision: precision)
       check("convolution \(shape) \(precision)", expected: expected, bound: bound, precision: precision) {
         compute.convolution(
@@ -190,11 +193,11 @@ import Testing
     }
   }
 
-  @Test(arguments: [Precision.bf16, .int8]) func threadsDoNotChangeABit(precision: Precision) {
+  @Test(arguments: [Precision.bf16, .int8]) func threadsDoNotChangeABit(precision: Precision) throws {
     var random = RandomNumbers(seed: 47)
     let x = Tensor(shape: [1, 20, 20, 48], values: random.floats(400 * 48, limit: 1))
     let w = Tensor(shape: [100, 9 * 48], values: random.floats(100 * 9 * 48, limit: 1))
-    let weight = PackedWeight(convolution: w, kernel: 3, precision: precision)
+    let weight = try PackedWeight(convolution: WeightRows(w), taps: 9, precision: precision)
     let results = [1, 2, 3, 7].map {
       Compute(threads: $0).convolution(x, weight, shape: ConvolutionShape(kernel: 3)).values
     }
@@ -203,15 +206,16 @@ import Testing
 
   /// A number that is not one must never become one that looks right, in the row or in the weight.
   @Test(arguments: [Precision.bf16, .int8], [Float.nan, .infinity, -.infinity])
-  func whatIsNotFiniteShows(precision: Precision, strange: Float) {
+  func whatIsNotFiniteShows(precision: Precision, strange: Float) throws {
     let (rows, inner, columns) = (4, 30, 20)
     var x = [Float](repeating: 0.5, count: rows * inner)
     x[2 * inner + 17] = strange
     var w = [Float](repeating: 0.25, count: columns * inner)
-    let weight = PackedWeight(linear: Tensor(shape: [columns, inner], values: w), precision: precision)
+    let weight = try PackedWeight(
+      linear: WeightRows(Tensor(shape: [columns, inner], values: w)), precision: precision)
     w[3 * inner + 5] = strange
-    let strangeWeight = PackedWeight(
-      linear: Tensor(shape: [columns, inner], values: w), precision: precision)
+    let strangeWeight = try PackedWeight(
+      linear: WeightRows(Tensor(shape: [columns, inner], values: w)), precision: precision)
     for (_, result) in forEachLevel({ compute.product(Tensor(shape: [rows, inner], values: x), weight) }) {
       for row in 0..<rows {
         let finite = result.values[row * columns..<(row + 1) * columns].filter(\.isFinite).count
@@ -224,9 +228,11 @@ import Testing
     }
   }
 
-  @Test(arguments: [Precision.bf16, .int8]) func zeros(precision: Precision) {
-    let weight = PackedWeight(linear: Tensor(shape: [5, 12], repeating: 0), precision: precision)
-    let other = PackedWeight(linear: Tensor(shape: [5, 12], repeating: 1), precision: precision)
+  @Test(arguments: [Precision.bf16, .int8]) func zeros(precision: Precision) throws {
+    let weight = try PackedWeight(
+      linear: WeightRows(Tensor(shape: [5, 12], repeating: 0)), precision: precision)
+    let other = try PackedWeight(
+      linear: WeightRows(Tensor(shape: [5, 12], repeating: 1)), precision: precision)
     for (_, result) in forEachLevel({ compute.product(Tensor(shape: [2, 12], repeating: 3), weight) }) {
       #expect(result.values.allSatisfy { $0 == 0 })
     }
@@ -248,10 +254,10 @@ import Testing
   }
 
   /// Half and a quarter of single precision, the padding of a panel aside.
-  @Test func memory() {
+  @Test func memory() throws {
     let weight = Tensor(shape: [640, 1280], repeating: 1)
-    #expect(PackedWeight(linear: weight, precision: .bf16).byteCount == 640 * 1280 * 2)
-    let bytes = PackedWeight(linear: weight, precision: .int8).byteCount
+    #expect(try PackedWeight(linear: WeightRows(weight), precision: .bf16).byteCount == 640 * 1280 * 2)
+    let bytes = try PackedWeight(linear: WeightRows(weight), precision: .int8).byteCount
     #expect(bytes == 640 * 1280 + 640 * 8)
   }
 }

@@ -21,6 +21,9 @@ typedef struct segmoe_epilogue {
   const float *residual;
 } segmoe_epilogue;
 
+/// Weights of `rows` outputs, `[in][taps]` each, as `[taps][in]`.
+void segmoe_taps_first(const float *weight, size_t rows, size_t inputs, size_t taps, float *result);
+
 /// A torch weight `[outputs][inputs][taps]` as panels of 16 outputs, `[panel][tap][input][16]`.
 /// Panels `first` to `last` (not included) of ⌈outputs / 16⌉; outputs that are not there are 0.
 void segmoe_pack_convolution(const float *weight, size_t outputs, size_t inputs, size_t taps,

@@ -48,6 +48,14 @@ package struct StoredTensor: Sendable {
     return try Tensor(shape: shape) { try read(into: $0, elements: 0..<count) }
   }
 
+  /// The elements `elements` (row-major order), patches added.
+  package func elements(_ elements: Range<Int>) throws -> [Float] {
+    try [Float](unsafeUninitializedCapacity: elements.count) { buffer, count in
+      try read(into: UnsafeMutableBufferPointer(rebasing: buffer[..<elements.count]), elements: elements)
+      count = elements.count
+    }
+  }
+
   /// The elements `elements` (row-major order), patches added, into a buffer of just that many floats.
   package func read(into buffer: UnsafeMutableBufferPointer<Float>, elements: Range<Int>) throws {
     precondition(buffer.count == elements.count && elements.lowerBound >= 0 && elements.upperBound <= count)

@@ -1,4 +1,5 @@
 import Checkpoints
+import Experts
 import Layers
 import Tensors
 
@@ -14,12 +15,13 @@ package struct AutoencoderDecoder: Sendable {
 
   /// A level of equal feature-map size.
   private struct Level: Sendable {
-    let blocks: [ResidualBlock]
-    let upsample: Convolution?
+    let blocks: [CachedPart<ResidualBlock>]
+    let upsample: CachedPart<Convolution>?
   }
 
+  /// - Parameter home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
-  package init(_ weights: Weights, _ configuration: AutoencoderConfiguration) throws {
+  package init(_ weights: Weights, _ configuration: AutoencoderConfiguration, home: PartHome) throws {
     self.configuration = configuration
     let widths = Array(configuration.widths.reversed())
     let latent = configuration.latentChannels
@@ -31,21 +33,23 @@ package struct AutoencoderDecoder: Sendable {
     enter = try Convolution(
       decoder["conv_in"].layers(in: .f32), inputs: latent, outputs: widths[0],
       shape: ConvolutionShape(kernel: 3))
-    middle = try AutoencoderMiddle(decoder["mid_block"], width: widths[0], configuration)
+    middle = try AutoencoderMiddle(decoder["mid_block"], width: widths[0], configuration, home: home)
     levels = try widths.indices.map { index in
       let scope = decoder["up_blocks"][index]
       let blocks = try (0...configuration.layers).map { layer in
-        try ResidualBlock(
-          scope["resnets"][layer], inputs: layer == 0 ? widths[max(0, index - 1)] : widths[index],
-          outputs: widths[index], timeWidth: nil, groups: configuration.groups,
-          epsilon: AutoencoderMiddle.epsilon)
+        try CachedPart(scope["resnets"][layer], in: home) {
+          try ResidualBlock(
+            $0, inputs: layer == 0 ? widths[max(0, index - 1)] : widths[index], outputs: widths[index],
+            timeWidth: nil, groups: configuration.groups, epsilon: AutoencoderMiddle.epsilon)
+        }
       }
       let upsample =
         index == widths.count - 1
         ? nil
-        : try Convolution(
-          scope["upsamplers.0.conv"], inputs: widths[index], outputs: widths[index],
-          shape: ConvolutionShape(kernel: 3))
+        : try CachedPart(scope["upsamplers.0.conv"], in: home) {
+          try Convolution(
+            $0, inputs: widths[index], outputs: widths[index], shape: ConvolutionShape(kernel: 3))
+        }
       return Level(blocks: blocks, upsample: upsample)
     }
     let last = widths[widths.count - 1]
@@ -57,25 +61,35 @@ package struct AutoencoderDecoder: Sendable {
       shape: ConvolutionShape(kernel: 3))
   }
 
-  /// Bytes of weights held.
-  package var residentBytes: Int {
-    (postQuant?.byteCount ?? 0) + enter.byteCount + middle.residentBytes + lastNorm.byteCount
+  package var byteCount: Int {
+    (postQuant?.byteCount ?? 0) + enter.byteCount + middle.byteCount + lastNorm.byteCount
       + leave.byteCount
       + levels.reduce(0) { sum, level in
-        sum + level.blocks.reduce(0) { $0 + $1.residentBytes } + (level.upsample?.byteCount ?? 0)
+        sum + level.blocks.reduce(0) { $0 + $1.byteCount } + (level.upsample?.byteCount ?? 0)
       }
   }
 
   /// `[batch, height, width, latent]` as the UNet works on them, to
   /// `[batch, height·f, width·f, 3]`, −1…1 where the picture is in range.
   /// - Parameter undoingNormalization: as SDXL pipelines do it.
-  package func callAsFunction(_ latents: Tensor, undoingNormalization: Bool = false, _ compute: Compute)
+  /// - Throws: what reading weights throws.
+  package func callAsFunction(
+    _ latents: Tensor, undoingNormalization: Bool = false, _ pass: ForwardPass
+  ) throws -> Tensor {
+    try toPixels(atLatentSize(latents, undoingNormalization: undoingNormalization, pass), pass)
+  }
+
+  package var canTile: Bool { true }
+
+  /// What sees the whole picture: post-quantization, the first convolution and the middle.
+  package func atLatentSize(_ latents: Tensor, undoingNormalization: Bool, _ pass: ForwardPass) throws
     -> Tensor
   {
+    let compute = pass.compute
     let factor = configuration.scalingFactor
     let normalization = undoingNormalization ? configuration.normalization : nil
     let channels = configuration.latentChannels
-    let unscaled = Tensor(shape: latents.shape) { result in
+    let unscaled = compute.tensor(shape: latents.shape) { result in
       latents.withUnsafe { latents in
         for index in latents.indices {
           let channel = index % channels
@@ -85,12 +99,18 @@ package struct AutoencoderDecoder: Sendable {
         }
       }
     }
-    var x = postQuant?(unscaled, compute) ?? unscaled
-    x = middle(enter(x, compute), compute)
+    return try middle(enter(postQuant?(unscaled, compute) ?? unscaled, compute), pass)
+  }
+
+  /// The levels, up to pixels.
+  package func toPixels(_ features: Tensor, _ pass: ForwardPass) throws -> Tensor {
+    let compute = pass.compute
+    var x = features
     for level in levels {
-      for block in level.blocks { x = block(x, compute) }
+      for block in level.blocks { x = try block(pass) { $0(x, compute) } }
       if let upsample = level.upsample {
-        x = upsample(x, enlargedTo: (2 * x.shape[1], 2 * x.shape[2]), compute)
+        let size = (2 * x.shape[1], 2 * x.shape[2])
+        x = try upsample(pass) { $0(x, enlargedTo: size, compute) }
       }
     }
     return leave(lastNorm(x, compute), compute)
@@ -103,37 +123,38 @@ struct AutoencoderMiddle: Sendable {
   /// What diffusers adds to variances in autoencoders.
   static let epsilon: Float = 1e-6
 
-  private let first: ResidualBlock
-  private let attention: AutoencoderAttention?
-  private let second: ResidualBlock
+  private let first: CachedPart<ResidualBlock>
+  private let attention: CachedPart<AutoencoderAttention>?
+  private let second: CachedPart<ResidualBlock>
 
-  init(_ weights: Weights, width: Int, _ configuration: AutoencoderConfiguration) throws {
-    func residual(_ index: Int) throws -> ResidualBlock {
-      try ResidualBlock(
-        weights["resnets"][index], inputs: width, outputs: width, timeWidth: nil,
-        groups: configuration.groups, epsilon: Self.epsilon)
+  init(_ weights: Weights, width: Int, _ configuration: AutoencoderConfiguration, home: PartHome) throws {
+    func residual(_ index: Int) throws -> CachedPart<ResidualBlock> {
+      try CachedPart(weights["resnets"][index], in: home) {
+        try ResidualBlock(
+          $0, inputs: width, outputs: width, timeWidth: nil, groups: configuration.groups,
+          epsilon: Self.epsilon)
+      }
     }
     first = try residual(0)
     attention =
       configuration.middleAttention
-      ? try AutoencoderAttention(
-        weights["attentions"][0], width: width, groups: configuration.groups) : nil
+      ? try CachedPart(weights["attentions"][0], in: home) {
+        try AutoencoderAttention($0, width: width, groups: configuration.groups)
+      } : nil
     second = try residual(1)
   }
 
-  var residentBytes: Int {
-    first.residentBytes + (attention?.residentBytes ?? 0) + second.residentBytes
-  }
+  var byteCount: Int { first.byteCount + (attention?.byteCount ?? 0) + second.byteCount }
 
-  func callAsFunction(_ input: Tensor, _ compute: Compute) -> Tensor {
-    var x = first(input, compute)
-    if let attention { x = attention(x, compute) }
-    return second(x, compute)
+  func callAsFunction(_ input: Tensor, _ pass: ForwardPass) throws -> Tensor {
+    var x = try first(pass) { $0(input, pass.compute) }
+    if let attention { x = try attention(pass) { $0(x, pass.compute) } }
+    return try second(pass) { $0(x, pass.compute) }
   }
 }
 
 /// Attention of every position to every other, added to the input.
-struct AutoencoderAttention: Sendable {
+struct AutoencoderAttention: Weighted {
   private let norm: GroupNorm
   private let query: Linear
   private let key: Linear
@@ -155,7 +176,7 @@ struct AutoencoderAttention: Sendable {
     output = try linear("to_out.0", "proj_attn")
   }
 
-  var residentBytes: Int {
+  var byteCount: Int {
     norm.byteCount + query.byteCount + key.byteCount + value.byteCount + output.byteCount
   }
 

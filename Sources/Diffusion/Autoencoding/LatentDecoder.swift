@@ -1,4 +1,5 @@
 import Checkpoints
+import Experts
 import Tensors
 
 /// What turns latents into pixels: the decoder of an autoencoder of either kind.
@@ -7,12 +8,22 @@ package protocol LatentDecoder: Sendable {
   var latentChannels: Int { get }
   /// Pixels along an edge of what one latent covers.
   var pixelsPerLatent: Int { get }
-  /// Bytes of weights held.
-  var residentBytes: Int { get }
+  /// Bytes of all weights.
+  var byteCount: Int { get }
   /// `[batch, height, width, latent]` as the UNet works on them, to
   /// `[batch, height·f, width·f, 3]`, −1…1 where the picture is in range.
   /// - Parameter undoingNormalization: as SDXL pipelines do it, where the VAE has one.
-  func callAsFunction(_ latents: Tensor, undoingNormalization: Bool, _ compute: Compute) -> Tensor
+  /// - Throws: what reading weights throws.
+  func callAsFunction(_ latents: Tensor, undoingNormalization: Bool, _ pass: ForwardPass) throws -> Tensor
+  /// Whether it can be run in two halves: the first on all latents, the second tile by tile.
+  var canTile: Bool { get }
+  /// What is done at the latents' own size, `[batch, height, width, latent]` to
+  /// `[batch, height, width, channel]`.
+  /// - Throws: what reading weights throws.
+  func atLatentSize(_ latents: Tensor, undoingNormalization: Bool, _ pass: ForwardPass) throws -> Tensor
+  /// What follows, up to pixels.
+  /// - Throws: what reading weights throws.
+  func toPixels(_ features: Tensor, _ pass: ForwardPass) throws -> Tensor
 }
 
 /// What latents look like, told without the weights.
@@ -42,10 +53,12 @@ extension DiffusionModel {
   /// The decoder of the kind that a configuration names: `AutoencoderKL` or `AutoencoderTiny`.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `DiffusionError.unsupported` for
   ///   another kind.
-  static func decoder(_ weights: Weights, _ config: ConfigObject) throws -> any LatentDecoder {
+  static func decoder(_ weights: Weights, _ config: ConfigObject, home: PartHome) throws
+    -> any LatentDecoder
+  {
     if try config.stringIfPresent("_class_name") == AutoencoderTinyConfiguration.className {
       return try TinyDecoder(weights, AutoencoderTinyConfiguration(config))
     }
-    return try AutoencoderDecoder(weights, AutoencoderConfiguration(config))
+    return try AutoencoderDecoder(weights, AutoencoderConfiguration(config), home: home)
   }
 }

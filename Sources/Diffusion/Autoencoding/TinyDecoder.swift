@@ -1,4 +1,5 @@
 import Checkpoints
+import Experts
 import Foundation
 import Layers
 import Tensors
@@ -49,19 +50,31 @@ package struct TinyDecoder: LatentDecoder {
 
   package var pixelsPerLatent: Int { configuration.pixelsPerLatent }
 
-  package var residentBytes: Int {
+  package var byteCount: Int {
     stages.reduce(enter.byteCount + leave.byteCount) { sum, stage in
-      sum + stage.blocks.reduce(0) { $0 + $1.residentBytes } + (stage.resize?.byteCount ?? 0)
+      sum + stage.blocks.reduce(0) { $0 + $1.byteCount } + (stage.resize?.byteCount ?? 0)
     }
   }
 
+  /// All of it works on the pixels around: a tile needs nothing else. But it is small as it is.
+  package var canTile: Bool { false }
+
+  /// Nothing: the latents as they are.
+  package func atLatentSize(_ latents: Tensor, undoingNormalization: Bool, _ pass: ForwardPass) -> Tensor {
+    latents
+  }
+
+  /// All of it.
+  package func toPixels(_ features: Tensor, _ pass: ForwardPass) -> Tensor { self(features, pass) }
+
   /// It knows no normalization of channels, so there is none to undo.
   package func callAsFunction(
-    _ latents: Tensor, undoingNormalization: Bool = false, _ compute: Compute
+    _ latents: Tensor, undoingNormalization: Bool = false, _ pass: ForwardPass
   ) -> Tensor {
+    let compute = pass.compute
     let factor = configuration.scalingFactor
     // It was trained on latents held softly within ±3.
-    let held = Tensor(shape: latents.shape) { result in
+    let held = compute.tensor(shape: latents.shape) { result in
       latents.withUnsafe {
         for index in $0.indices { result[index] = tanh($0[index] / factor / 3) * 3 }
       }
@@ -75,7 +88,7 @@ package struct TinyDecoder: LatentDecoder {
       }
     }
     let picture = leave(x, compute)
-    return Tensor(shape: picture.shape) { result in
+    return compute.tensor(shape: picture.shape) { result in
       picture.withUnsafe { for index in $0.indices { result[index] = $0[index] * 2 - 1 } }
     }
   }
@@ -97,7 +110,7 @@ struct TinyBlock: Sendable {
     third = try convolution(4)
   }
 
-  var residentBytes: Int { first.byteCount + second.byteCount + third.byteCount }
+  var byteCount: Int { first.byteCount + second.byteCount + third.byteCount }
 
   func callAsFunction(_ x: Tensor, _ activation: Compute.Activation, _ compute: Compute) -> Tensor {
     let y = compute.activate(first(x, compute), activation)

@@ -16,7 +16,7 @@ package struct CrossAttention: Sendable {
   private let query: MixableLayer<Linear>
   private let key: MixableLayer<Linear>
   private let value: MixableLayer<Linear>
-  private let output: Linear
+  private let output: CachedPart<Linear>
   private let heads: Int
   /// Gates made from hidden states are the same for layers that see the same input: then they
   /// route alike, and one routing serves them.
@@ -26,30 +26,36 @@ package struct CrossAttention: Sendable {
   /// - Parameters:
   ///   - width: channels of the query side; `contextWidth` of the key and value side.
   ///   - mixture: given if the projections are mixtures.
+  ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `LayerError` if `heads` does not
   ///   divide `width`.
-  package init(_ weights: Weights, width: Int, contextWidth: Int, heads: Int, mixture: Mixture?) throws {
+  package init(
+    _ weights: Weights, width: Int, contextWidth: Int, heads: Int, mixture: MixtureConfiguration?,
+    home: PartHome
+  ) throws {
     guard heads > 0, width % heads == 0 else {
       throw LayerError.headsDoNotDivide(layer: weights.name, channels: width, heads: heads)
     }
     func projection(_ name: String, inputs: Int) throws -> MixableLayer<Linear> {
       try MixableLayer(
-        weights[name], inputs: inputs, outputs: width, mixture: mixture,
-        validate: { _ = try $0.stored("weight", shape: [width, inputs]) },
+        weights[name], inputs: inputs, outputs: width, mixture: mixture, home: home,
         load: { try Linear($0, inputs: inputs, outputs: width, bias: false) })
     }
     query = try projection("to_q", inputs: width)
     key = try projection("to_k", inputs: contextWidth)
     value = try projection("to_v", inputs: contextWidth)
-    output = try Linear(weights["to_out.0"], inputs: width, outputs: width)
+    output = try CachedPart(weights["to_out.0"], in: home) {
+      try Linear($0, inputs: width, outputs: width)
+    }
     self.heads = heads
     queryRoutesLikeKey = Self.routeAlike(query, key)
     valueRoutesLikeKey = Self.routeAlike(value, key)
   }
 
-  /// Bytes of weights that stay in memory.
-  package var residentBytes: Int {
-    query.residentBytes + key.residentBytes + value.residentBytes + output.byteCount
+  /// Bytes of all weights, those of experts apart.
+  package var byteCounts: ByteCounts {
+    ByteCounts(query.byteCounts) + ByteCounts(key.byteCounts) + ByteCounts(value.byteCounts)
+      + ByteCounts(dense: output.byteCount)
   }
 
   /// Projects text states `[batch, tokens, contextWidth]`.
@@ -64,7 +70,7 @@ package struct CrossAttention: Sendable {
   package func add(_ x: Tensor, text: ProjectedText, to sum: inout Tensor, _ pass: ForwardPass) throws {
     let query = try query(x, pass)
     let attended = pass.compute.attention(query: query, key: text.key, value: text.value, heads: heads)
-    output.add(attended, rowWeights: nil, to: &sum, pass.compute)
+    try output(pass) { $0.add(attended, rowWeights: nil, to: &sum, pass.compute) }
   }
 
   /// sum += self attention of `x` `[batch, positions, width]`.
@@ -74,7 +80,7 @@ package struct CrossAttention: Sendable {
     let k = try key(x, routing: routing, pass)
     let v = try value(x, routing: valueRoutesLikeKey ? routing : nil, pass)
     let attended = pass.compute.attention(query: q, key: k, value: v, heads: heads)
-    output.add(attended, rowWeights: nil, to: &sum, pass.compute)
+    try output(pass) { $0.add(attended, rowWeights: nil, to: &sum, pass.compute) }
   }
 
   private static func routeAlike(_ a: MixableLayer<Linear>, _ b: MixableLayer<Linear>) -> Bool {

@@ -4,7 +4,7 @@ import Tensors
 
 /// Two normalized convolutions and a shortcut, with the time embedding added between them
 /// (diffusers' `ResnetBlock2D`). The autoencoder's have no time embedding.
-package struct ResidualBlock: Sendable {
+package struct ResidualBlock: Weighted {
   private let norm1: GroupNorm
   private let convolution1: Convolution
   private let timeProjection: Linear?
@@ -34,8 +34,7 @@ package struct ResidualBlock: Sendable {
       : try Linear(weights["conv_shortcut"], inputs: inputs, outputs: outputs, pointwise: true)
   }
 
-  /// Bytes of weights that stay in memory.
-  package var residentBytes: Int {
+  package var byteCount: Int {
     norm1.byteCount + convolution1.byteCount + (timeProjection?.byteCount ?? 0) + norm2.byteCount
       + convolution2.byteCount + (shortcut?.byteCount ?? 0)
   }

@@ -7,36 +7,42 @@ import Tensors
 /// Channels last, so tokens are pixels: nothing is transposed on the way in or out.
 package struct SpatialTransformer: Sendable {
   private let norm: GroupNorm
-  private let enter: Linear
+  private let enter: CachedPart<Linear>
   private let blocks: [TransformerBlock]
-  private let leave: Linear
+  private let leave: CachedPart<Linear>
 
   /// - Parameters:
   ///   - depth: number of transformer blocks.
   ///   - linearProjection: whether `proj_in`/`proj_out` are stored as linear layers rather than as
   ///     1×1 convolutions.
   ///   - mixture: given if the blocks hold mixtures.
+  ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
   package init(
     _ weights: Weights, width: Int, contextWidth: Int, heads: Int, depth: Int, groups: Int,
-    linearProjection: Bool, mixture: Mixture?
+    linearProjection: Bool, mixture: MixtureConfiguration?, home: PartHome
   ) throws {
     norm = try GroupNorm(
       weights["norm"], channels: width, groups: groups, epsilon: 1e-6, silu: false)
-    enter = try Linear(
-      weights["proj_in"], inputs: width, outputs: width, pointwise: !linearProjection)
+    func projection(_ name: String) throws -> CachedPart<Linear> {
+      try CachedPart(weights[name], in: home) {
+        try Linear($0, inputs: width, outputs: width, pointwise: !linearProjection)
+      }
+    }
+    enter = try projection("proj_in")
     blocks = try (0..<depth).map {
       try TransformerBlock(
         weights["transformer_blocks"][$0], width: width, contextWidth: contextWidth, heads: heads,
-        mixture: mixture)
+        mixture: mixture, home: home)
     }
-    leave = try Linear(
-      weights["proj_out"], inputs: width, outputs: width, pointwise: !linearProjection)
+    leave = try projection("proj_out")
   }
 
-  /// Bytes of weights that stay in memory.
-  package var residentBytes: Int {
-    norm.byteCount + enter.byteCount + leave.byteCount + blocks.reduce(0) { $0 + $1.residentBytes }
+  /// Bytes of all weights, those of experts apart.
+  package var byteCounts: ByteCounts {
+    blocks.reduce(ByteCounts(dense: norm.byteCount + enter.byteCount + leave.byteCount)) {
+      $0 + $1.byteCounts
+    }
   }
 
   /// Projects text states for each block's cross attention, in order.
@@ -50,9 +56,10 @@ package struct SpatialTransformer: Sendable {
     -> Tensor
   {
     let tokens = [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]
-    var hidden = enter(norm(x, pass.compute).reshaped(tokens), pass.compute)
+    let normed = norm(x, pass.compute).reshaped(tokens)
+    var hidden = try enter(pass) { $0(normed, pass.compute) }
     for (block, text) in zip(blocks, texts) { hidden = try block(hidden, text: text, pass) }
-    hidden = leave(hidden, pass.compute)
+    hidden = try leave(pass) { $0(hidden, pass.compute) }
     pass.compute.accumulate(x, into: &hidden)
     return hidden.reshaped(x.shape)
   }

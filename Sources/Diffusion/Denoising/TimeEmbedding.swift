@@ -49,7 +49,7 @@ struct GuidanceEmbedding {
 }
 
 /// Two linear layers with SiLU between them (diffusers' `TimestepEmbedding`).
-package struct EmbeddingNetwork: Sendable {
+package struct EmbeddingNetwork: Weighted {
   private let first: Linear
   private let second: Linear
 
@@ -59,8 +59,7 @@ package struct EmbeddingNetwork: Sendable {
     second = try Linear(weights["linear_2"], inputs: outputs, outputs: outputs)
   }
 
-  /// Bytes of weights that stay in memory.
-  package var residentBytes: Int { first.byteCount + second.byteCount }
+  package var byteCount: Int { first.byteCount + second.byteCount }
 
   /// `[batch, in]` to `[batch, out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {

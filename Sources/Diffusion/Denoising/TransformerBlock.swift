@@ -13,34 +13,35 @@ package struct TransformerBlock: Sendable {
   private let norm3: LayerNorm
   private let feedForward: MixableLayer<FeedForward>
 
-  /// - Parameter mixture: given if the block's UNet level holds mixtures.
+  /// - Parameters:
+  ///   - mixture: given if the block's UNet level holds mixtures.
+  ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
-  package init(_ weights: Weights, width: Int, contextWidth: Int, heads: Int, mixture: Mixture?) throws {
-    let layers = mixture?.configuration.layers
+  package init(
+    _ weights: Weights, width: Int, contextWidth: Int, heads: Int, mixture: MixtureConfiguration?,
+    home: PartHome
+  ) throws {
+    let layers = mixture?.layers
     let attentionMixture = layers == .feedForward ? nil : mixture
     norm1 = try LayerNorm(weights["norm1"], channels: width)
     selfAttention = try CrossAttention(
-      weights["attn1"], width: width, contextWidth: width, heads: heads, mixture: attentionMixture)
+      weights["attn1"], width: width, contextWidth: width, heads: heads, mixture: attentionMixture,
+      home: home)
     norm2 = try LayerNorm(weights["norm2"], channels: width)
     crossAttention = try CrossAttention(
       weights["attn2"], width: width, contextWidth: contextWidth, heads: heads,
-      mixture: attentionMixture)
+      mixture: attentionMixture, home: home)
     norm3 = try LayerNorm(weights["norm3"], channels: width)
     feedForward = try MixableLayer(
       weights["ff"], inputs: width, outputs: width, mixture: layers == .attention ? nil : mixture,
-      validate: {
-        _ = try $0.stored("net.0.proj.weight", shape: [8 * width, width])
-        _ = try $0.stored("net.0.proj.bias", shape: [8 * width])
-        _ = try $0.stored("net.2.weight", shape: [width, 4 * width])
-        _ = try $0.stored("net.2.bias", shape: [width])
-      },
+      home: home,
       load: { try FeedForward($0, width: width) })
   }
 
-  /// Bytes of weights that stay in memory.
-  package var residentBytes: Int {
-    norm1.byteCount + norm2.byteCount + norm3.byteCount + selfAttention.residentBytes
-      + crossAttention.residentBytes + feedForward.residentBytes
+  /// Bytes of all weights, those of experts apart.
+  package var byteCounts: ByteCounts {
+    ByteCounts(dense: norm1.byteCount + norm2.byteCount + norm3.byteCount) + selfAttention.byteCounts
+      + crossAttention.byteCounts + ByteCounts(feedForward.byteCounts)
   }
 
   /// Projects text states for the block's cross attention.

@@ -41,18 +41,14 @@ package struct UNet: Sendable {
 
   /// What a few hundred numbers go through stays in single precision, whatever the rest computes in: the
   /// time embedding, the first convolution and the last (docs/precision.md).
-  /// - Parameters:
-  ///   - model: what the expert cache files this model's experts under.
+  /// - Parameter home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `LayerError` for a configuration
   ///   that cannot be.
-  package init(_ weights: Weights, _ configuration: UNetConfiguration, model: String, cache: ExpertCache)
-    throws
-  {
+  package init(_ weights: Weights, _ configuration: UNetConfiguration, home: PartHome) throws {
     self.configuration = configuration
     let first = configuration.down[0].width
     let blueprint = UNetBlueprint(
-      configuration: configuration, timeWidth: 4 * first,
-      mixture: configuration.mixture.map { Mixture(configuration: $0, model: model, cache: cache) })
+      configuration: configuration, timeWidth: 4 * first, home: home)
     timeEmbedding = try EmbeddingNetwork(
       weights["time_embedding"].layers(in: .f32), inputs: first, outputs: blueprint.timeWidth)
     guidanceProjection = try configuration.guidanceWidth.map {
@@ -81,12 +77,13 @@ package struct UNet: Sendable {
       shape: ConvolutionShape(kernel: 3))
   }
 
-  /// Bytes of weights that stay in memory: all but the experts.
-  package var residentBytes: Int {
-    timeEmbedding.residentBytes + (guidanceProjection?.byteCount ?? 0) + (addedEmbedding?.residentBytes ?? 0)
-      + enter.byteCount + down.reduce(0) { $0 + $1.residentBytes }
-      + (middle?.residentBytes ?? 0) + up.reduce(0) { $0 + $1.residentBytes } + lastNorm.byteCount
-      + leave.byteCount
+  /// Bytes of all weights, those of experts apart.
+  package var byteCounts: ByteCounts {
+    let ends =
+      timeEmbedding.byteCount + (guidanceProjection?.byteCount ?? 0) + (addedEmbedding?.byteCount ?? 0)
+      + enter.byteCount + lastNorm.byteCount + leave.byteCount
+    return (down.map(\.byteCounts) + [middle?.byteCounts ?? ByteCounts()] + up.map(\.byteCounts))
+      .reduce(ByteCounts(dense: ends), +)
   }
 
   /// Computes once per render what all steps share: keys and values of every cross-attention layer,
@@ -117,6 +114,7 @@ package struct UNet: Sendable {
         name: "pooled text and sizes", value: "\(added?.pooled.shape ?? []) and \(added?.sizes.count ?? 0)",
         allowed: "[\(batch), \(shape.pooledWidth)] and 6")
     }
+    if pooled.isPlanned { return network(compute.zeros(shape: [batch, shape.inputs]), compute) }
     let rows = (0..<batch).map { Tensor(shape: [1, shape.inputs], values: pooled.image($0).values + sizes) }
     return network(Tensor.batch(rows), compute)
   }
@@ -140,30 +138,35 @@ package struct UNet: Sendable {
       return try transformer(x, texts: texts.prefix(transformer.depth), pass)
     }
 
+    func apply(_ block: CachedPart<ResidualBlock>, _ x: Tensor) throws -> Tensor {
+      try block(pass) { $0(x, time: time, compute) }
+    }
+
     var x = enter(latents, compute)
     var skips = [x]
     for block in down {
       for stage in block.stages {
-        x = try attend(stage.transformer, stage.residual(x, time: time, compute))
+        x = try attend(stage.transformer, apply(stage.residual, x))
         skips.append(x)
       }
       if let downsample = block.downsample {
-        x = downsample(x, compute)
+        x = try downsample(pass) { $0(x, compute) }
         skips.append(x)
       }
     }
     if let middle {
-      x = middle.first(x, time: time, compute)
-      if let rest = middle.rest { x = rest.second(try attend(rest.transformer, x), time: time, compute) }
+      x = try apply(middle.first, x)
+      if let rest = middle.rest { x = try apply(rest.second, attend(rest.transformer, x)) }
     }
     for block in up {
       for stage in block.stages {
         if let skip = skips.popLast() { x = compute.concatenateChannels(x, skip) }
-        x = try attend(stage.transformer, stage.residual(x, time: time, compute))
+        x = try attend(stage.transformer, apply(stage.residual, x))
       }
       if let upsample = block.upsample, let skip = skips.last {
         // To the skip's size, not twice: sizes that two does not divide come back right.
-        x = upsample(compute.resizeNearest(x, height: skip.shape[1], width: skip.shape[2]), compute)
+        let enlarged = compute.resizeNearest(x, height: skip.shape[1], width: skip.shape[2])
+        x = try upsample(pass) { $0(enlarged, compute) }
       }
     }
     return leave(lastNorm(x, compute), compute)

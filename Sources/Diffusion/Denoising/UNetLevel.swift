@@ -5,10 +5,12 @@ import Tensors
 
 /// One residual block and the transformer after it, if the level has attention.
 struct UNetStage: Sendable {
-  let residual: ResidualBlock
+  let residual: CachedPart<ResidualBlock>
   let transformer: SpatialTransformer?
 
-  var residentBytes: Int { residual.residentBytes + (transformer?.residentBytes ?? 0) }
+  var byteCounts: ByteCounts {
+    ByteCounts(dense: residual.byteCount) + (transformer?.byteCounts ?? ByteCounts())
+  }
 }
 
 /// What is common to all blocks of one UNet, for building them.
@@ -16,37 +18,48 @@ struct UNetBlueprint: Sendable {
   let configuration: UNetConfiguration
   /// Channels of the time embedding: four times the first level's width.
   let timeWidth: Int
-  let mixture: Mixture?
+  /// Where the weights are kept.
+  let home: PartHome
 
   /// The mixture, if block `index` of that side holds mixtures.
-  func mixture(down index: Int) -> Mixture? {
-    mixture.flatMap { $0.configuration.downBlocks.contains(index) ? $0 : nil }
+  func mixture(down index: Int) -> MixtureConfiguration? {
+    configuration.mixture.flatMap { $0.downBlocks.contains(index) ? $0 : nil }
   }
 
-  func mixture(up index: Int) -> Mixture? {
-    mixture.flatMap { $0.configuration.upBlocks.contains(index) ? $0 : nil }
+  func mixture(up index: Int) -> MixtureConfiguration? {
+    configuration.mixture.flatMap { $0.upBlocks.contains(index) ? $0 : nil }
   }
 
-  func residual(_ weights: Weights, inputs: Int, outputs: Int) throws -> ResidualBlock {
-    try ResidualBlock(
-      weights, inputs: inputs, outputs: outputs, timeWidth: timeWidth, groups: configuration.groups,
-      epsilon: configuration.epsilon)
+  func residual(_ weights: Weights, inputs: Int, outputs: Int) throws -> CachedPart<ResidualBlock> {
+    try CachedPart(weights, in: home) {
+      try ResidualBlock(
+        $0, inputs: inputs, outputs: outputs, timeWidth: timeWidth, groups: configuration.groups,
+        epsilon: configuration.epsilon)
+    }
   }
 
-  func transformer(_ weights: Weights, width: Int, heads: Int, depth: Int, mixture: Mixture?) throws
-    -> SpatialTransformer
-  {
+  /// The convolution that leads to another size.
+  func convolution(_ weights: Weights, width: Int, stride: Int) throws -> CachedPart<Convolution> {
+    try CachedPart(weights, in: home) {
+      try Convolution(
+        $0, inputs: width, outputs: width, shape: ConvolutionShape(kernel: 3, stride: stride))
+    }
+  }
+
+  func transformer(
+    _ weights: Weights, width: Int, heads: Int, depth: Int, mixture: MixtureConfiguration?
+  ) throws -> SpatialTransformer {
     try SpatialTransformer(
       weights, width: width, contextWidth: configuration.contextWidth, heads: heads, depth: depth,
       groups: configuration.groups, linearProjection: configuration.linearProjection,
-      mixture: mixture)
+      mixture: mixture, home: home)
   }
 }
 
 /// A level on the way down (diffusers' `DownBlock2D` and `CrossAttnDownBlock2D`).
 struct UNetDownBlock: Sendable {
   let stages: [UNetStage]
-  let downsample: Convolution?
+  let downsample: CachedPart<Convolution>?
 
   init(_ weights: Weights, index: Int, _ blueprint: UNetBlueprint) throws {
     let levels = blueprint.configuration.down
@@ -65,20 +78,18 @@ struct UNetDownBlock: Sendable {
     downsample =
       index == levels.count - 1
       ? nil
-      : try Convolution(
-        weights["downsamplers.0.conv"], inputs: level.width, outputs: level.width,
-        shape: ConvolutionShape(kernel: 3, stride: 2))
+      : try blueprint.convolution(weights["downsamplers.0.conv"], width: level.width, stride: 2)
   }
 
-  var residentBytes: Int {
-    stages.reduce(0) { $0 + $1.residentBytes } + (downsample?.byteCount ?? 0)
+  var byteCounts: ByteCounts {
+    stages.reduce(ByteCounts(dense: downsample?.byteCount ?? 0)) { $0 + $1.byteCounts }
   }
 }
 
 /// A level on the way up (diffusers' `UpBlock2D` and `CrossAttnUpBlock2D`).
 struct UNetUpBlock: Sendable {
   let stages: [UNetStage]
-  let upsample: Convolution?
+  let upsample: CachedPart<Convolution>?
 
   init(_ weights: Weights, index: Int, _ blueprint: UNetBlueprint) throws {
     let levels = blueprint.configuration.up
@@ -102,33 +113,31 @@ struct UNetUpBlock: Sendable {
     upsample =
       index == levels.count - 1
       ? nil
-      : try Convolution(
-        weights["upsamplers.0.conv"], inputs: level.width, outputs: level.width,
-        shape: ConvolutionShape(kernel: 3))
+      : try blueprint.convolution(weights["upsamplers.0.conv"], width: level.width, stride: 1)
   }
 
-  var residentBytes: Int {
-    stages.reduce(0) { $0 + $1.residentBytes } + (upsample?.byteCount ?? 0)
+  var byteCounts: ByteCounts {
+    stages.reduce(ByteCounts(dense: upsample?.byteCount ?? 0)) { $0 + $1.byteCounts }
   }
 }
 
 /// The lowest level (diffusers' `UNetMidBlock2DCrossAttn`, or `UNetMidBlock2D` with one residual block
 /// and nothing else). Its transformer is never a mixture.
 struct UNetMiddleBlock: Sendable {
-  let first: ResidualBlock
+  let first: CachedPart<ResidualBlock>
   /// nil: the first residual block is all.
   let rest: Rest?
 
   /// What follows the first residual block.
   struct Rest: Sendable {
     let transformer: SpatialTransformer
-    let second: ResidualBlock
+    let second: CachedPart<ResidualBlock>
   }
 
   /// - Returns: nil for a UNet that has no middle.
   init?(_ weights: Weights, _ blueprint: UNetBlueprint) throws {
     let level = blueprint.configuration.up[0]
-    func residual(_ index: Int) throws -> ResidualBlock {
+    func residual(_ index: Int) throws -> CachedPart<ResidualBlock> {
       try blueprint.residual(weights["resnets"][index], inputs: level.width, outputs: level.width)
     }
     switch blueprint.configuration.middle {
@@ -143,7 +152,8 @@ struct UNetMiddleBlock: Sendable {
     first = try residual(0)
   }
 
-  var residentBytes: Int {
-    first.residentBytes + (rest.map { $0.transformer.residentBytes + $0.second.residentBytes } ?? 0)
+  var byteCounts: ByteCounts {
+    ByteCounts(dense: first.byteCount + (rest?.second.byteCount ?? 0))
+      + (rest?.transformer.byteCounts ?? ByteCounts())
   }
 }

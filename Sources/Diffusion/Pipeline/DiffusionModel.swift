@@ -12,8 +12,10 @@ package struct DiffusionModel: Sendable {
   package let digest: String
   /// What its networks compute in.
   package let precision: Precision
-  /// What the expert cache files this model's experts under: its weights in its precision.
+  /// What the cache files this model's parts under: its weights in its precision.
   package let cacheName: String
+  /// Where its weights are kept.
+  package let cache: ExpertCache
   package let family: ModelFamily
   package let prompts: PromptEncoder
   package let unet: UNet
@@ -40,11 +42,13 @@ package struct DiffusionModel: Sendable {
     let networks = try ModelWeights(folder, loras: loras, precision: precision)
     let autoencoder = try ModelAutoencoder(folder, replacement: vae)
     digest = try folder.digest() + networks.suffix + autoencoder.suffix
-    prompts = try PromptEncoder(folder, networks)
+    cacheName = "\(digest)/\(precision)"
+    self.cache = cache
+    let home = PartHome(model: cacheName, cache: cache)
+    prompts = try PromptEncoder(folder, networks, home: home)
     let shape = try UNetConfiguration(folder.config(for: "unet"))
     try Self.check(prompts, fit: shape, folder)
-    cacheName = "\(digest)/\(precision)"
-    unet = try UNet(networks.unet, shape, model: cacheName, cache: cache)
+    unet = try UNet(networks.unet, shape, home: home["unet"])
     if let stray = networks.unet.unusedNames().first {
       throw DiffusionError.mismatch(
         folder: folder.path,
@@ -52,7 +56,7 @@ package struct DiffusionModel: Sendable {
     }
 
     decoder = try Self.decoder(
-      autoencoder.weights.layers(in: precision.besideUNet), autoencoder.config)
+      autoencoder.weights.layers(in: precision.besideUNet), autoencoder.config, home: home["vae"])
     guard decoder.latentChannels == shape.outputChannels else {
       throw DiffusionError.mismatch(
         folder: autoencoder.path,
@@ -85,9 +89,9 @@ package struct DiffusionModel: Sendable {
     }
   }
 
-  /// Bytes of weights that stay in memory: all but the experts.
-  package var residentBytes: Int {
-    prompts.residentBytes + unet.residentBytes + decoder.residentBytes
+  /// Bytes of all weights, those of experts apart.
+  package var byteCounts: ByteCounts {
+    ByteCounts(dense: prompts.byteCount + decoder.byteCount) + unet.byteCounts
   }
 
   /// The scheduler for a request: the one it names, else the model's own.

@@ -20,7 +20,7 @@ package struct PrecisionProbe: Sendable {
     throws
   {
     let (model, pass) = (renderer.model, renderer.pass)
-    text = try model.prompts([request.negativePrompt, request.prompt], PromptReading(), pass.compute).states
+    text = try model.prompts([request.negativePrompt, request.prompt], PromptReading(), pass).states
     var denoising = try renderer.begin(request)
     if latents == nil { while denoising.step < step, try renderer.advance(&denoising) {} }
     let noisy = latents?.0 ?? denoising.latents
@@ -29,7 +29,7 @@ package struct PrecisionProbe: Sendable {
       Tensor.batch([input, input]), timestep: denoising.scheduler.timesteps[step], text: denoising.text, pass)
     if latents == nil { while try renderer.advance(&denoising) {} }
     let clean = latents?.1 ?? denoising.latents
-    pixels = model.decoder(clean, undoingNormalization: model.family == .xl, pass.compute)
+    pixels = try model.decoder(clean, undoingNormalization: model.family == .xl, pass)
     self.latents = (noisy, clean)
   }
 }

@@ -1,4 +1,5 @@
 import Checkpoints
+import Experts
 import Tensors
 
 /// What the UNet is told of the prompts.
@@ -17,7 +18,9 @@ package struct PromptEncoder: Sendable {
     package let network: CLIPTextEncoder
 
     /// - Throws: `CheckpointError` for missing or damaged files.
-    init(_ folder: any ModelFiles, tokenizer name: String, network: String, _ weights: Weights) throws {
+    init(
+      _ folder: any ModelFiles, tokenizer name: String, network: String, _ weights: Weights, home: PartHome
+    ) throws {
       let source = try folder.tokenizer(name)
       tokenizer = try CLIPTokenizer(source)
       let shape = try CLIPTextConfiguration(folder.config(for: network))
@@ -27,7 +30,7 @@ package struct PromptEncoder: Sendable {
           what: "\(network) knows \(shape.vocabulary) tokens, CLIP has \(CLIPTokenizer.clipTokenCount); "
             + "put the model's own tokenizer into \(CheckpointFile.companionPath(of: folder.path))/\(name)")
       }
-      self.network = try CLIPTextEncoder(weights, shape)
+      self.network = try CLIPTextEncoder(weights, shape, home: home[network])
     }
   }
 
@@ -40,10 +43,10 @@ package struct PromptEncoder: Sendable {
 
   /// - Throws: `CheckpointError` for missing or damaged files, `DiffusionError.mismatch` for a second
   ///   encoder without a projection.
-  init(_ folder: any ModelFiles, _ weights: ModelWeights) throws {
-    first = try Half(folder, tokenizer: "tokenizer", network: "text_encoder", weights.textEncoder)
+  init(_ folder: any ModelFiles, _ weights: ModelWeights, home: PartHome) throws {
+    first = try Half(folder, tokenizer: "tokenizer", network: "text_encoder", weights.textEncoder, home: home)
     second = try weights.textEncoder2.map {
-      try Half(folder, tokenizer: "tokenizer_2", network: "text_encoder_2", $0)
+      try Half(folder, tokenizer: "tokenizer_2", network: "text_encoder_2", $0, home: home)
     }
     zerosForNoPrompt = try folder.index.bool("force_zeros_for_empty_prompt", default: true)
     if let second, second.network.configuration.projection == nil {
@@ -60,8 +63,8 @@ package struct PromptEncoder: Sendable {
   /// Channels of the pooled state; nil where there is none.
   package var pooledWidth: Int? { second?.network.configuration.projection }
 
-  /// Bytes of weights held.
-  package var residentBytes: Int { first.network.residentBytes + (second?.network.residentBytes ?? 0) }
+  /// Bytes of all weights but the token embeddings.
+  package var byteCount: Int { first.network.byteCount + (second?.network.byteCount ?? 0) }
 
   /// - Parameters:
   ///   - prompts: the last is the positive one; nil stands for none: an empty text, or zeros where the model
@@ -69,7 +72,7 @@ package struct PromptEncoder: Sendable {
   ///   - reading: how they are read.
   /// - Throws: `DiffusionError.tokenOutOfRange`, and that of `ChunkedPrompts`.
   package func callAsFunction(
-    _ prompts: [String?], _ reading: PromptReading, _ compute: Compute
+    _ prompts: [String?], _ reading: PromptReading, _ pass: ForwardPass
   ) throws -> Conditioning {
     let halves = [first] + (second.map { [$0] } ?? [])
     var chunked = try halves.enumerated().map { place, half in
@@ -81,19 +84,19 @@ package struct PromptEncoder: Sendable {
     for place in chunked.indices { chunked[place].pad(to: count) }
     guard let second else {
       let states = try chunked[0].encoded(skip: reading.clipSkip) {
-        (try first.network.normalized($0, skip: $1, words: $2, compute), nil)
+        (try first.network.normalized($0, skip: $1, words: $2, pass), nil)
       }
       return Conditioning(states: states.states)
     }
     // SDXL takes the last layer but one of both.
     let one = try chunked[0].encoded(skip: reading.clipSkip) {
-      try first.network.bare($0, skip: $1 + 1, words: $2, compute)
+      try first.network.bare($0, skip: $1 + 1, words: $2, pass)
     }
     let two = try chunked[1].encoded(skip: reading.clipSkip) {
-      try second.network.bare($0, skip: $1 + 1, words: $2, compute)
+      try second.network.bare($0, skip: $1 + 1, words: $2, pass)
     }
     var conditioning = Conditioning(
-      states: compute.concatenateChannels(one.states, two.states), pooled: two.pooled)
+      states: pass.compute.concatenateChannels(one.states, two.states), pooled: two.pooled)
     for (row, prompt) in prompts.enumerated() where prompt == nil && zerosForNoPrompt {
       conditioning.states.clear(image: row)
       conditioning.pooled?.clear(image: row)
@@ -106,6 +109,7 @@ extension Tensor {
   /// Sets one image of a batch to zero.
   fileprivate mutating func clear(image: Int) {
     let size = count / shape[0]
+    if isPlanned { return }
     withUnsafeMutable { $0[image * size..<(image + 1) * size].update(repeating: 0) }
   }
 }

@@ -11,10 +11,13 @@ import Tensors
 package struct Renderer: Sendable {
   package let model: DiffusionModel
   package let pass: ForwardPass
+  /// nil: as much memory as there is.
+  package let budget: MemoryBudget?
 
-  package init(model: DiffusionModel, pass: ForwardPass) {
+  package init(model: DiffusionModel, pass: ForwardPass, budget: MemoryBudget? = nil) {
     self.model = model
     self.pass = pass
+    self.budget = budget
   }
 
   /// Renders one picture.
@@ -30,7 +33,7 @@ package struct Renderer: Sendable {
       try report(.denoising(step: denoising.step, steps: denoising.steps))
     }
     try report(.decoding)
-    return try decode(denoising.latents)
+    return try decode(denoising)
   }
 
   /// Encodes the prompts and draws the first noise.
@@ -41,23 +44,53 @@ package struct Renderer: Sendable {
     try request.validate(multiple: pixels)
     let scheduler = try model.scheduler(for: request)
     try report(.encoding)
-    let isGuided = request.guidance > 1 && model.unet.configuration.guidanceWidth == nil
-    let conditioning = try model.prompts(
-      isGuided ? [request.negativePrompt, request.prompt] : [request.prompt], request.reading, pass.compute)
-    let text = try model.unet.prepare(
-      conditioning.states,
-      added: conditioning.pooled.map {
-        AddedConditions(
-          pooled: $0, sizes: request.framing.timeIDs(width: request.width, height: request.height))
-      },
-      guidanceScale: request.guidance, pass)
+    let fixed = MemoryBudget.fixedBytes(model.cache)
+    let plan = try plan(request, room: budget.map { $0.bytes - fixed })
+    try check(plan, fixed: fixed)
+    model.cache.expect(cycle: plan.step.uses)
+    enter(plan.text, fixed: fixed)
+    let isGuided = isGuided(request)
+    let text = try prepare(request, isGuided: isGuided, pass)
+    enter(plan.step, fixed: fixed + plan.text.keptBytes, isStep: true)
     var noise = TorchNoise(seed: request.seed)
     let first = noise.latents(
       channels: model.unet.configuration.inputChannels, height: request.height / pixels,
       width: request.width / pixels)
     return Denoising(
       scheduler: scheduler, guidance: isGuided ? request.guidance : nil, text: text,
-      noise: noise, latents: combine(scheduler.initialSigma, first, 0, first))
+      noise: noise, latents: combine(scheduler.initialSigma, first, 0, first), plan: plan)
+  }
+
+  /// Whether an unconditional row is computed as well.
+  func isGuided(_ request: RenderRequest) -> Bool {
+    request.guidance > 1 && model.unet.configuration.guidanceWidth == nil
+  }
+
+  /// Encodes the prompts and projects them for all cross-attention layers.
+  func prepare(_ request: RenderRequest, isGuided: Bool, _ pass: ForwardPass) throws -> TextContext {
+    let conditioning = try model.prompts(
+      isGuided ? [request.negativePrompt, request.prompt] : [request.prompt], request.reading, pass)
+    return try model.unet.prepare(
+      conditioning.states,
+      added: conditioning.pooled.map {
+        AddedConditions(
+          pooled: $0, sizes: request.framing.timeIDs(width: request.width, height: request.height))
+      },
+      guidanceScale: request.guidance, pass)
+  }
+
+  /// - Throws: `DiffusionError.memoryBudget` and `.noMemory`
+  private func check(_ plan: RenderPlan, fixed: Int) throws {
+    if let budget, plan.smallest > budget.bytes - fixed {
+      throw DiffusionError.memoryBudget(bytes: budget.bytes, smallest: plan.smallest + fixed)
+    }
+    guard TensorMemory.isAvailable(plan.smallest) else { throw DiffusionError.noMemory(bytes: plan.smallest) }
+  }
+
+  /// Tells the cache what comes, and gives it the room that the phase's tensors leave.
+  private func enter(_ phase: PhasePlan, fixed: Int, isStep: Bool = false) {
+    budget?.apply(phase, fixed: fixed, model.cache, pass.ledger)
+    model.cache.begin(lead: isStep ? [] : phase.uses, ledger: pass.ledger)
   }
 
   /// Takes one denoising step; false when there was none left.
@@ -67,8 +100,9 @@ package struct Renderer: Sendable {
     var scheduler = denoising.scheduler
     let input = scheduler.scaled(latents, step: step)
     let rows = denoising.guidance == nil ? input : Tensor.batch([input, input])
-    let prediction = try model.unet(
-      rows, timestep: scheduler.timesteps[step], text: denoising.text, pass)
+    let prediction = try model.cache.step(ledger: pass.ledger) {
+      try model.unet(rows, timestep: scheduler.timesteps[step], text: denoising.text, pass)
+    }
     let output: Tensor
     if let guidance = denoising.guidance {
       // unconditional + guidance · (conditional − unconditional)
@@ -86,11 +120,26 @@ package struct Renderer: Sendable {
     return true
   }
 
+  /// The picture of a render whose steps are done.
+  /// - Throws: `DiffusionError.notFinite`, and what reading weights throws.
+  package func decode(_ denoising: Denoising) throws -> RGBImage {
+    enter(denoising.plan.decoding, fixed: MemoryBudget.fixedBytes(model.cache))
+    return try decode(denoising.latents, tile: denoising.plan.tile)
+  }
+
+  /// Latents `[1, height, width, channel]` to pixels, −1…1.
+  func decoded(_ latents: Tensor, tile: Int?, _ pass: ForwardPass) throws -> Tensor {
+    let undoing = model.family == .xl
+    guard let tile else { return try model.decoder(latents, undoingNormalization: undoing, pass) }
+    return try TiledDecoding(edge: tile).decode(latents, model.decoder, undoingNormalization: undoing, pass)
+  }
+
   /// Latents `[1, height, width, channel]` to a picture.
-  /// - Throws: `DiffusionError.notFinite`.
-  package func decode(_ latents: Tensor) throws -> RGBImage {
+  /// - Parameter tile: latents along the edge of a tile; nil: all at once.
+  /// - Throws: `DiffusionError.notFinite`, and what reading weights throws.
+  package func decode(_ latents: Tensor, tile: Int? = nil) throws -> RGBImage {
     guard latents.isFinite else { throw DiffusionError.notFinite(stage: "denoiser") }
-    let pixels = model.decoder(latents, undoingNormalization: model.family == .xl, pass.compute)
+    let pixels = try decoded(latents, tile: tile, pass)
     guard pixels.isFinite else { throw DiffusionError.notFinite(stage: "VAE decoder") }
     // x/2 + 0.5 held in 0…1, times 255, halves to even, as numpy rounds.
     let bytes = pixels.withUnsafe { values in
@@ -111,15 +160,19 @@ package struct Denoising: Sendable {
   package internal(set) var latents: Tensor
   /// Steps done.
   package internal(set) var step = 0
+  /// What the render takes.
+  package let plan: RenderPlan
 
   init(
-    scheduler: any Scheduler, guidance: Float?, text: TextContext, noise: TorchNoise, latents: Tensor
+    scheduler: any Scheduler, guidance: Float?, text: TextContext, noise: TorchNoise, latents: Tensor,
+    plan: RenderPlan
   ) {
     self.scheduler = scheduler
     self.guidance = guidance
     self.text = text
     self.noise = noise
     self.latents = latents
+    self.plan = plan
   }
 
   /// Steps in all.

@@ -1,39 +1,44 @@
 import Checkpoints
+import Experts
 import Layers
 import Tensors
 
 /// A causal transformer over tokens (transformers' `CLIPTextModel`).
 package struct CLIPTextEncoder: Sendable {
   package let configuration: CLIPTextConfiguration
-  private let tokens: Tensor
+  /// `[vocabulary, width]`; of it only the rows that a prompt needs are read.
+  private let tokens: StoredTensor
   private let positions: Tensor
-  private let layers: [CLIPTextLayer]
+  private let layers: [CachedPart<CLIPTextLayer>]
   private let lastNorm: LayerNorm
-  private let projection: Linear?
+  private let projection: CachedPart<Linear>?
 
   /// Reads the encoder; its tensors may or may not carry the prefix `text_model`.
+  /// - Parameter home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
-  package init(_ weights: Weights, _ configuration: CLIPTextConfiguration) throws {
+  package init(_ weights: Weights, _ configuration: CLIPTextConfiguration, home: PartHome) throws {
     self.configuration = configuration
-    projection = try configuration.projection.map {
-      try Linear(weights["text_projection"], inputs: configuration.width, outputs: $0, bias: false)
+    projection = try configuration.projection.map { outputs in
+      try CachedPart(weights["text_projection"], in: home) {
+        try Linear($0, inputs: configuration.width, outputs: outputs, bias: false)
+      }
     }
     let weights =
       weights.has("text_model.embeddings.token_embedding.weight") ? weights["text_model"] : weights
-    tokens = try weights["embeddings.token_embedding"].tensor(
+    tokens = try weights["embeddings.token_embedding"].stored(
       "weight", shape: [configuration.vocabulary, configuration.width])
     positions = try weights["embeddings.position_embedding"].tensor(
       "weight", shape: [configuration.positions, configuration.width])
     layers = try (0..<configuration.layers).map {
-      try CLIPTextLayer(weights["encoder.layers"][$0], configuration)
+      try CachedPart(weights["encoder.layers"][$0], in: home) { try CLIPTextLayer($0, configuration) }
     }
     lastNorm = try LayerNorm(
       weights["final_layer_norm"], channels: configuration.width, epsilon: configuration.epsilon)
   }
 
-  /// Bytes of weights held.
-  package var residentBytes: Int {
-    tokens.byteCount + positions.byteCount + layers.reduce(0) { $0 + $1.residentBytes }
+  /// Bytes of all weights but the token embeddings, which are read as they are needed.
+  package var byteCount: Int {
+    positions.byteCount + layers.reduce(0) { $0 + $1.byteCount }
       + lastNorm.byteCount + (projection?.byteCount ?? 0)
   }
 
@@ -41,8 +46,8 @@ package struct CLIPTextEncoder: Sendable {
   /// - Parameter ids: token ids per prompt, all of one length, at most `positions`.
   /// - Returns: `[prompt, token, width]`.
   /// - Throws: `DiffusionError.tokenOutOfRange`.
-  package func callAsFunction(_ ids: [[Int32]], _ compute: Compute) throws -> Tensor {
-    lastNorm(try hidden(ids, layers: layers.count, nil, compute), compute)
+  package func callAsFunction(_ ids: [[Int32]], _ pass: ForwardPass) throws -> Tensor {
+    lastNorm(try hidden(ids, layers: layers.count, nil, pass), pass.compute)
   }
 
   /// The states of each prompt some layers before the last, normalized as if they were the last
@@ -52,24 +57,25 @@ package struct CLIPTextEncoder: Sendable {
   ///   - words: token embeddings beyond the vocabulary.
   /// - Returns: `[prompt, token, width]`.
   /// - Throws: `DiffusionError.tokenOutOfRange`, and `.setting` for too large a skip.
-  package func normalized(_ ids: [[Int32]], skip: Int, words: EmbeddingRows?, _ compute: Compute) throws
+  package func normalized(_ ids: [[Int32]], skip: Int, words: EmbeddingRows?, _ pass: ForwardPass) throws
     -> Tensor
   {
-    lastNorm(try hidden(ids, layers: try depth(skip), words, compute), compute)
+    lastNorm(try hidden(ids, layers: try depth(skip), words, pass), pass.compute)
   }
 
   /// The bare states some layers before the last (transformers' `hidden_states[-1 - skip]`), and, from an
   /// encoder with a projection, the projected last state of each prompt's end token.
   /// - Returns: `[prompt, token, width]`, and `[prompt, projection]`.
   /// - Throws: `DiffusionError.tokenOutOfRange`, and `.setting` for too large a skip.
-  package func bare(_ ids: [[Int32]], skip: Int, words: EmbeddingRows?, _ compute: Compute) throws -> (
+  package func bare(_ ids: [[Int32]], skip: Int, words: EmbeddingRows?, _ pass: ForwardPass) throws -> (
     states: Tensor, pooled: Tensor?
   ) {
     let depth = try depth(skip)
-    let states = try hidden(ids, layers: depth, words, compute)
+    let states = try hidden(ids, layers: depth, words, pass)
     guard let projection else { return (states, nil) }
-    let last = lastNorm(layers[depth...].reduce(states) { $1($0, compute) }, compute)
-    return (states, projection(ends(of: last, ids), compute))
+    let last = lastNorm(try run(layers[depth...], states, pass), pass.compute)
+    let ends = ends(of: last, ids, pass.compute)
+    return (states, try projection(pass) { $0(ends, pass.compute) })
   }
 
   private func depth(_ skip: Int) throws -> Int {
@@ -80,17 +86,24 @@ package struct CLIPTextEncoder: Sendable {
     return layers.count - skip
   }
 
-  private func hidden(_ ids: [[Int32]], layers count: Int, _ words: EmbeddingRows?, _ compute: Compute) throws
+  private func hidden(_ ids: [[Int32]], layers count: Int, _ words: EmbeddingRows?, _ pass: ForwardPass)
+    throws
     -> Tensor
   {
-    layers[..<count].reduce(try embed(ids, words)) { $1($0, compute) }
+    try run(layers[..<count], try embed(ids, words, pass.compute), pass)
+  }
+
+  private func run(
+    _ layers: ArraySlice<CachedPart<CLIPTextLayer>>, _ input: Tensor, _ pass: ForwardPass
+  ) throws -> Tensor {
+    try layers.reduce(input) { states, layer in try layer(pass) { $0(states, pass.compute) } }
   }
 
   /// The state at each prompt's end token, `[prompt, width]`. Without one it is the first state, as in
   /// transformers.
-  private func ends(of states: Tensor, _ ids: [[Int32]]) -> Tensor {
+  private func ends(of states: Tensor, _ ids: [[Int32]], _ compute: Compute) -> Tensor {
     let (length, width) = (states.shape[1], states.shape[2])
-    return Tensor(shape: [ids.count, width]) { result in
+    return compute.tensor(shape: [ids.count, width]) { result in
       states.withUnsafe { states in
         for (prompt, row) in ids.enumerated() {
           let wanted = configuration.endToken ?? row.max() ?? 0
@@ -102,7 +115,7 @@ package struct CLIPTextEncoder: Sendable {
   }
 
   /// - Parameter words: rows that follow the vocabulary's own, `[row, width]`.
-  private func embed(_ ids: [[Int32]], _ words: EmbeddingRows?) throws -> Tensor {
+  private func embed(_ ids: [[Int32]], _ words: EmbeddingRows?, _ compute: Compute) throws -> Tensor {
     let (width, vocabulary) = (configuration.width, configuration.vocabulary)
     let length = ids.first?.count ?? 0
     for id in ids.joined() where id < 0 || id >= vocabulary && words?.range.contains(Int(id)) != true {
@@ -112,16 +125,27 @@ package struct CLIPTextEncoder: Sendable {
       throw DiffusionError.setting(
         name: "prompt length", value: "\(length) tokens", allowed: "at most \(configuration.positions)")
     }
-    return Tensor(shape: [ids.count, length, width]) { result in
+    // Each token's row once, however often it is in the prompts.
+    var rows: [Int32: [Float]] = [:]
+    if compute.plan == nil {
+      for id in Set(ids.joined()) where id < vocabulary {
+        rows[id] = try tokens.elements(Int(id) * width..<(Int(id) + 1) * width)
+      }
+    }
+    return compute.tensor(shape: [ids.count, length, width]) { result in
       positions.withUnsafe { positions in
         for (prompt, row) in ids.enumerated() {
           for (position, token) in row.enumerated() {
             let start = (prompt * length + position) * width
-            let (table, row) = words?.row(of: Int(token)) ?? (tokens, Int(token))
-            table.withUnsafe { table in
-              for channel in 0..<width {
-                result[start + channel] = table[row * width + channel] + positions[position * width + channel]
+            func place(_ embedding: some Collection<Float>) {
+              for (channel, value) in embedding.enumerated() {
+                result[start + channel] = value + positions[position * width + channel]
               }
+            }
+            if let (table, row) = words?.row(of: Int(token)) {
+              table.withUnsafe { place($0[row * width..<(row + 1) * width]) }
+            } else if let embedding = rows[token] {
+              place(embedding)
             }
           }
         }

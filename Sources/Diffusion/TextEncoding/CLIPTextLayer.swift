@@ -4,7 +4,7 @@ import Tensors
 
 /// Self attention that looks back only, then a two-layer network, each on a normalized input and
 /// added to it (transformers' `CLIPEncoderLayer`).
-struct CLIPTextLayer: Sendable {
+struct CLIPTextLayer: Weighted {
   private let norm1: LayerNorm
   private let query: Linear
   private let key: Linear
@@ -34,7 +34,7 @@ struct CLIPTextLayer: Sendable {
     activation = configuration.activation
   }
 
-  var residentBytes: Int {
+  var byteCount: Int {
     [query, key, value, output, expand, contract].reduce(norm1.byteCount + norm2.byteCount) {
       $0 + $1.byteCount
     }

@@ -1,0 +1,84 @@
+import Experts
+import Tensors
+
+/// Latents to pixels a tile at a time, for pictures whose decoding would not fit the memory budget.
+///
+/// What a decoder does at the latents' own size (its first convolution and its middle, whose attention sees
+/// the whole picture) is done once for all tiles. Each tile then goes through the levels with a border that
+/// is cut away again, and neighbours are blended where they overlap. Only the group normalizations still see a
+/// tile instead of the whole.
+struct TiledDecoding {
+  /// Latents along the edge of a tile.
+  let edge: Int
+
+  /// Edges to try, the largest first.
+  static let edges = [192, 160, 128, 112, 96, 80, 64, 48, 32]
+
+  /// Latents that neighbours have in common.
+  private var overlap: Int { edge / 4 }
+
+  /// - Parameter latents: `[1, height, width, latent]`.
+  /// - Returns: `[1, height·f, width·f, 3]`.
+  /// - Throws: what reading weights throws.
+  func decode(
+    _ latents: Tensor, _ decoder: any LatentDecoder, undoingNormalization: Bool, _ pass: ForwardPass
+  ) throws -> Tensor {
+    let whole = try decoder.atLatentSize(latents, undoingNormalization: undoingNormalization, pass)
+    let factor = decoder.pixelsPerLatent
+    let (height, width) = (latents.shape[1], latents.shape[2])
+    var picture = pass.compute.zeros(shape: [1, height * factor, width * factor, 3])
+    for row in spans(height) {
+      for column in spans(width) {
+        let cut = pass.compute.crop(whole, rows: row, columns: column)
+        let tile = try decoder.toPixels(cut, pass)
+        blend(tile, into: &picture, rows: row, columns: column, factor: factor, pass.compute)
+      }
+    }
+    return picture
+  }
+
+  /// Spans of at most `edge` that cover `length` and overlap evenly.
+  func spans(_ length: Int) -> [Range<Int>] {
+    guard length > edge else { return [0..<length] }
+    let count = (length - overlap + edge - overlap - 1) / (edge - overlap)
+    return (0..<count).map { index in
+      let start = index * (length - edge) / (count - 1)
+      return start..<start + edge
+    }
+  }
+
+  /// Writes a tile over what is there, going over to it smoothly along its upper and left overlap.
+  private func blend(
+    _ tile: Tensor, into picture: inout Tensor, rows: Range<Int>, columns: Range<Int>, factor: Int,
+    _ compute: Compute
+  ) {
+    if compute.plan != nil { return }
+    let width = picture.shape[2]
+    let (tileHeight, tileWidth) = (tile.shape[1], tile.shape[2])
+    let ramp = Self.ramp(overlap * factor)
+    let (top, left) = (rows.lowerBound * factor, columns.lowerBound * factor)
+    tile.withUnsafe { tile in
+      picture.withUnsafeMutable { picture in
+        for y in 0..<tileHeight {
+          let vertical = rows.lowerBound > 0 && y < ramp.count ? ramp[y] : 1
+          for x in 0..<tileWidth {
+            let share = vertical * (columns.lowerBound > 0 && x < ramp.count ? ramp[x] : 1)
+            for channel in 0..<3 {
+              let place = ((top + y) * width + left + x) * 3 + channel
+              picture[place] += share * (tile[(y * tileWidth + x) * 3 + channel] - picture[place])
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// From 0 to 1: nothing of a tile's outermost quarter of the overlap, where its border shows, then a
+  /// smooth rise.
+  private static func ramp(_ length: Int) -> [Float] {
+    (0..<length).map { index in
+      let place = max(0, min(1, (Float(index) + 0.5 - Float(length) / 4) / (Float(length) / 2)))
+      return place * place * (3 - 2 * place)
+    }
+  }
+}

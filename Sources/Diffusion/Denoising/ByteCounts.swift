@@ -1,0 +1,19 @@
+/// Bytes of weights, those of experts apart.
+package struct ByteCounts: Sendable, Equatable {
+  package let dense: Int
+  package let experts: Int
+
+  init(dense: Int = 0, experts: Int = 0) {
+    self.dense = dense
+    self.experts = experts
+  }
+
+  init(_ counts: (dense: Int, experts: Int)) { self.init(dense: counts.dense, experts: counts.experts) }
+
+  /// Of both.
+  package var total: Int { dense + experts }
+
+  static func + (a: Self, b: Self) -> Self {
+    ByteCounts(dense: a.dense + b.dense, experts: a.experts + b.experts)
+  }
+}

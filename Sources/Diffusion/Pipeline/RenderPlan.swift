@@ -1,0 +1,78 @@
+import Experts
+import Tensors
+
+/// What one phase of a render takes, found out by running it on planned tensors: nothing is read and nothing
+/// computed.
+package struct PhasePlan: Sendable {
+  /// The most bytes of tensors at one time.
+  package let tensorBytes: Int
+  /// Parts of networks in the order of their use. Of a mixture it is not known which experts will be chosen:
+  /// as many as will be are named.
+  package let uses: [PartUse]
+  /// What is left at the end for the phases that follow, in bytes.
+  package let keptBytes: Int
+
+  /// Bytes of the largest part: less than this room for weights will not do.
+  package var largestPart: Int { uses.map(\.byteCount).max() ?? 0 }
+}
+
+/// What a render takes, known before it begins.
+package struct RenderPlan: Sendable {
+  /// Encoding of the prompts, and what they project to.
+  package let text: PhasePlan
+  /// One denoising step.
+  package let step: PhasePlan
+  /// Latents to pixels; in tiles if `tile` says so.
+  package let decoding: PhasePlan
+  /// Latents along the edge of a tile of the decoder; nil: it decodes all at once.
+  package let tile: Int?
+
+  /// Bytes of tensors and weights that no smaller budget could do without.
+  package var smallest: Int {
+    max(
+      text.tensorBytes + text.largestPart, text.keptBytes + step.tensorBytes + step.largestPart,
+      decoding.tensorBytes + decoding.largestPart)
+  }
+}
+
+extension Renderer {
+  /// What rendering a request takes.
+  /// - Parameter room: bytes for tensors and weights; a decode that would take more goes tile by tile.
+  /// - Throws: `DiffusionError` for a request that the model cannot render.
+  package func plan(_ request: RenderRequest, room: Int? = nil) throws -> RenderPlan {
+    let pixels = model.decoder.pixelsPerLatent
+    try request.validate(multiple: pixels)
+    let (height, width) = (request.height / pixels, request.width / pixels)
+    let isGuided = self.isGuided(request)
+    let texts = PassPlan()
+    let context = try prepare(request, isGuided: isGuided, ForwardPass(planning: texts))
+    let text = PhasePlan(texts, kept: texts.liveBytes)
+
+    let step = PassPlan()
+    let shape = [isGuided ? 2 : 1, height, width, model.unet.configuration.inputChannels]
+    _ = try model.unet(
+      Tensor(planned: shape), timestep: 1, text: context, ForwardPass(planning: step))
+    let latents = [1, height, width, model.decoder.latentChannels]
+    var (decoding, tile) = (try decodingPlan(latents, tile: nil), Int?.none)
+    if let room, decoding.tensorBytes + decoding.largestPart > room, model.decoder.canTile {
+      for edge in TiledDecoding.edges where edge < max(height, width) {
+        (decoding, tile) = (try decodingPlan(latents, tile: edge), edge)
+        if decoding.tensorBytes + decoding.largestPart <= room { break }
+      }
+    }
+    return RenderPlan(text: text, step: PhasePlan(step, kept: 0), decoding: decoding, tile: tile)
+  }
+
+  private func decodingPlan(_ latents: [Int], tile: Int?) throws -> PhasePlan {
+    let plan = PassPlan()
+    let picture = try decoded(
+      Tensor(planned: latents), tile: tile, ForwardPass(planning: plan))
+    return withExtendedLifetime(picture) { PhasePlan(plan, kept: 0) }
+  }
+}
+
+extension PhasePlan {
+  fileprivate init(_ plan: PassPlan, kept: Int) {
+    self.init(tensorBytes: plan.tensorBytes, uses: plan.uses, keptBytes: kept)
+  }
+}

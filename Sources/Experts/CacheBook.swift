@@ -1,0 +1,123 @@
+/// Which parts are held and which leave: the cache's book-keeping, without the weights, so that a recorded
+/// trace can be replayed by the very same rules.
+struct CacheBook: Sendable {
+  /// One part that is held, or on its way in.
+  struct Entry: Sendable {
+    let byteCount: Int
+    var pins: Int
+    /// Whether it came for a use that is still ahead.
+    var isFresh: Bool
+    var lastUse: UInt64
+    let arrival: UInt64
+    /// Uses since it came.
+    var uses: Int
+  }
+
+  /// A part that has to leave.
+  struct Leaving: Sendable, Equatable {
+    let key: PartKey
+    /// Whether it was used only when it came: it went by, because all that stayed is needed sooner.
+    let wentBy: Bool
+  }
+
+  let policy: CachePolicy
+  var budget: Int
+  var forecast = Forecast()
+  private(set) var entries: [PartKey: Entry] = [:]
+  private(set) var held = 0
+  /// Bytes that came ahead of their use, which is still to come.
+  private(set) var fresh = 0
+  private var clock: UInt64 = 0
+
+  init(policy: CachePolicy, budget: Int) {
+    self.policy = policy
+    self.budget = budget
+  }
+
+  /// Notes a use of a part that is held.
+  /// - Returns: whether it was there from an earlier use; nil if it is not held.
+  mutating func use(_ key: PartKey) -> Bool? {
+    forecast.use(key)
+    guard var entry = entries[key] else { return nil }
+    clock += 1
+    let wasThere = !entry.isFresh
+    if entry.isFresh { fresh -= entry.byteCount }
+    entry.pins += 1
+    entry.lastUse = clock
+    entry.isFresh = false
+    entry.uses += 1
+    entries[key] = entry
+    return wasThere
+  }
+
+  /// Takes in a part that is used at once, and says which have to leave for it.
+  mutating func admit(_ key: PartKey, byteCount: Int) -> [Leaving] {
+    let leaving = makeRoom(byteCount) { _ in true }
+    add(key, byteCount: byteCount, pins: 1, isFresh: false)
+    return leaving
+  }
+
+  /// Takes in a part ahead of its use, unless something that is needed sooner would have to leave.
+  /// - Returns: the parts that leave for it; nil if it has to wait.
+  mutating func admitAhead(_ key: PartKey, byteCount: Int) -> [Leaving]? {
+    guard let distance = forecast.distance(to: key) else { return nil }
+    var trial = self
+    let leaving = trial.makeRoom(byteCount) { (self.forecast.distance(to: $0) ?? .max) > distance }
+    guard trial.held + byteCount <= budget else { return nil }
+    self = trial
+    add(key, byteCount: byteCount, pins: 1, isFresh: true)
+    return leaving
+  }
+
+  /// Ends a use.
+  mutating func release(_ key: PartKey) { entries[key]?.pins -= 1 }
+
+  /// Lets unpinned parts leave until the budget is kept.
+  mutating func shrink() -> [Leaving] { makeRoom(0) { _ in true } }
+
+  /// Forgets a part: one that could not be read, or whose model is gone.
+  mutating func remove(_ key: PartKey) {
+    guard let entry = entries.removeValue(forKey: key) else { return }
+    held -= entry.byteCount
+    if entry.isFresh { fresh -= entry.byteCount }
+    assert(held == entries.values.reduce(0) { $0 + $1.byteCount }, "the sum of the entries is held")
+    assert(fresh == entries.values.reduce(0) { $0 + ($1.isFresh ? $1.byteCount : 0) })
+  }
+
+  private mutating func add(_ key: PartKey, byteCount: Int, pins: Int, isFresh: Bool) {
+    precondition(entries[key] == nil, "\(key) comes twice")
+    clock += 1
+    entries[key] = Entry(
+      byteCount: byteCount, pins: pins, isFresh: isFresh, lastUse: clock, arrival: clock,
+      uses: isFresh ? 0 : 1)
+    held += byteCount
+    if isFresh { fresh += byteCount }
+  }
+
+  private mutating func makeRoom(_ byteCount: Int, allowed: (PartKey) -> Bool) -> [Leaving] {
+    var leaving: [Leaving] = []
+    while held + byteCount > budget, let victim = farthest(allowed) {
+      leaving.append(
+        Leaving(key: victim, wentBy: policy != .lru && (entries[victim]?.uses ?? 0) <= 1))
+      remove(victim)
+    }
+    return leaving
+  }
+
+  /// The unpinned part that is to leave first.
+  private func farthest(_ allowed: (PartKey) -> Bool) -> PartKey? {
+    var best: (key: PartKey, rank: (Int, UInt64))?
+    for (key, entry) in entries where entry.pins == 0 && allowed(key) {
+      // What is ranked highest leaves; among equals the one that is unused for longer.
+      let age = UInt64.max - entry.lastUse
+      let rank: (Int, UInt64) =
+        switch policy {
+        case .lru: (0, age)
+        case .nextUse: (forecast.distance(to: key) ?? .max, age)
+        case .pinFirst: (0, entry.arrival)
+        }
+      if best.map({ rank > $0.rank }) ?? true { best = (key, rank) }
+    }
+    return best?.key
+  }
+}

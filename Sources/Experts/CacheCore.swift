@@ -1,0 +1,231 @@
+import Foundation
+import Layers
+
+/// What the cache and its prefetching thread share.
+final class CacheCore: @unchecked Sendable {
+  // Unchecked: every property is touched only with `condition` held.
+  private let condition = NSCondition()
+  private(set) var book: CacheBook
+  private var parts: [PartKey: any Weighted] = [:]
+  private var loading: Set<PartKey> = []
+  /// How to get what the forecast names, in its order.
+  private var lead: [PartUse] = []
+  private var cycle: [PartUse] = []
+  private var recording: [PartUse]?
+  private var ledger = ExpertLedger()
+  private var isClosed = false
+  private var largest = 0
+  /// Denoising steps begun since the trace began.
+  private var step = 0
+  var trace: CacheTrace?
+
+  init(book: CacheBook) { self.book = book }
+
+  func locked<Result>(_ body: (CacheCore) -> Result) -> Result {
+    condition.lock()
+    defer { condition.unlock() }
+    return body(self)
+  }
+
+  // MARK: Lending
+
+  func borrow<Part: Weighted>(_ use: PartUse, as type: Part.Type, ledger: ExpertLedger) throws -> Part {
+    condition.lock()
+    recording?.append(use)
+    trace?.uses.append(
+      CacheTrace.Use(
+        part: use.key.description, bytes: use.byteCount, step: recording == nil ? nil : step))
+    waitWhileLoading(use.key, ledger)
+    // Another type under the same path means another reading of the same weights: load anew.
+    if book.entries[use.key] != nil, !(parts[use.key] is Part) { forget(use.key) }
+    if let wasThere = book.use(use.key), let part = parts[use.key] as? Part {
+      condition.broadcast()
+      condition.unlock()
+      if wasThere { ledger.hit() }
+      return part
+    }
+    let leaving = book.admit(use.key, byteCount: use.byteCount)
+    drop(leaving, ledger)
+    loading.insert(use.key)
+    largest = max(largest, use.byteCount)
+    condition.unlock()
+
+    let began = ContinuousClock.now
+    let loaded = Result { try use.load() }
+    ledger.stall(seconds: (ContinuousClock.now - began).seconds)
+
+    condition.lock()
+    defer {
+      loading.remove(use.key)
+      condition.broadcast()
+      condition.unlock()
+    }
+    do {
+      guard let part = try loaded.get() as? Part else {
+        preconditionFailure("\(use.key) is not a \(Part.self)")
+      }
+      parts[use.key] = part
+      ledger.miss(bytes: use.byteCount)
+      return part
+    } catch {
+      book.remove(use.key)
+      throw error
+    }
+  }
+
+  private func waitWhileLoading(_ key: PartKey, _ ledger: ExpertLedger) {
+    guard loading.contains(key) else { return }
+    let began = ContinuousClock.now
+    while loading.contains(key) { condition.wait() }
+    ledger.stall(seconds: (ContinuousClock.now - began).seconds)
+  }
+
+  func release(_ key: PartKey, ledger: ExpertLedger) {
+    condition.lock()
+    book.release(key)
+    drop(book.shrink(), ledger)
+    condition.broadcast()
+    condition.unlock()
+  }
+
+  private func drop(_ leaving: [CacheBook.Leaving], _ ledger: ExpertLedger) {
+    for part in leaving {
+      parts[part.key] = nil
+      ledger.left(wentBy: part.wentBy)
+    }
+  }
+
+  private func forget(_ key: PartKey) {
+    book.remove(key)
+    parts[key] = nil
+  }
+
+  func removeAll(model: String) {
+    locked { core in
+      for (key, entry) in core.book.entries
+      where (key.model == model || key.model.hasPrefix(model + "/")) && entry.pins == 0 {
+        core.forget(key)
+      }
+    }
+  }
+
+  func setBudget(_ bytes: Int, ledger: ExpertLedger) {
+    locked { core in
+      core.book.budget = bytes
+      core.drop(core.book.shrink(), ledger)
+      core.condition.broadcast()
+    }
+  }
+
+  // MARK: Forecast
+
+  func begin(lead: [PartUse], ledger: ExpertLedger) {
+    locked { core in
+      core.lead = lead
+      core.ledger = ledger
+      core.largest = max(core.largest, lead.map(\.byteCount).max() ?? 0)
+      core.book.forecast.begin(lead: lead.map(\.key))
+      core.condition.broadcast()
+    }
+  }
+
+  func expect(cycle: [PartUse]) {
+    locked { core in
+      core.cycle = cycle
+      core.largest = cycle.map(\.byteCount).max() ?? 0
+      core.book.forecast.setCycle(cycle.map(\.key))
+    }
+  }
+
+  func beginStep(ledger: ExpertLedger) {
+    begin(lead: [], ledger: ledger)
+    locked {
+      $0.recording = []
+      $0.step += 1
+    }
+  }
+
+  func endStep() {
+    locked { core in
+      guard let used = core.recording else { return }
+      core.recording = nil
+      core.cycle = used
+      core.book.forecast.setCycle(used.map(\.key))
+    }
+  }
+
+  // MARK: Reading ahead
+
+  func startPrefetching() {
+    let thread = Thread { [self] in prefetch() }
+    thread.name = "segmoe-prefetch"
+    thread.stackSize = 4 << 20
+    thread.start()
+  }
+
+  func close() {
+    locked { core in
+      core.isClosed = true
+      core.condition.broadcast()
+    }
+  }
+
+  private func prefetch() {
+    condition.lock()
+    while !isClosed {
+      guard let use = nextAbsent(), let leaving = book.admitAhead(use.key, byteCount: use.byteCount) else {
+        condition.wait()
+        continue
+      }
+      let ledger = self.ledger
+      drop(leaving, ledger)
+      loading.insert(use.key)
+      condition.unlock()
+      let loaded = try? use.load()
+      condition.lock()
+      loading.remove(use.key)
+      if let loaded {
+        parts[use.key] = loaded
+        ledger.miss(bytes: use.byteCount)
+        book.release(use.key)
+      } else {
+        // Whoever needs it reads it again and gets the error.
+        book.remove(use.key)
+      }
+      condition.broadcast()
+      if loaded == nil { condition.wait() }
+    }
+    condition.unlock()
+  }
+
+  /// The next part of the forecast that is absent, if it is time to read it: what is read too early pushes
+  /// out what is needed in between.
+  private func nextAbsent() -> PartUse? {
+    guard book.fresh < max(2 * largest, 1) else { return nil }
+    let start = book.forecast.position
+    let count = lead.count + cycle.count
+    guard count > 0 else { return nil }
+    for place in start..<start + Self.farthestAhead {
+      let use: PartUse
+      if place < lead.count {
+        use = lead[place]
+      } else if !cycle.isEmpty {
+        use = cycle[(place - lead.count) % cycle.count]
+      } else {
+        return nil
+      }
+      if book.entries[use.key] == nil { return use }
+    }
+    return nil
+  }
+
+  /// Uses that the thread looks ahead.
+  private static let farthestAhead = 24
+}
+
+extension Duration {
+  /// In seconds.
+  fileprivate var seconds: Double {
+    Double(components.seconds) + Double(components.attoseconds) / 1e18
+  }
+}

@@ -1,0 +1,54 @@
+import Checkpoints
+import Layers
+import Tensors
+
+/// Where the parts of a network live: in which cache, under which name.
+package struct PartHome: Sendable {
+  /// What the cache files the network's parts under.
+  package let model: String
+  package let cache: ExpertCache
+
+  package init(model: String, cache: ExpertCache) {
+    self.model = model
+    self.cache = cache
+  }
+
+  /// The home of one network of the model, whose parts may be named as those of another.
+  package subscript(network: String) -> PartHome { PartHome(model: model + "/" + network, cache: cache) }
+}
+
+/// A part of a network whose weights are in memory only as long as the cache keeps them. Its tensors' names
+/// and shapes are checked, and its size is known, from the start.
+package struct CachedPart<Part: Weighted>: Sendable {
+  private let use: PartUse
+  private let planned: Part
+  private let cache: ExpertCache
+
+  /// - Parameters:
+  ///   - weights: the part's scope.
+  ///   - build: makes the part from its scope; run once now on planned tensors, and again at every load.
+  /// - Throws: `CheckpointError` for missing or misshapen tensors, and what else `build` throws.
+  package init(
+    _ weights: Weights, in home: PartHome, build: @escaping @Sendable (Weights) throws -> Part
+  ) throws {
+    let part = try build(weights.planned)
+    planned = part
+    cache = home.cache
+    use = PartUse(key: PartKey(model: home.model, path: weights.name), byteCount: part.byteCount) {
+      try build(weights)
+    }
+  }
+
+  /// Bytes that the weights take while they are here.
+  package var byteCount: Int { use.byteCount }
+
+  /// Lends the part to `body`.
+  /// - Throws: what reading the part throws, and what `body` throws.
+  package func callAsFunction<Result>(_ pass: ForwardPass, _ body: (Part) throws -> Result) throws -> Result {
+    if let plan = pass.plan {
+      plan.note(use)
+      return try body(planned)
+    }
+    return try cache.withPart(use, as: Part.self, ledger: pass.ledger, body)
+  }
+}

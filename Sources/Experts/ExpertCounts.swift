@@ -1,0 +1,46 @@
+import Synchronization
+
+/// What the cache did for one job.
+package struct ExpertCounts: Sendable, Equatable {
+  /// Parts that were there when a layer asked, from an earlier use.
+  package var hits = 0
+  /// Parts that had to be read.
+  package var misses = 0
+  /// Parts that had to leave for others.
+  package var evictions = 0
+  /// Parts that were used when they came and then left, because all that stayed is needed sooner.
+  package var bypasses = 0
+  /// Bytes of packed weights that the misses brought in.
+  package var bytesLoaded = 0
+  /// Time that computing waited for weights.
+  package var stallSeconds = 0.0
+
+  package init() {}
+}
+
+/// Counts for one job; safe to write from several threads.
+package final class ExpertLedger: Sendable {
+  private let state = Mutex(ExpertCounts())
+
+  package init() {}
+
+  /// The counts so far.
+  package var counts: ExpertCounts { state.withLock { $0 } }
+
+  func hit() { state.withLock { $0.hits += 1 } }
+
+  func miss(bytes: Int) {
+    state.withLock {
+      $0.misses += 1
+      $0.bytesLoaded += bytes
+    }
+  }
+
+  func left(wentBy: Bool) {
+    state.withLock {
+      if wentBy { $0.bypasses += 1 } else { $0.evictions += 1 }
+    }
+  }
+
+  func stall(seconds: Double) { state.withLock { $0.stallSeconds += seconds } }
+}

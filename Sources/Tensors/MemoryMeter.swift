@@ -1,0 +1,42 @@
+import CKernels
+import Synchronization
+
+/// Counts what tensors would take, without there being any: a network is run once with planned tensors,
+/// and what was the most at one time is what a real run needs.
+package final class MemoryMeter: Sendable {
+  private struct State {
+    var live = 0
+    var peak = 0
+  }
+
+  private let state = Mutex(State())
+
+  package init() {}
+
+  /// The most bytes that there were at one time.
+  package var peak: Int { state.withLock { $0.peak } }
+
+  /// Bytes that there are now.
+  package var live: Int { state.withLock { $0.live } }
+
+  /// Bytes that a block of that size takes, whole pages included.
+  package static func blockSize(_ bytes: Int) -> Int {
+    let granule = 1 << 18
+    return bytes < Int(SEGMOE_LARGE_BLOCK) ? bytes : (bytes + granule - 1) / granule * granule
+  }
+
+  /// Counts what is there for a moment only.
+  func touch(_ bytes: Int) {
+    take(bytes)
+    give(bytes)
+  }
+
+  func take(_ bytes: Int) {
+    state.withLock {
+      $0.live += Self.blockSize(bytes)
+      $0.peak = max($0.peak, $0.live)
+    }
+  }
+
+  func give(_ bytes: Int) { state.withLock { $0.live -= Self.blockSize(bytes) } }
+}

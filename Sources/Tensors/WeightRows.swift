@@ -1,0 +1,71 @@
+import CKernels
+
+/// The rows of a weight, wherever they are: packing takes some at a time, so that a weight in a file is
+/// never in memory twice.
+package struct WeightRows {
+  package let count: Int
+  /// Values of a row.
+  package let width: Int
+  /// Whether there is nothing to read, only sizes to know.
+  package let isPlanned: Bool
+  private let reading: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
+
+  /// - Parameter read: writes the rows of a range into a buffer of just that many values.
+  package init(
+    count: Int, width: Int, read: @escaping (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
+  ) {
+    self.count = count
+    self.width = width
+    isPlanned = false
+    reading = read
+  }
+
+  /// The rows of a matrix in memory; of a planned tensor, planned ones.
+  package init(_ matrix: Tensor) {
+    count = matrix.shape[0]
+    let width = matrix.count / max(1, matrix.shape[0])
+    self.width = width
+    isPlanned = matrix.isPlanned
+    reading = { range, buffer in
+      matrix.withUnsafe {
+        _ = buffer.initialize(fromContentsOf: $0[range.lowerBound * width..<range.upperBound * width])
+      }
+    }
+  }
+
+  /// The same rows as convolutions read them: torch's `[in, taps]` of each output as `[taps, in]`.
+  package func tapsFirst(_ taps: Int) -> WeightRows {
+    guard taps > 1, !isPlanned else { return self }
+    let (reading, width) = (reading, width)
+    return WeightRows(count: count, width: width) { range, buffer in
+      try withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * width) { stored in
+        try reading(range, stored)
+        segmoe_taps_first(stored.baseAddress, range.count, width / taps, taps, buffer.baseAddress)
+      }
+    }
+  }
+
+  /// Writes the rows of a range into a buffer of just that many values.
+  package func read(_ range: Range<Int>, into buffer: UnsafeMutableBufferPointer<Float>) throws {
+    precondition(!isPlanned, "planned rows have no values")
+    try reading(range, buffer)
+  }
+
+  /// All rows, as a matrix `[count, width]`.
+  package func matrix() throws -> Tensor {
+    if isPlanned { return Tensor(planned: [count, width]) }
+    let atOnce = max(1, Self.packedAtOnce / max(1, width))
+    return try Tensor(shape: [count, width]) { result in
+      for first in stride(from: 0, to: count, by: atOnce) {
+        let range = first..<min(count, first + atOnce)
+        try read(
+          range,
+          into: UnsafeMutableBufferPointer(
+            rebasing: result[range.lowerBound * width..<range.upperBound * width]))
+      }
+    }
+  }
+
+  /// Values that packing holds at a time, at least a group of rows.
+  static let packedAtOnce = 1 << 19
+}
