@@ -69,8 +69,13 @@ struct CacheBook: Sendable {
     return leaving
   }
 
-  /// Ends a use.
-  mutating func release(_ key: PartKey) { entries[key]?.pins -= 1 }
+  /// Ends a use. What is used farthest ahead then leaves until the largest part expected has room: if each
+  /// had to make its room when it comes, a large part would push out many small ones that stay otherwise.
+  mutating func release(_ key: PartKey, room: Int) -> [Leaving] {
+    entries[key]?.pins -= 1
+    guard policy == .nextUse else { return shrink() }
+    return makeRoom(min(room, budget)) { _ in true }
+  }
 
   /// Lets unpinned parts leave until the budget is kept.
   mutating func shrink() -> [Leaving] { makeRoom(0) { _ in true } }

@@ -82,8 +82,7 @@ final class CacheCore: @unchecked Sendable {
 
   func release(_ key: PartKey, ledger: ExpertLedger) {
     condition.lock()
-    book.release(key)
-    drop(book.shrink(), ledger)
+    drop(book.release(key, room: largest), ledger)
     condition.broadcast()
     condition.unlock()
   }
@@ -187,7 +186,7 @@ final class CacheCore: @unchecked Sendable {
       if let loaded {
         parts[use.key] = loaded
         ledger.miss(bytes: use.byteCount)
-        book.release(use.key)
+        drop(book.release(use.key, room: 0), ledger)
       } else {
         // Whoever needs it reads it again and gets the error.
         book.remove(use.key)

@@ -26,15 +26,18 @@ package struct CachedPart<Part: Weighted>: Sendable {
 
   /// - Parameters:
   ///   - weights: the part's scope.
+  ///   - part: tells parts of one scope apart.
   ///   - build: makes the part from its scope; run once now on planned tensors, and again at every load.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, and what else `build` throws.
   package init(
-    _ weights: Weights, in home: PartHome, build: @escaping @Sendable (Weights) throws -> Part
+    _ weights: Weights, part name: String? = nil, in home: PartHome,
+    build: @escaping @Sendable (Weights) throws -> Part
   ) throws {
     let part = try build(weights.planned)
     planned = part
     cache = home.cache
-    use = PartUse(key: PartKey(model: home.model, path: weights.name), byteCount: part.byteCount) {
+    let path = name.map { "\(weights.name).\($0)" } ?? weights.name
+    use = PartUse(key: PartKey(model: home.model, path: path), byteCount: part.byteCount) {
       try build(weights)
     }
   }

@@ -23,6 +23,21 @@ package struct ForwardPass: Sendable {
     plan = nil
   }
 
+  /// The same pass, normalizing with shared sums.
+  package func sharing(_ moments: GroupMoments) -> ForwardPass {
+    ForwardPass(compute: compute.sharing(moments), ledger: ledger, observe: observe, plan: plan)
+  }
+
+  private init(
+    compute: Compute, ledger: ExpertLedger,
+    observe: (@Sendable (_ path: String, _ input: Tensor) -> Void)?, plan: PassPlan?
+  ) {
+    self.compute = compute
+    self.ledger = ledger
+    self.observe = observe
+    self.plan = plan
+  }
+
   /// A pass that reads and computes nothing.
   package init(planning plan: PassPlan) {
     compute = Compute(planning: plan.meter)

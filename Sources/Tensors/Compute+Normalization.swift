@@ -19,18 +19,18 @@ extension Compute {
     let grain = max(1, Self.elementGrain / channels)
     let pieces = (positions + grain - 1) / grain
     if let plan { return Tensor(planned: x.shape, meter: plan) }
-    var moments = [Double](repeating: 0, count: batch * pieces * 2 * channels)
+    let counted = countedSpans(of: x, positions: positions, grain: grain)
+    var moments = [Double](repeating: 0, count: batch * counted.count * 2 * channels)
     return tensor(shape: x.shape) { result in
       x.withUnsafe { x in
         guard let x = x.baseAddress, let result = result.baseAddress else { return }
         moments.withUnsafeMutableBufferPointer { moments in
           guard let moments = moments.baseAddress else { return }
-          pool.run(batch * pieces) { task in
-            let (image, piece) = (task / pieces, task % pieces)
-            let rows = min(grain, positions - piece * grain)
+          pool.run(batch * counted.count) { task in
+            let (image, span) = (task / counted.count, counted[task % counted.count])
             let sums = moments + task * 2 * channels
             segmoe_channel_moments(
-              x + (image * positions + piece * grain) * channels, rows, channels, sums,
+              x + (image * positions + span.lowerBound) * channels, span.count, channels, sums,
               sums + channels)
           }
         }
@@ -38,9 +38,9 @@ extension Compute {
         var shift = scale
         for image in 0..<batch {
           let affine = groupAffine(
-            moments[image * pieces * 2 * channels..<(image + 1) * pieces * 2 * channels],
-            pieces: pieces, positions: positions, groups: groups, weight: weight.values,
-            bias: bias.values, epsilon: epsilon)
+            moments[image * counted.count * 2 * channels..<(image + 1) * counted.count * 2 * channels],
+            pieces: counted.count, positions: counted.reduce(0) { $0 + $1.count }, groups: groups,
+            weight: weight.values, bias: bias.values, epsilon: epsilon)
           scale.replaceSubrange(image * channels..<(image + 1) * channels, with: affine.scale)
           shift.replaceSubrange(image * channels..<(image + 1) * channels, with: affine.shift)
         }
@@ -60,6 +60,16 @@ extension Compute {
     }
   }
 
+  /// The positions that sums are taken over, in spans: all, or those of a tile that count.
+  private func countedSpans(of x: Tensor, positions: Int, grain: Int) -> [Range<Int>] {
+    guard let moments, x.shape.count == 4 else {
+      return stride(from: 0, to: positions, by: grain).map { $0..<min(positions, $0 + grain) }
+    }
+    let width = x.shape[2]
+    let core = moments.core.scaled(height: x.shape[1], width: width)
+    return core.rows.map { $0 * width + core.columns.lowerBound..<$0 * width + core.columns.upperBound }
+  }
+
   /// What group normalization does to one image, as a scale and a shift per channel.
   private func groupAffine(
     _ moments: ArraySlice<Double>, pieces: Int, positions: Int, groups: Int, weight: [Float],
@@ -69,6 +79,7 @@ extension Compute {
     let width = channels / groups
     var scale = [Float](repeating: 0, count: channels)
     var shift = scale
+    var sums = [GroupMoments.Sums](repeating: .init(count: Double(positions * width)), count: groups)
     for group in 0..<groups {
       var (sum, square) = (0.0, 0.0)
       for piece in 0..<pieces {
@@ -78,7 +89,12 @@ extension Compute {
           square += moments[start + channels + channel]
         }
       }
-      let count = Double(positions * width)
+      sums[group].sum = sum
+      sums[group].square = square
+    }
+    if let shared = self.moments { sums = shared.exchange(sums) }
+    for group in 0..<groups {
+      let (count, sum, square) = (sums[group].count, sums[group].sum, sums[group].square)
       let mean = sum / count
       let inverse = 1 / (max(0, square / count - mean * mean) + Double(epsilon)).squareRoot()
       for channel in group * width..<(group + 1) * width {

@@ -13,6 +13,8 @@ package struct Compute: Sendable {
   package let profile: WorkProfile?
   /// Given where nothing is computed and only memory is counted: all tensors are planned ones then.
   package let plan: MemoryMeter?
+  /// Given where a tile is normalized as the picture that it is of.
+  package private(set) var moments: GroupMoments?
 
   /// - Parameters:
   ///   - threads: how many; by default as many processors as this process may run on.
@@ -30,6 +32,13 @@ package struct Compute: Sendable {
     pool = ThreadPool(threadCount: 1)
     profile = nil
     self.plan = plan
+  }
+
+  /// The same, normalizing with shared sums.
+  package func sharing(_ moments: GroupMoments) -> Compute {
+    var compute = self
+    compute.moments = moments
+    return compute
   }
 
   /// A result to sum up in.

@@ -4,6 +4,7 @@ import Experts
 import Foundation
 import Images
 import Release
+import Tensors
 
 /// Renders a prompt to PNG files.
 struct RenderCommand: ParsableCommand {
@@ -59,6 +60,11 @@ struct RenderCommand: ParsableCommand {
   @Option(help: "The PNG file to write.")
   var output: String
 
+  @Option(
+    help: ArgumentHelp(
+      "Write which weights are used, in order, for `segmoe replay-cache`.", valueName: "file"))
+  var trace: String?
+
   @Flag(help: "No progress on standard error.")
   var quiet = false
 
@@ -79,6 +85,7 @@ struct RenderCommand: ParsableCommand {
     let renderer = Renderer(
       model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger),
       budget: engine.budget)
+    if trace != nil { loaded.cache.startTrace() }
     for index in 0..<count {
       var request = RenderRequest(
         prompt: prompt, negativePrompt: negativePrompt, width: width, height: height, steps: steps,
@@ -97,6 +104,17 @@ struct RenderCommand: ParsableCommand {
       let seconds = Date().timeIntervalSince(started)
       tell("\(path) \(String(format: "%.1f", seconds)) s", end: true)
     }
+    if let trace { try loaded.cache.trace?.write(to: trace) }
+    tell(Self.summary(ledger.counts), end: true)
+  }
+
+  /// What the cache did.
+  private static func summary(_ counts: ExpertCounts) -> String {
+    let memory = String(format: "%.0f", Double(ResidentMemory.peakBytes) / 1_048_576)
+    let read = String(format: "%.0f", Double(counts.bytesLoaded) / 1_048_576)
+    let stall = String(format: "%.1f", counts.stallSeconds)
+    return "weights: \(counts.hits) hits, \(counts.misses) misses, \(counts.evictions) evictions, "
+      + "\(counts.bypasses) bypasses; \(read) MiB read, \(stall) s waited; peak \(memory) MiB"
   }
 
   /// `out.png`, or `out-3.png` for the fourth of several.

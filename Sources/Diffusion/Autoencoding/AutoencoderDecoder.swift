@@ -15,7 +15,7 @@ package struct AutoencoderDecoder: Sendable {
 
   /// A level of equal feature-map size.
   private struct Level: Sendable {
-    let blocks: [CachedPart<ResidualBlock>]
+    let blocks: [ResidualBlock]
     let upsample: CachedPart<Convolution>?
   }
 
@@ -37,11 +37,10 @@ package struct AutoencoderDecoder: Sendable {
     levels = try widths.indices.map { index in
       let scope = decoder["up_blocks"][index]
       let blocks = try (0...configuration.layers).map { layer in
-        try CachedPart(scope["resnets"][layer], in: home) {
-          try ResidualBlock(
-            $0, inputs: layer == 0 ? widths[max(0, index - 1)] : widths[index], outputs: widths[index],
-            timeWidth: nil, groups: configuration.groups, epsilon: AutoencoderMiddle.epsilon)
-        }
+        try ResidualBlock(
+          scope["resnets"][layer], inputs: layer == 0 ? widths[max(0, index - 1)] : widths[index],
+          outputs: widths[index], timeWidth: nil, groups: configuration.groups,
+          epsilon: AutoencoderMiddle.epsilon, home: home)
       }
       let upsample =
         index == widths.count - 1
@@ -107,7 +106,7 @@ package struct AutoencoderDecoder: Sendable {
     let compute = pass.compute
     var x = features
     for level in levels {
-      for block in level.blocks { x = try block(pass) { $0(x, compute) } }
+      for block in level.blocks { x = try block(x, pass) }
       if let upsample = level.upsample {
         let size = (2 * x.shape[1], 2 * x.shape[2])
         x = try upsample(pass) { $0(x, enlargedTo: size, compute) }
@@ -123,17 +122,15 @@ struct AutoencoderMiddle: Sendable {
   /// What diffusers adds to variances in autoencoders.
   static let epsilon: Float = 1e-6
 
-  private let first: CachedPart<ResidualBlock>
+  private let first: ResidualBlock
   private let attention: CachedPart<AutoencoderAttention>?
-  private let second: CachedPart<ResidualBlock>
+  private let second: ResidualBlock
 
   init(_ weights: Weights, width: Int, _ configuration: AutoencoderConfiguration, home: PartHome) throws {
-    func residual(_ index: Int) throws -> CachedPart<ResidualBlock> {
-      try CachedPart(weights["resnets"][index], in: home) {
-        try ResidualBlock(
-          $0, inputs: width, outputs: width, timeWidth: nil, groups: configuration.groups,
-          epsilon: Self.epsilon)
-      }
+    func residual(_ index: Int) throws -> ResidualBlock {
+      try ResidualBlock(
+        weights["resnets"][index], inputs: width, outputs: width, timeWidth: nil,
+        groups: configuration.groups, epsilon: Self.epsilon, home: home)
     }
     first = try residual(0)
     attention =
@@ -147,9 +144,9 @@ struct AutoencoderMiddle: Sendable {
   var byteCount: Int { first.byteCount + (attention?.byteCount ?? 0) + second.byteCount }
 
   func callAsFunction(_ input: Tensor, _ pass: ForwardPass) throws -> Tensor {
-    var x = try first(pass) { $0(input, pass.compute) }
+    var x = try first(input, pass)
     if let attention { x = try attention(pass) { $0(x, pass.compute) } }
-    return try second(pass) { $0(x, pass.compute) }
+    return try second(x, pass)
   }
 }
 

@@ -5,17 +5,21 @@ import Tensors
 ///
 /// What a decoder does at the latents' own size (its first convolution and its middle, whose attention sees
 /// the whole picture) is done once for all tiles. Each tile then goes through the levels with a border that
-/// is cut away again, and neighbours are blended where they overlap. Only the group normalizations still see a
-/// tile instead of the whole.
+/// is cut away again, and neighbours are blended where they overlap. Group normalizations take sums over the
+/// whole picture: rounds over all tiles gather them, each with what the one before found.
 struct TiledDecoding {
   /// Latents along the edge of a tile.
   let edge: Int
 
-  /// Edges to try, the largest first.
-  static let edges = [192, 160, 128, 112, 96, 80, 64, 48, 32]
+  /// Rounds that only gather. The first normalization is right after one; what later ones see comes closer
+  /// with every round.
+  static let rounds = 2
 
-  /// Latents that neighbours have in common.
-  private var overlap: Int { edge / 4 }
+  /// Edges to try, the largest first.
+  static let edges = [192, 160, 128, 112, 96, 80, 64, 48]
+
+  /// Latents that neighbours have in common: twice as far as a pixel of the usual decoder sees.
+  private var overlap: Int { min(24, edge / 2) }
 
   /// - Parameter latents: `[1, height, width, latent]`.
   /// - Returns: `[1, height·f, width·f, 3]`.
@@ -27,14 +31,36 @@ struct TiledDecoding {
     let factor = decoder.pixelsPerLatent
     let (height, width) = (latents.shape[1], latents.shape[2])
     var picture = pass.compute.zeros(shape: [1, height * factor, width * factor, 3])
-    for row in spans(height) {
-      for column in spans(width) {
-        let cut = pass.compute.crop(whole, rows: row, columns: column)
-        let tile = try decoder.toPixels(cut, pass)
-        blend(tile, into: &picture, rows: row, columns: column, factor: factor, pass.compute)
+    let moments = GroupMoments()
+    let sharing = pass.sharing(moments)
+    for round in 0...Self.rounds {
+      for row in spans(height) {
+        for column in spans(width) {
+          let cut = pass.compute.crop(whole, rows: row, columns: column)
+          moments.restart(core: core(row, column, height: height, width: width))
+          let tile = try decoder.toPixels(cut, sharing)
+          guard round == Self.rounds else { continue }
+          blend(tile, into: &picture, rows: row, columns: column, factor: factor, pass.compute)
+        }
       }
+      moments.publish()
     }
     return picture
+  }
+
+  /// The part of a tile that is no other tile's: up to the middle of what it has in common with a neighbour.
+  private func core(_ rows: Range<Int>, _ columns: Range<Int>, height: Int, width: Int) -> GroupMoments.Core {
+    GroupMoments.Core(
+      rows: share(rows, of: height), columns: share(columns, of: width), height: rows.count,
+      width: columns.count)
+  }
+
+  private func share(_ span: Range<Int>, of length: Int) -> Range<Int> {
+    let all = spans(length)
+    guard let index = all.firstIndex(of: span) else { return 0..<span.count }
+    let start = index == 0 ? 0 : (all[index - 1].upperBound + span.lowerBound) / 2
+    let end = index == all.count - 1 ? length : (span.upperBound + all[index + 1].lowerBound) / 2
+    return start - span.lowerBound..<end - span.lowerBound
   }
 
   /// Spans of at most `edge` that cover `length` and overlap evenly.

@@ -1,49 +1,77 @@
 import Checkpoints
+import Experts
 import Layers
 import Tensors
 
 /// Two normalized convolutions and a shortcut, with the time embedding added between them
 /// (diffusers' `ResnetBlock2D`). The autoencoder's have no time embedding.
-package struct ResidualBlock: Weighted {
-  private let norm1: GroupNorm
-  private let convolution1: Convolution
-  private let timeProjection: Linear?
-  private let norm2: GroupNorm
-  private let convolution2: Convolution
-  private let shortcut: Linear?
+///
+/// In two parts, because those of a UNet's lowest levels are its largest: what must be in memory at one time
+/// is the smaller for it.
+package struct ResidualBlock: Sendable {
+  private let first: CachedPart<FirstHalf>
+  private let second: CachedPart<SecondHalf>
 
-  /// - Parameter timeWidth: channels of the time embedding, nil if there is none.
+  /// Up to the first convolution.
+  private struct FirstHalf: Weighted {
+    let norm: GroupNorm
+    let convolution: Convolution
+    let timeProjection: Linear?
+
+    var byteCount: Int { norm.byteCount + convolution.byteCount + (timeProjection?.byteCount ?? 0) }
+  }
+
+  /// From there to the sum.
+  private struct SecondHalf: Weighted {
+    let norm: GroupNorm
+    let convolution: Convolution
+    let shortcut: Linear?
+
+    var byteCount: Int { norm.byteCount + convolution.byteCount + (shortcut?.byteCount ?? 0) }
+  }
+
+  /// - Parameters:
+  ///   - timeWidth: channels of the time embedding, nil if there is none.
+  ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
   package init(
-    _ weights: Weights, inputs: Int, outputs: Int, timeWidth: Int?, groups: Int, epsilon: Float
+    _ weights: Weights, inputs: Int, outputs: Int, timeWidth: Int?, groups: Int, epsilon: Float,
+    home: PartHome
   ) throws {
-    norm1 = try GroupNorm(
-      weights["norm1"], channels: inputs, groups: groups, epsilon: epsilon, silu: true)
-    convolution1 = try Convolution(
-      weights["conv1"], inputs: inputs, outputs: outputs, shape: ConvolutionShape(kernel: 3))
-    timeProjection = try timeWidth.map {
-      try Linear(weights["time_emb_proj"].layers(in: .f32), inputs: $0, outputs: outputs)
+    first = try CachedPart(weights, part: "conv1", in: home) { weights in
+      FirstHalf(
+        norm: try GroupNorm(weights["norm1"], channels: inputs, groups: groups, epsilon: epsilon, silu: true),
+        convolution: try Convolution(
+          weights["conv1"], inputs: inputs, outputs: outputs, shape: ConvolutionShape(kernel: 3)),
+        timeProjection: try timeWidth.map {
+          try Linear(weights["time_emb_proj"].layers(in: .f32), inputs: $0, outputs: outputs)
+        })
     }
-    norm2 = try GroupNorm(
-      weights["norm2"], channels: outputs, groups: groups, epsilon: epsilon, silu: true)
-    convolution2 = try Convolution(
-      weights["conv2"], inputs: outputs, outputs: outputs, shape: ConvolutionShape(kernel: 3))
-    shortcut =
-      inputs == outputs
-      ? nil
-      : try Linear(weights["conv_shortcut"], inputs: inputs, outputs: outputs, pointwise: true)
+    second = try CachedPart(weights, part: "conv2", in: home) { weights in
+      SecondHalf(
+        norm: try GroupNorm(
+          weights["norm2"], channels: outputs, groups: groups, epsilon: epsilon, silu: true),
+        convolution: try Convolution(
+          weights["conv2"], inputs: outputs, outputs: outputs, shape: ConvolutionShape(kernel: 3)),
+        shortcut: inputs == outputs
+          ? nil : try Linear(weights["conv_shortcut"], inputs: inputs, outputs: outputs, pointwise: true))
+    }
   }
 
-  package var byteCount: Int {
-    norm1.byteCount + convolution1.byteCount + (timeProjection?.byteCount ?? 0) + norm2.byteCount
-      + convolution2.byteCount + (shortcut?.byteCount ?? 0)
-  }
+  /// Bytes of all weights.
+  package var byteCount: Int { first.byteCount + second.byteCount }
 
   /// `[batch, height, width, in]` to `[batch, height, width, out]`.
   /// - Parameter time: SiLU of the time embedding, `[batch, timeWidth]`.
-  package func callAsFunction(_ x: Tensor, time: Tensor? = nil, _ compute: Compute) -> Tensor {
-    let rows = time.flatMap { time in timeProjection.map { $0(time, compute) } }
-    let hidden = convolution1(norm1(x, compute), rows: rows, compute)
-    return convolution2(norm2(hidden, compute), adding: shortcut?(x, compute) ?? x, compute)
+  /// - Throws: what reading weights throws.
+  package func callAsFunction(_ x: Tensor, time: Tensor? = nil, _ pass: ForwardPass) throws -> Tensor {
+    let compute = pass.compute
+    let hidden = try first(pass) { half in
+      let rows = time.flatMap { time in half.timeProjection.map { $0(time, compute) } }
+      return half.convolution(half.norm(x, compute), rows: rows, compute)
+    }
+    return try second(pass) { half in
+      half.convolution(half.norm(hidden, compute), adding: half.shortcut?(x, compute) ?? x, compute)
+    }
   }
 }

@@ -138,8 +138,8 @@ package struct UNet: Sendable {
       return try transformer(x, texts: texts.prefix(transformer.depth), pass)
     }
 
-    func apply(_ block: CachedPart<ResidualBlock>, _ x: Tensor) throws -> Tensor {
-      try block(pass) { $0(x, time: time, compute) }
+    func apply(_ block: ResidualBlock, _ x: Tensor) throws -> Tensor {
+      try block(x, time: time, pass)
     }
 
     var x = enter(latents, compute)

@@ -5,7 +5,7 @@ import Tensors
 
 /// One residual block and the transformer after it, if the level has attention.
 struct UNetStage: Sendable {
-  let residual: CachedPart<ResidualBlock>
+  let residual: ResidualBlock
   let transformer: SpatialTransformer?
 
   var byteCounts: ByteCounts {
@@ -30,12 +30,10 @@ struct UNetBlueprint: Sendable {
     configuration.mixture.flatMap { $0.upBlocks.contains(index) ? $0 : nil }
   }
 
-  func residual(_ weights: Weights, inputs: Int, outputs: Int) throws -> CachedPart<ResidualBlock> {
-    try CachedPart(weights, in: home) {
-      try ResidualBlock(
-        $0, inputs: inputs, outputs: outputs, timeWidth: timeWidth, groups: configuration.groups,
-        epsilon: configuration.epsilon)
-    }
+  func residual(_ weights: Weights, inputs: Int, outputs: Int) throws -> ResidualBlock {
+    try ResidualBlock(
+      weights, inputs: inputs, outputs: outputs, timeWidth: timeWidth, groups: configuration.groups,
+      epsilon: configuration.epsilon, home: home)
   }
 
   /// The convolution that leads to another size.
@@ -124,20 +122,20 @@ struct UNetUpBlock: Sendable {
 /// The lowest level (diffusers' `UNetMidBlock2DCrossAttn`, or `UNetMidBlock2D` with one residual block
 /// and nothing else). Its transformer is never a mixture.
 struct UNetMiddleBlock: Sendable {
-  let first: CachedPart<ResidualBlock>
+  let first: ResidualBlock
   /// nil: the first residual block is all.
   let rest: Rest?
 
   /// What follows the first residual block.
   struct Rest: Sendable {
     let transformer: SpatialTransformer
-    let second: CachedPart<ResidualBlock>
+    let second: ResidualBlock
   }
 
   /// - Returns: nil for a UNet that has no middle.
   init?(_ weights: Weights, _ blueprint: UNetBlueprint) throws {
     let level = blueprint.configuration.up[0]
-    func residual(_ index: Int) throws -> CachedPart<ResidualBlock> {
+    func residual(_ index: Int) throws -> ResidualBlock {
       try blueprint.residual(weights["resnets"][index], inputs: level.width, outputs: level.width)
     }
     switch blueprint.configuration.middle {

@@ -13,7 +13,7 @@ package struct MemoryBudget: Sendable, Equatable {
 
   /// What comes and goes beside tensors while a render runs: stacks, buffers of OpenBLAS and of packing,
   /// small arrays, a picture being written.
-  static let margin = 64 << 20
+  static let margin = 112 << 20
 
   /// What the process takes now beside the cache: program, tokenizers, small layers, what other threads do.
   static func fixedBytes(_ cache: ExpertCache) -> Int {

@@ -1,0 +1,96 @@
+/// What a cache would have done with a recorded trace: by the very rules of the real one, or by the best that
+/// anybody could have done.
+package struct CacheReplay: Sendable {
+  /// How one replay went.
+  package struct Outcome: Sendable, Equatable {
+    package internal(set) var hits = 0
+    package internal(set) var misses = 0
+    /// Bytes that the misses read.
+    package internal(set) var bytesRead = 0
+
+    /// Bytes of the hits.
+    package internal(set) var bytesHit = 0
+
+    /// Of all bytes used, how many were there, 0…1: what is not has to be read.
+    package var byteRate: Double {
+      bytesHit + bytesRead == 0 ? 0 : Double(bytesHit) / Double(bytesHit + bytesRead)
+    }
+
+    /// Hits of all uses, 0…1.
+    package var hitRate: Double { hits + misses == 0 ? 0 : Double(hits) / Double(hits + misses) }
+  }
+
+  private let uses: [CacheTrace.Use]
+
+  package init(_ trace: CacheTrace) { uses = trace.uses }
+
+  /// Bytes of all parts that the denoising steps use; of a trace without steps, of all.
+  package var workingSet: Int {
+    var sizes: [String: Int] = [:]
+    let inSteps = uses.filter { $0.step != nil }
+    for use in inSteps.isEmpty ? uses : inSteps { sizes[use.part] = use.bytes }
+    return sizes.values.reduce(0, +)
+  }
+
+  /// With the rules of a policy. The forecast of a step is what the step before it used.
+  package func run(_ policy: CachePolicy, budget: Int) -> Outcome {
+    var book = CacheBook(policy: policy, budget: budget)
+    var outcome = Outcome()
+    var step: Int?
+    var used: [PartKey] = []
+    let largest = uses.map(\.bytes).max() ?? 0
+    for use in uses {
+      if use.step != step {
+        if step != nil { book.forecast.setCycle(used) }
+        book.forecast.begin(lead: [])
+        used = []
+        step = use.step
+      }
+      let key = PartKey(model: "", path: use.part)
+      used.append(key)
+      if book.use(key) == true {
+        outcome.hits += 1
+        outcome.bytesHit += use.bytes
+      } else {
+        outcome.misses += 1
+        outcome.bytesRead += use.bytes
+        _ = book.admit(key, byteCount: use.bytes)
+      }
+      _ = book.release(key, room: largest)
+    }
+    return outcome
+  }
+
+  /// With the future known (Belady, 1966): what leaves is what is used farthest ahead, and what would be the
+  /// first to leave does not take any room. Of parts of equal size nobody hits more; of unequal ones that is
+  /// so for bytes, nearly, not for uses: who keeps the small ones hits more often.
+  package func optimum(budget: Int) -> Outcome {
+    // The next use of each use's part, from the end backwards.
+    var next = [Int](repeating: .max, count: uses.count)
+    var seen: [String: Int] = [:]
+    for (index, use) in uses.enumerated().reversed() {
+      next[index] = seen[use.part] ?? .max
+      seen[use.part] = index
+    }
+    var outcome = Outcome()
+    var held: [String: (bytes: Int, next: Int)] = [:]
+    var total = 0
+    for (index, use) in uses.enumerated() {
+      if held[use.part] != nil {
+        outcome.hits += 1
+        outcome.bytesHit += use.bytes
+        held[use.part]?.next = next[index]
+        continue
+      }
+      outcome.misses += 1
+      outcome.bytesRead += use.bytes
+      held[use.part] = (use.bytes, next[index])
+      total += use.bytes
+      while total > budget, let last = held.max(by: { $0.value.next < $1.value.next }) {
+        held[last.key] = nil
+        total -= last.value.bytes
+      }
+    }
+    return outcome
+  }
+}

@@ -1,0 +1,88 @@
+import Synchronization
+
+/// Sums that group normalizations are made from, gathered over the tiles of a picture: with them a tile is
+/// normalized as the whole picture would be.
+///
+/// Normalizations are known by their order in a run. Each run of a tile begins with `restart`.
+package final class GroupMoments: Sendable {
+  /// Of one group of channels.
+  struct Sums {
+    var count = 0.0
+    var sum = 0.0
+    var square = 0.0
+  }
+
+  private struct State {
+    var place = 0
+    var core = Core(rows: 0..<1, columns: 0..<1, height: 1, width: 1)
+    /// What runs use: one array of groups per normalization.
+    var known: [[Sums]] = []
+    var gathered: [[Sums]] = []
+  }
+
+  private let state = Mutex(State())
+
+  package init() {}
+
+  /// The part of a tile that counts: that of no two tiles is the same, and all together are the picture.
+  package struct Core: Sendable {
+    let rows: Range<Int>
+    let columns: Range<Int>
+    /// Of the tile, in the same units.
+    let height: Int
+    let width: Int
+
+    package init(rows: Range<Int>, columns: Range<Int>, height: Int, width: Int) {
+      self.rows = rows
+      self.columns = columns
+      self.height = height
+      self.width = width
+    }
+
+    /// The same part of a feature map of that size.
+    func scaled(height: Int, width: Int) -> (rows: Range<Int>, columns: Range<Int>) {
+      (
+        rows.lowerBound * height / self.height..<rows.upperBound * height / self.height,
+        columns.lowerBound * width / self.width..<columns.upperBound * width / self.width
+      )
+    }
+  }
+
+  /// A run of the next tile begins.
+  package func restart(core: Core) {
+    state.withLock {
+      $0.place = 0
+      $0.core = core
+    }
+  }
+
+  /// What of the tile at work counts.
+  var core: Core { state.withLock { $0.core } }
+
+  /// All tiles have run: what they gave is what the next runs use.
+  package func publish() {
+    state.withLock {
+      $0.known = $0.gathered
+      $0.gathered = []
+      $0.place = 0
+    }
+  }
+
+  /// Takes in the sums of one normalization of one tile, and gives those of the picture, if they are known.
+  func exchange(_ sums: [Sums]) -> [Sums] {
+    state.withLock { state in
+      let place = state.place
+      state.place += 1
+      if place == state.gathered.count {
+        state.gathered.append(sums)
+      } else {
+        for index in sums.indices {
+          state.gathered[place][index].count += sums[index].count
+          state.gathered[place][index].sum += sums[index].sum
+          state.gathered[place][index].square += sums[index].square
+        }
+      }
+      return place < state.known.count ? state.known[place] : sums
+    }
+  }
+}

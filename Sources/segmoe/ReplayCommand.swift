@@ -1,0 +1,148 @@
+import ArgumentParser
+import Configuration
+import Experts
+import Foundation
+
+/// Compares cache policies on a recorded render.
+struct ReplayCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "replay-cache",
+    abstract: "Replay a render's uses of weights under other budgets and cache policies.",
+    discussion: """
+      A trace comes from `segmoe render … --trace FILE`. The optimum knows the future (Belady).
+      """)
+
+  @Argument(help: "A trace.")
+  var trace: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Room for weights, in bytes (4GiB) or as a share of what a denoising step uses (25%); may be given again. "
+        + "Without it 25%, 50%, 75% and 90%.", valueName: "size|share"))
+  var budget: [CacheRoom] = []
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  func run() throws {
+    let replay = CacheReplay(try CacheTrace(contentsOf: trace))
+    let rooms = budget.isEmpty ? [25, 50, 75, 90].map(CacheRoom.share) : budget
+    let rows = rooms.map { room in Row(replay, room, bytes: room.bytes(of: replay.workingSet)) }
+    if json {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+      encoder.keyEncodingStrategy = .convertToSnakeCase
+      print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+      return
+    }
+    print("a step uses \(replay.workingSet) bytes of weights; share of bytes that were there, and of uses")
+    print(Row.line(["budget", "optimum"] + CachePolicy.allCases.map(\.rawValue)))
+    for row in rows { print(row.line) }
+  }
+
+  /// One budget under every policy.
+  private struct Row: Encodable {
+    struct Result: Encodable {
+      let policy: String
+      let byteRate: Double
+      let hitRate: Double
+      let bytesRead: Int
+    }
+
+    let budget: Int
+    let label: String
+    let results: [Result]
+
+    init(_ replay: CacheReplay, _ room: CacheRoom, bytes: Int) {
+      budget = bytes
+      label = room.label
+      let outcomes =
+        [("optimum", replay.optimum(budget: bytes))]
+        + CachePolicy.allCases.map { ($0.rawValue, replay.run($0, budget: bytes)) }
+      results = outcomes.map {
+        Result(policy: $0, byteRate: $1.byteRate, hitRate: $1.hitRate, bytesRead: $1.bytesRead)
+      }
+    }
+
+    var line: String {
+      Self.line(
+        [label]
+          + results.map {
+            String(format: "%.1f%% (%.1f%%)", 100 * $0.byteRate, 100 * $0.hitRate)
+          })
+    }
+
+    static func line(_ columns: [String]) -> String {
+      columns.map { $0.padding(toLength: 20, withPad: " ", startingAt: 0) }.joined()
+    }
+  }
+}
+
+/// Room for weights: a size, or a share of what a step uses.
+enum CacheRoom: ExpressibleByArgument {
+  case size(Int)
+  /// Percent.
+  case share(Double)
+
+  init?(argument: String) {
+    if argument.hasSuffix("%") {
+      guard let share = Double(argument.dropLast()), share > 0, share <= 1000 else { return nil }
+      self = .share(share)
+    } else {
+      guard let size = ByteCount(argument), size.bytes > 0 else { return nil }
+      self = .size(size.bytes)
+    }
+  }
+
+  func bytes(of workingSet: Int) -> Int {
+    switch self {
+    case .size(let bytes): bytes
+    case .share(let percent): Int(Double(workingSet) * percent / 100)
+    }
+  }
+
+  var label: String {
+    switch self {
+    case .size(let bytes): "\(bytes)"
+    case .share(let percent): String(format: "%g%%", percent)
+    }
+  }
+}
+
+extension CacheTrace {
+  /// A file of JSON lines, as `write` makes it.
+  /// - Throws: `Problem` for a file that is missing or no trace.
+  init(contentsOf path: String) throws {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw Problem.missing("cannot read the trace \(path)")
+    }
+    let decoder = JSONDecoder()
+    let lines = data.split(separator: UInt8(ascii: "\n"))
+    let uses = try lines.enumerated().map { number, line in
+      do {
+        let use = try decoder.decode(Use.self, from: line)
+        guard use.bytes >= 0 else { throw Problem.badData("") }
+        return use
+      } catch {
+        throw Problem.badData("\(path), line \(number + 1): not a use of a part, as --trace writes it")
+      }
+    }
+    self.init(uses: uses)
+  }
+
+  /// Writes one JSON object a line.
+  func write(to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    var data = Data()
+    for use in uses {
+      data += try encoder.encode(use)
+      data.append(UInt8(ascii: "\n"))
+    }
+    do {
+      try data.write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+      throw Problem.badData("cannot write \(path): \(error.localizedDescription)")
+    }
+  }
+}
