@@ -23,6 +23,7 @@ STAGES = [
     "single_files",
     "tiny_vae",
     "merge_xl",
+    "image_inputs",
     "prompt_states_xl",
     "sensitivity",
 ]
