@@ -21,8 +21,11 @@ STAGES = [
     "prompt_states",
     "families",
     "single_files",
+    "single_kinds",
+    "config_keys",
     "tiny_vae",
     "merge_xl",
+    "lora_files",
     "prompt_states_xl",
     "sensitivity",
 ]
