@@ -70,6 +70,7 @@ check: setup
 	scripts/check-layers
 	scripts/check-layers --self-test
 	scripts/check-docs
+	scripts/check-docs --self-test
 	scripts/check-systemd
 	@scripts/test
 	scripts/check-install

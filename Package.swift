@@ -105,6 +105,6 @@ let package = Package(
     tests(
       "RenderDaemonTests",
       ["RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images", "Diffusion", logging, grdb]),
-    tests("CommandTests", ["JobStore", "segmoectl", "Fuzzing"]),
+    tests("CommandTests", ["JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors"]),
   ]
 )

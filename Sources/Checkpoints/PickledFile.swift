@@ -1,3 +1,5 @@
+import Foundation
+
 /// Weights that Python's pickle wrote. Reading them means running whatever program they hold, so they
 /// are never opened, wherever a model, VAE, LoRA or embedding can be named.
 package enum PickledFile {
@@ -11,13 +13,23 @@ package enum PickledFile {
     }
   }
 
+  /// Fails with `pickled` for a folder that holds such files where weights should be. Called when none
+  /// were found that can be read.
+  package static func refuse(in folder: String) throws {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    let isPickled = { (name: String) in suffixes.contains(where: name.lowercased().hasSuffix) }
+    if let name = names.sorted().first(where: isPickled) {
+      throw CheckpointError.pickled(path: folder + "/" + name)
+    }
+  }
+
   /// What torch writes is a zip archive with pickles in it, or, from old versions, a bare pickle of
-  /// protocol 2. A safetensors file has a brace behind the eight bytes of its header's length.
+  /// protocol 2 or later. A safetensors file has a brace behind the eight bytes of its header's length.
   private static func looksPickled(_ path: String) -> Bool {
     guard let reader = try? FileReader(path: path, purpose: "weights"), reader.size >= 9 else { return false }
     var head = [UInt8](repeating: 0, count: 9)
     guard (try? head.withUnsafeMutableBytes { try reader.read(into: $0, at: 0) }) != nil else { return false }
     return head[8] != UInt8(ascii: "{")
-      && (head.starts(with: Array("PK\u{3}\u{4}".utf8)) || head.starts(with: [0x80, 0x02]))
+      && (head.starts(with: Array("PK\u{3}\u{4}".utf8)) || head[0] == 0x80 && (2...5).contains(head[1]))
   }
 }

@@ -2,11 +2,14 @@ import Checkpoints
 import Diffusion
 import Foundation
 
-/// Takes a component of the base over into a merged folder, whatever the base's layout.
+/// Takes a component of the base over into a merged folder, whatever the base's layout; with the LoRAs of the
+/// base in it, which may change text encoders.
 struct ComponentCopy {
-  let files: any ModelFiles
+  let base: MergeSource
   /// The merged folder under its temporary name.
   let folder: String
+
+  private var files: any ModelFiles { base.files }
 
   /// The components that a merge leaves as they are, where the base has them.
   static let names = ["text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "vae"]
@@ -27,17 +30,32 @@ struct ComponentCopy {
     }
   }
 
-  /// A folder's files, weights under the name without variant: the only one that the reference looks for
-  /// in a merged folder.
+  /// A folder's files, weights as one file under the name without variant: the only one that the reference
+  /// looks for in a merged folder.
   private func copy(_ component: ComponentFolder, _ name: String) throws {
-    let weights = name.hasPrefix("tokenizer") ? [] : try component.weightFileNames()
-    for file in try FileManager.default.contentsOfDirectory(atPath: component.path) {
-      let isWeight = file.contains(".safetensors") || file.hasSuffix(".bin")
-      guard !isWeight || weights.contains(file) || (weights.count > 1 && file.hasSuffix(".index.json"))
-      else { continue }
-      let plain = file.replacingOccurrences(of: ".fp16.", with: ".")
-      try copy(component.path(of: file), to: "\(folder)/\(name)/\(plain)")
+    for file in try FileManager.default.contentsOfDirectory(atPath: component.path)
+    where !Self.isWeight(file) {
+      try copy(component.path(of: file), to: "\(folder)/\(name)/\(file)")
     }
+    guard !name.hasPrefix("tokenizer") else { return }
+    let weights = try component.weightFileNames()
+    if weights.count == 1, !base.changes(name) {
+      try copy(component.path(of: weights[0]), to: "\(folder)/\(name)/\(Self.weightFile(of: name))")
+    } else {
+      try writeWeights(name)
+    }
+  }
+
+  /// Weights of any format and precision, and what indexes them.
+  private static func isWeight(_ file: String) -> Bool {
+    file.contains(".safetensors")
+      || [".bin", ".index.json", ".msgpack", ".h5", ".onnx"].contains {
+        file.hasSuffix($0)
+      }
+  }
+
+  private static func weightFile(of name: String) -> String {
+    name == "vae" ? "diffusion_pytorch_model.safetensors" : "model.safetensors"
   }
 
   private func copy(_ source: String, to target: String) throws {
@@ -50,14 +68,13 @@ struct ComponentCopy {
     }
   }
 
-  /// The views onto a single file, tensor by tensor.
+  /// Tensor by tensor: shards, the views onto a single file, and what a LoRA of the base changes.
   private func writeWeights(_ name: String) throws {
-    let weights = try files.weights(for: name)
-    let file = name == "vae" ? "diffusion_pytorch_model.safetensors" : "model.safetensors"
+    let weights = try base.weights(of: name)
     let tensors = try weights.names.map { try weights.stored($0) }
     let writer = try SafetensorsWriter(
-      path: "\(folder)/\(name)/\(file)",
-      tensors: tensors.map { .init(name: $0.name, type: $0.type, shape: $0.shape) })
+      path: "\(folder)/\(name)/\(Self.weightFile(of: name))",
+      tensors: tensors.map { .init(name: $0.name, type: $0.mergedType, shape: $0.shape) })
     for tensor in tensors { try writer.append(tensor, name: tensor.name) }
     try writer.finish()
   }
@@ -86,4 +103,10 @@ struct ComponentCopy {
         "tokenizer_class": .string("CLIPTokenizer"),
       ], to: place + "tokenizer_config.json")
   }
+}
+
+extension StoredTensor {
+  /// How a merge stores it: as its source does. LoRA makes numbers that half precision would round: those
+  /// are kept whole.
+  var mergedType: StoredType { patches.isEmpty ? type : .float32 }
 }

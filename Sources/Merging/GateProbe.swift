@@ -34,11 +34,26 @@ package struct GateSettings: Sendable, Equatable {
 package struct GateProbe: Sendable {
   private let settings: GateSettings
   private let compute: Compute
+  private let memory: Int?
 
-  package init(_ settings: GateSettings, compute: Compute) {
+  /// - Parameter memory: bytes that the process should not exceed; weights that do not fit are read again in
+  ///   each step. More is taken only if a step of one expert's cannot do with less. nil: no bound.
+  package init(_ settings: GateSettings, compute: Compute, memory: Int? = nil) {
     self.settings = settings
     self.compute = compute
+    self.memory = memory
   }
+
+  /// The bound, or what the request needs at the least, with room for what is not planned.
+  private func budget(_ model: DiffusionModel, _ request: RenderRequest) throws -> MemoryBudget? {
+    guard let memory else { return nil }
+    let planning = Renderer(model: model, pass: ForwardPass(compute: compute))
+    let least = try planning.plan(request, room: memory).smallest + Self.besidePlans
+    return MemoryBudget(bytes: max(memory, least))
+  }
+
+  /// Bytes for the program itself, its stacks and what comes and goes.
+  private static let besidePlans = 1 << 29
 
   /// Renders the expert's prompt with its own model up to the last step, and gives the mean input
   /// of each layer there, divided by its length: the layer's row of the gate.
@@ -51,18 +66,19 @@ package struct GateProbe: Sendable {
   ) throws -> [String: [Float]] {
     let wanted = Set(layers)
     let rows = RowStore()
-    let observing = Renderer(
-      model: model,
-      pass: ForwardPass(compute: compute) { path, input in
-        if wanted.contains(path) { rows.set(path, Self.row(input)) }
-      })
-    let plain = Renderer(model: model, pass: ForwardPass(compute: compute))
     let edge = model.unet.configuration.sampleSize * model.decoder.pixelsPerLatent
     let request = RenderRequest(
       prompt: prompt, negativePrompt: negativePrompt, width: settings.size?.width ?? edge,
       height: settings.size?.height ?? edge, steps: settings.steps,
       guidance: model.family.defaultGuidance, scheduler: .ddpm,
       seed: settings.seed)
+    let budget = try budget(model, request)
+    let observing = Renderer(
+      model: model,
+      pass: ForwardPass(compute: compute) { path, input in
+        if wanted.contains(path) { rows.set(path, Self.row(input)) }
+      }, budget: budget)
+    let plain = Renderer(model: model, pass: ForwardPass(compute: compute), budget: budget)
     // Keys and values of the prompt are projected at the start; all else is taken at the last step.
     var denoising = try observing.begin(request)
     while denoising.step < denoising.steps {

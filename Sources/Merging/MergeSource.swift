@@ -8,7 +8,8 @@ struct MergeSource: Sendable {
   let files: any ModelFiles
   let shape: UNetConfiguration
   /// The UNet's tensors, LoRAs applied.
-  let weights: Weights
+  var weights: Weights { networks.unet }
+  private let networks: ModelWeights
   private let loras: [LoRASetting]
 
   /// - Throws: what reading the model or a LoRA throws, `MergeError.unsupported` for a source that
@@ -27,15 +28,45 @@ struct MergeSource: Sendable {
       throw MergeError.unsupported(what: "a source that is a mixture already (\(source.written))")
     }
     self.loras = loras.map { LoRASetting(path: $0.source.path, weight: Float($0.weight)) }
-    weights = try ModelWeights(files, loras: self.loras).unet
+    networks = try ModelWeights(files, loras: self.loras)
   }
 
-  /// The whole model, loaded for rendering.
-  /// - Parameter vae: taken if the source has none.
-  func model(vae: String) throws -> DiffusionModel {
+  /// The tensors of a component, LoRAs applied.
+  /// - Throws: what opening them throws.
+  func weights(of component: String) throws -> Weights {
+    switch component {
+    case "text_encoder": networks.textEncoder
+    case "text_encoder_2": try networks.textEncoder2 ?? files.weights(for: component)
+    default: try files.weights(for: component)
+    }
+  }
+
+  /// Whether LoRAs change a component, so that it is no longer the file's.
+  func changes(_ component: String) -> Bool {
+    guard !loras.isEmpty, component.hasPrefix("text_encoder") else { return false }
+    let tensors = (try? weights(of: component).tensors) ?? [:]
+    return tensors.values.contains { !$0.patches.isEmpty }
+  }
+
+  /// Bytes of all weights as they are stored.
+  /// - Throws: what opening them throws.
+  func storedBytes() throws -> Int {
+    try ["unet", "vae", "text_encoder", "text_encoder_2"].reduce(0) { sum, component in
+      // Some single files hold no VAE.
+      guard files.has(component), component != "vae" || hasVAE else { return sum }
+      return try sum + weights(of: component).tensors.values.reduce(0) { $0 + $1.byteCount }
+    }
+  }
+
+  private var hasVAE: Bool { (try? files.weights(for: "vae")) != nil }
+
+  /// The whole model, for rendering.
+  /// - Parameters:
+  ///   - vae: taken if the source has none.
+  ///   - cache: where its weights are kept; one for all sources, so that one model's make room for the next's.
+  func model(vae: String, cache: ExpertCache) throws -> DiffusionModel {
     var replacement: String?
     do { _ = try files.weights(for: "vae") } catch CheckpointError.missingVAE { replacement = vae }
-    return try DiffusionModel(
-      folder: files, vae: replacement, cache: ExpertCache(budget: 0), loras: loras)
+    return try DiffusionModel(folder: files, vae: replacement, cache: cache, loras: loras)
   }
 }

@@ -19,7 +19,7 @@ struct MergedFolder {
     do {
       for name in ComponentCopy.names where base.files.has(name) {
         try report(.copying(component: name))
-        try ComponentCopy(files: base.files, folder: partial.path).write(name)
+        try ComponentCopy(base: base, folder: partial.path).write(name)
       }
       try Self.writeJSON(modelIndex(), to: partial.path + "/model_index.json")
       try Self.makeFolder(partial.path + "/scheduler")
@@ -95,8 +95,7 @@ struct MergedFolder {
     var declaration: SafetensorsWriter.Declaration {
       switch self {
       case .stored(let tensor, let name):
-        // LoRA makes numbers that half precision would round: those are kept whole.
-        .init(name: name, type: tensor.patches.isEmpty ? tensor.type : .float32, shape: tensor.shape)
+        .init(name: name, type: tensor.mergedType, shape: tensor.shape)
       case .gate(let tensor, let name): .init(name: name, type: .float32, shape: tensor.shape)
       }
     }

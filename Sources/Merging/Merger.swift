@@ -58,12 +58,13 @@ package struct Merger: Sendable {
     case .random:
       return try randomGates(layers, base: base, experts: experts.count)
     case .hidden:
-      let probe = GateProbe(gateSettings, compute: compute)
+      let probe = GateProbe(gateSettings, compute: compute, memory: try memory(base, experts))
+      let cache = ExpertCache(budget: .max)
       var rows: [String: [Float]] = [:]
       for (index, expert) in experts.enumerated() {
         let found = try named(index) {
           // An expert without a VAE is no less an expert; the base's stands in, since nothing is decoded.
-          let model = try expert.model(vae: base.files.path)
+          let model = try expert.model(vae: base.files.path, cache: cache)
           return try probe.gateRows(
             model: model, prompt: recipe.experts[index].gatePrompt,
             negativePrompt: recipe.experts[index].gateNegativePrompt, layers: layers
@@ -75,6 +76,13 @@ package struct Merger: Sendable {
       }
       return rows.mapValues { Tensor(shape: [experts.count, $0.count / experts.count], values: $0) }
     }
+  }
+
+  /// A merge takes at most as much as its largest source, and 2 GB: here half a gigabyte less, for what is not
+  /// the render's.
+  private func memory(_ base: MergeSource, _ experts: [MergeSource]) throws -> Int {
+    let largest = try ([base] + experts).map { try $0.storedBytes() }.max() ?? 0
+    return largest + 1_500_000_000
   }
 
   /// What torch leaves in a fresh `nn.Linear`: uniform within ±1/√in; seeded here.

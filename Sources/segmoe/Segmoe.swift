@@ -17,7 +17,8 @@ struct Segmoe: ParsableCommand {
     version: Version.current,
     subcommands: [
       RenderCommand.self, MergeCommand.self, TokenizeCommand.self, InspectCommand.self, BenchCommand.self,
-      SynthCommand.self, PrecisionCommand.self, ReplayCommand.self, ContactSheetCommand.self,
+      SynthCommand.self, PrecisionCommand.self, UNetCommand.self, ReplayCommand.self,
+      ContactSheetCommand.self,
     ],
     defaultSubcommand: MergeCommand.self)
 }

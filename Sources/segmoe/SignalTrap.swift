@@ -53,6 +53,12 @@ final class SignalTrap {
   /// Ends as if the signal had never been caught.
   private static func end(by number: Int32) {
     signal(number, SIG_DFL)
-    kill(getpid(), number)
+    // Dispatch blocks the signals that it listens for, in this thread among others: sent to the process, it
+    // would wait for ever.
+    var one = sigset_t()
+    sigemptyset(&one)
+    sigaddset(&one, number)
+    pthread_sigmask(SIG_UNBLOCK, &one, nil)
+    raise(number)
   }
 }

@@ -50,6 +50,32 @@ import Testing
     #expect(try ModelFolder(path: folder.path).weights(for: "vae").names == ["full"])
   }
 
+  /// Variants in all the spellings of their names, whole and in shards.
+  @Test(arguments: ["fp16", "bf16"]) func variants(_ variant: String) throws {
+    for stem in ["diffusion_pytorch_model", "model"] {
+      let folder = try TestFolder()
+      try makeModel(folder)
+      let unet = folder.path + "/unet"
+      try FileManager.default.removeItem(atPath: unet + "/diffusion_pytorch_model.safetensors")
+      let whole = "unet/\(stem).\(variant).safetensors"
+      try folder.write(whole, tensors: ["v": TestTensor([2], seed: 1)])
+      #expect(try ModelFolder(path: folder.path).weights(for: "unet").names == ["v"])
+      try FileManager.default.removeItem(atPath: folder.path + "/" + whole)
+      let shards = ["\(stem).\(variant)-00001-of-00002", "\(stem)-00002-of-00002.\(variant)"].map {
+        $0 + ".safetensors"
+      }
+      for (index, shard) in shards.enumerated() {
+        try folder.write("unet/" + shard, tensors: ["t\(index)": TestTensor([2], seed: index)])
+      }
+      for index in ["\(stem).safetensors.index.\(variant).json", "\(stem).\(variant).safetensors.index.json"]
+      {
+        try folder.write("unet/" + index, #"{"weight_map": {"t0": "\#(shards[0])", "t1": "\#(shards[1])"}}"#)
+        #expect(try ModelFolder(path: folder.path).weights(for: "unet").names == ["t0", "t1"], "\(index)")
+        try FileManager.default.removeItem(atPath: unet + "/" + index)
+      }
+    }
+  }
+
   @Test func pickledWeightsAreRefused() throws {
     let folder = try TestFolder()
     try makeModel(folder)

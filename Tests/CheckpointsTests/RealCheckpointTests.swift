@@ -26,22 +26,36 @@ import Testing
   /// A file in half precision, sparse. `shapes` replaces or adds tensors.
   private func file(
     _ folder: borrowing TestFolder, _ kind: String, shapes: [String: [Int]] = [:],
-    without prefix: String? = nil
+    without prefix: String? = nil, only: String? = nil, step: Int64? = nil
   ) throws -> String {
     var tensors = Dictionary(uniqueKeysWithValues: try Golden(kind).tensors.map { ($0.name, $0.shape) })
     tensors.merge(shapes) { $1 }
     if let prefix { tensors = tensors.filter { !$0.key.hasPrefix(prefix) } }
+    if let only {
+      let inside = tensors.filter { $0.key.hasPrefix(only) }
+      tensors = Dictionary(
+        uniqueKeysWithValues: inside.map { (String($0.key.dropFirst(only.count)), $0.value) })
+    }
     var members: [String] = []
-    var end = 0
+    var data: [UInt8] = []
+    if let step {
+      members.append(#""global_step":{"dtype":"I64","shape":[],"data_offsets":[0,8]}"#)
+      data = withUnsafeBytes(of: step.littleEndian, Array.init)
+    }
+    var end = data.count
     for (name, shape) in tensors.sorted(by: { $0.key < $1.key }) {
       let begin = end
       end += 2 * shape.reduce(1, *)
       members.append(#""\#(name)":{"dtype":"F16","shape":\#(shape),"data_offsets":[\#(begin),\#(end)]}"#)
     }
-    let head = safetensors(header: "{" + members.joined(separator: ",") + "}", data: [])
+    let head = safetensors(header: "{" + members.joined(separator: ",") + "}", data: data)
     let path = try folder.write("\(kind).safetensors", head)
-    try #require(truncate(path, off_t(head.count + end)) == 0)
+    try #require(truncate(path, off_t(head.count - data.count + end)) == 0)
     return path
+  }
+
+  private func vaeAlone(_ folder: borrowing TestFolder, _ kind: String) throws -> String {
+    try file(folder, kind, only: "first_stage_model.")
   }
 
   private func json(_ text: String) throws -> [String: JSONValue] {
@@ -123,24 +137,49 @@ import Testing
     #expect(try inpainting.config(for: "unet").int("in_channels") == 9)
   }
 
-  /// As diffusers decides it: 875000 training steps mean the model of 512 pixels, which predicts noise.
-  @Test func theStepTellsTheBaseOfSD2() throws {
-    let folder = try TestFolder()
-    let names = try Golden("sd2").tensors
-    var header: [String] = [#""global_step":{"dtype":"I64","shape":[],"data_offsets":[0,8]}"#]
-    var end = 8
-    for (name, shape) in names {
-      let begin = end
-      end += 2 * shape.reduce(1, *)
-      header.append(#""\#(name)":{"dtype":"F16","shape":\#(shape),"data_offsets":[\#(begin),\#(end)]}"#)
+  /// Kind, prediction and the scale of latents, as genuine diffusers tells them from the same names and shapes
+  /// (`Goldens/scripts/single_kinds.py`).
+  @Test func kindsAreToldAsDiffusersTellsThem() throws {
+    struct Case: Decodable {
+      let name: String
+      let kind: String
+      let model: String
+      let prediction: String
+      let scalingFactor: Double?
     }
-    for (step, prediction) in [(875_000, "epsilon"), (140_000, "v_prediction")] {
-      let data = withUnsafeBytes(of: Int64(step).littleEndian, Array.init)
-      let head = safetensors(header: "{" + header.joined(separator: ",") + "}", data: data)
-      let path = try folder.write("base.safetensors", head)
-      try #require(truncate(path, off_t(head.count + end - 8)) == 0)
-      let scheduler = try CheckpointFile(path: path).config(for: "scheduler")
-      #expect(try scheduler.string("prediction_type") == prediction)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let cases = try decoder.decode(
+      [Case].self, from: Data(contentsOf: Self.goldens.appendingPathComponent("kinds.json")))
+    let models: [String: (CheckpointKind.Family, Bool)] = [
+      "stable-diffusion-v1-5/stable-diffusion-v1-5": (.sd1, false),
+      "stable-diffusion-v1-5/stable-diffusion-inpainting": (.sd1, true),
+      "stabilityai/stable-diffusion-2-1": (.sd2, false),
+      "stabilityai/stable-diffusion-2-inpainting": (.sd2, true),
+      "stabilityai/stable-diffusion-xl-base-1.0": (.sdxl, false),
+      "diffusers/stable-diffusion-xl-1.0-inpainting-0.1": (.sdxl, true),
+    ]
+    #expect(cases.count == 12)
+    for one in cases {
+      let folder = try TestFolder()
+      let parts = one.name.split(separator: "-")
+      if let scale = one.scalingFactor {
+        // diffusers takes a VAE alone for one of SD1.5, whatever it is from; here the model's kind counts.
+        let path = try vaeAlone(folder, one.kind)
+        let sd = try AutoencoderFiles(path: path, own: nil, isXL: false).config
+        let xl = try AutoencoderFiles(path: path, own: nil, isXL: true).config
+        #expect(try sd.double("scaling_factor") == scale && xl.double("scaling_factor") == 0.13025)
+        continue
+      }
+      let first = "model.diffusion_model.input_blocks.0.0.weight"
+      let step = parts.count == 3 ? Int64(parts[2]) : nil
+      let model = try CheckpointFile(
+        path: file(
+          folder, one.kind, shapes: parts.last == "inpainting" ? [first: [320, 9, 3, 3]] : [:], step: step))
+      let wanted = try #require(models[one.model])
+      #expect(model.kind.family == wanted.0 && model.kind.isInpainting == wanted.1, "\(one.name)")
+      let scheduler = try model.config(for: "scheduler")
+      #expect(try scheduler.string("prediction_type", default: "epsilon") == one.prediction, "\(one.name)")
     }
   }
 

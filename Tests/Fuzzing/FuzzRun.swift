@@ -11,6 +11,18 @@ package struct FuzzRun {
   /// A case that took longer would be a hang for whoever waits.
   package static let slowestAllowed = 5.0
 
+  /// Bytes that the whole process may have had in memory when it did nothing but fuzz: its own, and for the
+  /// largest input, a tokenizer of two megabytes, many times that.
+  package static let mostMemoryAllowed = 256 << 20
+
+  /// Whether no case took too long and, where only readers run in the process, none took memory beyond the
+  /// size of its input and a constant.
+  package var isBounded: Bool {
+    slowest < Self.slowestAllowed && (mostMemory ?? 0) < Self.mostMemoryAllowed
+  }
+
+  /// The most bytes that the process had in memory; nil where other tests run in it.
+  package private(set) var mostMemory: Int?
   /// Cases done.
   package private(set) var cases = 0
   /// Seconds of the slowest case.
@@ -41,10 +53,18 @@ package struct FuzzRun {
       number += 1
     } while only == nil && (seconds.map { Self.now - begun < $0 } ?? (cases < wanted))
     guard seconds != nil else { return }
+    let peak = Self.peakOfProcess
+    mostMemory = peak
     let rate = Double(cases) / max(Self.now - begun, 1e-9)
     print(
-      "fuzz \(name): \(cases) cases, \(Int(rate)) a second, slowest \(String(format: "%.3f", slowest)) s, seed \(seed)"
+      "fuzz \(name): \(cases) cases, \(Int(rate)) a second, slowest \(String(format: "%.3f", slowest)) s, process at most \(peak >> 20) MiB, seed \(seed)"
     )
+  }
+
+  private static var peakOfProcess: Int {
+    var usage = rusage()
+    getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss * 1024
   }
 
   private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }

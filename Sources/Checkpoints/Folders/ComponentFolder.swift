@@ -52,17 +52,10 @@ package struct ComponentFolder: Sendable {
         if has(single) { return [single] }
       }
     }
-    for pickled in Self.pickledNames where has(pickled) {
-      throw CheckpointError.pickled(path: path(of: pickled))
-    }
+    try PickledFile.refuse(in: path)
     throw CheckpointError.missingFile(
       path: path(of: "diffusion_pytorch_model.safetensors"), purpose: "the component's weights")
   }
-
-  private static let pickledNames =
-    ["diffusion_pytorch_model", "pytorch_model"].flatMap { stem in
-      [".bin", ".fp16.bin", ".bin.index.json", ".ckpt", ".pt"].map { stem + $0 }
-    }
 
   /// The shards that an index names: all must be there and hold what the index says.
   private func shards(index: String) throws -> [String] {

@@ -12,9 +12,11 @@ package struct ModelFolder: ModelFiles {
   package let componentClasses: [String: String]
 
   /// Reads and checks `model_index.json`. Weights are looked at when asked for.
-  /// Errors: `missingFile`, `malformed`, `badConfig`.
+  /// Errors: `missingFile`, `malformed`, `badConfig`; `pickled` for a folder of pickles instead.
   package init(path: String) throws {
     self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    // A download of an old checkpoint is a folder as well.
+    if !Self.isModel(path: self.path) { try PickledFile.refuse(in: self.path) }
     index = try ConfigObject(
       contentsOf: self.path + "/model_index.json", purpose: "the index of a model in diffusers' layout")
     pipelineClass = try index.string("_class_name", default: "")

@@ -27,6 +27,7 @@ package struct AutoencoderConfiguration: Sendable {
     if let name = try config.stringIfPresent("_class_name"), name != "AutoencoderKL" {
       throw refuse("_class_name", name)
     }
+    try config.refuseUnknown(allowed: Self.knownKeys)
     widths = try config.ints("block_out_channels", in: 1...65536)
     guard (1...8).contains(widths.count) else {
       throw refuse("block_out_channels", "\(widths)")
@@ -52,6 +53,14 @@ package struct AutoencoderConfiguration: Sendable {
       throw refuse("scaling_factor", "\(scalingFactor)")
     }
   }
+
+  /// Keys of diffusers' `AutoencoderKL`.
+  private static let knownKeys: Set<String> = [
+    "act_fn", "block_out_channels", "down_block_types", "force_upcast", "in_channels", "latent_channels",
+    "latents_mean", "latents_std", "layers_per_block", "mid_block_add_attention", "norm_num_groups",
+    "out_channels", "sample_size", "scaling_factor", "shift_factor", "up_block_types",
+    "use_post_quant_conv", "use_quant_conv",
+  ]
 }
 
 /// Mean and deviation of each latent channel, as some SDXL models were trained with

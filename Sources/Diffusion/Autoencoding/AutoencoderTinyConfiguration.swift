@@ -29,6 +29,7 @@ package struct AutoencoderTinyConfiguration: Sendable {
     func refuse(_ key: String, _ value: String) -> DiffusionError {
       .unsupported(file: config.path, key: key, value: value)
     }
+    try config.refuseUnknown(allowed: Self.knownKeys)
     func half(_ side: String, _ usual: [Int]) throws -> Half {
       let blocks = try config.intsIfPresent("num_\(side)_blocks", in: 0...1024) ?? usual
       let widths =
@@ -57,4 +58,11 @@ package struct AutoencoderTinyConfiguration: Sendable {
       throw refuse("scaling_factor", "\(scalingFactor)")
     }
   }
+
+  /// Keys of diffusers' `AutoencoderTiny`.
+  private static let knownKeys: Set<String> = [
+    "act_fn", "decoder_block_out_channels", "encoder_block_out_channels", "force_upcast", "in_channels",
+    "latent_channels", "latent_magnitude", "latent_shift", "num_decoder_blocks", "num_encoder_blocks",
+    "out_channels", "scaling_factor", "shift_factor", "upsample_fn", "upsampling_scaling_factor",
+  ]
 }

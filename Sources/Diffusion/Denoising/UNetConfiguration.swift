@@ -69,6 +69,7 @@ package struct UNetConfiguration: Sendable {
     if let name = try config.stringIfPresent("_class_name"), name != "UNet2DConditionModel" {
       throw refuse("_class_name", name)
     }
+    try config.refuseUnknown(allowed: Self.knownKeys)
     try config.refuse(Self.onlyWith)
     let widths = try config.ints("block_out_channels", in: 1...65536)
     let count = widths.count

@@ -51,8 +51,7 @@ package struct ModelWeights: Sendable {
   private static func file(_ path: String) throws -> String {
     let inside = path + "/pytorch_lora_weights.safetensors"
     if (try? FileReader(path: inside, purpose: "a LoRA")) != nil { return inside }
-    let pickled = path + "/pytorch_lora_weights.bin"
-    if (try? FileReader(path: pickled, purpose: "a LoRA")) != nil { try PickledFile.refuse(pickled) }
+    try PickledFile.refuse(in: path)
     return path
   }
 }

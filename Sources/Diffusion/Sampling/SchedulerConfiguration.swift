@@ -53,6 +53,10 @@ package struct SchedulerConfiguration: Sendable, Equatable {
   ///   here does.
   package init(_ config: ConfigObject) throws {
     className = try config.string("_class_name", default: "PNDMScheduler")
+    guard Self.kin.contains(className) || (try? SchedulerName(className: className)) != nil else {
+      throw DiffusionError.unsupported(file: config.path, key: "_class_name", value: className)
+    }
+    try config.refuseUnknown(allowed: Self.knownKeys)
     trainingSteps = try config.int("num_train_timesteps", default: 1000, in: 1...100_000)
     rescaleZeroSNR = try config.bool("rescale_betas_zero_snr", default: false)
     betas = try BetaSchedule(config, count: trainingSteps)
@@ -94,6 +98,7 @@ package struct SchedulerConfiguration: Sendable, Equatable {
 
   /// Keys that change what a method computes, with the values that the methods here compute.
   private static let onlyWith: [(key: String, allowed: [JSONValue])] = [
+    ("predict_epsilon", [.bool(true)]),
     ("use_flow_sigmas", [.bool(false)]),
     ("use_dynamic_shifting", [.bool(false)]),
     ("shift_terminal", []),

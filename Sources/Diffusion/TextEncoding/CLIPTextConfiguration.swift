@@ -24,6 +24,10 @@ package struct CLIPTextConfiguration: Sendable {
     if let other = architectures.first(where: { !$0.hasPrefix("CLIPTextModel") }) {
       throw DiffusionError.unsupported(file: config.path, key: "architectures", value: other)
     }
+    if let type = try config.stringIfPresent("model_type"), !["clip_text_model", "clip"].contains(type) {
+      throw DiffusionError.unsupported(file: config.path, key: "model_type", value: type)
+    }
+    try config.refuse("quantization_config")
     projection =
       architectures.contains("CLIPTextModelWithProjection")
       ? try config.int("projection_dim", default: 512, in: 1...10_000_000) : nil

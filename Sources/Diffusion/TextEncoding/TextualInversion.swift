@@ -25,10 +25,8 @@ package struct TextualInversion: Sendable {
   /// - Parameter token: nil: the tensor's name, or for the last two kinds the file's name without its ending.
   /// - Throws: `CheckpointError` for a file that is not there, damaged, pickled or of another kind.
   package init(path given: String, token: String? = nil) throws {
-    let path = Self.file(given)
-    if [".bin", ".pt", ".ckpt", ".pth"].contains(where: path.hasSuffix) {
-      throw CheckpointError.pickled(path: path)
-    }
+    let path = try Self.file(given)
+    try PickledFile.refuse(path)
     let file = try SafetensorsFile(path: path)
     func malformed(_ reason: String) -> CheckpointError { .malformed(path: path, reason: reason) }
     let names = file.names.sorted()
@@ -73,9 +71,12 @@ package struct TextualInversion: Sendable {
   /// Vectors that its token becomes.
   package var vectorCount: Int { tables[0].shape[0] }
 
-  private static func file(_ path: String) -> String {
+  /// Errors: `pickled` for a folder that holds the embedding in no other form.
+  private static func file(_ path: String) throws -> String {
     let inside = path + "/learned_embeds.safetensors"
-    return FileManager.default.fileExists(atPath: inside) ? inside : path
+    if FileManager.default.fileExists(atPath: inside) { return inside }
+    try PickledFile.refuse(in: path)
+    return path
   }
 }
 

@@ -1,0 +1,23 @@
+extension SchedulerConfiguration {
+  /// Keys that may stand in `scheduler_config.json`: those of all schedulers of diffusers that share these
+  /// schedules, since a file is handed on from one to the other, and of its first releases.
+  static let knownKeys: Set<String> = [
+    "algorithm_type", "beta_end", "beta_schedule", "beta_start", "clip_sample", "clip_sample_range",
+    "corrector_order", "disable_corrector", "dynamic_thresholding_ratio", "euler_at_final",
+    "final_sigmas_type", "flow_shift", "interpolation_type", "lambda_min_clipped", "lower_order_final",
+    "noise_sampler_seed", "num_train_timesteps", "original_inference_steps", "predict_epsilon",
+    "predict_x0", "prediction_type", "predictor_order", "rescale_betas_zero_snr", "sample_max_value",
+    "set_alpha_to_one", "shift_terminal", "sigma_max", "sigma_min", "skip_prk_steps", "solver_order",
+    "solver_p", "solver_type", "steps_offset", "tau_func", "tensor_format", "thresholding",
+    "time_shift_type", "timestep_scaling", "timestep_spacing", "timestep_type", "trained_betas",
+    "use_beta_sigmas", "use_dynamic_shifting", "use_exponential_sigmas", "use_flow_sigmas",
+    "use_karras_sigmas", "use_lu_lambdas", "variance_type",
+  ]
+
+  /// Schedulers of diffusers that share these schedules, so that their files serve the methods that are here,
+  /// though they themselves are not.
+  static let kin: Set<String> = [
+    "DEISMultistepScheduler", "DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler",
+    "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "SASolverScheduler", "TCDScheduler",
+  ]
+}

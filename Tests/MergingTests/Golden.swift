@@ -1,0 +1,1 @@
+../DiffusionTests/Golden.swift

@@ -1,0 +1,1 @@
+../DiffusionTests/SingleFile.swift
