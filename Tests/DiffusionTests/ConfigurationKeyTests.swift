@@ -14,7 +14,7 @@ import Testing
     "UNet2DConditionModel": ["dropout", "upcast_attention", "addition_embed_type_num_heads"],
     // The picture's channels going in are the encoder's; 32 bits are what it upcasts to; the pipelines scale
     // latents by one factor and never shift them; the size only says how it was trained.
-    "AutoencoderKL": ["in_channels", "force_upcast", "shift_factor", "sample_size", "use_quant_conv"],
+    "AutoencoderKL": ["in_channels", "force_upcast", "shift_factor", "sample_size"],
     "AutoencoderTiny": ["in_channels", "force_upcast", "shift_factor", "latent_magnitude", "latent_shift"],
     // Of flow and dynamic shifting, which are refused themselves.
     "DPMSolverMultistepScheduler": ["flow_shift", "time_shift_type"],
