@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-// Pages are taken in multiples of this, so that blocks of nearly one size can stand in for each other.
-static const size_t granule = (size_t)1 << 18;
+// Whole pages, no more: hundreds of parts of a model, each rounded up generously, would break a budget.
+static const size_t granule = (size_t)1 << 12;
 // From here on huge pages pay: they are cleared faster, and rounding up to one wastes little.
 static const size_t huge = (size_t)16 << 20;
 

@@ -21,7 +21,7 @@ package final class MemoryMeter: Sendable {
 
   /// Bytes that a block of that size takes, whole pages included.
   package static func blockSize(_ bytes: Int) -> Int {
-    let granule = 1 << 18
+    let granule = 1 << 12
     return bytes < Int(SEGMOE_LARGE_BLOCK) ? bytes : (bytes + granule - 1) / granule * granule
   }
 

@@ -5,7 +5,7 @@
 
 // Memory of tensors and packed weights. Large blocks are mapped pages of their own, so that freeing one
 // gives just its pages back and a budget in bytes is one in resident pages: in a heap, blocks of many sizes
-// leave holes. Freed blocks are kept for the next taker of about that size, as long as live and kept
+// leave holes. Freed blocks are kept for the next taker of that size, as long as live and kept
 // ones stay within a limit together, because the kernel clears every page that it gives out. All functions may be called from any thread.
 
 /// Blocks of at least this many bytes are pages of their own; smaller ones come from the heap.

@@ -29,6 +29,13 @@ package struct RenderPlan: Sendable {
   /// Latents along the edge of a tile of the decoder; nil: it decodes all at once.
   package let tile: Int?
 
+  /// The most bytes of tensors at one time.
+  var largestPhase: Int {
+    max(
+      text.tensorBytes, text.keptBytes + max(step.tensorBytes, encoding?.tensorBytes ?? 0),
+      decoding.tensorBytes)
+  }
+
   /// Bytes of tensors and weights that no smaller budget could do without.
   package var smallest: Int {
     max(

@@ -96,7 +96,12 @@ package struct Renderer: Sendable {
     if let budget, plan.smallest > budget.bytes - fixed {
       throw DiffusionError.memoryBudget(bytes: budget.bytes, smallest: plan.smallest + fixed)
     }
-    guard TensorMemory.isAvailable(plan.smallest) else { throw DiffusionError.noMemory(bytes: plan.smallest) }
+    // Without a budget all weights come to stay. What is there already is not asked for again.
+    let all = plan.largestPhase + model.byteCounts.total - model.cache.byteCount
+    let needed = budget == nil ? max(plan.smallest, all) : plan.smallest
+    guard TensorMemory.isAvailable(needed) else { throw DiffusionError.noMemory(bytes: needed) }
+    // Freed memory is kept for the next step, but not that of every size that ever was.
+    if budget == nil { TensorMemory.setLimit(TensorMemory.now.live + needed + MemoryBudget.margin) }
   }
 
   /// Tells the cache what comes, and gives it the room that the phase's tensors leave.
