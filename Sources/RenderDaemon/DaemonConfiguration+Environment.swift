@@ -19,14 +19,17 @@ package struct EnvironmentError: Error, Equatable, CustomStringConvertible {
 }
 
 extension DaemonConfiguration {
-  /// What the variables `SEGMOE_DATABASE`, `SEGMOE_OUTPUT`, `SEGMOE_MODELS` (folders with colons
-  /// between), `SEGMOE_MEMORY_BUDGET` and so on say. An empty one says nothing.
+  /// What the variables `SEGMOE_DATABASE`, `SEGMOE_OUTPUT`, `SEGMOE_MODELS` and
+  /// `SEGMOE_INPUTS` (folders with colons between), `SEGMOE_MEMORY_BUDGET` and so on say. An empty one says nothing.
   /// - Throws: `EnvironmentError` for a value that cannot be.
   package init(environment: [String: String]) throws(EnvironmentError) {
     let variables = Variables(environment: environment)
     database = variables.path("SEGMOE_DATABASE")
     output = variables.path("SEGMOE_OUTPUT")
     models = variables["SEGMOE_MODELS"].map { list in
+      list.split(separator: ":").map { URL(fileURLWithPath: String($0)).path }
+    }
+    inputs = variables["SEGMOE_INPUTS"].map { list in
       list.split(separator: ":").map { URL(fileURLWithPath: String($0)).path }
     }
     memoryBudget = try variables.value("SEGMOE_MEMORY_BUDGET", "write a size like 4GiB") { text in

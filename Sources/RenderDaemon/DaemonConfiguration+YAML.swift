@@ -16,7 +16,7 @@ extension DaemonConfiguration {
     let map = try document.root.mapping(
       "the configuration",
       keys: [
-        "database", "output", "models", "memory_budget", "threads", "worker", "lease_seconds",
+        "database", "output", "models", "inputs", "memory_budget", "threads", "worker", "lease_seconds",
         "checkpoint_steps", "limits", "log_level", "metrics",
       ])
     database = try map["database"]?.path("'database'", in: folder)
@@ -25,6 +25,11 @@ extension DaemonConfiguration {
     if map["models"] != nil {
       models = try map.sequence("models").map { node throws(YAMLError) in
         try node.path("a folder of 'models'", in: folder)
+      }
+    }
+    if map["inputs"] != nil {
+      inputs = try map.sequence("inputs").map { node throws(YAMLError) in
+        try node.path("a folder of 'inputs'", in: folder)
       }
     }
     memoryBudget = try map["memory_budget"]?.byteCount("'memory_budget'")

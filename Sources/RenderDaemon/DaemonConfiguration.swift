@@ -8,6 +8,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
   package var database: String?
   package var output: String?
   package var models: [String]?
+  /// Folders of pictures that jobs may start from.
+  package var inputs: [String]?
   /// Bytes.
   package var memoryBudget: Int?
   package var threads: Int?
@@ -41,6 +43,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     result.database = database ?? other.database
     result.output = output ?? other.output
     result.models = models ?? other.models
+    result.inputs = inputs ?? other.inputs
     result.memoryBudget = memoryBudget ?? other.memoryBudget
     result.threads = threads ?? other.threads
     result.worker = worker ?? other.worker
@@ -58,8 +61,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
 
   /// Complete settings; defaults for what nobody said.
   ///
-  /// As a service (`$STATE_DIRECTORY`) the queue, `pictures` and `models` are in its state folder; for
-  /// a person the pictures are in `images` beside the queue, and models may be anywhere.
+  /// As a service (`$STATE_DIRECTORY`) the queue, `pictures`, `models` and `inputs` are in its state folder;
+  /// for a person the pictures are in `images` beside the queue, and models and inputs may be anywhere.
   package func settings(environment: [String: String], drain: Bool = false) -> DaemonSettings {
     // What the environment says of the database is a layer by now, and may have been overridden.
     let database =
@@ -79,6 +82,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     settings.limits.loras = limits.loras ?? standard.loras
     settings.logLevel = logLevel ?? .info
     settings.metrics = metrics
+    settings.inputFolders = inputs ?? state.map { [$0 + "/inputs"] } ?? []
     return settings
   }
 

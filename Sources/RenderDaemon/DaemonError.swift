@@ -4,6 +4,10 @@ package enum DaemonError: Error, Equatable, CustomStringConvertible {
   case modelMissing(name: String, searched: [String])
   /// A path outside the folders that jobs may use.
   case modelOutside(path: String, folders: [String])
+  /// No picture of that name or path to start from.
+  case inputMissing(name: String, searched: [String])
+  /// A picture outside the folders that jobs may start from.
+  case inputOutside(path: String, folders: [String])
   /// A setting that this version cannot serve.
   case unsupported(setting: String, value: String)
   /// The folder for a batch's pictures cannot be made.
@@ -16,6 +20,11 @@ package enum DaemonError: Error, Equatable, CustomStringConvertible {
         + (searched.isEmpty ? "; give its folder" : "; looked in \(searched.joined(separator: ", "))")
     case .modelOutside(let path, let folders):
       "model \(path) is outside the model folders (\(folders.joined(separator: ", "))); move it there or add --models"
+    case .inputMissing(let name, let searched):
+      "picture \(name) is not there"
+        + (searched.isEmpty ? "; give its path" : "; looked in \(searched.joined(separator: ", "))")
+    case .inputOutside(let path, let folders):
+      "picture \(path) is outside the input folders (\(folders.joined(separator: ", "))); move it there or add --inputs"
     case .unsupported(let setting, let value):
       "\(setting) \(value) is not supported by this version of segmoe"
     case .outputFolder(let path, let reason):

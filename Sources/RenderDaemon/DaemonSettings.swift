@@ -28,6 +28,8 @@ package struct DaemonSettings: Sendable, Equatable {
   package var checkpointSteps: Int?
   /// What a job may ask for at most.
   package var limits = RenderLimits()
+  /// Folders that pictures to start from must be below; empty: anywhere.
+  package var inputFolders: [String] = []
   /// Which weights leave first when the budget is short.
   package var cachePolicy = CachePolicy.nextUse
   /// What is logged.
@@ -62,6 +64,7 @@ package struct DaemonSettings: Sendable, Equatable {
     if new.checkpointSteps != checkpointSteps { ignored.append("checkpoint_steps") }
     if new.metrics != metrics { ignored.append("metrics") }
     modelFolders = new.modelFolders
+    inputFolders = new.inputFolders
     memoryBudget = new.memoryBudget
     limits = new.limits
     logLevel = new.logLevel

@@ -16,11 +16,15 @@ func failureKind(of error: any Error) -> FailureKind {
   case let error as DaemonError:
     switch error {
     case .modelMissing: .model
-    case .modelOutside, .unsupported: .badInput
+    case .modelOutside, .unsupported, .inputMissing, .inputOutside: .badInput
     case .outputFolder: .transient
     }
   case is CheckpointError, is LayerError: .model
-  case ImageError.badText: .badInput
+  case let error as ImageError:
+    switch error {
+    case .badText, .unreadable, .damaged, .tooLarge, .tooManyBytes, .badSize: .badInput
+    default: .transient
+    }
   default: .transient
   }
 }

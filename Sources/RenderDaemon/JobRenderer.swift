@@ -52,6 +52,11 @@ struct JobRenderer {
       embeddings: try settings.embeddings.map {
         try TextualInversion(path: pool.locator.path(of: $0.path), token: $0.token)
       })
+    let source = try settings.initImage.map { image in
+      try SourcePicture(
+        imageFile: pool.input(image), maskFile: settings.mask.map(pool.input),
+        strength: Float(settings.strength ?? 0.8))
+    }
     guard let precision = Precision(rawValue: settings.precision.rawValue) else {
       throw DaemonError.unsupported(setting: "precision", value: settings.precision.rawValue)
     }
@@ -68,14 +73,16 @@ struct JobRenderer {
       model: model, pass: ForwardPass(compute: compute, ledger: ledger), budget: pool.memoryBudget)
     var images: [ImageRecord] = []
     for index in 0..<settings.count {
-      images.append(try picture(index, of: claimed, reading: reading, with: renderer, in: folder))
+      images.append(
+        try picture(index, of: claimed, reading: reading, source: source, with: renderer, in: folder))
     }
     return Outcome(
       images: images, statistics: statistics(ledger.counts), modelDigest: model.digest)
   }
 
   private func picture(
-    _ index: Int, of claimed: ClaimedJob, reading: PromptReading, with renderer: Renderer, in folder: String
+    _ index: Int, of claimed: ClaimedJob, reading: PromptReading, source: SourcePicture?,
+    with renderer: Renderer, in folder: String
   ) throws -> ImageRecord {
     let settings = claimed.request.settings
     let path = "\(folder)/\(claimed.job.id)-\(index).png"
@@ -86,7 +93,8 @@ struct JobRenderer {
     }
     defer { lastStep.clear() }
     let started = Date()
-    let request = try renderRequest(claimed.request, index: index, reading: reading)
+    var request = try renderRequest(claimed.request, index: index, reading: reading)
+    request.source = source
     let image = try renderer.decode(
       denoise(request, index: index, of: claimed, from: kept, with: renderer))
     // A stop that comes now waits the moment that the file takes: the picture is there.
@@ -149,8 +157,6 @@ struct JobRenderer {
 
   /// What the queue can hold but this version cannot do yet is refused by name, never ignored.
   private func refuseUnsupported(_ settings: RenderSettings) throws {
-    if let image = settings.initImage { throw DaemonError.unsupported(setting: "init-image", value: image) }
-    if let mask = settings.mask { throw DaemonError.unsupported(setting: "mask", value: mask) }
     if let budget = settings.memoryBudget {
       throw DaemonError.unsupported(setting: "memory-budget of a job", value: "\(budget)")
     }

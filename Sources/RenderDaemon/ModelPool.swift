@@ -21,6 +21,8 @@ package struct ModelPool {
   package var locator: ModelLocator
   /// What the process may take in all; nil: no limit. A reload changes it.
   package var memoryBudget: MemoryBudget?
+  /// Where pictures that jobs start from may be; a reload changes it.
+  package var inputs = ModelLocator(folders: [])
   private let cache: ExpertCache
   private let capacity: Int
   /// The most recently used last.
@@ -31,6 +33,18 @@ package struct ModelPool {
     self.locator = locator
     self.cache = cache
     self.capacity = max(1, capacity)
+  }
+
+  /// The real path of a picture that a job starts from.
+  /// - Throws: `DaemonError.inputMissing`, `.inputOutside`
+  package func input(_ name: String) throws -> String {
+    do {
+      return try inputs.path(of: name)
+    } catch DaemonError.modelMissing(let name, let searched) {
+      throw DaemonError.inputMissing(name: name, searched: searched)
+    } catch DaemonError.modelOutside(let path, let folders) {
+      throw DaemonError.inputOutside(path: path, folders: folders)
+    }
   }
 
   /// The model that a job names, loaded if it isn't or if its files have changed since.

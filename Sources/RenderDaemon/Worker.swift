@@ -111,6 +111,7 @@ package final class Worker: Sendable {
     output.removeTemporaries()
     let cache = ExpertCache(budget: settings.memoryBudget, policy: settings.cachePolicy)
     var pool = ModelPool(locator: ModelLocator(folders: settings.modelFolders), cache: cache)
+    pool.inputs = ModelLocator(folders: settings.inputFolders)
     if settings.memoryBudget != .max { pool.memoryBudget = MemoryBudget(bytes: settings.memoryBudget) }
     var (current, reloads) = self.current.withLock { $0 }
     var lastModel: [String] = []
@@ -121,6 +122,7 @@ package final class Worker: Sendable {
       if latest.reloads != reloads {
         (current, reloads) = latest
         pool.locator = ModelLocator(folders: current.modelFolders)
+        pool.inputs = ModelLocator(folders: current.inputFolders)
         pool.memoryBudget = current.memoryBudget == .max ? nil : MemoryBudget(bytes: current.memoryBudget)
       }
       guard

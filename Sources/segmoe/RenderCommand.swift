@@ -46,13 +46,15 @@ struct RenderCommand: ParsableCommand {
   @Option(help: "Pictures, with seed, seed+1, …; their files get -0, -1, … before the ending.")
   var count = 1
 
-  @Option(help: ArgumentHelp("A picture to start from (not built yet).", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A PNG file to start from, resized to the picture's size.", valueName: "file"))
   var initImage: String?
 
-  @Option(help: "How far to go from the init image, 0…1 (not built yet).")
+  @Option(help: "How far to go from the init image, above 0 to 1: so much of the steps is taken (0.8).")
   var strength: Float?
 
-  @Option(help: ArgumentHelp("What to repaint of the init image (not built yet).", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A PNG file whose white parts of the init image are painted anew.", valueName: "file"))
   var mask: String?
 
   @OptionGroup(title: "What SDXL is told of the picture's framing") var framing: FramingOptions
@@ -71,8 +73,8 @@ struct RenderCommand: ParsableCommand {
   @OptionGroup var engine: EngineOptions
 
   mutating func validate() throws {
-    guard initImage == nil, strength == nil, mask == nil else {
-      throw ValidationError("--init-image, --strength and --mask are not built into this version")
+    guard initImage != nil || (strength == nil && mask == nil) else {
+      throw ValidationError("--strength and --mask need --init-image")
     }
     guard count >= 1 else { throw ValidationError("--count \(count) is out of range; use 1 or more") }
   }
@@ -80,6 +82,9 @@ struct RenderCommand: ParsableCommand {
   func run() throws {
     let name = try scheduler.map { try SchedulerName(named: $0) }
     let reading = try text.reading()
+    let source = try initImage.map {
+      try SourcePicture(imageFile: $0, maskFile: mask, strength: strength ?? 0.8)
+    }
     let ledger = ExpertLedger()
     let loaded = try engine.load(model, cache: engine.cache())
     let renderer = Renderer(
@@ -92,6 +97,7 @@ struct RenderCommand: ParsableCommand {
         guidance: guidance, scheduler: name, seed: seed &+ UInt64(index))
       request.reading = reading
       request.framing = framing.framing
+      request.source = source
       let started = Date()
       let image = try renderer.render(request) { progress in
         if case .denoising(let step, let steps) = progress { tell("\(step)/\(steps)", end: false) }

@@ -22,6 +22,7 @@ struct CheckConfig: ParsableCommand {
     print("database: \(settings.database)")
     print("output: \(settings.output)")
     print("models: [\(settings.modelFolders.joined(separator: ", "))]")
+    print("inputs: [\(settings.inputFolders.joined(separator: ", "))]")
     print("memory_budget: \(settings.memoryBudget == .max ? "no limit" : "\(settings.memoryBudget)")")
     print("threads: \(settings.threads.map { "\($0)" } ?? "one per processor")")
     print("worker: \(settings.worker)")

@@ -35,6 +35,12 @@ struct Segmoed: AsyncParsableCommand {
   var models: [String] = []
 
   @Option(
+    name: .customLong("inputs"),
+    help:
+      "A folder of pictures to start from; may be given again. Jobs may then only use pictures below these.")
+  var inputs: [String] = []
+
+  @Option(
     help: ArgumentHelp(
       "Memory that the daemon may take in all, e.g. 4GiB; without it no limit.", valueName: "size"))
   var memoryBudget: ByteCount?
@@ -98,6 +104,7 @@ struct Segmoed: AsyncParsableCommand {
     flags.database = database.map(absolute)
     flags.output = output.map(absolute)
     flags.models = models.isEmpty ? nil : models.map(absolute)
+    flags.inputs = inputs.isEmpty ? nil : inputs.map(absolute)
     flags.memoryBudget = memoryBudget?.bytes
     flags.threads = threads
     flags.worker = worker

@@ -51,6 +51,7 @@ enum Golden {
     "sd2": ["model/base", "families/sd2"],
     "no-middle": ["model/base", "families/no-middle"],
     "lcm": ["model/base", "families/lcm"],
+    "painter": ["model/base", "images/painter"],
   ]
 
   /// A whole model folder made of links to its parts; removed when the value goes.

@@ -64,12 +64,15 @@ final class DaemonHouse: Sendable {
       worker: "test", drain: drain)
   }
 
-  func worker(budget: Int = .max, drain: Bool = true, checkpointSteps: Int? = nil) throws -> Worker {
+  func worker(
+    budget: Int = .max, drain: Bool = true, checkpointSteps: Int? = nil, inputs: [String] = []
+  ) throws -> Worker {
     var log = Logger(label: "test")
     log.logLevel = .critical
     var settings = settings(budget: budget, drain: drain)
     settings.checkpointSteps = checkpointSteps
     settings.metrics = metrics
+    settings.inputFolders = inputs
     return try Worker(settings, log: log)
   }
 

@@ -142,13 +142,34 @@ package struct AutoencoderFiles: Sendable {
       throw CheckpointError.malformed(path: weights.path, reason: "a convolution of shape \(first)")
     }
     let widths = JSONValue.array(blocks.map { _ in .integer(first[0]) })
-    return ConfigObject(
-      path: weights.path,
-      values: [
-        "_class_name": .string("AutoencoderTiny"), "act_fn": .string("relu"),
-        "decoder_block_out_channels": widths, "latent_channels": .integer(first[1]),
-        "num_decoder_blocks": .array(blocks.map(JSONValue.integer)), "out_channels": .integer(last[0]),
-        "upsampling_scaling_factor": .integer(2),
-      ])
+    var values: [String: JSONValue] = [
+      "_class_name": .string("AutoencoderTiny"), "act_fn": .string("relu"),
+      "decoder_block_out_channels": widths, "latent_channels": .integer(first[1]),
+      "num_decoder_blocks": .array(blocks.map(JSONValue.integer)), "out_channels": .integer(last[0]),
+      "upsampling_scaling_factor": .integer(2),
+    ]
+    if let encoder = tinyEncoder(weights) {
+      values["encoder_block_out_channels"] = .array(encoder.blocks.map { _ in .integer(encoder.width) })
+      values["num_encoder_blocks"] = .array(encoder.blocks.map(JSONValue.integer))
+    }
+    return ConfigObject(path: weights.path, values: values)
+  }
+
+  /// The width of a TAESD encoder and its blocks after each convolution but the last; nil if there is none.
+  private static func tinyEncoder(_ weights: Weights) -> (width: Int, blocks: [Int])? {
+    guard let width = weights.shape(of: "encoder.layers.0.weight")?.first else { return nil }
+    var blocks: [Int] = []
+    var index = 0
+    while true {
+      if weights.has("encoder.layers.\(index).conv.0.weight"), !blocks.isEmpty {
+        blocks[blocks.count - 1] += 1
+      } else if weights.has("encoder.layers.\(index).weight") {
+        blocks.append(0)
+      } else {
+        break
+      }
+      index += 1
+    }
+    return (width, Array(blocks.dropLast()))
   }
 }

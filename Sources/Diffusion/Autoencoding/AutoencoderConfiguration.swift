@@ -9,6 +9,7 @@ package struct AutoencoderConfiguration: Sendable {
   package let groups: Int
   package let middleAttention: Bool
   package let usesPostQuantConvolution: Bool
+  package let usesQuantConvolution: Bool
   /// Latents are divided by this before decoding.
   package let scalingFactor: Float
   /// SDXL pipelines undo this normalization of each latent channel as well; nil: there is none.
@@ -44,6 +45,7 @@ package struct AutoencoderConfiguration: Sendable {
     layers = try config.int("layers_per_block", default: 1, in: 1...65536)
     groups = try config.int("norm_num_groups", default: 32, in: 1...65536)
     middleAttention = try config.bool("mid_block_add_attention", default: true)
+    usesQuantConvolution = try config.bool("use_quant_conv", default: true)
     usesPostQuantConvolution = try config.bool("use_post_quant_conv", default: true)
     scalingFactor = Float(try config.double("scaling_factor", default: 0.18215))
     normalization = try LatentNormalization(config, channels: latentChannels)

@@ -20,6 +20,8 @@ package struct DiffusionModel: Sendable {
   package let prompts: PromptEncoder
   package let unet: UNet
   package let decoder: any LatentDecoder
+  /// nil: its VAE has none.
+  package let encoder: (any LatentEncoder)?
   /// The model's noise, as its scheduler file has it.
   package let schedulerConfiguration: SchedulerConfiguration
 
@@ -57,6 +59,8 @@ package struct DiffusionModel: Sendable {
 
     decoder = try Self.decoder(
       autoencoder.weights.layers(in: precision.besideUNet), autoencoder.config, home: home["vae"])
+    encoder = try Self.encoder(
+      autoencoder.weights.layers(in: precision.besideUNet), autoencoder.config, home: home["vae"])
     guard decoder.latentChannels == shape.outputChannels else {
       throw DiffusionError.mismatch(
         folder: autoencoder.path,
@@ -64,7 +68,7 @@ package struct DiffusionModel: Sendable {
           "the UNet makes \(shape.outputChannels) latent channels, the VAE takes \(decoder.latentChannels)"
       )
     }
-    guard shape.inputChannels == shape.outputChannels else {
+    guard [shape.outputChannels, 2 * shape.outputChannels + 1].contains(shape.inputChannels) else {
       throw DiffusionError.unsupported(
         file: folder.path + "/unet/config.json", key: "in_channels", value: "\(shape.inputChannels)")
     }
@@ -88,6 +92,9 @@ package struct DiffusionModel: Sendable {
           + "the text encoders give \(prompts.pooledWidth ?? 0)")
     }
   }
+
+  /// Whether the UNet is shown a mask and the picture around it, as models for inpainting are.
+  package var isInpainting: Bool { unet.configuration.inputChannels != unet.configuration.outputChannels }
 
   /// Bytes of all weights, those of experts apart.
   package var byteCounts: ByteCounts {

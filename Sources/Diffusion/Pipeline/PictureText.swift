@@ -22,6 +22,10 @@ package struct PictureText: Codable, Equatable, Sendable {
   package var clipSkip: Int?
   /// Learned words: tokens and their files' SHA-256; nil: none.
   package var embeddings: [String: String]?
+  /// SHA-256 of the picture that it was started from, and of the mask; nil without.
+  package var initImage: String?
+  package var mask: String?
+  package var strength: Double?
   package var model: String
   package var modelDigest: String
   /// The queue's numbers; nil for a picture rendered by hand.
@@ -36,6 +40,8 @@ package struct PictureText: Codable, Equatable, Sendable {
     case plainPrompt = "plain_prompt"
     case clipSkip = "clip_skip"
     case embeddings
+    case initImage = "init_image"
+    case mask, strength
     case modelDigest = "model_digest"
     case batch, job, index
   }
@@ -59,6 +65,9 @@ package struct PictureText: Codable, Equatable, Sendable {
     modelDigest = digest
     plainPrompt = request.reading.isPlain ? true : nil
     clipSkip = request.reading.clipSkip == 0 ? nil : request.reading.clipSkip
+    initImage = request.source?.digest
+    mask = request.source?.maskDigest
+    strength = request.source.map { Double("\($0.strength)") ?? Double($0.strength) }
     if !request.reading.embeddings.isEmpty {
       embeddings = request.reading.embeddings.reduce(into: [:]) { $0[$1.token] = $1.digest }
     }
@@ -74,6 +83,7 @@ package struct PictureText: Codable, Equatable, Sendable {
       }
       pairs.append(.init("TI hashes", words.joined(separator: ", ")))
     }
+    if let strength { pairs.append(.init("Denoising strength", "\(strength)")) }
     if plainPrompt == true { pairs.append(.init("Emphasis", "None")) }
     return pairs
   }

@@ -20,6 +20,8 @@ package struct PhasePlan: Sendable {
 package struct RenderPlan: Sendable {
   /// Encoding of the prompts, and what they project to.
   package let text: PhasePlan
+  /// Of a picture to start from, its way to latents; nil without one.
+  package let encoding: PhasePlan?
   /// One denoising step.
   package let step: PhasePlan
   /// Latents to pixels; in tiles if `tile` says so.
@@ -30,7 +32,9 @@ package struct RenderPlan: Sendable {
   /// Bytes of tensors and weights that no smaller budget could do without.
   package var smallest: Int {
     max(
-      text.tensorBytes + text.largestPart, text.keptBytes + step.tensorBytes + step.largestPart,
+      text.tensorBytes + text.largestPart,
+      text.keptBytes + (encoding.map { $0.tensorBytes + $0.largestPart } ?? 0),
+      text.keptBytes + step.tensorBytes + step.largestPart,
       decoding.tensorBytes + decoding.largestPart)
   }
 }
@@ -60,7 +64,19 @@ extension Renderer {
         if decoding.tensorBytes + decoding.largestPart <= room { break }
       }
     }
-    return RenderPlan(text: text, step: PhasePlan(step, kept: 0), decoding: decoding, tile: tile)
+    return RenderPlan(
+      text: text, encoding: try encodingPlan(request), step: PhasePlan(step, kept: 0), decoding: decoding,
+      tile: tile)
+  }
+
+  private func encodingPlan(_ request: RenderRequest) throws -> PhasePlan? {
+    guard request.source != nil, let encoder = model.encoder else { return nil }
+    let plan = PassPlan()
+    _ = try encoder(
+      Tensor(planned: [1, request.height, request.width, 3]), ForwardPass(planning: plan))
+    // The picture itself, whole and without the parts to paint.
+    let pictures = 2 * request.width * request.height * 3 * MemoryLayout<Float>.stride
+    return PhasePlan(tensorBytes: plan.tensorBytes + pictures, uses: plan.uses, keptBytes: 0)
   }
 
   private func decodingPlan(_ latents: [Int], tile: Int?) throws -> PhasePlan {

@@ -16,6 +16,8 @@ package struct RenderRequest: Sendable, Equatable {
   package var reading = PromptReading()
   /// What SDXL is told of the picture's size; other models are told nothing.
   package var framing = Framing()
+  /// A picture to start from; nil: noise alone.
+  package var source: SourcePicture?
 
   package init(
     prompt: String, negativePrompt: String? = nil, width: Int = 512, height: Int = 512,

@@ -42,6 +42,7 @@ package struct Renderer: Sendable {
   {
     let pixels = model.decoder.pixelsPerLatent
     try request.validate(multiple: pixels)
+    try checkSource(request)
     let scheduler = try model.scheduler(for: request)
     try report(.encoding)
     let fixed = MemoryBudget.fixedBytes(model.cache)
@@ -51,14 +52,25 @@ package struct Renderer: Sendable {
     enter(plan.text, fixed: fixed)
     let isGuided = isGuided(request)
     let text = try prepare(request, isGuided: isGuided, pass)
-    enter(plan.step, fixed: fixed + plan.text.keptBytes, isStep: true)
+    if let encoding = plan.encoding { enter(encoding, fixed: fixed + plan.text.keptBytes) }
     var noise = TorchNoise(seed: request.seed)
-    let first = noise.latents(
-      channels: model.unet.configuration.inputChannels, height: request.height / pixels,
-      width: request.width / pixels)
+    let start = try request.source.map { try startingPoint(from: $0, request, noise: &noise) }
+    enter(plan.step, fixed: fixed + plan.text.keptBytes, isStep: true)
+    let firstCall = try (request.source?.skippedSteps(of: request.steps) ?? 0) * scheduler.order
+    let latents: Tensor
+    if let start, let source = request.source, source.mask == nil || source.strength < 1 {
+      latents = scheduler.noised(start.latents, noise: start.noise, call: firstCall)
+    } else {
+      let first =
+        start?.noise
+        ?? noise.latents(
+          channels: model.unet.configuration.outputChannels, height: request.height / pixels,
+          width: request.width / pixels)
+      latents = combine(scheduler.initialSigma, first, 0, first)
+    }
     return Denoising(
       scheduler: scheduler, guidance: isGuided ? request.guidance : nil, text: text,
-      noise: noise, latents: combine(scheduler.initialSigma, first, 0, first), plan: plan)
+      noise: noise, latents: latents, plan: plan, start: start, firstCall: firstCall)
   }
 
   /// Whether an unconditional row is computed as well.
@@ -95,10 +107,11 @@ package struct Renderer: Sendable {
 
   /// Takes one denoising step; false when there was none left.
   package func advance(_ denoising: inout Denoising) throws -> Bool {
-    let (step, latents) = (denoising.step, denoising.latents)
-    guard step < denoising.steps else { return false }
+    guard denoising.step < denoising.steps else { return false }
+    let (step, latents) = (denoising.firstCall + denoising.step, denoising.latents)
     var scheduler = denoising.scheduler
-    let input = scheduler.scaled(latents, step: step)
+    var input = scheduler.scaled(latents, step: step)
+    if let beside = denoising.start?.beside { input = pass.compute.concatenateChannels(input, beside) }
     let rows = denoising.guidance == nil ? input : Tensor.batch([input, input])
     let prediction = try model.cache.step(ledger: pass.ledger) {
       try model.unet(rows, timestep: scheduler.timesteps[step], text: denoising.text, pass)
@@ -113,6 +126,10 @@ package struct Renderer: Sendable {
     var noise = denoising.noise
     denoising.latents = scheduler.step(step, output: output, sample: latents) {
       noise.latents(channels: latents.shape[3], height: latents.shape[1], width: latents.shape[2])
+    }
+    if let start = denoising.start {
+      let next = denoising.step + 1 < denoising.steps ? step + 1 : nil
+      denoising.latents = start.blended(denoising.latents, scheduler, next: next)
     }
     denoising.noise = noise
     denoising.scheduler = scheduler
@@ -137,7 +154,7 @@ package struct Renderer: Sendable {
   /// Latents `[1, height, width, channel]` to a picture.
   /// - Parameter tile: latents along the edge of a tile; nil: all at once.
   /// - Throws: `DiffusionError.notFinite`, and what reading weights throws.
-  package func decode(_ latents: Tensor, tile: Int? = nil) throws -> RGBImage {
+  private func decode(_ latents: Tensor, tile: Int?) throws -> RGBImage {
     guard latents.isFinite else { throw DiffusionError.notFinite(stage: "denoiser") }
     let pixels = try decoded(latents, tile: tile, pass)
     guard pixels.isFinite else { throw DiffusionError.notFinite(stage: "VAE decoder") }
@@ -162,10 +179,14 @@ package struct Denoising: Sendable {
   package internal(set) var step = 0
   /// What the render takes.
   package let plan: RenderPlan
+  /// Of a picture that it starts from; nil: it starts from noise.
+  let start: StartingPoint?
+  /// The scheduler's call that it begins with.
+  let firstCall: Int
 
   init(
     scheduler: any Scheduler, guidance: Float?, text: TextContext, noise: TorchNoise, latents: Tensor,
-    plan: RenderPlan
+    plan: RenderPlan, start: StartingPoint? = nil, firstCall: Int = 0
   ) {
     self.scheduler = scheduler
     self.guidance = guidance
@@ -173,10 +194,12 @@ package struct Denoising: Sendable {
     self.noise = noise
     self.latents = latents
     self.plan = plan
+    self.start = start
+    self.firstCall = firstCall
   }
 
   /// Steps in all.
-  package var steps: Int { scheduler.timesteps.count }
+  package var steps: Int { scheduler.timesteps.count - firstCall }
 }
 
 extension Tensor {

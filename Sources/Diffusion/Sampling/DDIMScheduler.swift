@@ -19,6 +19,12 @@ package struct DDIMScheduler: Scheduler {
     stride = configuration.trainingSteps / steps
   }
 
+  /// By the share of the image at the call's timestep.
+  package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
+    let alpha = alphaProducts[Int(timesteps[call])]
+    return combine(alpha.squareRoot(), sample, (1 - alpha).squareRoot(), noise)
+  }
+
   /// One deterministic step; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let timestep = Int(timesteps[index])

@@ -16,6 +16,12 @@ package struct DDPMScheduler: Scheduler {
     timesteps = times.map { Float($0) }
   }
 
+  /// By the share of the image at the call's timestep.
+  package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
+    let alpha = alphaProducts[Int(timesteps[call])]
+    return combine(alpha.squareRoot(), sample, (1 - alpha).squareRoot(), noise)
+  }
+
   /// One step of the posterior; draws noise at every timestep above 0.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let alpha = alphaProducts[Int(timesteps[index])]

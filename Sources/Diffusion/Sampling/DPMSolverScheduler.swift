@@ -37,6 +37,12 @@ package struct DPMSolverScheduler: Scheduler {
     sigmas = schedule.sigmas
   }
 
+  /// Both scaled to unit deviation in all.
+  package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
+    let point = SolverPoint(level: sigmas[call])
+    return combine(point.alpha, sample, point.sigma, noise)
+  }
+
   /// One step; the stochastic algorithms draw noise in every one.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let solver = configuration.solver

@@ -28,6 +28,11 @@ package struct EulerAncestralScheduler: Scheduler {
     scaledInput(sample, sigma: sigmas[step])
   }
 
+  /// The noise with the call's deviation, the image as it is.
+  package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
+    combine(1, sample, sigmas[call], noise)
+  }
+
   /// One Euler step, and fresh noise; drawn even in the last, where it counts for nothing.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let (from, to) = (sigmas[index], sigmas[index + 1])

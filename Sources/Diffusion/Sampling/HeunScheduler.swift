@@ -28,6 +28,14 @@ package struct HeunScheduler: Scheduler {
     scaledInput(sample, sigma: sigmas[step])
   }
 
+  /// Two: a step and its correction.
+  package var order: Int { 2 }
+
+  /// The noise with the call's deviation, the image as it is.
+  package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
+    combine(1, sample, sigmas[call], noise)
+  }
+
   /// One of a step's two calls; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     guard let first = history.outputs.first, let start = history.sample else {

@@ -31,6 +31,12 @@ package struct LCMScheduler: Scheduler {
     timesteps = times.map { Float($0) }
   }
 
+  /// By the share of the image at the call's timestep.
+  package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
+    let alpha = alphaProducts[Int(timesteps[call])]
+    return combine(alpha.squareRoot(), sample, (1 - alpha).squareRoot(), noise)
+  }
+
   /// One jump to the image, and noise for the next unless it is the last.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let alpha = alphaProducts[Int(timesteps[index])]

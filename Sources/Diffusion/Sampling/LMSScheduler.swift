@@ -28,6 +28,11 @@ package struct LMSScheduler: Scheduler {
     scaledInput(sample, sigma: sigmas[step])
   }
 
+  /// The noise with the call's deviation, the image as it is.
+  package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
+    combine(1, sample, sigmas[call], noise)
+  }
+
   /// One multistep step; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     history.remember(

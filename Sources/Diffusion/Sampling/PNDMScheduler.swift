@@ -10,9 +10,10 @@ package struct PNDMScheduler: Scheduler {
   package var history = SchedulerHistory()
   private let configuration: SchedulerConfiguration
   private let alphaProducts: [Float]
-  /// From and to which training timestep each call moves the sample. Below 0: to the end.
-  private let moves: [(from: Int, to: Int)]
-  private let rungeKuttaCalls: Int
+  /// Training timesteps from one step to the next.
+  private let stride: Int
+  /// The first calls, if they are those of Runge–Kutta steps.
+  private let prelude: [Int]
 
   /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
   package init(_ configuration: SchedulerConfiguration, steps: Int) throws {
@@ -23,34 +24,37 @@ package struct PNDMScheduler: Scheduler {
     // The class does not know zero SNR.
     alphaProducts = try configuration.alphaProducts(zeroSNR: false)
     let times = try configuration.timesteps(steps, configuration.spacing ?? .leading)
-    let stride = configuration.trainingSteps / steps
+    stride = configuration.trainingSteps / steps
     let calls: [Int]
     if configuration.skipsRungeKutta {
-      rungeKuttaCalls = 0
+      prelude = []
       // The second timestep is called twice: the first step is done over with the mean of two slopes.
       calls = times.count > 1 ? [times[0], times[1]] + times[1...] : times
-      moves = calls.enumerated().map { call, time in
-        call == 1 ? (from: time + stride, to: time) : (from: time, to: time - stride)
-      }
     } else {
       guard steps >= 4 else {
         throw DiffusionError.setting(
           name: "steps", value: "\(steps)", allowed: "4 or more with pndm and skip_prk_steps false")
       }
-      let prelude = Self.rungeKutta(times, half: stride / 2)
-      rungeKuttaCalls = prelude.count
+      prelude = Self.rungeKutta(times, half: stride / 2)
       calls = prelude + times.dropFirst(3)
-      moves = calls.enumerated().map { call, time in
-        guard call < prelude.count else { return (from: time, to: time - stride) }
-        return (from: prelude[call / 4 * 4], to: call % 2 == 0 ? time - stride / 2 : time)
-      }
     }
+    timesteps = calls.map { Float($0) }
+    let moves = timesteps.indices.map { move(call: $0, after: $0) }
     let trained = configuration.trainingSteps
     guard moves.allSatisfy({ (0..<trained).contains($0.from) && $0.to < trained }) else {
       throw DiffusionError.setting(name: "steps", value: "\(steps)", allowed: "fewer with this scheduler")
     }
     try configuration.requireSignal(alphaProducts, at: moves.map(\.from))
-    timesteps = calls.map { Float($0) }
+  }
+
+  /// From and to which training timestep a call moves the sample. Below 0: to the end.
+  /// - Parameter calls: how many came before it in this render, which may have begun late.
+  private func move(call: Int, after calls: Int) -> (from: Int, to: Int) {
+    let time = Int(timesteps[call])
+    if calls < prelude.count {
+      return (from: prelude[calls / 4 * 4], to: calls % 2 == 0 ? time - stride / 2 : time)
+    }
+    return prelude.isEmpty && calls == 1 ? (from: time + stride, to: time) : (from: time, to: time - stride)
   }
 
   /// The calls of three Runge–Kutta steps: each step's start, its middle twice and its end.
@@ -61,10 +65,16 @@ package struct PNDMScheduler: Scheduler {
     }
   }
 
+  /// By the share of the image at the call's timestep.
+  package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
+    let alpha = alphaProducts[Int(timesteps[call])]
+    return combine(alpha.squareRoot(), sample, (1 - alpha).squareRoot(), noise)
+  }
+
   /// One call of a step; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     defer { history.calls += 1 }
-    if history.calls < rungeKuttaCalls { return rungeKuttaStep(index, output, sample) }
+    if history.calls < prelude.count { return rungeKuttaStep(index, output, sample) }
     var start = sample
     let slope: Tensor
     if history.calls == 1, let last = history.outputs.last {
@@ -76,7 +86,7 @@ package struct PNDMScheduler: Scheduler {
       slope = multistepSlope()
       history.sample = history.calls == 0 ? sample : nil
     }
-    return moved(start, slope, moves[index])
+    return moved(start, slope, move(call: index, after: history.calls))
   }
 
   /// One of the four calls of a Runge–Kutta step.
@@ -93,7 +103,7 @@ package struct PNDMScheduler: Scheduler {
     default:
       history.sum = combine(1, history.sum ?? output, 1 / 3, output)
     }
-    return moved(history.sample ?? sample, slope, moves[index])
+    return moved(history.sample ?? sample, slope, move(call: index, after: history.calls))
   }
 
   /// Adams–Bashforth over as many outputs as there are.

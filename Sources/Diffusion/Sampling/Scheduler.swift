@@ -9,6 +9,10 @@ package protocol Scheduler: Sendable {
   var initialSigma: Float { get }
   /// What the method remembers between steps; without memory, empty. Setting it goes on from there.
   var history: SchedulerHistory { get set }
+  /// UNet calls that make up a step, but the last.
+  var order: Int { get }
+  /// A clean sample with as much noise as a call expects (the reference's `add_noise`).
+  func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor
   /// What the UNet is shown of a sample at a step.
   func scaled(_ sample: Tensor, step: Int) -> Tensor
   /// The next, less noisy sample.
@@ -25,6 +29,9 @@ extension Scheduler {
     get { SchedulerHistory() }
     set {}
   }
+
+  /// One: most methods.
+  package var order: Int { 1 }
 
   /// Methods that keep the sample at unit variance show it as it is.
   package func scaled(_ sample: Tensor, step: Int) -> Tensor { sample }

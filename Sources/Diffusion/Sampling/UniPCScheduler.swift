@@ -36,6 +36,12 @@ package struct UniPCScheduler: Scheduler {
     sigmas = schedule.sigmas
   }
 
+  /// Both scaled to unit deviation in all.
+  package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
+    let point = SolverPoint(level: sigmas[call])
+    return combine(point.alpha, sample, point.sigma, noise)
+  }
+
   /// Corrects the last step and takes the next; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let solver = configuration.solver

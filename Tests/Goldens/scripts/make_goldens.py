@@ -26,6 +26,7 @@ STAGES = [
     "tiny_vae",
     "merge_xl",
     "lora_files",
+    "image_inputs",
     "prompt_states_xl",
     "sensitivity",
 ]

@@ -1,0 +1,60 @@
+import Checkpoints
+import Experts
+import Layers
+import Tensors
+
+/// Pixels to latents by a few plain convolutions (the encoder half of diffusers' `AutoencoderTiny`).
+struct TinyEncoder: LatentEncoder {
+  private let configuration: AutoencoderTinyConfiguration
+  private let stages: [Stage]
+  private let leave: Convolution
+
+  /// A convolution, which halves the size in all but the first, and the blocks after it.
+  private struct Stage: Sendable {
+    let enter: Convolution
+    let blocks: [TinyBlock]
+  }
+
+  /// - Throws: `CheckpointError` for missing or misshapen tensors.
+  init(_ weights: Weights, _ configuration: AutoencoderTinyConfiguration) throws {
+    self.configuration = configuration
+    let layers = weights["encoder.layers"]
+    let width = configuration.encoder.width
+    // Numbered as in torch's nn.Sequential.
+    var number = 0
+    stages = try configuration.encoder.blocks.enumerated().map { index, count in
+      let enter =
+        index == 0
+        ? try Convolution(
+          layers[number].layers(in: .f32), inputs: configuration.imageChannels, outputs: width,
+          shape: ConvolutionShape(kernel: 3))
+        : try Convolution(
+          layers[number], inputs: width, outputs: width, shape: ConvolutionShape(kernel: 3, stride: 2),
+          bias: false)
+      let blocks = try (0..<count).map { try TinyBlock(layers[number + 1 + $0], width: width) }
+      number += 1 + count
+      return Stage(enter: enter, blocks: blocks)
+    }
+    leave = try Convolution(
+      layers[number].layers(in: .f32), inputs: width, outputs: configuration.latentChannels,
+      shape: ConvolutionShape(kernel: 3))
+  }
+
+  var latentChannels: Int { configuration.latentChannels }
+  var scalingFactor: Float { configuration.scalingFactor }
+  var normalization: LatentNormalization? { nil }
+
+  /// The latents themselves: nothing is drawn.
+  func callAsFunction(_ pixels: Tensor, _ pass: ForwardPass) throws -> Tensor {
+    let compute = pass.compute
+    // It was trained on 0…1.
+    var x = compute.tensor(shape: pixels.shape) { result in
+      pixels.withUnsafe { for index in $0.indices { result[index] = ($0[index] + 1) / 2 } }
+    }
+    for stage in stages {
+      x = stage.enter(x, compute)
+      for block in stage.blocks { x = block(x, configuration.activation, compute) }
+    }
+    return leave(x, compute)
+  }
+}

@@ -1,0 +1,139 @@
+import Checkpoints
+import Experts
+import Foundation
+import Images
+import Tensors
+import Testing
+
+@testable import Diffusion
+
+/// Renders that start from a picture against diffusers' img2img and inpainting pipelines: mean difference at
+/// most 0.05 levels, maximum 2 (Tests/Goldens/scripts/image_inputs.py).
+@Suite struct SourcePictureTests {
+  struct Setting: Decodable, CustomStringConvertible {
+    let file: String
+    let model: String
+    let prompt: String
+    let negativePrompt: String?
+    let width: Int
+    let height: Int
+    let steps: Int
+    let guidance: Float
+    let scheduler: String?
+    let seed: String
+    let strength: Float
+    let masked: Bool
+
+    var description: String { file }
+
+    func request(strength other: Float? = nil) throws -> RenderRequest {
+      var request = RenderRequest(
+        prompt: prompt, negativePrompt: negativePrompt, width: width, height: height, steps: steps,
+        guidance: guidance, scheduler: try scheduler.map { try SchedulerName(named: $0) },
+        seed: UInt64(seed) ?? 0)
+      request.source = try SourcePicture(
+        imageFile: Golden.path("images/picture.png"), maskFile: masked ? Golden.path("images/mask.png") : nil,
+        strength: other ?? strength)
+      return request
+    }
+
+    func load() throws -> DiffusionModel {
+      let parts = try Golden.ModelParts(model == "tiny" ? "base" : model)
+      return try DiffusionModel(
+        folder: ModelFolder(path: parts.path), vae: model == "tiny" ? Golden.path("vae/tiny") : nil,
+        cache: ExpertCache(budget: .max))
+    }
+
+    func difference(_ request: RenderRequest) throws -> (mean: Double, max: Int) {
+      let renderer = Renderer(model: try load(), pass: ForwardPass(compute: Compute(threads: 2)))
+      return try PictureTests.difference(renderer.render(request), from: "../images/" + file)
+    }
+  }
+
+  static let settings: [Setting] = (try? Golden.decode("images/renders.json")) ?? []
+
+  @Test func thereAreGoldens() { #expect(Self.settings.count == 21) }
+
+  @Test(arguments: settings) func sameAsTheReference(_ setting: Setting) throws {
+    let difference = try setting.difference(setting.request())
+    #expect(difference.mean <= 0.05 && difference.max <= 2, "\(difference)")
+    print("\(setting.file): mean \(difference.mean) max \(difference.max) levels")
+  }
+
+  /// A step more or less, or the picture without its mask, must show.
+  @Test func sensitive() throws {
+    let plain = try #require(Self.settings.first { !$0.masked && $0.strength < 0.7 })
+    let more = try plain.difference(plain.request(strength: plain.strength + 1 / Float(plain.steps)))
+    #expect(more.mean > 0.3, "a step more: \(more)")
+    let painted = try #require(Self.settings.first { $0.masked && $0.model == "base" })
+    var request = try painted.request()
+    let source = try #require(request.source)
+    request.source = try SourcePicture(image: source.image, strength: source.strength)
+    let whole = try painted.difference(request)
+    #expect(whole.mean > 0.3, "without its mask: \(whole)")
+    print("planted: a step more \(more), without mask \(whole)")
+  }
+
+  @Test(arguments: [(20, 30), (64, 72), (53, 100), (160, 71), (7, 5), (72, 64), (48, 75)])
+  func resizedToTheByte(width: Int, height: Int) throws {
+    let picture = try PNGFile.read(Golden.path("images/picture.png")).image
+    let golden = try PNGFile.read(Golden.path("images/resized-\(width)x\(height).png")).image
+    #expect(try picture.resized(width: width, height: height) == golden)
+  }
+
+  @Test(arguments: ["base", "xl", "tiny"]) func encoders(name: String) throws {
+    let golden = try Golden.tensors("images/encoded.safetensors")[name].channelsLast
+    let folder = name == "base" ? "model/base" : name == "xl" ? "families/xl" : "vae/tiny"
+    let files = try AutoencoderFiles(
+      path: Golden.path(name == "tiny" ? folder : folder + "/vae"), own: nil, isXL: name == "xl")
+    let cache = ExpertCache(budget: .max)
+    let encoder = try #require(
+      try DiffusionModel.encoder(files.weights, files.config, home: PartHome(model: name, cache: cache)))
+    let source = try SourcePicture(imageFile: Golden.path("images/picture.png"), maskFile: nil, strength: 1)
+    let found = try encoder(
+      source.pixels(width: 64, height: 72), ForwardPass(compute: Compute(threads: 2)))
+    let error = relativeError(found, golden)
+    #expect(error < 1e-4, "relative error \(error)")
+    print("encoder \(name): relative error \(error)")
+  }
+
+  /// What cannot be is refused with the reason.
+  @Test func refusals() throws {
+    let painter = try #require(Self.settings.first { $0.model == "painter" })
+    let renderer = Renderer(model: try painter.load(), pass: ForwardPass(compute: Compute(threads: 1)))
+    var request = try painter.request()
+    let source = try #require(request.source)
+    request.source = nil
+    #expect(throws: DiffusionError.self) { try renderer.begin(request) }
+    request.source = try SourcePicture(image: source.image, strength: 0.5)
+    #expect(throws: DiffusionError.self) { try renderer.begin(request) }
+    for strength: Float in [0, -1, 1.1, .nan] {
+      #expect(throws: DiffusionError.self) { try SourcePicture(image: source.image, strength: strength) }
+    }
+    // Too little for one step.
+    request.source = try SourcePicture(image: source.image, mask: source.mask, strength: 0.1)
+    #expect(throws: DiffusionError.self) { try renderer.begin(request) }
+  }
+
+  /// A render taken up in the middle goes on as if nothing had been, and not with another picture.
+  @Test(arguments: ["13-inpaint-base-ddim.png", "06-img2img-base-euler_a.png", "18-inpaint-painter-ddim.png"])
+  func resumed(file: String) throws {
+    let setting = try #require(Self.settings.first { $0.file == file })
+    let request = try setting.request()
+    let renderer = Renderer(model: try setting.load(), pass: ForwardPass(compute: Compute(threads: 2)))
+    let undisturbed = try renderer.render(request)
+    var first = try renderer.begin(request)
+    _ = try renderer.advance(&first)
+    let kept = renderer.checkpoint(first, of: request)
+    var second = try renderer.begin(request)
+    #expect(renderer.restore(&second, from: kept, of: request) && second.step == 1)
+    while try renderer.advance(&second) {}
+    #expect(try renderer.decode(second) == undisturbed)
+    var other = request
+    other.source = try SourcePicture(
+      image: RGBImage(width: 8, height: 8, red: 1, green: 2, blue: 3), mask: request.source?.mask,
+      strength: setting.strength)
+    var third = try renderer.begin(other)
+    #expect(!renderer.restore(&third, from: kept, of: other))
+  }
+}
