@@ -14,6 +14,8 @@ final class CacheCore: @unchecked Sendable {
   private var recording: [PartUse]?
   private var ledger = ExpertLedger()
   private var isClosed = false
+  /// Parts that turned out to be the same as another model's, which is held in their place.
+  private var twins: [PartKey: PartKey] = [:]
   private var largest = 0
   /// Denoising steps begun since the trace began.
   private var step = 0
@@ -31,6 +33,7 @@ final class CacheCore: @unchecked Sendable {
 
   func borrow<Part: Weighted>(_ use: PartUse, as type: Part.Type, ledger: ExpertLedger) throws -> Part {
     condition.lock()
+    let use = canonical(use)
     recording?.append(use)
     trace?.uses.append(
       CacheTrace.Use(
@@ -64,13 +67,39 @@ final class CacheCore: @unchecked Sendable {
       guard let part = try loaded.get() as? Part else {
         preconditionFailure("\(use.key) is not a \(Part.self)")
       }
-      parts[use.key] = part
       ledger.miss(bytes: use.byteCount)
-      return part
+      return place(part, use) as? Part ?? part
     } catch {
       book.remove(use.key)
       throw error
     }
+  }
+
+  private func canonical(_ use: PartUse) -> PartUse {
+    twins[use.key].map { PartUse(key: $0, byteCount: use.byteCount, load: use.load) } ?? use
+  }
+
+  /// Keeps a part that was read and is pinned; or, if another model holds the same, that one in its place.
+  private func place(_ part: any Weighted, _ use: PartUse) -> any Weighted {
+    let layer = Self.layer(use.key)
+    let twin = book.entries.first { key, entry in
+      key.model != use.key.model && entry.byteCount == use.byteCount && Self.layer(key) == layer
+        && parts[key].map { part.hasSameWeights(as: $0) } == true
+    }
+    guard let twin, let held = parts[twin.key] else {
+      parts[use.key] = part
+      return part
+    }
+    // Its own entry goes, the other's is pinned in its place.
+    book.remove(use.key)
+    twins[use.key] = twin.key
+    _ = book.use(twin.key)
+    return held
+  }
+
+  /// A part's place without the number of the expert: an expert may stand elsewhere in another merge.
+  private static func layer(_ key: PartKey) -> Substring {
+    key.path.range(of: ".experts.").map { key.path[..<$0.lowerBound] } ?? key.path[...]
   }
 
   private func waitWhileLoading(_ key: PartKey, _ ledger: ExpertLedger) {
@@ -82,6 +111,7 @@ final class CacheCore: @unchecked Sendable {
 
   func release(_ key: PartKey, ledger: ExpertLedger) {
     condition.lock()
+    let key = twins[key] ?? key
     drop(book.release(key, room: largest), ledger)
     condition.broadcast()
     condition.unlock()
@@ -105,6 +135,9 @@ final class CacheCore: @unchecked Sendable {
       where (key.model == model || key.model.hasPrefix(model + "/")) && entry.pins == 0 {
         core.forget(key)
       }
+      core.twins = core.twins.filter { twin, held in
+        ![twin, held].contains { $0.model == model || $0.model.hasPrefix(model + "/") }
+      }
     }
   }
 
@@ -123,7 +156,7 @@ final class CacheCore: @unchecked Sendable {
       core.lead = lead
       core.ledger = ledger
       core.largest = max(core.largest, lead.map(\.byteCount).max() ?? 0)
-      core.book.forecast.begin(lead: lead.map(\.key))
+      core.book.forecast.begin(lead: lead.map { core.twins[$0.key] ?? $0.key })
       core.condition.broadcast()
     }
   }
@@ -132,7 +165,7 @@ final class CacheCore: @unchecked Sendable {
     locked { core in
       core.cycle = cycle
       core.largest = cycle.map(\.byteCount).max() ?? 0
-      core.book.forecast.setCycle(cycle.map(\.key))
+      core.book.forecast.setCycle(cycle.map { core.twins[$0.key] ?? $0.key })
     }
   }
 
@@ -184,9 +217,9 @@ final class CacheCore: @unchecked Sendable {
       condition.lock()
       loading.remove(use.key)
       if let loaded {
-        parts[use.key] = loaded
         ledger.miss(bytes: use.byteCount)
-        drop(book.release(use.key, room: 0), ledger)
+        _ = place(loaded, use)
+        drop(book.release(twins[use.key] ?? use.key, room: 0), ledger)
       } else {
         // Whoever needs it reads it again and gets the error.
         book.remove(use.key)
@@ -213,7 +246,7 @@ final class CacheCore: @unchecked Sendable {
       } else {
         return nil
       }
-      if book.entries[use.key] == nil { return use }
+      if book.entries[twins[use.key] ?? use.key] == nil { return canonical(use) }
     }
     return nil
   }

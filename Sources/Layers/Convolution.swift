@@ -40,6 +40,15 @@ package struct Convolution: Layer {
     return packed + (bias?.byteCount ?? 0)
   }
 
+  /// Weight and bias.
+  package func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+    switch weight {
+    case .gathered(let weight): weight.withBytes(body)
+    case .winograd(let weight): weight.withBytes(body)
+    }
+    bias?.withBytes(body)
+  }
+
   /// `[batch, height, width, in]` to `[batch, height', width', out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
     self(x, rows: nil, compute)

@@ -16,6 +16,12 @@ package struct FeedForward: Layer {
 
   package var byteCount: Int { expand.byteCount + contract.byteCount }
 
+  /// Those of both layers.
+  package func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+    expand.withWeights(body)
+    contract.withWeights(body)
+  }
+
   /// `[…, width]`, shape kept.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
     contract(expand(x, compute), compute)
@@ -41,6 +47,12 @@ package struct GatedLinear: Layer {
   }
 
   package var byteCount: Int { weight.byteCount + bias.byteCount }
+
+  /// Weight and bias.
+  package func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+    weight.withBytes(body)
+    bias.withBytes(body)
+  }
 
   /// `[…, in]` to `[…, out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {

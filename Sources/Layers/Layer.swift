@@ -1,10 +1,39 @@
 import Checkpoints
+import Foundation
 import Tensors
 
 /// Something with weights.
 package protocol Weighted: Sendable {
   /// Bytes that the weights take in memory.
   var byteCount: Int { get }
+  /// Shows `body` all weights, block by block, in an order that depends on the type alone. The blocks stay
+  /// where they are as long as this lives.
+  func withWeights(_ body: (UnsafeRawBufferPointer) -> Void)
+}
+
+extension Weighted {
+  /// Whether the weights are the same to the bit, those of two merges that have an expert in common.
+  package func hasSameWeights(as other: any Weighted) -> Bool {
+    guard type(of: other) == Self.self, byteCount == other.byteCount else { return false }
+    var mine: [UnsafeRawBufferPointer] = []
+    withWeights { mine.append($0) }
+    var (index, isSame) = (0, true)
+    other.withWeights { block in
+      defer { index += 1 }
+      guard isSame, index < mine.count, mine[index].count == block.count else { return isSame = false }
+      if let a = mine[index].baseAddress, let b = block.baseAddress, block.count > 0 {
+        isSame = memcmp(a, b, block.count) == 0
+      }
+    }
+    return isSame && index == mine.count && index > 0
+  }
+}
+
+extension Tensor {
+  /// Shows `body` the elements' bytes.
+  package func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    withUnsafe { body(UnsafeRawBufferPointer($0)) }
+  }
 }
 
 /// A learned function of one tensor, with its weights.

@@ -26,6 +26,13 @@ enum LayerWeight: Sendable {
         try PackedWeight(convolution: rows.tapsFirst(taps), taps: taps, precision: precision))
   }
 
+  func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    switch self {
+    case .single(let weight): weight.withBytes(body)
+    case .packed(let weight): weight.withBytes(body)
+    }
+  }
+
   var byteCount: Int {
     switch self {
     case .single(let weight): weight.byteCount

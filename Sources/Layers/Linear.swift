@@ -24,6 +24,12 @@ package struct Linear: Layer {
 
   package var byteCount: Int { weight.byteCount + (bias?.byteCount ?? 0) }
 
+  /// Weight and bias.
+  package func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+    weight.withBytes(body)
+    bias?.withBytes(body)
+  }
+
   /// `[…, in]` to `[…, out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
     switch weight {

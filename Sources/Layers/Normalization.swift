@@ -26,6 +26,12 @@ package struct GroupNorm: Layer {
 
   package var byteCount: Int { weight.byteCount + bias.byteCount }
 
+  /// Weight and bias.
+  package func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+    weight.withBytes(body)
+    bias.withBytes(body)
+  }
+
   /// `[batch, …, channel]`, shape kept.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
     compute.groupNorm(x, groups: groups, weight: weight, bias: bias, epsilon: epsilon, silu: silu)
@@ -47,6 +53,12 @@ package struct LayerNorm: Layer {
   }
 
   package var byteCount: Int { weight.byteCount + bias.byteCount }
+
+  /// Weight and bias.
+  package func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+    weight.withBytes(body)
+    bias.withBytes(body)
+  }
 
   /// `[…, channel]`, shape kept.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {

@@ -9,6 +9,7 @@ import Tensors
 package struct ModelPool {
   /// A loaded model and the file sizes and times that it was loaded from.
   private struct Entry {
+    let name: String
     let path: String
     let vae: String?
     let loras: [LoRASetting]
@@ -34,6 +35,9 @@ package struct ModelPool {
     self.cache = cache
     self.capacity = max(1, capacity)
   }
+
+  /// The names of the loaded models, the most recently used last.
+  package var names: [String] { entries.map(\.name) }
 
   /// The real path of a picture that a job starts from.
   /// - Throws: `DaemonError.inputMissing`, `.inputOutside`
@@ -78,7 +82,7 @@ package struct ModelPool {
     let model = try DiffusionModel(
       folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision)
     entries.append(
-      Entry(path: path, vae: vae, loras: loras, precision: precision, model: model, stamp: stamp))
+      Entry(name: name, path: path, vae: vae, loras: loras, precision: precision, model: model, stamp: stamp))
     return model
   }
 }

@@ -114,7 +114,6 @@ package final class Worker: Sendable {
     pool.inputs = ModelLocator(folders: settings.inputFolders)
     if settings.memoryBudget != .max { pool.memoryBudget = MemoryBudget(bytes: settings.memoryBudget) }
     var (current, reloads) = self.current.withLock { $0 }
-    var lastModel: [String] = []
     reporter.ready()
     while !stop.isRequested {
       output.removeLeftovers()
@@ -129,7 +128,7 @@ package final class Worker: Sendable {
         let seen = persistently({ try store.dataVersion() }),
         let claimed = persistently({
           try store.claim(
-            worker: settings.worker, lease: settings.leaseSeconds, preferredModels: lastModel,
+            worker: settings.worker, lease: settings.leaseSeconds, preferredModels: pool.names,
             limits: current.limits)
         })
       else { return }
@@ -140,7 +139,6 @@ package final class Worker: Sendable {
         continue
       }
       if claimed.lease.claim > 1 { output.removeTemporaries(of: claimed.job) }
-      lastModel = [claimed.request.settings.model]
       keeper.keep(claimed.lease, state: .rendering)
       work(on: claimed, renderer, &pool)
       keeper.keep(nil, state: .idle)

@@ -105,6 +105,11 @@ package struct PackedWeight: Sendable {
     segmoe_packing(outputs: outputs, pieces: pieces, depth: depth, gated: isGated ? 1 : 0)
   }
 
+  /// Shows `body` the packed bytes.
+  package func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    withUnsafe { body(UnsafeRawBufferPointer(start: $0, count: byteCount)) }
+  }
+
   func withUnsafe<R>(_ body: (UnsafeRawPointer) throws -> R) rethrows -> R {
     guard let storage else { preconditionFailure("a planned weight has no elements") }
     defer { withExtendedLifetime(storage) {} }

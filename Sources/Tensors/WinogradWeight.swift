@@ -40,6 +40,11 @@ package struct WinogradWeight: Sendable {
   /// Bytes that it takes in memory.
   package var byteCount: Int { panels.count * MemoryLayout<Float>.stride }
 
+  /// Shows `body` the packed bytes.
+  package func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    panels.withUnsafe { body(UnsafeRawBufferPointer($0)) }
+  }
+
   /// Whether a convolution of that geometry can run by Winograd's algorithm. Where it can it is the
   /// faster: docs/performance.md has the table.
   package static func suits(_ shape: ConvolutionShape) -> Bool {

@@ -148,6 +148,7 @@ import Testing
     let number: Int
     private let alive: LoadedBytes
     var byteCount: Int { 10 }
+    func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {}
     init(number: Int, alive: LoadedBytes) {
       self.number = number
       self.alive = alive

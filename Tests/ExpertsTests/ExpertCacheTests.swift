@@ -11,7 +11,16 @@ import Testing
   struct Weight: Layer {
     let number: Int
     let byteCount: Int
+    private let content: Tensor
+
+    init(number: Int, byteCount: Int) {
+      self.number = number
+      self.byteCount = byteCount
+      content = Tensor(shape: [1], values: [Float(number)])
+    }
+
     func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor { x }
+    func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) { content.withBytes(body) }
   }
 
   struct Missing: Error, Equatable {}
@@ -78,6 +87,26 @@ import Testing
     try cache.withPart(part(1, model: "other", bytes: 7), as: Weight.self, ledger: ledger) { _ in }
     cache.removeAll(model: "m")
     #expect(cache.byteCount == 7)
+  }
+
+  /// What two models have in common is held once, and stays when one of them goes.
+  @Test func twinsAreHeldOnce() throws {
+    let cache = ExpertCache(budget: 1000)
+    let ledger = ExpertLedger()
+    func use(_ model: String, _ place: Int, _ content: Int) throws -> Int {
+      let part = PartUse(key: PartKey(model: model, path: "ff.experts.\(place)"), byteCount: 10) {
+        Weight(number: content, byteCount: 10)
+      }
+      return try cache.withPart(part, as: Weight.self, ledger: ledger) { $0.number }
+    }
+    #expect(try [use("a", 0, 7), use("a", 1, 8), use("b", 0, 8), use("b", 1, 9)] == [7, 8, 8, 9])
+    #expect(cache.byteCount == 30 && cache.count == 3)
+    #expect(try [use("b", 0, 8), use("a", 1, 8)] == [8, 8])
+    #expect(ledger.counts.misses == 4 && ledger.counts.hits == 2)
+    // Without the model that held it, the other reads its own again.
+    cache.removeAll(model: "a")
+    #expect(try use("b", 0, 8) == 8)
+    #expect(cache.byteCount == 20 && ledger.counts.misses == 5)
   }
 
   /// Many threads, few places: each expert is loaded by one thread at a time, the sum is kept.

@@ -173,6 +173,11 @@ struct AutoencoderAttention: Weighted {
     output = try linear("to_out.0", "proj_attn")
   }
 
+  func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+    norm.withWeights(body)
+    for layer in [query, key, value, output] { layer.withWeights(body) }
+  }
+
   var byteCount: Int {
     norm.byteCount + query.byteCount + key.byteCount + value.byteCount + output.byteCount
   }

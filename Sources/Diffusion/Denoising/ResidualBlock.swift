@@ -19,6 +19,12 @@ package struct ResidualBlock: Sendable {
     let timeProjection: Linear?
 
     var byteCount: Int { norm.byteCount + convolution.byteCount + (timeProjection?.byteCount ?? 0) }
+
+    func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+      norm.withWeights(body)
+      convolution.withWeights(body)
+      timeProjection?.withWeights(body)
+    }
   }
 
   /// From there to the sum.
@@ -28,6 +34,12 @@ package struct ResidualBlock: Sendable {
     let shortcut: Linear?
 
     var byteCount: Int { norm.byteCount + convolution.byteCount + (shortcut?.byteCount ?? 0) }
+
+    func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+      norm.withWeights(body)
+      convolution.withWeights(body)
+      shortcut?.withWeights(body)
+    }
   }
 
   /// - Parameters:

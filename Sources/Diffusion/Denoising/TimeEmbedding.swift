@@ -59,6 +59,12 @@ package struct EmbeddingNetwork: Weighted {
     second = try Linear(weights["linear_2"], inputs: outputs, outputs: outputs)
   }
 
+  /// Those of both layers.
+  package func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+    first.withWeights(body)
+    second.withWeights(body)
+  }
+
   package var byteCount: Int { first.byteCount + second.byteCount }
 
   /// `[batch, in]` to `[batch, out]`.

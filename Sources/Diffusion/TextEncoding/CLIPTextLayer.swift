@@ -34,6 +34,12 @@ struct CLIPTextLayer: Weighted {
     activation = configuration.activation
   }
 
+  func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+    norm1.withWeights(body)
+    norm2.withWeights(body)
+    for layer in [query, key, value, output, expand, contract] { layer.withWeights(body) }
+  }
+
   var byteCount: Int {
     [query, key, value, output, expand, contract].reduce(norm1.byteCount + norm2.byteCount) {
       $0 + $1.byteCount
