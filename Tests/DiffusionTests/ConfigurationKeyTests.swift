@@ -12,8 +12,8 @@ import Testing
   private static let noMatter: [String: Set<String>] = [
     // Dropout is for training; softmax is in 32 bits anyway; heads of a kind of added text that is refused.
     "UNet2DConditionModel": ["dropout", "upcast_attention", "addition_embed_type_num_heads"],
-    // The picture's channels going in are the encoder's; 32 bits are what it upcasts to; the pipelines scale
-    // latents by one factor and never shift them; the size only says how it was trained.
+    // Channels of a picture are three, or the encoder's weights do not fit; 32 bits are what it upcasts to; the
+    // pipelines scale latents by one factor and never shift them; the size only says how it was trained.
     "AutoencoderKL": ["in_channels", "force_upcast", "shift_factor", "sample_size"],
     "AutoencoderTiny": ["in_channels", "force_upcast", "shift_factor", "latent_magnitude", "latent_shift"],
     // Of flow and dynamic shifting, which are refused themselves.

@@ -25,4 +25,22 @@ STAGES = [
     "config_keys",
     "tiny_vae",
     "merge_xl",
+    "lora_files",
     "image_inputs",
+    "prompt_states_xl",
+    "sensitivity",
+]
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    root = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.path.dirname(here)
+    # GOLDEN_STAGES="pictures sensitivity" makes only those, from what is there.
+    for stage in os.environ.get("GOLDEN_STAGES", " ".join(STAGES)).split():
+        start = time.time()
+        importlib.import_module(stage).make(root)
+        print(f"{stage}: {time.time() - start:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
