@@ -75,14 +75,26 @@ uint32_t png_shim_width(const png_shim_reader *reader) { return reader->width; }
 uint32_t png_shim_height(const png_shim_reader *reader) { return reader->height; }
 const char *png_shim_message(const png_shim_reader *reader) { return reader->message; }
 
+/// A row of 16-bit gray, spread to RGB, to 8 bits: what does not fit is 255 (PIL's `I;16` to `RGB`).
+static void clip_16(png_structp png, png_row_infop row, png_bytep data) {
+  (void)png;
+  for (size_t i = 0; i < (size_t)row->width * 3; i++) data[i] = data[2 * i] ? 255 : data[2 * i + 1];
+}
+
 png_shim_result png_shim_read_rgb(png_shim_reader *reader, uint8_t *rgb) {
   png_structp png = reader->png;
   size_t stride = (size_t)reader->width * 3;
   if (setjmp(png_jmpbuf(png))) return png_shim_damaged;
-  // PIL's convert("RGB"): palette and gray spread to RGB, 16 bits cut to the upper 8, alpha dropped;
-  // no gamma, no colour profile.
+  // PIL's convert("RGB"): palette and gray spread to RGB, 16 bits cut to the upper 8 (of gray alone:
+  // clipped), alpha dropped; no gamma, no colour profile.
   png_set_expand(png);
-  png_set_strip_16(png);
+  if (png_get_color_type(png, reader->info) == PNG_COLOR_TYPE_GRAY &&
+      png_get_bit_depth(png, reader->info) == 16) {
+    png_set_read_user_transform_fn(png, clip_16);
+    png_set_user_transform_info(png, NULL, 8, 3);
+  } else {
+    png_set_strip_16(png);
+  }
   png_set_gray_to_rgb(png);
   png_set_strip_alpha(png);
   int passes = png_set_interlace_handling(png);

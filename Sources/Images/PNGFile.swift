@@ -40,8 +40,9 @@ package enum PNGFile {
   /// A PNG's pixels and texts.
   ///
   /// Every kind of PNG becomes 8-bit RGB the way PIL's `convert("RGB")` does it, which is what
-  /// diffusers does to init images: palette and gray spread out, 16 bits cut to the upper 8, alpha
-  /// dropped (not laid over white), gamma and profiles left alone. `name` stands in messages.
+  /// diffusers does to init images: palette and gray spread out, 16 bits cut to the upper 8 (of gray
+  /// without alpha: whatever is above 255 becomes 255), alpha dropped (not laid over white), gamma and
+  /// profiles left alone. `name` stands in messages.
   package static func decode(
     _ bytes: [UInt8], name: String = "PNG", limits: PNGLimits = PNGLimits()
   ) throws(ImageError) -> (image: RGBImage, texts: [PNGText]) {

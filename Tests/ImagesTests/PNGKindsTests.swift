@@ -31,7 +31,10 @@ import Testing
       name: "gray8", colorType: 0, depth: 8, samples: { x, y in [x + y] },
       rgb: { x, y in [UInt8](repeating: UInt8(x + y), count: 3) }),
     Kind(
-      name: "gray16", colorType: 0, depth: 16, samples: { x, y in [(x + y) << 8 | 0xEE] },
+      name: "gray16", colorType: 0, depth: 16, samples: { x, y in [x * 40 + y * y * 600] },
+      rgb: { x, y in [UInt8](repeating: UInt8(min(255, x * 40 + y * y * 600)), count: 3) }),
+    Kind(
+      name: "grayAlpha16", colorType: 4, depth: 16, samples: { x, y in [(x + y) << 8 | 0xEE, y] },
       rgb: { x, y in [UInt8](repeating: UInt8(x + y), count: 3) }),
     Kind(
       name: "gray1", colorType: 0, depth: 1, samples: { x, y in [(x + y) & 1] },
