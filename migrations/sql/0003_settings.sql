@@ -1,4 +1,5 @@
--- segmoe's queue, schema 3: a job may name a VAE in place of its model's own, and say how its prompt is read.
+-- segmoe's queue, schema 3: a job may name a VAE in place of its model's own, say how its prompt is read, and
+-- what SDXL is told of the picture's framing.
 
 ALTER TABLE jobs ADD COLUMN vae TEXT;      -- absolute path of a folder or .safetensors file; NULL: the model's own
 
@@ -8,3 +9,6 @@ ALTER TABLE jobs ADD COLUMN plain_prompt INTEGER NOT NULL DEFAULT 0 CHECK (plain
 ALTER TABLE jobs ADD COLUMN clip_skip INTEGER NOT NULL DEFAULT 0 CHECK (clip_skip >= 0);
 -- Learned words, JSON: [{"path": …, "token": …}]; without a token the file's own.
 ALTER TABLE jobs ADD COLUMN embeddings TEXT NOT NULL DEFAULT '[]';
+-- Original size, crop and target size, JSON: {"original_size": "1024x768", "crop": "0,64", "target_size": "512x512"}, any of
+-- them left out; NULL: nothing cut, the size rendered.
+ALTER TABLE jobs ADD COLUMN framing TEXT;
