@@ -14,6 +14,7 @@ package struct Migration: Sendable {
     Migration(number: 1, name: "0001_queue", bytes: PackageResources._001_queue_sql),
     Migration(number: 2, name: "0002_checkpoints", bytes: PackageResources._002_checkpoints_sql),
     Migration(number: 3, name: "0003_settings", bytes: PackageResources._003_settings_sql),
+    Migration(number: 4, name: "0004_framing", bytes: PackageResources._004_framing_sql),
   ]
 
   /// The schema this build reads and writes.

@@ -13,7 +13,7 @@ struct Fingerprint {
   }
 
   /// Everything but `runAfter`: "in an hour" is another time at every try.
-  mutating func add(_ request: JobRequest, loras: String, embeddings: String) {
+  mutating func add(_ request: JobRequest, loras: String, embeddings: String, framing: String?) {
     let settings = request.settings
     add(request.prompt)
     add(settings.model)
@@ -36,6 +36,7 @@ struct Fingerprint {
     }
     // Only where there is one, so that keys of older versions still fit their batches.
     if let vae = settings.vae { add("vae \(vae)") }
+    if let framing { add("framing \(framing)") }
   }
 
   private mutating func add(_ byte: UInt8) {

@@ -130,5 +130,8 @@ extension RenderSettings {
     strength = try reader.optional("strength")
     mask = try reader.optional("mask")
     memoryBudget = try reader.optional("memory_budget")
+    if let text: String = try reader.optional("framing") {
+      framing = try JSONColumn.value(text, column: "framing")
+    }
   }
 }

@@ -90,7 +90,7 @@ extension JobStore {
   private static let incomingColumns = """
     model, prompt, negative_prompt, width, height, steps, guidance, scheduler, seed, count, precision, \
     loras, vae, init_image, strength, mask, memory_budget, priority, run_after, max_attempts, \
-    plain_prompt, clip_skip, embeddings
+    plain_prompt, clip_skip, embeddings, framing
     """
 
   private func stage(
@@ -102,22 +102,27 @@ extension JobStore {
       let insert = try db.cachedStatement(
         sql: """
           INSERT INTO temp.incoming (\(Self.incomingColumns))
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
           """)
       while let request = try next() {
         try request.validate()
         let settings = request.settings
         let loras = try JSONColumn.text(settings.loras, column: "loras")
         let embeddings = try JSONColumn.text(settings.embeddings, column: "embeddings")
+        let framing =
+          settings.framing == FramingSettings()
+          ? nil : try JSONColumn.text(settings.framing, column: "framing")
         incoming.count += 1
-        if withFingerprint { incoming.fingerprint.add(request, loras: loras, embeddings: embeddings) }
+        if withFingerprint {
+          incoming.fingerprint.add(request, loras: loras, embeddings: embeddings, framing: framing)
+        }
         try insert.execute(arguments: [
           settings.model, request.prompt, settings.negativePrompt, settings.width, settings.height,
           settings.steps, settings.guidance, settings.scheduler?.rawValue, settings.seed, settings.count,
           settings.precision.rawValue, loras, settings.vae, settings.initImage, settings.strength,
           settings.mask,
           settings.memoryBudget, request.priority, request.runAfter, request.maxAttempts,
-          settings.isPlainPrompt, settings.clipSkip, embeddings,
+          settings.isPlainPrompt, settings.clipSkip, embeddings, framing,
         ])
       }
       return .commit

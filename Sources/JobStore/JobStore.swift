@@ -21,7 +21,7 @@ package struct JobStore: Sendable {
   /// As opened.
   package let role: Role
 
-  let connection: DatabaseQueue
+  let connection: StoreConnection
   let clock: @Sendable () -> Date
   /// The very file that was opened.
   private let place: FilePlace?
@@ -29,7 +29,7 @@ package struct JobStore: Sendable {
   init(path: String, role: Role, connection: DatabaseQueue, clock: @escaping @Sendable () -> Date) {
     self.path = path
     self.role = role
-    self.connection = connection
+    self.connection = StoreConnection(connection, path: path)
     self.clock = clock
     place = FilePlace(of: path)
   }
@@ -60,7 +60,8 @@ package struct JobStore: Sendable {
     }
   }
 
-  /// Closes the connection now rather than when the last copy of the store goes.
+  /// Closes the connection now rather than when the last copy of the store goes. Who calls later gets
+  /// `JobStoreError.closed`.
   package func close() throws {
     try translated { try connection.close() }
   }

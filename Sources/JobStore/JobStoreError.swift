@@ -47,6 +47,9 @@ package enum JobStoreError: Error, Equatable {
   /// The database was moved, deleted or replaced while it was open.
   case replaced(path: String)
 
+  /// The connection was closed: the caller came too late.
+  case closed(path: String)
+
   /// No space left for the database.
   case diskFull(path: String)
 
@@ -95,6 +98,8 @@ extension JobStoreError: CustomStringConvertible, LocalizedError {
       "\(path) can't be used: \(reason); check the path and its permissions"
     case .replaced(let path):
       "\(path) is no longer the file that was opened: start again to use the one that is there now"
+    case .closed(let path):
+      "the connection to \(path) is closed: open the queue again"
     case .diskFull(let path):
       "no space left for \(path): free some, nothing was changed"
     case .busy(let path):

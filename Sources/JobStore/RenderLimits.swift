@@ -59,6 +59,7 @@ extension RenderSettings {
     }
     if let vae { try Check.path("vae", vae) }
     try validateInitialImage()
+    try framing.validate()
     if let memoryBudget, memoryBudget < 1 {
       throw Check.failure("memory_budget", memoryBudget, "use a size like 4GiB")
     }

@@ -71,6 +71,8 @@ package struct RenderSettings: Sendable, Equatable {
   package var strength: Double?
   /// Absolute path of a picture whose white parts are painted anew. Needs `initImage`.
   package var mask: String?
+  /// For SDXL alone.
+  package var framing = FramingSettings()
   /// Bytes for cached experts; nil: the daemon's own budget.
   package var memoryBudget: Int64?
 

@@ -152,6 +152,7 @@ struct JobRenderer {
       scheduler: try settings.scheduler.map { try Diffusion.SchedulerName(named: $0.rawValue) },
       seed: UInt64(bitPattern: settings.seed &+ Int64(index)))
     request.reading = reading
+    request.framing = Framing(settings.framing)
     return request
   }
 
@@ -196,5 +197,14 @@ struct JobRenderer {
     statistics.bytesRead = Int64(counts.bytesLoaded)
     statistics.peakBytes = ResidentMemory.peakBytes
     return statistics
+  }
+}
+
+extension Framing {
+  fileprivate init(_ settings: FramingSettings) {
+    self.init()
+    originalSize = settings.originalSize.map { PixelSize(width: $0.width, height: $0.height) }
+    crop = settings.crop.map { PixelPoint(x: $0.x, y: $0.y) } ?? crop
+    targetSize = settings.targetSize.map { PixelSize(width: $0.width, height: $0.height) }
   }
 }

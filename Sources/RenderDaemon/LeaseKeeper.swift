@@ -22,6 +22,8 @@ package final class LeaseKeeper: Sendable {
   private let log: Logger
   private let state = Mutex(State())
   private let stop = StopSignal()
+  /// Held during a beat of the thread; true once there may be none any more.
+  private let isOver = Mutex(false)
 
   package init(store: JobStore, worker: String, leaseSeconds: Double, log: Logger) {
     self.store = store
@@ -34,14 +36,20 @@ package final class LeaseKeeper: Sendable {
   package func start() {
     let thread = Thread { [self] in
       // Never rarer than a third of the minute after which a worker counts as gone.
-      while !stop.sleep(seconds: min(leaseSeconds / 3, 20)) { beat() }
+      while !stop.sleep(seconds: min(leaseSeconds / 3, 20)) {
+        isOver.withLock { isOver in if !isOver { beat() } }
+      }
     }
     thread.name = "segmoed-lease"
     thread.start()
   }
 
-  /// Ends the thread.
-  package func end() { stop.request() }
+  /// Ends the thread and waits for a beat it is at. Afterwards it touches the queue no more: a beat that came
+  /// later would take the sign-off back, or meet a queue that is closed.
+  package func end() {
+    stop.request()
+    isOver.withLock { $0 = true }
+  }
 
   /// Keeps a job from now on, or none.
   package func keep(_ lease: Lease?, state workerState: WorkerState) {

@@ -2,45 +2,56 @@ import Foundation
 import Images
 import JobStore
 import Logging
+import Synchronization
 
 /// Writes the daemon's numbers to a file every few seconds, from a thread of its own.
-struct MetricsWriter: Sendable {
-  let path: String
-  let store: JobStore
-  let metrics: DaemonMetrics
-  let log: Logger
+package final class MetricsWriter: Sendable {
+  private let path: String
+  private let store: JobStore
+  private let metrics: DaemonMetrics
+  private let pause: Double
+  private let log: Logger
   private let stop = StopSignal()
+  /// Held while a page is written; true once the last one is.
+  private let isOver = Mutex(false)
 
-  init(path: String, store: JobStore, metrics: DaemonMetrics, log: Logger) {
+  /// - Parameter pause: seconds from one page to the next.
+  package init(path: String, store: JobStore, metrics: DaemonMetrics, pause: Double = 5, log: Logger) {
     self.path = path
     self.store = store
     self.metrics = metrics
+    self.pause = pause
     self.log = log
   }
 
   /// Starts the thread; it ends after `end`.
-  func start() {
+  package func start() {
     // Of a daemon that died here; each writes a file of its own.
     AtomicFile.removeTemporaries(of: path)
     let thread = Thread { [self] in
-      repeat { write() } while !stop.sleep(seconds: 5)
+      repeat { write() } while !stop.sleep(seconds: pause)
     }
     thread.name = "segmoed-metrics"
     thread.start()
   }
 
-  /// Ends the thread and writes a last time.
-  func end() {
+  /// Ends the thread, waits for the page it is at, and writes a last one. Afterwards it touches neither the
+  /// queue, which may then be closed, nor the file, which is the next daemon's.
+  package func end() {
     stop.request()
-    write()
+    write(isLast: true)
   }
 
-  private func write() {
-    do {
-      // The collector must never see half a file: temporary file and rename.
-      try AtomicFile.write(Array(metrics.text(queue: store.status().counts).utf8), to: path)
-    } catch {
-      log.warning("cannot write the metrics: \(error)")
+  private func write(isLast: Bool = false) {
+    isOver.withLock { isOver in
+      guard !isOver else { return }
+      isOver = isLast
+      do {
+        // The collector must never see half a file: temporary file and rename.
+        try AtomicFile.write(Array(metrics.text(queue: store.status().counts).utf8), to: path)
+      } catch {
+        log.warning("cannot write the metrics: \(error)")
+      }
     }
   }
 }

@@ -10,8 +10,8 @@ struct Enqueue: ParsableCommand {
       Prompts come as arguments, from --file, or (without either) from standard input. In a file every line \
       is a prompt; blank lines are skipped. A line that starts with { is JSON: {"prompt": "…"} with any of \
       model, negative_prompt, width, height, steps, guidance, scheduler, seed, count, precision, loras, \
-      vae, embeddings, clip_skip, plain_prompt, init_image, strength, mask, memory_budget, priority; \
-      the options are the defaults for what it leaves \
+      vae, embeddings, clip_skip, plain_prompt, init_image, strength, mask, original_size, crop, \
+      target_size, memory_budget, priority; the options are the defaults for what it leaves \
       out. All prompts enter the queue together or, when one is wrong, none does.
 
       Every prompt has the same seed unless a line names its own. Relative paths start at the current folder.

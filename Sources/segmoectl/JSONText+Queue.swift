@@ -82,6 +82,9 @@ extension JSONText {
       ("init_image", .optional(settings.initImage)),
       ("strength", .optional(settings.strength)),
       ("mask", .optional(settings.mask)),
+      ("original_size", .optional(settings.framing.originalSize?.description)),
+      ("crop", .optional(settings.framing.crop?.description)),
+      ("target_size", .optional(settings.framing.targetSize?.description)),
       ("memory_budget", .optional(settings.memoryBudget)),
     ])
   }

@@ -43,7 +43,9 @@ struct Problem: Error, Equatable {
     case .emptyBatch, .keyReused, .notFound, .wrongState, .damagedRow, .foreignDatabase, .notADatabase: 65
     case .notAccessible: 66
     case .schemaTooNew, .schemaTooOld, .busy: 69
-    case .leaseLost, .wrongImages, .workerNameTaken, .replaced, .diskFull, .migrationFailed, .database: 70
+    case .leaseLost, .wrongImages, .workerNameTaken, .replaced, .closed, .diskFull, .migrationFailed,
+      .database:
+      70
     }
   }
 }

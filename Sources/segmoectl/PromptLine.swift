@@ -44,6 +44,9 @@ struct PromptLine: Decodable {
     overrides.initImage = try fields.text("init_image")
     overrides.strength = try fields.value("strength", "a number")
     overrides.mask = try fields.text("mask")
+    overrides.originalSize = try fields.pixels("original_size")
+    overrides.crop = try fields.pixels("crop")
+    overrides.targetSize = try fields.pixels("target_size")
     overrides.memoryBudget = try fields.size("memory_budget")
     overrides.priority = try fields.whole("priority")
     self.overrides = overrides
@@ -62,7 +65,7 @@ private struct Fields {
   static let known = [
     "prompt", "model", "negative_prompt", "width", "height", "steps", "guidance", "scheduler", "seed",
     "count", "precision", "loras", "vae", "embeddings", "clip_skip", "plain_prompt", "init_image", "strength",
-    "mask", "memory_budget", "priority",
+    "mask", "original_size", "crop", "target_size", "memory_budget", "priority",
   ]
 
   private let container: KeyedDecodingContainer<Key>
@@ -100,6 +103,13 @@ private struct Fields {
       let known = Value.allCases.map(\.rawValue).joined(separator: ", ")
       throw Problem.badInput("\(key) '\(text)' is unknown; known are \(known)")
     }
+    return value
+  }
+
+  /// "1024x768" or "0,64".
+  func pixels<Value: PixelText>(_ key: String) throws -> Value? {
+    guard let text = try text(key) else { return nil }
+    guard let value = Value(text) else { throw Problem.badInput("\(key) is '\(text)': \(Value.rule)") }
     return value
   }
 

@@ -4,6 +4,8 @@ import Foundation
 import JobStore
 
 extension SchedulerName: ExpressibleByArgument {}
+extension PixelDimensions: ExpressibleByArgument {}
+extension PixelOffset: ExpressibleByArgument {}
 
 extension RenderPrecision: ExpressibleByArgument {
   /// What a job is rendered in if nobody says: decided when it is queued, as its seed is, so that it is
@@ -75,6 +77,16 @@ struct SettingsOptions: ParsableArguments {
   var mask: String?
 
   @Option(
+    help: ArgumentHelp("For SDXL: size before scaling; without it the size rendered.", valueName: "WxH"))
+  var originalSize: PixelDimensions?
+
+  @Option(help: ArgumentHelp("For SDXL: pixels cut away at the left and at the top (0,0).", valueName: "x,y"))
+  var crop: PixelOffset?
+
+  @Option(help: ArgumentHelp("For SDXL: size after cutting; without it the size rendered.", valueName: "WxH"))
+  var targetSize: PixelDimensions?
+
+  @Option(
     help: ArgumentHelp("Memory for cached experts, e.g. 4GiB; without it the daemon's.", valueName: "size"))
   var memoryBudget: String?
 
@@ -100,6 +112,9 @@ struct SettingsOptions: ParsableArguments {
     overrides.initImage = initImage
     overrides.strength = strength
     overrides.mask = mask
+    overrides.originalSize = originalSize
+    overrides.crop = crop
+    overrides.targetSize = targetSize
     overrides.memoryBudget = try memoryBudget.map(bytes(fromSize:))
     return overrides
   }

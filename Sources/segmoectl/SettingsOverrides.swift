@@ -20,6 +20,9 @@ struct SettingsOverrides {
   var initImage: String?
   var strength: Double?
   var mask: String?
+  var originalSize: PixelDimensions?
+  var crop: PixelOffset?
+  var targetSize: PixelDimensions?
   var memoryBudget: Int64?
   var priority: Int?
 
@@ -44,6 +47,9 @@ struct SettingsOverrides {
     result.initImage = initImage ?? others.initImage
     result.strength = strength ?? others.strength
     result.mask = mask ?? others.mask
+    result.originalSize = originalSize ?? others.originalSize
+    result.crop = crop ?? others.crop
+    result.targetSize = targetSize ?? others.targetSize
     result.memoryBudget = memoryBudget ?? others.memoryBudget
     result.priority = priority ?? others.priority
     return result
@@ -76,6 +82,9 @@ struct SettingsOverrides {
     settings.initImage = try initImage.map { try paths.existing($0, "initial image") }
     settings.strength = strength ?? (initImage == nil ? nil : 0.8)
     settings.mask = try mask.map { try paths.existing($0, "mask") }
+    settings.framing.originalSize = originalSize
+    settings.framing.crop = crop
+    settings.framing.targetSize = targetSize
     settings.memoryBudget = memoryBudget
     return settings
   }

@@ -77,6 +77,10 @@ struct Show: ParsableCommand {
       rows.append(("initial image", "\(image), strength \(settings.strength ?? 0.8)"))
     }
     if let mask = settings.mask { rows.append(("mask", mask)) }
+    let framing = settings.framing
+    if let size = framing.originalSize { rows.append(("original size", "\(size)")) }
+    if let crop = framing.crop { rows.append(("crop", "\(crop)")) }
+    if let size = framing.targetSize { rows.append(("target size", "\(size)")) }
     rows.append(
       ("attempts", "\(job.attempts) of \(job.request.maxAttempts), priority \(job.request.priority)"))
     if let after = job.request.runAfter { rows.append(("not before", clock(after))) }

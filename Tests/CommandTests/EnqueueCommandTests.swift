@@ -26,7 +26,9 @@ import Testing
       "--precision", "bf16", "--lora", "l.safetensors:0.5",
       "--embedding", "e.safetensors:<cat>", "--embedding", "e.safetensors", "--clip-skip", "2",
       "--plain-prompt", "--init-image", "i.png", "--mask", "m.png",
-      "--memory-budget", "2GiB", "--priority", "4", "--max-attempts", "5")
+      "--original-size", "1024x768",
+      "--crop", "0,64", "--target-size", "64x128", "--memory-budget", "2GiB", "--priority", "4",
+      "--max-attempts", "5")
     #expect(outcome.code == 0, "\(outcome)")
     let request = try command.daemon().details(job: 1).job.request
     let settings = request.settings
@@ -44,6 +46,9 @@ import Testing
     #expect(settings.initImage == command.folder + "/i.png")
     #expect(settings.strength == 0.8)
     #expect(settings.mask == command.folder + "/m.png")
+    #expect(settings.framing.originalSize == PixelDimensions(width: 1024, height: 768))
+    #expect(settings.framing.crop == PixelOffset(x: 0, y: 64))
+    #expect(settings.framing.targetSize == PixelDimensions(width: 64, height: 128))
     #expect(settings.memoryBudget == 2 << 30)
     #expect((request.priority, request.maxAttempts) == (4, 5))
   }
@@ -63,6 +68,30 @@ import Testing
     #expect(settings.clipSkip == 1 && settings.isPlainPrompt)
     let plain = try command.daemon().details(job: 2).job.request.settings
     #expect(plain.embeddings.isEmpty && plain.clipSkip == 0 && !plain.isPlainPrompt)
+  }
+
+  @Test func framingOfALine() throws {
+    let command = try Command()
+    let lines = [
+      #"{"prompt": "p", "crop": "8,-16", "target_size": "64x64"}"#, #"{"prompt": "q"}"#,
+    ].joined(separator: "\n")
+    let outcome = try command.run(
+      ["enqueue", "--model", "demo", "--original-size", "640x480", "--crop", "1,1"], input: Data(lines.utf8))
+    #expect(outcome.code == 0, "\(outcome)")
+    let framings = try (1...2).map { try command.daemon().details(job: $0).job.request.settings.framing }
+    #expect(framings.map(\.originalSize) == [.init(width: 640, height: 480), .init(width: 640, height: 480)])
+    #expect(framings.map(\.crop) == [.init(x: 8, y: -16), .init(x: 1, y: 1)])
+    #expect(framings.map(\.targetSize) == [.init(width: 64, height: 64), nil])
+    let shown = try command("show", "1", "--json").output
+    #expect(
+      shown.contains(#""original_size": "640x480", "crop": "8,-16", "target_size": "64x64""#), "\(shown)")
+    for (line, part) in [
+      (#"{"prompt": "p", "crop": "8x8"}"#, "x,y"), (#"{"prompt": "p", "target_size": 64}"#, "target_size"),
+    ] {
+      let refused = try command.run(["enqueue", "--model", "demo"], input: Data(line.utf8))
+      #expect(refused.code == 65 && refused.errors.contains(part), "\(refused)")
+    }
+    #expect(try command("enqueue", "p", "--model", "demo", "--crop", "1").code == 64)
   }
 
   static let file = Data(

@@ -7,7 +7,7 @@ import Testing
 @Suite struct FuzzTests {
   @Test func fuzzedLinesGiveARequestOrAProblem() throws {
     let seed = Array(
-      #"{"prompt": "a é", "steps": 4, "guidance": 1.5, "loras": ["a:0.5", {"path": "b", "weight": 1}], "scheduler": "ddim", "memory_budget": "2GiB", "embeddings": ["e:t"], "plain_prompt": true, "seed": 9}"#
+      #"{"prompt": "a é", "steps": 4, "guidance": 1.5, "loras": ["a:0.5", {"path": "b", "weight": 1}], "scheduler": "ddim", "memory_budget": "2GiB", "embeddings": ["e:t"], "plain_prompt": true, "seed": 9, "crop": "0,8", "original_size": "64x64"}"#
         .utf8)
     let pieces = [
       "{", "}", "[", "]", "\"", ":", ",", "null", "-1", "1e400", "9223372036854775808", "\\ud800",

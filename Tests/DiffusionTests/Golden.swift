@@ -52,6 +52,7 @@ enum Golden {
     "no-middle": ["model/base", "families/no-middle"],
     "lcm": ["model/base", "families/lcm"],
     "painter": ["model/base", "images/painter"],
+    "clipping": ["model/base", "images/clipping"],
   ]
 
   /// A whole model folder made of links to its parts; removed when the value goes.

@@ -37,6 +37,26 @@ import Testing
     #expect(used.count > 50)
   }
 
+  /// A picture to start from has a phase of its own, which grows with it and counts in the smallest budget.
+  @Test func theEncoderIsPlanned() throws {
+    let model = try Golden.ModelParts("base").load()
+    let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 1)))
+    func plan(_ edge: Int, from source: SourcePicture?) throws -> RenderPlan {
+      var request = RenderRequest(prompt: "a", width: edge, height: edge, steps: 2)
+      request.source = source
+      return try renderer.plan(request)
+    }
+    let source = try SourcePicture(
+      imageFile: Golden.path("images/picture.png"), maskFile: nil, strength: 0.5)
+    #expect(try plan(128, from: nil).encoding == nil)
+    let small = try plan(128, from: source)
+    let (encoding, large) = (try #require(small.encoding), try plan(512, from: source))
+    #expect(encoding.uses.count > 5)
+    // Columns of convolutions are made in pieces of a fixed size: less than the area's factor of 16.
+    #expect((large.encoding?.tensorBytes ?? 0) > 2 * encoding.tensorBytes)
+    #expect(large.smallest >= large.text.keptBytes + (large.encoding?.tensorBytes ?? .max))
+  }
+
   /// `….experts.2` without the number: which expert a step takes no plan knows.
   static func withoutExpert(_ part: String) -> String {
     part.replacing(/experts\.\d+/, with: "experts")

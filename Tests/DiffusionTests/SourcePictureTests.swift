@@ -52,7 +52,7 @@ import Testing
 
   static let settings: [Setting] = (try? Golden.decode("images/renders.json")) ?? []
 
-  @Test func thereAreGoldens() { #expect(Self.settings.count == 21) }
+  @Test func thereAreGoldens() { #expect(Self.settings.count == 24) }
 
   @Test(arguments: settings) func sameAsTheReference(_ setting: Setting) throws {
     let difference = try setting.difference(setting.request())

@@ -19,6 +19,9 @@ import Testing
     settings.initImage = "/i.png"
     settings.strength = 0.3
     settings.mask = "/m.png"
+    settings.framing.originalSize = PixelDimensions(width: 1024, height: 768)
+    settings.framing.crop = PixelOffset(x: -8, y: 64)
+    settings.framing.targetSize = PixelDimensions(width: 512, height: 1)
     settings.memoryBudget = 4 << 30
     var wanted = JobRequest(prompt: "ein Haus", settings: settings)
     wanted.priority = -3

@@ -92,6 +92,20 @@ import Testing
     #expect(try queue.sql { try Row.fetchAll($0, sql: "SELECT * FROM job_overview").count } == 1)
   }
 
+  /// A thread that comes after the daemon has closed the queue must not end the process.
+  @Test func whoComesAfterTheCloseIsTold() throws {
+    let queue = try TestQueue()
+    let store = try queue.another(.daemon)
+    try store.close()
+    try store.close()
+    let closed = JobStoreError.closed(path: queue.path)
+    #expect(storeError { _ = try store.dataVersion() } == closed)
+    #expect(storeError { _ = try store.status() } == closed)
+    #expect(storeError { try store.heartbeat(worker: "w", state: .idle, job: nil) } == closed)
+    #expect(storeError { _ = try store.enqueue(BatchRequest(), requests: [request("p")]) } == closed)
+    #expect(try queue.store.status().counts.total == 0)
+  }
+
   @Test func otherPeoplesDatabaseIsLeftAlone() throws {
     let path = scratch()
     defer { try? FileManager.default.removeItem(atPath: path) }

@@ -36,6 +36,9 @@ import Testing
     ("model", plain { $0.settings.model = "" }),
     ("lora", plain { $0.settings.loras = [LoRAReference(path: "")] }),
     ("weight of lora /l", plain { $0.settings.loras = [LoRAReference(path: "/l", weight: .infinity)] }),
+    ("original_size", plain { $0.settings.framing.originalSize = PixelDimensions(width: 0, height: 8) }),
+    ("crop", plain { $0.settings.framing.crop = PixelOffset(x: .min, y: 0) }),
+    ("target_size", plain { $0.settings.framing.targetSize = PixelDimensions(width: 8, height: 1 << 40) }),
     ("memory_budget", plain { $0.settings.memoryBudget = 0 }),
     ("prompt", plain { $0.prompt = "zero\0byte" }),
     ("prompt", plain { $0.prompt = String(repeating: "x", count: 70_000) }),
@@ -51,6 +54,20 @@ import Testing
     }
     #expect(name == field)
     #expect(!rule.isEmpty)
+  }
+
+  @Test func sizesAndPlacesAreTheirText() {
+    #expect(PixelDimensions("1024X768") == PixelDimensions(width: 1024, height: 768))
+    #expect(PixelOffset("-8,64") == PixelOffset(x: -8, y: 64))
+    #expect("\(PixelDimensions(width: 3, height: 4)) \(PixelOffset(x: 0, y: -1))" == "3x4 0,-1")
+    for text in [
+      "", "x", "1024", "1024x", "1x2x3", "0x8", "8x1000001", "1 x 2", "-1x8", "99999999999999999999x1",
+    ] {
+      #expect(PixelDimensions(text) == nil, "\(text)")
+    }
+    for text in ["", ",", "1", "1,2,3", "1x2", "0,1000001", "a,b"] {
+      #expect(PixelOffset(text) == nil, "\(text)")
+    }
   }
 
   @Test func limitsCanBeTighter() {

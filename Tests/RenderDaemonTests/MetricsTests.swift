@@ -31,4 +31,41 @@ import Testing
       #expect(line.hasPrefix("# ") || line.wholeMatch(of: /[a-z_]+\{.*\} [0-9.e+-]+/) != nil, "\(line)")
     }
   }
+
+  /// A thread that is still at a page when the daemon ends must neither meet a closed queue nor write once more.
+  @Test func nothingIsWrittenAfterTheEnd() throws {
+    let house = try DaemonHouse()
+    var log = Logger(label: "test")
+    log.logLevel = .critical
+    for _ in 0..<50 {
+      let store = try JobStore.open(path: house.store.path, role: .daemon)
+      let writer = MetricsWriter(
+        path: house.metrics, store: store, metrics: DaemonMetrics(worker: "w"), pause: 0.0001, log: log)
+      writer.start()
+      Thread.sleep(forTimeInterval: .random(in: 0...0.01))
+      writer.end()
+      try store.close()
+      try FileManager.default.removeItem(atPath: house.metrics)
+      Thread.sleep(forTimeInterval: 0.005)
+      #expect(!FileManager.default.fileExists(atPath: house.metrics))
+    }
+  }
+
+  /// Nor may a late heartbeat take a sign-off back.
+  @Test func noHeartbeatAfterTheEnd() throws {
+    let house = try DaemonHouse()
+    var log = Logger(label: "test")
+    log.logLevel = .critical
+    let store = try JobStore.open(path: house.store.path, role: .daemon)
+    for _ in 0..<50 {
+      try store.register(WorkerRecord(name: "w", pid: 1, host: "h", version: "1")) { _ in false }
+      let keeper = LeaseKeeper(store: store, worker: "w", leaseSeconds: 0.0003, log: log)
+      keeper.start()
+      Thread.sleep(forTimeInterval: .random(in: 0...0.01))
+      keeper.end()
+      try store.signOff(worker: "w")
+      Thread.sleep(forTimeInterval: 0.005)
+      #expect(try store.workers().first?.state == .stopped)
+    }
+  }
 }

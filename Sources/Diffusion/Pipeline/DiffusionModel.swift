@@ -104,11 +104,14 @@ package struct DiffusionModel: Sendable {
   /// The scheduler for a request: the one it names, else the model's own.
   /// - Throws: `DiffusionError` for one that is unknown or cannot take the step count.
   func scheduler(for request: RenderRequest) throws -> any Scheduler {
-    try schedulerName(for: request).scheduler(
+    let isOwn = request.scheduler == nil
+    let configuration =
       family == .xl
-        ? schedulerConfiguration
-        : schedulerConfiguration.forStableDiffusion(ownMethod: request.scheduler == nil),
-      steps: request.steps)
+      ? schedulerConfiguration
+      : request.source?.mask == nil
+        ? schedulerConfiguration.forStableDiffusion(ownMethod: isOwn)
+        : schedulerConfiguration.forInpainting(ownMethod: isOwn)
+    return try schedulerName(for: request).scheduler(configuration, steps: request.steps)
   }
 }
 

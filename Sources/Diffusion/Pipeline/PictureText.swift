@@ -26,6 +26,10 @@ package struct PictureText: Codable, Equatable, Sendable {
   package var initImage: String?
   package var mask: String?
   package var strength: Double?
+  /// What SDXL was told of the picture's framing; nil: nothing cut, the size rendered.
+  package var originalSize: String?
+  package var crop: String?
+  package var targetSize: String?
   package var model: String
   package var modelDigest: String
   /// The queue's numbers; nil for a picture rendered by hand.
@@ -39,9 +43,11 @@ package struct PictureText: Codable, Equatable, Sendable {
     case width, height, steps, guidance, scheduler, seed, precision, model
     case plainPrompt = "plain_prompt"
     case clipSkip = "clip_skip"
-    case embeddings
+    case embeddings, crop
     case initImage = "init_image"
     case mask, strength
+    case originalSize = "original_size"
+    case targetSize = "target_size"
     case modelDigest = "model_digest"
     case batch, job, index
   }
@@ -68,6 +74,10 @@ package struct PictureText: Codable, Equatable, Sendable {
     initImage = request.source?.digest
     mask = request.source?.maskDigest
     strength = request.source.map { Double("\($0.strength)") ?? Double($0.strength) }
+    let framing = request.framing
+    originalSize = framing.originalSize.map { "\($0.width)x\($0.height)" }
+    crop = framing.crop == PixelPoint(x: 0, y: 0) ? nil : "\(framing.crop.x),\(framing.crop.y)"
+    targetSize = framing.targetSize.map { "\($0.width)x\($0.height)" }
     if !request.reading.embeddings.isEmpty {
       embeddings = request.reading.embeddings.reduce(into: [:]) { $0[$1.token] = $1.digest }
     }

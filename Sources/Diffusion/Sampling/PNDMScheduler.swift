@@ -26,7 +26,7 @@ package struct PNDMScheduler: Scheduler {
     let times = try configuration.timesteps(steps, configuration.spacing ?? .leading)
     stride = configuration.trainingSteps / steps
     let calls: [Int]
-    if configuration.skipsRungeKutta {
+    if configuration.skipsRungeKutta ?? false {
       prelude = []
       // The second timestep is called twice: the first step is done over with the mean of two slopes.
       calls = times.count > 1 ? [times[0], times[1]] + times[1...] : times

@@ -42,8 +42,8 @@ package struct SchedulerConfiguration: Sendable, Equatable {
   package var sigmas: SigmaSettings
   package var solver: SolverSettings
   package var variance: Variance
-  /// Whether PNDM starts without Runge–Kutta steps.
-  package var skipsRungeKutta: Bool
+  /// Whether PNDM starts without Runge–Kutta steps; nil: the file leaves it out, and it starts with them.
+  package var skipsRungeKutta: Bool?
   /// Steps of the schedule that a latent consistency model was distilled on.
   package var distilledSteps: Int
   /// By what a latent consistency model's timesteps are multiplied in its boundary condition.
@@ -70,7 +70,7 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     thresholding = try DynamicThreshold(config)
     sigmas = try SigmaSettings(config)
     solver = try SolverSettings(config)
-    skipsRungeKutta = try config.bool("skip_prk_steps", default: false)
+    skipsRungeKutta = try config.boolIfPresent("skip_prk_steps")
     distilledSteps = try config.int("original_inference_steps", default: 50, in: 1...100_000)
     timestepScaling = try config.float("timestep_scaling", default: 10)
     try config.refuse(Self.onlyWith)
@@ -83,6 +83,15 @@ package struct SchedulerConfiguration: Sendable, Equatable {
   package func forStableDiffusion(ownMethod: Bool) -> SchedulerConfiguration {
     var copy = self
     if ownMethod || clipSample != nil { copy.clipSample = false }
+    if ownMethod || stepsOffset != nil { copy.stepsOffset = 1 }
+    return copy
+  }
+
+  /// What the SD inpainting pipeline of diffusers makes of it: `skip_prk_steps` on and `steps_offset` 1, but
+  /// `clip_sample` as it is. One chosen by name gets it as in `forStableDiffusion`.
+  package func forInpainting(ownMethod: Bool) -> SchedulerConfiguration {
+    var copy = self
+    if ownMethod || skipsRungeKutta != nil { copy.skipsRungeKutta = true }
     if ownMethod || stepsOffset != nil { copy.stepsOffset = 1 }
     return copy
   }

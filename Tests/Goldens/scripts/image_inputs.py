@@ -1,8 +1,10 @@
 """Renders that start from a picture, with and without a mask: `images/`.
 
-`base`, `xl` and `base` with the tiny VAE through diffusers' img2img and inpainting pipelines, and `painter`, a
-UNet of nine channels. The inputs are of odd sizes; img2img gets them resized beforehand, since its pipeline
-takes the size from the picture. Also Pillow's resizing itself, and what the VAEs' encoders give.
+`base`, `xl`, and `base` with the tiny VAE go through diffusers' img2img and inpainting pipelines,
+with two models more. `painter` is a UNet of nine channels. `clipping` has a scheduler file that
+says what the pipelines overrule: Runge-Kutta steps in inpainting, `clip_sample` in all else. The
+inputs are of odd sizes; img2img gets them resized beforehand, since its pipeline takes the size
+from the picture. Also Pillow's resizing itself, and what the VAEs' encoders give.
 """
 
 import os
@@ -21,7 +23,11 @@ from PIL import Image, ImageFilter
 from scheduler_traces import MORE
 from tiny_models import save_weights, scale_output, shake_norms
 
-PARTS = FAMILIES | {"painter": ["model/base", "images/painter"], "tiny": ["model/base"]}
+PARTS = FAMILIES | {
+    "painter": ["model/base", "images/painter"],
+    "clipping": ["model/base", "images/clipping"],
+    "tiny": ["model/base"],
+}
 KEYS = "model prompt negative_prompt width height steps guidance scheduler seed strength masked".split()
 ROWS = [
     ("base", FOX, BAD, 64, 72, 6, 5.0, "ddim", 31, 0.6, False),
@@ -45,6 +51,9 @@ ROWS = [
     ("painter", FOX, BAD, 64, 72, 6, 5.0, "ddim", 49, 0.8, True),
     ("painter", CAFE, None, 72, 64, 5, 3.0, "euler_a", 50, 1.0, True),
     ("xl", SAILOR, "", 64, 64, 5, 3.0, None, 51, 0.7, True),
+    ("clipping", FOX, BAD, 64, 64, 7, 5.0, None, 52, 0.8, True),
+    ("clipping", FOX, BAD, 64, 64, 6, 5.0, "ddim", 53, 0.8, True),
+    ("clipping", FOX, BAD, 64, 64, 6, 5.0, "ddim", 54, 0.8, False),
 ]
 
 
@@ -146,6 +155,11 @@ def make(root):
     encoders(root, picture)
     painter = SMALL | {"in_channels": 9}
     save_weights(os.path.join(folder, "painter/unet"), painter, WEIGHTS, painter_unet(painter), torch.float16)
+    scheduler = common.read_json(os.path.join(root, "model/base/scheduler/scheduler_config.json"))
+    os.makedirs(os.path.join(folder, "clipping/scheduler"), exist_ok=True)
+    write_json(
+        os.path.join(folder, "clipping/scheduler/scheduler_config.json"),
+        scheduler | {"clip_sample": True, "skip_prk_steps": False})
     entries = []
     for number, row in enumerate(ROWS):
         entries.append(make_one(root, dict(zip(KEYS, row)), number, picture, mask))
