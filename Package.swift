@@ -81,7 +81,8 @@ let package = Package(
     tool(
       "segmoed",
       [
-        "JobStore", "Diffusion", "Configuration", "RenderDaemon", "Release", argumentParser, logging,
+        "JobStore", "Diffusion", "Experts", "Configuration", "RenderDaemon", "Release", argumentParser,
+        logging,
         lifecycle,
       ]),
     tool("segmoectl", ["JobStore", "CKernels", "Release", argumentParser]),

@@ -237,7 +237,10 @@ final class CacheCore: @unchecked Sendable {
     let start = book.forecast.position
     let count = lead.count + cycle.count
     guard count > 0 else { return nil }
-    for place in start..<start + Self.farthestAhead {
+    var (place, parts, last) = (start - 1, 0, PartKey?.none)
+    // A circle is enough: then all is here.
+    while parts < Self.farthestAhead, place < start + count {
+      place += 1
       let use: PartUse
       if place < lead.count {
         use = lead[place]
@@ -247,11 +250,12 @@ final class CacheCore: @unchecked Sendable {
         return nil
       }
       if book.entries[twins[use.key] ?? use.key] == nil { return canonical(use) }
+      if use.key != last { (parts, last) = (parts + 1, use.key) }
     }
     return nil
   }
 
-  /// Uses that the thread looks ahead.
+  /// Parts that the thread looks ahead.
   private static let farthestAhead = 24
 }
 

@@ -52,6 +52,7 @@ package struct CachedPart<Part: Weighted>: Sendable {
       plan.note(use)
       return try body(planned)
     }
+    defer { pass.place?.letOthersUse() }
     return try cache.withPart(use, as: Part.self, ledger: pass.ledger, body)
   }
 }

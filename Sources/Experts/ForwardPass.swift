@@ -12,6 +12,8 @@ package struct ForwardPass: Sendable {
   package let observe: (@Sendable (_ path: String, _ input: Tensor) -> Void)?
   /// Given where nothing is computed: notes what would be used.
   package let plan: PassPlan?
+  /// Given where several images go through the network together.
+  private(set) var place: Lockstep.Place?
 
   package init(
     compute: Compute, ledger: ExpertLedger = ExpertLedger(),
@@ -25,17 +27,24 @@ package struct ForwardPass: Sendable {
 
   /// The same pass, normalizing with shared sums.
   package func sharing(_ moments: GroupMoments) -> ForwardPass {
-    ForwardPass(compute: compute.sharing(moments), ledger: ledger, observe: observe, plan: plan)
+    ForwardPass(compute: compute.sharing(moments), ledger: ledger, observe: observe, plan: plan, place: place)
+  }
+
+  /// The same pass, part by part together with others.
+  package func walking(at place: Lockstep.Place) -> ForwardPass {
+    ForwardPass(compute: compute, ledger: ledger, observe: observe, plan: plan, place: place)
   }
 
   private init(
     compute: Compute, ledger: ExpertLedger,
-    observe: (@Sendable (_ path: String, _ input: Tensor) -> Void)?, plan: PassPlan?
+    observe: (@Sendable (_ path: String, _ input: Tensor) -> Void)?, plan: PassPlan?,
+    place: Lockstep.Place?
   ) {
     self.compute = compute
     self.ledger = ledger
     self.observe = observe
     self.plan = plan
+    self.place = place
   }
 
   /// A pass that reads and computes nothing.

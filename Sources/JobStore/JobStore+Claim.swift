@@ -26,26 +26,54 @@ extension JobStore {
     try write { db, now in
       try freeExpired(db, now)
       try releaseDue(db, now)
-      while let row = try claimRow(worker, expires: now + seconds.asMilliseconds, preferredModels, db, now) {
-        let reader = RowReader(row: row, table: "jobs")
-        let id: Int64 = try reader.value("id")
-        let batch: Int64 = try reader.value("batch")
-        let lease = Lease(job: id, worker: worker, claim: try reader.value("claims"))
-        do {
-          let job = try job(id, db)
-          try job.request.validate(limits: limits)
-          try db.record(
-            Event(
-              .claimed, at: now, batch: batch, job: id, worker: worker,
-              detail: "attempt \(job.attempts) of \(job.request.maxAttempts)"))
-          return ClaimedJob(lease: lease, job: job)
-        } catch let error as JobStoreError {
-          let failure = Failure(message: error.description, kind: .badInput)
-          try end(lease, batch: batch, .failed, failure, db, now)
-        }
+      return try firstValid(worker, limits, db, now) {
+        try claimRow(worker, expires: now + seconds.asMilliseconds, preferredModels, db, now)
       }
-      return nil
     }
+  }
+
+  /// Takes a further job that can go through its model together with one at work: of the same model, weights
+  /// and size. Whose turn it is counts as at a claim that prefers this model.
+  /// - Parameters:
+  ///   - settings: Of the job at work.
+  ///   - worker: The name it registered with.
+  ///   - lease: Seconds until the job is free again unless the lease is renewed.
+  ///   - limits: What a request may ask for.
+  /// - Returns: Nil when there is none.
+  package func claimCompanion(
+    of settings: RenderSettings, worker: String, lease seconds: Double, limits: RenderLimits = RenderLimits()
+  ) throws -> ClaimedJob? {
+    try write { db, now in
+      try firstValid(worker, limits, db, now) {
+        try companionRow(of: settings, worker, expires: now + seconds.asMilliseconds, db, now)
+      }
+    }
+  }
+
+  /// The first claimed job that can be right; those that cannot have failed.
+  private func firstValid(
+    _ worker: String, _ limits: RenderLimits, _ db: Database, _ now: Milliseconds,
+    _ claimRow: () throws -> Row?
+  ) throws -> ClaimedJob? {
+    while let row = try claimRow() {
+      let reader = RowReader(row: row, table: "jobs")
+      let id: Int64 = try reader.value("id")
+      let batch: Int64 = try reader.value("batch")
+      let lease = Lease(job: id, worker: worker, claim: try reader.value("claims"))
+      do {
+        let job = try job(id, db)
+        try job.request.validate(limits: limits)
+        try db.record(
+          Event(
+            .claimed, at: now, batch: batch, job: id, worker: worker,
+            detail: "attempt \(job.attempts) of \(job.request.maxAttempts)"))
+        return ClaimedJob(lease: lease, job: job)
+      } catch let error as JobStoreError {
+        let failure = Failure(message: error.description, kind: .badInput)
+        try end(lease, batch: batch, .failed, failure, db, now)
+      }
+    }
+    return nil
   }
 
   /// When `claim` may find something that no commit announces: a run-after time, a lease, or a model's hold
@@ -157,6 +185,36 @@ extension JobStore {
         RETURNING id, batch, claims
         """)
     return try Row.fetchOne(claim, arguments: [worker, expires, now, models])
+  }
+
+  private func companionRow(
+    of settings: RenderSettings, _ worker: String, expires: Milliseconds, _ db: Database, _ now: Milliseconds
+  ) throws -> Row? {
+    let claim = try db.cachedStatement(
+      sql: """
+        WITH head AS MATERIALIZED (
+          SELECT id, priority FROM jobs INDEXED BY jobs_due
+          WHERE state = 'queued' AND run_after IS NULL AND held = 0
+            AND NOT (SELECT paused FROM queue)
+          ORDER BY priority DESC, id LIMIT 1)
+        UPDATE jobs
+        SET state = 'running', attempts = attempts + 1, claims = claims + 1,
+            lease_owner = ?1, lease_expires = ?2, started_at = ?3
+        WHERE id = (
+          SELECT id FROM jobs INDEXED BY jobs_due_by_model
+          WHERE state = 'queued' AND run_after IS NULL AND held = 0
+            AND priority = (SELECT priority FROM head)
+            AND model = ?4 AND id <= (SELECT id FROM head) + \(Self.overtakingWindow)
+            AND width = ?5 AND height = ?6 AND precision = ?7 AND vae IS ?8 AND loras = ?9
+          ORDER BY id LIMIT 1)
+        RETURNING id, batch, claims
+        """)
+    return try Row.fetchOne(
+      claim,
+      arguments: [
+        worker, expires, now, settings.model, settings.width, settings.height, settings.precision.rawValue,
+        settings.vae, JSONColumn.text(settings.loras, column: "loras"),
+      ])
   }
 
   /// One job with all its columns.

@@ -1,6 +1,6 @@
 /// A worker's right to render a job and to write its outcome. It names one claim: when the job has been
 /// claimed again since, whatever comes with the old lease is refused with `JobStoreError.leaseLost`.
-package struct Lease: Sendable, Equatable {
+package struct Lease: Sendable, Hashable {
   package let job: Int64
   package let worker: String
   /// The job's `claims` at that claim: a number that never comes twice.

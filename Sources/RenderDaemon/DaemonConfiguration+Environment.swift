@@ -1,4 +1,5 @@
 import Configuration
+import Experts
 import Foundation
 import Logging
 
@@ -41,6 +42,11 @@ extension DaemonConfiguration {
     }
     leaseSeconds = try variables.int("SEGMOE_LEASE_SECONDS", in: Range.leaseSeconds).map { Double($0) }
     checkpointSteps = try variables.int("SEGMOE_CHECKPOINT_STEPS", in: Range.checkpointSteps)
+    coalesce = try variables.int("SEGMOE_COALESCE", in: Range.coalesce)
+    let policies = CachePolicy.allCases.map(\.rawValue).joined(separator: ", ")
+    cachePolicy = try variables.value("SEGMOE_CACHE_POLICY", "use one of \(policies)") {
+      CachePolicy(rawValue: $0)
+    }
     limits.side = try variables.int("SEGMOE_LIMITS_SIDE", in: Range.side)
     limits.steps = try variables.int("SEGMOE_LIMITS_STEPS", in: Range.steps)
     limits.count = try variables.int("SEGMOE_LIMITS_COUNT", in: Range.count)

@@ -1,4 +1,5 @@
 import Configuration
+import Experts
 import Foundation
 import Logging
 
@@ -17,7 +18,7 @@ extension DaemonConfiguration {
       "the configuration",
       keys: [
         "database", "output", "models", "inputs", "memory_budget", "threads", "worker", "lease_seconds",
-        "checkpoint_steps", "limits", "log_level", "metrics",
+        "checkpoint_steps", "coalesce", "cache_policy", "limits", "log_level", "metrics",
       ])
     database = try map["database"]?.path("'database'", in: folder)
     output = try map["output"]?.path("'output'", in: folder)
@@ -38,6 +39,8 @@ extension DaemonConfiguration {
     leaseSeconds = try map.double(
       "lease_seconds", in: Double(Range.leaseSeconds.lowerBound)...Double(Range.leaseSeconds.upperBound))
     checkpointSteps = try map.int("checkpoint_steps", in: Range.checkpointSteps)
+    coalesce = try map.int("coalesce", in: Range.coalesce)
+    cachePolicy = try map.choice("cache_policy", of: CachePolicy.self)
     logLevel = try map.choice("log_level", of: Logger.Level.self)
     if let node = map["limits"] {
       let map = try node.mapping("'limits'", keys: ["side", "steps", "count", "prompt_bytes", "loras"])

@@ -1,3 +1,4 @@
+import Experts
 import Foundation
 import JobStore
 import Logging
@@ -16,6 +17,10 @@ package struct DaemonConfiguration: Sendable, Equatable {
   package var worker: String?
   package var leaseSeconds: Double?
   package var checkpointSteps: Int?
+  /// Pictures that may be rendered together.
+  package var coalesce: Int?
+  /// Which weights leave first.
+  package var cachePolicy: CachePolicy?
   package var limits = Limits()
   package var logLevel: Logger.Level?
   /// A file for Prometheus's node exporter.
@@ -49,6 +54,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
     result.worker = worker ?? other.worker
     result.leaseSeconds = leaseSeconds ?? other.leaseSeconds
     result.checkpointSteps = checkpointSteps ?? other.checkpointSteps
+    result.coalesce = coalesce ?? other.coalesce
+    result.cachePolicy = cachePolicy ?? other.cachePolicy
     result.limits.side = limits.side ?? other.limits.side
     result.limits.steps = limits.steps ?? other.limits.steps
     result.limits.count = limits.count ?? other.limits.count
@@ -74,6 +81,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
       modelFolders: models ?? state.map { [$0 + "/models"] } ?? [], memoryBudget: memoryBudget ?? .max,
       threads: threads, worker: worker, drain: drain, leaseSeconds: leaseSeconds ?? 60)
     settings.checkpointSteps = checkpointSteps
+    settings.coalesce = coalesce
+    settings.cachePolicy = cachePolicy ?? settings.cachePolicy
     let standard = settings.limits
     settings.limits.side = limits.side ?? standard.side
     settings.limits.steps = limits.steps ?? standard.steps
@@ -91,6 +100,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     static let threads = 1...1024
     static let leaseSeconds = 1...86_400
     static let checkpointSteps = 1...100_000
+    static let coalesce = 1...64
     static let side = 8...16_384
     static let steps = 1...100_000
     static let count = 1...1_000_000

@@ -26,6 +26,9 @@ package struct DaemonSettings: Sendable, Equatable {
   package var pollSeconds: Double
   /// Steps from one checkpoint to the next; nil: so that writing them costs less than a hundredth.
   package var checkpointSteps: Int?
+  /// Pictures of one model and size that may go through it together; nil: a few, and only where the model's
+  /// weights do not all fit into the memory budget.
+  package var coalesce: Int?
   /// What a job may ask for at most.
   package var limits = RenderLimits()
   /// Folders that pictures to start from must be below; empty: anywhere.
@@ -62,6 +65,7 @@ package struct DaemonSettings: Sendable, Equatable {
     if new.worker != worker { ignored.append("worker") }
     if new.leaseSeconds != leaseSeconds { ignored.append("lease_seconds") }
     if new.checkpointSteps != checkpointSteps { ignored.append("checkpoint_steps") }
+    if new.coalesce != coalesce { ignored.append("coalesce") }
     if new.metrics != metrics { ignored.append("metrics") }
     modelFolders = new.modelFolders
     inputFolders = new.inputFolders

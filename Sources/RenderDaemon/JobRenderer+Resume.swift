@@ -7,54 +7,56 @@ import Logging
 import Tensors
 
 extension JobRenderer {
-  /// Takes all steps of one picture, from its checkpoint if it has one, and gives the latents.
-  /// - Throws: `Interruption.stopping` once the state at this step is kept for whoever goes on.
-  func denoise(
-    _ request: RenderRequest, index: Int, of claimed: ClaimedJob, from kept: Checkpoint?,
-    with renderer: Renderer
-  ) throws -> Denoising {
-    var denoising = try renderer.begin(request) { _ in
+  /// Begins a picture, or takes it up from its checkpoint.
+  /// - Parameter beside: bytes that the other pictures at work hold.
+  /// - Returns: the picture at work, or the one that an earlier attempt has finished.
+  func begin(_ index: Int, of job: JobAtWork, beside: Int) throws -> PictureAtWork.Beginning {
+    let (claimed, renderer, request) = (job.claimed, job.renderer, job.requests[index])
+    let kept = try store.checkpoint(job: claimed.job.id, index: index)
+    if let image = finished(kept, path: job.path(index), modelDigest: renderer.model.digest) {
+      let steps = claimed.request.settings.steps
+      try report(claimed, index: index, .done, step: steps, steps: steps)
+      return .finished(image)
+    }
+    let began = Date()
+    var denoising = try renderer.begin(request, beside: beside) { _ in
       try report(claimed, index: index, .encoding, step: 0, steps: request.steps)
     }
     if case .step(_, let state, _) = kept, renderer.restore(&denoising, from: [UInt8](state), of: request) {
       log.info(
         "job \(claimed.job.id), image \(index): goes on at step \(denoising.step)", metadata: claimed.fields)
     }
-    let first = denoising.step
-    let begun = Date()
-    var pace = CheckpointPace(steps: checkpointSteps, from: first)
-    do {
-      repeat {
-        let done = denoising.step - first
-        let perStep = done > 0 ? Date().timeIntervalSince(begun) / Double(done) : nil
-        try report(
-          claimed, index: index, .denoising, step: denoising.step, steps: denoising.steps,
-          secondsPerStep: perStep)
-        if pace.isDue(at: denoising.step) {
-          try pace.measure(at: denoising.step) {
-            try keep(renderer.checkpoint(denoising, of: request), denoising.step, index, claimed, renderer)
-          }
-        }
-        lastStep.hold(
-          LastStep.Held(denoising: denoising, request: request, renderer: renderer, index: index))
-      } while try advance(&denoising, renderer)
-      // Decoding may take as long as many steps.
-      lastStep.hold(LastStep.Held(denoising: denoising, request: request, renderer: renderer, index: index))
-      try report(claimed, index: index, .decoding, step: denoising.steps, steps: denoising.steps)
-    } catch Interruption.stopping {
-      if denoising.step > 0 {
-        try keep(renderer.checkpoint(denoising, of: request), denoising.step, index, claimed, renderer)
-      }
-      throw Interruption.stopping
-    }
-    return denoising
+    return .begun(
+      PictureAtWork(
+        job: claimed.job.id, index: index, request: request, began: began, denoising: denoising,
+        pace: CheckpointPace(steps: checkpointSteps, from: denoising.step)))
   }
 
-  private func advance(_ denoising: inout Denoising, _ renderer: Renderer) throws -> Bool {
-    let begun = CheckpointPace.now
-    guard try renderer.advance(&denoising) else { return false }
-    metrics.step(seconds: CheckpointPace.now - begun)
-    return true
+  /// Between two steps: tells how far the picture is, writes a checkpoint if one is due, and looks whether to
+  /// go on. After the last step the picture is said to be decoded next.
+  func pause(_ picture: inout PictureAtWork, of job: JobAtWork) throws {
+    let denoising = picture.denoising
+    if picture.isDenoised {
+      hold(picture, of: job)
+      // Decoding may take as long as many steps.
+      try report(
+        job.claimed, index: picture.index, .decoding, step: denoising.steps, steps: denoising.steps)
+      return
+    }
+    try report(
+      job.claimed, index: picture.index, .denoising, step: denoising.step, steps: denoising.steps,
+      secondsPerStep: picture.secondsPerStep)
+    if picture.pace.isDue(at: denoising.step) {
+      let kept = picture
+      try picture.pace.measure(at: denoising.step) { try keep(kept, of: job) }
+    }
+    hold(picture, of: job)
+  }
+
+  private func hold(_ picture: PictureAtWork, of job: JobAtWork) {
+    lastStep.hold(
+      LastStep.Held(denoising: picture.denoising, request: picture.request, renderer: job.renderer),
+      of: picture.place)
   }
 
   /// The picture of an earlier attempt, if its file is whole under its final name and of these weights.
@@ -73,7 +75,7 @@ extension JobRenderer {
   func publish(
     _ bytes: [UInt8], as image: ImageRecord, of claimed: ClaimedJob, steps: Int, modelDigest: String
   ) throws {
-    lastStep.clear()
+    lastStep.clear(LastStep.Picture(job: claimed.job.id, index: image.index))
     do {
       try store.announce(image, step: steps, modelDigest: modelDigest, claimed.lease)
     } catch JobStoreError.leaseLost {
@@ -90,18 +92,19 @@ extension JobRenderer {
     }
   }
 
-  private func keep(
-    _ state: [UInt8], _ step: Int, _ index: Int, _ claimed: ClaimedJob, _ renderer: Renderer
-  ) throws {
+  /// Writes a checkpoint of a picture.
+  func keep(_ picture: PictureAtWork, of job: JobAtWork) throws {
+    let (claimed, step) = (job.claimed, picture.denoising.step)
     do {
       try store.keep(
-        Data(state), step: step, index: index, modelDigest: renderer.model.digest, claimed.lease)
+        Data(job.renderer.checkpoint(picture.denoising, of: picture.request)), step: step,
+        index: picture.index, modelDigest: job.renderer.model.digest, claimed.lease)
     } catch JobStoreError.leaseLost {
       throw Interruption.lost
     } catch {
       // A checkpoint saves time, no more: without room for it the render still goes on.
       log.warning(
-        "job \(claimed.job.id), image \(index): no checkpoint at step \(step): \(error)",
+        "job \(claimed.job.id), image \(picture.index): no checkpoint at step \(step): \(error)",
         metadata: claimed.fields)
     }
   }

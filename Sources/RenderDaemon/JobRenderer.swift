@@ -18,7 +18,7 @@ enum Interruption: Error {
   case lost
 }
 
-/// Renders the pictures of one claimed job and reports how far it is.
+/// Renders pictures of claimed jobs and reports how far they are.
 struct JobRenderer {
   let store: JobStore
   let compute: Compute
@@ -40,9 +40,9 @@ struct JobRenderer {
     let modelDigest: String
   }
 
-  /// Renders all pictures, each under its final name once it is whole.
+  /// Makes a claimed job ready: looks at what it asks for, loads its model.
   /// - Throws: `Interruption`, and whatever the engine, the disk or the store throws.
-  func render(_ claimed: ClaimedJob, pool: inout ModelPool) throws -> Outcome {
+  func open(_ claimed: ClaimedJob, pool: inout ModelPool) throws -> JobAtWork {
     let settings = claimed.request.settings
     try refuseUnsupported(settings)
     let loras = settings.loras.map { LoRASetting(path: $0.path, weight: Float($0.weight)) }
@@ -66,55 +66,49 @@ struct JobRenderer {
       try report(claimed, index: 0, .loading, step: 0, steps: settings.steps)
     }
     try store.register(record(of: model, named: settings.model), loaded: true)
-    let folder = try batchFolder(claimed.job.batch)
-    let ledger = ExpertLedger()
-    defer { metrics.cache(ledger.counts) }
     let renderer = Renderer(
-      model: model, pass: ForwardPass(compute: compute, ledger: ledger), budget: pool.memoryBudget)
-    var images: [ImageRecord] = []
-    for index in 0..<settings.count {
-      images.append(
-        try picture(index, of: claimed, reading: reading, source: source, with: renderer, in: folder))
-    }
-    return Outcome(
-      images: images, statistics: statistics(ledger.counts), modelDigest: model.digest)
+      model: model, pass: ForwardPass(compute: compute, ledger: ExpertLedger()), budget: pool.memoryBudget)
+    return JobAtWork(
+      claimed: claimed, renderer: renderer,
+      requests: try (0..<settings.count).map {
+        try renderRequest(claimed.request, index: $0, reading: reading, source: source)
+      },
+      folder: try batchFolder(claimed.job.batch))
   }
 
-  private func picture(
-    _ index: Int, of claimed: ClaimedJob, reading: PromptReading, source: SourcePicture?,
-    with renderer: Renderer, in folder: String
-  ) throws -> ImageRecord {
-    let settings = claimed.request.settings
-    let path = "\(folder)/\(claimed.job.id)-\(index).png"
-    let kept = try store.checkpoint(job: claimed.job.id, index: index)
-    if let image = finished(kept, path: path, modelDigest: renderer.model.digest) {
-      try report(claimed, index: index, .done, step: settings.steps, steps: settings.steps)
-      return image
-    }
-    defer { lastStep.clear() }
-    let started = Date()
-    var request = try renderRequest(claimed.request, index: index, reading: reading)
-    request.source = source
-    let image = try renderer.decode(
-      denoise(request, index: index, of: claimed, from: kept, with: renderer))
+  /// What a job whose pictures are all done leaves.
+  func outcome(of job: JobAtWork) -> Outcome {
+    Outcome(
+      images: job.images.sorted { $0.index < $1.index },
+      statistics: statistics(job.renderer.pass.ledger.counts), modelDigest: job.renderer.model.digest)
+  }
+
+  /// Notes what a job's render did with the cache, however the job ended.
+  func count(_ job: JobAtWork) { metrics.cache(job.renderer.pass.ledger.counts) }
+
+  /// Decodes a picture whose steps are done, and gives it its final name once it is whole.
+  func finish(_ picture: PictureAtWork, of job: JobAtWork) throws -> ImageRecord {
+    let (claimed, model) = (job.claimed, job.renderer.model)
+    let (settings, request) = (claimed.request.settings, picture.request)
+    defer { lastStep.clear(picture.place) }
+    let image = try job.renderer.decode(picture.denoising)
     // A stop that comes now waits the moment that the file takes: the picture is there.
     try report(
-      claimed, index: index, .writing, step: settings.steps, steps: settings.steps, mayStop: false)
+      claimed, index: picture.index, .writing, step: settings.steps, steps: settings.steps, mayStop: false)
     var text = PictureText(
-      request, model: settings.model, digest: renderer.model.digest,
-      scheduler: try renderer.model.schedulerName(for: request), precision: settings.precision.rawValue,
-      version: Version.current)
+      request, model: settings.model, digest: model.digest, scheduler: try model.schedulerName(for: request),
+      precision: settings.precision.rawValue, version: Version.current)
     text.batch = claimed.job.batch
     text.job = claimed.job.id
-    text.index = index
+    text.index = picture.index
     let bytes = try PNGFile.encode(image, texts: text.texts())
     var digest = Digest()
     digest.add(bytes)
     let record = ImageRecord(
-      index: index, path: path, seed: settings.seed &+ Int64(index), width: image.width,
-      height: image.height, digest: digest.hexadecimal(), bytes: Int64(bytes.count),
-      seconds: Date().timeIntervalSince(started))
-    try publish(bytes, as: record, of: claimed, steps: settings.steps, modelDigest: renderer.model.digest)
+      index: picture.index, path: job.path(picture.index), seed: settings.seed &+ Int64(picture.index),
+      width: image.width, height: image.height, digest: digest.hexadecimal(), bytes: Int64(bytes.count),
+      seconds: Date().timeIntervalSince(picture.began))
+    try publish(bytes, as: record, of: claimed, steps: settings.steps, modelDigest: model.digest)
     return record
   }
 
@@ -135,14 +129,18 @@ struct JobRenderer {
           index: index, phase: phase, step: step, steps: steps, secondsPerStep: secondsPerStep,
           expectedEnd: end),
         claimed.lease)
-      if instruction == .cancel || keeper.verdict.cancelled { throw Interruption.cancelled }
+      if instruction == .cancel || keeper.verdict(of: claimed.lease).cancelled {
+        throw Interruption.cancelled
+      }
     } catch JobStoreError.leaseLost {
       throw Interruption.lost
     }
-    if keeper.verdict.lost { throw Interruption.lost }
+    if keeper.verdict(of: claimed.lease).lost { throw Interruption.lost }
   }
 
-  private func renderRequest(_ job: JobRequest, index: Int, reading: PromptReading) throws -> RenderRequest {
+  private func renderRequest(
+    _ job: JobRequest, index: Int, reading: PromptReading, source: SourcePicture?
+  ) throws -> RenderRequest {
     let settings = job.settings
     var request = RenderRequest(
       prompt: job.prompt,
@@ -153,6 +151,7 @@ struct JobRenderer {
       seed: UInt64(bitPattern: settings.seed &+ Int64(index)))
     request.reading = reading
     request.framing = Framing(settings.framing)
+    request.source = source
     return request
   }
 

@@ -1,32 +1,38 @@
 import Diffusion
 import Synchronization
 
-/// The state after the last whole step of the picture at work, held while the next step runs: a stop that
-/// cannot wait for a long step keeps this one as a checkpoint.
+/// The state after the last whole step of each picture at work, held while the next step runs: a stop that
+/// cannot wait for a long step keeps these as checkpoints.
 final class LastStep: Sendable {
   /// All that a checkpoint is made of.
   struct Held: Sendable {
     let denoising: Denoising
     let request: RenderRequest
     let renderer: Renderer
+  }
+
+  /// A picture of a job.
+  struct Picture: Hashable, Sendable {
+    let job: Int64
     let index: Int
   }
 
-  private let held = Mutex<Held?>(nil)
+  private let held = Mutex<[Picture: Held]>([:])
 
   /// Holds a state in place of what was held before; a copy of a value, which costs nothing.
-  func hold(_ state: Held) { held.withLock { $0 = state } }
+  func hold(_ state: Held, of picture: Picture) { held.withLock { $0[picture] = state } }
 
-  /// Forgets it; waits for a `take` that is at it. From then on the file goes before the steps.
-  func clear() { held.withLock { $0 = nil } }
+  /// Forgets a picture's; waits for a `take` that is at it. From then on the file goes before the steps.
+  func clear(_ picture: Picture) { held.withLock { $0[picture] = nil } }
 
-  /// Hands the state over, once. While `body` runs `clear` waits: a checkpoint must not overwrite the row
+  /// Hands a job's states over, once. While `body` runs `clear` waits: a checkpoint must not overwrite the row
   /// that announces a finished file.
-  func take(_ body: (Held) throws -> Void) rethrows {
-    try held.withLock { state in
-      guard let value = state else { return }
-      state = nil
-      try body(value)
+  func take(job: Int64, _ body: (Picture, Held) throws -> Void) rethrows {
+    try held.withLock { held in
+      for (picture, state) in held where picture.job == job {
+        held[picture] = nil
+        try body(picture, state)
+      }
     }
   }
 }

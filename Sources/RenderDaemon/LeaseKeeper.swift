@@ -3,15 +3,13 @@ import JobStore
 import Logging
 import Synchronization
 
-/// Renews the lease of the running job and the worker's heartbeat, from a thread of its own that
+/// Renews the leases of the running jobs and the worker's heartbeat, from a thread of its own that
 /// rendering cannot starve.
 package final class LeaseKeeper: Sendable {
-  /// What the keeper keeps, and what it heard.
-  private struct State {
-    var lease: Lease?
-    var workerState: WorkerState = .idle
+  /// What was heard of a job that is kept.
+  struct Verdict: Equatable {
     /// Somebody wants the job cancelled.
-    var cancelRequested = false
+    var cancelled = false
     /// Another worker has the job now.
     var lost = false
   }
@@ -20,7 +18,7 @@ package final class LeaseKeeper: Sendable {
   private let worker: String
   private let leaseSeconds: Double
   private let log: Logger
-  private let state = Mutex(State())
+  private let state = Mutex<[Lease: Verdict]>([:])
   private let stop = StopSignal()
   /// Held during a beat of the thread; true once there may be none any more.
   private let isOver = Mutex(false)
@@ -51,28 +49,32 @@ package final class LeaseKeeper: Sendable {
     isOver.withLock { $0 = true }
   }
 
-  /// Keeps a job from now on, or none.
-  package func keep(_ lease: Lease?, state workerState: WorkerState) {
-    state.withLock { $0 = State(lease: lease, workerState: workerState) }
+  /// Keeps a job's lease from now on.
+  package func keep(_ lease: Lease) {
+    state.withLock { $0[lease] = Verdict() }
     heartbeat()
   }
 
-  /// The job that is kept now.
-  package var lease: Lease? { state.withLock { $0.lease } }
-
-  /// Whether the job must be dropped, and why.
-  package var verdict: (cancelled: Bool, lost: Bool) {
-    state.withLock { ($0.cancelRequested, $0.lost) }
+  /// Keeps it no more.
+  package func drop(_ lease: Lease) {
+    state.withLock { $0[lease] = nil }
+    heartbeat()
   }
 
+  /// The jobs that are kept now.
+  package var leases: [Lease] { state.withLock { $0.keys.sorted { $0.job < $1.job } } }
+
+  /// Whether a job must be dropped, and why.
+  func verdict(of lease: Lease) -> Verdict { state.withLock { $0[lease] } ?? Verdict() }
+
   private func beat() {
-    if let lease = state.withLock({ $0.lost ? nil : $0.lease }) {
+    for (lease, verdict) in state.withLock({ $0 }) where !verdict.lost {
       do {
         if try store.renew(lease, for: leaseSeconds) == .cancel {
-          state.withLock { if $0.lease == lease { $0.cancelRequested = true } }
+          state.withLock { $0[lease]?.cancelled = true }
         }
       } catch JobStoreError.leaseLost {
-        state.withLock { if $0.lease == lease { $0.lost = true } }
+        state.withLock { $0[lease]?.lost = true }
       } catch {
         // The lease still runs for two thirds of its time: the next beat may do better.
         log.warning("cannot renew the lease of job \(lease.job): \(error)", metadata: lease.fields)
@@ -81,10 +83,11 @@ package final class LeaseKeeper: Sendable {
     heartbeat()
   }
 
+  /// The worker's row names the first of its jobs.
   private func heartbeat() {
-    let (workerState, job) = state.withLock { ($0.workerState, $0.lease?.job) }
+    let job = leases.first?.job
     do {
-      try store.heartbeat(worker: worker, state: workerState, job: job)
+      try store.heartbeat(worker: worker, state: job == nil ? .idle : .rendering, job: job)
     } catch {
       log.warning("cannot write the heartbeat: \(error)")
     }

@@ -7,7 +7,7 @@ import Release
 import Synchronization
 import Tensors
 
-/// Claims jobs and renders them, one after another, on a thread of its own.
+/// Claims jobs and renders them, one after another or several together, on a thread of its own.
 package final class Worker: Sendable {
   private let settings: DaemonSettings
   /// What a reload may change, and how often it did.
@@ -57,15 +57,15 @@ package final class Worker: Sendable {
   }
 
   /// Signs off from outside, for a worker that is too long in a step: keeps what is done of the picture at
-  /// work, and gives the running job back.
+  /// work, and gives the running jobs back.
   package func abandon() {
-    if let lease = keeper.lease {
+    for lease in keeper.leases {
       do {
-        try lastStep.take { held in
+        try lastStep.take(job: lease.job) { picture, held in
           guard held.denoising.step > 0 else { return }
           try store.keep(
             Data(held.renderer.checkpoint(held.denoising, of: held.request)), step: held.denoising.step,
-            index: held.index, modelDigest: held.renderer.model.digest, lease)
+            index: picture.index, modelDigest: held.renderer.model.digest, lease)
         }
       } catch {
         // An older checkpoint does as well; if the lease is lost, what follows says so.
@@ -138,10 +138,9 @@ package final class Worker: Sendable {
         try waitForWork(since: seen, reloads: reloads, due: due)
         continue
       }
-      if claimed.lease.claim > 1 { output.removeTemporaries(of: claimed.job) }
-      keeper.keep(claimed.lease, state: .rendering)
-      work(on: claimed, renderer, &pool)
-      keeper.keep(nil, state: .idle)
+      work(on: claimed, renderer, &pool, output) {
+        self.current.withLock { $0.reloads } == reloads ? current : nil
+      }
     }
   }
 
@@ -161,40 +160,77 @@ package final class Worker: Sendable {
     }
   }
 
-  /// Renders one job and writes how it ended. Errors of the job end in its row, not here.
-  private func work(on claimed: ClaimedJob, _ renderer: JobRenderer, _ pool: inout ModelPool) {
-    let lease = claimed.lease
-    var log = log
-    for (key, value) in claimed.fields { log[metadataKey: key] = value }
-    log.info("job \(lease.job) claimed, attempt \(claimed.job.attempts)")
+  /// Renders a job, and with it others that share its model and size, and writes how each ended. Errors of a
+  /// job end in its row, not here.
+  /// - Parameter unchanged: the settings, unless a reload has changed them: then no further job is taken.
+  private func work(
+    on claimed: ClaimedJob, _ renderer: JobRenderer, _ pool: inout ModelPool, _ output: OutputFolder,
+    unchanged: () -> DaemonSettings?
+  ) {
+    ResidentMemory.restartPeak()
+    var group = JobGroup(renderer: renderer, coalesce: settings.coalesce)
+    var next: ClaimedJob? = claimed
+    while let claimed = next {
+      if claimed.lease.claim > 1 { output.removeTemporaries(of: claimed.job) }
+      keeper.keep(claimed.lease)
+      log.info("job \(claimed.job.id) claimed, attempt \(claimed.job.attempts)", metadata: claimed.fields)
+      for ended in group.add(claimed, &pool) { end(ended) }
+      next = nil
+      while next == nil, !group.isEmpty {
+        if group.wantsMore, let settings = unchanged(), !stop.isRequested {
+          next = companion(of: claimed, settings)
+        }
+        if next == nil { for ended in group.advance() { end(ended) } }
+      }
+    }
+  }
+
+  /// A further job that may go together with one at work; none if the queue does not answer just now.
+  private func companion(of claimed: ClaimedJob, _ settings: DaemonSettings) -> ClaimedJob? {
     do {
-      let outcome = try renderer.render(claimed, pool: &pool)
+      return try store.claimCompanion(
+        of: claimed.request.settings, worker: settings.worker, lease: settings.leaseSeconds,
+        limits: settings.limits)
+    } catch {
+      log.warning("cannot look for further jobs: \(error)")
+      return nil
+    }
+  }
+
+  /// Writes how a job ended.
+  private func end(_ ended: JobGroup.Ended) {
+    let lease = ended.claimed.lease
+    var log = log
+    for (key, value) in ended.claimed.fields { log[metadataKey: key] = value }
+    switch ended.outcome {
+    case .success(let outcome):
       writeOutcome(of: lease) {
         try store.finish(
           lease, images: outcome.images, statistics: outcome.statistics, modelDigest: outcome.modelDigest)
         metrics.attempt("done")
         log.info("job \(lease.job) done, \(outcome.images.count) image(s)")
       }
-    } catch Interruption.stopping {
+    case .failure(Interruption.stopping):
       giveBack(lease)
-    } catch Interruption.cancelled {
+    case .failure(Interruption.cancelled):
       writeOutcome(of: lease) {
         try store.cancelled(lease)
         metrics.attempt("cancelled")
         log.info("job \(lease.job) cancelled")
       }
-    } catch Interruption.lost {
+    case .failure(Interruption.lost):
       metrics.attempt("lost")
       log.warning("job \(lease.job) was taken over by another worker")
-    } catch JobStoreError.leaseLost {
+    case .failure(JobStoreError.leaseLost):
       log.warning("job \(lease.job) was taken over by another worker")
-    } catch {
+    case .failure(let error):
       log.error("job \(lease.job): \(error)")
       writeOutcome(of: lease) {
         try store.fail(lease, message: "\(error)", kind: failureKind(of: error), backoff: Self.backoff)
         metrics.attempt("failed")
       }
     }
+    keeper.drop(lease)
   }
 
   /// Retries come soon at first: most passing faults are a full disk or a file being replaced.

@@ -28,6 +28,8 @@ struct CheckConfig: ParsableCommand {
     print("worker: \(settings.worker)")
     print("lease_seconds: \(settings.leaseSeconds)")
     print("checkpoint_steps: \(settings.checkpointSteps.map { "\($0)" } ?? "as cost allows")")
+    print("coalesce: \(settings.coalesce.map { "\($0)" } ?? "as it pays")")
+    print("cache_policy: \(settings.cachePolicy.rawValue)")
     let limits = settings.limits
     print(
       "limits: {side: \(limits.side), steps: \(limits.steps), count: \(limits.count), "

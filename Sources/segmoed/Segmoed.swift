@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Diffusion
+import Experts
 import Foundation
 import JobStore
 import Logging
@@ -45,6 +46,15 @@ struct Segmoed: AsyncParsableCommand {
       "Memory that the daemon may take in all, e.g. 4GiB; without it no limit.", valueName: "size"))
   var memoryBudget: ByteCount?
 
+  @Option(
+    help: ArgumentHelp(
+      "Pictures of one model and size that go through it together, 1 to 64; without it up to 4, where "
+        + "memory is short.", valueName: "count"))
+  var coalesce: Int?
+
+  @Option(help: "Which weights leave first where memory is short: lru, next-use or pin-first.")
+  var cachePolicy: CachePolicy?
+
   @Option(help: "Threads that compute; without it one per processor.")
   var threads: Int?
 
@@ -63,6 +73,9 @@ struct Segmoed: AsyncParsableCommand {
   mutating func validate() throws {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads \(threads) is out of range; use 1 to 1024")
+    }
+    if let coalesce, !(1...64).contains(coalesce) {
+      throw ValidationError("--coalesce \(coalesce) is out of range; use 1 to 64")
     }
   }
 
@@ -106,6 +119,8 @@ struct Segmoed: AsyncParsableCommand {
     flags.models = models.isEmpty ? nil : models.map(absolute)
     flags.inputs = inputs.isEmpty ? nil : inputs.map(absolute)
     flags.memoryBudget = memoryBudget?.bytes
+    flags.coalesce = coalesce
+    flags.cachePolicy = cachePolicy
     flags.threads = threads
     flags.worker = worker
     flags.logLevel = logLevel
@@ -142,3 +157,5 @@ struct Segmoed: AsyncParsableCommand {
 }
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
+
+extension CachePolicy: ExpressibleByArgument {}

@@ -30,6 +30,24 @@ import Testing
     #expect(forecast.distance(to: PartKey(model: "other", path: "0")) == nil)
   }
 
+  /// A part that several images use in turn is needed at once until the last of them has used it.
+  @Test func usesOfSeveralImagesAreCounted() {
+    var forecast = Forecast()
+    let keys = (0..<3).map { PartKey(model: "m", path: "\($0)") }
+    forecast.setCycle([keys[0], keys[0], keys[1], keys[2], keys[1], keys[2]])
+    forecast.begin(lead: [])
+    forecast.use(keys[0])
+    #expect(keys.map { forecast.distance(to: $0) } == [0, 1, 2])
+    forecast.use(keys[0])
+    #expect(keys.map { forecast.distance(to: $0) } == [4, 0, 1])
+    forecast.use(keys[1])
+    forecast.use(keys[2])
+    #expect(keys.map { forecast.distance(to: $0) } == [2, 0, 1])
+    forecast.use(keys[1])
+    forecast.use(keys[2])
+    #expect(keys.map { forecast.distance(to: $0) } == [0, 2, 3])
+  }
+
   /// In a circle the least recently used is always what comes next.
   @Test func lruNeverHitsInACircle() {
     let replay = CacheReplay(Self.circle([Int](repeating: 10, count: 20), rounds: 5))

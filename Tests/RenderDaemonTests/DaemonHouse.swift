@@ -65,12 +65,14 @@ final class DaemonHouse: Sendable {
   }
 
   func worker(
-    budget: Int = .max, drain: Bool = true, checkpointSteps: Int? = nil, inputs: [String] = []
+    budget: Int = .max, drain: Bool = true, checkpointSteps: Int? = nil, inputs: [String] = [],
+    coalesce: Int? = nil
   ) throws -> Worker {
     var log = Logger(label: "test")
     log.logLevel = .critical
     var settings = settings(budget: budget, drain: drain)
     settings.checkpointSteps = checkpointSteps
+    settings.coalesce = coalesce
     settings.metrics = metrics
     settings.inputFolders = inputs
     return try Worker(settings, log: log)

@@ -63,7 +63,9 @@ final class KillRound {
     let worker = rule?.contains("n\(started)") == true ? "n\(started)" : "w\(slot)"
     let daemon = try RealDaemon(
       house, worker: worker, leaseSeconds: 1, checkpointSteps: 2, metrics: house.folder + "/\(worker).prom",
-      faults: rule.map { [$0] } ?? [])
+      faults: rule.map { [$0] } ?? [],
+      // Some take several jobs at a time.
+      environment: ["SEGMOE_COALESCE": "\(Int.random(in: 1...3, using: &random))"])
     var victim = Victim(daemon: daemon, worker: worker, aim: aim, end: Date(timeIntervalSinceNow: 2))
     switch aim {
     // Starting takes some 50 ms: many of these die while they sign on and claim.

@@ -21,8 +21,13 @@ package struct MemoryBudget: Sendable, Equatable {
     return max(0, Int(ResidentMemory.bytes) - memory.spare - cache.byteCount) + margin
   }
 
-  /// Bytes for tensors and weights of a render that is about to begin.
-  func room(_ cache: ExpertCache) -> Int { bytes - Self.fixedBytes(cache) }
+  /// What the process takes beside the cache as a rule. Whether a decode goes in tiles, which shows in the
+  /// picture, is decided with this and not with what was measured: the same budget gives the same picture.
+  static let usual = 256 << 20
+
+  /// Bytes for tensors and weights, for deciding how to decode.
+  /// - Parameter fixed: what the process takes beside the cache.
+  func room(fixed: Int) -> Int { bytes - max(fixed, Self.usual) }
 
   /// Gives a phase's tensors their room and the cache the rest.
   func apply(_ phase: PhasePlan, fixed: Int, _ cache: ExpertCache, _ ledger: ExpertLedger) {

@@ -37,16 +37,17 @@ package struct Renderer: Sendable {
   }
 
   /// Encodes the prompts and draws the first noise.
-  package func begin(_ request: RenderRequest, report: (RenderProgress) throws -> Void = { _ in }) throws
-    -> Denoising
-  {
+  /// - Parameter beside: bytes that other renders hold meanwhile (`RenderGroup.keptBytes`).
+  package func begin(
+    _ request: RenderRequest, beside: Int = 0, report: (RenderProgress) throws -> Void = { _ in }
+  ) throws -> Denoising {
     let pixels = model.decoder.pixelsPerLatent
     try request.validate(multiple: pixels)
     try checkSource(request)
     let scheduler = try model.scheduler(for: request)
     try report(.encoding)
     let fixed = MemoryBudget.fixedBytes(model.cache)
-    let plan = try plan(request, room: budget.map { $0.bytes - fixed })
+    let plan = try plan(request, room: budget.map { $0.room(fixed: fixed - beside) })
     try check(plan, fixed: fixed)
     model.cache.expect(cycle: plan.step.uses)
     enter(plan.text, fixed: fixed)
@@ -113,14 +114,24 @@ package struct Renderer: Sendable {
   /// Takes one denoising step; false when there was none left.
   package func advance(_ denoising: inout Denoising) throws -> Bool {
     guard denoising.step < denoising.steps else { return false }
-    let (step, latents) = (denoising.firstCall + denoising.step, denoising.latents)
-    var scheduler = denoising.scheduler
-    var input = scheduler.scaled(latents, step: step)
+    let prediction = try model.cache.step(ledger: pass.ledger) { try predict(denoising, pass) }
+    take(prediction, &denoising)
+    return true
+  }
+
+  /// What the UNet says of the latents as they are: a row, or with guidance two.
+  func predict(_ denoising: Denoising, _ pass: ForwardPass) throws -> Tensor {
+    let step = denoising.firstCall + denoising.step
+    var input = denoising.scheduler.scaled(denoising.latents, step: step)
     if let beside = denoising.start?.beside { input = pass.compute.concatenateChannels(input, beside) }
     let rows = denoising.guidance == nil ? input : Tensor.batch([input, input])
-    let prediction = try model.cache.step(ledger: pass.ledger) {
-      try model.unet(rows, timestep: scheduler.timesteps[step], text: denoising.text, pass)
-    }
+    return try model.unet(
+      rows, timestep: denoising.scheduler.timesteps[step], text: denoising.text, pass)
+  }
+
+  /// Goes a step by what the UNet said.
+  func take(_ prediction: Tensor, _ denoising: inout Denoising) {
+    let (step, latents) = (denoising.firstCall + denoising.step, denoising.latents)
     let output: Tensor
     if let guidance = denoising.guidance {
       // unconditional + guidance · (conditional − unconditional)
@@ -129,17 +140,15 @@ package struct Renderer: Sendable {
       output = prediction
     }
     var noise = denoising.noise
-    denoising.latents = scheduler.step(step, output: output, sample: latents) {
+    denoising.latents = denoising.scheduler.step(step, output: output, sample: latents) {
       noise.latents(channels: latents.shape[3], height: latents.shape[1], width: latents.shape[2])
     }
     if let start = denoising.start {
       let next = denoising.step + 1 < denoising.steps ? step + 1 : nil
-      denoising.latents = start.blended(denoising.latents, scheduler, next: next)
+      denoising.latents = start.blended(denoising.latents, denoising.scheduler, next: next)
     }
     denoising.noise = noise
-    denoising.scheduler = scheduler
     denoising.step += 1
-    return true
   }
 
   /// The picture of a render whose steps are done.

@@ -1,0 +1,89 @@
+import Foundation
+import Synchronization
+
+/// Leads the passes of several images through one network together: an image computes until it has used a part
+/// of the network, then it is the next image's turn. All use a part before one goes on to the next, so one
+/// read of it serves all.
+///
+/// Every pass has a thread of its own and is written as if it were alone; only one runs at any time, and what
+/// it computes is what it would compute alone.
+package final class Lockstep: @unchecked Sendable {
+  // Unchecked: every property is touched only with `condition` held.
+  private let condition = NSCondition()
+  /// Images that have not ended.
+  private var walking: [Bool]
+  /// Whose turn it is.
+  private var current = 0
+
+  /// One image's place among those that go together.
+  package struct Place: Sendable {
+    fileprivate let lockstep: Lockstep
+    /// Which image this is, from 0.
+    package let index: Int
+
+    /// Lets the others use what this one has just used; returns when it is this one's turn again.
+    func letOthersUse() { lockstep.pass(from: index) }
+  }
+
+  private init(count: Int) { walking = Array(repeating: true, count: count) }
+
+  /// Runs `body` for the images 0 ..< `count` together. One that throws leaves, the others go on.
+  /// - Returns: how each image's pass ended, in order.
+  package static func run<Value: Sendable>(
+    _ count: Int, _ body: @escaping @Sendable (Place) throws -> Value
+  ) -> [Result<Value, any Error>] {
+    let lockstep = Lockstep(count: count)
+    let outcomes = Outcomes<Value>()
+    for index in 0..<count {
+      let thread = Thread {
+        lockstep.waitForTurn(index)
+        let outcome = Result { try body(Place(lockstep: lockstep, index: index)) }
+        outcomes.values.withLock { $0[index] = outcome }
+        lockstep.end(index)
+      }
+      thread.name = "segmoe-image-\(index)"
+      thread.stackSize = 8 << 20
+      thread.start()
+    }
+    lockstep.waitForAll()
+    let values = outcomes.values.withLock { $0 }
+    return (0..<count).compactMap { values[$0] }
+  }
+
+  private final class Outcomes<Value: Sendable>: Sendable {
+    let values = Mutex<[Int: Result<Value, any Error>]>([:])
+  }
+
+  private func pass(from index: Int) {
+    condition.lock()
+    goOn(from: index)
+    while current != index { condition.wait() }
+    condition.unlock()
+  }
+
+  private func waitForTurn(_ index: Int) {
+    condition.lock()
+    while current != index { condition.wait() }
+    condition.unlock()
+  }
+
+  private func end(_ index: Int) {
+    condition.lock()
+    walking[index] = false
+    goOn(from: index)
+    condition.unlock()
+  }
+
+  private func waitForAll() {
+    condition.lock()
+    while walking.contains(true) { condition.wait() }
+    condition.unlock()
+  }
+
+  /// Gives the turn to the next image that has not ended. `condition` is held.
+  private func goOn(from index: Int) {
+    let following = (1...walking.count).lazy.map { (index + $0) % self.walking.count }
+    if let next = following.first(where: { walking[$0] }) { current = next }
+    condition.broadcast()
+  }
+}

@@ -1,0 +1,72 @@
+import Diffusion
+import Foundation
+import JobStore
+
+/// A claimed job whose model is loaded.
+struct JobAtWork {
+  let claimed: ClaimedJob
+  let renderer: Renderer
+  /// Of each picture.
+  let requests: [RenderRequest]
+  /// Where its pictures go.
+  let folder: String
+  /// Pictures that were begun.
+  var begun = 0
+  /// Pictures that are done.
+  var images: [ImageRecord] = []
+
+  init(claimed: ClaimedJob, renderer: Renderer, requests: [RenderRequest], folder: String) {
+    self.claimed = claimed
+    self.renderer = renderer
+    self.requests = requests
+    self.folder = folder
+  }
+
+  /// The final name of a picture.
+  func path(_ index: Int) -> String { "\(folder)/\(claimed.job.id)-\(index).png" }
+
+  var isDone: Bool { images.count == requests.count }
+}
+
+/// A picture between two of its steps.
+struct PictureAtWork {
+  let job: Int64
+  let index: Int
+  let request: RenderRequest
+  let began: Date
+  var denoising: Denoising
+  var pace: CheckpointPace
+  /// Of this attempt.
+  private let firstStep: Int
+  private let firstStepBegan = Date()
+
+  /// What beginning a picture leads to.
+  enum Beginning {
+    case begun(PictureAtWork)
+    /// An earlier attempt had finished it.
+    case finished(ImageRecord)
+  }
+
+  init(
+    job: Int64, index: Int, request: RenderRequest, began: Date, denoising: Denoising, pace: CheckpointPace
+  ) {
+    self.job = job
+    self.index = index
+    self.request = request
+    self.began = began
+    self.denoising = denoising
+    self.pace = pace
+    firstStep = denoising.step
+  }
+
+  var place: LastStep.Picture { LastStep.Picture(job: job, index: index) }
+
+  /// Whether all steps are done.
+  var isDenoised: Bool { denoising.step == denoising.steps }
+
+  /// By the clock: steps of other pictures that go together with this one are in it. nil before the first.
+  var secondsPerStep: Double? {
+    let done = denoising.step - firstStep
+    return done > 0 ? Date().timeIntervalSince(firstStepBegan) / Double(done) : nil
+  }
+}

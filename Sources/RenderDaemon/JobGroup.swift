@@ -1,0 +1,191 @@
+import Diffusion
+import Foundation
+import JobStore
+
+/// The jobs at work: one, or several of one model and size whose pictures go through the model together, so
+/// that what is read of its weights serves all of them (`RenderGroup`).
+///
+/// What goes wrong with a job ends that job; the others go on.
+struct JobGroup {
+  /// A job that is over, and how it ended.
+  struct Ended {
+    let claimed: ClaimedJob
+    let outcome: Result<JobRenderer.Outcome, any Error>
+  }
+
+  private let renderer: JobRenderer
+  /// Pictures at work at one time.
+  private let limit: Int
+  /// Whether they go together also where nothing is gained.
+  private let isAsked: Bool
+  /// In the order in which they were claimed.
+  private var jobs: [JobAtWork] = []
+  private var pictures: [PictureAtWork] = []
+  /// Whether memory has room for the pictures at work only.
+  private var isFull = false
+  private var ended: [Ended] = []
+
+  /// - Parameter coalesce: pictures that go together; nil: as it pays.
+  init(renderer: JobRenderer, coalesce: Int?) {
+    self.renderer = renderer
+    limit = coalesce ?? 4
+    isAsked = coalesce != nil
+  }
+
+  var isEmpty: Bool { jobs.isEmpty }
+
+  /// Whether a further job would be begun at once.
+  var wantsMore: Bool {
+    !jobs.isEmpty && !isFull && !pictures.isEmpty && pictures.count < limit
+      && jobs.allSatisfy { $0.begun == $0.requests.count }
+  }
+
+  /// Takes in a claimed job.
+  /// - Returns: jobs that ended.
+  mutating func add(_ claimed: ClaimedJob, _ pool: inout ModelPool) -> [Ended] {
+    do {
+      jobs.append(try renderer.open(claimed, pool: &pool))
+    } catch {
+      return [Ended(claimed: claimed, outcome: .failure(error))]
+    }
+    begin()
+    return takeEnded()
+  }
+
+  /// Takes every picture a step further, and decodes and writes those whose steps are done.
+  /// - Returns: jobs that ended.
+  mutating func advance() -> [Ended] {
+    for picture in pictures.map(\.place) {
+      attempt(picture) { group, index, job in
+        try group.renderer.pause(&group.pictures[index], of: job)
+      }
+    }
+    step()
+    for picture in pictures.filter(\.isDenoised).map(\.place) {
+      attempt(picture) { group, index, job in
+        try group.renderer.pause(&group.pictures[index], of: job)
+        let image = try group.renderer.finish(group.pictures[index], of: job)
+        group.pictures.remove(at: index)
+        group.isFull = false
+        group.note(image, of: job)
+      }
+    }
+    begin()
+    return takeEnded()
+  }
+
+  private mutating func step() {
+    var group = together
+    let steps = pictures.count { !$0.isDenoised }
+    guard steps > 0 else { return }
+    let began = CheckpointPace.now
+    let failures = RenderGroup.advance(&group)
+    let seconds = (CheckpointPace.now - began) / Double(steps)
+    for _ in 0..<steps { renderer.metrics.step(seconds: seconds) }
+    let places = pictures.map(\.place)
+    for (index, render) in group.enumerated() { pictures[index].denoising = render.denoising }
+    for (place, failure) in zip(places, failures) {
+      if let failure { attempt(place) { _, _, _ in throw failure } }
+    }
+  }
+
+  /// The pictures at work as the engine sees them; in the order of `pictures`.
+  private var together: [GroupedRender] {
+    pictures.compactMap { picture in
+      job(picture.job).map { GroupedRender(renderer: $0.renderer, denoising: picture.denoising) }
+    }
+  }
+
+  /// Begins pictures while there is room: the first always, more only where they gain by going together.
+  private mutating func begin() {
+    let before = pictures.map(\.place)
+    while pictures.count < limit, !isFull,
+      let job = jobs.first(where: { $0.begun < $0.requests.count })
+    {
+      do {
+        let (index, group) = (job.begun, together)
+        if !group.isEmpty,
+          try !hasRoom(for: job.requests[index], of: job)
+        {
+          isFull = true
+          break
+        }
+        let beginning = try renderer.begin(index, of: job, beside: RenderGroup.keptBytes(group))
+        change(job) { $0.begun += 1 }
+        switch beginning {
+        case .begun(let picture): pictures.append(picture)
+        case .finished(let image): note(image, of: job)
+        }
+      } catch {
+        end(job, with: error)
+      }
+    }
+    if let last = pictures.last, wantsMore {
+      // A further job of this size would fit, or it would not: known before one is claimed.
+      isFull = (try? job(last.job).map { try hasRoom(for: last.request, of: $0) }) != true
+    }
+    if pictures.map(\.place) != before { RenderGroup.enter(together) }
+  }
+
+  private func hasRoom(for request: RenderRequest, of job: JobAtWork) throws -> Bool {
+    try RenderGroup.hasRoom(for: request, with: job.renderer, beside: together, always: isAsked)
+  }
+
+  /// Does something with a picture; an error ends its job.
+  private mutating func attempt(
+    _ place: LastStep.Picture, _ body: (inout JobGroup, Int, JobAtWork) throws -> Void
+  ) {
+    // It may have gone meanwhile, with its job.
+    guard let index = pictures.firstIndex(where: { $0.place == place }), let job = job(place.job) else {
+      return
+    }
+    do {
+      try body(&self, index, job)
+    } catch {
+      end(job, with: error)
+    }
+  }
+
+  private mutating func note(_ image: ImageRecord, of job: JobAtWork) {
+    change(job) { $0.images.append(image) }
+    guard let job = self.job(job.claimed.job.id), job.isDone else { return }
+    remove(job, outcome: .success(renderer.outcome(of: job)))
+  }
+
+  private mutating func end(_ job: JobAtWork, with error: any Error) {
+    var error = error
+    if case Interruption.stopping = error {
+      // For whoever goes on.
+      do {
+        for picture in pictures where picture.job == job.claimed.job.id && picture.denoising.step > 0 {
+          try renderer.keep(picture, of: job)
+        }
+      } catch let other {
+        error = other
+      }
+    }
+    remove(job, outcome: .failure(error))
+  }
+
+  private mutating func remove(_ job: JobAtWork, outcome: Result<JobRenderer.Outcome, any Error>) {
+    let id = job.claimed.job.id
+    for picture in pictures where picture.job == id { renderer.lastStep.clear(picture.place) }
+    pictures.removeAll { $0.job == id }
+    jobs.removeAll { $0.claimed.job.id == id }
+    isFull = false
+    renderer.count(job)
+    ended.append(Ended(claimed: job.claimed, outcome: outcome))
+  }
+
+  private mutating func takeEnded() -> [Ended] {
+    defer { ended = [] }
+    return ended
+  }
+
+  private func job(_ id: Int64) -> JobAtWork? { jobs.first { $0.claimed.job.id == id } }
+
+  private mutating func change(_ job: JobAtWork, _ body: (inout JobAtWork) -> Void) {
+    guard let index = jobs.firstIndex(where: { $0.claimed.job.id == job.claimed.job.id }) else { return }
+    body(&jobs[index])
+  }
+}
