@@ -89,6 +89,15 @@ extension JSONText {
     ])
   }
 
+  static func statistics(_ model: ModelStatistics) -> JSONText {
+    .object([
+      ("model", .string(model.model)), ("precision", .string(model.precision.rawValue)),
+      ("jobs", .integer(model.jobs)), ("images", .integer(model.images)),
+      ("denoising_steps", .integer(model.denoisingSteps)), ("seconds", .number(model.seconds)),
+      ("statistics", statistics(model.statistics)),
+    ])
+  }
+
   private static func statistics(_ statistics: RenderStatistics) -> JSONText {
     .object([
       ("cache_hits", .integer(statistics.cacheHits)),

@@ -19,7 +19,7 @@ struct Segmoectl: ParsableCommand {
     version: Version.current,
     subcommands: [
       Enqueue.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self, Resume.self,
-      Reorder.self, Purge.self, Models.self, Status.self,
+      Reorder.self, Purge.self, Models.self, Status.self, Stats.self,
     ])
 
   @OptionGroup var location: Location

@@ -5,7 +5,7 @@ import Testing
 @Suite struct CommandTests {
   static let names = [
     "enqueue", "list", "show", "watch", "cancel", "retry", "pause", "resume", "reorder", "purge", "models",
-    "status",
+    "status", "stats",
   ]
 
   @Test(arguments: names)
@@ -158,6 +158,9 @@ import Testing
     try store.register(WorkerRecord(name: "w", pid: 1, host: "h", version: "1")) { _ in true }
     #expect(try command("models", "--json").list().first?["path"] as? String == "/m/demo")
     #expect(try command("models").output.contains("segmoe"))
+    #expect(try command("stats").output == "Nothing is done yet.\n")
+    #expect(try command("stats", "--json").output == "[]\n")
+    #expect(try command("stats", "--batch", "7").code != 0)
     let status = try command("status", "--json").object()
     #expect(status["queued"] as? Int == 0)
     #expect((status["workers"] as? [[String: Any]])?.first?["alive"] as? Bool == true)

@@ -1,0 +1,57 @@
+import GRDB
+
+/// What the done jobs of one model in one precision took together.
+package struct ModelStatistics: Sendable, Equatable {
+  /// As the jobs name it.
+  package var model: String
+  package var precision: RenderPrecision
+  package var jobs: Int
+  package var images: Int
+  /// Of all pictures, from their first step to their file.
+  package var seconds: Double
+  package var denoisingSteps: Int
+  /// Sums; of `peakBytes` the largest.
+  package var statistics: RenderStatistics
+}
+
+extension JobStore {
+  /// What done jobs took, by model and precision.
+  /// - Parameter batch: nil: of all batches.
+  /// - Throws: `JobStoreError.notFound` for an unknown batch.
+  package func statistics(batch: Int64? = nil) throws -> [ModelStatistics] {
+    try read { db in
+      if let batch { try check(batch: batch, db) }
+      let rows = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT model, precision, count(*) AS jobs, sum(count) AS images, sum(steps * count) AS steps,
+            (SELECT total(i.seconds) FROM images i JOIN jobs k ON k.id = i.job
+             WHERE k.state = 'done' AND k.model = j.model AND k.precision = j.precision
+               AND (?1 IS NULL OR k.batch = ?1)) AS seconds,
+            ifnull(sum(cache_hits), 0) AS hits, ifnull(sum(cache_misses), 0) AS misses,
+            ifnull(sum(cache_evictions), 0) AS evictions, ifnull(sum(cache_bypasses), 0) AS bypasses,
+            ifnull(sum(bytes_read), 0) AS bytes, ifnull(sum(stall_ms), 0) AS stall,
+            ifnull(max(peak_bytes), 0) AS peak
+          FROM jobs j WHERE state = 'done' AND (?1 IS NULL OR batch = ?1)
+          GROUP BY model, precision ORDER BY model, precision
+          """, arguments: [batch])
+      return try rows.map { row in
+        let reader = RowReader(row: row, table: "jobs")
+        var statistics = RenderStatistics()
+        statistics.cacheHits = try reader.value("hits")
+        statistics.cacheMisses = try reader.value("misses")
+        statistics.cacheEvictions = try reader.value("evictions")
+        statistics.cacheBypasses = try reader.value("bypasses")
+        statistics.bytesRead = try reader.value("bytes")
+        statistics.stall = try reader.value("stall")
+        statistics.peakBytes = try reader.value("peak")
+        return ModelStatistics(
+          model: try reader.value("model"),
+          precision: RenderPrecision(rawValue: try reader.value("precision")) ?? .f32,
+          jobs: try reader.value("jobs"), images: try reader.value("images"),
+          seconds: try reader.value("seconds"), denoisingSteps: try reader.value("steps"),
+          statistics: statistics)
+      }
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import ArgumentParser
+import JobStore
+
+/// `segmoectl stats`
+struct Stats: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show what done jobs took, by model: time, memory, and what the cache of weights did.",
+    discussion: "Of a single job `segmoectl show JOB` says it.")
+
+  @OptionGroup var location: Location
+
+  @Option(help: "Only jobs of this batch.")
+  var batch: Int64?
+
+  @OptionGroup var format: Format
+
+  func run() throws {
+    let models = try location.open().statistics(batch: batch)
+    if format.json {
+      print(JSONText.array(models.map(JSONText.statistics)).text)
+    } else if models.isEmpty {
+      print("Nothing is done yet.")
+    } else {
+      print(TerminalText.table(Self.header, models.map(Self.row)))
+    }
+  }
+
+  private static let header = [
+    "MODEL", "PRECISION", "JOBS", "IMAGES", "S/IMAGE", "HITS", "MISSES", "BYPASSES", "READ", "WAITED", "PEAK",
+  ]
+
+  private static func row(_ model: ModelStatistics) -> [String] {
+    let counts = model.statistics
+    let perImage = model.seconds / Double(max(1, model.images))
+    return [
+      JobTable.model(model.model), model.precision.rawValue, "\(model.jobs)", "\(model.images)",
+      "\((perImage * 10).rounded() / 10)", "\(counts.cacheHits)", "\(counts.cacheMisses)",
+      "\(counts.cacheBypasses)", "\(counts.bytesRead >> 20) MiB", "\((counts.stall + 500) / 1000) s",
+      "\(counts.peakBytes >> 20) MiB",
+    ]
+  }
+}
