@@ -49,6 +49,11 @@ final class Command: Sendable {
     throw NotBuilt()
   }
 
+  /// What a sanitizer that the program was built with is told, if it was (scripts/sanitize).
+  static var sanitizerOptions: [String: String] {
+    ProcessInfo.processInfo.environment.filter { $0.key.hasSuffix("SAN_OPTIONS") }
+  }
+
   /// Starts it without waiting; standard output goes to `output`.
   func start(_ arguments: [String], input: Data = Data(), output: FileHandle, errors: Pipe) throws -> Process
   {
@@ -58,7 +63,7 @@ final class Command: Sendable {
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
     process.environment = [
       "SEGMOE_DATABASE": database, "TERM": "xterm", "PATH": "/usr/bin:/bin", "TZ": "UTC",
-    ]
+    ].merging(Self.sanitizerOptions) { $1 }
     let source = Pipe()
     process.standardInput = source
     process.standardOutput = output

@@ -219,7 +219,7 @@ import Testing
     let process = Process()
     process.executableURL = try Command.executable()
     process.arguments = ["enqueue", "--model", "m", "--json"]
-    process.environment = ["SEGMOE_DATABASE": command.database]
+    process.environment = ["SEGMOE_DATABASE": command.database].merging(Command.sanitizerOptions) { $1 }
     process.standardInput = input
     process.standardOutput = output
     try process.run()
