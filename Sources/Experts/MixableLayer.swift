@@ -33,9 +33,15 @@ package struct MixtureConfiguration: Sendable, Equatable {
 }
 
 /// A layer that a merge may have replaced by a mixture of its kind.
-package enum MixableLayer<Plain: Layer>: Sendable {
-  case dense(CachedPart<Plain>, path: String)
-  case sparse(SparseLayer<Plain>, path: String)
+package struct MixableLayer<Plain: Layer>: Sendable {
+  private enum Kind: Sendable {
+    case dense(CachedPart<Plain>)
+    case sparse(SparseLayer<Plain>)
+  }
+
+  private let kind: Kind
+  /// Of the layer in the model; of several that are computed as one, of each.
+  private let paths: [String]
 
   /// Builds the layer at `weights`: a mixture if `mixture` is given, else the plain layer.
   /// - Parameter load: makes a plain layer from its scope.
@@ -44,57 +50,98 @@ package enum MixableLayer<Plain: Layer>: Sendable {
     _ weights: Weights, inputs: Int, outputs: Int, mixture: MixtureConfiguration?, home: PartHome,
     load: @escaping @Sendable (Weights) throws -> Plain
   ) throws {
+    paths = [weights.name]
     if let mixture {
-      self = .sparse(
+      kind = .sparse(
         try SparseLayer(
           weights, inputs: inputs, outputs: outputs, experts: mixture.experts,
-          expertsPerCall: mixture.expertsPerCall, home: home, load: load),
-        path: weights.name)
+          expertsPerCall: mixture.expertsPerCall, home: home, load: load))
     } else {
-      self = .dense(try CachedPart(weights, in: home, build: load), path: weights.name)
+      kind = .dense(try CachedPart(weights, in: home, build: load))
     }
   }
 
   /// The gate's router, if this is a mixture.
   package var router: Router? {
-    switch self {
+    switch kind {
     case .dense: nil
-    case .sparse(let layer, _): layer.router
+    case .sparse(let layer): layer.router
     }
   }
 
   /// Bytes of all weights, those of the experts apart.
   package var byteCounts: (dense: Int, experts: Int) {
-    switch self {
-    case .dense(let layer, _): (layer.byteCount, 0)
-    case .sparse(let layer, _): (layer.router.gate.byteCount, layer.expertBytes)
+    switch kind {
+    case .dense(let layer): (layer.byteCount, 0)
+    case .sparse(let layer): (layer.router.gate.byteCount, layer.expertBytes)
     }
   }
 
   /// Applies the layer, telling the pass's observer its input.
-  /// - Parameter routing: a routing already made for the same input and an equal gate.
   /// - Throws: what reading weights throws.
-  package func callAsFunction(_ x: Tensor, routing: Routing? = nil, _ pass: ForwardPass) throws -> Tensor {
-    switch self {
-    case .dense(let part, let path):
-      pass.observe?(path, x)
-      return try part(pass) { $0(x, pass.compute) }
-    case .sparse(let layer, let path):
-      pass.observe?(path, x)
-      return try layer(x, routing: routing, pass)
+  package func callAsFunction(_ x: Tensor, _ pass: ForwardPass) throws -> Tensor {
+    for path in paths { pass.observe?(path, x) }
+    return switch kind {
+    case .dense(let part): try part(pass) { $0(x, pass.compute) }
+    case .sparse(let layer): try layer(x, pass)
     }
   }
 
   /// sum += what the layer gives.
   /// - Throws: what reading weights throws.
   package func add(_ x: Tensor, to sum: inout Tensor, _ pass: ForwardPass) throws {
-    switch self {
-    case .dense(let part, let path):
-      pass.observe?(path, x)
-      try part(pass) { $0.add(x, rowWeights: nil, to: &sum, pass.compute) }
-    case .sparse(let layer, let path):
-      pass.observe?(path, x)
-      try layer.add(x, to: &sum, pass)
+    for path in paths { pass.observe?(path, x) }
+    switch kind {
+    case .dense(let part): try part(pass) { $0.add(x, rowWeights: nil, to: &sum, pass.compute) }
+    case .sparse(let layer): try layer.add(x, to: &sum, pass)
     }
+  }
+}
+
+extension MixableLayer where Plain == Linear {
+  /// Builds several projections of one input as one layer, whose result has theirs side by side: one product,
+  /// one routing, one part of the cache for each expert.
+  /// - Parameters:
+  ///   - names: of the projections, none with a bias; the first one's gate routes them all.
+  ///   - outputs: of each.
+  ///   - mixture: given if they are mixtures.
+  /// - Returns: nil if they are mixtures whose gates differ, as those of `init: random` do.
+  /// - Throws: `CheckpointError` for missing or misshapen tensors.
+  package init?(
+    stacking names: [String], of weights: Weights, inputs: Int, outputs: Int, mixture: MixtureConfiguration?,
+    home: PartHome
+  ) throws {
+    paths = names.map { weights[$0].name }
+    let stack = names.joined(separator: "+")
+    guard let mixture else {
+      kind = .dense(
+        try CachedPart(weights, part: stack, in: home) { weights in
+          try Linear(stacking: names.map { weights[$0] }, inputs: inputs, outputs: outputs)
+        })
+      return
+    }
+    let gates = try names.map {
+      try weights[$0]["gate"].tensor("weight", shape: [mixture.experts, inputs])
+    }
+    guard let gate = gates.first, gates.allSatisfy({ $0.hasSameBits(as: gate) }) else { return nil }
+    let experts = try (0..<mixture.experts).map { index in
+      try CachedPart(weights, part: "\(stack).experts.\(index)", in: home) { weights in
+        try Linear(
+          stacking: names.map { weights[$0]["experts"][index] }, inputs: inputs, outputs: outputs)
+      }
+    }
+    kind = .sparse(
+      SparseLayer(
+        router: Router(gate: gate, expertsPerCall: mixture.expertsPerCall), experts: experts,
+        outputs: names.count * outputs))
+  }
+}
+
+extension Tensor {
+  fileprivate func hasSameBits(as other: Tensor) -> Bool {
+    shape == other.shape
+      && withUnsafe { a in
+        other.withUnsafe { b in zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern } }
+      }
   }
 }

@@ -28,26 +28,36 @@ package struct SparseLayer<Expert: Layer>: Sendable {
     self.outputs = outputs
   }
 
+  /// - Parameters:
+  ///   - router: chooses among `experts`.
+  ///   - outputs: width of a row of the result.
+  package init(router: Router, experts: [CachedPart<Expert>], outputs: Int) {
+    self.router = router
+    self.experts = experts
+    self.outputs = outputs
+  }
+
   /// Bytes of the experts' weights, all of them.
   package var expertBytes: Int { experts.reduce(0) { $0 + $1.byteCount } }
 
   /// Σ over the chosen experts of weight · expert(x), row by row.
-  /// - Parameter routing: a routing already made for the same input and an equal gate.
   /// - Throws: what reading an expert throws.
-  package func callAsFunction(_ x: Tensor, routing: Routing? = nil, _ pass: ForwardPass) throws -> Tensor {
-    let routing = routing ?? router.route(x, pass.compute)
+  package func callAsFunction(_ x: Tensor, _ pass: ForwardPass) throws -> Tensor {
+    let routing = router.route(x, pass.compute)
     // With one expert its weight is exactly 1.
     if routing.experts.count == 1 { return try experts[routing.experts[0]](pass) { $0(x, pass.compute) } }
     var sum = pass.compute.zeros(shape: x.shape.dropLast() + [outputs])
-    try add(x, routing: routing, to: &sum, pass)
+    try add(x, routing, to: &sum, pass)
     return sum
   }
 
   /// sum += Σ over the chosen experts of weight · expert(x), row by row.
-  /// - Parameter routing: a routing already made for the same input and an equal gate.
   /// - Throws: what reading an expert throws.
-  package func add(_ x: Tensor, routing: Routing? = nil, to sum: inout Tensor, _ pass: ForwardPass) throws {
-    let routing = routing ?? router.route(x, pass.compute)
+  package func add(_ x: Tensor, to sum: inout Tensor, _ pass: ForwardPass) throws {
+    try add(x, router.route(x, pass.compute), to: &sum, pass)
+  }
+
+  private func add(_ x: Tensor, _ routing: Routing, to sum: inout Tensor, _ pass: ForwardPass) throws {
     for (slot, expert) in routing.experts.enumerated() {
       let weights = routing.experts.count == 1 ? nil : routing.rowWeights[slot]
       try experts[expert](pass) { $0.add(x, rowWeights: weights, to: &sum, pass.compute) }

@@ -22,6 +22,18 @@ package struct Linear: Layer {
     self.bias = bias ? try weights.tensor("bias", shape: [outputs]) : nil
   }
 
+  /// Reads the `weight`s of several layers without bias that see the same input: their results come side by
+  /// side, from one product.
+  /// - Parameter outputs: of each.
+  /// - Throws: `CheckpointError` if one is missing or has another shape.
+  package init(stacking layers: [Weights], inputs: Int, outputs: Int) throws {
+    self.inputs = inputs
+    let rows = try layers.map { try $0.rows("weight", shape: [outputs, inputs]) }
+    weight = try LayerWeight(
+      linear: WeightRows(stacking: rows), layers.first?.precision ?? .f32)
+    bias = nil
+  }
+
   package var byteCount: Int { weight.byteCount + (bias?.byteCount ?? 0) }
 
   /// Weight and bias.

@@ -1,5 +1,31 @@
 import CKernels
 
+/// Neighbouring channels of a tensor's rows, such as the queries in what one product gave for queries, keys and
+/// values.
+package struct Channels: Sendable {
+  /// `[batch, rows, channel]`.
+  let tensor: Tensor
+  let first: Int
+  let count: Int
+
+  /// All of them.
+  package init(_ tensor: Tensor) {
+    self.tensor = tensor
+    first = 0
+    count = tensor.shape[2]
+  }
+
+  /// One of several equal shares.
+  package init(_ tensor: Tensor, share: Int, of shares: Int) {
+    self.tensor = tensor
+    count = tensor.shape[2] / shares
+    first = share * count
+  }
+
+  /// From one row to the next.
+  var stride: Int { tensor.shape[2] }
+}
+
 extension Compute {
   /// Panels of 16 keys that one task packs.
   private static let packedPanels = 32
@@ -10,45 +36,54 @@ extension Compute {
   /// softmax(q·kᵀ / √width) · v per image and head, heads side by side in the channel axis. The
   /// scores are never written: the softmax runs along with the keys.
   /// - Parameters:
-  ///   - query: `[batch, queries, heads·width]`.
-  ///   - key: `[batch, keys, heads·width]`; `value` alike.
+  ///   - query: heads·width channels of `[batch, queries, …]`.
+  ///   - key: as many of `[batch, keys, …]`; `value` alike.
   ///   - causal: whether query i sees only keys 0…i (text encoders).
   /// - Returns: `[batch, queries, heads·width]`.
   package func attention(
-    query: Tensor, key: Tensor, value: Tensor, heads: Int, causal: Bool = false
+    query: Channels, key: Channels, value: Channels, heads: Int, causal: Bool = false
   ) -> Tensor {
-    let (batch, queries, channels) = (query.shape[0], query.shape[1], query.shape[2])
-    let keys = key.shape[1]
+    let (batch, queries, channels) = (query.tensor.shape[0], query.tensor.shape[1], query.count)
+    let keys = key.tensor.shape[1]
     let width = channels / heads
     let timing = self.timing(.attention, "\(queries) to \(keys), \(batch)×\(heads) of \(width)")
     defer { timing?.end() }
     work.add(4 * batch * queries * keys * channels)
     var shape = segmoe_attention(
-      stride: channels, result_stride: channels, keys: keys, width: width,
+      stride: query.stride, result_stride: channels, keys: keys, width: width,
       scale: 1 / Float(width).squareRoot(), causal: causal ? 1 : 0)
     let packed = PackedHeads(key: key, value: value, heads: heads, self)
     let rowsPerTask = Self.queryRows(width: width)
     let blocks = (queries + rowsPerTask - 1) / rowsPerTask
     let scratchSize = segmoe_attention_scratch(rowsPerTask, width)
-    return tensor(shape: query.shape) { result in
-      query.withUnsafe { query in
+    return tensor(shape: [batch, queries, channels]) { result in
+      query.tensor.withUnsafe { rows in
         packed.withUnsafe { packedKeys, packedValues in
-          guard let query = query.baseAddress, let result = result.baseAddress else { return }
+          guard let rows = rows.baseAddress, let result = result.baseAddress else { return }
           withUnsafePointer(to: &shape) { shape in
             pool.run(batch * heads * blocks) { task in
               let (pair, row) = (task / blocks, task % blocks * rowsPerTask)
-              let start = (pair / heads * queries + row) * channels + pair % heads * width
+              let (place, channel) = (pair / heads * queries + row, pair % heads * width)
               withUnsafeTemporaryAllocation(of: Float.self, capacity: scratchSize) { scratch in
                 segmoe_attend(
-                  shape, query + start, row, min(rowsPerTask, queries - row),
+                  shape, rows + place * query.stride + query.first + channel, row,
+                  min(rowsPerTask, queries - row),
                   packedKeys + pair * packed.keysSize, packedValues + pair * packed.valuesSize,
-                  result + start, scratch.baseAddress)
+                  result + place * channels + channel, scratch.baseAddress)
               }
             }
           }
         }
       }
     }
+  }
+
+  /// The same of whole tensors.
+  package func attention(
+    query: Tensor, key: Tensor, value: Tensor, heads: Int, causal: Bool = false
+  ) -> Tensor {
+    attention(
+      query: Channels(query), key: Channels(key), value: Channels(value), heads: heads, causal: causal)
   }
 
   /// Keys and values of every image and head, packed as the kernel reads them.
@@ -59,9 +94,9 @@ extension Compute {
     private let keys: Tensor
     private let values: Tensor
 
-    init(key: Tensor, value: Tensor, heads: Int, _ compute: Compute) {
-      let (batch, count, channels) = (key.shape[0], key.shape[1], key.shape[2])
-      let width = channels / heads
+    init(key: Channels, value: Channels, heads: Int, _ compute: Compute) {
+      let (batch, count) = (key.tensor.shape[0], key.tensor.shape[1])
+      let width = key.count / heads
       let pairs = batch * heads
       keysSize = segmoe_packed_keys_size(count, width)
       valuesSize = segmoe_packed_values_size(count, width)
@@ -69,24 +104,25 @@ extension Compute {
       let pieces = (panels + packedPanels - 1) / packedPanels
       let (keysSize, valuesSize) = (keysSize, valuesSize)
       func pack(
-        _ source: Tensor, size: Int,
+        _ channels: Channels, size: Int,
         _ body: (UnsafePointer<Float>, UnsafeMutablePointer<Float>, _ first: Int, _ last: Int) -> Void
       ) -> Tensor {
         compute.tensor(shape: [pairs, size]) { result in
-          source.withUnsafe { source in
+          channels.tensor.withUnsafe { source in
             guard let source = source.baseAddress, let result = result.baseAddress else { return }
             compute.pool.run(pairs * pieces) { task in
               let (pair, first) = (task / pieces, task % pieces * packedPanels)
               body(
-                source + pair / heads * count * channels + pair % heads * width, result + pair * size,
+                source + pair / heads * count * channels.stride + channels.first + pair % heads * width,
+                result + pair * size,
                 first, min(panels, first + packedPanels))
             }
           }
         }
       }
-      keys = pack(key, size: keysSize) { segmoe_pack_keys($0, channels, count, width, $1, $2, $3) }
+      keys = pack(key, size: keysSize) { segmoe_pack_keys($0, key.stride, count, width, $1, $2, $3) }
       values = pack(value, size: valuesSize) {
-        segmoe_pack_values($0, channels, count, width, $1, $2, $3)
+        segmoe_pack_values($0, value.stride, count, width, $1, $2, $3)
       }
     }
 

@@ -33,6 +33,28 @@ package struct WeightRows {
     }
   }
 
+  /// The rows of several weights of one width, one weight after the other.
+  package init(stacking weights: [WeightRows]) {
+    precondition(Set(weights.map(\.width)).count == 1, "weights of one width are stacked")
+    count = weights.reduce(0) { $0 + $1.count }
+    width = weights.first?.width ?? 0
+    isPlanned = weights.contains(where: \.isPlanned)
+    let width = width
+    reading = { range, buffer in
+      var first = 0
+      for weight in weights {
+        let part = range.clamped(to: first..<first + weight.count)
+        if !part.isEmpty {
+          let place = (part.lowerBound - range.lowerBound) * width
+          try weight.read(
+            part.lowerBound - first..<part.upperBound - first,
+            into: UnsafeMutableBufferPointer(rebasing: buffer[place..<place + part.count * width]))
+        }
+        first += weight.count
+      }
+    }
+  }
+
   /// The same rows as convolutions read them: torch's `[in, taps]` of each output as `[taps, in]`.
   package func tapsFirst(_ taps: Int) -> WeightRows {
     guard taps > 1, !isPlanned else { return self }

@@ -7,7 +7,7 @@ import Tensors
 /// (diffusers' `BasicTransformerBlock`).
 package struct TransformerBlock: Sendable {
   private let norm1: LayerNorm
-  private let selfAttention: CrossAttention
+  private let selfAttention: SelfAttention
   private let norm2: LayerNorm
   private let crossAttention: CrossAttention
   private let norm3: LayerNorm
@@ -24,9 +24,8 @@ package struct TransformerBlock: Sendable {
     let layers = mixture?.layers
     let attentionMixture = layers == .feedForward ? nil : mixture
     norm1 = try LayerNorm(weights["norm1"], channels: width)
-    selfAttention = try CrossAttention(
-      weights["attn1"], width: width, contextWidth: width, heads: heads, mixture: attentionMixture,
-      home: home)
+    selfAttention = try SelfAttention(
+      weights["attn1"], width: width, heads: heads, mixture: attentionMixture, home: home)
     norm2 = try LayerNorm(weights["norm2"], channels: width)
     crossAttention = try CrossAttention(
       weights["attn2"], width: width, contextWidth: contextWidth, heads: heads,

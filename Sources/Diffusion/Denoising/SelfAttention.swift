@@ -1,0 +1,76 @@
+import Checkpoints
+import Experts
+import Layers
+import Tensors
+
+/// Multi-head attention of every position to every other, whose projections may be mixtures (diffusers'
+/// `Attention` in a `BasicTransformerBlock`, `attn1`).
+package struct SelfAttention: Sendable {
+  private let projections: Projections
+  private let output: CachedPart<Linear>
+  private let heads: Int
+
+  private enum Projections: Sendable {
+    /// Query, key and value side by side from one product.
+    case together(MixableLayer<Linear>)
+    /// Mixtures that route each for itself.
+    case apart(query: MixableLayer<Linear>, key: MixableLayer<Linear>, value: MixableLayer<Linear>)
+  }
+
+  /// - Parameters:
+  ///   - mixture: given if the projections are mixtures.
+  ///   - home: where the weights are kept.
+  /// - Throws: `CheckpointError` for missing or misshapen tensors, `LayerError` if `heads` does not
+  ///   divide `width`.
+  package init(
+    _ weights: Weights, width: Int, heads: Int, mixture: MixtureConfiguration?, home: PartHome
+  ) throws {
+    guard heads > 0, width % heads == 0 else {
+      throw LayerError.headsDoNotDivide(layer: weights.name, channels: width, heads: heads)
+    }
+    let together = try MixableLayer(
+      stacking: ["to_q", "to_k", "to_v"], of: weights, inputs: width, outputs: width, mixture: mixture,
+      home: home)
+    if let together {
+      projections = .together(together)
+    } else {
+      func projection(_ name: String) throws -> MixableLayer<Linear> {
+        try MixableLayer(
+          weights[name], inputs: width, outputs: width, mixture: mixture, home: home,
+          load: { try Linear($0, inputs: width, outputs: width, bias: false) })
+      }
+      projections = .apart(
+        query: try projection("to_q"), key: try projection("to_k"), value: try projection("to_v"))
+    }
+    output = try CachedPart(weights["to_out.0"], in: home) {
+      try Linear($0, inputs: width, outputs: width)
+    }
+    self.heads = heads
+  }
+
+  /// Bytes of all weights, those of experts apart.
+  package var byteCounts: ByteCounts {
+    let output = ByteCounts(dense: output.byteCount)
+    return switch projections {
+    case .together(let layer): ByteCounts(layer.byteCounts) + output
+    case .apart(let query, let key, let value):
+      [query, key, value].reduce(output) { $0 + ByteCounts($1.byteCounts) }
+    }
+  }
+
+  /// sum += self attention of `x` `[batch, positions, width]`.
+  package func add(_ x: Tensor, to sum: inout Tensor, _ pass: ForwardPass) throws {
+    let attended: Tensor
+    switch projections {
+    case .together(let layer):
+      let projected = try layer(x, pass)
+      attended = pass.compute.attention(
+        query: Channels(projected, share: 0, of: 3), key: Channels(projected, share: 1, of: 3),
+        value: Channels(projected, share: 2, of: 3), heads: heads)
+    case .apart(let query, let key, let value):
+      attended = pass.compute.attention(
+        query: try query(x, pass), key: try key(x, pass), value: try value(x, pass), heads: heads)
+    }
+    try output(pass) { $0.add(attended, rowWeights: nil, to: &sum, pass.compute) }
+  }
+}
