@@ -67,7 +67,8 @@ struct JobRenderer {
     }
     try store.register(record(of: model, named: settings.model), loaded: true)
     let renderer = Renderer(
-      model: model, pass: ForwardPass(compute: compute, ledger: ExpertLedger()), budget: pool.memoryBudget)
+      model: model, pass: ForwardPass(compute: compute, ledger: ExpertLedger()), budget: pool.memoryBudget,
+      texts: pool.texts)
     return JobAtWork(
       claimed: claimed, renderer: renderer,
       requests: try (0..<settings.count).map {

@@ -24,6 +24,8 @@ package struct ModelPool {
   package var memoryBudget: MemoryBudget?
   /// Where pictures that jobs start from may be; a reload changes it.
   package var inputs = ModelLocator(folders: [])
+  /// What the last job's prompts were projected to.
+  package let texts = TextMemory()
   private let cache: ExpertCache
   private let capacity: Int
   /// The most recently used last.

@@ -13,11 +13,16 @@ package struct Renderer: Sendable {
   package let pass: ForwardPass
   /// nil: as much memory as there is.
   package let budget: MemoryBudget?
+  private let texts: TextMemory
 
-  package init(model: DiffusionModel, pass: ForwardPass, budget: MemoryBudget? = nil) {
+  /// - Parameter texts: shared by renderers whose renders follow each other.
+  package init(
+    model: DiffusionModel, pass: ForwardPass, budget: MemoryBudget? = nil, texts: TextMemory = TextMemory()
+  ) {
     self.model = model
     self.pass = pass
     self.budget = budget
+    self.texts = texts
   }
 
   /// Renders one picture.
@@ -46,13 +51,23 @@ package struct Renderer: Sendable {
     try checkSource(request)
     let scheduler = try model.scheduler(for: request)
     try report(.encoding)
-    let fixed = MemoryBudget.fixedBytes(model.cache)
+    let isGuided = isGuided(request)
+    let textKey = textKey(request, isGuided: isGuided)
+    let known = texts.context(for: textKey)
+    var fixed = MemoryBudget.fixedBytes(model.cache)
     let plan = try plan(request, room: budget.map { $0.room(fixed: fixed - beside) })
+    // What is known of the text is there already, and counts with the render.
+    if known != nil { fixed -= plan.text.keptBytes }
     try check(plan, fixed: fixed)
     model.cache.expect(cycle: plan.step.uses)
-    enter(plan.text, fixed: fixed)
-    let isGuided = isGuided(request)
-    let text = try prepare(request, isGuided: isGuided, pass)
+    let text: TextContext
+    if let known {
+      text = known
+    } else {
+      enter(plan.text, fixed: fixed)
+      text = try prepare(request, isGuided: isGuided, pass)
+      texts.keep(text, for: textKey)
+    }
     if let encoding = plan.encoding { enter(encoding, fixed: fixed + plan.text.keptBytes) }
     var noise = TorchNoise(seed: request.seed)
     let start = try request.source.map { try startingPoint(from: $0, request, noise: &noise) }
@@ -77,6 +92,15 @@ package struct Renderer: Sendable {
   /// Whether an unconditional row is computed as well.
   func isGuided(_ request: RenderRequest) -> Bool {
     request.guidance > 1 && model.unet.configuration.guidanceWidth == nil
+  }
+
+  /// All that `prepare` looks at.
+  private func textKey(_ request: RenderRequest, isGuided: Bool) -> String {
+    [
+      model.cacheName, request.prompt, String(reflecting: request.negativePrompt), "\(isGuided)",
+      String(reflecting: request.reading),
+      "\(request.framing.timeIDs(width: request.width, height: request.height))", "\(request.guidance)",
+    ].map { "\($0.utf8.count):\($0)" }.joined()
   }
 
   /// Encodes the prompts and projects them for all cross-attention layers.
