@@ -1,13 +1,13 @@
-// Makes writing, syncing and renaming fail, or kills the process in the middle of it. Loaded by LD_PRELOAD into the
+// Makes reading, writing, syncing and renaming fail, or kills the process in the middle of it. Loaded by LD_PRELOAD into the
 // daemon and the client; compiled by the tests (FaultLibrary.swift).
 //
 // SEGMOE_FAULT holds rules with commas between:   CALL:PLACE:WHEN:WHAT
-//   CALL   write (also pwrite), sync (fsync, fdatasync), rename
+//   CALL   read (pread), write (also pwrite), sync (fsync, fdatasync), rename
 //   PLACE  a part of the file's path (of the new one, for rename); with $ at the end, its last part;
 //          PLACE~TEXT: only writes whose bytes contain TEXT
 //   WHEN   3: the third such call of this process; 3+: it and all after it; 3-5: the third to the fifth
 //   WHAT   kill: SIGKILL before the call; after: SIGKILL after it; half: SIGKILL after half of a write;
-//          short: half of a write, which is allowed; hang: sleeps for a minute; EIO, ENOSPC: fails with that
+//          short: half of a read or write, which is allowed; hang: sleeps for a minute; EIO, ENOSPC: fails with that
 // Each strike appends its rule as a line to the file SEGMOE_FAULT_LOG.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum call { WRITE, SYNC, RENAME };
+enum call { READ, WRITE, SYNC, RENAME };
 enum action { FAIL, KILL, KILL_AFTER, KILL_HALF, SHORT, HANG };
 
 struct rule {
@@ -50,7 +50,8 @@ static void parse(struct rule *rule) {
   char *call = strsep(&rest, ":"), *place = strsep(&rest, ":");
   char *when = strsep(&rest, ":"), *what = strsep(&rest, ":");
   if (!what || rest || strlen(place) >= sizeof rule->place) die_of(rule->text);
-  if (!strcmp(call, "write")) rule->call = WRITE;
+  if (!strcmp(call, "read")) rule->call = READ;
+  else if (!strcmp(call, "write")) rule->call = WRITE;
   else if (!strcmp(call, "sync")) rule->call = SYNC;
   else if (!strcmp(call, "rename")) rule->call = RENAME;
   else die_of(rule->text);
@@ -148,6 +149,18 @@ static int fails(const struct rule *rule) {
 
 static size_t share(const struct rule *rule, size_t count) {
   return rule->action == KILL_AFTER ? count : (count + 1) / 2;
+}
+
+ssize_t pread(int descriptor, void *bytes, size_t count, off_t offset) {
+  NEXT(pread);
+  struct rule *rule = strike(READ, descriptor, NULL, NULL, 0);
+  if (fails(rule)) return -1;
+  return rule ? outcome(rule, next(descriptor, bytes, share(rule, count), offset))
+              : next(descriptor, bytes, count, offset);
+}
+
+ssize_t pread64(int descriptor, void *bytes, size_t count, off64_t offset) {
+  return pread(descriptor, bytes, count, offset);
 }
 
 ssize_t write(int descriptor, const void *bytes, size_t count) {

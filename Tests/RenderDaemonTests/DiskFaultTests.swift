@@ -37,6 +37,9 @@ import Testing
       ["sync:.png.tmp-:1-2:EIO"], ["rename:.png$:1:EIO", "rename:.png$:3:ENOSPC"],
       // The folder: the second sync below the output folder of every picture.
       ["sync:/out/1:2:EIO", "sync:/out/1:4:EIO"], ["rename:.prom$:1+:ENOSPC"],
+      // Weights: while their digest is made, while the model opens, while a step needs them.
+      ["read:/unet/:2:EIO"], ["read:/unet/:12:EIO", "read:/unet/:40:EIO"], ["read:/vae/:1+:short"],
+      ["read:/unet/:60:EIO", "read:/text_encoder/:9:EIO"],
     ])
   func aFailingDiskLosesNothing(rules: [String]) throws {
     let house = try DaemonHouse()
