@@ -42,7 +42,7 @@ static double openblas(size_t rows, size_t depth, size_t columns) {
 }
 
 static void convolution(size_t batch, size_t size, size_t inputs, size_t outputs) {
-  const segmoe_convolution shape = {size, size, size, size, inputs, outputs};
+  const segmoe_convolution shape = {size, size, size, size, inputs, outputs, 0};
   const size_t panels = (outputs + 15) / 16, all = batch * segmoe_winograd_tiles(&shape);
   const size_t tiles = all < 4 * tiles_per_task ? all : 4 * tiles_per_task;
   float *x = numbers(batch * size * size * inputs), *w = numbers(outputs * inputs * 9);

@@ -60,7 +60,7 @@ void segmoe_winograd_input(const segmoe_convolution *shape, const float *x, size
 }
 
 void segmoe_winograd_multiply(const segmoe_convolution *shape, const segmoe_epilogue *epilogue,
-                              const float *weight, size_t panel, size_t panels,
+                              const void *weight, size_t panel, size_t panels,
                               const float *transformed, size_t first, size_t tiles, size_t start,
                               size_t count, float *result, float *scratch) {
   CHOSEN(segmoe_winograd_multiply)(shape, epilogue, weight, panel, panels, transformed, first, tiles,

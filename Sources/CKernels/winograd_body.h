@@ -105,21 +105,31 @@ void VARIANT(segmoe_winograd_input)(const segmoe_convolution *shape, const float
   }
 }
 
-/// `depth` inputs from `input` on of `panels` panels of 16 outputs, transformed:
+typedef uint16_t VARIANT(halves) __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
+typedef uint32_t VARIANT(words) __attribute__((vector_size(4 * LANES)));
+
+/// A vector of a weight that is in floats or in bfloat16, whose bits are the upper half of a float's.
+INLINE VARIANT(vector) VARIANT(weight_at)(const void *weight, size_t index, int half) {
+  if (!half) return *(const VARIANT(vector) *)((const float *)weight + index);
+  const VARIANT(halves) bits = *(const VARIANT(halves) *)((const uint16_t *)weight + index);
+  return (VARIANT(vector))(__builtin_convertvector(bits, VARIANT(words)) << 16);
+}
+
+/// `depth` inputs from `input` on of `panels` panels of 16 outputs, from panel `first`, transformed:
 /// `[36][panel][depth][16]`.
-static void VARIANT(weights)(const segmoe_convolution *shape, const float *weight, size_t input,
-                             size_t depth, size_t panels, float *transformed) {
+INLINE void VARIANT(weights)(const segmoe_convolution *shape, const void *weight, size_t first, size_t input,
+                             size_t depth, size_t panels, float *transformed, int half_weight) {
   typedef VARIANT(vector) vector;
   const size_t tap = shape->inputs * PANEL;
   const size_t plane = panels * DEPTH * PANEL;
   for (size_t panel = 0; panel < panels; panel++)
     for (size_t k = 0; k < depth; k++)
       for (int part = 0; part < PARTS; part++) {
-        const float *source = weight + panel * 9 * tap + (input + k) * PANEL + part * LANES;
+        const size_t source = (first + panel) * 9 * tap + (input + k) * PANEL + part * LANES;
         float *out = transformed + (panel * DEPTH + k) * PANEL + part * LANES;
         vector g[9], half[18];
 #pragma clang loop unroll(full)
-        for (int i = 0; i < 9; i++) g[i] = *(const vector *)(source + i * tap);
+        for (int i = 0; i < 9; i++) g[i] = VARIANT(weight_at)(weight, source + i * tap, half_weight);
 #pragma clang loop unroll(full)
         for (int j = 0; j < 3; j++) {
           vector t[6];
@@ -192,7 +202,7 @@ static void VARIANT(outputs)(const segmoe_convolution *shape, const segmoe_epilo
 }
 
 void VARIANT(segmoe_winograd_multiply)(const segmoe_convolution *shape,
-                                       const segmoe_epilogue *epilogue, const float *weight,
+                                       const segmoe_epilogue *epilogue, const void *weight,
                                        size_t panel, size_t panels, const float *transformed,
                                        size_t first, size_t tiles, size_t start, size_t count,
                                        float *result, float *scratch) {
@@ -204,7 +214,10 @@ void VARIANT(segmoe_winograd_multiply)(const segmoe_convolution *shape,
   for (size_t block = 0; block * DEPTH < inputs; block++) {
     const size_t depth = inputs - block * DEPTH < DEPTH ? inputs - block * DEPTH : DEPTH;
     const size_t stride = block_depth(inputs, block);
-    VARIANT(weights)(shape, weight + panel * 9 * inputs * PANEL, block * DEPTH, depth, panels, filters);
+    if (shape->half_weight)
+      VARIANT(weights)(shape, weight, panel, block * DEPTH, depth, panels, filters, 1);
+    else
+      VARIANT(weights)(shape, weight, panel, block * DEPTH, depth, panels, filters, 0);
     const float *a = transformed + block_start(block, tiles) + start * stride;
     for (size_t i = 0; i < 36; i++) {
       // Strips of equal height: rows left over would be a slow strip of their own.

@@ -23,8 +23,8 @@ package struct Convolution: Layer {
   {
     let rows = try weights.rows("weight", shape: [outputs, inputs, shape.kernel, shape.kernel])
     weight =
-      weights.precision == .f32 && WinogradWeight.suits(shape)
-      ? .winograd(try WinogradWeight(rows))
+      weights.precision != .int8 && WinogradWeight.suits(shape)
+      ? .winograd(try WinogradWeight(rows, half: weights.precision == .bf16))
       : .gathered(try LayerWeight(convolution: rows, shape, weights.precision))
     self.bias = bias ? try weights.tensor("bias", shape: [outputs]) : nil
     self.outputs = outputs

@@ -30,13 +30,13 @@ extension Compute {
     work.add(2 * batch * height * width * 9 * weight.inputs * weight.outputs)
     let shape = segmoe_convolution(
       height: height, width: width, source_height: x.shape[1], source_width: x.shape[2],
-      inputs: weight.inputs, outputs: weight.outputs)
+      inputs: weight.inputs, outputs: weight.outputs, half_weight: weight.isHalf ? 1 : 0)
     // Transformed inputs, a chunk at a time, beside the result.
     plan?.touch(
       (2 * Self.winogradFloats + batch * height * width * weight.outputs) * MemoryLayout<Float>.stride)
     return tensor(shape: [batch, height, width, weight.outputs]) { result in
       x.withUnsafe { x in
-        weight.panels.withUnsafe { panels in
+        weight.withBytes { panels in
           Self.withOptional(bias) { biasBase in
             Self.withOptional(residual) { residual in
               guard let x = x.baseAddress, let panels = panels.baseAddress,
@@ -58,7 +58,7 @@ extension Compute {
   /// Chunk by chunk: transforms the inputs of all its tiles, then multiplies.
   private func winograd(
     _ shape: segmoe_convolution, batch: Int, _ x: UnsafePointer<Float>,
-    _ panels: UnsafePointer<Float>, _ epilogue: segmoe_epilogue,
+    _ panels: UnsafeRawPointer, _ epilogue: segmoe_epilogue,
     into result: UnsafeMutablePointer<Float>
   ) {
     let (tiles, panelCount) = withUnsafePointer(to: shape) {

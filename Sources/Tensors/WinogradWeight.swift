@@ -1,52 +1,75 @@
 import CKernels
 
 /// The weight of a 3×3 convolution of stride 1, packed for Winograd's algorithm: panels of 16
-/// outputs, `[panel][tap][input][16]`. It takes the bytes of the plain weight: the transformed one,
-/// four times as large, exists a cacheful at a time while a convolution runs.
+/// outputs, `[panel][tap][input][16]`, in single precision or bfloat16. It takes the bytes of the plain
+/// weight: the transformed one, in single precision and so four or eight times as large, exists a cacheful
+/// at a time while a convolution runs.
 package struct WinogradWeight: Sendable {
   package let inputs: Int
   package let outputs: Int
-  let panels: Tensor
+  /// Whether it is rounded to bfloat16; what is computed with it is not.
+  let isHalf: Bool
+  /// Bytes that it takes in memory.
+  package let byteCount: Int
+  /// nil if it is planned.
+  private let storage: MemoryBlock?
 
   /// Outputs of one panel.
   static let panelWidth = 16
 
   /// Packs a torch weight `[out, in, 3, 3]`, some panels at a time.
+  /// - Parameter half: rounds it to bfloat16 (to nearest even).
   /// - Throws: what reading the rows throws.
-  package init(_ rows: WeightRows) throws {
+  package init(_ rows: WeightRows, half: Bool = false) throws {
     let (outputs, inputs) = (rows.count, rows.width / 9)
-    let count = (outputs + Self.panelWidth - 1) / Self.panelWidth
+    let panels = (outputs + Self.panelWidth - 1) / Self.panelWidth
+    let size = half ? MemoryLayout<UInt16>.stride : MemoryLayout<Float>.stride
     self.outputs = outputs
     self.inputs = inputs
-    let shape = [count, 9, inputs, Self.panelWidth]
-    if rows.isPlanned {
-      panels = Tensor(planned: shape)
+    isHalf = half
+    byteCount = panels * Self.panelWidth * rows.width * size
+    guard !rows.isPlanned else {
+      storage = nil
       return
     }
+    let storage = MemoryBlock(byteCount: byteCount)
+    self.storage = storage
     let atOnce = max(1, WeightRows.packedAtOnce / (Self.panelWidth * rows.width)) * Self.panelWidth
-    panels = try Tensor(shape: shape) { result in
-      for first in stride(from: 0, to: outputs, by: atOnce) {
-        let range = first..<min(outputs, first + atOnce)
-        try withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * rows.width) { chunk in
-          try rows.read(range, into: chunk)
-          segmoe_pack_convolution(
-            chunk.baseAddress, range.count, inputs, 9, result.baseAddress.map { $0 + first * rows.width }, 0,
-            (range.count + Self.panelWidth - 1) / Self.panelWidth)
-        }
+    for first in stride(from: 0, to: outputs, by: atOnce) {
+      let range = first..<min(outputs, first + atOnce)
+      let target = storage.base + first * rows.width * size
+      try withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * rows.width) { chunk in
+        try rows.read(range, into: chunk)
+        Self.pack(chunk, outputs: range.count, inputs: inputs, half: half, into: target)
       }
     }
   }
 
-  /// Bytes that it takes in memory.
-  package var byteCount: Int { panels.count * MemoryLayout<Float>.stride }
+  private static func pack(
+    _ rows: UnsafeMutableBufferPointer<Float>, outputs: Int, inputs: Int, half: Bool,
+    into target: UnsafeMutableRawPointer
+  ) {
+    let panels = (outputs + panelWidth - 1) / panelWidth
+    guard half else {
+      let target = target.assumingMemoryBound(to: Float.self)
+      return segmoe_pack_convolution(rows.baseAddress, outputs, inputs, 9, target, 0, panels)
+    }
+    let count = panels * panelWidth * inputs * 9
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { packed in
+      segmoe_pack_convolution(rows.baseAddress, outputs, inputs, 9, packed.baseAddress, 0, panels)
+      segmoe_f32_to_bf16(packed.baseAddress, target.assumingMemoryBound(to: UInt16.self), count)
+    }
+  }
 
   /// Shows `body` the packed bytes.
   package func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
-    panels.withUnsafe { body(UnsafeRawBufferPointer($0)) }
+    guard let storage else { preconditionFailure("a planned weight has no elements") }
+    defer { withExtendedLifetime(storage) {} }
+    body(UnsafeRawBufferPointer(start: storage.base, count: byteCount))
   }
 
   /// Whether a convolution of that geometry can run by Winograd's algorithm. Where it can it is the
-  /// faster: docs/performance.md has the table.
+  /// faster, than products in bfloat16 too: docs/performance.md has the table.
   package static func suits(_ shape: ConvolutionShape) -> Bool {
     shape == ConvolutionShape(kernel: 3)
   }

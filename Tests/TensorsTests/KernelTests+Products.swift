@@ -121,6 +121,34 @@ extension KernelTests {
     #expect(run(threads: 1).map(\.bitPattern) == run(threads: 3).map(\.bitPattern))
   }
 
+  /// Weights kept in bfloat16 give what the same numbers in single precision give, to the bit, in every set.
+  @Test(arguments: [(5, 16), (37, 40), (130, 7)]) func winogradOfHalfWeights(inputs: Int, outputs: Int) throws
+  {
+    var random = RandomNumbers(seed: 21)
+    let x = Tensor(shape: [2, 9, 14, inputs], values: random.floats(2 * 9 * 14 * inputs))
+    let exact = random.floats(outputs * inputs * 9)
+    let rounded = exact.map { Float(bitPattern: Self.halfBits($0) << 16) }
+    func run(_ values: [Float], half: Bool) throws -> [Float] {
+      let rows = WeightRows(Tensor(shape: [outputs, inputs, 3, 3], values: values))
+      return try Compute(threads: 2).convolution(x, WinogradWeight(rows, half: half), bias: nil).values
+    }
+    let expected = try run(rounded, half: false)
+    #expect(try run(exact, half: false) != expected)
+    #expect(try run(exact, half: true).map(\.bitPattern) == expected.map(\.bitPattern))
+    let half = try WinogradWeight(
+      WeightRows(Tensor(shape: [outputs, inputs, 3, 3], values: exact)), half: true)
+    #expect(half.byteCount == (outputs + 15) / 16 * 16 * inputs * 9 * 2)
+    checkProducts("winograd, half", bound: 1e-5, expected: expected.map(Double.init)) {
+      Compute(threads: 1).convolution(x, half, bias: nil).values
+    }
+  }
+
+  /// A float's upper half, rounded to nearest even.
+  private static func halfBits(_ value: Float) -> UInt32 {
+    let bits = value.bitPattern
+    return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+  }
+
   /// More tiles than are held at a time, one bias for all images, against the gathered convolution.
   @Test func winogradInChunks() throws {
     var random = RandomNumbers(seed: 9)

@@ -10,6 +10,8 @@ typedef struct segmoe_convolution {
   /// Size of the picture that is there: enlarged to height × width (nearest neighbour) as it is read.
   size_t source_height, source_width;
   size_t inputs, outputs;
+  /// Whether the weight is in bfloat16: widened as it is transformed.
+  int half_weight;
 } segmoe_convolution;
 
 /// What is added to a result before it is written.
@@ -44,9 +46,10 @@ void segmoe_winograd_input(const segmoe_convolution *shape, const float *x, size
                            size_t tile, size_t tiles, float *transformed);
 
 /// Multiplies and transforms back: `panels` panels of outputs from `panel` on, for `count` tiles from
-/// `start` on of the `tiles` in `transformed`. Weights are transformed on the way, a block at a time.
+/// `start` on of the `tiles` in `transformed`. Weights (floats, or bfloat16 if the shape says so) are transformed on
+/// the way, a block at a time.
 void segmoe_winograd_multiply(const segmoe_convolution *shape, const segmoe_epilogue *epilogue,
-                              const float *weight, size_t panel, size_t panels,
+                              const void *weight, size_t panel, size_t panels,
                               const float *transformed, size_t first, size_t tiles, size_t start,
                               size_t count, float *result, float *scratch);
 
