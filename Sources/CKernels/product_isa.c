@@ -89,7 +89,8 @@ static void attempt(trial *trial, int in_int8, int isa, float *result) {
 /// Whether a level gives what the scalar reference gives. Sums of 134 products below 1 that are
 /// rounded one by one in another order differ by less than the bound; a fault differs by far more.
 static int is_right(segmoe_product_isa isa) {
-  trial *trial = malloc(sizeof *trial);
+  // malloc would not align it as its members are.
+  trial *trial = aligned_alloc(_Alignof(struct trial), sizeof *trial);
   float(*results)[rows * columns] = malloc(2 * sizeof *results);
   int right = trial != NULL && results != NULL;
   if (right) {

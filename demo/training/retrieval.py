@@ -38,6 +38,7 @@ def render_segmoe(a, rows, folder):
         subprocess.run(
             [a.segmoe, "render", a.model, "--prompt", caption, "--width", "128", "--height", "128",
              "--steps", str(a.steps), "--guidance", f"{a.guidance:g}", "--scheduler", "ddim",
+             "--precision", a.precision,
              "--seed", str(a.seed + i), "--output", f"{folder}/{point:04X}.png"],
             check=True, stdout=subprocess.DEVNULL)
 
@@ -81,6 +82,7 @@ def main():
     p.add_argument("--group", help="draw from this group only: " + ", ".join(data.GROUPS.values()))
     p.add_argument("--images")
     p.add_argument("--segmoe"), p.add_argument("--model")
+    p.add_argument("--precision", default="f32", help="of --segmoe: f32, bf16 or int8")
     p.add_argument("--diffusers"), p.add_argument("--lora")
     p.add_argument("--reconstructions")
     p.add_argument("--list", action="store_true")
