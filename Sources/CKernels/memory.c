@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "memory.h"
+#include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -117,7 +118,19 @@ int segmoe_memory_available(size_t bytes) {
   return 1;
 }
 
+// The C library keeps freed memory by rules of its own, and after the first large block that is freed it takes
+// large ones from its heap, where small ones that stay keep them from going back. Under a limit everything of
+// some size goes back when it is freed.
+static void give_back_at_once(void) {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 128 << 10);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+#endif
+}
+
 void segmoe_memory_set_limit(size_t bytes) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  if (bytes != SIZE_MAX) pthread_once(&once, give_back_at_once);
   pthread_mutex_lock(&lock);
   state.limit = bytes;
   keep_limit();
