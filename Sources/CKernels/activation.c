@@ -26,17 +26,6 @@ SEGMOE_BODY void segmoe_relu_body(const float *x, float *result, size_t count) {
 }
 SEGMOE_KERNEL(segmoe_relu, (const float *x, float *result, size_t count), (x, result, count))
 
-SEGMOE_BODY void segmoe_geglu_body(const float *x, float *result, size_t rows, size_t width) {
-  for (size_t r = 0; r < rows; r++) {
-    const float *value = x + r * 2 * width;
-    const float *gate = value + width;
-    float *out = result + r * width;
-    for (size_t i = 0; i < width; i++) out[i] = value[i] * gelu(gate[i]);
-  }
-}
-SEGMOE_KERNEL(segmoe_geglu, (const float *x, float *result, size_t rows, size_t width),
-              (x, result, rows, width))
-
 SEGMOE_BODY void segmoe_add_scaled_body(const float *x, float scale, float *result, size_t count) {
   for (size_t i = 0; i < count; i++) result[i] += scale * x[i];
 }

@@ -1,13 +1,17 @@
-// Attention without a score matrix; a body of each_isa.h.
+// Scores, weights and weighted values of a few rows; a body of each_isa.h.
 #include "tile.h"
+
+/// The larger of two numbers, lane by lane; the first if it is not one.
+INLINE VARIANT(vector) VARIANT(larger)(VARIANT(vector) a, VARIANT(vector) b) {
+  for (int i = 0; i < LANES; i++) a[i] = b[i] > a[i] ? b[i] : a[i];
+  return a;
+}
 
 /// 2^x for x ≤ 0, within 2e-7 relative; exactly 0 below -126.5. NaN stays NaN.
 INLINE VARIANT(vector) VARIANT(power)(VARIANT(vector) x) {
   typedef VARIANT(vector) vector;
   typedef VARIANT(integers) integers;
-  const vector lowest = (vector){0} - 127.0f;
-  integers below = x < lowest;
-  x = (vector)((below & (integers)lowest) | (~below & (integers)x));
+  x = VARIANT(larger)(x, (vector){0} - 127.0f);
   // Adding 1.5·2^23 rounds to an integer, which is then in the low bits of the sum.
   vector shifted = x + 12582912.0f;
   vector f = x - (shifted - 12582912.0f);
@@ -20,23 +24,28 @@ INLINE VARIANT(vector) VARIANT(power)(VARIANT(vector) x) {
   return p * (vector)scale;
 }
 
-/// One row of scores, in base-2 logarithms, becomes weights relative to the highest seen so far.
-/// - Parameters: `count` is a multiple of 16; `sums` are 16 running sums of weights.
-/// - Returns: by how much what was summed before must be scaled down.
-INLINE float VARIANT(weigh)(float *row, size_t count, float *top, float *sums) {
+/// `segmoe_attention_parts.weigh`.
+static float VARIANT(weigh)(float *row, size_t count, float *top, float *sums) {
   typedef VARIANT(vector) vector;
-  typedef VARIANT(integers) integers;
-  vector high[PARTS];
-  for (int l = 0; l < PARTS; l++) high[l] = *(const vector *)(row + l * LANES);
-  for (size_t c = PANEL; c < count; c += PANEL)
-    for (int l = 0; l < PARTS; l++) {
-      vector value = *(const vector *)(row + c + l * LANES);
-      integers more = value > high[l];
-      high[l] = (vector)((more & (integers)value) | (~more & (integers)high[l]));
-    }
-  float highest = *top;
+  // Four maxima side by side: one alone would wait for its own latency.
+  vector high[4][PARTS];
+  for (size_t i = 0; i < 4; i++)
+    for (int l = 0; l < PARTS; l++) high[i][l] = *(const vector *)(row + l * LANES);
+  size_t column = 0;
+  for (; column + 4 * PANEL <= count; column += 4 * PANEL)
+    for (size_t i = 0; i < 4; i++)
+      for (int l = 0; l < PARTS; l++)
+        high[i][l] = VARIANT(larger)(high[i][l], *(const vector *)(row + column + i * PANEL + l * LANES));
+  for (; column < count; column += PANEL)
+    for (int l = 0; l < PARTS; l++)
+      high[0][l] = VARIANT(larger)(high[0][l], *(const vector *)(row + column + l * LANES));
   for (int l = 0; l < PARTS; l++)
-    for (int i = 0; i < LANES; i++) highest = high[l][i] > highest ? high[l][i] : highest;
+    high[0][l] = VARIANT(larger)(VARIANT(larger)(high[0][l], high[1][l]), VARIANT(larger)(high[2][l], high[3][l]));
+  float lanes[PANEL];
+  memcpy(lanes, high[0], sizeof lanes);
+  for (int half = PANEL / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lanes[i] = lanes[i + half] > lanes[i] ? lanes[i + half] : lanes[i];
+  const float highest = lanes[0] > *top ? lanes[0] : *top;
   float correction = *top == highest ? 1.0f : VARIANT(power)((vector){0} + (*top - highest))[0];
   *top = highest;
   vector sum[PARTS];
@@ -51,66 +60,8 @@ INLINE float VARIANT(weigh)(float *row, size_t count, float *top, float *sums) {
   return correction;
 }
 
-/// Six rows against one block of keys: scores, weights, weighted values.
-/// - Parameters: `query` is scaled; `first` is the row's number, `key` that of the block's first of
-///   `count` keys; `sums`, `totals` and `tops` are what runs along.
-static void VARIANT(step)(const segmoe_attention *shape, const float *query, size_t padded,
-                          size_t first, size_t rows, const float *keys, const float *values,
-                          size_t key, size_t count, float *scores, float *sums, float *totals,
-                          float *tops) {
-  typedef VARIANT(vector) vector;
-  const size_t block = segmoe_attention_block(shape->width);
-  const size_t all_keys = (shape->keys + PANEL - 1) / PANEL * PANEL;
-  const size_t panels = (count + PANEL - 1) / PANEL;
-  VARIANT(strip)(rows, panels, query, padded, keys + key * shape->width, PANEL * shape->width,
-                 shape->width, scores, block, 0);
-  for (size_t r = 0; r < rows; r++) {
-    float *row = scores + r * block;
-    size_t valid = count;
-    if (shape->causal && first + r + 1 < key + valid)
-      valid = first + r + 1 > key ? first + r + 1 - key : 0;
-    for (size_t c = valid; c < panels * PANEL; c++) row[c] = -INFINITY;
-    float correction = VARIANT(weigh)(row, panels * PANEL, &tops[r], totals + r * PANEL);
-    if (correction != 1.0f)
-      for (size_t d = 0; d < padded; d += LANES) *(vector *)(sums + r * padded + d) *= correction;
-  }
-  VARIANT(strip)(rows, padded / PANEL, scores, block, values + key * PANEL, all_keys * PANEL,
-                 panels * PANEL, sums, padded, 1);
-}
-
-void VARIANT(segmoe_attend)(const segmoe_attention *shape, const float *query, size_t first,
-                            size_t rows, const float *keys, const float *values, float *result,
-                            float *scratch) {
-  const size_t width = shape->width, padded = (width + PANEL - 1) / PANEL * PANEL;
-  const size_t block = segmoe_attention_block(width);
-  float *scores = scratch;
-  float *scaled = scores + TILE_ROWS * block;
-  float *sums = scaled + rows * padded;
-  float *totals = sums + rows * padded;
-  float *tops = totals + rows * PANEL;
-  const float scale = shape->scale * 1.44269504088896341f;
-  for (size_t r = 0; r < rows; r++) {
-    for (size_t d = 0; d < width; d++) scaled[r * padded + d] = query[r * shape->stride + d] * scale;
-    tops[r] = -INFINITY;
-  }
-  memset(sums, 0, rows * padded * sizeof(float));
-  memset(totals, 0, rows * PANEL * sizeof(float));
-  for (size_t key = 0; key < shape->keys; key += block)
-    for (size_t start = 0; start < rows; start += TILE_ROWS) {
-      const size_t now = rows - start < TILE_ROWS ? rows - start : TILE_ROWS;
-      // Of a causal attention, only keys up to the last row.
-      size_t seen = shape->keys;
-      if (shape->causal && first + start + now < seen) seen = first + start + now;
-      if (key >= seen) continue;
-      const size_t count = seen - key < block ? seen - key : block;
-      VARIANT(step)(shape, scaled + start * padded, padded, first + start, now, keys, values, key,
-                    count, scores, sums + start * padded, totals + start * PANEL, tops + start);
-    }
-  for (size_t r = 0; r < rows; r++) {
-    float total = 0;
-    for (int l = 0; l < PANEL; l++) total += totals[r * PANEL + l];
-    const float inverse = 1.0f / total;
-    for (size_t d = 0; d < width; d++)
-      result[r * shape->result_stride + d] = sums[r * padded + d] * inverse;
-  }
+/// `segmoe_attention_parts.product`.
+static void VARIANT(attention_product)(size_t rows, size_t panels, const float *a, size_t lda, const float *b,
+                                       size_t panel, size_t steps, float *c, size_t ldc, int accumulate) {
+  VARIANT(strip)(rows, panels, a, lda, b, panel, steps, c, ldc, accumulate);
 }

@@ -1,7 +1,7 @@
 // What happens to the sums of a product before they are stored, and what both precisions' packings
 // have in common.
 #include "exponential.h"
-#include "product_tile.h"
+#include "product_walk.h"
 
 size_t segmoe_group_outputs(const segmoe_packing *packing) {
   return packing->gated ? SEGMOE_GROUP / 2 : SEGMOE_GROUP;
@@ -36,12 +36,26 @@ SEGMOE_BODY void bend_row(float *x, size_t count, segmoe_bend bend) {
   }
 }
 
+/// A row of a group that fills its columns and is not bent, without a stop on the way.
+SEGMOE_BODY void finish_whole_row(const float *sums, const float *bias, const float *weight, const float *base,
+                                  float *out) {
+  if (weight != NULL && base != NULL)
+    for (size_t c = 0; c < SEGMOE_GROUP; c++) out[c] = base[c] + (sums[c] + bias[c]) * *weight;
+  else if (weight != NULL)
+    for (size_t c = 0; c < SEGMOE_GROUP; c++) out[c] = (sums[c] + bias[c]) * *weight;
+  else if (base != NULL)
+    for (size_t c = 0; c < SEGMOE_GROUP; c++) out[c] = base[c] + (sums[c] + bias[c]);
+  else
+    for (size_t c = 0; c < SEGMOE_GROUP; c++) out[c] = sums[c] + bias[c];
+}
+
 SEGMOE_BODY void segmoe_finish_group_body(const segmoe_packing *packing, size_t group,
                                           const float *sums, size_t rows,
                                           const segmoe_finish *finish, float *result,
                                           size_t stride) {
   const size_t width = packing->gated ? SEGMOE_GROUP / 2 : SEGMOE_GROUP, first = group * width;
   const size_t count = packing->outputs - first < width ? packing->outputs - first : width;
+  const int whole = count == SEGMOE_GROUP && finish->bend == SEGMOE_BEND_NONE;
   float bias[SEGMOE_GROUP] = {0}, value[SEGMOE_GROUP];
   if (finish->bias != NULL) {
     memcpy(bias, finish->bias + first, count * sizeof(float));
@@ -49,21 +63,25 @@ SEGMOE_BODY void segmoe_finish_group_body(const segmoe_packing *packing, size_t 
       memcpy(bias + width, finish->bias + packing->outputs + first, count * sizeof(float));
   }
   for (size_t r = 0; r < rows; r++, sums += SEGMOE_GROUP) {
+    const float *weight = finish->row_weights == NULL ? NULL : finish->row_weights + r;
+    const float *base = finish->base == NULL ? NULL : finish->base + r * stride + first;
+    float *out = result + r * stride + first;
+    if (whole) {
+      finish_whole_row(sums, bias, weight, base, out);
+      continue;
+    }
     for (size_t c = 0; c < SEGMOE_GROUP; c++) value[c] = sums[c] + bias[c];
     if (packing->gated) {
       for (size_t c = 0; c < SEGMOE_GROUP / 2; c++) value[c] *= gelu(value[c + SEGMOE_GROUP / 2]);
     } else {
       bend_row(value, SEGMOE_GROUP, finish->bend);
     }
-    if (finish->row_weights != NULL)
-      for (size_t c = 0; c < SEGMOE_GROUP; c++) value[c] *= finish->row_weights[r];
-    float *out = result + r * stride + first;
-    if (finish->base != NULL) {
-      const float *base = finish->base + r * stride + first;
+    if (weight != NULL)
+      for (size_t c = 0; c < SEGMOE_GROUP; c++) value[c] *= *weight;
+    if (base != NULL)
       for (size_t c = 0; c < count; c++) out[c] = base[c] + value[c];
-    } else {
-      memcpy(out, value, count * sizeof(float));
-    }
+    else
+      for (size_t c = 0; c < count; c++) out[c] = value[c];
   }
 }
 SEGMOE_KERNEL(segmoe_finish_group,

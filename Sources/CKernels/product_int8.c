@@ -1,7 +1,7 @@
 // Products in int8. A packed panel is, per piece, 16 scales, 16 sums over the piece's weights and
 // `[quad of k][16]` of four bytes. A prepared piece is its scale, its zero point and the values: bytes
 // 0…255 for VNNI, and for everything else 16 bits with the zero point taken off.
-#include "product_tile.h"
+#include "product_walk.h"
 #include <math.h>
 
 typedef struct panel_head {
@@ -23,9 +23,7 @@ static size_t panel_piece_bytes(size_t depth) {
 static int reads_bytes(void) { return segmoe_product_isa_in_use() >= SEGMOE_PRODUCT_AVX512_VNNI; }
 
 size_t segmoe_int8_packed_bytes(const segmoe_packing *packing) {
-  size_t panels = 0;
-  for (size_t group = 0; group < segmoe_groups(packing); group++) panels += panels_of_group(packing, group);
-  return panels * packing->pieces * panel_piece_bytes(packing->depth);
+  return segmoe_panels(packing) * packing->pieces * panel_piece_bytes(packing->depth);
 }
 
 size_t segmoe_int8_piece_bytes(size_t depth) {
@@ -103,25 +101,28 @@ void segmoe_int8_pack(const segmoe_packing *packing, const float *weight, size_t
 
 /// Lowest and highest value with 0 among them; `strange` is 0 unless a value is not finite.
 SEGMOE_BODY void extent_body(const float *x, size_t count, float *low, float *high, float *strange) {
-  float least[16] = {0}, most[16] = {0}, odd[16] = {0};
+  // Several vectors side by side: one alone would wait for its own latency.
+  enum { lanes = 64 };
+  float least[lanes] = {0}, most[lanes] = {0}, odd[lanes] = {0};
   size_t i = 0;
-  for (; i + 16 <= count; i += 16)
-    for (int l = 0; l < 16; l++) {
+  for (; i + lanes <= count; i += lanes)
+    for (int l = 0; l < lanes; l++) {
       const float value = x[i + l];
       least[l] = value < least[l] ? value : least[l];
       most[l] = value > most[l] ? value : most[l];
       odd[l] += value - value;
     }
-  for (; i < count; i++) {
-    least[0] = x[i] < least[0] ? x[i] : least[0];
-    most[0] = x[i] > most[0] ? x[i] : most[0];
-    odd[0] += x[i] - x[i];
+  for (int l = 0; i < count; i++, l++) {
+    least[l] = x[i] < least[l] ? x[i] : least[l];
+    most[l] = x[i] > most[l] ? x[i] : most[l];
+    odd[l] += x[i] - x[i];
   }
-  for (int l = 1; l < 16; l++) {
-    least[0] = least[l] < least[0] ? least[l] : least[0];
-    most[0] = most[l] > most[0] ? most[l] : most[0];
-    odd[0] += odd[l];
-  }
+  for (int half = lanes / 2; half > 0; half /= 2)
+    for (int l = 0; l < half; l++) {
+      least[l] = least[l + half] < least[l] ? least[l + half] : least[l];
+      most[l] = most[l + half] > most[l] ? most[l + half] : most[l];
+      odd[l] += odd[l + half];
+    }
   *low = least[0], *high = most[0], *strange = odd[0];
 }
 SEGMOE_KERNEL(extent, (const float *x, size_t count, float *low, float *high, float *strange),
@@ -320,26 +321,13 @@ static segmoe_strip strip_in_use(void) {
 void segmoe_int8_product(const segmoe_packing *packing, const void *packed, const void *const *pieces,
                          size_t rows, size_t first, size_t last, const segmoe_finish *finish,
                          float *result, size_t stride) {
-  const segmoe_strip strip = strip_in_use();
-  const size_t bytes = panel_piece_bytes(packing->depth), panel = packing->pieces * bytes;
-  segmoe_sums sums;
-  for (size_t row = 0; row < rows; row += block_rows) {
-    const size_t block = rows - row < block_rows ? rows - row : block_rows;
-    segmoe_finish part = *finish;
-    if (part.row_weights != NULL) part.row_weights += row;
-    if (part.base != NULL) part.base += row * stride;
-    for (size_t group = first; group < last; group++) {
-      const char *weights = (const char *)packed + group * group_panels * panel;
-      const size_t panels = panels_of_group(packing, group);
-      memset(sums, 0, block * sizeof sums[0]);
-      for (size_t piece = 0; piece < packing->pieces; piece++)
-        for (size_t r = 0; r < block; r += tile_rows) {
-          const size_t some = block - r < tile_rows ? block - r : tile_rows;
-          const char *a[tile_rows];
-          for (size_t i = 0; i < some; i++) a[i] = pieces[(row + r + i) * packing->pieces + piece];
-          strip(some, panels, a, weights + piece * bytes, panel, quads_of(packing->depth), sums[r]);
-        }
-      segmoe_finish_group(packing, group, sums[0], block, &part, result + row * stride, stride);
-    }
-  }
+  // A strip takes a whole piece: it scales the sums of just one.
+  const size_t quads = quads_of(packing->depth);
+  const segmoe_walk walk = {
+      .strip = strip_in_use(),
+      .steps = quads,
+      .strip_steps = quads,
+      .panel_piece = panel_piece_bytes(packing->depth),
+  };
+  segmoe_walk_product(packing, &walk, packed, pieces, rows, first, last, finish, result, stride);
 }

@@ -2,6 +2,7 @@
 #include "product_isa.h"
 #include "isa.h"
 #include "product.h"
+#include "product_speed.h"
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -37,12 +38,18 @@ const char *segmoe_product_isa_name(segmoe_product_isa isa) {
   return isa <= SEGMOE_PRODUCT_AVX512_BF16 ? names[isa] : "unknown";
 }
 
-/// What SEGMOE_ISA allows; without it, or if it says something else, everything.
-static segmoe_product_isa allowed(void) {
+/// The level that SEGMOE_ISA names, or -1.
+static int asked_for(void) {
   const char *name = getenv("SEGMOE_ISA");
-  for (int isa = 0; name != NULL && isa < SEGMOE_PRODUCT_AVX512_BF16; isa++)
-    if (strcmp(name, segmoe_product_isa_name((segmoe_product_isa)isa)) == 0) return (segmoe_product_isa)isa;
-  return SEGMOE_PRODUCT_AVX512_BF16;
+  for (int isa = 0; name != NULL && isa <= SEGMOE_PRODUCT_AVX512_BF16; isa++)
+    if (strcmp(name, segmoe_product_isa_name((segmoe_product_isa)isa)) == 0) return isa;
+  return -1;
+}
+
+int segmoe_bf16_is_native(void) {
+  const int asked = asked_for();
+  return (asked < 0 || asked == SEGMOE_PRODUCT_AVX512_BF16) &&
+         segmoe_product_isa_available(SEGMOE_PRODUCT_AVX512_BF16);
 }
 
 // A product with every remainder there is: 13 rows are two tiles and one row, 83 columns a group, a
@@ -110,13 +117,32 @@ static int is_right(segmoe_product_isa isa) {
   return right;
 }
 
+/// Seconds of a product in bfloat16 in one level.
+static double seconds_in(segmoe_product_isa isa) {
+  const int before = trying;
+  trying = (int)isa;
+  const double seconds = segmoe_bf16_product_seconds();
+  trying = before;
+  return seconds;
+}
+
+/// Whether VDPBF16PS pays, which does the work of two fused multiply-adds: on Zen 4 in the time of one, on
+/// Sapphire and Emerald Rapids in that of four. The two are so far apart that no noise turns them around.
+static int is_fast(segmoe_product_isa isa) {
+  return isa != SEGMOE_PRODUCT_AVX512_BF16 || seconds_in(isa) < seconds_in(SEGMOE_PRODUCT_AVX512);
+}
+
 static segmoe_product_isa best(void) {
-  int isa = (int)allowed();
+  const int asked = asked_for();
+  int isa = asked < 0 ? SEGMOE_PRODUCT_AVX512_BF16 : asked;
   while (isa > SEGMOE_PRODUCT_SCALAR) {
     if (segmoe_product_isa_available((segmoe_product_isa)isa)) {
-      if (is_right((segmoe_product_isa)isa)) break;
-      int none = -1;
-      atomic_compare_exchange_strong(&failed, &none, isa);
+      if (!is_right((segmoe_product_isa)isa)) {
+        int none = -1;
+        atomic_compare_exchange_strong(&failed, &none, isa);
+      } else if (isa == asked || is_fast((segmoe_product_isa)isa)) {
+        break;
+      }
     }
     isa--;
   }

@@ -12,13 +12,16 @@ typedef int32_t VARIANT(integers) __attribute__((vector_size(4 * LANES), aligned
 #define TILE_ROWS 6
 #define INLINE static inline __attribute__((always_inline))
 
-/// c = a · b, or c += a · b: `rows` rows of `a` (`lda` floats apart) and of `c` (`ldc` apart) by
-/// `panels` panels of `b` (`panel_stride` apart), each `depth` rows of 16 floats. Sums run over the
-/// depth in order.
-INLINE void VARIANT(tile)(int rows, int panels, const float *a, size_t lda, const float *b,
+/// c = a · b, or c += a · b: the `rows` rows at `a`, and rows of `c` (`ldc` floats apart) by `panels`
+/// panels of `b` (`panel_stride` apart), each `depth` rows of 16 floats. Sums run over the depth in
+/// order.
+INLINE void VARIANT(tile)(int rows, int panels, const float *const *a, const float *b,
                           size_t panel_stride, size_t depth, float *c, size_t ldc, int accumulate) {
   typedef VARIANT(vector) vector;
   vector sum[TILE_ROWS][TILE_PANELS * PARTS];
+  const float *x[TILE_ROWS];
+#pragma clang loop unroll(full)
+  for (int r = 0; r < rows; r++) x[r] = a[r];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
@@ -35,7 +38,7 @@ INLINE void VARIANT(tile)(int rows, int panels, const float *a, size_t lda, cons
       column[v] = *(const vector *)(b + v / PARTS * panel_stride + k * PANEL + v % PARTS * LANES);
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
-      float value = a[r * lda + k];
+      float value = x[r][k];
 #pragma clang loop unroll(full)
       for (int v = 0; v < panels * PARTS; v++) sum[r][v] = value * column[v] + sum[r][v];
     }
@@ -47,10 +50,10 @@ INLINE void VARIANT(tile)(int rows, int panels, const float *a, size_t lda, cons
 }
 
 /// The same for any number of panels and 1 to 6 rows.
-static void VARIANT(strip)(size_t rows, size_t panels, const float *a, size_t lda, const float *b,
-                           size_t panel_stride, size_t depth, float *c, size_t ldc,
-                           int accumulate) {
-#define TILE(r, p) VARIANT(tile)(r, p, a, lda, b, panel_stride, depth, c, ldc, accumulate)
+static void VARIANT(strip_of_rows)(size_t rows, size_t panels, const float *const *a, const float *b,
+                                   size_t panel_stride, size_t depth, float *c, size_t ldc,
+                                   int accumulate) {
+#define TILE(r, p) VARIANT(tile)(r, p, a, b, panel_stride, depth, c, ldc, accumulate)
 #if TILE_PANELS > 1
 #define TILES(r)                                                                                   \
   case r:                                                                                          \
@@ -83,4 +86,12 @@ static void VARIANT(strip)(size_t rows, size_t panels, const float *a, size_t ld
   }
 #undef TILE
 #undef TILES
+}
+
+/// The same for rows that lie `lda` floats apart.
+INLINE void VARIANT(strip)(size_t rows, size_t panels, const float *a, size_t lda, const float *b,
+                           size_t panel_stride, size_t depth, float *c, size_t ldc, int accumulate) {
+  const float *row[TILE_ROWS];
+  for (size_t r = 0; r < rows; r++) row[r] = a + r * lda;
+  VARIANT(strip_of_rows)(rows, panels, row, b, panel_stride, depth, c, ldc, accumulate);
 }

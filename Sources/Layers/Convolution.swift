@@ -11,7 +11,7 @@ package struct Convolution: Layer {
 
   /// The weight as its algorithm takes it.
   private enum Weight: Sendable {
-    case gathered(LayerWeight)
+    case direct(PackedWeight)
     case winograd(WinogradWeight)
   }
 
@@ -25,7 +25,10 @@ package struct Convolution: Layer {
     weight =
       weights.precision != .int8 && WinogradWeight.suits(shape)
       ? .winograd(try WinogradWeight(rows, half: weights.precision == .bf16))
-      : .gathered(try LayerWeight(convolution: rows, shape, weights.precision))
+      : .direct(
+        try PackedWeight(
+          convolution: rows.tapsFirst(shape.kernel * shape.kernel), taps: shape.kernel * shape.kernel,
+          precision: weights.precision))
     self.bias = bias ? try weights.tensor("bias", shape: [outputs]) : nil
     self.outputs = outputs
     self.shape = shape
@@ -34,7 +37,7 @@ package struct Convolution: Layer {
   package var byteCount: Int {
     let packed =
       switch weight {
-      case .gathered(let weight): weight.byteCount
+      case .direct(let weight): weight.byteCount
       case .winograd(let weight): weight.byteCount
       }
     return packed + (bias?.byteCount ?? 0)
@@ -43,7 +46,7 @@ package struct Convolution: Layer {
   /// Weight and bias.
   package func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
     switch weight {
-    case .gathered(let weight): weight.withBytes(body)
+    case .direct(let weight): weight.withBytes(body)
     case .winograd(let weight): weight.withBytes(body)
     }
     bias?.withBytes(body)
@@ -71,13 +74,9 @@ package struct Convolution: Layer {
         addend = rows
       }
       return compute.convolution(x, weight, bias: addend, adding: residual, enlargedTo: size)
-    case .gathered(let weight):
+    case .direct(let weight):
       let source = size.map { compute.resizeNearest(x, height: $0.height, width: $0.width) } ?? x
-      var result =
-        switch weight {
-        case .single(let weight): compute.convolution(source, weight: weight, bias: bias, shape: shape)
-        case .packed(let weight): compute.convolution(source, weight, shape: shape, ProductFinish(bias: bias))
-        }
+      var result = compute.convolution(source, weight, shape: shape, ProductFinish(bias: bias))
       if let rows { compute.addRows(rows, to: &result) }
       if let residual { compute.accumulate(residual, into: &result) }
       return result

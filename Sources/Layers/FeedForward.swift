@@ -35,14 +35,14 @@ package struct FeedForward: Layer {
 
 /// value · gelu(gate) of a linear layer's two halves (diffusers' `GEGLU`).
 package struct GatedLinear: Layer {
-  private let weight: LayerWeight
+  private let weight: PackedWeight
   private let bias: Tensor
 
   /// Reads `weight` `[2·out, in]` and `bias` `[2·out]`, the values before the gates.
   /// - Throws: `CheckpointError` if one is missing or has another shape.
   package init(_ weights: Weights, inputs: Int, outputs: Int) throws {
-    weight = try LayerWeight(
-      linear: weights.rows("weight", shape: [2 * outputs, inputs]), weights.precision, gated: true)
+    weight = try PackedWeight(
+      linear: weights.rows("weight", shape: [2 * outputs, inputs]), precision: weights.precision, gated: true)
     bias = try weights.tensor("bias", shape: [2 * outputs])
   }
 
@@ -56,9 +56,6 @@ package struct GatedLinear: Layer {
 
   /// `[…, in]` to `[…, out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
-    switch weight {
-    case .single(let weight): compute.gatedGELU(compute.linear(x, weight: weight, bias: bias))
-    case .packed(let weight): compute.product(x, weight, ProductFinish(bias: bias))
-    }
+    compute.product(x, weight, ProductFinish(bias: bias))
   }
 }

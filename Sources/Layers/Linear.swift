@@ -4,7 +4,7 @@ import Tensors
 /// x · weightᵀ + bias (torch's `nn.Linear`), in the precision of the scope it is read from.
 package struct Linear: Layer {
   /// `[out, in]`.
-  private let weight: LayerWeight
+  private let weight: PackedWeight
   /// Width of a row that goes in.
   package let inputs: Int
   /// `[out]`.
@@ -18,7 +18,7 @@ package struct Linear: Layer {
   {
     let shape = pointwise ? [outputs, inputs, 1, 1] : [outputs, inputs]
     self.inputs = inputs
-    weight = try LayerWeight(linear: weights.rows("weight", shape: shape), weights.precision)
+    weight = try PackedWeight(linear: weights.rows("weight", shape: shape), precision: weights.precision)
     self.bias = bias ? try weights.tensor("bias", shape: [outputs]) : nil
   }
 
@@ -29,8 +29,8 @@ package struct Linear: Layer {
   package init(stacking layers: [Weights], inputs: Int, outputs: Int) throws {
     self.inputs = inputs
     let rows = try layers.map { try $0.rows("weight", shape: [outputs, inputs]) }
-    weight = try LayerWeight(
-      linear: WeightRows(stacking: rows), layers.first?.precision ?? .f32)
+    weight = try PackedWeight(
+      linear: WeightRows(stacking: rows), precision: layers.first?.precision ?? .f32)
     bias = nil
   }
 
@@ -44,19 +44,11 @@ package struct Linear: Layer {
 
   /// `[…, in]` to `[…, out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
-    switch weight {
-    case .single(let weight): compute.linear(x, weight: weight, bias: bias)
-    case .packed(let weight): compute.product(x, weight, ProductFinish(bias: bias))
-    }
+    compute.product(x, weight, ProductFinish(bias: bias))
   }
 
-  /// sum += weight of the row · (what the layer gives), in one pass where the precision is reduced.
+  /// sum += weight of the row · (what the layer gives), in one pass.
   package func add(_ x: Tensor, rowWeights: [Float]?, to sum: inout Tensor, _ compute: Compute) {
-    switch weight {
-    case .single:
-      compute.accumulate(self(x, compute), rowWeights: rowWeights, into: &sum)
-    case .packed(let weight):
-      compute.product(x, weight, ProductFinish(bias: bias, rowWeights: rowWeights), addedTo: &sum)
-    }
+    compute.product(x, weight, ProductFinish(bias: bias, rowWeights: rowWeights), addedTo: &sum)
   }
 }

@@ -39,9 +39,12 @@ extension Compute {
   ///   - query: heads·width channels of `[batch, queries, …]`.
   ///   - key: as many of `[batch, keys, …]`; `value` alike.
   ///   - causal: whether query i sees only keys 0…i (text encoders).
+  ///   - precision: of the layer. Where products in bfloat16 are the faster ones, all but `.f32` have them here too;
+  ///     softmax and sums are in single precision whatever it is.
   /// - Returns: `[batch, queries, heads·width]`.
   package func attention(
-    query: Channels, key: Channels, value: Channels, heads: Int, causal: Bool = false
+    query: Channels, key: Channels, value: Channels, heads: Int, causal: Bool = false,
+    precision: Precision = .f32
   ) -> Tensor {
     let (batch, queries, channels) = (query.tensor.shape[0], query.tensor.shape[1], query.count)
     let keys = key.tensor.shape[1]
@@ -52,7 +55,9 @@ extension Compute {
     var shape = segmoe_attention(
       stride: query.stride, result_stride: channels, keys: keys, width: width,
       scale: 1 / Float(width).squareRoot(), causal: causal ? 1 : 0)
-    let packed = PackedHeads(key: key, value: value, heads: heads, self)
+    let isHalf = precision != .f32 && ProductInstructions.multiplyHalves
+    let packed = PackedHeads(key: key, value: value, heads: heads, isHalf: isHalf, self)
+    let attend = isHalf ? segmoe_attend_bf16 : segmoe_attend
     let rowsPerTask = Self.queryRows(width: width)
     let blocks = (queries + rowsPerTask - 1) / rowsPerTask
     let scratchSize = segmoe_attention_scratch(rowsPerTask, width)
@@ -65,7 +70,7 @@ extension Compute {
               let (pair, row) = (task / blocks, task % blocks * rowsPerTask)
               let (place, channel) = (pair / heads * queries + row, pair % heads * width)
               withUnsafeTemporaryAllocation(of: Float.self, capacity: scratchSize) { scratch in
-                segmoe_attend(
+                attend(
                   shape, rows + place * query.stride + query.first + channel, row,
                   min(rowsPerTask, queries - row),
                   packedKeys + pair * packed.keysSize, packedValues + pair * packed.valuesSize,
@@ -80,50 +85,49 @@ extension Compute {
 
   /// The same of whole tensors.
   package func attention(
-    query: Tensor, key: Tensor, value: Tensor, heads: Int, causal: Bool = false
+    query: Tensor, key: Tensor, value: Tensor, heads: Int, causal: Bool = false, precision: Precision = .f32
   ) -> Tensor {
     attention(
-      query: Channels(query), key: Channels(key), value: Channels(value), heads: heads, causal: causal)
+      query: Channels(query), key: Channels(key), value: Channels(value), heads: heads, causal: causal,
+      precision: precision)
   }
 
   /// Keys and values of every image and head, packed as the kernel reads them.
   private struct PackedHeads {
-    /// Floats of one head's keys, and of its values.
+    /// Floats (or as many bytes as they take) of one head's keys, and of its values.
     let keysSize: Int
     let valuesSize: Int
     private let keys: Tensor
     private let values: Tensor
 
-    init(key: Channels, value: Channels, heads: Int, _ compute: Compute) {
+    init(key: Channels, value: Channels, heads: Int, isHalf: Bool, _ compute: Compute) {
       let (batch, count) = (key.tensor.shape[0], key.tensor.shape[1])
       let width = key.count / heads
       let pairs = batch * heads
-      keysSize = segmoe_packed_keys_size(count, width)
-      valuesSize = segmoe_packed_values_size(count, width)
+      keysSize =
+        isHalf ? segmoe_packed_keys_bf16_size(count, width) : segmoe_packed_keys_size(count, width)
+      valuesSize =
+        isHalf ? segmoe_packed_values_bf16_size(count, width) : segmoe_packed_values_size(count, width)
       let panels = (count + 15) / 16
       let pieces = (panels + packedPanels - 1) / packedPanels
-      let (keysSize, valuesSize) = (keysSize, valuesSize)
       func pack(
         _ channels: Channels, size: Int,
-        _ body: (UnsafePointer<Float>, UnsafeMutablePointer<Float>, _ first: Int, _ last: Int) -> Void
+        _ kernel: (UnsafePointer<Float>?, Int, Int, Int, UnsafeMutableRawPointer?, Int, Int) -> Void
       ) -> Tensor {
         compute.tensor(shape: [pairs, size]) { result in
           channels.tensor.withUnsafe { source in
             guard let source = source.baseAddress, let result = result.baseAddress else { return }
             compute.pool.run(pairs * pieces) { task in
               let (pair, first) = (task / pieces, task % pieces * packedPanels)
-              body(
+              kernel(
                 source + pair / heads * count * channels.stride + channels.first + pair % heads * width,
-                result + pair * size,
-                first, min(panels, first + packedPanels))
+                channels.stride, count, width, result + pair * size, first, min(panels, first + packedPanels))
             }
           }
         }
       }
-      keys = pack(key, size: keysSize) { segmoe_pack_keys($0, key.stride, count, width, $1, $2, $3) }
-      values = pack(value, size: valuesSize) {
-        segmoe_pack_values($0, value.stride, count, width, $1, $2, $3)
-      }
+      keys = pack(key, size: keysSize, isHalf ? segmoe_pack_keys_bf16 : segmoe_pack_keys)
+      values = pack(value, size: valuesSize, isHalf ? segmoe_pack_values_bf16 : segmoe_pack_values)
     }
 
     func withUnsafe(_ body: (UnsafePointer<Float>, UnsafePointer<Float>) -> Void) {

@@ -74,26 +74,6 @@ extension Compute {
     }
   }
 
-  /// value · gelu(gate) of rows `[value…, gate…]`: `[…, 2·width]` to `[…, width]` (GEGLU).
-  package func gatedGELU(_ x: Tensor) -> Tensor {
-    let timing = self.timing(.elementwise, "gated GELU")
-    defer { timing?.end() }
-    var shape = x.shape
-    let width = shape[shape.count - 1] / 2
-    shape[shape.count - 1] = width
-    return tensor(shape: shape) { result in
-      x.withUnsafe { x in
-        guard let source = x.baseAddress, let result = result.baseAddress else { return }
-        let rows = x.count / (2 * width)
-        forEachRange(rows, grain: max(1, Self.elementGrain / width)) { range in
-          segmoe_geglu(
-            source + range.lowerBound * 2 * width, result + range.lowerBound * width, range.count,
-            width)
-        }
-      }
-    }
-  }
-
   /// result += row r of `x` times `weights[r]`; `x` and `result` are `[…, width]` of equal shape.
   package func accumulate(_ x: Tensor, rowWeights weights: [Float], into result: inout Tensor) {
     let timing = self.timing(.elementwise, "weighted sum")

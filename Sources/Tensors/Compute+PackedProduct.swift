@@ -31,6 +31,8 @@ extension Compute {
   {
     var shape = x.shape
     shape[shape.count - 1] = weight.outputs
+    let timing = self.timing(.linear, linearLabel(x, weight))
+    defer { timing?.end() }
     planPrepared(x, weight, beside: x.count / weight.inputs * weight.outputs)
     return tensor(shape: shape) { result in
       guard let result = result.baseAddress else { return }
@@ -49,6 +51,8 @@ extension Compute {
       planPrepared(x, weight, beside: 0)
       return sum.planWrite()
     }
+    let timing = self.timing(.linear, linearLabel(x, weight))
+    defer { timing?.end() }
     sum.withUnsafeMutable { sum in
       guard let sum = sum.baseAddress else { return }
       product(x, weight, finish, base: UnsafePointer(sum), into: sum)
@@ -64,18 +68,22 @@ extension Compute {
     let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
     let (outHeight, outWidth) = (shape.outputSize(height), shape.outputSize(width))
     let positions = outHeight * outWidth
+    let timing = self.timing(
+      .convolution,
+      "\(shape.kernel)×\(shape.kernel) \(weight.depth)→\(weight.outputs), \(batch)×\(outHeight)×\(outWidth)")
+    defer { timing?.end() }
     planPrepared(x, weight, beside: batch * positions * weight.outputs)
     return tensor(shape: [batch, outHeight, outWidth, weight.outputs]) { result in
       guard let result = result.baseAddress else { return }
-      withPrepared(x, weight) { pixels, bytes in
+      withPrepared(x, weight) { pixels, outside, bytes in
         run(weight, rows: batch * positions, finish, base: nil, into: result) { range, pieces in
           var row = range.lowerBound
           while row < range.upperBound {
             let (image, first) = (row / positions, row % positions)
             let count = min(range.upperBound - row, positions - first)
             var picture = segmoe_picture(
-              pixels: pixels + image * height * width * bytes,
-              outside: pixels + batch * height * width * bytes, bytes: bytes, height: height, width: width,
+              pixels: pixels + image * height * width * bytes, outside: outside, bytes: bytes, height: height,
+              width: width,
               kernel: shape.kernel, stride: shape.stride, before: shape.padding.before, out_width: outWidth)
             segmoe_convolution_pieces(
               &picture, first, count, pieces + (row - range.lowerBound) * weight.pieces)
@@ -90,7 +98,7 @@ extension Compute {
     _ x: Tensor, _ weight: PackedWeight, _ finish: ProductFinish, base: UnsafePointer<Float>?,
     into result: UnsafeMutablePointer<Float>
   ) {
-    withPrepared(x, weight) { prepared, bytes in
+    withPrepared(x, weight) { prepared, _, bytes in
       run(weight, rows: x.count / weight.inputs, finish, base: base, into: result) { range, pieces in
         let first = prepared + range.lowerBound * weight.pieces * bytes
         for index in 0..<range.count * weight.pieces { pieces[index] = first + index * bytes }
@@ -98,12 +106,22 @@ extension Compute {
     }
   }
 
-  /// Lends `x` rounded or quantized, piece by piece, and one piece of zeros after the last.
+  /// Lends `x` rounded or quantized, piece by piece, and a piece of zeros; in single precision as it is.
   private func withPrepared(
-    _ x: Tensor, _ weight: PackedWeight, _ body: (UnsafeRawPointer, _ bytes: Int) -> Void
+    _ x: Tensor, _ weight: PackedWeight,
+    _ body: (UnsafeRawPointer, _ zeros: UnsafeRawPointer, _ bytes: Int) -> Void
   ) {
     let isInt8 = weight.precision == .int8
     let bytes = weight.pieceBytes
+    if weight.precision == .f32 {
+      return withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 64) { zeros in
+        zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        x.withUnsafe { x in
+          guard let x = x.baseAddress, let zeros = zeros.baseAddress else { return }
+          body(UnsafeRawPointer(x), UnsafeRawPointer(zeros), bytes)
+        }
+      }
+    }
     let count = x.count / weight.depth
     let block = MemoryBlock(byteCount: (count + 1) * bytes)
     defer { withExtendedLifetime(block) {} }
@@ -120,12 +138,13 @@ extension Compute {
         }
       }
     }
-    body(UnsafeRawPointer(prepared), bytes)
+    body(UnsafeRawPointer(prepared), UnsafeRawPointer(prepared + count * bytes), bytes)
   }
 
   /// Counts what `withPrepared` takes beside a result of so many elements.
   private func planPrepared(_ x: Tensor, _ weight: PackedWeight, beside elements: Int) {
-    plan?.touch((x.count / weight.depth + 1) * weight.pieceBytes + elements * MemoryLayout<Float>.stride)
+    let prepared = weight.precision == .f32 ? 0 : (x.count / weight.depth + 1) * weight.pieceBytes
+    plan?.touch(prepared + elements * MemoryLayout<Float>.stride)
   }
 
   /// The product on the pool, cut into tasks by shape alone.
@@ -148,7 +167,12 @@ extension Compute {
         (Self.packedTasks + blocks - 1) / blocks, (weight.byteCount + Self.packedBytes - 1) / Self.packedBytes
       ))
     let stride = weight.outputs
-    let product = weight.precision == .int8 ? segmoe_int8_product : segmoe_bf16_product
+    let product =
+      switch weight.precision {
+      case .f32: segmoe_f32_product
+      case .bf16: segmoe_bf16_product
+      case .int8: segmoe_int8_product
+      }
     weight.withUnsafe { packed in
       withPointer(to: finish.bias) { bias in
         withPointer(to: finish.rowWeights) { rowWeights in
@@ -171,6 +195,11 @@ extension Compute {
         }
       }
     }
+  }
+
+  private func linearLabel(_ x: Tensor, _ weight: PackedWeight) -> String {
+    let outputs = weight.isGated ? "2·\(weight.outputs)" : "\(weight.outputs)"
+    return "\(weight.inputs)→\(outputs), \(x.count / weight.inputs) rows"
   }
 
   private func withPointer<R>(to tensor: Tensor?, _ body: (UnsafePointer<Float>?) -> R) -> R {

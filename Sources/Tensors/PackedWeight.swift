@@ -1,8 +1,7 @@
 import CKernels
 
-/// A weight rounded to bf16 or int8 and laid out as products read it.
+/// A weight laid out as products read it, rounded to bf16 or int8 if they are to run in these.
 package struct PackedWeight: Sendable {
-  /// `.bf16` or `.int8`.
   package let precision: Precision
   /// Columns of the result.
   package let outputs: Int
@@ -22,7 +21,6 @@ package struct PackedWeight: Sendable {
   /// Rounds and packs a linear layer's weight.
   /// - Parameters:
   ///   - rows: `[out, in]`, or `[2·out, in]` if `gated`, the values' rows first.
-  ///   - precision: `.bf16` or `.int8`.
   /// - Throws: what reading the rows throws.
   package init(linear rows: WeightRows, precision: Precision, gated: Bool = false) throws {
     var pieces = 1
@@ -36,21 +34,19 @@ package struct PackedWeight: Sendable {
   /// Rounds and packs a convolution's weight.
   /// - Parameters:
   ///   - rows: `[out, taps·in]`, the taps in row-major order, channels innermost.
-  ///   - precision: `.bf16` or `.int8`.
   /// - Throws: what reading the rows throws.
   package init(convolution rows: WeightRows, taps: Int, precision: Precision) throws {
     try self.init(rows, pieces: taps, precision: precision, gated: false)
   }
 
   private init(_ rows: WeightRows, pieces: Int, precision: Precision, gated: Bool) throws {
-    precondition(precision != .f32, "single precision is not packed")
     self.precision = precision
     self.pieces = pieces
     outputs = gated ? rows.count / 2 : rows.count
     depth = rows.width / pieces
     isGated = gated
-    var packing = segmoe_packing(outputs: outputs, pieces: pieces, depth: depth, gated: gated ? 1 : 0)
-    byteCount = precision == .bf16 ? segmoe_bf16_packed_bytes(&packing) : segmoe_int8_packed_bytes(&packing)
+    let packing = segmoe_packing(outputs: outputs, pieces: pieces, depth: depth, gated: gated ? 1 : 0)
+    byteCount = precision.packedBytes(packing)
     guard !rows.isPlanned else {
       storage = nil
       return
@@ -84,13 +80,14 @@ package struct PackedWeight: Sendable {
             into: UnsafeMutableBufferPointer(rebasing: chunk[values...]))
         }
         let groups = segmoe_groups(&packing)
-        if precision == .bf16 {
-          segmoe_bf16_pack(&packing, chunk.baseAddress, 0, groups, target + offset)
-          offset += segmoe_bf16_packed_bytes(&packing)
-        } else {
-          segmoe_int8_pack(&packing, chunk.baseAddress, 0, groups, target + offset)
-          offset += segmoe_int8_packed_bytes(&packing)
-        }
+        let pack =
+          switch precision {
+          case .f32: segmoe_f32_pack
+          case .bf16: segmoe_bf16_pack
+          case .int8: segmoe_int8_pack
+          }
+        pack(&packing, chunk.baseAddress, 0, groups, target + offset)
+        offset += precision.packedBytes(packing)
       }
     }
   }
@@ -99,7 +96,13 @@ package struct PackedWeight: Sendable {
   package var inputs: Int { pieces * depth }
 
   /// Bytes of a piece of a row that is multiplied with it.
-  var pieceBytes: Int { precision == .int8 ? segmoe_int8_piece_bytes(depth) : segmoe_bf16_piece_bytes(depth) }
+  var pieceBytes: Int {
+    switch precision {
+    case .f32: segmoe_f32_piece_bytes(depth)
+    case .bf16: segmoe_bf16_piece_bytes(depth)
+    case .int8: segmoe_int8_piece_bytes(depth)
+    }
+  }
 
   var packing: segmoe_packing {
     segmoe_packing(outputs: outputs, pieces: pieces, depth: depth, gated: isGated ? 1 : 0)
@@ -114,5 +117,17 @@ package struct PackedWeight: Sendable {
     guard let storage else { preconditionFailure("a planned weight has no elements") }
     defer { withExtendedLifetime(storage) {} }
     return try body(UnsafeRawPointer(storage.base))
+  }
+}
+
+extension Precision {
+  fileprivate func packedBytes(_ packing: segmoe_packing) -> Int {
+    withUnsafePointer(to: packing) { packing in
+      switch self {
+      case .f32: segmoe_f32_packed_bytes(packing)
+      case .bf16: segmoe_bf16_packed_bytes(packing)
+      case .int8: segmoe_int8_packed_bytes(packing)
+      }
+    }
   }
 }

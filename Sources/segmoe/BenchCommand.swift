@@ -63,7 +63,8 @@ struct BenchCommand: ParsableCommand {
     let operations = Double(compute.work.total - before) / Double(`repeat`)
     let table = layers?.entries ?? []
     report(
-      seconds, operations: operations, peak: Self.peak(compute), threads: compute.pool.threadCount,
+      seconds, operations: operations, peak: try Self.peak(compute, engine.precision),
+      threads: compute.pool.threadCount,
       layers: layers == nil ? nil : table)
   }
 
@@ -89,12 +90,13 @@ struct BenchCommand: ParsableCommand {
     return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
   }
 
-  /// Operations a second of a large product: what this machine can do, as far as we know how.
-  private static func peak(_ compute: Compute) -> Double {
+  /// Operations a second of a large product in the precision measured: what this machine can do, as far as we know
+  /// how.
+  private static func peak(_ compute: Compute, _ precision: Precision) throws -> Double {
     let edge = 2048
     let a = Tensor(shape: [edge, edge], repeating: 0.5)
-    _ = compute.linear(a, weight: a)
-    let best = (0..<3).map { _ in time { _ = compute.linear(a, weight: a) } }.min() ?? 1
+    let weight = try PackedWeight(linear: WeightRows(a), precision: precision)
+    let best = (0..<5).map { _ in time { _ = compute.product(a, weight) } }.min() ?? 1
     return 2 * pow(Double(edge), 3) / best
   }
 

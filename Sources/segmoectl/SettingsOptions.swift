@@ -11,7 +11,7 @@ extension RenderPrecision: ExpressibleByArgument {
   /// What a job is rendered in if nobody says: decided when it is queued, as its seed is, so that it is
   /// the same job whoever takes it up.
   static var preferred: RenderPrecision {
-    segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16 ? .bf16 : .f32
+    segmoe_bf16_is_native() != 0 ? .bf16 : .f32
   }
 }
 

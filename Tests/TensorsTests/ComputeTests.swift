@@ -35,37 +35,15 @@ import Testing
     let w = random.floats(outputs * inputs * kernel * kernel)
     let b = random.floats(outputs)
     let shape = ConvolutionShape(kernel: kernel, stride: stride, padding: (before, after))
-    let packed = try WeightRows(Tensor(shape: [outputs, inputs, kernel, kernel], values: w)).tapsFirst(
-      kernel * kernel
-    ).matrix()
+    let rows = WeightRows(Tensor(shape: [outputs, inputs, kernel, kernel], values: w)).tapsFirst(kernel * kernel)
+    let weight = try PackedWeight(convolution: rows, taps: kernel * kernel, precision: .f32)
     let result = compute.convolution(
-      Tensor(shape: [batch, height, width, inputs], values: x), weight: packed,
-      bias: Tensor(shape: [outputs], values: b), shape: shape)
+      Tensor(shape: [batch, height, width, inputs], values: x), weight, shape: shape,
+      ProductFinish(bias: Tensor(shape: [outputs], values: b)))
+    let expected = referenceConvolution(x, size: (batch, height, width, inputs), w, bias: b, shape)
     let (oh, ow) = (
       (height + before + after - kernel) / stride + 1, (width + before + after - kernel) / stride + 1
     )
-    var expected: [Double] = []
-    for n in 0..<batch {
-      for y in 0..<oh {
-        for column in 0..<ow {
-          for o in 0..<outputs {
-            var sum = Double(b[o])
-            for ky in 0..<kernel {
-              for kx in 0..<kernel {
-                let (sy, sx) = (y * stride + ky - before, column * stride + kx - before)
-                guard sy >= 0, sy < height, sx >= 0, sx < width else { continue }
-                for i in 0..<inputs {
-                  sum +=
-                    Double(x[((n * height + sy) * width + sx) * inputs + i])
-                    * Double(w[((o * inputs + i) * kernel + ky) * kernel + kx])
-                }
-              }
-            }
-            expected.append(sum)
-          }
-        }
-      }
-    }
     #expect(result.shape == [batch, oh, ow, outputs])
     #expect(worstError(result.values, expected) < 1e-6)
   }
@@ -174,10 +152,10 @@ import Testing
   @Test func resultsDoNotDependOnThreads() throws {
     var random = RandomNumbers(seed: 6)
     let x = Tensor(shape: [1, 33, 31, 16], values: random.floats(33 * 31 * 16))
-    let w = try WeightRows(Tensor(shape: [24, 16, 3, 3], values: random.floats(24 * 16 * 9))).tapsFirst(9)
-      .matrix()
+    let rows = WeightRows(Tensor(shape: [24, 16, 3, 3], values: random.floats(24 * 16 * 9))).tapsFirst(9)
+    let weight = try PackedWeight(convolution: rows, taps: 9, precision: .f32)
     let results = [1, 2, 5].map {
-      Compute(threads: $0).convolution(x, weight: w, bias: nil, shape: ConvolutionShape(kernel: 3)).values
+      Compute(threads: $0).convolution(x, weight, shape: ConvolutionShape(kernel: 3)).values
     }
     #expect(results[0] == results[1] && results[0] == results[2])
   }

@@ -55,25 +55,6 @@ import Testing
     for result in forEachISA({ unary([.nan], segmoe_silu) }) { #expect(result[0].isNaN) }
   }
 
-  @Test func gatedGELU() {
-    var random = RandomNumbers(seed: 2)
-    for width in Self.sizes {
-      let rows = 3
-      let x = random.floats(rows * 2 * width, limit: 5)
-      let expected = (0..<rows).flatMap { row in
-        (0..<width).map { i -> Double in
-          let gate = Double(x[row * 2 * width + width + i])
-          return Double(x[row * 2 * width + i]) * 0.5 * gate * (1 + erf(gate / 2.0.squareRoot()))
-        }
-      }
-      check("geglu", bound: 5e-7, expected: expected) {
-        var result = [Float](repeating: 0, count: rows * width)
-        segmoe_geglu(x, &result, rows, width)
-        return result
-      }
-    }
-  }
-
   @Test func softmax() {
     var random = RandomNumbers(seed: 3)
     for columns in Self.sizes {

@@ -15,10 +15,6 @@ void segmoe_gelu(const float *x, float *result, size_t count);
 /// max(x, 0). `result` may be `x`.
 void segmoe_relu(const float *x, float *result, size_t count);
 
-/// Gated GELU: each row of `x` is `[value…, gate…]` of 2·`width`; a row of `result` is
-/// value · gelu(gate), `width` long. Diffusers' GEGLU.
-void segmoe_geglu(const float *x, float *result, size_t rows, size_t width);
-
 /// result += scale · x.
 void segmoe_add_scaled(const float *x, float scale, float *result, size_t count);
 

@@ -21,13 +21,22 @@ size_t segmoe_packed_values_size(size_t keys, size_t width);
 
 /// One head's keys, `stride` floats apart, as panels of 16 keys: `[panel][width][16]`.
 /// Panels `first` to `last` only (not included), of ⌈keys / 16⌉.
-void segmoe_pack_keys(const float *keys, size_t stride, size_t count, size_t width, float *packed,
+void segmoe_pack_keys(const float *keys, size_t stride, size_t count, size_t width, void *packed,
                       size_t first, size_t last);
 
 /// One head's values as panels of 16 channels: `[panel][keys rounded up to 16][16]`; rows and
 /// channels that are not there are 0. Keys of the panels `first` to `last` only.
 void segmoe_pack_values(const float *values, size_t stride, size_t count, size_t width,
-                        float *packed, size_t first, size_t last);
+                        void *packed, size_t first, size_t last);
+
+/// The same in pairs of bfloat16, four bytes each, in units of four bytes: of keys `[panel][pair of width][16]`, of
+/// values `[panel][pair of keys][16]`.
+size_t segmoe_packed_keys_bf16_size(size_t keys, size_t width);
+size_t segmoe_packed_values_bf16_size(size_t keys, size_t width);
+void segmoe_pack_keys_bf16(const float *keys, size_t stride, size_t count, size_t width, void *packed,
+                           size_t first, size_t last);
+void segmoe_pack_values_bf16(const float *values, size_t stride, size_t count, size_t width, void *packed,
+                             size_t first, size_t last);
 
 /// Keys that are looked at together.
 size_t segmoe_attention_block(size_t width);
@@ -41,6 +50,11 @@ size_t segmoe_attention_scratch(size_t rows, size_t width);
 ///   - query, result: at row `first`.
 ///   - keys, values: packed.
 void segmoe_attend(const segmoe_attention *shape, const float *query, size_t first, size_t rows,
-                   const float *keys, const float *values, float *result, float *scratch);
+                   const void *keys, const void *values, float *result, float *scratch);
+
+/// The same with queries, keys, weights and values rounded to bfloat16, and scores, softmax and sums in single
+/// precision: by VDPBF16PS where product_isa.h says that it is in use, else by the scalar reference.
+void segmoe_attend_bf16(const segmoe_attention *shape, const float *query, size_t first, size_t rows,
+                        const void *keys, const void *values, float *result, float *scratch);
 
 #endif

@@ -4,11 +4,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Products of rows with a packed weight in bfloat16 or int8, sums in single precision.
+// Products of rows with a packed weight in single precision, bfloat16 or int8, sums in single precision.
 //
 // A row consists of `pieces` of `depth` values each, which need not lie side by side: a linear layer's
 // row is one piece or some, a convolution's is one pixel per tap. Weights are packed in panels of 16
-// columns; rows are prepared (rounded or quantized) once and then read by every panel.
+// columns; rows are prepared (rounded or quantized; in single precision they are read as they are) once
+// and then read by every panel.
+//
+// Single precision: Σ x·w runs over the row in order; sets that fuse multiply-adds give the same bits.
 //
 // bfloat16: x and w are rounded to nearest even; Σ x·w runs over the row in order, of each pair the
 // second value first, in single precision. Products of two such numbers are exact, so every
@@ -57,12 +60,16 @@ size_t segmoe_groups(const segmoe_packing *packing);
 size_t segmoe_group_outputs(const segmoe_packing *packing);
 
 /// Bytes of a packed weight; of a piece of a prepared row.
+size_t segmoe_f32_packed_bytes(const segmoe_packing *packing);
 size_t segmoe_bf16_packed_bytes(const segmoe_packing *packing);
 size_t segmoe_int8_packed_bytes(const segmoe_packing *packing);
+size_t segmoe_f32_piece_bytes(size_t depth);
 size_t segmoe_bf16_piece_bytes(size_t depth);
 size_t segmoe_int8_piece_bytes(size_t depth);
 
 /// Packs `weight` `[outputs (or 2·outputs), pieces · depth]`: groups `first` to `last` (not included).
+void segmoe_f32_pack(const segmoe_packing *packing, const float *weight, size_t first, size_t last,
+                     void *packed);
 void segmoe_bf16_pack(const segmoe_packing *packing, const float *weight, size_t first, size_t last,
                       void *packed);
 void segmoe_int8_pack(const segmoe_packing *packing, const float *weight, size_t first, size_t last,
@@ -76,6 +83,9 @@ void segmoe_int8_prepare(const float *x, size_t count, size_t depth, void *prepa
 /// Rows of prepared pieces (`[row][piece]` pointers) times the packed columns of the groups `first` to
 /// `last`; `result`, `finish->row_weights` and `finish->base` begin at the first of these rows, rows
 /// of result and base are `stride` floats apart.
+void segmoe_f32_product(const segmoe_packing *packing, const void *packed, const void *const *pieces,
+                        size_t rows, size_t first, size_t last, const segmoe_finish *finish,
+                        float *result, size_t stride);
 void segmoe_bf16_product(const segmoe_packing *packing, const void *packed, const void *const *pieces,
                          size_t rows, size_t first, size_t last, const segmoe_finish *finish,
                          float *result, size_t stride);

@@ -14,8 +14,13 @@ typedef enum segmoe_product_isa {
 
 /// The best that this processor has, but no better than SEGMOE_ISA (scalar, avx2, avx512, avx512vnni,
 /// avx512bf16) and segmoe_isa_force allow. Before a level is first used, small products in it are held
-/// against the scalar reference; a level that fails is passed over for the one below.
+/// against the scalar reference; a level that fails is passed over for the one below, and so is the one of
+/// VDPBF16PS where a product by it is the slower one, unless SEGMOE_ISA asks for it.
 segmoe_product_isa segmoe_product_isa_in_use(void);
+
+/// Whether the processor multiplies in bfloat16, whether or not that is the faster way to do it, and SEGMOE_ISA
+/// asks for nothing less: then renders run in bf16 unless somebody asks for another precision.
+int segmoe_bf16_is_native(void);
 
 /// Whether this processor can run products of that level.
 int segmoe_product_isa_available(segmoe_product_isa isa);

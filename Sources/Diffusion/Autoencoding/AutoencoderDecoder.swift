@@ -157,6 +157,7 @@ struct AutoencoderAttention: Weighted {
   private let key: Linear
   private let value: Linear
   private let output: Linear
+  private let precision: Precision
 
   /// Old checkpoints call the projections `query`, `key`, `value` and `proj_attn`.
   init(_ weights: Weights, width: Int, groups: Int) throws {
@@ -171,6 +172,7 @@ struct AutoencoderAttention: Weighted {
     key = try linear("to_k", "key")
     value = try linear("to_v", "value")
     output = try linear("to_out.0", "proj_attn")
+    precision = weights.precision
   }
 
   func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
@@ -186,7 +188,7 @@ struct AutoencoderAttention: Weighted {
     let tokens = norm(x, compute).reshaped([x.shape[0], x.shape[1] * x.shape[2], x.shape[3]])
     let attended = compute.attention(
       query: query(tokens, compute), key: key(tokens, compute), value: value(tokens, compute),
-      heads: 1)
+      heads: 1, precision: precision)
     var result = output(attended, compute).reshaped(x.shape)
     compute.accumulate(x, into: &result)
     return result

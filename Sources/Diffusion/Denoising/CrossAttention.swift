@@ -17,6 +17,7 @@ package struct CrossAttention: Sendable {
   private let text: TextProjections
   private let output: CachedPart<Linear>
   private let heads: Int
+  private let precision: Precision
 
   private enum TextProjections: Sendable {
     /// Key and value side by side from one product.
@@ -59,6 +60,7 @@ package struct CrossAttention: Sendable {
       try Linear($0, inputs: width, outputs: width)
     }
     self.heads = heads
+    precision = weights.precision
   }
 
   /// Bytes of all weights, those of experts apart.
@@ -85,7 +87,8 @@ package struct CrossAttention: Sendable {
   /// sum += cross attention of `x` `[batch, positions, width]` to projected text.
   package func add(_ x: Tensor, text: ProjectedText, to sum: inout Tensor, _ pass: ForwardPass) throws {
     let query = Channels(try query(x, pass))
-    let attended = pass.compute.attention(query: query, key: text.key, value: text.value, heads: heads)
+    let attended = pass.compute.attention(
+      query: query, key: text.key, value: text.value, heads: heads, precision: precision)
     try output(pass) { $0.add(attended, rowWeights: nil, to: &sum, pass.compute) }
   }
 }

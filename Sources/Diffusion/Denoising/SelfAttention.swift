@@ -9,6 +9,7 @@ package struct SelfAttention: Sendable {
   private let projections: Projections
   private let output: CachedPart<Linear>
   private let heads: Int
+  private let precision: Precision
 
   private enum Projections: Sendable {
     /// Query, key and value side by side from one product.
@@ -46,6 +47,7 @@ package struct SelfAttention: Sendable {
       try Linear($0, inputs: width, outputs: width)
     }
     self.heads = heads
+    precision = weights.precision
   }
 
   /// Bytes of all weights, those of experts apart.
@@ -66,10 +68,11 @@ package struct SelfAttention: Sendable {
       let projected = try layer(x, pass)
       attended = pass.compute.attention(
         query: Channels(projected, share: 0, of: 3), key: Channels(projected, share: 1, of: 3),
-        value: Channels(projected, share: 2, of: 3), heads: heads)
+        value: Channels(projected, share: 2, of: 3), heads: heads, precision: precision)
     case .apart(let query, let key, let value):
       attended = pass.compute.attention(
-        query: try query(x, pass), key: try key(x, pass), value: try value(x, pass), heads: heads)
+        query: try query(x, pass), key: try key(x, pass), value: try value(x, pass), heads: heads,
+        precision: precision)
     }
     try output(pass) { $0.add(attended, rowWeights: nil, to: &sum, pass.compute) }
   }

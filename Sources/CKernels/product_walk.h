@@ -1,7 +1,8 @@
-// What the products of both precisions share: how a block of rows goes through the panels of a group.
-#ifndef SEGMOE_PRODUCT_TILE_H
-#define SEGMOE_PRODUCT_TILE_H
+// What the products of all precisions share: how a block of rows goes through the panels of a group.
+#ifndef SEGMOE_PRODUCT_WALK_H
+#define SEGMOE_PRODUCT_WALK_H
 
+#include "isa.h"
 #include "product.h"
 #include "product_isa.h"
 #include "variants.h"
@@ -64,12 +65,44 @@ typedef void (*segmoe_strip)(size_t rows, size_t panels, const char *const *a, c
   default: SEGMOE_STRIP_ROWS(1) break;                                                             \
   }
 
+/// How the products of one precision go through a packed weight. A step is what a strip's loop takes at a
+/// time: a value, a pair or a quad.
+typedef struct segmoe_walk {
+  segmoe_strip strip;
+  /// Steps of a piece, and the most that a strip runs over at a time.
+  size_t steps, strip_steps;
+  /// Bytes of a step in a panel, of a piece in a panel, of a step in a row.
+  size_t panel_step, panel_piece, row_step;
+  /// Writes so many steps of the panels at `b`, `panel` bytes apart, to `unpacked` as the strip reads
+  /// them: panels of `unpacked_step` bytes a step. NULL if it reads them as they are.
+  void (*unpack)(const char *b, size_t panels, size_t panel, size_t steps, void *unpacked);
+  size_t unpacked_step;
+} segmoe_walk;
+
+/// Bytes that `unpack` may write.
+enum { unpacked_bytes = 1 << 17 };
+
+/// `segmoe_bf16_product` and its kin.
+void segmoe_walk_product(const segmoe_packing *packing, const segmoe_walk *walk, const void *packed,
+                         const void *const *pieces, size_t rows, size_t first, size_t last,
+                         const segmoe_finish *finish, float *result, size_t stride);
+
+/// The strip of single precision in one instruction set.
+segmoe_strip segmoe_f32_strip(segmoe_isa isa);
+
 /// Panels of a group that hold columns.
 static inline size_t panels_of_group(const segmoe_packing *packing, size_t group) {
   if (packing->gated) return group_panels;
   size_t columns = packing->outputs - group * SEGMOE_GROUP;
   if (columns > SEGMOE_GROUP) columns = SEGMOE_GROUP;
   return (columns + SEGMOE_PANEL - 1) / SEGMOE_PANEL;
+}
+
+/// Panels of all groups.
+static inline size_t segmoe_panels(const segmoe_packing *packing) {
+  size_t panels = 0;
+  for (size_t group = 0; group < segmoe_groups(packing); group++) panels += panels_of_group(packing, group);
+  return panels;
 }
 
 /// The weight's row that column `lane` of a panel of a group is made of, or −1 for none. A gated group

@@ -1,0 +1,61 @@
+// Products in single precision. A packed panel is, per piece, `[k][16]`; rows are read where they are.
+#include "product_walk.h"
+
+#define SEGMOE_BODY_FILE "product_body.h"
+#include "each_isa.h"
+
+// Values that a strip runs over at a time: a group's panels of so many stay in a second-level cache.
+enum { strip_values = 512 };
+
+segmoe_strip segmoe_f32_strip(segmoe_isa isa) {
+  switch (isa) {
+#if defined(__x86_64__)
+  case SEGMOE_ISA_AVX512: return strip_f32_avx512;
+  case SEGMOE_ISA_WIDE: return strip_f32_wide;
+  case SEGMOE_ISA_AVX2: return strip_f32_avx2;
+#endif
+  default: return strip_f32_scalar;
+  }
+}
+
+size_t segmoe_f32_packed_bytes(const segmoe_packing *packing) {
+  return segmoe_panels(packing) * packing->pieces * packing->depth * SEGMOE_PANEL * sizeof(float);
+}
+
+size_t segmoe_f32_piece_bytes(size_t depth) { return depth * sizeof(float); }
+
+void segmoe_f32_pack(const segmoe_packing *packing, const float *weight, size_t first, size_t last,
+                     void *packed) {
+  enum { some = 16 };
+  const size_t row = packing->pieces * packing->depth;
+  for (size_t group = first; group < last; group++)
+    for (size_t panel = 0; panel < panels_of_group(packing, group); panel++) {
+      float *target = (float *)packed + (group * group_panels + panel) * row * SEGMOE_PANEL;
+      const float *source[SEGMOE_PANEL];
+      for (size_t lane = 0; lane < SEGMOE_PANEL; lane++) {
+        const ptrdiff_t from = row_of_column(packing, group, panel, lane);
+        source[lane] = from < 0 ? NULL : weight + (size_t)from * row;
+      }
+      // Some values at a time, so that what 16 rows write meets in the first cache.
+      for (size_t k = 0; k < row; k += some) {
+        const size_t count = row - k < some ? row - k : some;
+        for (size_t lane = 0; lane < SEGMOE_PANEL; lane++)
+          for (size_t i = 0; i < count; i++)
+            target[(k + i) * SEGMOE_PANEL + lane] = source[lane] == NULL ? 0 : source[lane][k + i];
+      }
+    }
+}
+
+void segmoe_f32_product(const segmoe_packing *packing, const void *packed, const void *const *pieces,
+                        size_t rows, size_t first, size_t last, const segmoe_finish *finish,
+                        float *result, size_t stride) {
+  const segmoe_walk walk = {
+      .strip = segmoe_f32_strip(segmoe_isa_in_use()),
+      .steps = packing->depth,
+      .strip_steps = strip_values,
+      .panel_step = SEGMOE_PANEL * sizeof(float),
+      .panel_piece = packing->depth * SEGMOE_PANEL * sizeof(float),
+      .row_step = sizeof(float),
+  };
+  segmoe_walk_product(packing, &walk, packed, pieces, rows, first, last, finish, result, stride);
+}
