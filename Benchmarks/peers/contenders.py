@@ -1,9 +1,11 @@
 """One contender, one subject: loads, warms up, measures, prints {"seconds": [...], ...} as JSON.
 
-Each runs in a process of its own, so that no library's threads or memory disturb another's.
+Each runs in a process of its own, so that no library's threads or memory disturb another's. A SegMoE mixture is
+loaded by the reference, the `segmoe` package.
 """
 
 import argparse
+import functools
 import json
 import os
 import resource
@@ -23,20 +25,41 @@ def measure(call, repeat):
     return seconds
 
 
-def network(subject, model, dtype):
-    """The torch network and its inputs: a batch-2 call of the UNet, or one decode."""
+def denoiser(model, dtype):
+    """The UNet of a folder; that of a mixture as the reference builds it."""
     import torch
-    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from diffusers import UNet2DConditionModel
+
+    with open(f"{model}/unet/config.json", encoding="utf-8") as file:
+        is_mixture = "segmoe_config" in json.load(file)
+    if not is_mixture:
+        return UNet2DConditionModel.from_pretrained(model, subfolder="unet", torch_dtype=dtype)
+    torch.cuda.empty_cache = lambda: None
+    from segmoe import SegMoEPipeline
+
+    return SegMoEPipeline(model, device="cpu", torch_dtype=dtype, variant=None).pipe.unet
+
+
+def network(subject, model, dtype):
+    """The torch network, its inputs and its named inputs: a batch-2 call of the UNet, or one decode."""
+    import torch
+    from diffusers import AutoencoderKL
 
     torch.manual_seed(0)
+    named = {}
     if subject == "unet":
-        net = UNet2DConditionModel.from_pretrained(model, subfolder="unet", torch_dtype=dtype)
+        net = denoiser(model, dtype)
         latents = SIZE // 8
         inputs = (
             torch.randn(2, net.config.in_channels, latents, latents, dtype=dtype),
             torch.tensor(500),
             torch.randn(2, 77, net.config.cross_attention_dim, dtype=dtype),
         )
+        named["return_dict"] = False
+        if net.config.addition_embed_type == "text_time":
+            pooled = net.config.projection_class_embeddings_input_dim - 6 * net.config.addition_time_embed_dim
+            sizes = torch.tensor([[SIZE, SIZE, 0, 0, SIZE, SIZE]] * 2, dtype=dtype)
+            named["added_cond_kwargs"] = {"text_embeds": torch.randn(2, pooled, dtype=dtype), "time_ids": sizes}
     else:
         vae = AutoencoderKL.from_pretrained(model, subfolder="vae", torch_dtype=dtype)
 
@@ -51,7 +74,7 @@ def network(subject, model, dtype):
         net = Decoder()
         latents = SIZE // 8
         inputs = (torch.randn(1, vae.config.latent_channels, latents, latents, dtype=dtype),)
-    return net.eval(), inputs
+    return net.eval(), inputs, named
 
 
 def calibration(_):
@@ -67,12 +90,10 @@ def by_torch(options):
     import torch
 
     dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[options.precision]
-    net, inputs = network(options.subject, options.model, dtype)
+    net, inputs, named = network(options.subject, options.model, dtype)
     net = net.to(memory_format=torch.channels_last)
     with torch.inference_mode():
-        if options.subject == "unet":
-            return measure(lambda: net(*inputs, return_dict=False), options.repeat)
-        return measure(lambda: net(*inputs), options.repeat)
+        return measure(lambda: net(*inputs, **named), options.repeat)
 
 
 def by_openvino(options):
@@ -111,10 +132,9 @@ def convert(options, path):
     import openvino as ov
     import torch
 
-    net, inputs = network(options.subject, options.model, torch.float32)
+    net, inputs, named = network(options.subject, options.model, torch.float32)
     with torch.inference_mode():
-        if options.subject == "unet":
-            net.forward = __import__("functools").partial(net.forward, return_dict=False)
+        net.forward = functools.partial(net.forward, **named)
         model = ov.convert_model(net, example_input=inputs, input=[list(i.shape) for i in inputs])
     if options.precision == "int8":
         import nncf

@@ -1,4 +1,7 @@
-"""Runs segmoe, torch and OpenVINO on one model in turn, round by round, and prints ratios of medians."""
+"""Runs segmoe, torch and OpenVINO on one model in turn, round by round, and prints ratios of medians.
+
+With --plain, segmoe on that model too: what a mixture costs over one of its experts.
+"""
 
 import argparse
 import json
@@ -17,7 +20,8 @@ def arguments():
     parser.add_argument("--work", required=True)
     parser.add_argument("--subjects", nargs="+", default=["unet", "vae"], choices=["unet", "vae"])
     parser.add_argument("--precisions", nargs="+", default=["f32"], choices=["f32", "bf16", "int8"])
-    parser.add_argument("--peers", nargs="+", default=["openvino", "torch"], choices=["openvino", "torch"])
+    parser.add_argument("--peers", nargs="*", default=["openvino", "torch"], choices=["openvino", "torch"])
+    parser.add_argument("--plain", help="a model without experts, of the same size otherwise")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeat", type=int, default=2, help="measured runs per round and contender")
@@ -35,9 +39,9 @@ def output(command, threads):
     return json.loads(lines[-1])
 
 
-def ours(options, subject, precision):
+def ours(options, model, subject, precision):
     result = output(
-        [options.segmoe, "bench", subject, options.model, "--precision", precision, "--width", str(options.size),
+        [options.segmoe, "bench", subject, model, "--precision", precision, "--width", str(options.size),
          "--height", str(options.size), "--repeat", str(options.repeat), "--threads", str(options.threads), "--json"],
         options.threads,
     )
@@ -55,15 +59,20 @@ def peer(options, name, subject="unet", precision="f32"):
 
 def main():
     options = arguments()
+    contenders = ["segmoe", *(["plain"] if options.plain else []), *options.peers]
     cases = [(s, p) for s in options.subjects for p in options.precisions]
     times, memory, calibrations = {}, {}, []
     for round_ in range(options.rounds):
         for subject, precision in cases:
             calibrations.append(2 * 2048**3 / min(peer(options, "calibration")["seconds"]) / 1e9)
-            for name in ["segmoe", *options.peers]:
+            for name in contenders:
                 if name == "torch" and precision == "int8":
                     continue
-                run = ours(options, subject, precision) if name == "segmoe" else peer(options, name, subject, precision)
+                if name == "segmoe" or name == "plain":
+                    model = options.model if name == "segmoe" else options.plain
+                    run = ours(options, model, subject, precision)
+                else:
+                    run = peer(options, name, subject, precision)
                 key = (subject, precision, name)
                 times.setdefault(key, []).extend(run["seconds"])
                 memory[key] = max(memory.get(key, 0), run["peak_rss_bytes"])
@@ -77,7 +86,7 @@ def main():
     print(f"{'work':18} {'contender':10} {'median s':>9} {'min s':>8} {'MiB':>7} {'segmoe over it':>15}")
     for subject, precision in cases:
         mine = statistics.median(times[subject, precision, "segmoe"])
-        for name in ["segmoe", *options.peers]:
+        for name in contenders:
             key = (subject, precision, name)
             if key not in times:
                 continue

@@ -2,6 +2,7 @@
 #include "processors.h"
 #if defined(__linux__)
 #include <sched.h>
+#include <unistd.h>
 
 int segmoe_affinity_count(void) {
   // Room for 8192 processors: the kernel refuses a set smaller than its own.
@@ -14,3 +15,12 @@ int segmoe_affinity_count(void) {
 #else
 int segmoe_affinity_count(void) { return 0; }
 #endif
+
+long segmoe_second_cache_bytes(void) {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? bytes : 0;
+#else
+  return 0;
+#endif
+}

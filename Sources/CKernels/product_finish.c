@@ -80,8 +80,10 @@ SEGMOE_BODY void segmoe_finish_group_body(const segmoe_packing *packing, size_t 
       for (size_t c = 0; c < SEGMOE_GROUP; c++) value[c] *= *weight;
     if (base != NULL)
       for (size_t c = 0; c < count; c++) out[c] = base[c] + value[c];
+    else if (count == SEGMOE_GROUP / 2)
+      memcpy(out, value, SEGMOE_GROUP / 2 * sizeof(float));
     else
-      for (size_t c = 0; c < count; c++) out[c] = value[c];
+      memcpy(out, value, count * sizeof(float));
   }
 }
 SEGMOE_KERNEL(segmoe_finish_group,

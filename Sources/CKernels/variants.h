@@ -18,7 +18,7 @@
     name##_body arguments;                                                                         \
   }                                                                                                \
   static __attribute__((noinline,                                                                  \
-                        target("avx512f,avx512bw,avx512vl,avx512dq,prefer-256-bit"))) void         \
+                        target("avx512f,avx512bw,avx512vl,avx512dq"))) void                        \
       name##_avx512 parameters {                                                                   \
     name##_body arguments;                                                                         \
   }                                                                                                \

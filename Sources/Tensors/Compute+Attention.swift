@@ -69,13 +69,11 @@ extension Compute {
             pool.run(batch * heads * blocks) { task in
               let (pair, row) = (task / blocks, task % blocks * rowsPerTask)
               let (place, channel) = (pair / heads * queries + row, pair % heads * width)
-              withUnsafeTemporaryAllocation(of: Float.self, capacity: scratchSize) { scratch in
-                attend(
-                  shape, rows + place * query.stride + query.first + channel, row,
-                  min(rowsPerTask, queries - row),
-                  packedKeys + pair * packed.keysSize, packedValues + pair * packed.valuesSize,
-                  result + place * channels + channel, scratch.baseAddress)
-              }
+              attend(
+                shape, rows + place * query.stride + query.first + channel, row,
+                min(rowsPerTask, queries - row),
+                packedKeys + pair * packed.keysSize, packedValues + pair * packed.valuesSize,
+                result + place * channels + channel, ThreadPool.scratch(scratchSize))
             }
           }
         }

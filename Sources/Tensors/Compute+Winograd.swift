@@ -1,13 +1,8 @@
 import CKernels
 
 extension Compute {
-  /// Tiles of 4×4 outputs of one task, at most.
-  private static let winogradTiles = 48
-  /// Panels of 16 outputs of one task.
-  private static let winogradPanels = 2
-  /// Floats of transformed inputs held at a time: they stay in the last cache.
-  private static let winogradFloats = 2 << 20
-
+  /// Panels of 16 outputs of one task: with their transformed weights and products, what a second-level cache holds.
+  private static let winogradPanels = segmoe_second_cache_bytes() >= 2 << 20 ? 4 : 2
   /// A 3×3 convolution of stride 1 with a row and column of zeros all around, channels last, by
   /// Winograd's F(4×4, 3×3).
   /// - Parameters:
@@ -31,9 +26,8 @@ extension Compute {
     let shape = segmoe_convolution(
       height: height, width: width, source_height: x.shape[1], source_width: x.shape[2],
       inputs: weight.inputs, outputs: weight.outputs, half_weight: weight.isHalf ? 1 : 0)
-    // Transformed inputs, a chunk at a time, beside the result.
-    plan?.touch(
-      (2 * Self.winogradFloats + batch * height * width * weight.outputs) * MemoryLayout<Float>.stride)
+    let chunks = WinogradChunks(shape, batch: batch)
+    plan?.touch((chunks.floats + batch * height * width * weight.outputs) * MemoryLayout<Float>.stride)
     return tensor(shape: [batch, height, width, weight.outputs]) { result in
       x.withUnsafe { x in
         weight.withBytes { panels in
@@ -44,7 +38,7 @@ extension Compute {
               else { return }
               let perImage = (bias?.count ?? 0) > weight.outputs
               winograd(
-                shape, batch: batch, x, panels,
+                shape, chunks, x, panels,
                 segmoe_epilogue(
                   bias: biasBase, bias_stride: perImage ? weight.outputs : 0, residual: residual),
                 into: result)
@@ -55,45 +49,43 @@ extension Compute {
     }
   }
 
-  /// Chunk by chunk: transforms the inputs of all its tiles, then multiplies.
+  /// Chunk by chunk: transforms the inputs of all its tiles, then multiplies. The next chunk is transformed where
+  /// the last products of one leave a thread idle.
   private func winograd(
-    _ shape: segmoe_convolution, batch: Int, _ x: UnsafePointer<Float>,
+    _ shape: segmoe_convolution, _ chunks: WinogradChunks, _ x: UnsafePointer<Float>,
     _ panels: UnsafeRawPointer, _ epilogue: segmoe_epilogue,
     into result: UnsafeMutablePointer<Float>
   ) {
-    let (tiles, panelCount) = withUnsafePointer(to: shape) {
-      (batch * segmoe_winograd_tiles($0), ($0.pointee.outputs + 15) / 16)
-    }
-    let held = max(1, Self.winogradFloats / (36 * shape.inputs * Self.winogradTiles)) * Self.winogradTiles
-    let chunks = (tiles + held - 1) / held
-    let groups = (panelCount + Self.winogradPanels - 1) / Self.winogradPanels
-    let scratchSize = segmoe_winograd_scratch(Self.winogradPanels, Self.winogradTiles)
-    let most = (tiles + chunks - 1) / chunks
-    let size = withUnsafePointer(to: shape) { segmoe_winograd_input_size($0, most) }
-    let buffer = MemoryBlock(byteCount: size * MemoryLayout<Float>.stride)
+    let buffer = MemoryBlock(byteCount: chunks.floats * MemoryLayout<Float>.stride)
     defer { withExtendedLifetime(buffer) {} }
-    let transformed = buffer.base.bindMemory(to: Float.self, capacity: size)
-    for chunk in 0..<chunks {
-      let first = chunk * tiles / chunks
-      let count = (chunk + 1) * tiles / chunks - first
-      forEachRange(count, grain: max(1, 4096 / shape.inputs)) { range in
+    let transformed = buffer.base.bindMemory(to: Float.self, capacity: chunks.floats)
+    let scratchSize = segmoe_winograd_scratch(Self.winogradPanels, WinogradChunks.tilesPerTask)
+    let panelCount = (shape.outputs + 15) / 16
+    let groups = (panelCount + Self.winogradPanels - 1) / Self.winogradPanels
+    let grain = max(1, 4096 / shape.inputs)
+    for chunk in 0...chunks.count {
+      let (done, next) = (chunks.tiles(of: chunk - 1), chunks.tiles(of: chunk))
+      let inputs = transformed + (chunk + 1) % 2 * chunks.size
+      let outputs = transformed + chunk % 2 * chunks.size
+      let parts = (done.count + WinogradChunks.tilesPerTask - 1) / WinogradChunks.tilesPerTask
+      let products = groups * parts
+      pool.run(products + (next.count + grain - 1) / grain) { task in
         withUnsafePointer(to: shape) { shape in
-          for tile in range { segmoe_winograd_input(shape, x, first, tile, count, transformed) }
-        }
-      }
-      let parts = (count + Self.winogradTiles - 1) / Self.winogradTiles
-      pool.run(groups * parts) { task in
-        let panel = task / parts * Self.winogradPanels
-        let start = task % parts * count / parts
-        let end = (task % parts + 1) * count / parts
-        withUnsafePointer(to: shape) { shape in
-          withUnsafePointer(to: epilogue) { epilogue in
-            withUnsafeTemporaryAllocation(byteCount: scratchSize * 4, alignment: 64) { scratch in
-              segmoe_winograd_multiply(
-                shape, epilogue, panels, panel, min(Self.winogradPanels, panelCount - panel),
-                transformed, first, count, start, end - start, result,
-                scratch.baseAddress?.assumingMemoryBound(to: Float.self))
+          guard task < products else {
+            let first = (task - products) * grain
+            for tile in first..<min(next.count, first + grain) {
+              segmoe_winograd_input(shape, x, next.lowerBound, tile, next.count, outputs)
             }
+            return
+          }
+          let panel = task / parts * Self.winogradPanels
+          let start = task % parts * done.count / parts
+          let end = (task % parts + 1) * done.count / parts
+          withUnsafePointer(to: epilogue) { epilogue in
+            segmoe_winograd_multiply(
+              shape, epilogue, panels, panel, min(Self.winogradPanels, panelCount - panel),
+              inputs, done.lowerBound, done.count, start, end - start, result,
+              ThreadPool.scratch(scratchSize))
           }
         }
       }
@@ -103,5 +95,36 @@ extension Compute {
   private static func withOptional(_ tensor: Tensor?, _ body: (UnsafePointer<Float>?) -> Void) {
     guard let tensor else { return body(nil) }
     tensor.withUnsafe { body($0.baseAddress) }
+  }
+}
+
+/// How the tiles of a convolution are cut into chunks, whose transformed inputs are held two at a time: one that is
+/// multiplied and the next one.
+private struct WinogradChunks {
+  /// Tiles of 4×4 outputs of one task, at most.
+  static let tilesPerTask = 48
+  /// Floats of a chunk's transformed inputs, about: they stay in the last cache.
+  private static let mostFloats = 2 << 20
+
+  /// Of all images together.
+  private let all: Int
+  let count: Int
+  /// Floats of one chunk's transformed inputs.
+  let size: Int
+  /// Floats of what is held.
+  var floats: Int { min(2, count) * size }
+
+  init(_ shape: segmoe_convolution, batch: Int) {
+    let held = max(1, Self.mostFloats / (36 * shape.inputs * Self.tilesPerTask)) * Self.tilesPerTask
+    (all, count, size) = withUnsafePointer(to: shape) { shape in
+      let all = batch * segmoe_winograd_tiles(shape)
+      let count = (all + held - 1) / held
+      return (all, count, segmoe_winograd_input_size(shape, (all + count - 1) / count))
+    }
+  }
+
+  /// Those of chunk 0 … count − 1; none of any other.
+  func tiles(of chunk: Int) -> Range<Int> {
+    (0..<count).contains(chunk) ? chunk * all / count..<(chunk + 1) * all / count : 0..<0
   }
 }

@@ -1,9 +1,11 @@
+import CKernels
 import Foundation
 import Synchronization
 
 /// A fixed set of threads that share out the tasks of one parallel section at a time.
 ///
-/// Idle threads sleep on a condition; nothing spins. How work is cut into tasks is the caller's
+/// Idle threads sleep on a condition; before they do, they look for as long as waking them would take, because the next
+/// section mostly follows at once. How work is cut into tasks is the caller's
 /// choice and must not depend on the number of threads: then no result does.
 package final class ThreadPool: Sendable {
   /// Threads that work on a section, the calling one included.
@@ -24,6 +26,13 @@ package final class ThreadPool: Sendable {
   }
 
   deinit { board.close() }
+
+  /// Memory for so many floats that the calling thread has to itself until it asks again.
+  static func scratch(_ count: Int) -> UnsafeMutablePointer<Float> {
+    let bytes = count * MemoryLayout<Float>.stride
+    guard let base = segmoe_thread_scratch(bytes) else { preconditionFailure("no memory for \(bytes) bytes") }
+    return base.bindMemory(to: Float.self, capacity: count)
+  }
 
   /// Runs `body(0) … body(taskCount - 1)`, each once, and returns when all have ended.
   /// Sections of one pool run one after another: a second caller waits.
@@ -69,19 +78,22 @@ private final class Board: @unchecked Sendable {
   private let condition = NSCondition()
   private let turn = NSLock()
   private var section: Section?
-  private var generation = 0
+  private let generation = Atomic<Int>(0)
   private var inside = 0
   private var closed = false
+  /// Looks before a thread sleeps: some 20 µs.
+  private static let looks = 400
 
   func run(_ section: Section) {
     turn.lock()
     defer { turn.unlock() }
     condition.lock()
     self.section = section
-    generation += 1
+    generation.wrappingAdd(1, ordering: .relaxed)
     condition.broadcast()
     condition.unlock()
     _ = section.drain()
+    Self.look { section.finished.load(ordering: .acquiring) == section.taskCount }
     condition.lock()
     self.section = nil
     // No thread may still hold the section's body when this returns.
@@ -91,21 +103,35 @@ private final class Board: @unchecked Sendable {
     condition.unlock()
   }
 
+  /// Waits a little for what is likely to come.
+  private static func look(for arrived: () -> Bool) {
+    for _ in 0..<looks {
+      if arrived() { return }
+      segmoe_pause()
+    }
+  }
+
   func work() {
     var seen = 0
     condition.lock()
     while !closed {
-      guard let section, generation != seen else {
+      let current = generation.load(ordering: .relaxed)
+      guard current != seen, var taken = section.map(Optional.some) else {
         condition.wait()
         continue
       }
-      seen = generation
+      seen = current
       inside += 1
       condition.unlock()
-      _ = section.drain()
+      _ = taken?.drain()
       condition.lock()
+      // Let go of before the section's owner may go on: its body must not outlive that.
+      taken = nil
       inside -= 1
       if inside == 0 { condition.broadcast() }
+      condition.unlock()
+      Self.look { generation.load(ordering: .relaxed) != seen }
+      condition.lock()
     }
     condition.unlock()
   }

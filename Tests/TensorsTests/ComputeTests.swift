@@ -35,7 +35,8 @@ import Testing
     let w = random.floats(outputs * inputs * kernel * kernel)
     let b = random.floats(outputs)
     let shape = ConvolutionShape(kernel: kernel, stride: stride, padding: (before, after))
-    let rows = WeightRows(Tensor(shape: [outputs, inputs, kernel, kernel], values: w)).tapsFirst(kernel * kernel)
+    let rows = WeightRows(Tensor(shape: [outputs, inputs, kernel, kernel], values: w)).tapsFirst(
+      kernel * kernel)
     let weight = try PackedWeight(convolution: rows, taps: kernel * kernel, precision: .f32)
     let result = compute.convolution(
       Tensor(shape: [batch, height, width, inputs], values: x), weight, shape: shape,

@@ -11,6 +11,7 @@
 #include "processors.h"
 #include "product.h"
 #include "product_isa.h"
+#include "scratch.h"
 #include "sha256.h"
 #include "softmax.h"
 

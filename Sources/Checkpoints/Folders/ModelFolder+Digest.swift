@@ -1,18 +1,18 @@
 import Glibc
 
 extension ModelFolder {
-  /// The SHA-256 of everything in the folder that can change a picture, as 64 hexadecimal digits: the
-  /// JSON and text files of index and components, and the weight files in use, each with its name and
-  /// length. The safety checker and pictures and notes beside the model do not count.
+  /// A SHA-256 over everything in the folder that can change a picture, as 64 hexadecimal digits: the
+  /// JSON and text files of index and components, and the weight files in use, each with its name,
+  /// its length and the SHA-256 of each of its pieces. The safety checker and pictures and notes beside the model do not count.
   ///
-  /// It reads every byte (a 4 GB model takes seconds from the page cache, longer from a disk): ask once
+  /// It reads every byte (of a 4 GB model in a second or two from the page cache, longer from a disk): ask once
   /// and keep it. Errors: those of reading.
   package func digest() throws -> String {
     var hash = Digest()
     for file in try digestedFiles() {
       let reader = try FileReader(path: path + "/" + file, purpose: "a file of the model")
       hash.add(Array("\(file)\0\(reader.size)\0".utf8))
-      try hash.add(contentsOf: reader)
+      try hash.add(piecesOf: reader)
     }
     return hash.hexadecimal()
   }

@@ -141,7 +141,7 @@ extension CheckpointFile {
     var hash = Digest()
     let reader = try FileReader(path: path, purpose: "the checkpoint")
     hash.add(Array("\(reader.size)\0".utf8))
-    try hash.add(contentsOf: reader)
+    try hash.add(piecesOf: reader)
     for component in index.values.keys.sorted() {
       guard let folder = companion(component) else { continue }
       for name in folder.textFiles().sorted() {

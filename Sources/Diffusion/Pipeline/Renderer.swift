@@ -125,8 +125,11 @@ package struct Renderer: Sendable {
     let all = plan.largestPhase + model.byteCounts.total - model.cache.byteCount
     let needed = budget == nil ? max(plan.smallest, all) : plan.smallest
     guard TensorMemory.isAvailable(needed) else { throw DiffusionError.noMemory(bytes: needed) }
-    // Freed memory is kept for the next step, but not that of every size that ever was.
-    if budget == nil { TensorMemory.setLimit(TensorMemory.now.live + needed + MemoryBudget.margin) }
+    // Freed memory is kept for the next step, of several sizes at a time, but not of every size that ever was: pages
+    // that the kernel gives anew are cleared first.
+    if budget == nil {
+      TensorMemory.setLimit(TensorMemory.now.live + needed + plan.largestPhase + MemoryBudget.margin)
+    }
   }
 
   /// Tells the cache what comes, and gives it the room that the phase's tensors leave.
