@@ -1,6 +1,8 @@
 // Each kernel alone, one thread, against OpenBLAS: best of a few runs, in processor time of the thread.
 #include "attention.h"
 #include "convolution.h"
+#include "product.h"
+#include "product_isa.h"
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>
@@ -76,7 +78,7 @@ static void attention(size_t queries, size_t keys, size_t width, double peak) {
   float *result = numbers(queries * width);
   float *pk = numbers(segmoe_packed_keys_size(keys, width));
   float *pv = numbers(segmoe_packed_values_size(keys, width));
-  const size_t rows = width > 160 ? 96 : 48, some = queries < 960 ? queries : 960;
+  const size_t rows = 96, some = queries < 960 ? queries : 960;
   float *scratch = numbers(segmoe_attention_scratch(rows, width));
   const segmoe_attention shape = {width, width, keys, width, 1 / sqrtf((float)width), 0};
   double best = 1e9;
@@ -95,6 +97,63 @@ static void attention(size_t queries, size_t keys, size_t width, double peak) {
   const double ours = 4e-9 * (double)(some * keys * width) / best;
   printf("%4zu to %4zu of %3zu   %8.1f  %6.2f\n", queries, keys, width, ours, ours / peak);
   free(q), free(k), free(v), free(result), free(pk), free(pv), free(scratch);
+}
+
+typedef struct kind {
+  const char *name;
+  size_t (*packed_bytes)(const segmoe_packing *);
+  size_t (*piece_bytes)(size_t);
+  void (*pack)(const segmoe_packing *, const float *, size_t, size_t, void *);
+  void (*prepare)(const float *, size_t, size_t, void *);
+  void (*product)(const segmoe_packing *, const void *, const void *const *, size_t, size_t, size_t,
+                  const segmoe_finish *, float *, size_t);
+} kind;
+
+/// GFLOP/s of rows × depth by depth × columns with a weight packed before; rounding the rows counts.
+static double packed_product(const kind *kind, size_t rows, size_t depth, size_t columns) {
+  const segmoe_packing packing = {.outputs = columns, .pieces = 1, .depth = depth};
+  const segmoe_finish nothing = {0};
+  const size_t bytes = kind->piece_bytes(depth), groups = segmoe_groups(&packing);
+  float *x = numbers(rows * depth), *w = numbers(columns * depth), *y = numbers(rows * columns);
+  char *packed = (char *)numbers(kind->packed_bytes(&packing) / sizeof(float) + 1);
+  char *prepared = (char *)numbers(rows * bytes / sizeof(float) + 1);
+  const void **pieces = malloc(rows * sizeof(void *));
+  kind->pack(&packing, w, 0, groups, packed);
+  double best = 1e9;
+  for (int run = 0; run < runs; run++) {
+    const double start = now();
+    if (kind->prepare != NULL) kind->prepare(x, rows, depth, prepared);
+    const char *source = kind->prepare != NULL ? prepared : (const char *)x;
+    for (size_t r = 0; r < rows; r++) pieces[r] = source + r * bytes;
+    kind->product(&packing, packed, pieces, rows, 0, groups, &nothing, y, columns);
+    best = fmin(best, now() - start);
+  }
+  free(x), free(w), free(y), free(packed), free(prepared), free(pieces);
+  return 2e-9 * (double)(rows * depth * columns) / best;
+}
+
+static void products(void) {
+  const kind kinds[] = {
+    {"f32", segmoe_f32_packed_bytes, segmoe_f32_piece_bytes, segmoe_f32_pack, NULL, segmoe_f32_product},
+    {"bf16", segmoe_bf16_packed_bytes, segmoe_bf16_piece_bytes, segmoe_bf16_pack, segmoe_bf16_prepare,
+     segmoe_bf16_product},
+    {"int8", segmoe_int8_packed_bytes, segmoe_int8_piece_bytes, segmoe_int8_pack, segmoe_int8_prepare,
+     segmoe_int8_product},
+  };
+  const size_t shapes[][3] = {
+    {480, 320, 320}, {480, 320, 2560}, {480, 640, 640}, {480, 2560, 640}, {480, 1280, 1280}, {480, 5120, 1280},
+    {96, 1280, 1280}, {2, 1280, 1280},
+  };
+  printf("\nlinear layers on %s (GFLOP/s; OpenBLAS in single precision)\n",
+         segmoe_product_isa_name(segmoe_product_isa_in_use()));
+  printf("rows depth columns     f32    bf16    int8  OpenBLAS\n");
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    const size_t rows = shapes[i][0], depth = shapes[i][1], columns = shapes[i][2];
+    printf("%4zu %5zu %5zu    ", rows, depth, columns);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+      printf("%8.1f", packed_product(&kinds[k], rows, depth, columns));
+    printf("%8.1f\n", openblas(rows, depth, columns));
+  }
 }
 
 int main(void) {
@@ -120,5 +179,6 @@ int main(void) {
   };
   for (size_t i = 0; i < sizeof attentions / sizeof *attentions; i++)
     attention(attentions[i][0], attentions[i][1], attentions[i][2], peak);
+  products();
   return 0;
 }

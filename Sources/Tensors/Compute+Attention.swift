@@ -30,8 +30,8 @@ extension Compute {
   /// Panels of 16 keys that one task packs.
   private static let packedPanels = 32
 
-  /// Query rows of one task: wide heads, whose keys take long to stream, get more.
-  private static func queryRows(width: Int) -> Int { width > 160 ? 96 : 48 }
+  /// Query rows of one task: a block of keys and values comes from the second-level cache once for each six of them.
+  private static let queryRows = 96
 
   /// softmax(q·kᵀ / √width) · v per image and head, heads side by side in the channel axis. The
   /// scores are never written: the softmax runs along with the keys.
@@ -58,7 +58,7 @@ extension Compute {
     let isHalf = precision != .f32 && ProductInstructions.multiplyHalves
     let packed = PackedHeads(key: key, value: value, heads: heads, isHalf: isHalf, self)
     let attend = isHalf ? segmoe_attend_bf16 : segmoe_attend
-    let rowsPerTask = Self.queryRows(width: width)
+    let rowsPerTask = Self.queryRows
     let blocks = (queries + rowsPerTask - 1) / rowsPerTask
     let scratchSize = segmoe_attention_scratch(rowsPerTask, width)
     return tensor(shape: [batch, queries, channels]) { result in
