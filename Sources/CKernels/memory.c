@@ -52,6 +52,16 @@ static void keep_limit(void) {
   }
 }
 
+// Hands all freed blocks back: they may be what the kernel lacks.
+static void give_up_spare(void) {
+  pthread_mutex_lock(&lock);
+  while (free_count > 0) {
+    block oldest = remove_free(0);
+    munmap(oldest.base, oldest.bytes);
+  }
+  pthread_mutex_unlock(&lock);
+}
+
 static void count(size_t bytes) {
   state.live += bytes;
   if (state.live > state.peak) state.peak = state.live;
@@ -76,6 +86,10 @@ void *segmoe_memory_take(size_t bytes) {
   pthread_mutex_unlock(&lock);
   if (base) return base;
   base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED) {
+    give_up_spare();
+    base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  }
   if (base == MAP_FAILED) {
     pthread_mutex_lock(&lock);
     state.live -= size;
@@ -108,6 +122,53 @@ void segmoe_memory_give(void *base, size_t bytes) {
   state.spare += size;
   keep_limit();
   pthread_mutex_unlock(&lock);
+}
+
+// Address space for a taker whom the kernel refuses: no pages until it is written to. Several may get it at a
+// time, so what is in it is worthless.
+static void *reserve_base = NULL;
+static size_t reserve_bytes = 0;
+static size_t reserve_takers = 0;
+static size_t refusals = 0;
+
+int segmoe_memory_reserve(size_t bytes) {
+  size_t size = rounded(bytes);
+  if (size < bytes) return 0;
+  pthread_mutex_lock(&lock);
+  int there = size <= reserve_bytes;
+  // Whoever has it would lose it: the next plan makes it larger.
+  if (!there && reserve_takers == 0) {
+    if (reserve_base) munmap(reserve_base, reserve_bytes);
+    void *base =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    there = base != MAP_FAILED;
+    reserve_base = there ? base : NULL;
+    reserve_bytes = there ? size : 0;
+  }
+  pthread_mutex_unlock(&lock);
+  return there;
+}
+
+void *segmoe_memory_take_reserve(size_t bytes) {
+  pthread_mutex_lock(&lock);
+  void *base = reserve_base && bytes <= reserve_bytes ? reserve_base : NULL;
+  refusals++;
+  if (base) reserve_takers++;
+  pthread_mutex_unlock(&lock);
+  return base;
+}
+
+void segmoe_memory_give_reserve(void) {
+  pthread_mutex_lock(&lock);
+  if (--reserve_takers == 0) madvise(reserve_base, reserve_bytes, MADV_DONTNEED);
+  pthread_mutex_unlock(&lock);
+}
+
+size_t segmoe_memory_refusals(void) {
+  pthread_mutex_lock(&lock);
+  size_t count = refusals;
+  pthread_mutex_unlock(&lock);
+  return count;
 }
 
 int segmoe_memory_available(size_t bytes) {

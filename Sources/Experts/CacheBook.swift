@@ -36,8 +36,8 @@ struct CacheBook: Sendable {
 
   /// Notes a use of a part that is held.
   /// - Returns: whether it was there from an earlier use; nil if it is not held.
-  mutating func use(_ key: PartKey) -> Bool? {
-    forecast.use(key)
+  mutating func use(_ key: PartKey, byteCount: Int) -> Bool? {
+    forecast.use(key, byteCount: byteCount)
     guard var entry = entries[key] else { return nil }
     clock += 1
     let wasThere = !entry.isFresh
@@ -47,8 +47,12 @@ struct CacheBook: Sendable {
     entry.isFresh = false
     entry.uses += 1
     entries[key] = entry
+    assert(isSound)
     return wasThere
   }
+
+  /// Pins a part that is held in the place of an equal one.
+  mutating func pin(_ key: PartKey) { entries[key]?.pins += 1 }
 
   /// Takes in a part that is used at once, and says which have to leave for it.
   mutating func admit(_ key: PartKey, byteCount: Int) -> [Leaving] {
@@ -58,9 +62,12 @@ struct CacheBook: Sendable {
   }
 
   /// Takes in a part ahead of its use, unless something that is needed sooner would have to leave.
+  ///
+  /// While it is read it cannot leave, and what is used meanwhile may not be what was foreseen: it comes only
+  /// if the largest part would still have room beside it.
   /// - Returns: the parts that leave for it; nil if it has to wait.
-  mutating func admitAhead(_ key: PartKey, byteCount: Int) -> [Leaving]? {
-    guard let distance = forecast.distance(to: key) else { return nil }
+  mutating func admitAhead(_ key: PartKey, byteCount: Int, largest: Int) -> [Leaving]? {
+    guard byteCount + largest <= budget, let distance = forecast.distance(to: key) else { return nil }
     var trial = self
     let leaving = trial.makeRoom(byteCount) { (self.forecast.distance(to: $0) ?? .max) > distance }
     guard trial.held + byteCount <= budget else { return nil }
@@ -69,25 +76,53 @@ struct CacheBook: Sendable {
     return leaving
   }
 
-  /// Ends a use. What is used farthest ahead then leaves until the largest part expected has room: if each
-  /// had to make its room when it comes, a large part would push out many small ones that stay otherwise.
-  mutating func release(_ key: PartKey, room: Int) -> [Leaving] {
+  /// Ends a use. Where a part that comes soon would take much of the budget, what is used farthest ahead leaves
+  /// before it comes, and its room stays free once it has gone: making its room when it comes would push out
+  /// many small parts each time.
+  /// - Parameter largest: bytes of the largest part, where nothing is foreseen.
+  mutating func release(_ key: PartKey, largest: Int) -> [Leaving] {
     entries[key]?.pins -= 1
     guard policy == .nextUse else { return shrink() }
-    return makeRoom(min(room, budget)) { _ in true }
+    let room = forecast.largest(ofNext: Self.provided) { entries[$0] == nil } ?? largest
+    return makeRoom(room > budget / Self.much ? min(room, budget) : 0) { _ in true }
   }
 
+  /// Ends the reading of a part that is to be used later.
+  mutating func arrived(_ key: PartKey) -> [Leaving] {
+    entries[key]?.pins -= 1
+    return shrink()
+  }
+
+  // By trial on recorded renders of small, real and large models, bytes and uses against the optimum.
+  /// Absent parts that room is kept for.
+  private static let provided = 8
+  /// The share of the budget that is much.
+  private static let much = 12
+
   /// Lets unpinned parts leave until the budget is kept.
-  mutating func shrink() -> [Leaving] { makeRoom(0) { _ in true } }
+  mutating func shrink() -> [Leaving] {
+    defer { assert(keepsBudget) }
+    return makeRoom(0) { _ in true }
+  }
 
   /// Forgets a part: one that could not be read, or whose model is gone.
   mutating func remove(_ key: PartKey) {
     guard let entry = entries.removeValue(forKey: key) else { return }
     held -= entry.byteCount
     if entry.isFresh { fresh -= entry.byteCount }
-    assert(held == entries.values.reduce(0) { $0 + $1.byteCount }, "the sum of the entries is held")
-    assert(fresh == entries.values.reduce(0) { $0 + ($1.isFresh ? $1.byteCount : 0) })
+    assert(isSound)
   }
+
+  /// Whether sums are those of the entries; debug builds ask after every change.
+  private var isSound: Bool {
+    let values = entries.values
+    return held == values.reduce(0) { $0 + $1.byteCount }
+      && fresh == values.reduce(0) { $0 + ($1.isFresh ? $1.byteCount : 0) }
+      && values.allSatisfy { $0.pins >= 0 && $0.lastUse <= clock && ($0.uses > 0 || $0.isFresh) }
+  }
+
+  /// Whether only what is in use goes beyond the budget.
+  private var keepsBudget: Bool { held <= budget || entries.values.allSatisfy { $0.pins > 0 } }
 
   private mutating func add(_ key: PartKey, byteCount: Int, pins: Int, isFresh: Bool) {
     precondition(entries[key] == nil, "\(key) comes twice")
@@ -97,6 +132,7 @@ struct CacheBook: Sendable {
       uses: isFresh ? 0 : 1)
     held += byteCount
     if isFresh { fresh += byteCount }
+    assert(isSound && keepsBudget)
   }
 
   private mutating func makeRoom(_ byteCount: Int, allowed: (PartKey) -> Bool) -> [Leaving] {
@@ -119,7 +155,8 @@ struct CacheBook: Sendable {
         switch policy {
         case .lru: (0, age)
         case .nextUse: (forecast.distance(to: key) ?? .max, age)
-        case .pinFirst: (0, entry.arrival)
+        // What will not be used again is in nobody's way; what came ahead of its use was not read for nothing.
+        case .pinFirst: (entry.isFresh ? 0 : forecast.isExpected(key) ? 1 : 2, entry.arrival)
         }
       if best.map({ rank > $0.rank }) ?? true { best = (key, rank) }
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Layers
+import Tensors
 
 /// What the cache and its prefetching thread share.
 final class CacheCore: @unchecked Sendable {
@@ -8,9 +9,8 @@ final class CacheCore: @unchecked Sendable {
   private(set) var book: CacheBook
   private var parts: [PartKey: any Weighted] = [:]
   private var loading: Set<PartKey> = []
-  /// How to get what the forecast names, in its order.
-  private var lead: [PartUse] = []
-  private var cycle: [PartUse] = []
+  /// How to get what the forecast names.
+  private var ways: [PartKey: PartUse] = [:]
   private var recording: [PartUse]?
   private var ledger = ExpertLedger()
   private var isClosed = false
@@ -34,6 +34,7 @@ final class CacheCore: @unchecked Sendable {
   func borrow<Part: Weighted>(_ use: PartUse, as type: Part.Type, ledger: ExpertLedger) throws -> Part {
     condition.lock()
     let use = canonical(use)
+    ways[use.key] = use
     recording?.append(use)
     trace?.uses.append(
       CacheTrace.Use(
@@ -41,7 +42,7 @@ final class CacheCore: @unchecked Sendable {
     waitWhileLoading(use.key, ledger)
     // Another type under the same path means another reading of the same weights: load anew.
     if book.entries[use.key] != nil, !(parts[use.key] is Part) { forget(use.key) }
-    if let wasThere = book.use(use.key), let part = parts[use.key] as? Part {
+    if let wasThere = book.use(use.key, byteCount: use.byteCount), let part = parts[use.key] as? Part {
       condition.broadcast()
       condition.unlock()
       if wasThere { ledger.hit() }
@@ -54,7 +55,7 @@ final class CacheCore: @unchecked Sendable {
     condition.unlock()
 
     let began = ContinuousClock.now
-    let loaded = Result { try use.load() }
+    let loaded = Result { try MemoryRefusal.check(use.load) }
     ledger.stall(seconds: (ContinuousClock.now - began).seconds)
 
     condition.lock()
@@ -81,9 +82,9 @@ final class CacheCore: @unchecked Sendable {
 
   /// Keeps a part that was read and is pinned; or, if another model holds the same, that one in its place.
   private func place(_ part: any Weighted, _ use: PartUse) -> any Weighted {
-    let layer = Self.layer(use.key)
+    let layer = use.key.layer
     let twin = book.entries.first { key, entry in
-      key.model != use.key.model && entry.byteCount == use.byteCount && Self.layer(key) == layer
+      key.model != use.key.model && entry.byteCount == use.byteCount && key.layer == layer
         && parts[key].map { part.hasSameWeights(as: $0) } == true
     }
     guard let twin, let held = parts[twin.key] else {
@@ -93,13 +94,8 @@ final class CacheCore: @unchecked Sendable {
     // Its own entry goes, the other's is pinned in its place.
     book.remove(use.key)
     twins[use.key] = twin.key
-    _ = book.use(twin.key)
+    book.pin(twin.key)
     return held
-  }
-
-  /// A part's place without the number of the expert: an expert may stand elsewhere in another merge.
-  private static func layer(_ key: PartKey) -> Substring {
-    key.path.range(of: ".experts.").map { key.path[..<$0.lowerBound] } ?? key.path[...]
   }
 
   private func waitWhileLoading(_ key: PartKey, _ ledger: ExpertLedger) {
@@ -112,9 +108,17 @@ final class CacheCore: @unchecked Sendable {
   func release(_ key: PartKey, ledger: ExpertLedger) {
     condition.lock()
     let key = twins[key] ?? key
-    drop(book.release(key, room: largest), ledger)
+    drop(book.release(key, largest: largest), ledger)
+    assert(isSound)
     condition.broadcast()
     condition.unlock()
+  }
+
+  /// Whether every part that the book lists is here or on its way in, pinned; debug builds ask.
+  private var isSound: Bool {
+    book.entries.allSatisfy { key, entry in
+      loading.contains(key) ? entry.pins > 0 : parts[key].map { $0.byteCount == entry.byteCount } == true
+    } && parts.keys.allSatisfy { book.entries[$0] != nil }
   }
 
   private func drop(_ leaving: [CacheBook.Leaving], _ ledger: ExpertLedger) {
@@ -135,37 +139,49 @@ final class CacheCore: @unchecked Sendable {
       where (key.model == model || key.model.hasPrefix(model + "/")) && entry.pins == 0 {
         core.forget(key)
       }
+      core.ways = core.ways.filter { key, _ in key.model != model && !key.model.hasPrefix(model + "/") }
       core.twins = core.twins.filter { twin, held in
         ![twin, held].contains { $0.model == model || $0.model.hasPrefix(model + "/") }
       }
     }
   }
 
+  /// Returns when the budget is kept: a part that is on its way in when it shrinks is waited for.
   func setBudget(_ bytes: Int, ledger: ExpertLedger) {
     locked { core in
       core.book.budget = bytes
       core.drop(core.book.shrink(), ledger)
+      while core.book.held > bytes, !core.loading.isEmpty {
+        core.condition.wait()
+        core.drop(core.book.shrink(), ledger)
+      }
       core.condition.broadcast()
     }
   }
 
   // MARK: Forecast
 
+  private func expected(_ uses: [PartUse]) -> [Forecast.Use] {
+    uses.map {
+      let use = canonical($0)
+      ways[use.key] = use
+      return Forecast.Use(key: use.key, byteCount: use.byteCount)
+    }
+  }
+
   func begin(lead: [PartUse], ledger: ExpertLedger) {
     locked { core in
-      core.lead = lead
       core.ledger = ledger
       core.largest = max(core.largest, lead.map(\.byteCount).max() ?? 0)
-      core.book.forecast.begin(lead: lead.map { core.twins[$0.key] ?? $0.key })
+      core.book.forecast.begin(lead: core.expected(lead))
       core.condition.broadcast()
     }
   }
 
   func expect(cycle: [PartUse]) {
     locked { core in
-      core.cycle = cycle
       core.largest = cycle.map(\.byteCount).max() ?? 0
-      core.book.forecast.setCycle(cycle.map { core.twins[$0.key] ?? $0.key })
+      core.book.forecast.setCycle(core.expected(cycle))
     }
   }
 
@@ -181,8 +197,7 @@ final class CacheCore: @unchecked Sendable {
     locked { core in
       guard let used = core.recording else { return }
       core.recording = nil
-      core.cycle = used
-      core.book.forecast.setCycle(used.map(\.key))
+      core.book.forecast.setCycle(core.expected(used))
     }
   }
 
@@ -205,7 +220,9 @@ final class CacheCore: @unchecked Sendable {
   private func prefetch() {
     condition.lock()
     while !isClosed {
-      guard let use = nextAbsent(), let leaving = book.admitAhead(use.key, byteCount: use.byteCount) else {
+      guard let use = nextAbsent(),
+        let leaving = book.admitAhead(use.key, byteCount: use.byteCount, largest: largest)
+      else {
         condition.wait()
         continue
       }
@@ -213,13 +230,13 @@ final class CacheCore: @unchecked Sendable {
       drop(leaving, ledger)
       loading.insert(use.key)
       condition.unlock()
-      let loaded = try? use.load()
+      let loaded = try? MemoryRefusal.check(use.load)
       condition.lock()
       loading.remove(use.key)
       if let loaded {
         ledger.miss(bytes: use.byteCount)
         _ = place(loaded, use)
-        drop(book.release(twins[use.key] ?? use.key, room: 0), ledger)
+        drop(book.arrived(twins[use.key] ?? use.key), ledger)
       } else {
         // Whoever needs it reads it again and gets the error.
         book.remove(use.key)
@@ -234,23 +251,13 @@ final class CacheCore: @unchecked Sendable {
   /// out what is needed in between.
   private func nextAbsent() -> PartUse? {
     guard book.fresh < max(2 * largest, 1) else { return nil }
-    let start = book.forecast.position
-    let count = lead.count + cycle.count
-    guard count > 0 else { return nil }
-    var (place, parts, last) = (start - 1, 0, PartKey?.none)
+    var (parts, last) = (0, PartKey?.none)
     // A circle is enough: then all is here.
-    while parts < Self.farthestAhead, place < start + count {
-      place += 1
-      let use: PartUse
-      if place < lead.count {
-        use = lead[place]
-      } else if !cycle.isEmpty {
-        use = cycle[(place - lead.count) % cycle.count]
-      } else {
-        return nil
-      }
-      if book.entries[twins[use.key] ?? use.key] == nil { return canonical(use) }
-      if use.key != last { (parts, last) = (parts + 1, use.key) }
+    for index in 0..<book.forecast.announced where parts < Self.farthestAhead {
+      let expected = book.forecast.upcoming(index).key
+      let key = twins[expected] ?? expected
+      if book.entries[key] == nil { return ways[key] }
+      if key != last { (parts, last) = (parts + 1, key) }
     }
     return nil
   }

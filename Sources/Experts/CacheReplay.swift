@@ -32,23 +32,25 @@ package struct CacheReplay: Sendable {
     return sizes.values.reduce(0, +)
   }
 
-  /// With the rules of a policy. The forecast of a step is what the step before it used.
+  /// With the rules of a policy. The first step has no forecast but what it has used so far.
   package func run(_ policy: CachePolicy, budget: Int) -> Outcome {
     var book = CacheBook(policy: policy, budget: budget)
     var outcome = Outcome()
     var step: Int?
-    var used: [PartKey] = []
+    var used: [Forecast.Use] = []
     let largest = uses.map(\.bytes).max() ?? 0
     for use in uses {
       if use.step != step {
         if step != nil { book.forecast.setCycle(used) }
+        // What came before any step does not come again in each.
+        if step == nil, used.count == outcome.hits + outcome.misses { book.forecast.setCycle([]) }
         book.forecast.begin(lead: [])
         used = []
         step = use.step
       }
       let key = PartKey(model: "", path: use.part)
-      used.append(key)
-      if book.use(key) == true {
+      used.append(Forecast.Use(key: key, byteCount: use.bytes))
+      if book.use(key, byteCount: use.bytes) == true {
         outcome.hits += 1
         outcome.bytesHit += use.bytes
       } else {
@@ -56,7 +58,7 @@ package struct CacheReplay: Sendable {
         outcome.bytesRead += use.bytes
         _ = book.admit(key, byteCount: use.bytes)
       }
-      _ = book.release(key, room: largest)
+      _ = book.release(key, largest: largest)
     }
     return outcome
   }

@@ -28,6 +28,9 @@ package final class ExpertCache: Sendable {
   /// Number of parts held now.
   package var count: Int { core.locked { $0.book.entries.count } }
 
+  /// What is held now, or on its way in.
+  package var keys: Set<PartKey> { core.locked { Set($0.book.entries.keys) } }
+
   /// Bytes that it may hold.
   package var budget: Int { core.locked { $0.book.budget } }
 

@@ -66,6 +66,9 @@ package final class PassPlan: Sendable {
   /// The most bytes of tensors at one time.
   package var tensorBytes: Int { meter.peak }
 
+  /// Bytes of the largest tensor.
+  package var largestTensor: Int { meter.largest }
+
   /// Bytes of tensors that are still there.
   package var liveBytes: Int { meter.live }
 

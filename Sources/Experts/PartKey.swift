@@ -13,6 +13,11 @@ package struct PartKey: Hashable, Sendable, CustomStringConvertible {
     self.path = path
   }
 
+  /// The path without the number of an expert and what follows.
+  var layer: Substring {
+    path.firstRange(of: ".experts.").map { path[..<$0.lowerBound] } ?? path[...]
+  }
+
   package var description: String { "\(model.prefix(12)):\(path)" }
 }
 

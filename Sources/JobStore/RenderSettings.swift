@@ -73,7 +73,7 @@ package struct RenderSettings: Sendable, Equatable {
   package var mask: String?
   /// For SDXL alone.
   package var framing = FramingSettings()
-  /// Bytes for cached experts; nil: the daemon's own budget.
+  /// What the daemon may take in all while it renders, in bytes; nil: its own budget.
   package var memoryBudget: Int64?
 
   /// Default settings for a model.

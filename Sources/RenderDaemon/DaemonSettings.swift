@@ -12,7 +12,7 @@ package struct DaemonSettings: Sendable, Equatable {
   /// Where models are looked for by name. If there are any, a job may only name models below them;
   /// if there are none, any folder that the daemon can read.
   package var modelFolders: [String]
-  /// Bytes of packed experts to hold; `Int.max` for no limit.
+  /// What the process may take in all, in bytes; `Int.max` for no limit.
   package var memoryBudget: Int
   /// Threads that compute; nil: as many as there are processors to use.
   package var threads: Int?
@@ -66,6 +66,7 @@ package struct DaemonSettings: Sendable, Equatable {
     if new.leaseSeconds != leaseSeconds { ignored.append("lease_seconds") }
     if new.checkpointSteps != checkpointSteps { ignored.append("checkpoint_steps") }
     if new.coalesce != coalesce { ignored.append("coalesce") }
+    if new.cachePolicy != cachePolicy { ignored.append("cache_policy") }
     if new.metrics != metrics { ignored.append("metrics") }
     modelFolders = new.modelFolders
     inputFolders = new.inputFolders

@@ -44,7 +44,6 @@ struct JobRenderer {
   /// - Throws: `Interruption`, and whatever the engine, the disk or the store throws.
   func open(_ claimed: ClaimedJob, pool: inout ModelPool) throws -> JobAtWork {
     let settings = claimed.request.settings
-    try refuseUnsupported(settings)
     let loras = settings.loras.map { LoRASetting(path: $0.path, weight: Float($0.weight)) }
     // Embeddings are confined as models and LoRAs are.
     let reading = PromptReading(
@@ -66,9 +65,11 @@ struct JobRenderer {
       try report(claimed, index: 0, .loading, step: 0, steps: settings.steps)
     }
     try store.register(record(of: model, named: settings.model), loaded: true)
-    let renderer = Renderer(
-      model: model, pass: ForwardPass(compute: compute, ledger: ExpertLedger()), budget: pool.memoryBudget,
-      texts: pool.texts)
+    let budget = budget(settings, pool.memoryBudget)
+    let pass = ForwardPass(compute: compute, ledger: ExpertLedger())
+    // A job before, or the configuration before a reload, may have had a budget.
+    if budget == nil { model.cache.setBudget(.max, ledger: pass.ledger) }
+    let renderer = Renderer(model: model, pass: pass, budget: budget, texts: pool.texts)
     return JobAtWork(
       claimed: claimed, renderer: renderer,
       requests: try (0..<settings.count).map {
@@ -156,11 +157,10 @@ struct JobRenderer {
     return request
   }
 
-  /// What the queue can hold but this version cannot do yet is refused by name, never ignored.
-  private func refuseUnsupported(_ settings: RenderSettings) throws {
-    if let budget = settings.memoryBudget {
-      throw DaemonError.unsupported(setting: "memory-budget of a job", value: "\(budget)")
-    }
+  /// What rendering a job may take: what it asks for, but no more than the daemon may.
+  private func budget(_ settings: RenderSettings, _ daemon: MemoryBudget?) -> MemoryBudget? {
+    guard let bytes = settings.memoryBudget else { return daemon }
+    return MemoryBudget(bytes: min(Int(bytes), daemon?.bytes ?? .max))
   }
 
   /// The folder for a batch's pictures. A link that leads out of the output folder is refused: who may

@@ -81,8 +81,12 @@ package struct ModelPool {
     }
     try willLoad()
     while entries.count >= capacity { cache.removeAll(model: entries.removeFirst().model.cacheName) }
-    let model = try DiffusionModel(
-      folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision)
+    // What stays of a model, norms and gates, is small.
+    guard MemoryRefusal.prepare(forBlocksOf: 64 << 20) else { throw MemoryRefusal() }
+    let model = try MemoryRefusal.check {
+      try DiffusionModel(
+        folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision)
+    }
     entries.append(
       Entry(name: name, path: path, vae: vae, loras: loras, precision: precision, model: model, stamp: stamp))
     return model

@@ -2,22 +2,57 @@ import CKernels
 
 /// 64-byte aligned memory of tensors and packed weights, given back with its last owner.
 ///
-/// A process that gets no memory for a block ends: by then the kernel would have ended it anyway. A render
-/// that would not fit is refused before, by its plan.
+/// Whom the system refuses memory gets a piece that others may have as well: computing goes on, safely, and
+/// what it computes is worthless. Whoever computes asks at its end whether that was so (`MemoryRefusal.check`).
+/// A render that would not fit is refused before, by its plan; this is for limits that change meanwhile.
 final class MemoryBlock: @unchecked Sendable {
   // Unchecked: written only while one value has it.
   let base: UnsafeMutableRawPointer
   let byteCount: Int
+  private let isReserve: Bool
 
   init(byteCount: Int) {
-    guard let base = segmoe_memory_take(max(1, byteCount)) else {
-      preconditionFailure("no memory for \(byteCount) bytes")
-    }
-    self.base = base
     self.byteCount = byteCount
+    if let base = segmoe_memory_take(max(1, byteCount)) {
+      self.base = base
+      isReserve = false
+    } else if let base = segmoe_memory_take_reserve(max(1, byteCount)) {
+      self.base = base
+      isReserve = true
+    } else {
+      preconditionFailure("no memory for \(byteCount) bytes, and no plan was made that reserves as much")
+    }
   }
 
-  deinit { segmoe_memory_give(base, max(1, byteCount)) }
+  deinit {
+    if isReserve {
+      segmoe_memory_give_reserve()
+    } else {
+      segmoe_memory_give(base, max(1, byteCount))
+    }
+  }
+}
+
+/// The system had no memory for what was computed or read: it is worthless.
+package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
+  package init() {}
+
+  package var description: String {
+    "the system refused memory while it was needed; give the process more, or try again with less at work"
+  }
+
+  /// Runs `body`.
+  /// - Throws: `MemoryRefusal` if memory was refused meanwhile, to whomever, and what `body` throws.
+  package static func check<Result>(_ body: () throws -> Result) throws -> Result {
+    let before = segmoe_memory_refusals()
+    let result = try body()
+    guard segmoe_memory_refusals() == before else { throw MemoryRefusal() }
+    return result
+  }
+
+  /// Sees to it that a block of so many bytes can be refused without ending the process.
+  /// - Returns: whether there is room for that.
+  package static func prepare(forBlocksOf bytes: Int) -> Bool { segmoe_memory_reserve(max(0, bytes)) == 1 }
 }
 
 /// What tensors and packed weights of this process take, in bytes.

@@ -7,6 +7,7 @@ package final class MemoryMeter: Sendable {
   private struct State {
     var live = 0
     var peak = 0
+    var largest = 0
   }
 
   private let state = Mutex(State())
@@ -15,6 +16,9 @@ package final class MemoryMeter: Sendable {
 
   /// The most bytes that there were at one time.
   package var peak: Int { state.withLock { $0.peak } }
+
+  /// Bytes of the largest block.
+  package var largest: Int { state.withLock { $0.largest } }
 
   /// Bytes that there are now.
   package var live: Int { state.withLock { $0.live } }
@@ -35,6 +39,7 @@ package final class MemoryMeter: Sendable {
     state.withLock {
       $0.live += Self.blockSize(bytes)
       $0.peak = max($0.peak, $0.live)
+      $0.largest = max($0.largest, bytes)
     }
   }
 

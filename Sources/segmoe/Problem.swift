@@ -4,6 +4,7 @@ import Diffusion
 import Images
 import Layers
 import Merging
+import Tensors
 
 /// An error of ours with its exit code (sysexits.h).
 struct Problem: Error {
@@ -42,6 +43,7 @@ struct Problem: Error {
       } else {
         self.init(code: 65, message: "\(error)")
       }
+    case let error as MemoryRefusal: self.init(code: 70, message: "\(error)")
     case let error as LayerError: self.init(code: 65, message: "\(error)")
     case let error as ImageError:
       switch error {

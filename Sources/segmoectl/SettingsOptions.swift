@@ -87,7 +87,9 @@ struct SettingsOptions: ParsableArguments {
   var targetSize: PixelDimensions?
 
   @Option(
-    help: ArgumentHelp("Memory for cached experts, e.g. 4GiB; without it the daemon's.", valueName: "size"))
+    help: ArgumentHelp(
+      "Memory that rendering may take in all, e.g. 4GiB; at most, and without it, the daemon's.",
+      valueName: "size"))
   var memoryBudget: String?
 
   /// These options as overrides.

@@ -4,7 +4,9 @@ import JobStore
 
 /// `segmoectl show`
 struct Show: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Show everything about a job.")
+  static let configuration = CommandConfiguration(
+    abstract: "Show everything about a job: settings, pictures, what the cache of weights did.",
+    aliases: ["inspect"])
 
   @OptionGroup var location: Location
 

@@ -86,6 +86,7 @@ import Testing
     #expect(
       (shown["events"] as? [[String: Any]])?.map { $0["what"] as? String } == ["enqueued", "claimed", "done"])
     let text = try command("show", "1").output
+    #expect(try command("inspect", "1").output == text)
     for part in ["a cat", "/out/1-0.png", "guidance 3", "claimed by w"] { #expect(text.contains(part)) }
   }
 

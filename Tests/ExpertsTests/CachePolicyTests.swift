@@ -15,17 +15,22 @@ import Testing
       })
   }
 
+  /// Parts of one byte that are expected.
+  private static func expected(_ keys: [PartKey]) -> [Forecast.Use] {
+    keys.map { Forecast.Use(key: $0, byteCount: 1) }
+  }
+
   @Test func distancesGoRound() {
     var forecast = Forecast()
     let keys = (0..<4).map { PartKey(model: "m", path: "\($0)") }
     let text = PartKey(model: "m", path: "text")
-    forecast.setCycle(keys)
-    forecast.begin(lead: [text])
+    forecast.setCycle(Self.expected(keys))
+    forecast.begin(lead: Self.expected([text]))
     #expect(forecast.distance(to: text) == 0 && forecast.distance(to: keys[0]) == 1)
-    forecast.use(text)
+    forecast.use(text, byteCount: 1)
     // Once the lead is over its parts are not expected again.
     #expect(forecast.distance(to: text) == nil)
-    forecast.use(keys[1])
+    forecast.use(keys[1], byteCount: 1)
     #expect(keys.map { forecast.distance(to: $0) } == [2, 3, 0, 1])
     #expect(forecast.distance(to: PartKey(model: "other", path: "0")) == nil)
   }
@@ -34,18 +39,53 @@ import Testing
   @Test func usesOfSeveralImagesAreCounted() {
     var forecast = Forecast()
     let keys = (0..<3).map { PartKey(model: "m", path: "\($0)") }
-    forecast.setCycle([keys[0], keys[0], keys[1], keys[2], keys[1], keys[2]])
+    forecast.setCycle(Self.expected([0, 0, 1, 2, 1, 2].map { keys[$0] }))
     forecast.begin(lead: [])
-    forecast.use(keys[0])
+    forecast.use(keys[0], byteCount: 1)
     #expect(keys.map { forecast.distance(to: $0) } == [0, 1, 2])
-    forecast.use(keys[0])
+    forecast.use(keys[0], byteCount: 1)
     #expect(keys.map { forecast.distance(to: $0) } == [4, 0, 1])
-    forecast.use(keys[1])
-    forecast.use(keys[2])
+    forecast.use(keys[1], byteCount: 1)
+    forecast.use(keys[2], byteCount: 1)
     #expect(keys.map { forecast.distance(to: $0) } == [2, 0, 1])
-    forecast.use(keys[1])
-    forecast.use(keys[2])
+    forecast.use(keys[1], byteCount: 1)
+    forecast.use(keys[2], byteCount: 1)
     #expect(keys.map { forecast.distance(to: $0) } == [0, 2, 3])
+  }
+
+  /// Where a layer takes another expert than the last time, that one is expected; the order in which the chosen
+  /// come does not matter.
+  @Test func routingIsLearnedAsItGoesBy() {
+    func expert(_ layer: String, _ number: Int) -> PartKey {
+      PartKey(model: "m", path: "\(layer).experts.\(number).weight")
+    }
+    let dense = PartKey(model: "m", path: "dense")
+    var forecast = Forecast()
+    forecast.setCycle(
+      Self.expected([expert("a", 0), expert("a", 1), dense, expert("b", 0), expert("b", 1)]))
+    forecast.begin(lead: [])
+    forecast.use(expert("a", 2), byteCount: 1)
+    // The first choice of the last time may still be the second one now.
+    #expect(forecast.distance(to: expert("a", 0)) == 0)
+    #expect(forecast.distance(to: expert("a", 1)) == nil)
+    forecast.use(expert("a", 0), byteCount: 1)
+    forecast.use(dense, byteCount: 1)
+    // The other way round than expected.
+    forecast.use(expert("b", 1), byteCount: 1)
+    #expect(forecast.distance(to: expert("b", 0)) == 0)
+    forecast.use(expert("b", 0), byteCount: 1)
+    forecast.begin(lead: [])
+    let keys = [expert("a", 2), expert("a", 0), dense, expert("b", 1), expert("b", 0)]
+    #expect(keys.map { forecast.distance(to: $0) } == [0, 1, 2, 3, 4])
+    #expect((0..<forecast.count).map { forecast.upcoming($0).key } == keys)
+  }
+
+  /// Without any forecast a circle is what has been seen so far: what was used last is needed last.
+  @Test func theFirstRoundIsLearned() {
+    var forecast = Forecast()
+    let keys = (0..<3).map { PartKey(model: "m", path: "\($0)") }
+    for key in keys { forecast.use(key, byteCount: 1) }
+    #expect(keys.map { forecast.distance(to: $0) } == [0, 1, 2])
   }
 
   /// In a circle the least recently used is always what comes next.
@@ -149,10 +189,86 @@ import Testing
     #expect(try cache.withPart(use, as: Block.self, ledger: ledger) { $0.number } == 7)
   }
 
+  /// A part of that many bytes whose reading takes a while.
+  private static func slow(_ name: String, bytes: Int, alive: LoadedBytes, seconds: Double = 0) -> PartUse {
+    PartUse(key: PartKey(model: "m", path: name), byteCount: bytes) {
+      alive.began(name)
+      Thread.sleep(forTimeInterval: seconds)
+      return Block(number: bytes, alive: alive, byteCount: bytes)
+    }
+  }
+
+  /// Routing asks for another part than was foreseen, while that one is being read: both fit, or the foreseen
+  /// one was not begun.
+  @Test(arguments: [30, 34, 35, 60]) func whatWasNotForeseenFitsBesideAReadAhead(budget: Int) throws {
+    let alive = LoadedBytes()
+    let cache = ExpertCache(budget: budget)
+    let ledger = ExpertLedger()
+    let small = Self.slow("small", bytes: 10, alive: alive, seconds: 0.03)
+    let large = Self.slow("large", bytes: 25, alive: alive)
+    cache.expect(cycle: [small, large])
+    cache.begin(lead: [], ledger: ledger)
+    Thread.sleep(forTimeInterval: 0.01)
+    try cache.withPart(large, as: Block.self, ledger: ledger) { _ in Thread.sleep(forTimeInterval: 0.04) }
+    #expect(alive.most <= budget)
+    #expect(alive.count("small") > 0 || budget < 35, "with room it is read ahead")
+  }
+
+  /// Whoever needs what is being read waits for the rest of that read, and for no other.
+  @Test func aMissIsWaitedForOnce() throws {
+    let alive = LoadedBytes()
+    let cache = ExpertCache(budget: 100)
+    let ledger = ExpertLedger()
+    let use = Self.slow("x", bytes: 10, alive: alive, seconds: 0.2)
+    cache.begin(lead: [use], ledger: ledger)
+    for _ in 0..<10_000 where alive.count("x") == 0 { Thread.sleep(forTimeInterval: 0.001) }
+    Thread.sleep(forTimeInterval: 0.1)
+    try cache.withPart(use, as: Block.self, ledger: ledger) { #expect($0.number == 10) }
+    #expect(alive.count("x") == 1 && ledger.counts.misses == 1 && ledger.counts.hits == 0)
+    #expect(ledger.counts.stallSeconds < 0.19)
+  }
+
+  /// A budget that shrinks is kept when `setBudget` returns, though a part was on its way in.
+  @Test func aShrinkingBudgetWaitsForWhatIsOnItsWay() throws {
+    let alive = LoadedBytes()
+    let cache = ExpertCache(budget: 100)
+    let ledger = ExpertLedger()
+    let use = Self.slow("x", bytes: 10, alive: alive, seconds: 0.05)
+    cache.begin(lead: [use], ledger: ledger)
+    for _ in 0..<10_000 where alive.count("x") == 0 { Thread.sleep(forTimeInterval: 0.001) }
+    cache.setBudget(5, ledger: ledger)
+    #expect(cache.byteCount <= 5)
+    Thread.sleep(forTimeInterval: 0.1)
+    #expect(cache.byteCount <= 5 && alive.now <= 5)
+  }
+
+  /// What is not used again leaves before what is, under every policy that looks ahead.
+  @Test(arguments: [CachePolicy.nextUse, .pinFirst]) func whatIsOverLeavesFirst(policy: CachePolicy) throws {
+    let alive = LoadedBytes()
+    let cache = ExpertCache(budget: 50, policy: policy, prefetches: false)
+    let ledger = ExpertLedger()
+    let text = (0..<4).map { Self.slow("text.\($0)", bytes: 10, alive: alive) }
+    let step = (0..<4).map { Self.slow("step.\($0)", bytes: 10, alive: alive) }
+    cache.expect(cycle: step)
+    cache.begin(lead: text, ledger: ledger)
+    func use(_ parts: [PartUse]) throws {
+      for part in parts { try cache.withPart(part, as: Block.self, ledger: ledger) { _ in } }
+    }
+    try use(text)
+    for _ in 0..<3 { try cache.step(ledger: ledger) { try use(step) } }
+    #expect(cache.keys.isSuperset(of: step.map(\.key)))
+    #expect(ledger.counts.misses == 8 && ledger.counts.hits == 8)
+  }
+
   /// Bytes of blocks that are in memory, and the most there ever were.
   final class LoadedBytes: Sendable {
     private let state = Mutex((now: 0, most: 0))
+    private let loads = Mutex<[String: Int]>([:])
     var most: Int { state.withLock { $0.most } }
+    var now: Int { state.withLock { $0.now } }
+    func began(_ name: String) { loads.withLock { $0[name, default: 0] += 1 } }
+    /// Times that a part was begun to be read.
+    func count(_ name: String) -> Int { loads.withLock { $0[name] ?? 0 } }
     func add(_ bytes: Int) {
       state.withLock {
         $0.now += bytes
@@ -161,17 +277,18 @@ import Testing
     }
   }
 
-  /// Ten bytes that say when they come and go.
+  /// Ten bytes, or another number, that say when they come and go.
   final class Block: Weighted {
     let number: Int
     private let alive: LoadedBytes
-    var byteCount: Int { 10 }
+    let byteCount: Int
     func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {}
-    init(number: Int, alive: LoadedBytes) {
+    init(number: Int, alive: LoadedBytes, byteCount: Int = 10) {
       self.number = number
       self.alive = alive
-      alive.add(10)
+      self.byteCount = byteCount
+      alive.add(byteCount)
     }
-    deinit { alive.add(-10) }
+    deinit { alive.add(-byteCount) }
   }
 }

@@ -1,13 +1,14 @@
-// Makes reading, writing, syncing and renaming fail, or kills the process in the middle of it. Loaded by LD_PRELOAD into the
+// Makes reading, writing, syncing, renaming and taking memory fail, or kills the process in the middle of it. Loaded by LD_PRELOAD into the
 // daemon and the client; compiled by the tests (FaultLibrary.swift).
 //
 // SEGMOE_FAULT holds rules with commas between:   CALL:PLACE:WHEN:WHAT
-//   CALL   read (pread), write (also pwrite), sync (fsync, fdatasync), rename
+//   CALL   read (pread), write (also pwrite), sync (fsync, fdatasync), rename, map (mmap of memory, a mebibyte or
+//          more; its PLACE is memory)
 //   PLACE  a part of the file's path (of the new one, for rename); with $ at the end, its last part;
 //          PLACE~TEXT: only writes whose bytes contain TEXT
 //   WHEN   3: the third such call of this process; 3+: it and all after it; 3-5: the third to the fifth
 //   WHAT   kill: SIGKILL before the call; after: SIGKILL after it; half: SIGKILL after half of a write;
-//          short: half of a read or write, which is allowed; hang: sleeps for a minute; EIO, ENOSPC: fails with that
+//          short: half of a read or write, which is allowed; hang: sleeps for a minute; EIO, ENOSPC, ENOMEM: fails with that
 // Each strike appends its rule as a line to the file SEGMOE_FAULT_LOG.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -18,10 +19,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum call { READ, WRITE, SYNC, RENAME };
+enum call { READ, WRITE, SYNC, RENAME, MAP };
 enum action { FAIL, KILL, KILL_AFTER, KILL_HALF, SHORT, HANG };
 
 struct rule {
@@ -54,6 +56,7 @@ static void parse(struct rule *rule) {
   else if (!strcmp(call, "write")) rule->call = WRITE;
   else if (!strcmp(call, "sync")) rule->call = SYNC;
   else if (!strcmp(call, "rename")) rule->call = RENAME;
+  else if (!strcmp(call, "map")) rule->call = MAP;
   else die_of(rule->text);
   char *tilde = strchr(place, '~');
   if (tilde) {
@@ -72,6 +75,7 @@ static void parse(struct rule *rule) {
   else if (!strcmp(what, "hang")) rule->action = HANG;
   else if (!strcmp(what, "EIO")) rule->error = EIO;
   else if (!strcmp(what, "ENOSPC")) rule->error = ENOSPC;
+  else if (!strcmp(what, "ENOMEM")) rule->error = ENOMEM;
   else die_of(rule->text);
 }
 
@@ -201,4 +205,12 @@ int rename(const char *old, const char *new) {
   struct rule *rule = strike(RENAME, -1, new, NULL, 0);
   if (fails(rule)) return -1;
   return rule ? (int)outcome(rule, next(old, new)) : next(old, new);
+}
+
+void *mmap(void *place, size_t bytes, int protection, int flags, int descriptor, off_t offset) {
+  NEXT(mmap);
+  // Address space alone is no memory.
+  int counts = descriptor == -1 && bytes >= (size_t)1 << 20 && !(flags & MAP_NORESERVE);
+  if (counts && fails(strike(MAP, -1, "memory", NULL, 0))) return MAP_FAILED;
+  return next(place, bytes, protection, flags, descriptor, offset);
 }

@@ -25,6 +25,20 @@ void *segmoe_memory_take(size_t bytes);
 /// Gives back what `segmoe_memory_take` gave for as many bytes.
 void segmoe_memory_give(void *block, size_t bytes);
 
+/// Sees to it that there is address space of so many bytes for takers whom the kernel refuses. It takes no
+/// memory until it is used. 1 if it is there.
+int segmoe_memory_reserve(size_t bytes);
+
+/// For a taker whom the kernel has refused: the reserve, which others may have at the same time, so that it is
+/// safe to write to and what is in it is worthless; NULL if it is smaller. Counts a refusal.
+void *segmoe_memory_take_reserve(size_t bytes);
+
+/// Gives the reserve back, once for every time that it was taken.
+void segmoe_memory_give_reserve(void);
+
+/// Takers that were refused so far.
+size_t segmoe_memory_refusals(void);
+
 /// 1 if the kernel would give so much more memory now.
 int segmoe_memory_available(size_t bytes);
 

@@ -44,6 +44,8 @@ package struct DiffusionModel: Sendable {
     let networks = try ModelWeights(folder, loras: loras, precision: precision)
     let autoencoder = try ModelAutoencoder(folder, replacement: vae)
     digest = try folder.digest() + networks.suffix + autoencoder.suffix
+    try Self.checkUnchanged(
+      [networks.unet, networks.textEncoder, networks.textEncoder2, autoencoder.weights].compactMap { $0 })
     cacheName = "\(digest)/\(precision)"
     self.cache = cache
     let home = PartHome(model: cacheName, cache: cache)
@@ -73,6 +75,14 @@ package struct DiffusionModel: Sendable {
         file: folder.path + "/unet/config.json", key: "in_channels", value: "\(shape.inputChannels)")
     }
     schedulerConfiguration = try SchedulerConfiguration(folder.config(for: "scheduler"))
+  }
+
+  /// The digest was taken by name, the weights are read from files that are open: they must be the same.
+  private static func checkUnchanged(_ networks: [Weights]) throws {
+    var seen: Set<String> = []
+    for tensor in networks.flatMap(\.tensors.values) where seen.insert(tensor.path).inserted {
+      try tensor.verifyUnchanged()
+    }
   }
 
   private static func check(_ prompts: PromptEncoder, fit shape: UNetConfiguration, _ folder: any ModelFiles)

@@ -15,6 +15,9 @@ package struct MemoryBudget: Sendable, Equatable {
   /// small arrays, a picture being written.
   static let margin = 112 << 20
 
+  /// What a process takes beside the cache differs by so much from one start to the next at most.
+  static let variation = 4 << 20
+
   /// What the process takes now beside the cache: program, tokenizers, small layers, what other threads do.
   static func fixedBytes(_ cache: ExpertCache) -> Int {
     let memory = TensorMemory.now
@@ -24,6 +27,9 @@ package struct MemoryBudget: Sendable, Equatable {
   /// What the process takes beside the cache as a rule. Whether a decode goes in tiles, which shows in the
   /// picture, is decided with this and not with what was measured: the same budget gives the same picture.
   static let usual = 256 << 20
+
+  /// A decode that takes no more than this goes in one piece under any budget.
+  static let alwaysWhole = 64 << 20
 
   /// Bytes for tensors and weights, for deciding how to decode.
   /// - Parameter fixed: what the process takes beside the cache.

@@ -28,9 +28,9 @@ package enum RenderGroup {
   package static func hasRoom(
     for request: RenderRequest, with renderer: Renderer, beside group: [GroupedRender], always: Bool = false
   ) throws -> Bool {
-    guard let first = group.first, first.renderer.model.cacheName == renderer.model.cacheName else {
-      return false
-    }
+    guard let first = group.first, first.renderer.model.cacheName == renderer.model.cacheName,
+      first.renderer.budget == renderer.budget
+    else { return false }
     let model = renderer.model
     let kept = keptBytes(group)
     let fixed = MemoryBudget.fixedBytes(model.cache) - kept
@@ -58,6 +58,7 @@ package enum RenderGroup {
     let plans = group.map(\.denoising.plan)
     let step = PhasePlan(
       tensorBytes: plans.reduce(0) { $0 + $1.step.tensorBytes },
+      largestTensor: plans.map(\.step.largestTensor).max() ?? 0,
       uses: first.denoising.plan.step.uses.flatMap { Array(repeating: $0, count: group.count) }, keptBytes: 0)
     first.renderer.budget?.apply(step, fixed: MemoryBudget.fixedBytes(cache), cache, ledger)
     cache.expect(cycle: step.uses)
@@ -81,7 +82,9 @@ package enum RenderGroup {
     let outcomes = renders[0].renderer.model.cache.step(ledger: renders[0].renderer.pass.ledger) {
       Lockstep.run(renders.count) { place in
         let render = renders[place.index]
-        return try render.renderer.predict(render.denoising, render.renderer.pass.walking(at: place))
+        return try MemoryRefusal.check {
+          try render.renderer.predict(render.denoising, render.renderer.pass.walking(at: place))
+        }
       }
     }
     for (index, outcome) in zip(open, outcomes) {

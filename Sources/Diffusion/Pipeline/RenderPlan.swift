@@ -6,6 +6,8 @@ import Tensors
 package struct PhasePlan: Sendable {
   /// The most bytes of tensors at one time.
   package let tensorBytes: Int
+  /// Bytes of the largest of them.
+  package let largestTensor: Int
   /// Parts of networks in the order of their use. Of a mixture it is not known which experts will be chosen:
   /// as many as will be are named.
   package let uses: [PartUse]
@@ -34,6 +36,12 @@ package struct RenderPlan: Sendable {
     max(
       text.tensorBytes, text.keptBytes + max(step.tensorBytes, encoding?.tensorBytes ?? 0),
       decoding.tensorBytes)
+  }
+
+  /// Bytes of the largest tensor or part.
+  var largestBlock: Int {
+    [text, step, decoding, encoding].compactMap { $0 }.map { max($0.largestTensor, $0.largestPart) }.max()
+      ?? 0
   }
 
   /// Bytes of tensors and weights that no smaller budget could do without.
@@ -65,7 +73,8 @@ extension Renderer {
       Tensor(planned: shape), timestep: 1, text: context, ForwardPass(planning: step))
     let latents = [1, height, width, model.decoder.latentChannels]
     var (decoding, tile) = (try decodingPlan(latents, tile: nil), Int?.none)
-    if let room, decoding.tensorBytes + decoding.largestPart > room, model.decoder.canTile {
+    let whole = decoding.tensorBytes + decoding.largestPart
+    if let room, whole > max(room, MemoryBudget.alwaysWhole), model.decoder.canTile {
       for edge in TiledDecoding.edges where edge < max(height, width) {
         (decoding, tile) = (try decodingPlan(latents, tile: edge), edge)
         if decoding.tensorBytes + decoding.largestPart <= room { break }
@@ -83,7 +92,9 @@ extension Renderer {
       Tensor(planned: [1, request.height, request.width, 3]), ForwardPass(planning: plan))
     // The picture itself, whole and without the parts to paint.
     let pictures = 2 * request.width * request.height * 3 * MemoryLayout<Float>.stride
-    return PhasePlan(tensorBytes: plan.tensorBytes + pictures, uses: plan.uses, keptBytes: 0)
+    return PhasePlan(
+      tensorBytes: plan.tensorBytes + pictures, largestTensor: max(plan.largestTensor, pictures),
+      uses: plan.uses, keptBytes: 0)
   }
 
   private func decodingPlan(_ latents: [Int], tile: Int?) throws -> PhasePlan {
@@ -96,6 +107,7 @@ extension Renderer {
 
 extension PhasePlan {
   fileprivate init(_ plan: PassPlan, kept: Int) {
-    self.init(tensorBytes: plan.tensorBytes, uses: plan.uses, keptBytes: kept)
+    self.init(
+      tensorBytes: plan.tensorBytes, largestTensor: plan.largestTensor, uses: plan.uses, keptBytes: kept)
   }
 }

@@ -65,12 +65,14 @@ package struct Renderer: Sendable {
       text = known
     } else {
       enter(plan.text, fixed: fixed)
-      text = try prepare(request, isGuided: isGuided, pass)
+      text = try MemoryRefusal.check { try prepare(request, isGuided: isGuided, pass) }
       texts.keep(text, for: textKey)
     }
     if let encoding = plan.encoding { enter(encoding, fixed: fixed + plan.text.keptBytes) }
     var noise = TorchNoise(seed: request.seed)
-    let start = try request.source.map { try startingPoint(from: $0, request, noise: &noise) }
+    let start = try request.source.map { source in
+      try MemoryRefusal.check { try startingPoint(from: source, request, noise: &noise) }
+    }
     enter(plan.step, fixed: fixed + plan.text.keptBytes, isStep: true)
     let firstCall = try (request.source?.skippedSteps(of: request.steps) ?? 0) * scheduler.order
     let latents: Tensor
@@ -119,12 +121,15 @@ package struct Renderer: Sendable {
   /// - Throws: `DiffusionError.memoryBudget` and `.noMemory`
   private func check(_ plan: RenderPlan, fixed: Int) throws {
     if let budget, plan.smallest > budget.bytes - fixed {
-      throw DiffusionError.memoryBudget(bytes: budget.bytes, smallest: plan.smallest + fixed)
+      throw DiffusionError.memoryBudget(
+        bytes: budget.bytes, smallest: plan.smallest + fixed + MemoryBudget.variation)
     }
     // Without a budget all weights come to stay. What is there already is not asked for again.
     let all = plan.largestPhase + model.byteCounts.total - model.cache.byteCount
     let needed = budget == nil ? max(plan.smallest, all) : plan.smallest
-    guard TensorMemory.isAvailable(needed) else { throw DiffusionError.noMemory(bytes: needed) }
+    guard MemoryRefusal.prepare(forBlocksOf: plan.largestBlock),
+      TensorMemory.isAvailable(needed + MemoryBudget.margin)
+    else { throw DiffusionError.noMemory(bytes: needed) }
     // Freed memory is kept for the next step, of several sizes at a time, but not of every size that ever was: pages
     // that the kernel gives anew are cleared first.
     if budget == nil {
@@ -141,7 +146,9 @@ package struct Renderer: Sendable {
   /// Takes one denoising step; false when there was none left.
   package func advance(_ denoising: inout Denoising) throws -> Bool {
     guard denoising.step < denoising.steps else { return false }
-    let prediction = try model.cache.step(ledger: pass.ledger) { try predict(denoising, pass) }
+    let prediction = try MemoryRefusal.check {
+      try model.cache.step(ledger: pass.ledger) { try predict(denoising, pass) }
+    }
     take(prediction, &denoising)
     return true
   }
@@ -197,7 +204,7 @@ package struct Renderer: Sendable {
   /// - Throws: `DiffusionError.notFinite`, and what reading weights throws.
   private func decode(_ latents: Tensor, tile: Int?) throws -> RGBImage {
     guard latents.isFinite else { throw DiffusionError.notFinite(stage: "denoiser") }
-    let pixels = try decoded(latents, tile: tile, pass)
+    let pixels = try MemoryRefusal.check { try decoded(latents, tile: tile, pass) }
     guard pixels.isFinite else { throw DiffusionError.notFinite(stage: "VAE decoder") }
     // x/2 + 0.5 held in 0…1, times 255, halves to even, as numpy rounds.
     let bytes = pixels.withUnsafe { values in

@@ -1,0 +1,81 @@
+import Foundation
+import Testing
+
+/// Renders under memory budgets, looked at from outside: what the kernel says that they took, and the bytes of
+/// the files. A sanitizer's own memory would count.
+@Suite(.serialized, .enabled(if: ProcessInfo.processInfo.environment["SEGMOE_SANITIZER"] == nil))
+struct MemoryBudgetTests {
+  /// A golden mixture in a folder of its own.
+  private final class House {
+    static let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Goldens").path
+    let folder = NSTemporaryDirectory() + "segmoe-budget-\(UUID().uuidString)"
+    var model: String { folder + "/model" }
+    var picture: String { folder + "/picture.png" }
+
+    init() throws {
+      let files = FileManager.default
+      try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try files.copyItem(atPath: Self.goldens + "/model/base", toPath: model)
+      for part in ["unet", "scheduler", "model_index.json"] {
+        try files.removeItem(atPath: "\(model)/\(part)")
+        try files.copyItem(atPath: "\(Self.goldens)/merges/all-3x2/\(part)", toPath: "\(model)/\(part)")
+      }
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    func render(_ arguments: [String], budget: String? = nil) throws -> MeasuredRun {
+      try? FileManager.default.removeItem(atPath: picture)
+      return try MeasuredRun(
+        ["render", model, "--prompt", "a cat", "--output", picture] + arguments
+          + (budget.map { ["--memory-budget", $0] } ?? []))
+    }
+
+    /// Bytes of all pictures that are there.
+    func pictures() throws -> [Data] {
+      try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".png") }.sorted()
+        .map { try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)")) }
+    }
+  }
+
+  /// What a refusal says would do, in MiB.
+  private func smallest(_ run: MeasuredRun) throws -> Int {
+    #expect(run.code == 64, "\(run.errors)")
+    let found = run.errors.firstMatch(of: /smallest that would do is (\d+) MiB/)
+    return try #require(found.flatMap { Int($0.1) })
+  }
+
+  /// The budget that a refusal names does, whatever is rendered; what the kernel counts stays below it; and the
+  /// files are those of no budget.
+  @Test(arguments: [
+    ["--width", "136", "--height", "72", "--steps", "3", "--precision", "f32"],
+    ["--width", "512", "--height", "320", "--steps", "2", "--precision", "bf16"],
+    ["--width", "264", "--height", "512", "--steps", "2", "--precision", "int8"],
+    ["--width", "128", "--height", "128", "--steps", "2", "--count", "2", "--cache-policy", "lru"],
+    ["--width", "128", "--height", "64", "--steps", "3", "--guidance", "1", "--cache-policy", "pin-first"],
+    [
+      "--width", "320", "--height", "320", "--steps", "4", "--strength", "0.6", "--init-image",
+      House.goldens + "/images/picture.png", "--mask", House.goldens + "/images/mask.png",
+    ],
+    [
+      "--width", "64", "--height", "64", "--steps", "2", "--lora",
+      House.goldens + "/families/lora.safetensors",
+    ],
+  ]) func theSmallestBudgetDoes(arguments: [String]) throws {
+    let house = try House()
+    let free = try house.render(arguments)
+    #expect(free.code == 0, "\(free.errors)")
+    let wanted = try house.pictures()
+    #expect(!wanted.isEmpty)
+    let refused = try house.render(arguments, budget: "16MiB")
+    #expect(!FileManager.default.fileExists(atPath: house.picture))
+    let smallest = try smallest(refused)
+    for budget in [smallest, smallest + 1, smallest + 20] {
+      let run = try house.render(arguments, budget: "\(budget)MiB")
+      #expect(run.code == 0, "\(budget) MiB: \(run.errors)")
+      #expect(try #require(run.peakMebibytes) <= budget, "of \(budget) MiB")
+      #expect(try house.pictures() == wanted, "\(budget) MiB")
+    }
+  }
+}
