@@ -50,9 +50,12 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
     return result
   }
 
-  /// Sees to it that a block of so many bytes can be refused without ending the process.
+  /// What a thread's scratch memory never takes more than.
+  private static let mostScratch = 4 << 20
+
+  /// Sees to it that a block of so many bytes, and scratch memory, can be refused without ending the process.
   /// - Returns: whether there is room for that.
-  package static func prepare(forBlocksOf bytes: Int) -> Bool { segmoe_memory_reserve(max(0, bytes)) == 1 }
+  package static func prepare(forBlocksOf bytes: Int) -> Bool { segmoe_memory_reserve(max(mostScratch, bytes)) == 1 }
 }
 
 /// What tensors and packed weights of this process take, in bytes.

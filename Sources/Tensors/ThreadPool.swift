@@ -30,8 +30,18 @@ package final class ThreadPool: Sendable {
   /// Memory for so many floats that the calling thread has to itself until it asks again.
   static func scratch(_ count: Int) -> UnsafeMutablePointer<Float> {
     let bytes = count * MemoryLayout<Float>.stride
-    guard let base = segmoe_thread_scratch(bytes) else { preconditionFailure("no memory for \(bytes) bytes") }
+    guard let base = segmoe_thread_scratch(bytes) ?? reserve(bytes) else {
+      preconditionFailure("no memory for \(bytes) bytes, and no plan was made that reserves as much")
+    }
     return base.bindMemory(to: Float.self, capacity: count)
+  }
+
+  /// What whoever is refused memory gets (`MemoryBlock`). It stays mapped when it is given back, until the next render
+  /// is planned.
+  private static func reserve(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    guard let base = segmoe_memory_take_reserve(bytes) else { return nil }
+    defer { segmoe_memory_give_reserve() }
+    return base
   }
 
   /// Runs `body(0) … body(taskCount - 1)`, each once, and returns when all have ended.
