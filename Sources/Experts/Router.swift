@@ -32,10 +32,13 @@ package struct Router: Sendable {
         experts: Array(0..<expertsPerCall), rowWeights: Array(repeating: [], count: expertsPerCall))
     }
     let rows = x.count / gate.shape[1]
-    let logits = compute.linear(x, weight: gate).values
-    var sums = [Double](repeating: 0, count: experts)
-    for row in 0..<rows {
-      for expert in 0..<experts { sums[expert] += Double(logits[row * experts + expert]) }
+    let logits = compute.linear(x, weight: gate)
+    let sums = logits.withUnsafe { logits in
+      var sums = [Double](repeating: 0, count: experts)
+      for row in 0..<rows {
+        for expert in 0..<experts { sums[expert] += Double(logits[row * experts + expert]) }
+      }
+      return sums
     }
     let chosen = Array(
       (0..<experts).sorted { sums[$0] != sums[$1] ? sums[$0] > sums[$1] : $0 < $1 }
@@ -43,13 +46,26 @@ package struct Router: Sendable {
     guard chosen.count > 1 else {
       return Routing(experts: chosen, rowWeights: [[Float](repeating: 1, count: rows)])
     }
-    var weights = [[Float]](repeating: [Float](repeating: 0, count: rows), count: chosen.count)
-    for row in 0..<rows {
-      let of = chosen.map { logits[row * experts + $0] }
-      let highest = of.max() ?? 0
-      let exponentials = of.map { exp($0 - highest) }
-      let total = exponentials.reduce(0, +)
-      for slot in chosen.indices { weights[slot][row] = exponentials[slot] / total }
+    let weights = logits.withUnsafe { logits in
+      var highest = [Float](repeating: -.infinity, count: rows)
+      for expert in chosen {
+        for row in 0..<rows { highest[row] = max(highest[row], logits[row * experts + expert]) }
+      }
+      var totals = [Float](repeating: 0, count: rows)
+      var weights = chosen.map { expert in
+        [Float](unsafeUninitializedCapacity: rows) { weights, count in
+          for row in 0..<rows {
+            let exponential = exp(logits[row * experts + expert] - highest[row])
+            weights.initializeElement(at: row, to: exponential)
+            totals[row] += exponential
+          }
+          count = rows
+        }
+      }
+      for slot in weights.indices {
+        for row in 0..<rows { weights[slot][row] /= totals[row] }
+      }
+      return weights
     }
     return Routing(experts: chosen, rowWeights: weights)
   }
