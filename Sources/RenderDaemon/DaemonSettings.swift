@@ -66,6 +66,7 @@ package struct DaemonSettings: Sendable, Equatable {
     if new.leaseSeconds != leaseSeconds { ignored.append("lease_seconds") }
     if new.checkpointSteps != checkpointSteps { ignored.append("checkpoint_steps") }
     if new.coalesce != coalesce { ignored.append("coalesce") }
+    if new.cachePolicy != cachePolicy { ignored.append("cache_policy") }
     if new.metrics != metrics { ignored.append("metrics") }
     modelFolders = new.modelFolders
     inputFolders = new.inputFolders
