@@ -18,7 +18,7 @@ docdir := $(DESTDIR)$(PREFIX)/share/doc/segmoe
 # Where the programs look, whatever the prefix.
 confdir := $(DESTDIR)/etc/segmoed
 
-.PHONY: help setup build demo test torture sanitize fuzz check format install uninstall clean
+.PHONY: help setup build demo test torture sanitize fuzz gates check format install uninstall clean
 
 help:
 	@echo "make demo       build, merge the demo model, render a batch through the daemon"
@@ -26,7 +26,8 @@ help:
 	@echo "make torture    kill daemons at random moments, 1,000 times (KILLS=…)"
 	@echo "make sanitize   the tests under the address, thread and undefined behaviour sanitizers"
 	@echo "make fuzz       readers of files and prompts on random inputs, 60 s each (FUZZ=…)"
-	@echo "make check      formatting, layers, doc comments, units, then the tests"
+	@echo "make gates      formatting, layers, doc comments, units: what needs nothing built"
+	@echo "make check      the gates, then the tests, then an installation"
 	@echo "make build      build the programs"
 	@echo "make install    put them under PREFIX ($(PREFIX)); DESTDIR is honoured; needs make build"
 	@echo "make uninstall  take them away again"
@@ -65,13 +66,16 @@ fuzz: setup
 	    grep -H . $(FUZZ_FOLDER)/* >&2; exit 1; }
 	@grep '^fuzz ' .build/test.log
 
-check: setup
+# What needs nothing built.
+gates:
 	swift format lint --strict --recursive --parallel $(SOURCES)
 	scripts/check-layers
 	scripts/check-layers --self-test
 	scripts/check-docs
 	scripts/check-docs --self-test
 	scripts/check-systemd
+
+check: setup gates
 	@scripts/test
 	scripts/check-install
 

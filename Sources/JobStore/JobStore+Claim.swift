@@ -23,7 +23,7 @@ extension JobStore {
     worker: String, lease seconds: Double, preferredModels: [String] = [],
     limits: RenderLimits = RenderLimits()
   ) throws -> ClaimedJob? {
-    try write { db, now in
+    try untilValid { db, now in
       try freeExpired(db, now)
       try releaseDue(db, now)
       return try firstValid(worker, limits, db, now) {
@@ -33,7 +33,8 @@ extension JobStore {
   }
 
   /// Takes a further job that can go through its model together with one at work: of the same model, weights
-  /// and size. Whose turn it is counts as at a claim that prefers this model.
+  /// and size. Whose turn it is counts as at a claim that prefers this model. One that has lost a worker goes
+  /// alone: should it kill the next, it must not take others with it.
   /// - Parameters:
   ///   - settings: Of the job at work.
   ///   - worker: The name it registered with.
@@ -43,9 +44,32 @@ extension JobStore {
   package func claimCompanion(
     of settings: RenderSettings, worker: String, lease seconds: Double, limits: RenderLimits = RenderLimits()
   ) throws -> ClaimedJob? {
-    try write { db, now in
+    try untilValid { db, now in
       try firstValid(worker, limits, db, now) {
         try companionRow(of: settings, worker, expires: now + seconds.asMilliseconds, db, now)
+      }
+    }
+  }
+
+  /// What one transaction of a claim came to.
+  private enum Turn {
+    case claimed(ClaimedJob)
+    /// Nothing is due.
+    case nothing
+    /// So far only jobs that cannot be right.
+    case unfinished
+  }
+
+  /// Jobs that cannot be right and fail in one transaction. A whole queue of them (limits that were lowered)
+  /// must not keep others from writing for minutes.
+  package static let failuresAtOnce = 100
+
+  private func untilValid(_ turn: (Database, Milliseconds) throws -> Turn) throws -> ClaimedJob? {
+    while true {
+      switch try write(turn) {
+      case .claimed(let job): return job
+      case .nothing: return nil
+      case .unfinished: continue
       }
     }
   }
@@ -54,8 +78,9 @@ extension JobStore {
   private func firstValid(
     _ worker: String, _ limits: RenderLimits, _ db: Database, _ now: Milliseconds,
     _ claimRow: () throws -> Row?
-  ) throws -> ClaimedJob? {
-    while let row = try claimRow() {
+  ) throws -> Turn {
+    for _ in 0..<Self.failuresAtOnce {
+      guard let row = try claimRow() else { return .nothing }
       let reader = RowReader(row: row, table: "jobs")
       let id: Int64 = try reader.value("id")
       let batch: Int64 = try reader.value("batch")
@@ -67,13 +92,13 @@ extension JobStore {
           Event(
             .claimed, at: now, batch: batch, job: id, worker: worker,
             detail: "attempt \(job.attempts) of \(job.request.maxAttempts)"))
-        return ClaimedJob(lease: lease, job: job)
+        return .claimed(ClaimedJob(lease: lease, job: job))
       } catch let error as JobStoreError {
         let failure = Failure(message: error.description, kind: .badInput)
         try end(lease, batch: batch, .failed, failure, db, now)
       }
     }
-    return nil
+    return .unfinished
   }
 
   /// When `claim` may find something that no commit announces: a run-after time, a lease, or a model's hold
@@ -205,7 +230,7 @@ extension JobStore {
           WHERE state = 'queued' AND run_after IS NULL AND held = 0
             AND priority = (SELECT priority FROM head)
             AND model = ?4 AND id <= (SELECT id FROM head) + \(Self.overtakingWindow)
-            AND width = ?5 AND height = ?6 AND precision = ?7 AND vae IS ?8 AND loras = ?9
+            AND width = ?5 AND height = ?6 AND precision = ?7 AND vae IS ?8 AND loras = ?9 AND losses = 0
           ORDER BY id LIMIT 1)
         RETURNING id, batch, claims
         """)

@@ -41,6 +41,31 @@ extension JobStore {
     }
   }
 
+  /// Lets no lease last longer than `seconds` from now, and no heartbeat be of a later time: when the clock was set
+  /// back by an hour, the job of a worker that died would wait for so much longer. Workers that live renew theirs.
+  package func shortenLeases(to seconds: Double) throws {
+    try write { db, now in
+      try db.execute(
+        sql: """
+          UPDATE jobs INDEXED BY jobs_leased SET lease_expires = ?1
+          WHERE state = 'running' AND lease_expires > ?1
+          """, arguments: [now + seconds.asMilliseconds])
+      try db.execute(
+        sql: "UPDATE workers SET heartbeat_at = ?1 WHERE heartbeat_at > ?1", arguments: [now])
+    }
+  }
+
+  /// Says what a running job waits for, where a person looks for errors. Not durable, and gone once it is done.
+  /// - Throws: `JobStoreError.leaseLost`
+  package func note(_ message: String, _ lease: Lease) throws {
+    try writeLightly { db, _ in
+      _ = try standing(lease, db)
+      try db.cachedStatement(
+        sql: "UPDATE jobs SET error = ?1, error_kind = 'transient' WHERE id = ?2 AND error IS NOT ?1"
+      ).execute(arguments: [message, lease.job])
+    }
+  }
+
   /// Asks, without writing anything, whether to go on.
   /// - Throws: `JobStoreError.leaseLost`
   package func instruction(_ lease: Lease) throws -> Instruction {

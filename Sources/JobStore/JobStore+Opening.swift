@@ -33,7 +33,8 @@ extension JobStore {
     let store: JobStore
     do {
       let connection = try DatabaseQueue(path: path, configuration: configuration(role, trace))
-      store = JobStore(path: path, role: role, connection: connection, clock: clock)
+      store = JobStore(
+        path: path, role: role, schema: migrations.count, connection: connection, clock: clock)
     } catch let error as DatabaseError {
       throw translation(of: error, path: path)
     }

@@ -25,20 +25,32 @@ package struct JobStore: Sendable {
   let clock: @Sendable () -> Date
   /// The very file that was opened.
   private let place: FilePlace?
+  /// The newest schema that this program knows.
+  private let schema: Int
 
-  init(path: String, role: Role, connection: DatabaseQueue, clock: @escaping @Sendable () -> Date) {
+  init(
+    path: String, role: Role, schema: Int, connection: DatabaseQueue, clock: @escaping @Sendable () -> Date
+  ) {
     self.path = path
+    self.schema = schema
     self.role = role
     self.connection = StoreConnection(connection, path: path)
     self.clock = clock
     place = FilePlace(of: path)
   }
 
-  /// Looks whether the database is still the file that was opened. If somebody moved or deleted it, this
-  /// connection would go on with what no client sees any more.
-  /// - Throws: `JobStoreError.replaced`
+  /// Looks whether the database is still the file that was opened, and of the schema that this program knows.
+  /// If somebody moved or deleted it, this connection would go on with what no client sees any more; if a newer
+  /// daemon has migrated it meanwhile, it would guess what the tables mean.
+  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`
   package func checkPlace() throws {
     guard place == FilePlace(of: path) else { throw JobStoreError.replaced(path: path) }
+    let found = try translated {
+      try connection.writeWithoutTransaction { db in
+        try Int.fetchOne(db.cachedStatement(sql: "PRAGMA user_version")) ?? 0
+      }
+    }
+    guard found <= schema else { throw JobStoreError.schemaTooNew(path: path, found: found, known: schema) }
   }
 
   /// A number that changes whenever another connection commits. Cheap enough to ask a hundred times a

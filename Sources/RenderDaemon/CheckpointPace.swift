@@ -1,19 +1,31 @@
 import Foundation
+import Synchronization
+
+/// Seconds that the last checkpoint of this daemon took: what the next one, of whatever picture, will probably take.
+final class CheckpointCost: Sendable {
+  /// Before the first: what it takes on a slow disk.
+  private let last = Mutex(0.02)
+
+  var seconds: Double {
+    get { last.withLock { $0 } }
+    set { last.withLock { $0 = max(0.001, newValue) } }
+  }
+}
 
 /// When to write the next checkpoint: after a fixed number of steps, or, without one, as seldom as keeps
 /// writing below a hundredth of the time.
 struct CheckpointPace {
   private let steps: Int?
+  private let cost: CheckpointCost
   private var lastStep: Int
   private var lastTime: Double
-  /// Seconds that the last one took; before the first, what it takes on a slow disk.
-  private var cost = 0.02
 
   /// - Parameters:
   ///   - steps: from one checkpoint to the next; nil: as their cost allows.
   ///   - step: the steps that were done when the render began or was taken up.
-  init(steps: Int?, from step: Int, now: Double = Self.now) {
+  init(steps: Int?, cost: CheckpointCost, from step: Int, now: Double = Self.now) {
     self.steps = steps
+    self.cost = cost
     lastStep = step
     lastTime = now
   }
@@ -21,19 +33,29 @@ struct CheckpointPace {
   /// Seconds on a clock that only goes forward.
   static var now: Double { ProcessInfo.processInfo.systemUptime }
 
-  func isDue(at step: Int, now: Double = Self.now) -> Bool {
+  /// - Parameter pictures: at work together, each of which writes checkpoints of its own: so many times as
+  ///   seldom, for the time is that of all.
+  func isDue(at step: Int, among pictures: Int = 1, now: Double = Self.now) -> Bool {
     guard step > lastStep else { return false }
     if let steps { return step - lastStep >= steps }
     // Twice a hundred times: the time it took last may vary.
-    return now - lastTime >= cost * 200
+    return now - lastTime >= cost.seconds * 200 * Double(pictures)
   }
 
   /// Runs `body`, which writes a checkpoint, and remembers what it took.
-  mutating func measure(at step: Int, _ body: () throws -> Void) rethrows {
+  /// - Returns: the seconds that it took.
+  mutating func measure(at step: Int, _ body: () throws -> Void) rethrows -> Double {
     let begun = Self.now
     try body()
+    let end = Self.now
+    wrote(at: step, from: begun, to: end)
+    return end - begun
+  }
+
+  /// A checkpoint was written.
+  mutating func wrote(at step: Int, from begun: Double, to end: Double) {
     lastStep = step
-    lastTime = Self.now
-    cost = max(0.001, lastTime - begun)
+    lastTime = end
+    cost.seconds = end - begun
   }
 }

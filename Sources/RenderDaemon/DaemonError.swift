@@ -12,6 +12,8 @@ package enum DaemonError: Error, Equatable, CustomStringConvertible {
   case unsupported(setting: String, value: String)
   /// The folder for a batch's pictures cannot be made.
   case outputFolder(path: String, reason: String)
+  /// There is no room for it, or its disk takes nothing at the moment.
+  case outputFull(path: String, reason: String)
 
   package var description: String {
     switch self {
@@ -27,7 +29,7 @@ package enum DaemonError: Error, Equatable, CustomStringConvertible {
       "picture \(path) is outside the input folders (\(folders.joined(separator: ", "))); move it there or add --inputs"
     case .unsupported(let setting, let value):
       "\(setting) \(value) is not supported by this version of segmoe"
-    case .outputFolder(let path, let reason):
+    case .outputFolder(let path, let reason), .outputFull(let path, let reason):
       "cannot make the output folder \(path): \(reason)"
     }
   }

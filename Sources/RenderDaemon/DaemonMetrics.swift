@@ -10,6 +10,8 @@ package final class DaemonMetrics: Sendable {
     var steps = 0
     var stepSeconds = 0.0
     var lastStepSeconds: Double?
+    var checkpoints = 0
+    var checkpointSeconds = 0.0
     var images = 0
     var outcomes: [String: Int] = ["done": 0, "failed": 0, "cancelled": 0, "given_back": 0, "lost": 0]
     var hits = 0
@@ -32,6 +34,14 @@ package final class DaemonMetrics: Sendable {
       $0.steps += 1
       $0.stepSeconds += seconds
       $0.lastStepSeconds = seconds
+    }
+  }
+
+  /// A checkpoint is written.
+  package func checkpoint(seconds: Double) {
+    counts.withLock {
+      $0.checkpoints += 1
+      $0.checkpointSeconds += seconds
     }
   }
 
@@ -72,6 +82,10 @@ package final class DaemonMetrics: Sendable {
     if let last = counts.lastStepSeconds {
       page.add("segmoe_step_seconds", "gauge", "Seconds of the last denoising step.", last)
     }
+    page.add("segmoe_checkpoints_total", "counter", "Checkpoints written between steps.", counts.checkpoints)
+    page.add(
+      "segmoe_checkpoint_seconds_total", "counter", "Seconds spent in writing them.", counts.checkpointSeconds
+    )
     page.add(
       "segmoe_expert_cache_hits_total", "counter", "Uses of parts of models that were in memory.", counts.hits
     )

@@ -1,5 +1,6 @@
 import Checkpoints
 import Diffusion
+import Glibc
 import Images
 import JobStore
 import Layers
@@ -17,7 +18,7 @@ func failureKind(of error: any Error) -> FailureKind {
     switch error {
     case .modelMissing: .model
     case .modelOutside, .unsupported, .inputMissing, .inputOutside: .badInput
-    case .outputFolder: .transient
+    case .outputFolder, .outputFull: .transient
     }
   case is CheckpointError, is LayerError: .model
   case let error as ImageError:
@@ -26,5 +27,17 @@ func failureKind(of error: any Error) -> FailureKind {
     default: .transient
     }
   default: .transient
+  }
+}
+
+/// Whether an error is that of a disk or a queue which may be well again in a while, whatever the job: full, not
+/// writable just now, locked.
+func passesByItself(_ error: any Error) -> Bool {
+  switch error {
+  case ImageError.diskFull, ImageError.notWritable(_, EROFS): true
+  case DaemonError.outputFull: true
+  // What is wrong with the queue is never the job's fault.
+  case JobStoreError.diskFull, JobStoreError.busy, JobStoreError.database, JobStoreError.notAccessible: true
+  default: false
   }
 }

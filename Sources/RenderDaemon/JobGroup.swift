@@ -34,10 +34,10 @@ struct JobGroup {
 
   var isEmpty: Bool { jobs.isEmpty }
 
-  /// Whether a further job would be begun at once.
+  /// Whether a further job would be begun at once. None beside a job that has lost a worker: perhaps it kills it.
   var wantsMore: Bool {
     !jobs.isEmpty && !isFull && !pictures.isEmpty && pictures.count < limit
-      && jobs.allSatisfy { $0.begun == $0.requests.count }
+      && jobs.allSatisfy { $0.begun == $0.requests.count && $0.claimed.job.losses == 0 }
   }
 
   /// Takes in a claimed job.
@@ -57,13 +57,13 @@ struct JobGroup {
   mutating func advance() -> [Ended] {
     for picture in pictures.map(\.place) {
       attempt(picture) { group, index, job in
-        try group.renderer.pause(&group.pictures[index], of: job)
+        try group.renderer.pause(&group.pictures[index], of: job, among: group.pictures.count)
       }
     }
     step()
     for picture in pictures.filter(\.isDenoised).map(\.place) {
       attempt(picture) { group, index, job in
-        try group.renderer.pause(&group.pictures[index], of: job)
+        try group.renderer.pause(&group.pictures[index], of: job, among: group.pictures.count)
         let image = try group.renderer.finish(group.pictures[index], of: job)
         group.pictures.remove(at: index)
         group.isFull = false
@@ -158,6 +158,8 @@ struct JobGroup {
       // For whoever goes on.
       do {
         for picture in pictures where picture.job == job.claimed.job.id && picture.denoising.step > 0 {
+          // A file that has got its name, though not for certain, keeps the row that knows of it.
+          guard !FileManager.default.fileExists(atPath: job.path(picture.index)) else { continue }
           try renderer.keep(picture, of: job)
         }
       } catch let other {

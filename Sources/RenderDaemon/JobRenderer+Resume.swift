@@ -29,12 +29,13 @@ extension JobRenderer {
     return .begun(
       PictureAtWork(
         job: claimed.job.id, index: index, request: request, began: began, denoising: denoising,
-        pace: CheckpointPace(steps: checkpointSteps, from: denoising.step)))
+        pace: CheckpointPace(steps: checkpointSteps, cost: checkpointCost, from: denoising.step)))
   }
 
   /// Between two steps: tells how far the picture is, writes a checkpoint if one is due, and looks whether to
   /// go on. After the last step the picture is said to be decoded next.
-  func pause(_ picture: inout PictureAtWork, of job: JobAtWork) throws {
+  /// - Parameter pictures: at work together, this one included.
+  func pause(_ picture: inout PictureAtWork, of job: JobAtWork, among pictures: Int) throws {
     let denoising = picture.denoising
     if picture.isDenoised {
       hold(picture, of: job)
@@ -46,9 +47,10 @@ extension JobRenderer {
     try report(
       job.claimed, index: picture.index, .denoising, step: denoising.step, steps: denoising.steps,
       secondsPerStep: picture.secondsPerStep)
-    if picture.pace.isDue(at: denoising.step) {
+    if picture.pace.isDue(at: denoising.step, among: pictures) {
       let kept = picture
-      try picture.pace.measure(at: denoising.step) { try keep(kept, of: job) }
+      let seconds = try picture.pace.measure(at: denoising.step) { try keep(kept, of: job) }
+      metrics.checkpoint(seconds: seconds)
     }
     hold(picture, of: job)
   }
@@ -68,28 +70,6 @@ extension JobRenderer {
       (try? digest.add(contentsOf: reader)) != nil, digest.hexadecimal() == image.digest
     else { return nil }
     return image
-  }
-
-  /// Gives a picture its final name. The queue knows of the file before it is there: whenever this
-  /// process dies, somebody finds it or cleans it up.
-  func publish(
-    _ bytes: [UInt8], as image: ImageRecord, of claimed: ClaimedJob, steps: Int, modelDigest: String
-  ) throws {
-    lastStep.clear(LastStep.Picture(job: claimed.job.id, index: image.index))
-    do {
-      try store.announce(image, step: steps, modelDigest: modelDigest, claimed.lease)
-    } catch JobStoreError.leaseLost {
-      throw Interruption.lost
-    }
-    try AtomicFile.write(bytes, to: image.path)
-    metrics.image()
-    do {
-      try report(claimed, index: image.index, .done, step: steps, steps: steps)
-    } catch Interruption.lost {
-      // Taken away between the two: if the job is over by now, the file is nobody's.
-      try store.disown(image, job: claimed.job.id, modelDigest: modelDigest)
-      throw Interruption.lost
-    }
   }
 
   /// Writes a checkpoint of a picture.

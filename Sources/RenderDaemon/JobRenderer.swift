@@ -30,8 +30,13 @@ struct JobRenderer {
   let reporter: ServiceReporter
   /// Steps from one checkpoint to the next; nil: as their cost allows.
   let checkpointSteps: Int?
+  let checkpointCost = CheckpointCost()
+  /// Whether a finished picture waits while the disk is full; else its job fails and is retried.
+  let waitsForRoom: Bool
   let metrics: DaemonMetrics
   let log: Logger
+  /// What may be said at every step is said now and then.
+  let quiet = QuietLog()
 
   /// What a finished job leaves.
   struct Outcome {
@@ -64,18 +69,29 @@ struct JobRenderer {
     ) {
       try report(claimed, index: 0, .loading, step: 0, steps: settings.steps)
     }
-    try store.register(record(of: model, named: settings.model), loaded: true)
+    do {
+      try store.register(record(of: model, named: settings.model), loaded: true)
+    } catch let error as JobStoreError {
+      // What the queue knows of models is for information, but for a hold: that ends with the next success.
+      quiet.warning(log, "cannot register model \(settings.model): \(error)", claimed.fields)
+    }
     let budget = budget(settings, pool.memoryBudget)
     let pass = ForwardPass(compute: compute, ledger: ExpertLedger())
     // A job before, or the configuration before a reload, may have had a budget.
     if budget == nil { model.cache.setBudget(.max, ledger: pass.ledger) }
     let renderer = Renderer(model: model, pass: pass, budget: budget, texts: pool.texts)
-    return JobAtWork(
+    let job = JobAtWork(
       claimed: claimed, renderer: renderer,
       requests: try (0..<settings.count).map {
         try renderRequest(claimed.request, index: $0, reading: reading, source: source)
       },
-      folder: try batchFolder(claimed.job.batch))
+      folder: "\(output)/\(claimed.job.batch)")
+    do {
+      try makeFolder(of: job)
+    } catch let error where waitsForRoom && passesByItself(error) {
+      // There may be room once the picture is done; what can't be mended is better known before.
+    }
+    return job
   }
 
   /// What a job whose pictures are all done leaves.
@@ -110,7 +126,7 @@ struct JobRenderer {
       index: picture.index, path: job.path(picture.index), seed: settings.seed &+ Int64(picture.index),
       width: image.width, height: image.height, digest: digest.hexadecimal(), bytes: Int64(bytes.count),
       seconds: Date().timeIntervalSince(picture.began))
-    try publish(bytes, as: record, of: claimed, steps: settings.steps, modelDigest: model.digest)
+    try publish(bytes, as: record, of: job)
     return record
   }
 
@@ -136,6 +152,12 @@ struct JobRenderer {
       }
     } catch JobStoreError.leaseLost {
       throw Interruption.lost
+    } catch let error as JobStoreError {
+      // A row that the next step writes anew: a full disk or a queue that somebody holds is no reason to lose the
+      // picture. What matters is heard from the thread that renews the leases, once it gets through.
+      quiet.warning(log, "job \(claimed.job.id): cannot say how far it is: \(error)", claimed.fields)
+      if case .diskFull = error { try? store.reuseLog() }
+      if keeper.verdict(of: claimed.lease).cancelled { throw Interruption.cancelled }
     }
     if keeper.verdict(of: claimed.lease).lost { throw Interruption.lost }
   }
@@ -161,22 +183,6 @@ struct JobRenderer {
   private func budget(_ settings: RenderSettings, _ daemon: MemoryBudget?) -> MemoryBudget? {
     guard let bytes = settings.memoryBudget else { return daemon }
     return MemoryBudget(bytes: min(Int(bytes), daemon?.bytes ?? .max))
-  }
-
-  /// The folder for a batch's pictures. A link that leads out of the output folder is refused: who may
-  /// write there, or into the database, may not choose where else the daemon writes.
-  private func batchFolder(_ batch: Int64) throws -> String {
-    let folder = "\(output)/\(batch)"
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw DaemonError.outputFolder(path: folder, reason: error.localizedDescription)
-    }
-    let (real, root) = (ModelLocator.resolved(folder), ModelLocator.resolved(output))
-    guard real.hasPrefix(root == "/" ? root : root + "/") else {
-      throw DaemonError.outputFolder(path: folder, reason: "it is a link to \(real), outside \(output)")
-    }
-    return folder
   }
 
   private func record(of model: DiffusionModel, named name: String) -> ModelRecord {

@@ -34,8 +34,13 @@ package final class LeaseKeeper: Sendable {
   package func start() {
     let thread = Thread { [self] in
       // Never rarer than a third of the minute after which a worker counts as gone.
+      var clock = ClockWatch()
       while !stop.sleep(seconds: min(leaseSeconds / 3, 20)) {
-        isOver.withLock { isOver in if !isOver { beat() } }
+        isOver.withLock { isOver in
+          guard !isOver else { return }
+          if clock.wentBack() { shortenLeases() }
+          beat()
+        }
       }
     }
     thread.name = "segmoed-lease"
@@ -81,6 +86,16 @@ package final class LeaseKeeper: Sendable {
       }
     }
     heartbeat()
+  }
+
+  /// Those of other workers, too: of one that is dead nobody else would.
+  private func shortenLeases() {
+    do {
+      try store.shortenLeases(to: leaseSeconds)
+      log.warning("the clock was set back: leases count from now")
+    } catch {
+      log.warning("the clock was set back, and leases cannot be shortened: \(error)")
+    }
   }
 
   /// The worker's row names the first of its jobs.

@@ -35,13 +35,15 @@ package final class StopSignal: Sendable {
   }
 
   /// Sleeps until asked, at most `seconds`. Returns whether it was asked.
+  /// - Parameter descriptor: wakes, too, when there is something to read from it; negative: none.
   @discardableResult
-  package func sleep(seconds: Double) -> Bool {
+  package func sleep(seconds: Double, orUntilReadable descriptor: Int32 = -1) -> Bool {
     let end = CheckpointPace.now + seconds
     while !isRequested, case let left = end - CheckpointPace.now, left > 0 {
-      var event = pollfd(fd: ends.reading, events: Int16(POLLIN), revents: 0)
+      var events = [ends.reading, descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
       let most = ends.reading < 0 ? 0.1 : 60
-      poll(&event, 1, Int32((min(left, most) * 1000).rounded(.up)))
+      poll(&events, 2, Int32((min(left, most) * 1000).rounded(.up)))
+      if events[1].revents != 0 { break }
     }
     return isRequested
   }

@@ -106,7 +106,8 @@ package final class Worker: Sendable {
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
       store: store, compute: compute, output: settings.output, keeper: keeper, lastStep: lastStep,
-      stop: stop, reporter: reporter, checkpointSteps: settings.checkpointSteps, metrics: metrics, log: log)
+      stop: stop, reporter: reporter, checkpointSteps: settings.checkpointSteps,
+      waitsForRoom: !settings.drain, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, store: store, log: log)
     output.removeTemporaries()
     let cache = ExpertCache(budget: settings.memoryBudget, policy: settings.cachePolicy)
@@ -114,6 +115,7 @@ package final class Worker: Sendable {
     pool.inputs = ModelLocator(folders: settings.inputFolders)
     if settings.memoryBudget != .max { pool.memoryBudget = MemoryBudget(bytes: settings.memoryBudget) }
     var (current, reloads) = self.current.withLock { $0 }
+    var pace = LookPace(usual: settings.pollSeconds, commits: CommitWatch(database: settings.database))
     reporter.ready()
     while !stop.isRequested {
       output.removeLeftovers()
@@ -123,7 +125,10 @@ package final class Worker: Sendable {
         pool.locator = ModelLocator(folders: current.modelFolders)
         pool.inputs = ModelLocator(folders: current.inputFolders)
         pool.memoryBudget = current.memoryBudget == .max ? nil : MemoryBudget(bytes: current.memoryBudget)
+        // What the last job left to it is no limit any more.
+        if current.memoryBudget == .max { cache.setBudget(.max, ledger: ExpertLedger()) }
       }
+      try checkQueue()
       guard
         let seen = persistently({ try store.dataVersion() }),
         let claimed = persistently({
@@ -135,11 +140,24 @@ package final class Worker: Sendable {
       guard let claimed else {
         guard let isOver = persistently({ try settings.drain && isDrained() }), !isOver else { return }
         guard let due = persistently({ try store.nextDue() }) else { return }
-        try waitForWork(since: seen, reloads: reloads, due: due)
+        waitForWork(since: seen, reloads: reloads, due: due, &pace)
         continue
       }
       work(on: claimed, renderer, &pool, output) {
         self.current.withLock { $0.reloads } == reloads ? current : nil
+      }
+    }
+  }
+
+  /// Whether the queue is still the one that was opened. A queue that does not answer is: that passes.
+  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`
+  private func checkQueue() throws {
+    do {
+      try store.checkPlace()
+    } catch let error as JobStoreError {
+      switch error {
+      case .replaced, .schemaTooNew: throw error
+      default: log.warning("cannot look at the queue: \(error)")
       }
     }
   }
@@ -251,18 +269,17 @@ package final class Worker: Sendable {
     }
   }
 
-  /// Sleeps until another process commits, something comes due, or a stop or reload is asked for.
+  /// Sleeps until another process commits, something comes due, or a stop or reload is asked for; at most two
+  /// seconds, since a queue that was moved would keep us waiting for ever, and a clock set back is no commit.
   /// - Parameter due: when a job may come due without a commit.
-  /// - Throws: `JobStoreError.replaced`
-  private func waitForWork(since seen: Int64, reloads: Int, due: Milliseconds?) throws {
-    for look in 1... {
-      if stop.sleep(seconds: settings.pollSeconds) { return }
+  private func waitForWork(since seen: Int64, reloads: Int, due: Milliseconds?, _ pace: inout LookPace) {
+    let end = CheckpointPace.now + 2
+    while CheckpointPace.now < end {
+      if pace.sleep(stop, due: due) { return }
       reporter.idle()
       if current.withLock({ $0.reloads }) != reloads { return }
       guard let version = persistently({ try store.dataVersion() }), version == seen else { return }
       if let due, due <= Date().milliseconds { return }
-      // Now and then: a queue that somebody moved or deleted would keep us waiting for ever.
-      if look % 200 == 0 { try store.checkPlace() }
     }
   }
 

@@ -10,7 +10,7 @@ struct WatchLoop {
   /// Without a living daemon for so long, waiting is pointless.
   static let patience: TimeInterval = 60
 
-  /// - Throws: `JobStoreError.notFound`; `Problem.unavailable` when no daemon comes.
+  /// - Throws: `JobStoreError.notFound`, `.replaced`; `Problem.unavailable` when no daemon comes.
   func run() throws {
     var screen = BarScreen()
     var log = try EventLog(scope: scope, store: store)
@@ -24,6 +24,8 @@ struct WatchLoop {
       if current != version || now.timeIntervalSince(drawn) >= 1 {
         version = current
         drawn = now
+        // A queue that was moved or deleted would be watched for ever.
+        try store.checkPlace()
         let view = try WatchView(scope, store)
         switch style {
         case .bars: screen.draw(view, now: now)

@@ -125,6 +125,41 @@ import Testing
     #expect(try queue.store.list().first?.error?.contains("256") == true)
   }
 
+  /// A whole queue that cannot be right any more (limits were lowered) fails a few jobs a transaction: others get
+  /// their turn in between.
+  @Test func whatCannotBeRightDoesNotHoldTheLockForLong() throws {
+    let queue = try TestQueue()
+    let count = JobStore.failuresAtOnce * 5 / 2
+    _ = try queue.store.enqueue(BatchRequest(), requests: (0..<count).map { request("\($0)") })
+    let statements = Statements()
+    let store = try JobStore.open(path: queue.path, role: .daemon) {
+      Date()
+    } trace: {
+      statements.add($0)
+    }
+    var limits = RenderLimits()
+    limits.side = 256
+    #expect(try store.claim(worker: "w", lease: 60, limits: limits) == nil)
+    #expect(try store.status().counts.failed == count)
+    #expect(statements.all.count { $0.hasPrefix("BEGIN IMMEDIATE") } == 3)
+  }
+
+  /// One that may have killed its worker must not take others with it when it does so again.
+  @Test func aJobThatLostItsWorkerIsNobodysCompanion() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a", "b", "c")
+    for _ in 0..<2 { _ = try queue.claim("dead") }
+    queue.pass(seconds: 61)
+    let first = try #require(try queue.claim())
+    #expect(first.job.id == 1 && first.job.losses == 1)
+    func companion() throws -> ClaimedJob? {
+      try queue.store.claimCompanion(of: first.request.settings, worker: "w", lease: 60)
+    }
+    #expect(try companion()?.job.id == 3)
+    #expect(try companion() == nil)
+    #expect(try queue.claim()?.job.id == 2)
+  }
+
   /// None of the statements of the worker's loop may read jobs by their state alone or sort them: that would
   /// be quick in a test and slow in a queue of a million.
   @Test func theWorkersLoopReadsTheFirstEntriesOfItsIndexes() throws {

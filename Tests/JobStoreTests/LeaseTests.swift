@@ -28,6 +28,37 @@ import Testing
     #expect(try queue.claim("other") == nil)
   }
 
+  /// The clock was an hour ahead, and is set right: the job of a dead worker waits a lease, not an hour.
+  @Test func aClockSetBackKeepsNoJobForLong() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let host = WorkerRecord(name: "dead", pid: 1, host: "other", version: "1")
+    try queue.store.register(host) { _ in true }
+    _ = try queue.claim("dead")
+    queue.pass(seconds: -3600)
+    #expect(try queue.store.workers().first?.heartbeatAt ?? 0 > queue.now)
+    try queue.store.shortenLeases(to: 60)
+    #expect(try queue.store.nextDue() == queue.now + 60_000)
+    queue.pass(seconds: 59)
+    #expect(try queue.claim("alive") == nil)
+    queue.pass(seconds: 1)
+    #expect(try queue.claim("alive")?.job.losses == 1)
+    // Nor does it keep its name.
+    try queue.store.register(host) { _ in true }
+  }
+
+  /// What a job waits for is seen while it runs, and gone when it is done.
+  @Test func aNoteIsSeenUntilTheEnd() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let lease = try #require(try queue.claim()).lease
+    try queue.store.note("no space left", lease)
+    #expect(try queue.store.list().first?.error == "no space left")
+    #expect(try queue.state(1) == .running)
+    try queue.store.finish(lease, images: [image(0)], statistics: RenderStatistics())
+    #expect(try queue.store.list().first?.error == nil)
+  }
+
   static let lateWork: [@Sendable (JobStore, Lease) throws -> Void] = [
     { try $0.renew($1, for: 60) },
     { _ = try $0.instruction($1) },
@@ -35,6 +66,7 @@ import Testing
     { try $0.finish($1, images: [image(0)], statistics: RenderStatistics()) },
     { try $0.fail($1, message: "m", kind: .transient) },
     { try $0.giveBack($1) },
+    { try $0.note("m", $1) },
     { try $0.cancelled($1) },
   ]
 

@@ -74,6 +74,48 @@ import Testing
     #expect(try old.list().map(\.prompt) == ["kept"])
   }
 
+  /// A daemon or a watch that is running when a newer one migrates the queue says so, too.
+  @Test func whoIsThereWhenTheQueueIsMigratedIsTold() throws {
+    let queue = try TestQueue()
+    try queue.store.checkPlace()
+    let longer = Migration.all + [next]
+    try JobStore.open(path: queue.path, role: .daemon, migrations: longer).close()
+    #expect(
+      storeError { try queue.store.checkPlace() }
+        == .schemaTooNew(path: queue.path, found: longer.count, known: Migration.latest))
+  }
+
+  @Test func aQueueThatIsReplacedIsNoticed() throws {
+    let queue = try TestQueue()
+    try FileManager.default.moveItem(atPath: queue.path, toPath: queue.path + ".old")
+    #expect(storeError { try queue.store.checkPlace() } == .replaced(path: queue.path))
+    // Also by another of the same name.
+    try JobStore.open(path: queue.path, role: .client).close()
+    #expect(storeError { try queue.store.checkPlace() } == .replaced(path: queue.path))
+  }
+
+  /// Whoever may write the file may plant triggers. They can do what SQL can do, and nothing that reaches out of it.
+  @Test func plantedTriggersMayNotReachOut() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    try queue.sql { db in
+      // Of a table that is no table: harmless, but of the kind that could do anything.
+      try db.execute(
+        sql: """
+          CREATE TRIGGER planted AFTER INSERT ON events BEGIN
+            UPDATE queue SET paused = paused + (SELECT count(*) FROM pragma_table_info('jobs')) * 0;
+          END
+          """)
+      try db.execute(sql: "INSERT INTO events (at, what) VALUES (1, 'paused')")
+    }
+    let error = storeError { _ = try queue.claim() }
+    guard case .database(_, _, let reason) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(reason.contains("unsafe use"))
+  }
+
   @Test func failedMigrationLeavesTheDatabaseAsItWas() throws {
     let queue = try TestQueue()
     try queue.enqueue("kept")

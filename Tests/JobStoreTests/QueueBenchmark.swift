@@ -7,52 +7,67 @@ import Testing
 ///     SEGMOE_BENCHMARK_DEPTHS=1000,1000000 swift test -c release --filter QueueBenchmark
 @Suite(.enabled(if: ProcessInfo.processInfo.environment["SEGMOE_BENCHMARK_DEPTHS"] != nil), .serialized)
 struct QueueBenchmark {
-  static var depths: [Int] {
+  private static var depths: [Int] {
     let text = ProcessInfo.processInfo.environment["SEGMOE_BENCHMARK_DEPTHS"] ?? ""
     return text.split(separator: ",").compactMap { Int($0) }
   }
 
-  @Test(arguments: depths)
-  func atDepth(_ depth: Int) throws {
-    let queue = try TestQueue()
-    var left = depth
-    let clock = ContinuousClock()
-    let enqueue = try clock.measure {
-      _ = try queue.store.enqueue(BatchRequest()) {
-        left -= 1
-        return left < 0 ? nil : request("a red fox in deep snow, number \(left)", model: "m\(left % 2)")
+  /// A queue of some depth, with a job that is claimed once `lease` is there.
+  private final class DeepQueue {
+    let depth: Int
+    let queue: TestQueue
+    var lease: Lease?
+    var lines: [String] = []
+
+    init(depth: Int) throws {
+      self.depth = depth
+      queue = try TestQueue()
+      var left = depth
+      let enqueue = try ContinuousClock().measure {
+        _ = try queue.store.enqueue(BatchRequest()) {
+          left -= 1
+          return left < 0 ? nil : request("a red fox in deep snow, number \(left)", model: "m\(left % 2)")
+        }
       }
+      lines.append("depth \(depth): enqueue \(enqueue)")
     }
-    print("depth \(depth): enqueue \(enqueue)")
-    // What is in a lease's way costs a sync to disk; the reading is what could grow with the depth.
-    var leases: [Lease] = []
-    try time("claim and give back") {
-      let claimed = try #require(try queue.claim(preferring: ["m1"]))
-      leases.append(claimed.lease)
-      try queue.store.giveBack(claimed.lease)
-    }
-    let claimed = try #require(try queue.claim(preferring: ["m1"]))
-    let progress = ImageProgress(index: 0, phase: .denoising, step: 1, steps: 25)
-    try time("report") { try queue.store.report(progress, claimed.lease) }
-    try time("renew") { try queue.store.renew(claimed.lease, for: 60) }
-    try time("status") { _ = try queue.store.status() }
-    try time("nextDue") { _ = try queue.store.nextDue() }
-    try time("dataVersion") { _ = try queue.store.dataVersion() }
-    var newest = JobFilter()
-    newest.limit = 100
-    try time("list 100") { _ = try queue.store.list(newest) }
-    newest.batch = 1
-    try time("list 100 of a batch") { _ = try queue.store.list(newest) }
-    newest.states = [.running]
-    try time("list running of a batch") { _ = try queue.store.list(newest) }
-    newest.states = [.failed, .queued]
-    try time("list 100 failed or queued of a batch") { _ = try queue.store.list(newest) }
+
+    func claim() throws -> Lease { try #require(try queue.claim(preferring: ["m1"])).lease }
   }
 
-  /// The median of some runs, after one that warms up.
-  private func time(_ what: String, _ body: () throws -> Void) throws {
-    try body()
-    let runs = try (0..<21).map { _ in try ContinuousClock().measure(body) }.sorted()
-    print("  \(what): \(runs[10])")
+  @Test func atEveryDepth() throws {
+    let queues = try Self.depths.map(DeepQueue.init(depth:))
+    // What is in a lease's way costs a sync to disk; the reading is what could grow with the depth.
+    try time("claim and give back", queues) { try $0.queue.store.giveBack($0.claim()) }
+    for queue in queues { queue.lease = try queue.claim() }
+    let progress = ImageProgress(index: 0, phase: .denoising, step: 1, steps: 25)
+    try time("report", queues) { try $0.queue.store.report(progress, #require($0.lease)) }
+    try time("renew", queues) { try $0.queue.store.renew(#require($0.lease), for: 60) }
+    try time("status", queues) { _ = try $0.queue.store.status() }
+    try time("nextDue", queues) { _ = try $0.queue.store.nextDue() }
+    try time("dataVersion", queues) { _ = try $0.queue.store.dataVersion() }
+    var newest = JobFilter()
+    newest.limit = 100
+    try time("list 100", queues) { _ = try $0.queue.store.list(newest) }
+    newest.batch = 1
+    try time("list 100 of a batch", queues) { _ = try $0.queue.store.list(newest) }
+    newest.states = [.running]
+    try time("list running of a batch", queues) { _ = try $0.queue.store.list(newest) }
+    newest.states = [.failed, .queued]
+    try time("list 100 failed or queued of a batch", queues) { _ = try $0.queue.store.list(newest) }
+    print(queues.flatMap(\.lines).joined(separator: "\n"))
+  }
+
+  /// Notes the median of some runs for each queue, after one that warms up. One queue after the other in every
+  /// round: a disk that is slower for a while is so for all of them.
+  private func time(_ what: String, _ queues: [DeepQueue], _ body: (DeepQueue) throws -> Void) throws {
+    var runs = queues.map { _ in [Duration]() }
+    for round in 0...41 {
+      for (index, queue) in queues.enumerated() {
+        let took = try ContinuousClock().measure { try body(queue) }
+        if round > 0 { runs[index].append(took) }
+      }
+    }
+    for (queue, runs) in zip(queues, runs) { queue.lines.append("  \(what): \(runs.sorted()[20])") }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Images
 import JobStore
 import RenderDaemon
@@ -103,6 +104,21 @@ import Testing
     try house.worker(coalesce: 2).run()
     #expect(try taken + house.stepsTaken() == 120)
     #expect(try pictures(house, jobs) == pictures(undisturbed, wanted))
+  }
+
+  /// A job that may have killed its daemon goes alone: should it do so again, others are not lost with it.
+  @Test func whoLostItsWorkerGoesAlone() throws {
+    let house = try DaemonHouse()
+    let jobs = try (0..<4).map { _ in try house.enqueue { $0.steps = 4 } }
+    try DatabaseQueue(path: house.store.path).write { db in
+      try db.execute(sql: "UPDATE jobs SET losses = 1 WHERE id = ?", arguments: [jobs[1]])
+    }
+    try house.worker(coalesce: 4).run()
+    let events = try house.store.events(after: 0).map(\.event).filter { [.claimed, .done].contains($0.kind) }
+    let (alone, others) = (events.filter { $0.job == jobs[1] }, events.filter { $0.job != jobs[1] })
+    #expect(alone.map(\.kind) == [.claimed, .done] && events.suffix(2) == alone[...])
+    // The others went together.
+    #expect(others.map(\.kind) == [.claimed, .claimed, .claimed, .done, .done, .done])
   }
 
   /// Without being asked to, pictures go together only where that saves reading.

@@ -12,6 +12,7 @@ import Testing
     try house.enqueue { $0.model = "gone" }
     var settings = house.settings()
     settings.metrics = house.folder + "/segmoed.prom"
+    settings.checkpointSteps = 1
     settings.worker = "a \"b\"\\"
     var log = Logger(label: "test")
     log.logLevel = .critical
@@ -22,6 +23,7 @@ import Testing
       "# TYPE segmoe_jobs gauge", "segmoe_jobs{\(worker),state=\"done\"} 1",
       "segmoe_jobs{\(worker),state=\"failed\"} 1", "segmoe_attempts_total{\(worker),outcome=\"done\"} 1",
       "segmoe_images_total{\(worker)} 2", "segmoe_steps_total{\(worker)} 4",
+      "segmoe_checkpoints_total{\(worker)} 2",
     ] {
       #expect(text.split(separator: "\n").contains { $0 == line }, "\(line) is not in:\n\(text)")
     }

@@ -23,10 +23,11 @@ final class RealDaemon {
   ///   - metrics: where it leaves its numbers; daemons at the same time need one each.
   ///   - faults: rules of `faults.c`.
   ///   - environment: more variables.
+  ///   - arguments: more flags.
   init(
     _ house: DaemonHouse, worker: String = "real", drain: Bool = false, leaseSeconds: Int = 60,
     checkpointSteps: Int = 1, metrics: String? = nil, faults: [String] = [],
-    environment: [String: String] = [:]
+    environment: [String: String] = [:], arguments: [String] = []
   ) throws {
     strikes = house.logs + "/strikes-\(UUID().uuidString)"
     log = house.logs + "/\(worker).log"
@@ -35,7 +36,7 @@ final class RealDaemon {
       [
         "--database", house.store.path, "--output", house.output, "--models", house.models, "--worker",
         worker, "--threads", "1", "--log-level", "info",
-      ] + (drain ? ["--drain"] : [])
+      ] + (drain ? ["--drain"] : []) + arguments
     process.environment = [
       "SEGMOE_CHECKPOINT_STEPS": "\(checkpointSteps)", "SEGMOE_LEASE_SECONDS": "\(leaseSeconds)",
       "SEGMOE_METRICS": metrics ?? house.metrics, "PATH": "/usr/bin:/bin",
@@ -65,10 +66,15 @@ final class RealDaemon {
 
   /// How it ended and what it said last, for a person.
   var account: String {
-    let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
-    return process.isRunning
-      ? "running" : "ended \(process.terminationReason) \(process.terminationStatus): \(text.suffix(600))"
+    process.isRunning
+      ? "running" : "ended \(process.terminationReason) \(process.terminationStatus): \(words.suffix(600))"
   }
+
+  /// Everything it has said.
+  var words: String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
+
+  /// Asks it to read its configuration again.
+  func askToReload() { Glibc.kill(process.processIdentifier, SIGHUP) }
 
   /// Without a word, as a power cut or the kernel would.
   func kill() {

@@ -29,7 +29,7 @@ package struct MemoryBudget: Sendable, Equatable {
   static let usual = 256 << 20
 
   /// A decode that takes no more than this goes in one piece under any budget.
-  static let alwaysWhole = 64 << 20
+  static let alwaysWhole = 128 << 20
 
   /// Bytes for tensors and weights, for deciding how to decode.
   /// - Parameter fixed: what the process takes beside the cache.

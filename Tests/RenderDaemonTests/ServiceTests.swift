@@ -1,0 +1,101 @@
+import Foundation
+import GRDB
+import JobStore
+import Testing
+
+/// The daemon as a service manager, an administrator and time itself treat it.
+@Suite(.serialized) struct ServiceTests {
+  /// What systemd hears from the real program, from the first word to the last.
+  @Test func tellsItsWholeLife() throws {
+    let (house, socket) = (try DaemonHouse(), try NotifySocket())
+    let daemon = try RealDaemon(
+      house, environment: ["NOTIFY_SOCKET": socket.name, "WATCHDOG_USEC": "400000"])
+    let opening = try #require(socket.receive())
+    let wanted = opening.split(separator: "\n").first { $0.hasPrefix("EXTEND_TIMEOUT_USEC=") }
+    #expect(try #require(wanted.flatMap { Int($0.dropFirst(20)) }) >= 60_000_000)
+    #expect(socket.receive()?.hasPrefix("READY=1") == true)
+    daemon.askToReload()
+    let reloading = try #require(socket.receive(until: "RELOADING=1").last)
+    #expect(reloading.contains("\nMONOTONIC_USEC="))
+    #expect(socket.receive(until: "READY=1").last == "READY=1")
+    let id = try house.enqueue { $0.steps = 300 }
+    #expect(socket.receive(until: "STATUS=job \(id), denoising").last?.contains("WATCHDOG=1") == true)
+    daemon.askToStop()
+    #expect(socket.receive(until: "STOPPING=1").last?.contains("STOPPING=1") == true)
+    #expect(daemon.end() == 0)
+  }
+
+  /// A configuration that is wrong at a reload changes nothing; a right one counts from the next job on.
+  @Test func aWrongConfigurationAtAReloadChangesNothing() throws {
+    let house = try DaemonHouse()
+    let file = house.logs + "/config.yaml"
+    func write(_ text: String) throws { try text.write(toFile: file, atomically: true, encoding: .utf8) }
+    func end(side: Int) throws -> JobState {
+      let id = try house.enqueue {
+        $0.width = side
+        $0.height = side
+      }
+      try house.wait { try !house.job(id).state.isOpen }
+      return try house.job(id).state
+    }
+    try write("limits: {side: 64}\n")
+    let daemon = try RealDaemon(house, arguments: ["--config", file])
+    #expect(try end(side: 64) == .done && end(side: 72) == .failed)
+    try write("limits: {side: 72}\nthreads: many\n")
+    daemon.askToReload()
+    try house.wait { daemon.words.contains("stays as it was") }
+    #expect(daemon.words.contains("config.yaml:2"))
+    #expect(try end(side: 72) == .failed)
+    try write("limits: {side: 72}\n")
+    daemon.askToReload()
+    try house.wait { daemon.words.contains("read again") }
+    #expect(try end(side: 72) == .done)
+    #expect(daemon.stop() == 0)
+  }
+
+  /// Idle or at work: it ends, and says why, instead of serving a file that nobody sees.
+  @Test(arguments: [false, true]) func aQueueThatIsMovedAwayEndsIt(isBusy: Bool) throws {
+    let house = try DaemonHouse()
+    let daemon = try RealDaemon(house)
+    if isBusy {
+      for _ in 0..<1000 { try house.enqueue { $0.steps = 30 } }
+      try house.wait { try house.store.status().counts.running > 0 }
+    } else {
+      try house.wait { try !house.store.workers().isEmpty }
+    }
+    try FileManager.default.moveItem(atPath: house.store.path, toPath: house.store.path + ".old")
+    #expect(daemon.end() == 69)
+    #expect(daemon.words.contains("no longer the file"))
+  }
+
+  @Test func aQueueThatIsMigratedMeanwhileEndsIt() throws {
+    let house = try DaemonHouse()
+    let daemon = try RealDaemon(house)
+    try house.wait { try !house.store.workers().isEmpty }
+    try DatabaseQueue(path: house.store.path).write { try $0.execute(sql: "PRAGMA user_version = 99") }
+    #expect(daemon.end() == 69)
+    #expect(daemon.words.contains("upgrade"))
+  }
+
+  /// Leases are renewed while a step takes longer than they last.
+  @Test func aLongStepLosesNoLease() throws {
+    let house = try DaemonHouse()
+    let id = try house.enqueue {
+      $0.steps = 1
+      $0.width = 1024
+      $0.height = 1024
+    }
+    let daemon = try RealDaemon(house, leaseSeconds: 1)
+    try house.wait { try house.job(id).state == .running }
+    let other = try JobStore.open(path: house.store.path, role: .daemon)
+    let begun = Date()
+    try house.wait(seconds: 120) {
+      if try other.claim(worker: "other", lease: 1) != nil { Issue.record("it was taken away") }
+      return try !house.job(id).state.isOpen
+    }
+    let job = try house.job(id)
+    #expect(job.state == .done && job.losses == 0 && job.attempts == 1)
+    #expect(-begun.timeIntervalSinceNow > 2, "the step is too short to say anything: make it longer")
+    #expect(daemon.stop() == 0)
+  }
+}
