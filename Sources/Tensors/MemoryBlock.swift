@@ -55,7 +55,9 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
 
   /// Sees to it that a block of so many bytes, and scratch memory, can be refused without ending the process.
   /// - Returns: whether there is room for that.
-  package static func prepare(forBlocksOf bytes: Int) -> Bool { segmoe_memory_reserve(max(mostScratch, bytes)) == 1 }
+  package static func prepare(forBlocksOf bytes: Int) -> Bool {
+    segmoe_memory_reserve(max(mostScratch, bytes)) == 1
+  }
 }
 
 /// What tensors and packed weights of this process take, in bytes.
