@@ -69,7 +69,7 @@ struct CacheBook: Sendable {
   mutating func admitAhead(_ key: PartKey, byteCount: Int, largest: Int) -> [Leaving]? {
     guard byteCount + largest <= budget, let distance = forecast.distance(to: key) else { return nil }
     var trial = self
-    let leaving = trial.makeRoom(byteCount) { (self.forecast.distance(to: $0) ?? .max) > distance }
+    let leaving = trial.makeRoom(byteCount) { (self.forecast.distance(to: $0) ?? .infinity) > distance }
     guard trial.held + byteCount <= budget else { return nil }
     self = trial
     add(key, byteCount: byteCount, pins: 1, isFresh: true)
@@ -147,14 +147,14 @@ struct CacheBook: Sendable {
 
   /// The unpinned part that is to leave first.
   private func farthest(_ allowed: (PartKey) -> Bool) -> PartKey? {
-    var best: (key: PartKey, rank: (Int, UInt64))?
+    var best: (key: PartKey, rank: (Double, UInt64))?
     for (key, entry) in entries where entry.pins == 0 && allowed(key) {
       // What is ranked highest leaves; among equals the one that is unused for longer.
       let age = UInt64.max - entry.lastUse
-      let rank: (Int, UInt64) =
+      let rank: (Double, UInt64) =
         switch policy {
         case .lru: (0, age)
-        case .nextUse: (forecast.distance(to: key) ?? .max, age)
+        case .nextUse: (forecast.distance(to: key) ?? .infinity, age)
         // What will not be used again is in nobody's way; what came ahead of its use was not read for nothing.
         case .pinFirst: (entry.isFresh ? 0 : forecast.isExpected(key) ? 1 : 2, entry.arrival)
         }

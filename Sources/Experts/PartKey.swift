@@ -18,7 +18,11 @@ package struct PartKey: Hashable, Sendable, CustomStringConvertible {
     path.firstRange(of: ".experts.").map { path[..<$0.lowerBound] } ?? path[...]
   }
 
-  package var description: String { "\(model.prefix(12)):\(path)" }
+  /// The first digits of the model's digest, the component and the path.
+  package var description: String {
+    let component = model.firstIndex(of: "/").map { model[$0...] } ?? ""
+    return "\(model.prefix { $0 != "/" }.prefix(12))\(component):\(path)"
+  }
 }
 
 /// A part that will be needed, how large it is and how to get it.

@@ -34,7 +34,7 @@ import Testing
     return (try? JSONDecoder().decode([String: Recorded].self, from: Data(contentsOf: file))) ?? [:]
   }()
 
-  @Test func tracesAreThere() { #expect(Self.all.count >= 4) }
+  @Test func tracesAreThere() { #expect(Self.all.count >= 5) }
 
   @Test(arguments: all.keys.sorted(), [0.25, 0.5, 0.75, 0.9])
   func withinFivePoints(name: String, share: Double) throws {
@@ -46,6 +46,7 @@ import Testing
     #expect(ours.hits + ours.misses == best.hits + best.misses)
     // What has to be read is never less than what the optimum reads, but for parts of unequal sizes.
     #expect(Double(ours.bytesRead) > 0.97 * Double(best.bytesRead))
-    if share < 0.8 { #expect(best.byteRate - replay.run(.lru, budget: budget).byteRate > 0.2) }
+    // From where all of a step fits, least recently used does as well: of SDXL that is at 72%.
+    if share < 0.7 { #expect(best.byteRate - replay.run(.lru, budget: budget).byteRate > 0.2) }
   }
 }
