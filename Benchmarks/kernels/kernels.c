@@ -84,8 +84,8 @@ static void attention(size_t queries, size_t keys, size_t width, double peak) {
   double best = 1e9;
   for (int run = 0; run < runs; run++) {
     double start = now();
-    segmoe_pack_keys(k, width, keys, width, pk, 0, (keys + 15) / 16);
-    segmoe_pack_values(v, width, keys, width, pv, 0, (keys + 15) / 16);
+    segmoe_pack_keys(k, width, keys, width, pk, 0, (keys + SEGMOE_ATTENTION_PANEL - 1) / SEGMOE_ATTENTION_PANEL);
+    segmoe_pack_values(v, width, keys, width, pv, 0, (keys + SEGMOE_ATTENTION_PANEL - 1) / SEGMOE_ATTENTION_PANEL);
     // Packing is done once for all queries.
     const double packing = (now() - start) * (double)some / (double)queries;
     start = now();

@@ -1,138 +1,136 @@
 // Attention whose products are in bfloat16: queries, keys, weights and values are rounded, scores, softmax and sums
-// are in single precision. Panels are of pairs: of a key's values, or of a channel's values of two keys.
-#include "attention_walk.h"
+// are in single precision. A step is a pair: of a key's channels, or of a channel's values of two keys.
 #include "convert.h"
-#include "tile_bf16.h"
+#include "product_walk.h"
+#define UNIT 2
+#include "attention_shape.h"
+#include <math.h>
 
-enum { panel_width = SEGMOE_PANEL, tile_panels = 4 };
+// Both bodies have sums of 16 lanes or less in the same order: the second of a pair first, as VDPBF16PS adds.
+#pragma STDC FP_CONTRACT ON
+#pragma clang diagnostic ignored "-Wpsabi"
 
-static size_t pairs_of(size_t count) { return (count + 1) / 2; }
-static size_t panels_of(size_t count) { return (count + panel_width - 1) / panel_width; }
-
-size_t segmoe_packed_keys_bf16_size(size_t keys, size_t width) {
-  return panels_of(keys) * panel_width * pairs_of(width);
-}
-
-size_t segmoe_packed_values_bf16_size(size_t keys, size_t width) {
-  return panels_of(keys) * panel_width / 2 * panels_of(width) * panel_width;
-}
-
-void segmoe_pack_keys_bf16(const float *keys, size_t stride, size_t count, size_t width, void *packed,
-                           size_t first, size_t last) {
-  enum { some = 64 };
-  const size_t pairs = pairs_of(width);
-  for (size_t panel = first; panel < last; panel++)
-    for (size_t lane = 0; lane < panel_width; lane++) {
-      const size_t key = panel * panel_width + lane;
-      uint32_t *target = (uint32_t *)packed + panel * panel_width * pairs + lane;
-      for (size_t d = 0; d < width; d += some) {
-        const size_t now = width - d < some ? width - d : some;
-        uint16_t rounded[some + 1] = {0};
-        if (key < count) segmoe_f32_to_bf16(keys + key * stride + d, rounded, now);
-        for (size_t p = 0; p < pairs_of(now); p++)
-          target[(d / 2 + p) * panel_width] = rounded[2 * p] | (uint32_t)rounded[2 * p + 1] << 16;
-      }
-    }
-}
-
-void segmoe_pack_values_bf16(const float *values, size_t stride, size_t count, size_t width, void *packed,
-                             size_t first, size_t last) {
-  const size_t pairs = panels_of(count) * panel_width / 2;
-  for (size_t column = 0; column < width; column += panel_width) {
-    const size_t some = width - column < panel_width ? width - column : panel_width;
-    uint32_t *target = (uint32_t *)packed + column * pairs;
-    for (size_t pair = first * panel_width / 2; pair < last * panel_width / 2; pair++) {
-      uint16_t rounded[2][panel_width] = {{0}};
-      for (size_t i = 0; i < 2; i++)
-        if (2 * pair + i < count)
-          segmoe_f32_to_bf16(values + (2 * pair + i) * stride + column, rounded[i], some);
-      for (size_t c = 0; c < panel_width; c++)
-        target[pair * panel_width + c] = rounded[0][c] | (uint32_t)rounded[1][c] << 16;
-    }
-  }
-}
-
-static void prepare(const float *query, size_t width, float scale, float *row) {
-  enum { some = 64 };
-  uint16_t *target = (uint16_t *)row;
-  for (size_t d = 0; d < width; d += some) {
-    const size_t now = width - d < some ? width - d : some;
-    float scaled[some];
-    for (size_t i = 0; i < now; i++) scaled[i] = query[d + i] * scale;
-    segmoe_f32_to_bf16(scaled, target + d, now);
-  }
-  if (width % 2 != 0) target[width] = 0;
-}
-
-static float wide(uint32_t bits) {
+static inline float float_of(uint32_t bits) {
   float value;
   memcpy(&value, &bits, sizeof value);
   return value;
 }
 
-/// The reference of the product.
-static void product_scalar(size_t rows, size_t panels, const float *a, size_t lda, const float *b, size_t panel,
-                           size_t pairs, float *c, size_t ldc, int accumulate) {
-  for (size_t r = 0; r < rows; r++)
-    for (size_t column = 0; column < panels * panel_width; column++) {
-      const char *x = (const char *)(a + r * lda);
-      const char *w = (const char *)(b + column / panel_width * panel + column % panel_width);
-      float sum = accumulate ? c[r * ldc + column] : 0;
-      for (size_t p = 0; p < pairs; p++) {
-        uint32_t left, right;
-        memcpy(&left, x + p * 4, sizeof left);
-        memcpy(&right, w + p * panel_width * 4, sizeof right);
-        sum += wide(left & 0xffff0000) * wide(right & 0xffff0000);
-        sum += wide(left << 16) * wide(right << 16);
-      }
-      c[r * ldc + column] = sum;
-    }
+static inline float attention_query(const float *row, size_t width, size_t step, float scale) {
+  const size_t count = width - 2 * step < 2 ? 1 : 2;
+  float scaled[2];
+  uint16_t rounded[2] = {0};
+  for (size_t i = 0; i < count; i++) scaled[i] = row[2 * step + i] * scale;
+  segmoe_f32_to_bf16_scalar(scaled, rounded, count);
+  return float_of(rounded[0] | (uint32_t)rounded[1] << 16);
 }
+
+// The bits of weights rounded to nearest even, in the lower halves. Weights are 0 to 1 or not a number, which stays one.
+#define ROUNDED(x, integers)                                                                       \
+  ({                                                                                               \
+    const integers bits = (integers)(x), number = (integers)((x) == (x));                          \
+    (((bits + 0x7fff + (bits >> 16 & 1)) >> 16 & 0xffff) & number) | (0x7fc0 & ~number);           \
+  })
+
+// The reference: every set without VDPBF16PS runs it, in tests.
+#define LANES 4
+#define VARIANT(name) name##_reference
+#define STEP(sum, x, y) VARIANT(step)(sum, x, y)
+#define STORED(weights) VARIANT(stored)(weights)
+typedef float floats_reference __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t bits_reference __attribute__((vector_size(16), aligned(4), may_alias));
+
+static inline floats_reference step_reference(floats_reference sum, floats_reference x, float y) {
+  int32_t bits;
+  memcpy(&bits, &y, sizeof bits);
+  const bits_reference left = (bits_reference)x, right = (bits_reference){0} + bits;
+  const int32_t upper = (int32_t)0xffff0000;
+  sum = (floats_reference)(left & upper) * (floats_reference)(right & upper) + sum;
+  return (floats_reference)(left << 16) * (floats_reference)(right << 16) + sum;
+}
+
+static inline floats_reference stored_reference(const floats_reference *weights) {
+  const bits_reference first = ROUNDED(weights[0], bits_reference), second = ROUNDED(weights[1], bits_reference);
+  return (floats_reference)(first | second << 16);
+}
+#include "attention_body.h"
+#undef LANES
+#undef VARIANT
 
 #if defined(__x86_64__)
-SEGMOE_TARGET(SEGMOE_SET_BF16)
-static void product_native(size_t rows, size_t panels, const float *a, size_t lda, const float *b, size_t panel,
-                           size_t pairs, float *c, size_t ldc, int accumulate) {
-  const char *row[tile_rows];
-  for (size_t r = 0; r < rows; r++) row[r] = (const char *)(a + r * lda);
-#define TILE(r, p)                                                                                 \
-  (accumulate ? tile_bf16(r, p, row, (const char *)b, panel * 4, pairs, c, ldc, 1)                 \
-              : tile_bf16(r, p, row, (const char *)b, panel * 4, pairs, c, ldc, 0))
-  for (size_t left = panels; left > 0;) {
-    // Five as three and two: one panel alone is too little for the latency of its sums.
-    const size_t now = left == tile_panels + 1 ? tile_panels - 1 : left < tile_panels ? left : tile_panels;
-    switch (now) {
-    case 4: SEGMOE_STRIP_ROWS(4) break;
-    case 3: SEGMOE_STRIP_ROWS(3) break;
-    case 2: SEGMOE_STRIP_ROWS(2) break;
-    default: SEGMOE_STRIP_ROWS(1) break;
-    }
-    left -= now, b += now * panel, c += now * panel_width;
-  }
-#undef TILE
+#define LANES 16
+#define VARIANT(name) name##_native
+#if !defined(SEGMOE_SIMDE)
+#pragma clang attribute push(__attribute__((target(SEGMOE_SET_BF16))), apply_to = function)
+#endif
+typedef float floats_native __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t bits_native __attribute__((vector_size(64), aligned(4), may_alias));
+
+static inline __attribute__((always_inline)) floats_native step_native(floats_native sum, floats_native x,
+                                                                       float y) {
+  int32_t bits;
+  memcpy(&bits, &y, sizeof bits);
+  return (floats_native)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)_mm512_set1_epi32(bits));
 }
+
+static inline __attribute__((always_inline)) floats_native stored_native(const floats_native *weights) {
+  const bits_native first = ROUNDED(weights[0], bits_native), second = ROUNDED(weights[1], bits_native);
+  return (floats_native)(first | second << 16);
+}
+#include "attention_body.h"
+#if !defined(SEGMOE_SIMDE)
+#pragma clang attribute pop
+#endif
 #endif
 
-/// Rounds a row of weights where it is: what is written is half as long as what was read.
-static void round_weights(float *row, size_t count) {
-  for (size_t i = 0; i < count; i += panel_width) {
-    uint16_t rounded[panel_width];
-    segmoe_f32_to_bf16(row + i, rounded, panel_width);
-    memcpy((char *)row + i * sizeof(uint16_t), rounded, sizeof rounded);
+size_t segmoe_packed_keys_bf16_size(size_t keys, size_t width) {
+  return attention_rounded(keys) * attention_steps(width);
+}
+
+size_t segmoe_packed_values_bf16_size(size_t keys, size_t width) {
+  return attention_steps(keys) * attention_rounded(width);
+}
+
+// Values that are rounded at a time, an even number.
+enum { rounded_values = 64 };
+
+void segmoe_pack_keys_bf16(const float *keys, size_t stride, size_t count, size_t width, void *packed,
+                           size_t first, size_t last) {
+  const size_t pairs = attention_steps(width);
+  for (size_t key = first * ATTENTION_PANEL; key < last * ATTENTION_PANEL; key++) {
+    uint32_t *target = (uint32_t *)packed + key / ATTENTION_PANEL * ATTENTION_PANEL * pairs + key % ATTENTION_PANEL;
+    for (size_t d = 0; d < width; d += rounded_values) {
+      const size_t now = width - d < rounded_values ? width - d : rounded_values;
+      uint16_t rounded[rounded_values + 1] = {0};
+      if (key < count) segmoe_f32_to_bf16(keys + key * stride + d, rounded, now);
+      for (size_t p = 0; p < attention_steps(now); p++)
+        target[(d / 2 + p) * ATTENTION_PANEL] = rounded[2 * p] | (uint32_t)rounded[2 * p + 1] << 16;
+    }
   }
 }
 
-static float weigh(float *row, size_t count, float *top, float *sums) {
-  const float correction = segmoe_attention_parts_f32().weigh(row, count, top, sums);
-  round_weights(row, count);
-  return correction;
+void segmoe_pack_values_bf16(const float *values, size_t stride, size_t count, size_t width, void *packed,
+                             size_t first, size_t last) {
+  const size_t pairs = attention_steps(count), end = last * ATTENTION_PANEL / 2;
+  for (size_t pair = first * ATTENTION_PANEL / 2; pair < end && pair < pairs; pair++)
+    for (size_t d = 0; d < width; d += rounded_values) {
+      const size_t now = width - d < rounded_values ? width - d : rounded_values;
+      uint16_t rounded[2][rounded_values] = {{0}};
+      for (size_t i = 0; i < 2; i++)
+        if (2 * pair + i < count) segmoe_f32_to_bf16(values + (2 * pair + i) * stride + d, rounded[i], now);
+      for (size_t c = 0; c < attention_rounded(now); c++)
+        ((uint32_t *)packed)[(d + c) / ATTENTION_PANEL * ATTENTION_PANEL * pairs + pair * ATTENTION_PANEL +
+                             c % ATTENTION_PANEL] = rounded[0][c] | (uint32_t)rounded[1][c] << 16;
+    }
 }
 
 void segmoe_attend_bf16(const segmoe_attention *shape, const float *query, size_t first, size_t rows,
                         const void *keys, const void *values, float *result, float *scratch) {
-  segmoe_attention_parts parts = {2, prepare, product_scalar, weigh};
 #if defined(__x86_64__)
-  if (segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16) parts.product = product_native;
+  if (segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16) {
+    attend_native(shape, query, first, rows, keys, values, result, scratch);
+    return;
+  }
 #endif
-  segmoe_attention_walk(&parts, shape, query, first, rows, keys, values, result, scratch);
+  attend_reference(shape, query, first, rows, keys, values, result, scratch);
 }

@@ -1,5 +1,20 @@
-// Scores, weights and weighted values of a few rows; a body of each_isa.h.
-#include "tile.h"
+// Attention with the queries of a tile in the lanes of vectors: scores, weights and sums of a row stay in their lane,
+// and no width is rounded up to that of a vector. A body of each_isa.h; who includes it says
+//   UNIT                  values of a step: 1, or 2 if four bytes hold two of them,
+//   STEP(sum, x, y)       sum + x · y over one step: x in lanes, y the same for all,
+//   STORED(weights)       `UNIT` vectors of weights as `STEP` takes them,
+//   attention_query       (row, width, step, scale): a step of a query times `scale`, as `STEP` takes it.
+#undef CHANNELS
+#undef TILE_ROWS
+#undef INLINE
+// What is multiplied with each vector of rows: 24 sums of 32 registers, or 12 of 16.
+#define CHANNELS (LANES == 16 ? 8 : 4)
+#define TILE_ROWS (TILE_VECTORS * LANES)
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLLED _Pragma("clang loop unroll(full)")
+
+typedef float VARIANT(vector) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t VARIANT(integers) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 /// The larger of two numbers, lane by lane; the first if it is not one.
 INLINE VARIANT(vector) VARIANT(larger)(VARIANT(vector) a, VARIANT(vector) b) {
@@ -12,56 +27,186 @@ INLINE VARIANT(vector) VARIANT(power)(VARIANT(vector) x) {
   typedef VARIANT(vector) vector;
   typedef VARIANT(integers) integers;
   x = VARIANT(larger)(x, (vector){0} - 127.0f);
-  // Adding 1.5·2^23 rounds to an integer, which is then in the low bits of the sum.
-  vector shifted = x + 12582912.0f;
-  vector f = x - (shifted - 12582912.0f);
+  // Adding 1.5·2^23 rounds to an integer, which is then in the low bits of the sum; 127 is the exponent's offset.
+  vector shifted = x + (12582912.0f + 127.0f);
+  vector f = x - (shifted - (12582912.0f + 127.0f));
   vector p = f * POWER_5 + POWER_4;
   p = p * f + POWER_3;
   p = p * f + POWER_2;
   p = p * f + POWER_1;
   p = p * f + 1.0f;
-  integers scale = ((integers)shifted - (0x4B400000 - 127)) << 23;
-  return p * (vector)scale;
+  return p * (vector)((integers)shifted << 23);
 }
 
-/// `segmoe_attention_parts.weigh`.
-static float VARIANT(weigh)(float *row, size_t count, float *top, float *sums) {
+/// sum[channel][vector] = Σ x · y over so many steps: rows of `x` are `TILE_ROWS` floats apart, of `y` a panel's width.
+INLINE void VARIANT(sums)(int vectors, const float *x, const float *y, size_t steps,
+                          VARIANT(vector) sum[CHANNELS][TILE_VECTORS]) {
   typedef VARIANT(vector) vector;
-  // Four maxima side by side: one alone would wait for its own latency.
-  vector high[4][PARTS];
-  for (size_t i = 0; i < 4; i++)
-    for (int l = 0; l < PARTS; l++) high[i][l] = *(const vector *)(row + l * LANES);
-  size_t column = 0;
-  for (; column + 4 * PANEL <= count; column += 4 * PANEL)
-    for (size_t i = 0; i < 4; i++)
-      for (int l = 0; l < PARTS; l++)
-        high[i][l] = VARIANT(larger)(high[i][l], *(const vector *)(row + column + i * PANEL + l * LANES));
-  for (; column < count; column += PANEL)
-    for (int l = 0; l < PARTS; l++)
-      high[0][l] = VARIANT(larger)(high[0][l], *(const vector *)(row + column + l * LANES));
-  for (int l = 0; l < PARTS; l++)
-    high[0][l] = VARIANT(larger)(VARIANT(larger)(high[0][l], high[1][l]), VARIANT(larger)(high[2][l], high[3][l]));
-  float lanes[PANEL];
-  memcpy(lanes, high[0], sizeof lanes);
-  for (int half = PANEL / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++) lanes[i] = lanes[i + half] > lanes[i] ? lanes[i + half] : lanes[i];
-  const float highest = lanes[0] > *top ? lanes[0] : *top;
-  float correction = *top == highest ? 1.0f : VARIANT(power)((vector){0} + (*top - highest))[0];
-  *top = highest;
-  vector sum[PARTS];
-  for (int l = 0; l < PARTS; l++) sum[l] = *(const vector *)(sums + l * LANES) * correction;
-  for (size_t c = 0; c < count; c += PANEL)
-    for (int l = 0; l < PARTS; l++) {
-      vector weight = VARIANT(power)(*(const vector *)(row + c + l * LANES) - highest);
-      *(vector *)(row + c + l * LANES) = weight;
-      sum[l] += weight;
-    }
-  for (int l = 0; l < PARTS; l++) *(vector *)(sums + l * LANES) = sum[l];
-  return correction;
+  UNROLLED for (int c = 0; c < CHANNELS; c++)
+    UNROLLED for (int v = 0; v < vectors; v++) sum[c][v] = (vector){0};
+  for (size_t step = 0; step < steps; step++, x += TILE_ROWS, y += ATTENTION_PANEL) {
+    vector rows[TILE_VECTORS];
+    UNROLLED for (int v = 0; v < vectors; v++) rows[v] = *(const vector *)(x + v * LANES);
+    UNROLLED for (int c = 0; c < CHANNELS; c++)
+      UNROLLED for (int v = 0; v < vectors; v++) sum[c][v] = STEP(sum[c][v], rows[v], y[c]);
+  }
 }
 
-/// `segmoe_attention_parts.product`.
-static void VARIANT(attention_product)(size_t rows, size_t panels, const float *a, size_t lda, const float *b,
-                                       size_t panel, size_t steps, float *c, size_t ldc, int accumulate) {
-  VARIANT(strip)(rows, panels, a, lda, b, panel, steps, c, ldc, accumulate);
+/// Scores of `count` keys, `[key][row]`, and the highest of each row so far.
+INLINE void VARIANT(score)(int vectors, const float *queries, const float *keys, size_t count, size_t depth,
+                           float *scores, float *tops) {
+  typedef VARIANT(vector) vector;
+  vector high[TILE_VECTORS];
+  UNROLLED for (int v = 0; v < vectors; v++) high[v] = *(const vector *)(tops + v * LANES);
+  for (size_t key = 0; key < count; key += CHANNELS) {
+    vector sum[CHANNELS][TILE_VECTORS];
+    const float *panel = keys + key / ATTENTION_PANEL * ATTENTION_PANEL * depth + key % ATTENTION_PANEL;
+    VARIANT(sums)(vectors, queries, panel, depth, sum);
+    UNROLLED for (int c = 0; c < CHANNELS; c++)
+      if (key + c < count)
+        UNROLLED for (int v = 0; v < vectors; v++) {
+          high[v] = VARIANT(larger)(high[v], sum[c][v]);
+          *(vector *)(scores + (key + c) * TILE_ROWS + v * LANES) = sum[c][v];
+        }
+  }
+  UNROLLED for (int v = 0; v < vectors; v++) *(vector *)(tops + v * LANES) = high[v];
 }
+
+/// Row r sees keys up to `last` + r only, of keys counted from a block's first: the others' scores become −∞, and
+/// `tops` the highest that are seen.
+static void VARIANT(hide)(size_t count, ptrdiff_t last, float *scores, float *tops) {
+  for (size_t key = 0; key < count; key++)
+    for (ptrdiff_t r = 0; r < TILE_ROWS; r++) {
+      float *score = scores + key * TILE_ROWS + r;
+      if ((ptrdiff_t)key > last + r) *score = -INFINITY;
+      if (*score > tops[r]) tops[r] = *score;
+    }
+}
+
+/// Scores, which are base-2 logarithms, become weights relative to the rows' highest; their sums are added to
+/// `totals`, which are scaled by `corrections` before.
+INLINE void VARIANT(weigh)(int vectors, float *scores, size_t count, const float *tops, const float *corrections,
+                           float *totals) {
+  typedef VARIANT(vector) vector;
+  vector top[TILE_VECTORS], sum[TILE_VECTORS];
+  UNROLLED for (int v = 0; v < vectors; v++) {
+    top[v] = *(const vector *)(tops + v * LANES);
+    sum[v] = (vector){0};
+  }
+  for (size_t key = 0; key < count; key += UNIT)
+    UNROLLED for (int v = 0; v < vectors; v++) {
+      vector weights[UNIT];
+      UNROLLED for (int u = 0; u < UNIT; u++) {
+        weights[u] = (vector){0};
+        if (key + u < count)
+          weights[u] = VARIANT(power)(*(const vector *)(scores + (key + u) * TILE_ROWS + v * LANES) - top[v]);
+        sum[v] += weights[u];
+      }
+      *(vector *)(scores + key / UNIT * TILE_ROWS + v * LANES) = STORED(weights);
+    }
+  UNROLLED for (int v = 0; v < vectors; v++) {
+    vector *total = (vector *)(totals + v * LANES);
+    *total = *total * *(const vector *)(corrections + v * LANES) + sum[v];
+  }
+}
+
+/// mixed[channel][row] = mixed · correction + Σ weight · value over so many steps of keys; panels of channels are
+/// `panel` floats apart.
+INLINE void VARIANT(mix)(int vectors, const float *weights, size_t steps, const float *values, size_t panel,
+                         size_t channels, const float *corrections, float *mixed) {
+  typedef VARIANT(vector) vector;
+  for (size_t channel = 0; channel < channels; channel += CHANNELS) {
+    vector sum[CHANNELS][TILE_VECTORS];
+    VARIANT(sums)(vectors, weights, values + channel / ATTENTION_PANEL * panel + channel % ATTENTION_PANEL, steps, sum);
+    UNROLLED for (int c = 0; c < CHANNELS; c++)
+      UNROLLED for (int v = 0; v < vectors; v++) {
+        vector *out = (vector *)(mixed + (channel + c) * TILE_ROWS + v * LANES);
+        *out = *out * *(const vector *)(corrections + v * LANES) + sum[c][v];
+      }
+  }
+}
+
+/// What runs along with the keys, of a tile of rows.
+typedef struct {
+  /// `[step][row]`; `[channel][row]`, Σ weight · value.
+  float *queries, *mixed;
+  /// Σ weight and the highest score of each row.
+  float *totals, *tops;
+} VARIANT(running);
+
+INLINE void VARIANT(look)(int vectors, const segmoe_attention *shape, ptrdiff_t first, const float *keys,
+                          const float *values, size_t key, size_t count, float *scores, VARIANT(running) run) {
+  typedef VARIANT(vector) vector;
+  const size_t depth = attention_steps(shape->width), channels = attention_rounded(shape->width);
+  float before[TILE_ROWS], corrections[TILE_ROWS];
+  memcpy(before, run.tops, sizeof before);
+  VARIANT(score)(vectors, run.queries, keys + key * depth, count, depth, scores, run.tops);
+  if (shape->causal && (size_t)first + 1 < key + count) {
+    memcpy(run.tops, before, sizeof before);
+    VARIANT(hide)(count, first - (ptrdiff_t)key, scores, run.tops);
+  }
+  UNROLLED for (int v = 0; v < vectors; v++) {
+    const vector change = *(vector *)(before + v * LANES) - *(vector *)(run.tops + v * LANES);
+    *(vector *)(corrections + v * LANES) = VARIANT(power)(change);
+  }
+  VARIANT(weigh)(vectors, scores, count, run.tops, corrections, run.totals);
+  VARIANT(mix)(vectors, scores, attention_steps(count), values + key / UNIT * ATTENTION_PANEL,
+               attention_steps(shape->keys) * ATTENTION_PANEL, channels, corrections, run.mixed);
+}
+
+/// The part of a tile that a tile of rows begins at `tile`.
+INLINE VARIANT(running) VARIANT(running_of)(float *scratch, size_t tile, size_t depth, size_t channels) {
+  float *start = scratch + tile * (depth + channels + 2) * TILE_ROWS;
+  float *mixed = start + depth * TILE_ROWS;
+  float *totals = mixed + channels * TILE_ROWS;
+  return (VARIANT(running)){start, mixed, totals, totals + TILE_ROWS};
+}
+
+static void VARIANT(attend)(const segmoe_attention *shape, const float *query, size_t first, size_t rows,
+                            const float *keys, const float *values, float *result, float *scratch) {
+  const size_t depth = attention_steps(shape->width), channels = attention_rounded(shape->width);
+  const size_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, block = attention_block;
+  float *scores = scratch + tiles * (depth + channels + 2) * TILE_ROWS;
+  // Weights are powers of two.
+  const float scale = shape->scale * 1.44269504088896341f;
+  for (size_t tile = 0; tile < tiles; tile++) {
+    const VARIANT(running) run = VARIANT(running_of)(scratch, tile, depth, channels);
+    memset(run.queries, 0, (size_t)(run.tops - run.queries) * sizeof(float));
+    for (size_t r = 0; r < TILE_ROWS; r++) {
+      const size_t row = tile * TILE_ROWS + r;
+      run.tops[r] = -INFINITY;
+      if (row >= rows) continue;
+      const float *source = query + row * shape->stride;
+      // Left alone, clang gathers and scatters.
+#pragma clang loop vectorize(disable)
+      for (size_t step = 0; step < depth; step++)
+        run.queries[step * TILE_ROWS + r] = attention_query(source, shape->width, step, scale);
+    }
+  }
+  // Tile by tile, so that a block of keys and values comes from far away once.
+  for (size_t key = 0; key < shape->keys; key += block)
+    for (size_t tile = 0; tile < tiles; tile++) {
+      const size_t start = tile * TILE_ROWS, now = rows - start < TILE_ROWS ? rows - start : TILE_ROWS;
+      // Of a causal attention, only keys up to the last row.
+      size_t seen = shape->keys;
+      if (shape->causal && first + start + now < seen) seen = first + start + now;
+      if (key >= seen) continue;
+      const size_t count = seen - key < block ? seen - key : block;
+      const ptrdiff_t row = (ptrdiff_t)(first + start);
+      const VARIANT(running) run = VARIANT(running_of)(scratch, tile, depth, channels);
+      switch ((now + LANES - 1) / LANES) {
+      case 3: VARIANT(look)(3, shape, row, keys, values, key, count, scores, run); break;
+      case 2: VARIANT(look)(2, shape, row, keys, values, key, count, scores, run); break;
+      default: VARIANT(look)(1, shape, row, keys, values, key, count, scores, run);
+      }
+    }
+  for (size_t row = 0; row < rows; row++) {
+    const VARIANT(running) run = VARIANT(running_of)(scratch, row / TILE_ROWS, depth, channels);
+    const float *mixed = run.mixed + row % TILE_ROWS;
+    const float inverse = 1.0f / run.totals[row % TILE_ROWS];
+#pragma clang loop vectorize(disable)
+    for (size_t d = 0; d < shape->width; d++)
+      result[row * shape->result_stride + d] = mixed[d * TILE_ROWS] * inverse;
+  }
+}
+#undef UNROLLED

@@ -27,10 +27,10 @@ package struct Channels: Sendable {
 }
 
 extension Compute {
-  /// Panels of 16 keys that one task packs.
-  private static let packedPanels = 32
+  /// Panels of keys that one task packs.
+  private static let packedPanels = 64
 
-  /// Query rows of one task: a block of keys and values comes from the second-level cache once for each six of them.
+  /// Query rows of one task: a block of keys and values comes from far away once for all of them.
   private static let queryRows = 96
 
   /// softmax(q·kᵀ / √width) · v per image and head, heads side by side in the channel axis. The
@@ -106,7 +106,8 @@ extension Compute {
         isHalf ? segmoe_packed_keys_bf16_size(count, width) : segmoe_packed_keys_size(count, width)
       valuesSize =
         isHalf ? segmoe_packed_values_bf16_size(count, width) : segmoe_packed_values_size(count, width)
-      let panels = (count + 15) / 16
+      let panelKeys = Int(SEGMOE_ATTENTION_PANEL)
+      let panels = (count + panelKeys - 1) / panelKeys
       let pieces = (panels + packedPanels - 1) / packedPanels
       func pack(
         _ channels: Channels, size: Int,

@@ -213,7 +213,7 @@ import Testing
       var shape = segmoe_attention(
         stride: channels, result_stride: channels, keys: keys, width: width,
         scale: 1 / Float(width).squareRoot(), causal: causal ? 1 : 0)
-      let panels = (keys + 15) / 16
+      let panels = (keys + 7) / 8
       return Tensor(shape: query.shape) { result in
         guard let result = result.baseAddress else { return }
         for head in 0..<heads {

@@ -15,22 +15,25 @@ typedef struct segmoe_attention {
   int causal;
 } segmoe_attention;
 
+/// Keys that lie side by side in packed ones, and channels in packed values.
+enum { SEGMOE_ATTENTION_PANEL = 8 };
+
 /// Floats that one head's packed keys take, and its packed values.
 size_t segmoe_packed_keys_size(size_t keys, size_t width);
 size_t segmoe_packed_values_size(size_t keys, size_t width);
 
-/// One head's keys, `stride` floats apart, as panels of 16 keys: `[panel][width][16]`.
-/// Panels `first` to `last` only (not included), of ⌈keys / 16⌉.
+/// One head's keys, `stride` floats apart, as panels of 8 keys: `[panel][width][8]`; keys that are not there are 0.
+/// Panels `first` to `last` only (not included), of ⌈keys / 8⌉.
 void segmoe_pack_keys(const float *keys, size_t stride, size_t count, size_t width, void *packed,
                       size_t first, size_t last);
 
-/// One head's values as panels of 16 channels: `[panel][keys rounded up to 16][16]`; rows and
-/// channels that are not there are 0. Keys of the panels `first` to `last` only.
+/// One head's values as panels of 8 channels: `[panel][keys][8]`; channels that are not there are 0. Keys of the
+/// panels `first` to `last` only.
 void segmoe_pack_values(const float *values, size_t stride, size_t count, size_t width,
                         void *packed, size_t first, size_t last);
 
-/// The same in pairs of bfloat16, four bytes each, in units of four bytes: of keys `[panel][pair of width][16]`, of
-/// values `[panel][pair of keys][16]`.
+/// The same in pairs of bfloat16, four bytes each, in units of four bytes: of keys `[panel][pair of width][8]`, of
+/// values `[panel][pair of keys][8]`.
 size_t segmoe_packed_keys_bf16_size(size_t keys, size_t width);
 size_t segmoe_packed_values_bf16_size(size_t keys, size_t width);
 void segmoe_pack_keys_bf16(const float *keys, size_t stride, size_t count, size_t width, void *packed,
@@ -38,14 +41,11 @@ void segmoe_pack_keys_bf16(const float *keys, size_t stride, size_t count, size_
 void segmoe_pack_values_bf16(const float *values, size_t stride, size_t count, size_t width, void *packed,
                              size_t first, size_t last);
 
-/// Keys that are looked at together.
-size_t segmoe_attention_block(size_t width);
-
 /// Floats of scratch memory that `segmoe_attend` needs for so many rows.
 size_t segmoe_attention_scratch(size_t rows, size_t width);
 
 /// softmax(scale · q·kᵀ) · v for the query rows `first` to `first + rows` of one head. The softmax
-/// runs along: no more than six rows by one block of scores exist at a time.
+/// runs along: no more than 48 rows by one block of scores exist at a time.
 /// - Parameters:
 ///   - query, result: at row `first`.
 ///   - keys, values: packed.

@@ -1,0 +1,29 @@
+// What attention's kernels have in common, whatever their numbers are. Who includes this has said `UNIT`: how many
+// values a step takes.
+#ifndef SEGMOE_ATTENTION_SHAPE_H
+#define SEGMOE_ATTENTION_SHAPE_H
+
+#include "attention.h"
+
+// 2^f on [-0.5, 0.5]: the polynomial of degree 5 of least relative error with constant term 1.
+#define POWER_1 0x1.62e42ap-1f
+#define POWER_2 0x1.ebf9bcp-3f
+#define POWER_3 0x1.c6b752p-5f
+#define POWER_4 0x1.3cea88p-7f
+#define POWER_5 0x1.5bba14p-10f
+
+/// Keys, or channels, that lie side by side.
+#define ATTENTION_PANEL SEGMOE_ATTENTION_PANEL
+/// Vectors of rows in a tile.
+#define TILE_VECTORS 3
+
+// Keys looked at together: 48 rows' scores of them stay in a first-level cache.
+enum { attention_block = 128 };
+
+static inline size_t attention_steps(size_t values) { return (values + UNIT - 1) / UNIT; }
+
+static inline size_t attention_rounded(size_t count) {
+  return (count + ATTENTION_PANEL - 1) / ATTENTION_PANEL * ATTENTION_PANEL;
+}
+
+#endif
