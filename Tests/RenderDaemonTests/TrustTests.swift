@@ -29,6 +29,28 @@ import Testing
     }
   }
 
+  /// Members of the group may make links in the models' folder: within it they are welcome.
+  @Test func linksInAModel() throws {
+    let house = try DaemonHouse()
+    let files = FileManager.default
+    try files.copyItem(atPath: house.model, toPath: house.folder + "/elsewhere")
+    for (name, unet) in [("in", house.model + "/unet"), ("out", house.folder + "/elsewhere/unet")] {
+      try files.copyItem(atPath: house.model, toPath: house.models + "/" + name)
+      try files.removeItem(atPath: "\(house.models)/\(name)/unet")
+      try files.createSymbolicLink(atPath: "\(house.models)/\(name)/unet", withDestinationPath: unet)
+    }
+    // In a circle, which must not be walked for ever.
+    try files.createSymbolicLink(
+      atPath: house.models + "/in/circle", withDestinationPath: house.models + "/in")
+    let (inside, outside) = (try house.enqueue { $0.model = "in" }, try house.enqueue { $0.model = "out" })
+    try house.worker().run()
+    let done = try house.job(inside)
+    #expect(done.state == .done, "\(done)")
+    let job = try house.job(outside)
+    #expect(job.state == .failed && job.errorKind == .badInput, "\(job)")
+    #expect(job.error?.contains("elsewhere/unet is outside the model folders") == true)
+  }
+
   /// Members of the group may make links in the output folder.
   @Test func aBatchFolderThatLeadsElsewhereIsNotWrittenTo() throws {
     let house = try DaemonHouse()
