@@ -192,13 +192,13 @@ package final class Worker: Sendable {
       if claimed.lease.claim > 1 { output.removeTemporaries(of: claimed.job) }
       keeper.keep(claimed.lease)
       log.info("job \(claimed.job.id) claimed, attempt \(claimed.job.attempts)", metadata: claimed.fields)
-      for ended in group.add(claimed, &pool) { end(ended) }
+      for ended in group.add(claimed, &pool) { end(ended, pool.locator) }
       next = nil
       while next == nil, !group.isEmpty {
         if group.wantsMore, let settings = unchanged(), !stop.isRequested {
           next = companion(of: claimed, settings)
         }
-        if next == nil { for ended in group.advance() { end(ended) } }
+        if next == nil { for ended in group.advance() { end(ended, pool.locator) } }
       }
     }
   }
@@ -216,8 +216,8 @@ package final class Worker: Sendable {
   }
 
   /// Writes how a job ended.
-  private func end(_ ended: JobGroup.Ended) {
-    let lease = ended.claimed.lease
+  private func end(_ ended: JobGroup.Ended, _ locator: ModelLocator) {
+    let (lease, settings) = (ended.claimed.lease, ended.claimed.request.settings)
     var log = log
     for (key, value) in ended.claimed.fields { log[metadataKey: key] = value }
     switch ended.outcome {
@@ -244,7 +244,9 @@ package final class Worker: Sendable {
     case .failure(let error):
       log.error("job \(lease.job): \(error)")
       writeOutcome(of: lease) {
-        try store.fail(lease, message: "\(error)", kind: failureKind(of: error), backoff: Self.backoff)
+        try store.fail(
+          lease, message: "\(error)", kind: failureKind(of: error, settings: settings, locator: locator),
+          backoff: Self.backoff)
         metrics.attempt("failed")
       }
     }

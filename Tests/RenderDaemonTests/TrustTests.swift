@@ -51,6 +51,26 @@ import Testing
     #expect(job.error?.contains("elsewhere/unet is outside the model folders") == true)
   }
 
+  /// A model is held when it will not load, not when what somebody adds to it won't, or makes nonsense of it.
+  @Test func whatAJobAddsHoldsItsModelForNobody() throws {
+    let house = try DaemonHouse()
+    try Data("junk".utf8).write(to: URL(fileURLWithPath: house.models + "/junk.safetensors"))
+    let changes: [(inout RenderSettings) -> Void] = [
+      { $0.loras = [LoRAReference(path: "junk.safetensors")] }, { $0.vae = "junk.safetensors" },
+      { $0.embeddings = [EmbeddingReference(path: "junk.safetensors")] },
+      { $0.loras = [LoRAReference(path: "gone.safetensors")] }, { $0.vae = "tiny/unet" },
+    ]
+    let bad = try changes.map { try house.enqueue(attempts: 3, $0) }
+    let good = try house.enqueue()
+    try house.worker().run()
+    for id in bad {
+      let job = try house.job(id)
+      #expect(job.state == .failed && job.errorKind == .badInput && job.attempts == 1, "\(job)")
+    }
+    #expect(try house.job(good).state == .done)
+    #expect(try house.store.models().allSatisfy { $0.loadFailures == 0 })
+  }
+
   /// Members of the group may make links in the output folder.
   @Test func aBatchFolderThatLeadsElsewhereIsNotWrittenTo() throws {
     let house = try DaemonHouse()
