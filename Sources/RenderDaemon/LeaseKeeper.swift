@@ -38,7 +38,7 @@ package final class LeaseKeeper: Sendable {
       while !stop.sleep(seconds: min(leaseSeconds / 3, 20)) {
         isOver.withLock { isOver in
           guard !isOver else { return }
-          if clock.wentBack() { shortenLeases() }
+          if clock.jump() == .back { shortenLeases() }
           beat()
         }
       }

@@ -118,6 +118,7 @@ package final class Worker: Sendable {
     var pace = LookPace(usual: settings.pollSeconds, commits: CommitWatch(database: settings.database))
     reporter.ready()
     while !stop.isRequested {
+    var clock = ClockWatch()
       output.removeLeftovers()
       let latest = self.current.withLock { $0 }
       if latest.reloads != reloads {
@@ -131,6 +132,10 @@ package final class Worker: Sendable {
       try checkQueue()
       guard
         let seen = persistently({ try store.dataVersion() }),
+      if clock.jump() == .forward {
+        log.warning("the clock was set forward, or the machine slept: leases count from now")
+        guard persistently({ try store.extendLeases(to: settings.leaseSeconds) }) != nil else { return }
+      }
         let claimed = persistently({
           try store.claim(
             worker: settings.worker, lease: settings.leaseSeconds, preferredModels: pool.names,
