@@ -13,6 +13,8 @@ package final class Worker: Sendable {
   /// What a reload may change, and how often it did.
   private let current: Mutex<(settings: DaemonSettings, reloads: Int)>
   private let store: JobStore
+  /// As it signed on.
+  private let record: WorkerRecord
   private let log: Logger
   private let keeper: LeaseKeeper
   private let stop = StopSignal()
@@ -32,13 +34,13 @@ package final class Worker: Sendable {
     log[metadataKey: "worker"] = "\(settings.worker)"
     self.log = log
     store = try JobStore.open(path: settings.database, role: .daemon)
-    try store.register(
+    record = try store.register(
       WorkerRecord(
         name: settings.worker, pid: Int(getpid()), host: ProcessInfo.processInfo.hostName,
         version: Version.current),
       processIsAlive: { WorkerProcess.isAlive($0) })
     keeper = LeaseKeeper(
-      store: store, worker: settings.worker, leaseSeconds: settings.leaseSeconds, log: log)
+      store: store, worker: record, leaseSeconds: settings.leaseSeconds, log: log)
   }
 
   /// Asks to stop: the running job is given back at the next step, and `run` returns.
@@ -74,7 +76,7 @@ package final class Worker: Sendable {
       giveBack(lease)
     }
     do {
-      try store.signOff(worker: settings.worker)
+      try store.signOff(worker: record.name, since: record.startedAt)
     } catch {
       log.warning("cannot sign off: \(error)")
     }
@@ -116,9 +118,9 @@ package final class Worker: Sendable {
     if settings.memoryBudget != .max { pool.memoryBudget = MemoryBudget(bytes: settings.memoryBudget) }
     var (current, reloads) = self.current.withLock { $0 }
     var pace = LookPace(usual: settings.pollSeconds, commits: CommitWatch(database: settings.database))
+    var clock = ClockWatch()
     reporter.ready()
     while !stop.isRequested {
-    var clock = ClockWatch()
       output.removeLeftovers()
       let latest = self.current.withLock { $0 }
       if latest.reloads != reloads {
@@ -130,12 +132,12 @@ package final class Worker: Sendable {
         if current.memoryBudget == .max { cache.setBudget(.max, ledger: ExpertLedger()) }
       }
       try checkQueue()
-      guard
-        let seen = persistently({ try store.dataVersion() }),
       if clock.jump() == .forward {
         log.warning("the clock was set forward, or the machine slept: leases count from now")
         guard persistently({ try store.extendLeases(to: settings.leaseSeconds) }) != nil else { return }
       }
+      guard
+        let seen = persistently({ try store.dataVersion() }),
         let claimed = persistently({
           try store.claim(
             worker: settings.worker, lease: settings.leaseSeconds, preferredModels: pool.names,
@@ -154,14 +156,16 @@ package final class Worker: Sendable {
     }
   }
 
-  /// Whether the queue is still the one that was opened. A queue that does not answer is: that passes.
-  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`
+  /// Whether the queue is still the one that was opened, and this daemon the one of its name there. A queue that
+  /// does not answer is: that passes.
+  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.workerNameTaken`
   private func checkQueue() throws {
     do {
       try store.checkPlace()
+      try store.check(record)
     } catch let error as JobStoreError {
       switch error {
-      case .replaced, .schemaTooNew: throw error
+      case .replaced, .schemaTooNew, .workerNameTaken: throw error
       default: log.warning("cannot look at the queue: \(error)")
       }
     }
@@ -299,7 +303,7 @@ package final class Worker: Sendable {
 
   private func signOff() {
     do {
-      try store.signOff(worker: settings.worker)
+      try store.signOff(worker: record.name, since: record.startedAt)
       try store.close()
     } catch {
       log.warning("cannot sign off: \(error)")
