@@ -7,8 +7,26 @@ extension DaemonConfiguration {
   /// Reads a configuration file. Relative paths in it are relative to its folder.
   /// - Throws: `YAMLError`, with line and column.
   package init(reading path: String) throws(YAMLError) {
-    try self.init(
-      YAMLDocument(reading: path), folder: URL(fileURLWithPath: path).deletingLastPathComponent().path)
+    let document: YAMLDocument
+    do throws(YAMLError) {
+      document = try YAMLDocument(reading: path)
+    } catch {
+      // Every key may be left out, so all of it may be commented out.
+      guard case .empty = error else { throw error }
+      self.init()
+      return
+    }
+    try self.init(document, folder: URL(fileURLWithPath: path).deletingLastPathComponent().path)
+  }
+
+  /// What the file says that is read unless another is named; nothing where there is none. One that is there but
+  /// cannot be reached is an error: the daemon would run without the limits that somebody wrote.
+  /// - Parameter wasThere: it was read before: then its absence is an error, too (an editor may be at it).
+  /// - Throws: `YAMLError`, with line and column.
+  package init(standardAt path: String = Self.standardFile, wasThere: Bool = false) throws(YAMLError) {
+    var status = stat()
+    let isAbsent = stat(path, &status) != 0 && (errno == ENOENT || errno == ENOTDIR)
+    if isAbsent && !wasThere { self.init() } else { try self.init(reading: path) }
   }
 
   /// - Parameter folder: what relative paths are relative to.
