@@ -276,6 +276,9 @@ package final class Worker: Sendable {
         try body()
       } catch JobStoreError.leaseLost {
         log.warning("job \(lease.job) was taken over by another worker", metadata: lease.fields)
+      } catch let error where !passesByItself(error) {
+        // Of its row, which will not get better by itself: its lease runs out, and the next claim looks at it.
+        log.error("job \(lease.job): its outcome cannot be written: \(error)", metadata: lease.fields)
       }
     }
   }

@@ -114,6 +114,32 @@ import Testing
     #expect(house.files() == ["\(good)/\(good)-0.png"])
   }
 
+  /// Nor may one that cannot even be claimed, or whose batch somebody deleted at sqlite3, be in the way of others.
+  @Test func rowsThatCannotBeClaimedFailAndTheNextIsTaken() throws {
+    let house = try DaemonHouse()
+    let changes = [
+      "attempts = 99", "claims = 9223372036854775807", "attempts = 9223372036854775807",
+      "losses = 9223372036854775807",
+    ]
+    for _ in 0..<6 { try house.enqueue() }
+    try DatabaseQueue(path: house.store.path).writeWithoutTransaction { db in
+      try db.execute(sql: "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF")
+      for (index, change) in changes.enumerated() {
+        try db.execute(sql: "UPDATE jobs SET \(change) WHERE id = \(index + 1)")
+      }
+      // Its worker is gone: that counts as a loss more.
+      try db.execute(
+        sql: "UPDATE jobs SET state = 'running', lease_owner = 'gone', lease_expires = 1 WHERE id = 4")
+      try db.execute(sql: "DELETE FROM batches WHERE id = 5")
+    }
+    try house.worker().run()
+    let states = try DatabaseQueue(path: house.store.path).read {
+      try String.fetchAll($0, sql: "SELECT state || ' ' || ifnull(error_kind, '') FROM jobs ORDER BY id")
+    }
+    let bad = "failed bad_input"
+    #expect(states == [bad, bad, bad, "failed lost", bad, "done "])
+  }
+
   /// Names of files are made of numbers only.
   @Test func whatAPromptSaysNamesNoFile() throws {
     let house = try DaemonHouse()
