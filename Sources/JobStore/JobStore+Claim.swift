@@ -271,7 +271,12 @@ extension JobStore {
       db.cachedStatement(
         sql: "SELECT \(JobRecord.columns) FROM jobs j JOIN batches b ON b.id = j.batch WHERE j.id = ?"),
       arguments: [id])
-    guard let row else { throw JobStoreError.notFound(thing: "job", id: "\(id)") }
+    guard let row else {
+      // Without its batch it is not found either.
+      let batch = try Int64.fetchOne(db, sql: "SELECT batch FROM jobs WHERE id = ?", arguments: [id])
+      guard let batch else { throw JobStoreError.notFound(thing: "job", id: "\(id)") }
+      throw JobStoreError.damagedRow(table: "jobs", column: "batch", value: "\(batch)")
+    }
     return try JobRecord(row: row)
   }
 

@@ -136,6 +136,10 @@ import Testing
     let states = try DatabaseQueue(path: house.store.path).read {
       try String.fetchAll($0, sql: "SELECT state || ' ' || ifnull(error_kind, '') FROM jobs ORDER BY id")
     }
+    let orphan = try DatabaseQueue(path: house.store.path).read {
+      try String.fetchOne($0, sql: "SELECT error FROM jobs WHERE id = 5")
+    }
+    #expect(orphan?.contains("batch") == true)
     let bad = "failed bad_input"
     #expect(states == [bad, bad, bad, "failed lost", bad, "done "])
   }
