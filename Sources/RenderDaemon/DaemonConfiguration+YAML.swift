@@ -41,15 +41,11 @@ extension DaemonConfiguration {
     database = try map["database"]?.path("'database'", in: folder)
     output = try map["output"]?.path("'output'", in: folder)
     metrics = try map["metrics"]?.path("'metrics'", in: folder)
-    if map["models"] != nil {
-      models = try map.sequence("models").map { node throws(YAMLError) in
-        try node.path("a folder of 'models'", in: folder)
-      }
+    models = try map["models"].map { node throws(YAMLError) in
+      try Self.folders(node, try map.sequence("models"), "models", in: folder)
     }
-    if map["inputs"] != nil {
-      inputs = try map.sequence("inputs").map { node throws(YAMLError) in
-        try node.path("a folder of 'inputs'", in: folder)
-      }
+    inputs = try map["inputs"].map { node throws(YAMLError) in
+      try Self.folders(node, try map.sequence("inputs"), "inputs", in: folder)
     }
     memoryBudget = try map["memory_budget"]?.byteCount("'memory_budget'")
     threads = try map.int("threads", in: Range.threads)
@@ -68,6 +64,19 @@ extension DaemonConfiguration {
       limits.promptBytes = try map.int("prompt_bytes", in: Range.promptBytes)
       limits.loras = try map.int("loras", in: Range.loras)
     }
+  }
+}
+
+extension DaemonConfiguration {
+  /// Who writes an empty list means that nothing is allowed; without folders everything would be.
+  private static func folders(
+    _ list: YAMLNode, _ nodes: [YAMLNode], _ key: String, in folder: String
+  ) throws(YAMLError) -> [String] {
+    guard !nodes.isEmpty else {
+      throw .outOfRange(
+        list.position, subject: "'\(key)'", value: "empty", rule: "name a folder, if need be an empty one")
+    }
+    return try nodes.map { node throws(YAMLError) in try node.path("a folder of '\(key)'", in: folder) }
   }
 }
 

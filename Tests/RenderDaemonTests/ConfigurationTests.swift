@@ -75,6 +75,8 @@ import Testing
   @Test(arguments: [
     ("databse: /q", "c.yaml:1:1: unknown key 'databse' in the configuration: did you mean 'database'?"),
     ("threads: 0", "c.yaml:1:10: 'threads' cannot be 0"),
+    ("inputs: []", "c.yaml:1:9: 'inputs' cannot be empty: name a folder"),
+    ("models: []", "c.yaml:1:9: 'models' cannot be empty: name a folder"),
     ("limits:\n  sides: 3", "c.yaml:2:3: unknown key 'sides' in 'limits'"),
     ("limits:\n  side: 4", "c.yaml:2:9: 'side' cannot be 4"),
     ("memory_budget: lots", "c.yaml:1:16: 'memory_budget' cannot be text 'lots': write a size like 4GiB"),
