@@ -82,7 +82,10 @@ import Testing
     let house = try DaemonHouse()
     let first = try RealDaemon(house, worker: "one")
     try house.wait { try !house.store.workers().isEmpty }
-    try DatabaseQueue(path: house.store.path).write {
+    // The daemon writes now, too.
+    var patient = Configuration()
+    patient.busyMode = .timeout(10)
+    try DatabaseQueue(path: house.store.path, configuration: patient).write {
       try $0.execute(sql: "UPDATE workers SET heartbeat_at = heartbeat_at - 61000")
     }
     let second = try RealDaemon(house, worker: "one", metrics: house.folder + "/second.prom")
