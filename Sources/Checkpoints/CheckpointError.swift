@@ -31,6 +31,20 @@ package enum CheckpointError: Error, Equatable, Sendable {
   case wrongOrder(path: String, name: String, reason: String)
 }
 
+extension CheckpointError {
+  /// The file or folder that it is about.
+  package var path: String {
+    switch self {
+    case .missingFile(let path, _), .unreadable(let path, _), .unwritable(let path, _), .changed(let path),
+      .malformed(let path, _), .missingTensor(_, let path), .wrongShape(_, let path, _, _),
+      .unreadableType(_, let path, _), .notRaw(_, let path), .pickled(let path),
+      .unknownCheckpoint(let path, _), .missingVAE(let path), .badConfig(let path, _, _),
+      .unmatchedKeys(let path, _), .wrongOrder(let path, _, _):
+      path
+    }
+  }
+}
+
 extension CheckpointError: CustomStringConvertible {
   /// One line that names the thing and the mend.
   package var description: String {

@@ -48,10 +48,14 @@ package struct Event: Sendable, Equatable {
 }
 
 extension Database {
-  /// Writes an event within the running transaction.
+  /// Writes an event within the running transaction. A batch that somebody deleted by hand, without its jobs, is left
+  /// out of it: that must not keep the job from ending.
   func record(_ event: Event) throws {
     try cachedStatement(
-      sql: "INSERT INTO events (at, batch, job, worker, what, detail) VALUES (?, ?, ?, ?, ?, ?)"
+      sql: """
+        INSERT INTO events (at, batch, job, worker, what, detail)
+        VALUES (?, (SELECT id FROM batches WHERE id = ?), (SELECT id FROM jobs WHERE id = ?), ?, ?, ?)
+        """
     ).execute(arguments: [event.at, event.batch, event.job, event.worker, event.kind.rawValue, event.detail])
   }
 }

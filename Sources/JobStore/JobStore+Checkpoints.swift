@@ -71,20 +71,25 @@ extension JobStore {
 
   /// Forgets the files of failed and cancelled jobs once `remove` has removed them. Holds the write lock
   /// meanwhile, so that nobody can retry such a job and find its file in between.
-  /// - Parameter remove: false: not ours, leave the row to the daemon whose it is.
+  /// - Parameters:
+  ///   - output: the folder of this daemon's pictures. Files elsewhere, of daemons that write there, are left to
+  ///     them: however many there are, they must not be in the way of its own.
+  ///   - remove: false: not ours after all.
   /// - Returns: how many.
   @discardableResult
-  package func removeLeftovers(_ remove: (Leftover) throws -> Bool) throws -> Int {
+  package func removeLeftovers(below output: String, _ remove: (Leftover) throws -> Bool) throws -> Int {
     let query = """
       SELECT c.job, j.batch, c.number, c.path FROM checkpoints c INDEXED BY checkpoints_files
       JOIN jobs j ON j.id = c.job
-      WHERE c.path IS NOT NULL AND j.state IN ('failed', 'cancelled') LIMIT 100
+      WHERE c.path IS NOT NULL AND j.state IN ('failed', 'cancelled')
+        AND c.path = ?1 || '/' || j.batch || '/' || c.job || '-' || c.number || '.png' LIMIT 100
       """
     // Hardly ever there are any, and looking needs no lock.
-    guard try read({ db in try Row.fetchOne(db.cachedStatement(sql: query)) }) != nil else { return 0 }
+    guard try read({ db in try Row.fetchOne(db.cachedStatement(sql: query), arguments: [output]) }) != nil
+    else { return 0 }
     return try write { db, _ in
       var removed = 0
-      for row in try Row.fetchAll(db.cachedStatement(sql: query)) {
+      for row in try Row.fetchAll(db.cachedStatement(sql: query), arguments: [output]) {
         let reader = RowReader(row: row, table: "checkpoints")
         let leftover = Leftover(
           job: try reader.value("job"), batch: try reader.value("batch"), index: try reader.value("number"),

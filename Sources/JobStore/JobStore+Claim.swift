@@ -137,7 +137,7 @@ extension JobStore {
     let worker: String? = try reader.optional("lease_owner")
     let attempts: Int = try reader.value("attempts")
     let maxAttempts: Int = try reader.value("max_attempts")
-    let losses: Int = try reader.value("losses") + 1
+    let losses = min(try reader.value("losses", as: Int.self), 1000) + 1
     let message =
       "worker \(worker ?? "?") vanished while rendering it (crash, kill or hang), \(losses) times so far"
 
@@ -188,28 +188,51 @@ extension JobStore {
     _ worker: String, expires: Milliseconds, _ preferredModels: [String], _ db: Database, _ now: Milliseconds
   ) throws -> Row? {
     let models = String(decoding: try JSONEncoder().encode(preferredModels), as: UTF8.self)
-    let claim = try db.cachedStatement(
-      sql: """
-        WITH head AS MATERIALIZED (
-          SELECT id, priority FROM jobs INDEXED BY jobs_due
-          WHERE state = 'queued' AND run_after IS NULL AND held = 0
-            AND NOT (SELECT paused FROM queue)
-          ORDER BY priority DESC, id LIMIT 1)
-        UPDATE jobs
-        SET state = 'running', attempts = attempts + 1, claims = claims + 1,
-            lease_owner = ?1, lease_expires = ?2, started_at = ?3
-        WHERE id = (
-          SELECT coalesce(
-            (SELECT id FROM jobs INDEXED BY jobs_due_by_model
-             WHERE state = 'queued' AND run_after IS NULL AND held = 0
-               AND priority = (SELECT priority FROM head)
-               AND model IN (SELECT value FROM json_each(?4))
-               AND id <= (SELECT id FROM head) + \(Self.overtakingWindow)
-             ORDER BY id LIMIT 1),
-            (SELECT id FROM head)))
-        RETURNING id, batch, claims
-        """)
-    return try Row.fetchOne(claim, arguments: [worker, expires, now, models])
+    func claim(_ change: String) throws -> Statement {
+      try db.cachedStatement(
+        sql: """
+          WITH head AS MATERIALIZED (
+            SELECT id, priority FROM jobs INDEXED BY jobs_due
+            WHERE state = 'queued' AND run_after IS NULL AND held = 0
+              AND NOT (SELECT paused FROM queue)
+            ORDER BY priority DESC, id LIMIT 1)
+          UPDATE jobs SET \(change)
+          WHERE id = (
+            SELECT coalesce(
+              (SELECT id FROM jobs INDEXED BY jobs_due_by_model
+               WHERE state = 'queued' AND run_after IS NULL AND held = 0
+                 AND priority = (SELECT priority FROM head)
+                 AND model IN (SELECT value FROM json_each(?4))
+                 AND id <= (SELECT id FROM head) + \(Self.overtakingWindow)
+               ORDER BY id LIMIT 1),
+              (SELECT id FROM head)))
+          RETURNING id, batch, claims
+          """)
+    }
+    for _ in 0..<Self.failuresAtOnce {
+      do {
+        let change = """
+          state = 'running', attempts = attempts + 1, claims = claims + 1,
+          lease_owner = ?1, lease_expires = ?2, started_at = ?3
+          """
+        return try Row.fetchOne(try claim(change), arguments: [worker, expires, now, models])
+      } catch let error as DatabaseError where Self.isOfOneRow(error) {
+        // Numbers that no program writes, so that it cannot even be claimed: it must not stop the queue.
+        let change = """
+          state = 'failed', attempts = min(attempts, max_attempts), finished_at = ?3, error = ?1,
+          error_kind = 'bad_input'
+          """
+        let message = "its row cannot be right: \(error.message ?? "a constraint fails")"
+        _ = try Row.fetchOne(try claim(change), arguments: [message, expires, now, models])
+      }
+    }
+    return nil
+  }
+
+  /// Whether an error is that of the values of a row, rather than of a trigger or a table.
+  private static func isOfOneRow(_ error: DatabaseError) -> Bool {
+    // SQLITE_CONSTRAINT_DATATYPE: a number beyond 64 bits is none that the column takes.
+    error.extendedResultCode == .SQLITE_CONSTRAINT_CHECK || error.extendedResultCode.rawValue == 3091
   }
 
   private func companionRow(
@@ -248,7 +271,12 @@ extension JobStore {
       db.cachedStatement(
         sql: "SELECT \(JobRecord.columns) FROM jobs j JOIN batches b ON b.id = j.batch WHERE j.id = ?"),
       arguments: [id])
-    guard let row else { throw JobStoreError.notFound(thing: "job", id: "\(id)") }
+    guard let row else {
+      // Without its batch it is not found either.
+      let batch = try Int64.fetchOne(db, sql: "SELECT batch FROM jobs WHERE id = ?", arguments: [id])
+      guard let batch else { throw JobStoreError.notFound(thing: "job", id: "\(id)") }
+      throw JobStoreError.damagedRow(table: "jobs", column: "batch", value: "\(batch)")
+    }
     return try JobRecord(row: row)
   }
 

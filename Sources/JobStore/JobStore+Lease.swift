@@ -55,6 +55,18 @@ extension JobStore {
     }
   }
 
+  /// Lets every lease last at least `seconds` from now: when the clock was set forward, or the machine slept, workers
+  /// that live have had no time to renew theirs, and must not lose their jobs as if they were dead.
+  package func extendLeases(to seconds: Double) throws {
+    try write { db, now in
+      try db.execute(
+        sql: """
+          UPDATE jobs INDEXED BY jobs_leased SET lease_expires = ?1
+          WHERE state = 'running' AND lease_expires < ?1
+          """, arguments: [now + seconds.asMilliseconds])
+    }
+  }
+
   /// Says what a running job waits for, where a person looks for errors. Not durable, and gone once it is done.
   /// - Throws: `JobStoreError.leaseLost`
   package func note(_ message: String, _ lease: Lease) throws {

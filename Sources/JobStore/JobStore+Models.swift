@@ -97,7 +97,7 @@ extension JobStore {
     try db.execute(
       sql: """
         INSERT INTO models (name, registered_at, load_failures, load_error) VALUES (?, ?, 1, ?)
-        ON CONFLICT DO UPDATE SET load_failures = load_failures + 1, load_error = excluded.load_error
+        ON CONFLICT DO UPDATE SET load_failures = min(load_failures, 1000) + 1, load_error = excluded.load_error
         """, arguments: [model, now, message])
     let failures =
       try Int.fetchOne(db, sql: "SELECT load_failures FROM models WHERE name = ?", arguments: [model]) ?? 0

@@ -102,9 +102,16 @@ extension JobStore {
       try backUp(schema: found.number)
     }
     try useWriteAheadLog()
-    for migration in migrations where migration.number > found.number {
-      try apply(migration)
+    guard found.number == 0 else {
+      for migration in migrations where migration.number > found.number {
+        try apply([migration], to: migration.number - 1)
+      }
+      return
     }
+    // A new one in one transaction: who looks in between, or after a crash, would take it for an old one.
+    try apply(migrations, to: 0)
+    // Somebody else may have been quicker, perhaps with an older program.
+    if try translated({ try connection.read(Self.schema) }).number != latest { try prepare(migrations) }
   }
 
   private struct Schema {
@@ -148,19 +155,23 @@ extension JobStore {
     }
   }
 
-  private func apply(_ migration: Migration) throws {
+  /// Applies migrations in one transaction, unless somebody else was quicker.
+  private func apply(_ migrations: [Migration], to schema: Int) throws {
+    var name = ""
     do {
       try connection.write { db in
-        // Somebody else may have been quicker.
-        guard try Self.schema(db).number < migration.number else { return }
-        try db.execute(sql: migration.sql)
-        try db.execute(sql: "PRAGMA application_id = \(Self.applicationID)")
-        try db.execute(sql: "PRAGMA user_version = \(migration.number)")
+        guard try Self.schema(db).number == schema else { return }
+        for migration in migrations {
+          name = migration.name
+          try db.execute(sql: migration.sql)
+          try db.execute(sql: "PRAGMA application_id = \(Self.applicationID)")
+          try db.execute(sql: "PRAGMA user_version = \(migration.number)")
+        }
       }
     } catch let error as DatabaseError {
       switch Self.translation(of: error, path: path) {
       case .database(_, _, let reason):
-        throw JobStoreError.migrationFailed(path: path, migration: migration.name, reason: reason)
+        throw JobStoreError.migrationFailed(path: path, migration: name, reason: reason)
       case let other: throw other
       }
     }

@@ -53,13 +53,17 @@ extension JobStore {
   /// a lost attempt.
   /// - Parameter processIsAlive: Whether the process of a worker of this host still runs, so that a restart
   ///   after a crash needn't wait for the old heartbeat to age.
+  /// - Returns: the worker's row.
   /// - Throws: `JobStoreError.workerNameTaken` when another daemon of this name lives.
-  package func register(_ worker: WorkerRecord, processIsAlive: (WorkerRecord) -> Bool) throws {
+  @discardableResult
+  package func register(
+    _ worker: WorkerRecord, processIsAlive: (WorkerRecord) -> Bool
+  ) throws -> WorkerRecord {
     guard !worker.name.isEmpty, worker.name.utf8.count <= 100 else {
       throw JobStoreError.invalidSetting(
         name: "worker", value: "'\(worker.name)'", rule: "use 1 to 100 bytes")
     }
-    try write { db, now in
+    return try write { db, now in
       let row = try Row.fetchOne(db, sql: "SELECT * FROM workers WHERE name = ?", arguments: [worker.name])
       if let row {
         let old = try WorkerRecord(row: row)
@@ -86,24 +90,54 @@ extension JobStore {
         Event(
           .workerStarted, at: now, worker: worker.name,
           detail: "\(worker.version), process \(worker.pid) on \(worker.host)"))
+      var signedOn = worker
+      (signedOn.startedAt, signedOn.heartbeatAt) = (now, now)
+      return signedOn
+    }
+  }
+
+  /// Looks whether a daemon still has its name. One that was silent for a minute (stopped by a signal, on a machine
+  /// that slept, by a clock set forward) may come back to find another in its place.
+  /// - Parameter worker: its row, as it signed on.
+  /// - Throws: `JobStoreError.workerNameTaken`
+  package func check(_ worker: WorkerRecord) throws {
+    let row = try read { db in
+      try Row.fetchOne(
+        db.cachedStatement(sql: "SELECT * FROM workers WHERE name = ?"), arguments: [worker.name])
+    }
+    // One that somebody removed is nobody else's.
+    guard let row else { return }
+    let found = try WorkerRecord(row: row)
+    guard found.startedAt == worker.startedAt, found.pid == worker.pid, found.host == worker.host else {
+      throw JobStoreError.workerNameTaken(name: found.name, host: found.host, pid: found.pid)
     }
   }
 
   /// Says that the worker lives and what it does; every few seconds, and whenever that changes. Not durable.
-  package func heartbeat(worker: String, state: WorkerState, job: Int64? = nil) throws {
+  /// - Parameter since: when it signed on; nothing happens if another daemon has done so since. nil: whoever it is.
+  package func heartbeat(
+    worker: String, since: Milliseconds? = nil, state: WorkerState, job: Int64? = nil
+  ) throws {
     try writeLightly { db, now in
       try db.cachedStatement(
-        sql: "UPDATE workers SET heartbeat_at = ?, state = ?, job = ? WHERE name = ?"
-      ).execute(arguments: [now, state.rawValue, job, worker])
+        sql: """
+          UPDATE workers SET heartbeat_at = ?1, state = ?2, job = ?3
+          WHERE name = ?4 AND started_at = ifnull(?5, started_at)
+          """
+      ).execute(arguments: [now, state.rawValue, job, worker, since])
     }
   }
 
   /// Signs the worker off. It should have given its job back before.
-  package func signOff(worker: String) throws {
+  /// - Parameter since: as of `heartbeat`.
+  package func signOff(worker: String, since: Milliseconds? = nil) throws {
     try write { db, now in
       try db.execute(
-        sql: "UPDATE workers SET state = 'stopped', job = NULL, heartbeat_at = ? WHERE name = ?",
-        arguments: [now, worker])
+        sql: """
+          UPDATE workers SET state = 'stopped', job = NULL, heartbeat_at = ?1
+          WHERE name = ?2 AND started_at = ifnull(?3, started_at)
+          """, arguments: [now, worker, since])
+      guard db.changesCount > 0 else { return }
       try db.record(Event(.workerStopped, at: now, worker: worker))
     }
   }

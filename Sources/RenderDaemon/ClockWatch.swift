@@ -1,6 +1,7 @@
 import Foundation
 
-/// Notices when somebody sets the time of day back: whatever was to end at a time then ends later by as much.
+/// Notices when the time of day jumps. Set back, whatever was to end at a time ends later by as much; set forward,
+/// or after the machine slept, leases seem to have run out that nobody had the time to renew.
 struct ClockWatch {
   /// Seconds that the time of day is ahead of the clock that only goes forward.
   private var lead: Double
@@ -9,12 +10,15 @@ struct ClockWatch {
     lead = wall - steady
   }
 
-  /// Whether it was set back by more than a second since the last look. What a time server corrects, a few
-  /// milliseconds at a time, is less.
-  mutating func wentBack(
+  /// A jump of more than a second. What a time server corrects, a few milliseconds at a time, is less.
+  enum Jump { case back, forward }
+
+  /// Whether it jumped since the last look.
+  mutating func jump(
     wall: Double = Date().timeIntervalSince1970, steady: Double = CheckpointPace.now
-  ) -> Bool {
+  ) -> Jump? {
     defer { lead = wall - steady }
-    return wall - steady < lead - 1
+    if wall - steady < lead - 1 { return .back }
+    return wall - steady > lead + 1 ? .forward : nil
   }
 }

@@ -27,12 +27,8 @@ extension DaemonConfiguration {
     let variables = Variables(environment: environment)
     database = variables.path("SEGMOE_DATABASE")
     output = variables.path("SEGMOE_OUTPUT")
-    models = variables["SEGMOE_MODELS"].map { list in
-      list.split(separator: ":").map { URL(fileURLWithPath: String($0)).path }
-    }
-    inputs = variables["SEGMOE_INPUTS"].map { list in
-      list.split(separator: ":").map { URL(fileURLWithPath: String($0)).path }
-    }
+    models = try variables.folders("SEGMOE_MODELS")
+    inputs = try variables.folders("SEGMOE_INPUTS")
     memoryBudget = try variables.value("SEGMOE_MEMORY_BUDGET", "write a size like 4GiB") { text in
       ByteCount(text).flatMap { $0.bytes > 0 ? $0.bytes : nil }
     }
@@ -63,6 +59,13 @@ extension DaemonConfiguration {
     subscript(name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
 
     func path(_ name: String) -> String? { self[name].map { URL(fileURLWithPath: $0).path } }
+
+    func folders(_ name: String) throws(EnvironmentError) -> [String]? {
+      try value(name, "name a folder") { text in
+        let folders = text.split(separator: ":").map { URL(fileURLWithPath: String($0)).path }
+        return folders.isEmpty ? nil : folders
+      }
+    }
 
     func int(_ name: String, in range: ClosedRange<Int>) throws(EnvironmentError) -> Int? {
       try value(name, "it must be from \(range.lowerBound) to \(range.upperBound)") { text in

@@ -7,8 +7,26 @@ extension DaemonConfiguration {
   /// Reads a configuration file. Relative paths in it are relative to its folder.
   /// - Throws: `YAMLError`, with line and column.
   package init(reading path: String) throws(YAMLError) {
-    try self.init(
-      YAMLDocument(reading: path), folder: URL(fileURLWithPath: path).deletingLastPathComponent().path)
+    let document: YAMLDocument
+    do throws(YAMLError) {
+      document = try YAMLDocument(reading: path)
+    } catch {
+      // Every key may be left out, so all of it may be commented out.
+      guard case .empty = error else { throw error }
+      self.init()
+      return
+    }
+    try self.init(document, folder: URL(fileURLWithPath: path).deletingLastPathComponent().path)
+  }
+
+  /// What the file says that is read unless another is named; nothing where there is none. One that is there but
+  /// cannot be reached is an error: the daemon would run without the limits that somebody wrote.
+  /// - Parameter wasThere: it was read before: then its absence is an error, too (an editor may be at it).
+  /// - Throws: `YAMLError`, with line and column.
+  package init(standardAt path: String = Self.standardFile, wasThere: Bool = false) throws(YAMLError) {
+    var status = stat()
+    let isAbsent = stat(path, &status) != 0 && (errno == ENOENT || errno == ENOTDIR)
+    if isAbsent && !wasThere { self.init() } else { try self.init(reading: path) }
   }
 
   /// - Parameter folder: what relative paths are relative to.
@@ -23,15 +41,11 @@ extension DaemonConfiguration {
     database = try map["database"]?.path("'database'", in: folder)
     output = try map["output"]?.path("'output'", in: folder)
     metrics = try map["metrics"]?.path("'metrics'", in: folder)
-    if map["models"] != nil {
-      models = try map.sequence("models").map { node throws(YAMLError) in
-        try node.path("a folder of 'models'", in: folder)
-      }
+    models = try map["models"].map { node throws(YAMLError) in
+      try Self.folders(node, try map.sequence("models"), "models", in: folder)
     }
-    if map["inputs"] != nil {
-      inputs = try map.sequence("inputs").map { node throws(YAMLError) in
-        try node.path("a folder of 'inputs'", in: folder)
-      }
+    inputs = try map["inputs"].map { node throws(YAMLError) in
+      try Self.folders(node, try map.sequence("inputs"), "inputs", in: folder)
     }
     memoryBudget = try map["memory_budget"]?.byteCount("'memory_budget'")
     threads = try map.int("threads", in: Range.threads)
@@ -50,6 +64,19 @@ extension DaemonConfiguration {
       limits.promptBytes = try map.int("prompt_bytes", in: Range.promptBytes)
       limits.loras = try map.int("loras", in: Range.loras)
     }
+  }
+}
+
+extension DaemonConfiguration {
+  /// Who writes an empty list means that nothing is allowed; without folders everything would be.
+  private static func folders(
+    _ list: YAMLNode, _ nodes: [YAMLNode], _ key: String, in folder: String
+  ) throws(YAMLError) -> [String] {
+    guard !nodes.isEmpty else {
+      throw .outOfRange(
+        list.position, subject: "'\(key)'", value: "empty", rule: "name a folder, if need be an empty one")
+    }
+    return try nodes.map { node throws(YAMLError) in try node.path("a folder of '\(key)'", in: folder) }
   }
 }
 

@@ -12,7 +12,7 @@ package enum DaemonError: Error, Equatable, CustomStringConvertible {
   case unsupported(setting: String, value: String)
   /// The folder for a batch's pictures cannot be made.
   case outputFolder(path: String, reason: String)
-  /// There is no room for it, or its disk takes nothing at the moment.
+  /// There is no room for it, or its disk takes nothing at the moment; or the folder of all pictures cannot be used.
   case outputFull(path: String, reason: String)
 
   package var description: String {
@@ -30,7 +30,7 @@ package enum DaemonError: Error, Equatable, CustomStringConvertible {
     case .unsupported(let setting, let value):
       "\(setting) \(value) is not supported by this version of segmoe"
     case .outputFolder(let path, let reason), .outputFull(let path, let reason):
-      "cannot make the output folder \(path): \(reason)"
+      "cannot make or use the output folder \(path): \(reason)"
     }
   }
 }

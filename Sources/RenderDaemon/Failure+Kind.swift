@@ -6,27 +6,46 @@ import JobStore
 import Layers
 
 /// What the queue should think of an error: retry, hold the model, or give up.
-func failureKind(of error: any Error) -> FailureKind {
+/// - Parameters:
+///   - settings: of the job.
+///   - locator: where its files are. What a job adds to its model (LoRAs, a VAE, learned words) must not hold the
+///     model for everybody.
+func failureKind(of error: any Error, settings: RenderSettings, locator: ModelLocator) -> FailureKind {
+  let additions =
+    (settings.loras.map(\.path) + settings.embeddings.map(\.path) + [settings.vae].compactMap { $0 })
+    .compactMap { try? locator.path(of: $0) }
+  func isAddition(_ path: String) -> Bool {
+    additions.contains { path == $0 || path.hasPrefix($0 + "/") }
+  }
   switch error {
   case let error as DiffusionError:
     switch error {
-    case .unsupported, .unknownScheduler, .size, .setting, .memoryBudget: .badInput
-    case .tokenOutOfRange, .mismatch, .notFinite: .model
-    case .cancelled, .noMemory: .transient
+    case .unsupported, .unknownScheduler, .size, .setting, .memoryBudget: return .badInput
+    // The same request gives the same numbers; other requests may not.
+    case .notFinite: return .badInput
+    case .mismatch(let path, _): return isAddition(path) ? .badInput : .model
+    case .tokenOutOfRange: return .model
+    case .cancelled, .noMemory: return .transient
     }
   case let error as DaemonError:
     switch error {
-    case .modelMissing: .model
-    case .modelOutside, .unsupported, .inputMissing, .inputOutside: .badInput
-    case .outputFolder, .outputFull: .transient
+    case .modelMissing(let name, _): return name == settings.model ? .model : .badInput
+    case .modelOutside, .unsupported, .inputMissing, .inputOutside: return .badInput
+    case .outputFolder, .outputFull: return .transient
     }
-  case is CheckpointError, is LayerError: .model
+  case let error as CheckpointError:
+    guard isAddition(error.path) else { return .model }
+    switch error {
+    case .unreadable, .changed: return .transient
+    default: return .badInput
+    }
+  case is LayerError: return settings.vae == nil ? .model : .badInput
   case let error as ImageError:
     switch error {
-    case .badText, .unreadable, .damaged, .tooLarge, .tooManyBytes, .badSize: .badInput
-    default: .transient
+    case .badText, .unreadable, .damaged, .tooLarge, .tooManyBytes, .badSize: return .badInput
+    default: return .transient
     }
-  default: .transient
+  default: return .transient
   }
 }
 

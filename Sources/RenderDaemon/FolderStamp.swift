@@ -1,28 +1,39 @@
 import Foundation
 
 /// Names, sizes, times and identities of files and of all files in folders: cheap to take, and
-/// different when a model has been replaced.
+/// different when a model has been replaced. Links are followed, those to folders, too.
 struct FolderStamp: Equatable {
-  private let files: [String: [Int]]
+  private var files: [String: [Int]] = [:]
+  /// Where the links on the way really lead.
+  private(set) var linked: [String] = []
+  /// Identities of folders: links may lead in a circle.
+  private var seen: Set<[Int]> = []
 
   init(_ paths: [String]) {
-    var files: [String: [Int]] = [:]
-    for path in paths {
-      files[path] = Self.mark(of: path)
-      let names = FileManager.default.enumerator(atPath: path)
-      while let name = names?.nextObject() as? String {
-        files[path + "/" + name] = Self.mark(of: path + "/" + name)
-      }
-    }
-    self.files = files
+    for path in paths { add(path) }
   }
 
-  /// nil for what is no plain file.
-  private static func mark(of path: String) -> [Int]? {
+  private mutating func add(_ path: String) {
     var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
-    return [
-      Int(status.st_size), Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec), Int(status.st_ino),
-    ]
+    guard lstat(path, &status) == 0 else { return }
+    if status.st_mode & S_IFMT == S_IFLNK {
+      linked.append(ModelLocator.resolved(path))
+      // One that leads nowhere is noticed when it is read.
+      guard stat(path, &status) == 0 else { return }
+    }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG:
+      files[path] = [
+        Int(status.st_size), Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec), Int(status.st_ino),
+      ]
+    case S_IFDIR:
+      guard
+        seen.insert([Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino)]).inserted
+      else { return }
+      for name in ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() {
+        add(path + "/" + name)
+      }
+    default: break
+    }
   }
 }

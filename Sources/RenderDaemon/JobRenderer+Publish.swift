@@ -32,6 +32,7 @@ extension JobRenderer {
   /// - Throws: `DaemonError.outputFolder`, `.outputFull`
   func makeFolder(of job: JobAtWork) throws {
     let folder = job.folder
+    try makeOutput()
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch let error as CocoaError
@@ -44,6 +45,20 @@ extension JobRenderer {
     let (real, root) = (ModelLocator.resolved(folder), ModelLocator.resolved(output))
     guard real.hasPrefix(root == "/" ? root : root + "/") else {
       throw DaemonError.outputFolder(path: folder, reason: "it is a link to \(real), outside \(output)")
+    }
+  }
+
+  /// The folder that all pictures go to. When it cannot be used (its disk is not mounted, its rights are wrong, a file
+  /// is in its place) that is no fault of this job, and the next would fare no better.
+  /// - Throws: `DaemonError.outputFull`
+  private func makeOutput() throws {
+    do {
+      try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+    } catch {
+      throw DaemonError.outputFull(path: output, reason: error.localizedDescription)
+    }
+    guard access(output, W_OK | X_OK) == 0 else {
+      throw DaemonError.outputFull(path: output, reason: String(cString: strerror(errno)))
     }
   }
 

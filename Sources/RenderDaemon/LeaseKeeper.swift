@@ -15,7 +15,7 @@ package final class LeaseKeeper: Sendable {
   }
 
   private let store: JobStore
-  private let worker: String
+  private let worker: WorkerRecord
   private let leaseSeconds: Double
   private let log: Logger
   private let state = Mutex<[Lease: Verdict]>([:])
@@ -23,7 +23,7 @@ package final class LeaseKeeper: Sendable {
   /// Held during a beat of the thread; true once there may be none any more.
   private let isOver = Mutex(false)
 
-  package init(store: JobStore, worker: String, leaseSeconds: Double, log: Logger) {
+  package init(store: JobStore, worker: WorkerRecord, leaseSeconds: Double, log: Logger) {
     self.store = store
     self.worker = worker
     self.leaseSeconds = leaseSeconds
@@ -38,7 +38,7 @@ package final class LeaseKeeper: Sendable {
       while !stop.sleep(seconds: min(leaseSeconds / 3, 20)) {
         isOver.withLock { isOver in
           guard !isOver else { return }
-          if clock.wentBack() { shortenLeases() }
+          if clock.jump() == .back { shortenLeases() }
           beat()
         }
       }
@@ -102,7 +102,8 @@ package final class LeaseKeeper: Sendable {
   private func heartbeat() {
     let job = leases.first?.job
     do {
-      try store.heartbeat(worker: worker, state: job == nil ? .idle : .rendering, job: job)
+      try store.heartbeat(
+        worker: worker.name, since: worker.startedAt, state: job == nil ? .idle : .rendering, job: job)
     } catch {
       log.warning("cannot write the heartbeat: \(error)")
     }

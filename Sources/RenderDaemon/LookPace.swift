@@ -18,7 +18,7 @@ struct LookPace {
   /// - Parameter due: when something is to be seen without a commit.
   /// - Returns: whether the daemon was asked to stop.
   mutating func sleep(_ stop: StopSignal, due: Milliseconds?) -> Bool {
-    let untilDue = due.map { max(0.001, Double($0 - Date().milliseconds) / 1000) } ?? .infinity
+    let untilDue = due.map { max(0.001, (Double($0) - Double(Date().milliseconds)) / 1000) } ?? .infinity
     if stop.sleep(seconds: min(pause(), untilDue), orUntilReadable: commits?.descriptor ?? -1) { return true }
     if commits?.hears() == true { hear() }
     return false

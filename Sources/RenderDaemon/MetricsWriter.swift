@@ -12,6 +12,8 @@ package final class MetricsWriter: Sendable {
   private let pause: Double
   private let log: Logger
   private let stop = StopSignal()
+  /// A folder that is read-only may be so for weeks.
+  private let quiet = QuietLog(pause: 600)
   /// Held while a page is written; true once the last one is.
   private let isOver = Mutex(false)
 
@@ -50,7 +52,7 @@ package final class MetricsWriter: Sendable {
         // The collector must never see half a file: temporary file and rename.
         try AtomicFile.write(Array(metrics.text(queue: store.status().counts).utf8), to: path)
       } catch {
-        log.warning("cannot write the metrics: \(error)")
+        quiet.warning(log, "cannot write the metrics: \(error)", [:])
       }
     }
   }

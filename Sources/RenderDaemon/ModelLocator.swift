@@ -18,10 +18,21 @@ package struct ModelLocator: Sendable {
       throw DaemonError.modelMissing(name: name, searched: name.hasPrefix("/") ? [] : folders)
     }
     let real = Self.resolved(found)
-    guard folders.isEmpty || folders.contains(where: { real == $0 || real.hasPrefix($0 + "/") }) else {
-      throw DaemonError.modelOutside(path: name, folders: folders)
-    }
+    guard isInside(real) else { throw DaemonError.modelOutside(path: name, folders: folders) }
     return real
+  }
+
+  /// Refuses a model with links in it that lead out of the folders: it would be a way to read any file.
+  /// - Parameter linked: where they lead, links followed.
+  /// - Throws: `DaemonError.modelOutside`
+  func check(linked: [String]) throws {
+    if let outside = linked.first(where: { !isInside($0) }) {
+      throw DaemonError.modelOutside(path: outside, folders: folders)
+    }
+  }
+
+  private func isInside(_ real: String) -> Bool {
+    folders.isEmpty || folders.contains { real == $0 || real.hasPrefix($0 == "/" ? $0 : $0 + "/") }
   }
 
   /// A path with all links followed.

@@ -69,6 +69,7 @@ package struct ModelPool {
     let loras = try loras.map { LoRASetting(path: try locator.path(of: $0.path), weight: $0.weight) }
     let beside = ([path] + (vae.map { [$0] } ?? [])).map(CheckpointFile.companionPath)
     let stamp = FolderStamp([path] + beside + (vae.map { [$0] } ?? []) + loras.map(\.path))
+    try locator.check(linked: stamp.linked)
     if let index = entries.firstIndex(where: {
       $0.path == path && $0.vae == vae && $0.loras == loras && $0.precision == precision
     }) {

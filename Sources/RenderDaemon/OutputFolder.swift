@@ -11,7 +11,7 @@ struct OutputFolder {
   /// Removes the files of jobs that failed or were cancelled: their rows know them.
   func removeLeftovers() {
     do {
-      let removed = try store.removeLeftovers { leftover in
+      let removed = try store.removeLeftovers(below: path) { leftover in
         // A row may say what it likes: only what this daemon could have written itself is removed.
         let own = "\(path)/\(leftover.batch)/\(leftover.job)-\(leftover.index).png"
         guard leftover.path == own, isInside(own) else { return false }

@@ -51,7 +51,7 @@ package struct ServiceLog: LogHandler {
     let text = Self.line(
       message + shown.map { " \($0.key)=\($0.value)" }.joined(), level: event.level,
       isJournal: journal != nil, time: Date())
-    FileHandle.standardError.write(Data(text.utf8))
+    StandardStreams.complain(text)
   }
 
   /// A line of standard error. Where it leads to the journal, which was too busy to take an entry, with a

@@ -122,6 +122,8 @@ package final class ServiceReporter: Sendable {
   /// most half a second where the next step may take as long as the watchdog waits.
   private func say(_ status: String, every pause: Double) {
     guard let notifier else { return }
+    // It may quote what others wrote: a line of its own would be another message, and a datagram has its limits.
+    let status = String(ServiceLog.oneLine(status).prefix(500))
     let now = ProcessInfo.processInfo.systemUptime
     let isNews = state.withLock { state -> Bool? in
       let waited = now - state.sentAt

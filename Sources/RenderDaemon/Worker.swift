@@ -13,6 +13,8 @@ package final class Worker: Sendable {
   /// What a reload may change, and how often it did.
   private let current: Mutex<(settings: DaemonSettings, reloads: Int)>
   private let store: JobStore
+  /// As it signed on.
+  private let record: WorkerRecord
   private let log: Logger
   private let keeper: LeaseKeeper
   private let stop = StopSignal()
@@ -32,13 +34,13 @@ package final class Worker: Sendable {
     log[metadataKey: "worker"] = "\(settings.worker)"
     self.log = log
     store = try JobStore.open(path: settings.database, role: .daemon)
-    try store.register(
+    record = try store.register(
       WorkerRecord(
         name: settings.worker, pid: Int(getpid()), host: ProcessInfo.processInfo.hostName,
         version: Version.current),
       processIsAlive: { WorkerProcess.isAlive($0) })
     keeper = LeaseKeeper(
-      store: store, worker: settings.worker, leaseSeconds: settings.leaseSeconds, log: log)
+      store: store, worker: record, leaseSeconds: settings.leaseSeconds, log: log)
   }
 
   /// Asks to stop: the running job is given back at the next step, and `run` returns.
@@ -74,7 +76,7 @@ package final class Worker: Sendable {
       giveBack(lease)
     }
     do {
-      try store.signOff(worker: settings.worker)
+      try store.signOff(worker: record.name, since: record.startedAt)
     } catch {
       log.warning("cannot sign off: \(error)")
     }
@@ -116,6 +118,7 @@ package final class Worker: Sendable {
     if settings.memoryBudget != .max { pool.memoryBudget = MemoryBudget(bytes: settings.memoryBudget) }
     var (current, reloads) = self.current.withLock { $0 }
     var pace = LookPace(usual: settings.pollSeconds, commits: CommitWatch(database: settings.database))
+    var clock = ClockWatch()
     reporter.ready()
     while !stop.isRequested {
       output.removeLeftovers()
@@ -129,6 +132,10 @@ package final class Worker: Sendable {
         if current.memoryBudget == .max { cache.setBudget(.max, ledger: ExpertLedger()) }
       }
       try checkQueue()
+      if clock.jump() == .forward {
+        log.warning("the clock was set forward, or the machine slept: leases count from now")
+        guard persistently({ try store.extendLeases(to: settings.leaseSeconds) }) != nil else { return }
+      }
       guard
         let seen = persistently({ try store.dataVersion() }),
         let claimed = persistently({
@@ -149,14 +156,16 @@ package final class Worker: Sendable {
     }
   }
 
-  /// Whether the queue is still the one that was opened. A queue that does not answer is: that passes.
-  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`
+  /// Whether the queue is still the one that was opened, and this daemon the one of its name there. A queue that
+  /// does not answer is: that passes.
+  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.workerNameTaken`
   private func checkQueue() throws {
     do {
       try store.checkPlace()
+      try store.check(record)
     } catch let error as JobStoreError {
       switch error {
-      case .replaced, .schemaTooNew: throw error
+      case .replaced, .schemaTooNew, .workerNameTaken: throw error
       default: log.warning("cannot look at the queue: \(error)")
       }
     }
@@ -192,13 +201,13 @@ package final class Worker: Sendable {
       if claimed.lease.claim > 1 { output.removeTemporaries(of: claimed.job) }
       keeper.keep(claimed.lease)
       log.info("job \(claimed.job.id) claimed, attempt \(claimed.job.attempts)", metadata: claimed.fields)
-      for ended in group.add(claimed, &pool) { end(ended) }
+      for ended in group.add(claimed, &pool) { end(ended, pool.locator) }
       next = nil
       while next == nil, !group.isEmpty {
         if group.wantsMore, let settings = unchanged(), !stop.isRequested {
           next = companion(of: claimed, settings)
         }
-        if next == nil { for ended in group.advance() { end(ended) } }
+        if next == nil { for ended in group.advance() { end(ended, pool.locator) } }
       }
     }
   }
@@ -216,8 +225,8 @@ package final class Worker: Sendable {
   }
 
   /// Writes how a job ended.
-  private func end(_ ended: JobGroup.Ended) {
-    let lease = ended.claimed.lease
+  private func end(_ ended: JobGroup.Ended, _ locator: ModelLocator) {
+    let (lease, settings) = (ended.claimed.lease, ended.claimed.request.settings)
     var log = log
     for (key, value) in ended.claimed.fields { log[metadataKey: key] = value }
     switch ended.outcome {
@@ -244,7 +253,9 @@ package final class Worker: Sendable {
     case .failure(let error):
       log.error("job \(lease.job): \(error)")
       writeOutcome(of: lease) {
-        try store.fail(lease, message: "\(error)", kind: failureKind(of: error), backoff: Self.backoff)
+        try store.fail(
+          lease, message: "\(error)", kind: failureKind(of: error, settings: settings, locator: locator),
+          backoff: Self.backoff)
         metrics.attempt("failed")
       }
     }
@@ -265,6 +276,9 @@ package final class Worker: Sendable {
         try body()
       } catch JobStoreError.leaseLost {
         log.warning("job \(lease.job) was taken over by another worker", metadata: lease.fields)
+      } catch let error where !passesByItself(error) {
+        // Of its row, which will not get better by itself: its lease runs out, and the next claim looks at it.
+        log.error("job \(lease.job): its outcome cannot be written: \(error)", metadata: lease.fields)
       }
     }
   }
@@ -292,7 +306,7 @@ package final class Worker: Sendable {
 
   private func signOff() {
     do {
-      try store.signOff(worker: settings.worker)
+      try store.signOff(worker: record.name, since: record.startedAt)
       try store.close()
     } catch {
       log.warning("cannot sign off: \(error)")

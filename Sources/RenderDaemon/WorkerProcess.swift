@@ -12,7 +12,7 @@ package enum WorkerProcess {
     // Another user's process may be hidden: then its heartbeat alone tells.
     guard let age = age(of: pid) else { return true }
     // Ages are in hundredths of a second.
-    return now - Milliseconds(age * 1000) <= worker.heartbeatAt + 1000
+    return now - Milliseconds(age * 1000) - 1000 <= worker.heartbeatAt
   }
 
   /// Seconds since a process began; nil if there is none, or it is hidden.

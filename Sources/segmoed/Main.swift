@@ -7,6 +7,7 @@ import RenderDaemon
 @main
 enum Main {
   static func main() async {
+    StandardStreams.prepare()
     do {
       var command = try Segmoed.parseAsRoot()
       if var daemon = command as? any AsyncParsableCommand {
@@ -45,6 +46,6 @@ enum Main {
   }
 
   private static func complain(_ message: String) {
-    FileHandle.standardError.write(Data("segmoed: \(message)\n".utf8))
+    StandardStreams.complain("segmoed: \(message)\n")
   }
 }

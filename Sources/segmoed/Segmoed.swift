@@ -86,12 +86,15 @@ struct Segmoed: AsyncParsableCommand {
     let journal = Journal.hears(environment: environment) ? Journal() : nil
     LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, journal: journal) }
     let log = Logger(label: "segmoed")
+    // Until somebody listens, below: opening the queue may take long, and must not end by it.
+    signal(SIGHUP, SIG_IGN)
     let reporter = ServiceReporter(environment: environment)
     reporter.starting(seconds: Self.secondsToOpen(settings.database))
     let worker = try Worker(settings, log: log, reporter: reporter)
     log.info("ready, queue \(settings.database), pictures \(settings.output)")
+    let hadFile = FileManager.default.fileExists(atPath: DaemonConfiguration.standardFile)
     let hangup = HangupSignal {
-      reporter.reload { reload(worker, threshold, environment, log) }
+      reporter.reload { reload(worker, threshold, environment, log, hadFile: hadFile) }
     }
     var group = ServiceGroupConfiguration(
       services: [
@@ -106,8 +109,12 @@ struct Segmoed: AsyncParsableCommand {
   }
 
   /// What flags, environment and file say together.
-  private func settings(_ environment: [String: String]) throws -> DaemonSettings {
-    let layers = [flags, try DaemonConfiguration(environment: environment), try file()]
+  /// - Parameter hadFile: the standard file was there before.
+  private func settings(_ environment: [String: String], hadFile: Bool = false) throws -> DaemonSettings {
+    let file =
+      try config.map { try DaemonConfiguration(reading: $0) }
+      ?? DaemonConfiguration(standardAt: DaemonConfiguration.standardFile, wasThere: hadFile)
+    let layers = [flags, try DaemonConfiguration(environment: environment), file]
     return layers.reduce(DaemonConfiguration()) { $0.over($1) }
       .settings(environment: environment, drain: drain)
   }
@@ -127,18 +134,12 @@ struct Segmoed: AsyncParsableCommand {
     return flags
   }
 
-  private func file() throws -> DaemonConfiguration {
-    if let config { return try DaemonConfiguration(reading: config) }
-    let standard = DaemonConfiguration.standardFile
-    guard FileManager.default.fileExists(atPath: standard) else { return DaemonConfiguration() }
-    return try DaemonConfiguration(reading: standard)
-  }
-
   private func reload(
-    _ worker: Worker, _ threshold: LogThreshold, _ environment: [String: String], _ log: Logger
+    _ worker: Worker, _ threshold: LogThreshold, _ environment: [String: String], _ log: Logger,
+    hadFile: Bool
   ) {
     do {
-      let new = try settings(environment)
+      let new = try settings(environment, hadFile: hadFile)
       threshold.level = new.logLevel
       worker.reload(new)
       log.notice("configuration read again")

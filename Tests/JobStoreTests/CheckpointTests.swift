@@ -60,18 +60,37 @@ import Testing
     let claimed = try #require(try queue.claim())
     try queue.store.announce(image(), step: 2, modelDigest: "m", claimed.lease)
     try queue.store.keep(state, step: 1, index: 1, modelDigest: "m", claimed.lease)
-    #expect(try queue.store.removeLeftovers { _ in true } == 0)
+    #expect(try queue.store.removeLeftovers(below: "/out") { _ in true } == 0)
     try queue.store.fail(claimed.lease, message: "x", kind: .badInput)
     #expect(try queue.store.checkpoint(job: 1, index: 1) == nil)
     // Not ours: it stays.
-    #expect(try queue.store.removeLeftovers { _ in false } == 0)
+    #expect(try queue.store.removeLeftovers(below: "/out") { _ in false } == 0)
     var found: [Leftover] = []
     #expect(
-      try queue.store.removeLeftovers {
+      try queue.store.removeLeftovers(below: "/out") {
         found.append($0)
         return true
       } == 1)
     #expect(found.map(\.path) == ["/out/1/1-0.png"] && found.map(\.job) == [1])
-    #expect(try queue.store.removeLeftovers { _ in true } == 0)
+    #expect(try queue.store.removeLeftovers(below: "/out") { _ in true } == 0)
+  }
+
+  /// Those of a daemon that is gone, or whose folder was moved, stay for good.
+  @Test func filesOfOtherFoldersAreNotInTheWay() throws {
+    let queue = try TestQueue()
+    for number in 1...101 {
+      try queue.enqueue("a")
+      let claimed = try #require(try queue.claim())
+      var left = image()
+      left.path = number <= 100 ? "/elsewhere/\(number)/\(number)-0.png" : "/out/101/101-0.png"
+      try queue.store.announce(left, step: 2, modelDigest: "m", claimed.lease)
+      try queue.store.fail(claimed.lease, message: "x", kind: .badInput)
+    }
+    var found: [String] = []
+    let removed = try queue.store.removeLeftovers(below: "/out") {
+      found.append($0.path)
+      return true
+    }
+    #expect(removed == 1 && found == ["/out/101/101-0.png"])
   }
 }

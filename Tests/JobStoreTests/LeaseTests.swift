@@ -47,6 +47,24 @@ import Testing
     try queue.store.register(host) { _ in true }
   }
 
+  /// The machine slept for an hour, or its clock was late: who had no time to renew is not dead.
+  @Test func aClockSetForwardTakesNoJobAway() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let claimed = try #require(try queue.claim("alive"))
+    queue.pass(seconds: 3600)
+    try queue.store.extendLeases(to: 60)
+    #expect(try queue.claim("other") == nil)
+    queue.pass(seconds: 50)
+    #expect(try queue.store.renew(claimed.lease, for: 60) == .carryOn)
+    // Never shorter; and of one who does not renew it runs out.
+    try queue.store.extendLeases(to: 1)
+    queue.pass(seconds: 59)
+    #expect(try queue.claim("other") == nil)
+    queue.pass(seconds: 1)
+    #expect(try queue.claim("other")?.job.losses == 1)
+  }
+
   /// What a job waits for is seen while it runs, and gone when it is done.
   @Test func aNoteIsSeenUntilTheEnd() throws {
     let queue = try TestQueue()

@@ -19,6 +19,24 @@ import Testing
     #expect(try queue.store.workers().map(\.pid) == [11, 11])
   }
 
+  /// Taken for dead, it comes back: it must not go on beside the other, nor speak for it.
+  @Test func whoWasReplacedHearsOfIt() throws {
+    let queue = try TestQueue()
+    let first = try queue.store.register(worker(pid: 10)) { _ in true }
+    try queue.store.check(first)
+    queue.pass(seconds: 61)
+    let second = try queue.store.register(worker(pid: 11)) { _ in true }
+    #expect(
+      storeError { try queue.store.check(first) } == .workerNameTaken(name: "w", host: "h", pid: 11))
+    try queue.store.check(second)
+    queue.pass(seconds: 1)
+    try queue.store.heartbeat(worker: "w", since: first.startedAt, state: .rendering)
+    try queue.store.signOff(worker: "w", since: first.startedAt)
+    #expect(try queue.store.workers() == [second])
+    try queue.store.signOff(worker: "w", since: second.startedAt)
+    #expect(try queue.store.workers().first?.state == .stopped)
+  }
+
   @Test func aHeartbeatKeepsTheName() throws {
     let queue = try TestQueue()
     try queue.store.register(worker()) { _ in true }

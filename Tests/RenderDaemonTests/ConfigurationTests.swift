@@ -50,9 +50,33 @@ import Testing
     #expect(whole.models == ["/var/lib/segmoe/models"] && whole.threads == 8 && whole.worker == "render-1")
   }
 
+  @Test func allOfItMayBeCommentedOut() throws {
+    let path = NSTemporaryDirectory() + "segmoed-\(UUID().uuidString).yaml"
+    try "#threads: 8\n".write(toFile: path, atomically: true, encoding: .utf8)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    #expect(try DaemonConfiguration(reading: path) == DaemonConfiguration())
+  }
+
+  /// None is none; one that was there, or is and cannot be reached, is not.
+  @Test func theStandardFileMayBeMissingButNotLost() throws {
+    let path = NSTemporaryDirectory() + "segmoed-\(UUID().uuidString).yaml"
+    #expect(try DaemonConfiguration(standardAt: path) == DaemonConfiguration())
+    #expect(throws: YAMLError.unreadable(file: path, code: ENOENT)) {
+      try DaemonConfiguration(standardAt: path, wasThere: true)
+    }
+    let circle = path + ".link"
+    try FileManager.default.createSymbolicLink(atPath: circle, withDestinationPath: circle)
+    defer { try? FileManager.default.removeItem(atPath: circle) }
+    #expect(throws: YAMLError.unreadable(file: circle, code: ELOOP)) {
+      try DaemonConfiguration(standardAt: circle)
+    }
+  }
+
   @Test(arguments: [
     ("databse: /q", "c.yaml:1:1: unknown key 'databse' in the configuration: did you mean 'database'?"),
     ("threads: 0", "c.yaml:1:10: 'threads' cannot be 0"),
+    ("inputs: []", "c.yaml:1:9: 'inputs' cannot be empty: name a folder"),
+    ("models: []", "c.yaml:1:9: 'models' cannot be empty: name a folder"),
     ("limits:\n  sides: 3", "c.yaml:2:3: unknown key 'sides' in 'limits'"),
     ("limits:\n  side: 4", "c.yaml:2:9: 'side' cannot be 4"),
     ("memory_budget: lots", "c.yaml:1:16: 'memory_budget' cannot be text 'lots': write a size like 4GiB"),

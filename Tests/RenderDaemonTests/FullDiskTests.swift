@@ -125,6 +125,20 @@ import Testing
     #expect(daemon.stop() == 0)
   }
 
+  /// The folder's disk is not mounted, say: it burns no attempts, and the picture waits.
+  @Test func anOutputFolderThatCannotBeUsedForAWhile() throws {
+    let house = try DaemonHouse()
+    try Data("a file".utf8).write(to: URL(fileURLWithPath: house.output))
+    let ids = try (0..<2).map { _ in try house.enqueue() }
+    let daemon = try RealDaemon(house)
+    try house.wait { try house.job(ids[0]).error?.contains("output folder \(house.output)") == true }
+    #expect(try house.job(ids[0]).state == .running && house.job(ids[1]).state == .queued)
+    try FileManager.default.removeItem(atPath: house.output)
+    try house.wait { try house.store.status().counts.done == 2 }
+    #expect(daemon.stop() == 0)
+    #expect(try ids.allSatisfy { try house.job($0).attempts == 1 })
+  }
+
   /// Retention takes a batch's folder with the last picture in it, and somebody may tidy up: it comes back.
   @Test func aFolderThatIsRemovedMeanwhileIsMadeAgain() throws {
     let house = try DaemonHouse()

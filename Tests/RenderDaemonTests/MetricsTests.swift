@@ -60,8 +60,8 @@ import Testing
     log.logLevel = .critical
     let store = try JobStore.open(path: house.store.path, role: .daemon)
     for _ in 0..<50 {
-      try store.register(WorkerRecord(name: "w", pid: 1, host: "h", version: "1")) { _ in false }
-      let keeper = LeaseKeeper(store: store, worker: "w", leaseSeconds: 0.0003, log: log)
+      let worker = try store.register(WorkerRecord(name: "w", pid: 1, host: "h", version: "1")) { _ in false }
+      let keeper = LeaseKeeper(store: store, worker: worker, leaseSeconds: 0.0003, log: log)
       keeper.start()
       Thread.sleep(forTimeInterval: .random(in: 0...0.01))
       keeper.end()

@@ -69,14 +69,14 @@ import Testing
     #expect([100, 100.1, 101.1].map { hearing.pause(now: $0) } == [0.001, 0.01, 0.25])
   }
 
-  @Test func aClockSetBackIsNoticedOnce() {
+  @Test func aClockThatJumpsIsNoticedOnce() {
     var watch = ClockWatch(wall: 1000, steady: 10)
     // As time goes by, with what a time server corrects; forward, as after a suspension; back by an hour.
     let times: [(wall: Double, steady: Double)] = [
       (1020, 30), (1039.5, 50), (9000, 60), (5410, 70), (5420, 80),
     ]
-    let found = times.map { watch.wentBack(wall: $0.wall, steady: $0.steady) }
-    #expect(found == [false, false, false, true, false])
+    let found = times.map { watch.jump(wall: $0.wall, steady: $0.steady) }
+    #expect(found == [nil, nil, .forward, .back, nil])
   }
 
   /// Keeps what is logged.

@@ -24,10 +24,12 @@ final class RealDaemon {
   ///   - faults: rules of `faults.c`.
   ///   - environment: more variables.
   ///   - arguments: more flags.
+  ///   - says: where its log goes, in place of a file.
   init(
     _ house: DaemonHouse, worker: String = "real", drain: Bool = false, leaseSeconds: Int = 60,
     checkpointSteps: Int = 1, metrics: String? = nil, faults: [String] = [],
-    environment: [String: String] = [:], arguments: [String] = []
+    environment: [String: String] = [:], arguments: [String] = [],
+    says: FileHandle? = nil
   ) throws {
     strikes = house.logs + "/strikes-\(UUID().uuidString)"
     log = house.logs + "/\(worker).log"
@@ -45,7 +47,7 @@ final class RealDaemon {
     process.standardOutput = FileHandle.nullDevice
     let descriptor = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     let lines = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    process.standardError = lines
+    process.standardError = says ?? lines
     try process.run()
   }
 

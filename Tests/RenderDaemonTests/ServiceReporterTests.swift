@@ -35,6 +35,17 @@ import Testing
     #expect(socket.receive(within: 0.1) == nil)
   }
 
+  /// Errors quote the database, which others can write.
+  @Test func whatIsQuotedIsNoMessageOfItsOwn() throws {
+    let socket = try NotifySocket()
+    let reporter = ServiceReporter(environment: ["NOTIFY_SOCKET": socket.name])
+    reporter.troubled("no answer: x\nMAINPID=1\nWATCHDOG=trigger" + String(repeating: "x", count: 300_000))
+    let lines = try #require(socket.receive()).split(separator: "\n")
+    #expect(
+      lines.count == 2 && lines[0].hasPrefix(#"STATUS=no answer: x\nMAINPID=1\nWATCHDOG=t"#), "\(lines)")
+    #expect(lines.last == "WATCHDOG=1")
+  }
+
   @Test func measuredStepsWidenTheWatchdogUnmeasuredOnesDoNot() throws {
     let socket = try NotifySocket()
     let reporter = ServiceReporter(environment: [

@@ -77,6 +77,25 @@ import Testing
     #expect(daemon.words.contains("upgrade"))
   }
 
+  /// A daemon that stood still for so long that another took its name ends when it wakes.
+  @Test func whoWasTakenForDeadEnds() throws {
+    let house = try DaemonHouse()
+    let first = try RealDaemon(house, worker: "one")
+    try house.wait { try !house.store.workers().isEmpty }
+    // The daemon writes now, too.
+    var patient = Configuration()
+    patient.busyMode = .timeout(10)
+    try DatabaseQueue(path: house.store.path, configuration: patient).write {
+      try $0.execute(sql: "UPDATE workers SET heartbeat_at = heartbeat_at - 61000")
+    }
+    let second = try RealDaemon(house, worker: "one", metrics: house.folder + "/second.prom")
+    #expect(first.end() == 69)
+    #expect(first.words.contains("a daemon named one is alive"))
+    let id = try house.enqueue()
+    try house.wait { try house.job(id).state == .done }
+    #expect(second.stop() == 0)
+  }
+
   /// Leases are renewed while a step takes longer than they last.
   @Test func aLongStepLosesNoLease() throws {
     let house = try DaemonHouse()

@@ -29,6 +29,48 @@ import Testing
     }
   }
 
+  /// Members of the group may make links in the models' folder: within it they are welcome.
+  @Test func linksInAModel() throws {
+    let house = try DaemonHouse()
+    let files = FileManager.default
+    try files.copyItem(atPath: house.model, toPath: house.folder + "/elsewhere")
+    for (name, unet) in [("in", house.model + "/unet"), ("out", house.folder + "/elsewhere/unet")] {
+      try files.copyItem(atPath: house.model, toPath: house.models + "/" + name)
+      try files.removeItem(atPath: "\(house.models)/\(name)/unet")
+      try files.createSymbolicLink(atPath: "\(house.models)/\(name)/unet", withDestinationPath: unet)
+    }
+    // In a circle, which must not be walked for ever.
+    try files.createSymbolicLink(
+      atPath: house.models + "/in/circle", withDestinationPath: house.models + "/in")
+    let (inside, outside) = (try house.enqueue { $0.model = "in" }, try house.enqueue { $0.model = "out" })
+    try house.worker().run()
+    let done = try house.job(inside)
+    #expect(done.state == .done, "\(done)")
+    let job = try house.job(outside)
+    #expect(job.state == .failed && job.errorKind == .badInput, "\(job)")
+    #expect(job.error?.contains("elsewhere/unet is outside the model folders") == true)
+  }
+
+  /// A model is held when it will not load, not when what somebody adds to it won't, or makes nonsense of it.
+  @Test func whatAJobAddsHoldsItsModelForNobody() throws {
+    let house = try DaemonHouse()
+    try Data("junk".utf8).write(to: URL(fileURLWithPath: house.models + "/junk.safetensors"))
+    let changes: [(inout RenderSettings) -> Void] = [
+      { $0.loras = [LoRAReference(path: "junk.safetensors")] }, { $0.vae = "junk.safetensors" },
+      { $0.embeddings = [EmbeddingReference(path: "junk.safetensors")] },
+      { $0.loras = [LoRAReference(path: "gone.safetensors")] }, { $0.vae = "tiny/unet" },
+    ]
+    let bad = try changes.map { try house.enqueue(attempts: 3, $0) }
+    let good = try house.enqueue()
+    try house.worker().run()
+    for id in bad {
+      let job = try house.job(id)
+      #expect(job.state == .failed && job.errorKind == .badInput && job.attempts == 1, "\(job)")
+    }
+    #expect(try house.job(good).state == .done)
+    #expect(try house.store.models().allSatisfy { $0.loadFailures == 0 })
+  }
+
   /// Members of the group may make links in the output folder.
   @Test func aBatchFolderThatLeadsElsewhereIsNotWrittenTo() throws {
     let house = try DaemonHouse()
@@ -70,6 +112,36 @@ import Testing
     }
     #expect(states == Array(repeating: "failed bad_input", count: 5) + ["done "])
     #expect(house.files() == ["\(good)/\(good)-0.png"])
+  }
+
+  /// Nor may one that cannot even be claimed, or whose batch somebody deleted at sqlite3, be in the way of others.
+  @Test func rowsThatCannotBeClaimedFailAndTheNextIsTaken() throws {
+    let house = try DaemonHouse()
+    let changes = [
+      "attempts = 99", "claims = 9223372036854775807", "attempts = 9223372036854775807",
+      "losses = 9223372036854775807",
+    ]
+    for _ in 0..<6 { try house.enqueue() }
+    try DatabaseQueue(path: house.store.path).writeWithoutTransaction { db in
+      try db.execute(sql: "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF")
+      for (index, change) in changes.enumerated() {
+        try db.execute(sql: "UPDATE jobs SET \(change) WHERE id = \(index + 1)")
+      }
+      // Its worker is gone: that counts as a loss more.
+      try db.execute(
+        sql: "UPDATE jobs SET state = 'running', lease_owner = 'gone', lease_expires = 1 WHERE id = 4")
+      try db.execute(sql: "DELETE FROM batches WHERE id = 5")
+    }
+    try house.worker().run()
+    let states = try DatabaseQueue(path: house.store.path).read {
+      try String.fetchAll($0, sql: "SELECT state || ' ' || ifnull(error_kind, '') FROM jobs ORDER BY id")
+    }
+    let orphan = try DatabaseQueue(path: house.store.path).read {
+      try String.fetchOne($0, sql: "SELECT error FROM jobs WHERE id = 5")
+    }
+    #expect(orphan?.contains("batch") == true)
+    let bad = "failed bad_input"
+    #expect(states == [bad, bad, bad, "failed lost", bad, "done "])
   }
 
   /// Names of files are made of numbers only.
