@@ -16,21 +16,13 @@ static inline float float_of(uint32_t bits) {
   return value;
 }
 
-static inline float attention_query(const float *row, size_t width, size_t step, float scale) {
-  const size_t count = width - 2 * step < 2 ? 1 : 2;
-  float scaled[2];
-  uint16_t rounded[2] = {0};
-  for (size_t i = 0; i < count; i++) scaled[i] = row[2 * step + i] * scale;
-  segmoe_f32_to_bf16_scalar(scaled, rounded, count);
-  return float_of(rounded[0] | (uint32_t)rounded[1] << 16);
+static inline float pair_of(float first, float second) {
+  return float_of(segmoe_bf16_of(first) | (uint32_t)segmoe_bf16_of(second) << 16);
 }
 
-// The bits of weights rounded to nearest even, in the lower halves. Weights are 0 to 1 or not a number, which stays one.
-#define ROUNDED(x, integers)                                                                       \
-  ({                                                                                               \
-    const integers bits = (integers)(x), number = (integers)((x) == (x));                          \
-    (((bits + 0x7fff + (bits >> 16 & 1)) >> 16 & 0xffff) & number) | (0x7fc0 & ~number);           \
-  })
+static inline float attention_query(const float *row, size_t width, size_t step, float scale) {
+  return pair_of(row[2 * step] * scale, 2 * step + 1 < width ? row[2 * step + 1] * scale : 0);
+}
 
 // The reference: every set without VDPBF16PS runs it, in tests.
 #define LANES 4
@@ -50,8 +42,9 @@ static inline floats_reference step_reference(floats_reference sum, floats_refer
 }
 
 static inline floats_reference stored_reference(const floats_reference *weights) {
-  const bits_reference first = ROUNDED(weights[0], bits_reference), second = ROUNDED(weights[1], bits_reference);
-  return (floats_reference)(first | second << 16);
+  floats_reference pairs;
+  for (int i = 0; i < LANES; i++) pairs[i] = pair_of(weights[0][i], weights[1][i]);
+  return pairs;
 }
 #include "attention_body.h"
 #undef LANES
@@ -64,7 +57,6 @@ static inline floats_reference stored_reference(const floats_reference *weights)
 #pragma clang attribute push(__attribute__((target(SEGMOE_SET_BF16))), apply_to = function)
 #endif
 typedef float floats_native __attribute__((vector_size(64), aligned(4), may_alias));
-typedef int32_t bits_native __attribute__((vector_size(64), aligned(4), may_alias));
 
 static inline __attribute__((always_inline)) floats_native step_native(floats_native sum, floats_native x,
                                                                        float y) {
@@ -74,8 +66,11 @@ static inline __attribute__((always_inline)) floats_native step_native(floats_na
 }
 
 static inline __attribute__((always_inline)) floats_native stored_native(const floats_native *weights) {
-  const bits_native first = ROUNDED(weights[0], bits_native), second = ROUNDED(weights[1], bits_native);
-  return (floats_native)(first | second << 16);
+  // All first weights come before all second ones: each is moved to its pair.
+  uint16_t places[32];
+  for (uint16_t i = 0; i < 32; i++) places[i] = (uint16_t)(i / 2 + i % 2 * 16);
+  const __m512i rounded = (__m512i)_mm512_cvtne2ps_pbh((__m512)weights[1], (__m512)weights[0]);
+  return (floats_native)_mm512_permutexvar_epi16(_mm512_loadu_si512(places), rounded);
 }
 #include "attention_body.h"
 #if !defined(SEGMOE_SIMDE)

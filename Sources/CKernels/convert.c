@@ -48,13 +48,6 @@ static inline uint16_t f32_to_f16_one(float value) {
   return sign | (uint16_t)((rounded >> 13) - (112 << 10));
 }
 
-static inline uint16_t f32_to_bf16_one(float value) {
-  const uint32_t bits = bits_of(value);
-  // Rounding could carry a NaN into infinity: keep its upper half and make it quiet.
-  if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
-  return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 void segmoe_f16_to_f32_scalar(const uint16_t *source, float *result, size_t count) {
   for (size_t i = 0; i < count; i++) result[i] = f16_to_f32_one(source[i]);
 }
@@ -68,7 +61,7 @@ void segmoe_f32_to_f16_scalar(const float *source, uint16_t *result, size_t coun
 }
 
 void segmoe_f32_to_bf16_scalar(const float *source, uint16_t *result, size_t count) {
-  for (size_t i = 0; i < count; i++) result[i] = f32_to_bf16_one(source[i]);
+  for (size_t i = 0; i < count; i++) result[i] = segmoe_bf16_of(source[i]);
 }
 
 #if defined(__x86_64__)

@@ -47,14 +47,14 @@ package struct MixableLayer<Plain: Layer>: Sendable {
   /// - Parameter load: makes a plain layer from its scope.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
   package init(
-    _ weights: Weights, inputs: Int, outputs: Int, mixture: MixtureConfiguration?, home: PartHome,
+    _ weights: Weights, inputs: Int, mixture: MixtureConfiguration?, home: PartHome,
     load: @escaping @Sendable (Weights) throws -> Plain
   ) throws {
     paths = [weights.name]
     if let mixture {
       kind = .sparse(
         try SparseLayer(
-          weights, inputs: inputs, outputs: outputs, experts: mixture.experts,
+          weights, inputs: inputs, experts: mixture.experts,
           expertsPerCall: mixture.expertsPerCall, home: home, load: load))
     } else {
       kind = .dense(try CachedPart(weights, in: home, build: load))
@@ -132,8 +132,7 @@ extension MixableLayer where Plain == Linear {
     }
     kind = .sparse(
       SparseLayer(
-        router: Router(gate: gate, expertsPerCall: mixture.expertsPerCall), experts: experts,
-        outputs: names.count * outputs))
+        router: Router(gate: gate, expertsPerCall: mixture.expertsPerCall), experts: experts))
   }
 }
 

@@ -8,16 +8,15 @@ package struct SparseLayer<Expert: Layer>: Sendable {
   /// Who chooses the experts.
   package let router: Router
   private let experts: [CachedPart<Expert>]
-  private let outputs: Int
 
   /// - Parameters:
   ///   - weights: the layer's scope, with `gate.weight` and `experts.N`.
-  ///   - inputs: width of a row; `outputs` of one of the result.
+  ///   - inputs: width of a row.
   ///   - experts: how many there are; `expertsPerCall` of them work on a call.
   ///   - load: makes one expert from its scope.
   /// - Throws: `CheckpointError` if the gate or any expert's tensors are missing or misshapen.
   package init(
-    _ weights: Weights, inputs: Int, outputs: Int, experts: Int, expertsPerCall: Int, home: PartHome,
+    _ weights: Weights, inputs: Int, experts: Int, expertsPerCall: Int, home: PartHome,
     load: @escaping @Sendable (Weights) throws -> Expert
   ) throws {
     let gate = try weights["gate"].tensor("weight", shape: [experts, inputs])
@@ -25,16 +24,12 @@ package struct SparseLayer<Expert: Layer>: Sendable {
     self.experts = try (0..<experts).map {
       try CachedPart(weights["experts"][$0], in: home, build: load)
     }
-    self.outputs = outputs
   }
 
-  /// - Parameters:
-  ///   - router: chooses among `experts`.
-  ///   - outputs: width of a row of the result.
-  package init(router: Router, experts: [CachedPart<Expert>], outputs: Int) {
+  /// - Parameter router: chooses among `experts`.
+  package init(router: Router, experts: [CachedPart<Expert>]) {
     self.router = router
     self.experts = experts
-    self.outputs = outputs
   }
 
   /// Bytes of the experts' weights, all of them.
@@ -46,21 +41,23 @@ package struct SparseLayer<Expert: Layer>: Sendable {
     let routing = router.route(x, pass.compute)
     // With one expert its weight is exactly 1.
     if routing.experts.count == 1 { return try experts[routing.experts[0]](pass) { $0(x, pass.compute) } }
-    var sum = pass.compute.zeros(shape: x.shape.dropLast() + [outputs])
-    try add(x, routing, to: &sum, pass)
+    // The first one's product is where the others are added to.
+    var sum = try experts[routing.experts[0]](pass) { $0(x, rowWeights: routing.rowWeights[0], pass.compute) }
+    for slot in 1..<routing.experts.count { try add(x, routing, slot, to: &sum, pass) }
     return sum
   }
 
   /// sum += Σ over the chosen experts of weight · expert(x), row by row.
   /// - Throws: what reading an expert throws.
   package func add(_ x: Tensor, to sum: inout Tensor, _ pass: ForwardPass) throws {
-    try add(x, router.route(x, pass.compute), to: &sum, pass)
+    let routing = router.route(x, pass.compute)
+    for slot in routing.experts.indices { try add(x, routing, slot, to: &sum, pass) }
   }
 
-  private func add(_ x: Tensor, _ routing: Routing, to sum: inout Tensor, _ pass: ForwardPass) throws {
-    for (slot, expert) in routing.experts.enumerated() {
-      let weights = routing.experts.count == 1 ? nil : routing.rowWeights[slot]
-      try experts[expert](pass) { $0.add(x, rowWeights: weights, to: &sum, pass.compute) }
-    }
+  private func add(_ x: Tensor, _ routing: Routing, _ slot: Int, to sum: inout Tensor, _ pass: ForwardPass)
+    throws
+  {
+    let weights = routing.experts.count == 1 ? nil : routing.rowWeights[slot]
+    try experts[routing.experts[slot]](pass) { $0.add(x, rowWeights: weights, to: &sum, pass.compute) }
   }
 }

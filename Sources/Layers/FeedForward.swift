@@ -27,6 +27,11 @@ package struct FeedForward: Layer {
     contract(expand(x, compute), compute)
   }
 
+  /// The same, each row times its weight.
+  package func callAsFunction(_ x: Tensor, rowWeights: [Float], _ compute: Compute) -> Tensor {
+    contract(expand(x, compute), rowWeights: rowWeights, compute)
+  }
+
   /// sum += the block's result, row r times `rowWeights[r]`, added by the last product itself.
   package func add(_ x: Tensor, rowWeights: [Float]?, to sum: inout Tensor, _ compute: Compute) {
     contract.add(expand(x, compute), rowWeights: rowWeights, to: &sum, compute)

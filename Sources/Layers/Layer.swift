@@ -41,11 +41,22 @@ package protocol Layer: Weighted {
   /// The function. What shape goes in and comes out, the layer says.
   func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor
 
+  /// What the function gives, row r times `rowWeights[r]`.
+  func callAsFunction(_ x: Tensor, rowWeights: [Float], _ compute: Compute) -> Tensor
+
   /// sum += what the function gives, row r times `rowWeights[r]` if there are any.
   func add(_ x: Tensor, rowWeights: [Float]?, to sum: inout Tensor, _ compute: Compute)
 }
 
 extension Layer {
+  /// For layers that cannot weigh by themselves: computes, then adds to nothing.
+  package func callAsFunction(_ x: Tensor, rowWeights: [Float], _ compute: Compute) -> Tensor {
+    let result = self(x, compute)
+    var sum = compute.zeros(shape: result.shape)
+    compute.accumulate(result, rowWeights: rowWeights, into: &sum)
+    return sum
+  }
+
   /// For layers that cannot add by themselves: computes, then adds.
   package func add(_ x: Tensor, rowWeights: [Float]?, to sum: inout Tensor, _ compute: Compute) {
     compute.accumulate(self(x, compute), rowWeights: rowWeights, into: &sum)

@@ -47,6 +47,11 @@ package struct Linear: Layer {
     compute.product(x, weight, ProductFinish(bias: bias))
   }
 
+  /// The same, each row times its weight.
+  package func callAsFunction(_ x: Tensor, rowWeights: [Float], _ compute: Compute) -> Tensor {
+    compute.product(x, weight, ProductFinish(bias: bias, rowWeights: rowWeights))
+  }
+
   /// sum += weight of the row · (what the layer gives), in one pass.
   package func add(_ x: Tensor, rowWeights: [Float]?, to sum: inout Tensor, _ compute: Compute) {
     compute.product(x, weight, ProductFinish(bias: bias, rowWeights: rowWeights), addedTo: &sum)

@@ -41,7 +41,7 @@ package struct CrossAttention: Sendable {
     }
     func projection(_ name: String, inputs: Int) throws -> MixableLayer<Linear> {
       try MixableLayer(
-        weights[name], inputs: inputs, outputs: width, mixture: mixture, home: home,
+        weights[name], inputs: inputs, mixture: mixture, home: home,
         load: { try Linear($0, inputs: inputs, outputs: width, bias: false) })
     }
     query = try projection("to_q", inputs: width)

@@ -37,7 +37,7 @@ package struct SelfAttention: Sendable {
     } else {
       func projection(_ name: String) throws -> MixableLayer<Linear> {
         try MixableLayer(
-          weights[name], inputs: width, outputs: width, mixture: mixture, home: home,
+          weights[name], inputs: width, mixture: mixture, home: home,
           load: { try Linear($0, inputs: width, outputs: width, bias: false) })
       }
       projections = .apart(

@@ -32,8 +32,7 @@ package struct TransformerBlock: Sendable {
       mixture: attentionMixture, home: home)
     norm3 = try LayerNorm(weights["norm3"], channels: width)
     feedForward = try MixableLayer(
-      weights["ff"], inputs: width, outputs: width, mixture: layers == .attention ? nil : mixture,
-      home: home,
+      weights["ff"], inputs: width, mixture: layers == .attention ? nil : mixture, home: home,
       load: { try FeedForward($0, width: width) })
   }
 
