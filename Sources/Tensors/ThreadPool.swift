@@ -84,12 +84,13 @@ private final class Section: @unchecked Sendable {
 
 /// Where sections are posted and threads wait for them.
 private final class Board: @unchecked Sendable {
-  // Unchecked: every property is read and written with `condition` held.
+  // Unchecked: every property that is not atomic is read and written with `condition` held.
   private let condition = NSCondition()
   private let turn = NSLock()
   private var section: Section?
   private let generation = Atomic<Int>(0)
-  private var inside = 0
+  /// Threads that hold the section; it grows with `condition` held.
+  private let inside = Atomic<Int>(0)
   private var closed = false
   /// Looks before a thread sleeps: some 20 µs.
   private static let looks = 400
@@ -103,13 +104,15 @@ private final class Board: @unchecked Sendable {
     condition.broadcast()
     condition.unlock()
     _ = section.drain()
-    Self.look { section.finished.load(ordering: .acquiring) == section.taskCount }
+    // No thread may still hold the section's body when this returns.
+    let isOver = {
+      section.finished.load(ordering: .acquiring) == section.taskCount
+        && self.inside.load(ordering: .acquiring) == 0
+    }
+    Self.look(for: isOver)
     condition.lock()
     self.section = nil
-    // No thread may still hold the section's body when this returns.
-    while section.finished.load(ordering: .acquiring) < section.taskCount || inside > 0 {
-      condition.wait()
-    }
+    while !isOver() { condition.wait() }
     condition.unlock()
   }
 
@@ -131,14 +134,14 @@ private final class Board: @unchecked Sendable {
         continue
       }
       seen = current
-      inside += 1
+      inside.wrappingAdd(1, ordering: .relaxed)
       condition.unlock()
       _ = taken?.drain()
-      condition.lock()
       // Let go of before the section's owner may go on: its body must not outlive that.
       taken = nil
-      inside -= 1
-      if inside == 0 { condition.broadcast() }
+      let left = inside.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue
+      condition.lock()
+      if left == 0 { condition.broadcast() }
       condition.unlock()
       Self.look { generation.load(ordering: .relaxed) != seen }
       condition.lock()
