@@ -47,8 +47,11 @@ INLINE void VARIANT(sums)(int vectors, const float *x, const float *y, size_t st
   for (size_t step = 0; step < steps; step++, x += TILE_ROWS, y += ATTENTION_PANEL) {
     vector rows[TILE_VECTORS];
     UNROLLED for (int v = 0; v < vectors; v++) rows[v] = *(const vector *)(x + v * LANES);
-    UNROLLED for (int c = 0; c < CHANNELS; c++)
+    UNROLLED for (int c = 0; c < CHANNELS; c++) {
+      // Of 16 registers, sums and rows take 15: the next number must not come before this one has been used.
+      if (LANES < 16) __asm__ volatile("" ::: "memory");
       UNROLLED for (int v = 0; v < vectors; v++) sum[c][v] = STEP(sum[c][v], rows[v], y[c]);
+    }
   }
 }
 

@@ -12,15 +12,15 @@ package final class Worker: Sendable {
   private let settings: DaemonSettings
   /// What a reload may change, and how often it did.
   private let current: Mutex<(settings: DaemonSettings, reloads: Int)>
-  private let store: JobStore
+  let store: JobStore
   /// As it signed on.
   private let record: WorkerRecord
-  private let log: Logger
-  private let keeper: LeaseKeeper
+  let log: Logger
+  let keeper: LeaseKeeper
   private let stop = StopSignal()
   private let lastStep = LastStep()
   private let reporter: ServiceReporter
-  private let metrics: DaemonMetrics
+  let metrics: DaemonMetrics
 
   /// - Parameter reporter: tells the service manager; without it nobody is told.
   /// - Throws: `JobStoreError` if the database cannot be opened or another daemon has this name.
@@ -79,18 +79,6 @@ package final class Worker: Sendable {
       try store.signOff(worker: record.name, since: record.startedAt)
     } catch {
       log.warning("cannot sign off: \(error)")
-    }
-  }
-
-  private func giveBack(_ lease: Lease) {
-    do {
-      try store.giveBack(lease)
-      metrics.attempt("given_back")
-      log.info("job \(lease.job) given back", metadata: lease.fields)
-    } catch JobStoreError.leaseLost {
-      // Somebody was quicker: the worker itself, or another one.
-    } catch {
-      log.error("cannot give job \(lease.job) back: \(error)", metadata: lease.fields)
     }
   }
 
@@ -173,7 +161,7 @@ package final class Worker: Sendable {
 
   /// Tries until it works: a full disk or a database that somebody holds must not end the daemon, nor
   /// lose the outcome of a job. nil if asked to stop meanwhile.
-  private func persistently<Result>(_ body: () throws -> Result) -> Result? {
+  func persistently<Result>(_ body: () throws -> Result) -> Result? {
     while true {
       do {
         return try body()
@@ -221,65 +209,6 @@ package final class Worker: Sendable {
     } catch {
       log.warning("cannot look for further jobs: \(error)")
       return nil
-    }
-  }
-
-  /// Writes how a job ended.
-  private func end(_ ended: JobGroup.Ended, _ locator: ModelLocator) {
-    let (lease, settings) = (ended.claimed.lease, ended.claimed.request.settings)
-    var log = log
-    for (key, value) in ended.claimed.fields { log[metadataKey: key] = value }
-    switch ended.outcome {
-    case .success(let outcome):
-      writeOutcome(of: lease) {
-        try store.finish(
-          lease, images: outcome.images, statistics: outcome.statistics, modelDigest: outcome.modelDigest)
-        metrics.attempt("done")
-        log.info("job \(lease.job) done, \(outcome.images.count) image(s)")
-      }
-    case .failure(Interruption.stopping):
-      giveBack(lease)
-    case .failure(Interruption.cancelled):
-      writeOutcome(of: lease) {
-        try store.cancelled(lease)
-        metrics.attempt("cancelled")
-        log.info("job \(lease.job) cancelled")
-      }
-    case .failure(Interruption.lost):
-      metrics.attempt("lost")
-      log.warning("job \(lease.job) was taken over by another worker")
-    case .failure(JobStoreError.leaseLost):
-      log.warning("job \(lease.job) was taken over by another worker")
-    case .failure(let error):
-      log.error("job \(lease.job): \(error)")
-      writeOutcome(of: lease) {
-        try store.fail(
-          lease, message: "\(error)", kind: failureKind(of: error, settings: settings, locator: locator),
-          backoff: Self.backoff)
-        metrics.attempt("failed")
-      }
-    }
-    keeper.drop(lease)
-  }
-
-  /// Retries come soon at first: most passing faults are a full disk or a file being replaced.
-  private static var backoff: Backoff {
-    var backoff = Backoff()
-    backoff.first = 2_000
-    return backoff
-  }
-
-  /// Writes how a job ended, however long it takes; drops it if another worker has the job by now.
-  private func writeOutcome(of lease: Lease, _ body: () throws -> Void) {
-    _ = persistently {
-      do {
-        try body()
-      } catch JobStoreError.leaseLost {
-        log.warning("job \(lease.job) was taken over by another worker", metadata: lease.fields)
-      } catch let error where !passesByItself(error) {
-        // Of its row, which will not get better by itself: its lease runs out, and the next claim looks at it.
-        log.error("job \(lease.job): its outcome cannot be written: \(error)", metadata: lease.fields)
-      }
     }
   }
 

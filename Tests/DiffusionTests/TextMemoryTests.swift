@@ -41,4 +41,27 @@ import Testing
     let again = try renderer.render(request("a fox", seed: 8))
     #expect(try again == Renderer(model: model, pass: pass).render(request("a fox", seed: 8)))
   }
+
+  /// A negative prompt that two jobs have in common is encoded once, and says what it would have said beside the
+  /// other prompt, to the bit.
+  @Test(arguments: ["base", "xl"]) func theSameNegativePromptIsEncodedOnce(name: String) throws {
+    func encode(_ prompts: [String?], _ model: DiffusionModel) throws -> (Conditioning, operations: Int) {
+      let compute = Compute(threads: 2)
+      let conditioning = try model.prompts(prompts, PromptReading(), ForwardPass(compute: compute))
+      return (conditioning, compute.work.total)
+    }
+    let long = "a fox " + String(repeating: "in the deep snow, ", count: 30)
+    for precision in [Precision.f32, .bf16] {
+      let fresh = try encode(["blurry", "a dog"], Golden.ModelParts(name).load(precision: precision))
+      let model = try Golden.ModelParts(name).load(precision: precision)
+      _ = try encode(["blurry", "a fox"], model)
+      let second = try encode(["blurry", "a dog"], model)
+      #expect(second.0.states.values == fresh.0.states.values)
+      #expect(second.0.pooled?.values == fresh.0.pooled?.values)
+      #expect(2 * second.operations == fresh.operations)
+      // Of another length the same text is padded anew.
+      #expect(try encode(["blurry", long], model).operations > fresh.operations)
+      #expect(try encode(["blurry", "a dog"], model).0.states.values == fresh.0.states.values)
+    }
+  }
 }

@@ -40,6 +40,7 @@ package struct PromptEncoder: Sendable {
   package let second: Half?
   /// Whether SDXL's states for no negative prompt are zeros rather than those of an empty text.
   private let zerosForNoPrompt: Bool
+  private let memory = PromptMemory()
 
   /// - Throws: `CheckpointError` for missing or damaged files, `DiffusionError.mismatch` for a second
   ///   encoder without a projection.
@@ -83,18 +84,22 @@ package struct PromptEncoder: Sendable {
     let count = chunked.map(\.longest).max() ?? 1
     for place in chunked.indices { chunked[place].pad(to: count) }
     guard let second else {
-      let states = try chunked[0].encoded(skip: reading.clipSkip) {
-        (try first.network.normalized($0, skip: $1, words: $2, pass), nil)
+      let states = try chunked[0].encoded(skip: reading.clipSkip) { ids, skip, words in
+        try remembered(ids, skip, words, encoder: 0, pass) {
+          (try first.network.normalized($0, skip: skip, words: words, pass), nil)
+        }
       }
       return Conditioning(states: states.states)
     }
     // SDXL takes the last layer but one of both.
-    let one = try chunked[0].encoded(skip: reading.clipSkip) {
-      try first.network.bare($0, skip: $1 + 1, words: $2, pass)
+    let both = try [first, second].enumerated().map { place, half in
+      try chunked[place].encoded(skip: reading.clipSkip) { ids, skip, words in
+        try remembered(ids, skip, words, encoder: place, pass) {
+          try half.network.bare($0, skip: skip + 1, words: words, pass)
+        }
+      }
     }
-    let two = try chunked[1].encoded(skip: reading.clipSkip) {
-      try second.network.bare($0, skip: $1 + 1, words: $2, pass)
-    }
+    let (one, two) = (both[0], both[1])
     var conditioning = Conditioning(
       states: pass.compute.concatenateChannels(one.states, two.states), pooled: two.pooled)
     for (row, prompt) in prompts.enumerated() where prompt == nil && zerosForNoPrompt {
@@ -102,6 +107,15 @@ package struct PromptEncoder: Sendable {
       conditioning.pooled?.clear(image: row)
     }
     return conditioning
+  }
+
+  /// Rows that were encoded lately are not encoded again; of a plan, and with learned words, all are.
+  private func remembered(
+    _ ids: [[Int32]], _ skip: Int, _ words: EmbeddingRows?, encoder: Int, _ pass: ForwardPass,
+    _ encode: ([[Int32]]) throws -> (states: Tensor, pooled: Tensor?)
+  ) throws -> (states: Tensor, pooled: Tensor?) {
+    guard pass.plan == nil, words == nil else { return try encode(ids) }
+    return try memory.encoded(ids, skip: skip, encoder: encoder, encode)
   }
 }
 

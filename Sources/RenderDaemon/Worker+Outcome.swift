@@ -1,0 +1,78 @@
+import Foundation
+import JobStore
+import Logging
+
+/// How the jobs of a worker end.
+extension Worker {
+  /// Writes how a job ended.
+  func end(_ ended: JobGroup.Ended, _ locator: ModelLocator) {
+    let (lease, settings) = (ended.claimed.lease, ended.claimed.request.settings)
+    var log = log
+    for (key, value) in ended.claimed.fields { log[metadataKey: key] = value }
+    switch ended.outcome {
+    case .success(let outcome):
+      writeOutcome(of: lease) {
+        try store.finish(
+          lease, images: outcome.images, statistics: outcome.statistics, modelDigest: outcome.modelDigest)
+        metrics.attempt("done")
+        log.info("job \(lease.job) done, \(outcome.images.count) image(s)")
+      }
+    case .failure(Interruption.stopping):
+      giveBack(lease)
+    case .failure(Interruption.cancelled):
+      writeOutcome(of: lease) {
+        try store.cancelled(lease)
+        metrics.attempt("cancelled")
+        log.info("job \(lease.job) cancelled")
+      }
+    case .failure(Interruption.lost):
+      metrics.attempt("lost")
+      log.warning("job \(lease.job) was taken over by another worker")
+    case .failure(JobStoreError.leaseLost):
+      log.warning("job \(lease.job) was taken over by another worker")
+    case .failure(let error):
+      log.error("job \(lease.job): \(error)")
+      writeOutcome(of: lease) {
+        try store.fail(
+          lease, message: "\(error)", kind: failureKind(of: error, settings: settings, locator: locator),
+          backoff: Self.backoff)
+        metrics.attempt("failed")
+      }
+    }
+    keeper.drop(lease)
+  }
+
+  /// Retries come soon at first: most passing faults are a full disk or a file being replaced.
+  private static var backoff: Backoff {
+    var backoff = Backoff()
+    backoff.first = 2_000
+    return backoff
+  }
+
+  /// Writes how a job ended, however long it takes; drops it if another worker has the job by now.
+  private func writeOutcome(of lease: Lease, _ body: () throws -> Void) {
+    _ = persistently {
+      do {
+        try body()
+      } catch JobStoreError.leaseLost {
+        log.warning("job \(lease.job) was taken over by another worker", metadata: lease.fields)
+      } catch let error where !passesByItself(error) {
+        // Of its row, which will not get better by itself: its lease runs out, and the next claim looks at it.
+        log.error("job \(lease.job): its outcome cannot be written: \(error)", metadata: lease.fields)
+      }
+    }
+  }
+
+  /// Puts a job back into the queue, without a lost attempt.
+  func giveBack(_ lease: Lease) {
+    do {
+      try store.giveBack(lease)
+      metrics.attempt("given_back")
+      log.info("job \(lease.job) given back", metadata: lease.fields)
+    } catch JobStoreError.leaseLost {
+      // Somebody was quicker: the worker itself, or another one.
+    } catch {
+      log.error("cannot give job \(lease.job) back: \(error)", metadata: lease.fields)
+    }
+  }
+}
