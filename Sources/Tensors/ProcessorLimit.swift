@@ -66,7 +66,7 @@ package enum ProcessorLimit {
 
   /// The folder of a group and of every group above it, the root included: in a container the group's
   /// own path is often not visible, its root is.
-  private static func foldersUp(_ root: String, _ path: Substring) -> [String] {
+  static func foldersUp(_ root: String, _ path: Substring) -> [String] {
     var parts = path.split(separator: "/")
     var folders = [root]
     while !parts.isEmpty {

@@ -130,10 +130,12 @@ package struct Renderer: Sendable {
     guard MemoryRefusal.prepare(forBlocksOf: plan.largestBlock),
       TensorMemory.isAvailable(needed + MemoryBudget.margin)
     else { throw DiffusionError.noMemory(bytes: needed) }
-    // Freed memory is kept for the next step, of several sizes at a time, but not of every size that ever was: pages
-    // that the kernel gives anew are cleared first.
+    // Freed memory is kept for the next step, of several sizes at a time, because pages that the kernel gives anew are
+    // cleared first; but not of every size that ever was, nor all that the machine has left.
     if budget == nil {
-      TensorMemory.setLimit(TensorMemory.now.live + needed + plan.largestPhase + MemoryBudget.margin)
+      let left = AvailableMemory.bytes.map { max(0, $0 + TensorMemory.now.spare - needed) / 2 } ?? .max
+      TensorMemory.setLimit(
+        TensorMemory.now.live + needed + min(plan.largestPhase, left) + MemoryBudget.margin)
     }
   }
 
