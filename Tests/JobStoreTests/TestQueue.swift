@@ -49,7 +49,9 @@ final class TestQueue: Sendable {
 
   /// What a person at sqlite3 would do.
   func sql<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws -> Value {
-    try DatabaseQueue(path: path).write(body)
+    var patient = Configuration()
+    patient.busyMode = .timeout(10)
+    return try DatabaseQueue(path: path, configuration: patient).write(body)
   }
 }
 

@@ -110,7 +110,7 @@ import Testing
   @Test func whoLostItsWorkerGoesAlone() throws {
     let house = try DaemonHouse()
     let jobs = try (0..<4).map { _ in try house.enqueue { $0.steps = 4 } }
-    try DatabaseQueue(path: house.store.path).write { db in
+    try house.sqlite().write { db in
       try db.execute(sql: "UPDATE jobs SET losses = 1 WHERE id = ?", arguments: [jobs[1]])
     }
     try house.worker(coalesce: 4).run()

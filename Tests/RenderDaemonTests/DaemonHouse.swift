@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import GRDB
 import JobStore
 import Logging
 import RenderDaemon
@@ -23,6 +24,13 @@ final class DaemonHouse: Sendable {
     let text = try String(contentsOfFile: metrics, encoding: .utf8)
     let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("segmoe_steps_total{") })
     return try #require(line.split(separator: " ").last.flatMap { Int($0) })
+  }
+
+  /// The queue as somebody at sqlite3 has it, who waits for the lock: daemons write, too.
+  func sqlite() throws -> DatabaseQueue {
+    var patient = Configuration()
+    patient.busyMode = .timeout(10)
+    return try DatabaseQueue(path: store.path, configuration: patient)
   }
 
   private static let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

@@ -112,9 +112,7 @@ import Testing
     let id = try house.enqueue { $0.steps = 300 }
     let daemon = try RealDaemon(house)
     try house.wait { try house.store.details(job: id).summary.step >= 1 }
-    var patient = Configuration()
-    patient.busyMode = .timeout(10)
-    try DatabaseQueue(path: house.store.path, configuration: patient).write { db in
+    try house.sqlite().write { db in
       try db.execute(sql: "UPDATE queue SET paused = 1")
       // Longer than anybody waits for the lock.
       Thread.sleep(forTimeInterval: 33)

@@ -16,7 +16,7 @@ enum QueueAccount {
     _ house: DaemonHouse, accepted: [ClosedRange<Int64>] = [], _ run: Comment,
     location: SourceLocation = #_sourceLocation
   ) throws -> (counts: StateCounts, pictures: Int) {
-    let facts = try DatabaseQueue(path: house.store.path).read { db in
+    let facts = try house.sqlite().read { db in
       try Self.facts.map { try String.fetchOne(db, sql: $0.sql) }
     }
     for (fact, found) in zip(Self.facts, facts) {

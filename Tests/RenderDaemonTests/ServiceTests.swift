@@ -72,7 +72,7 @@ import Testing
     let house = try DaemonHouse()
     let daemon = try RealDaemon(house)
     try house.wait { try !house.store.workers().isEmpty }
-    try DatabaseQueue(path: house.store.path).write { try $0.execute(sql: "PRAGMA user_version = 99") }
+    try house.sqlite().write { try $0.execute(sql: "PRAGMA user_version = 99") }
     #expect(daemon.end() == 69)
     #expect(daemon.words.contains("upgrade"))
   }
@@ -82,10 +82,7 @@ import Testing
     let house = try DaemonHouse()
     let first = try RealDaemon(house, worker: "one")
     try house.wait { try !house.store.workers().isEmpty }
-    // The daemon writes now, too.
-    var patient = Configuration()
-    patient.busyMode = .timeout(10)
-    try DatabaseQueue(path: house.store.path, configuration: patient).write {
+    try house.sqlite().write {
       try $0.execute(sql: "UPDATE workers SET heartbeat_at = heartbeat_at - 61000")
     }
     let second = try RealDaemon(house, worker: "one", metrics: house.folder + "/second.prom")

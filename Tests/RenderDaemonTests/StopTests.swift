@@ -45,10 +45,7 @@ import Testing
     let id = try house.enqueue { $0.steps = 900 }
     let daemon = try RealDaemon(house, leaseSeconds: 1)
     try house.wait { try house.store.details(job: id).summary.step >= 1 }
-    // The daemon writes now, too.
-    var patient = Configuration()
-    patient.busyMode = .timeout(10)
-    try DatabaseQueue(path: house.store.path, configuration: patient).write { db in
+    try house.sqlite().write { db in
       try db.execute(sql: "UPDATE queue SET paused = 1")
       #expect(stop(daemon) < 5)
       try db.execute(sql: "UPDATE queue SET paused = 0")

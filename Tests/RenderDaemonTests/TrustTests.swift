@@ -94,7 +94,7 @@ import Testing
     let house = try DaemonHouse()
     let bad = try (0..<5).map { _ in try house.enqueue() }
     let good = try house.enqueue()
-    try DatabaseQueue(path: house.store.path).writeWithoutTransaction { db in
+    try house.sqlite().writeWithoutTransaction { db in
       try db.execute(sql: "PRAGMA ignore_check_constraints = ON")
       for (id, change) in zip(
         bad,
@@ -107,7 +107,7 @@ import Testing
       }
     }
     try house.worker().run()
-    let states = try DatabaseQueue(path: house.store.path).read {
+    let states = try house.sqlite().read {
       try String.fetchAll($0, sql: "SELECT state || ' ' || ifnull(error_kind, '') FROM jobs ORDER BY id")
     }
     #expect(states == Array(repeating: "failed bad_input", count: 5) + ["done "])
@@ -122,7 +122,7 @@ import Testing
       "losses = 9223372036854775807",
     ]
     for _ in 0..<6 { try house.enqueue() }
-    try DatabaseQueue(path: house.store.path).writeWithoutTransaction { db in
+    try house.sqlite().writeWithoutTransaction { db in
       try db.execute(sql: "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF")
       for (index, change) in changes.enumerated() {
         try db.execute(sql: "UPDATE jobs SET \(change) WHERE id = \(index + 1)")
@@ -133,10 +133,10 @@ import Testing
       try db.execute(sql: "DELETE FROM batches WHERE id = 5")
     }
     try house.worker().run()
-    let states = try DatabaseQueue(path: house.store.path).read {
+    let states = try house.sqlite().read {
       try String.fetchAll($0, sql: "SELECT state || ' ' || ifnull(error_kind, '') FROM jobs ORDER BY id")
     }
-    let orphan = try DatabaseQueue(path: house.store.path).read {
+    let orphan = try house.sqlite().read {
       try String.fetchOne($0, sql: "SELECT error FROM jobs WHERE id = 5")
     }
     #expect(orphan?.contains("batch") == true)
