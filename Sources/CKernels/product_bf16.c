@@ -5,7 +5,6 @@
 // first, which is the order that VDPBF16PS adds in.
 #include "convert.h"
 #include "product_walk.h"
-#include "tile_bf16.h"
 
 // Pairs that a strip runs over at a time: four panels of them stay in a second-level cache, and widened ones
 // fit what there is for them.
@@ -106,10 +105,44 @@ void segmoe_bf16_prepare(const float *x, size_t count, size_t depth, void *prepa
 }
 
 #if defined(__x86_64__)
+/// sums += rows at `a` · panels `panel` bytes apart over so many pairs: 1 to 6 rows of pairs, 1 to 4 panels.
+SEGMOE_TILE(SEGMOE_SET_BF16)
+void tile_bf16(const size_t rows, const size_t panels, const char *const *a, const char *b, size_t panel,
+               size_t pairs, float *sums) {
+  __m512 sum[tile_rows][group_panels];
+  const char *x[tile_rows];
+  SEGMOE_UNROLL
+  for (size_t r = 0; r < rows; r++) {
+    x[r] = a[r];
+    SEGMOE_UNROLL
+    for (size_t v = 0; v < panels; v++)
+      sum[r][v] = _mm512_loadu_ps(sums + r * SEGMOE_GROUP + v * 16);
+  }
+  for (size_t p = 0; p < pairs; p++, b += 64) {
+    __m512i w[group_panels];
+    SEGMOE_UNROLL
+    for (size_t v = 0; v < panels; v++) w[v] = _mm512_loadu_si512((const void *)(b + v * panel));
+    SEGMOE_UNROLL
+    for (size_t r = 0; r < rows; r++) {
+      int32_t pair;
+      memcpy(&pair, x[r] + 4 * p, sizeof pair);
+      const __m512i value = _mm512_set1_epi32(pair);
+      SEGMOE_UNROLL
+      for (size_t v = 0; v < panels; v++)
+        sum[r][v] = _mm512_dpbf16_ps(sum[r][v], (__m512bh)value, (__m512bh)w[v]);
+    }
+  }
+  SEGMOE_UNROLL
+  for (size_t r = 0; r < rows; r++) {
+    SEGMOE_UNROLL
+    for (size_t v = 0; v < panels; v++) _mm512_storeu_ps(sums + r * SEGMOE_GROUP + v * 16, sum[r][v]);
+  }
+}
+
 SEGMOE_TARGET(SEGMOE_SET_BF16)
 static void strip_bf16(size_t rows, size_t panels, const char *const *a, const char *b, size_t panel,
                        size_t pairs, float *sums) {
-#define TILE(r, p) tile_bf16(r, p, a, b, panel, pairs, sums, SEGMOE_GROUP, 1)
+#define TILE(r, p) tile_bf16(r, p, a, b, panel, pairs, sums)
   SEGMOE_STRIP
 #undef TILE
 }

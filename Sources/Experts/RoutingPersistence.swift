@@ -14,7 +14,7 @@ struct RoutingPersistence: Sendable {
     stayed[rank] += hasStayed ? 1 : 0
   }
 
-  /// A step has ended.
+  /// Another step, or what comes before one, begins.
   mutating func fade() {
     for rank in seen.indices {
       seen[rank] *= Self.lasting

@@ -182,8 +182,21 @@ extension JobStore {
     for model in models { try release(model: model, db, now) }
   }
 
-  /// The indexes are named: SQLite, which doesn't know how many jobs are queued, would otherwise read all
-  /// of them by their state.
+  /// The job whose turn it is. The indexes are named: SQLite, which doesn't know how many jobs are queued, would
+  /// otherwise read all of them by their state.
+  private static let headOfQueue = """
+    WITH head AS MATERIALIZED (
+      SELECT id, priority FROM jobs INDEXED BY jobs_due
+      WHERE state = 'queued' AND run_after IS NULL AND held = 0 AND NOT (SELECT paused FROM queue)
+      ORDER BY priority DESC, id LIMIT 1)
+    """
+
+  /// What becomes of a job that is claimed: by whom, until when, when.
+  private static let taken = """
+    state = 'running', attempts = attempts + 1, claims = claims + 1,
+    lease_owner = ?1, lease_expires = ?2, started_at = ?3
+    """
+
   private func claimRow(
     _ worker: String, expires: Milliseconds, _ preferredModels: [String], _ db: Database, _ now: Milliseconds
   ) throws -> Row? {
@@ -191,11 +204,7 @@ extension JobStore {
     func claim(_ change: String) throws -> Statement {
       try db.cachedStatement(
         sql: """
-          WITH head AS MATERIALIZED (
-            SELECT id, priority FROM jobs INDEXED BY jobs_due
-            WHERE state = 'queued' AND run_after IS NULL AND held = 0
-              AND NOT (SELECT paused FROM queue)
-            ORDER BY priority DESC, id LIMIT 1)
+          \(Self.headOfQueue)
           UPDATE jobs SET \(change)
           WHERE id = (
             SELECT coalesce(
@@ -211,11 +220,7 @@ extension JobStore {
     }
     for _ in 0..<Self.failuresAtOnce {
       do {
-        let change = """
-          state = 'running', attempts = attempts + 1, claims = claims + 1,
-          lease_owner = ?1, lease_expires = ?2, started_at = ?3
-          """
-        return try Row.fetchOne(try claim(change), arguments: [worker, expires, now, models])
+        return try Row.fetchOne(try claim(Self.taken), arguments: [worker, expires, now, models])
       } catch let error as DatabaseError where Self.isOfOneRow(error) {
         // Numbers that no program writes, so that it cannot even be claimed: it must not stop the queue.
         let change = """
@@ -240,14 +245,8 @@ extension JobStore {
   ) throws -> Row? {
     let claim = try db.cachedStatement(
       sql: """
-        WITH head AS MATERIALIZED (
-          SELECT id, priority FROM jobs INDEXED BY jobs_due
-          WHERE state = 'queued' AND run_after IS NULL AND held = 0
-            AND NOT (SELECT paused FROM queue)
-          ORDER BY priority DESC, id LIMIT 1)
-        UPDATE jobs
-        SET state = 'running', attempts = attempts + 1, claims = claims + 1,
-            lease_owner = ?1, lease_expires = ?2, started_at = ?3
+        \(Self.headOfQueue)
+        UPDATE jobs SET \(Self.taken)
         WHERE id = (
           SELECT id FROM jobs INDEXED BY jobs_due_by_model
           WHERE state = 'queued' AND run_after IS NULL AND held = 0

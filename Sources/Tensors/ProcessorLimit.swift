@@ -7,10 +7,10 @@ package enum ProcessorLimit {
   /// Processors to use by default.
   package static var current: Int {
     let mask = Int(segmoe_affinity_count())
-    let groups = contents("/proc/self/cgroup") ?? ""
+    let groups = KernelFile.text("/proc/self/cgroup") ?? ""
     return processors(
       mask: mask > 0 ? mask : ProcessInfo.processInfo.activeProcessorCount,
-      quota: quota(groups: groups, read: contents))
+      quota: quota(groups: groups, read: KernelFile.text))
   }
 
   /// Whole processors for a quota: rounded up, at least one, no more than the mask has.
@@ -30,12 +30,12 @@ package enum ProcessorLimit {
       guard fields.count == 3 else { continue }
       let controllers = fields[1].split(separator: ",")
       if fields[0] == "0" && controllers.isEmpty {
-        for folder in foldersUp("/sys/fs/cgroup", fields[2]) {
+        for folder in KernelFile.groupFolders("/sys/fs/cgroup", fields[2]) {
           least = lesser(least, read(folder + "/cpu.max").flatMap { quota(max: $0) })
         }
       } else if controllers.contains("cpu") {
         for root in ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/" + fields[1]] {
-          for folder in foldersUp(root, fields[2]) {
+          for folder in KernelFile.groupFolders(root, fields[2]) {
             guard let quotaText = read(folder + "/cpu.cfs_quota_us"),
               let period = read(folder + "/cpu.cfs_period_us")
             else { continue }
@@ -64,24 +64,8 @@ package enum ProcessorLimit {
     return quota / period
   }
 
-  /// The folder of a group and of every group above it, the root included: in a container the group's
-  /// own path is often not visible, its root is.
-  static func foldersUp(_ root: String, _ path: Substring) -> [String] {
-    var parts = path.split(separator: "/")
-    var folders = [root]
-    while !parts.isEmpty {
-      folders.append(root + "/" + parts.joined(separator: "/"))
-      parts.removeLast()
-    }
-    return folders
-  }
-
   private static func lesser(_ a: Double?, _ b: Double?) -> Double? {
     guard let a, let b else { return a ?? b }
     return min(a, b)
-  }
-
-  private static func contents(_ path: String) -> String? {
-    try? String(contentsOfFile: path, encoding: .utf8)
   }
 }

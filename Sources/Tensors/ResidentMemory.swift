@@ -3,7 +3,7 @@ import Foundation
 /// The process's memory as the kernel counts it.
 package enum ResidentMemory {
   /// The most that was resident since `restartPeak`, or ever, in bytes; 0 where the kernel doesn't say.
-  package static var peakBytes: Int64 { read("VmHWM:") }
+  package static var peakBytes: Int64 { read("VmHWM") }
 
   /// The peak is what is resident now; a kernel that does not offer this keeps the old one.
   package static func restartPeak() {
@@ -11,13 +11,9 @@ package enum ResidentMemory {
   }
 
   /// What is resident now, in bytes; 0 where the kernel doesn't say.
-  package static var bytes: Int64 { read("VmRSS:") }
+  package static var bytes: Int64 { read("VmRSS") }
 
   private static func read(_ field: String) -> Int64 {
-    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-      let line = status.split(separator: "\n").first(where: { $0.hasPrefix(field) }),
-      let kibibytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int64($0) })
-    else { return 0 }
-    return kibibytes * 1024
+    Int64(KernelFile.text("/proc/self/status").flatMap { KernelFile.bytes(field, in: $0) } ?? 0)
   }
 }

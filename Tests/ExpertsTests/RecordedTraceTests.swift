@@ -46,7 +46,9 @@ import Testing
     #expect(ours.hits + ours.misses == best.hits + best.misses)
     // What has to be read is never less than what the optimum reads, but for parts of unequal sizes.
     #expect(Double(ours.bytesRead) > 0.97 * Double(best.bytesRead))
-    // From where all of a step fits, least recently used does as well: of SDXL that is at 72%.
-    if share < 0.7 { #expect(best.byteRate - replay.run(.lru, budget: budget).byteRate > 0.2) }
+    // Where all of a step fits, least recently used does as well.
+    if share < 0.8, budget < replay.largestStep {
+      #expect(best.byteRate - replay.run(.lru, budget: budget).byteRate > 0.2)
+    }
   }
 }

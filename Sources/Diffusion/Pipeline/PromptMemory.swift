@@ -17,7 +17,8 @@ final class PromptMemory: Sendable {
     let pooled: Tensor?
   }
 
-  /// By encoder, the latest last.
+  /// By encoder; what goes first comes first. Of one call's rows the first stay longest: those of the negative prompt,
+  /// which is what comes again.
   private let kept = Mutex<[Int: [Row]]>([:])
   /// Rows that are kept of each encoder: less than 4 MB of both of SDXL's.
   private static let most = 6
@@ -33,10 +34,11 @@ final class PromptMemory: Sendable {
     _ encode: ([[Int32]]) throws -> (states: Tensor, pooled: Tensor?)
   ) throws -> (states: Tensor, pooled: Tensor?) {
     let keys = ids.map { Key(ids: $0, skip: skip) }
+    var distinct: [Key] = []
+    for key in keys where !distinct.contains(key) { distinct.append(key) }
     var rows: [Key: Row] = [:]
-    for row in kept.withLock({ $0[encoder] ?? [] }) where keys.contains(row.key) { rows[row.key] = row }
-    var missing: [Key] = []
-    for key in keys where rows[key] == nil && !missing.contains(key) { missing.append(key) }
+    for row in kept.withLock({ $0[encoder] ?? [] }) where distinct.contains(row.key) { rows[row.key] = row }
+    let missing = distinct.filter { rows[$0] == nil }
     if !missing.isEmpty {
       // What was computed in memory that the system refused must not be kept.
       let fresh = try MemoryRefusal.check {
@@ -47,11 +49,12 @@ final class PromptMemory: Sendable {
       }
       for row in fresh { rows[row.key] = row }
     }
-    let found = keys.compactMap { rows[$0] }
+    let latest = distinct.reversed().compactMap { rows[$0] }
     kept.withLock { kept in
       let others = (kept[encoder] ?? []).filter { rows[$0.key] == nil }
-      kept[encoder] = (others + rows.values).suffix(Self.most)
+      kept[encoder] = (others + latest).suffix(Self.most)
     }
+    let found = keys.compactMap { rows[$0] }
     let pooled = found.compactMap(\.pooled)
     return (Tensor.batch(found.map(\.states)), pooled.isEmpty ? nil : Tensor.batch(pooled))
   }
