@@ -9,7 +9,7 @@
 // ones stay within a limit together, because the kernel clears every page that it gives out. All functions may be called from any thread.
 
 /// Blocks of at least this many bytes are pages of their own; smaller ones come from the heap.
-#define SEGMOE_LARGE_BLOCK ((size_t)1 << 20)
+#define SEGMOE_LARGE_BLOCK ((size_t)128 << 10)
 
 /// Bytes now, in large and small blocks.
 typedef struct {
