@@ -22,6 +22,8 @@ extension Compute {
   private static let packedTasks = 64
   /// Bytes of packed weights that go by all rows before the next come: a share of a third-level cache.
   private static let packedBytes = 4 << 20
+  /// Bytes of prepared rows that a task may keep for itself: a share of a second-level cache.
+  private static let preparedBytes = 1 << 20
 
   /// x · weightᵀ, finished.
   /// - Parameter x: `[…, in]`.
@@ -33,7 +35,7 @@ extension Compute {
     shape[shape.count - 1] = weight.outputs
     let timing = self.timing(.linear, linearLabel(x, weight))
     defer { timing?.end() }
-    planPrepared(x, weight, beside: x.count / weight.inputs * weight.outputs)
+    planPrepared(x, weight, asLinear: true, beside: x.count / weight.inputs * weight.outputs)
     return tensor(shape: shape) { result in
       guard let result = result.baseAddress else { return }
       product(x, weight, finish, base: nil, into: result)
@@ -48,7 +50,7 @@ extension Compute {
     _ x: Tensor, _ weight: PackedWeight, _ finish: ProductFinish = ProductFinish(), addedTo sum: inout Tensor
   ) {
     if plan != nil {
-      planPrepared(x, weight, beside: 0)
+      planPrepared(x, weight, asLinear: true, beside: 0)
       return sum.planWrite()
     }
     let timing = self.timing(.linear, linearLabel(x, weight))
@@ -72,7 +74,7 @@ extension Compute {
       .convolution,
       "\(shape.kernel)×\(shape.kernel) \(weight.depth)→\(weight.outputs), \(batch)×\(outHeight)×\(outWidth)")
     defer { timing?.end() }
-    planPrepared(x, weight, beside: batch * positions * weight.outputs)
+    planPrepared(x, weight, asLinear: false, beside: batch * positions * weight.outputs)
     return tensor(shape: [batch, outHeight, outWidth, weight.outputs]) { result in
       guard let result = result.baseAddress else { return }
       withPrepared(x, weight) { pixels, outside, bytes in
@@ -98,11 +100,45 @@ extension Compute {
     _ x: Tensor, _ weight: PackedWeight, _ finish: ProductFinish, base: UnsafePointer<Float>?,
     into result: UnsafeMutablePointer<Float>
   ) {
-    withPrepared(x, weight) { prepared, _, bytes in
-      run(weight, rows: x.count / weight.inputs, finish, base: base, into: result) { range, pieces in
-        let first = prepared + range.lowerBound * weight.pieces * bytes
-        for index in 0..<range.count * weight.pieces { pieces[index] = first + index * bytes }
+    let rows = x.count / weight.inputs
+    func point(_ pieces: UnsafeMutablePointer<UnsafeRawPointer?>, at first: UnsafeRawPointer, rows: Int) {
+      for index in 0..<rows * weight.pieces { pieces[index] = first + index * weight.pieceBytes }
+    }
+    guard preparesInTasks(weight, rows: rows) else {
+      return withPrepared(x, weight) { prepared, _, bytes in
+        run(weight, rows: rows, finish, base: base, into: result) { range, pieces in
+          point(pieces, at: prepared + range.lowerBound * weight.pieces * bytes, rows: range.count)
+        }
       }
+    }
+    x.withUnsafe { x in
+      guard let x = x.baseAddress else { return }
+      run(weight, rows: rows, finish, base: base, into: result) { range, pieces in
+        let count = range.count * weight.pieces
+        let prepared = UnsafeMutableRawPointer(
+          ThreadPool.scratch((count * weight.pieceBytes + 3) / MemoryLayout<Float>.stride))
+        prepare(x + range.lowerBound * weight.inputs, count: count, for: weight, into: prepared)
+        point(pieces, at: prepared, rows: range.count)
+      }
+    }
+  }
+
+  /// Whether each task prepares its own rows: where it has all columns to itself, none is prepared twice, and they
+  /// are still in its cache when they are multiplied.
+  private func preparesInTasks(_ weight: PackedWeight, rows: Int) -> Bool {
+    let cut = Cut(weight, rows: rows)
+    return weight.precision != .f32 && cut.parts == 1
+      && cut.block * weight.pieces * weight.pieceBytes <= Self.preparedBytes
+  }
+
+  /// Rounds or quantizes pieces that lie side by side.
+  private func prepare(
+    _ source: UnsafePointer<Float>, count: Int, for weight: PackedWeight, into target: UnsafeMutableRawPointer
+  ) {
+    if weight.precision == .int8 {
+      segmoe_int8_prepare(source, count, weight.depth, target)
+    } else {
+      segmoe_bf16_prepare(source, count, weight.depth, target)
     }
   }
 
@@ -111,7 +147,6 @@ extension Compute {
     _ x: Tensor, _ weight: PackedWeight,
     _ body: (UnsafeRawPointer, _ zeros: UnsafeRawPointer, _ bytes: Int) -> Void
   ) {
-    let isInt8 = weight.precision == .int8
     let bytes = weight.pieceBytes
     if weight.precision == .f32 {
       return withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 64) { zeros in
@@ -130,20 +165,19 @@ extension Compute {
     x.withUnsafe { x in
       guard let x = x.baseAddress else { return }
       forEachRange(count, grain: max(1, Self.elementGrain / weight.depth)) { range in
-        let (source, target) = (x + range.lowerBound * weight.depth, prepared + range.lowerBound * bytes)
-        if isInt8 {
-          segmoe_int8_prepare(source, range.count, weight.depth, target)
-        } else {
-          segmoe_bf16_prepare(source, range.count, weight.depth, target)
-        }
+        prepare(
+          x + range.lowerBound * weight.depth, count: range.count, for: weight,
+          into: prepared + range.lowerBound * bytes)
       }
     }
     body(UnsafeRawPointer(prepared), UnsafeRawPointer(prepared + count * bytes), bytes)
   }
 
   /// Counts what `withPrepared` takes beside a result of so many elements.
-  private func planPrepared(_ x: Tensor, _ weight: PackedWeight, beside elements: Int) {
-    let prepared = weight.precision == .f32 ? 0 : (x.count / weight.depth + 1) * weight.pieceBytes
+  private func planPrepared(_ x: Tensor, _ weight: PackedWeight, asLinear: Bool, beside elements: Int) {
+    let inTasks = asLinear && preparesInTasks(weight, rows: x.count / weight.inputs)
+    let prepared =
+      weight.precision == .f32 || inTasks ? 0 : (x.count / weight.depth + 1) * weight.pieceBytes
     plan?.touch(prepared + elements * MemoryLayout<Float>.stride)
   }
 
@@ -155,17 +189,7 @@ extension Compute {
     locate: (Range<Int>, UnsafeMutablePointer<UnsafeRawPointer?>) -> Void
   ) {
     work.add(2 * rows * weight.inputs * weight.outputs * (weight.isGated ? 2 : 1))
-    let packing = weight.packing
-    let groups = withUnsafePointer(to: packing) { segmoe_groups($0) }
-    let blocks = (rows + Self.packedRows - 1) / Self.packedRows
-    guard blocks > 0, groups > 0 else { return }
-    // Whole tiles of six rows, blocks as equal as that allows.
-    let block = ((rows + blocks - 1) / blocks + 5) / 6 * 6
-    let parts = min(
-      groups,
-      max(
-        (Self.packedTasks + blocks - 1) / blocks, (weight.byteCount + Self.packedBytes - 1) / Self.packedBytes
-      ))
+    let (packing, cut) = (weight.packing, Cut(weight, rows: rows))
     let stride = weight.outputs
     let product =
       switch weight.precision {
@@ -176,9 +200,9 @@ extension Compute {
     weight.withUnsafe { packed in
       withPointer(to: finish.bias) { bias in
         withPointer(to: finish.rowWeights) { rowWeights in
-          pool.run(parts * blocks) { task in
-            let (part, first) = (task / blocks, task % blocks * block)
-            let range = first..<max(first, min(rows, first + block))
+          pool.run(cut.parts * cut.blocks) { task in
+            let (part, first) = (task / cut.blocks, task % cut.blocks * cut.block)
+            let range = first..<max(first, min(rows, first + cut.block))
             withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: range.count * weight.pieces) {
               guard let pieces = $0.baseAddress else { return }
               locate(range, pieces)
@@ -187,13 +211,31 @@ extension Compute {
                 base: base.map { $0 + first * stride })
               withUnsafePointer(to: packing) { packing in
                 product(
-                  packing, packed, pieces, range.count, part * groups / parts, (part + 1) * groups / parts,
-                  &finish, result + first * stride, stride)
+                  packing, packed, pieces, range.count, part * cut.groups / cut.parts,
+                  (part + 1) * cut.groups / cut.parts, &finish, result + first * stride, stride)
               }
             }
           }
         }
       }
+    }
+  }
+
+  /// How a product is cut into tasks.
+  private struct Cut {
+    /// Groups of columns, and parts that they are dealt to.
+    let groups: Int
+    let parts: Int
+    /// Blocks of rows, and rows of one: whole tiles of six, blocks as equal as that allows.
+    let blocks: Int
+    let block: Int
+
+    init(_ weight: PackedWeight, rows: Int) {
+      groups = withUnsafePointer(to: weight.packing) { segmoe_groups($0) }
+      blocks = (rows + Compute.packedRows - 1) / Compute.packedRows
+      block = blocks == 0 ? 0 : ((rows + blocks - 1) / blocks + 5) / 6 * 6
+      let wanted = blocks == 0 ? 0 : (Compute.packedTasks + blocks - 1) / blocks
+      parts = min(groups, max(wanted, (weight.byteCount + Compute.packedBytes - 1) / Compute.packedBytes))
     }
   }
 
