@@ -60,8 +60,19 @@ extension JobStore {
     case unfinished
   }
 
-  /// Jobs that cannot be right and fail in one transaction. A whole queue of them (limits that were lowered)
-  /// must not keep others from writing for minutes.
+  /// What became of the first row in turn.
+  private enum Taking {
+    /// Claimed: its id, batch and claim.
+    case row(Row)
+    /// It could not even be claimed, and has failed.
+    case failed
+    /// There is none.
+    case nothing
+
+    init(_ row: Row?) { self = row.map(Taking.row) ?? .nothing }
+  }
+
+  /// Jobs that cannot be right and fail in one transaction: a whole queue of them must not keep others from writing.
   package static let failuresAtOnce = 100
 
   private func untilValid(_ turn: (Database, Milliseconds) throws -> Turn) throws -> ClaimedJob? {
@@ -77,11 +88,15 @@ extension JobStore {
   /// The first claimed job that can be right; those that cannot have failed.
   private func firstValid(
     _ worker: String, _ limits: RenderLimits, _ db: Database, _ now: Milliseconds,
-    _ claimRow: () throws -> Row?
+    _ claimRow: () throws -> Taking
   ) throws -> Turn {
     for _ in 0..<Self.failuresAtOnce {
-      guard let row = try claimRow() else { return .nothing }
-      let reader = RowReader(row: row, table: "jobs")
+      let reader: RowReader
+      switch try claimRow() {
+      case .row(let row): reader = RowReader(row: row, table: "jobs")
+      case .failed: continue
+      case .nothing: return .nothing
+      }
       let id: Int64 = try reader.value("id")
       let batch: Int64 = try reader.value("batch")
       let lease = Lease(job: id, worker: worker, claim: try reader.value("claims"))
@@ -199,7 +214,7 @@ extension JobStore {
 
   private func claimRow(
     _ worker: String, expires: Milliseconds, _ preferredModels: [String], _ db: Database, _ now: Milliseconds
-  ) throws -> Row? {
+  ) throws -> Taking {
     let models = String(decoding: try JSONEncoder().encode(preferredModels), as: UTF8.self)
     func claim(_ change: String) throws -> Statement {
       try db.cachedStatement(
@@ -218,20 +233,18 @@ extension JobStore {
           RETURNING id, batch, claims
           """)
     }
-    for _ in 0..<Self.failuresAtOnce {
-      do {
-        return try Row.fetchOne(try claim(Self.taken), arguments: [worker, expires, now, models])
-      } catch let error as DatabaseError where Self.isOfOneRow(error) {
-        // Numbers that no program writes, so that it cannot even be claimed: it must not stop the queue.
-        let change = """
-          state = 'failed', attempts = min(attempts, max_attempts), finished_at = ?3, error = ?1,
-          error_kind = 'bad_input'
-          """
-        let message = "its row cannot be right: \(error.message ?? "a constraint fails")"
-        _ = try Row.fetchOne(try claim(change), arguments: [message, expires, now, models])
-      }
+    do {
+      return Taking(try Row.fetchOne(try claim(Self.taken), arguments: [worker, expires, now, models]))
+    } catch let error as DatabaseError where Self.isOfOneRow(error) {
+      // Numbers that no program writes, so that it cannot even be claimed: it must not stop the queue.
+      let change = """
+        state = 'failed', attempts = min(attempts, max_attempts), finished_at = ?3, error = ?1,
+        error_kind = 'bad_input'
+        """
+      let message = "its row cannot be right: \(error.message ?? "a constraint fails")"
+      _ = try Row.fetchOne(try claim(change), arguments: [message, expires, now, models])
+      return .failed
     }
-    return nil
   }
 
   /// Whether an error is that of the values of a row, rather than of a trigger or a table.
@@ -242,7 +255,7 @@ extension JobStore {
 
   private func companionRow(
     of settings: RenderSettings, _ worker: String, expires: Milliseconds, _ db: Database, _ now: Milliseconds
-  ) throws -> Row? {
+  ) throws -> Taking {
     let claim = try db.cachedStatement(
       sql: """
         \(Self.headOfQueue)
@@ -256,12 +269,13 @@ extension JobStore {
           ORDER BY id LIMIT 1)
         RETURNING id, batch, claims
         """)
-    return try Row.fetchOne(
-      claim,
-      arguments: [
-        worker, expires, now, settings.model, settings.width, settings.height, settings.precision.rawValue,
-        settings.vae, JSONColumn.text(settings.loras, column: "loras"),
-      ])
+    return Taking(
+      try Row.fetchOne(
+        claim,
+        arguments: [
+          worker, expires, now, settings.model, settings.width, settings.height, settings.precision.rawValue,
+          settings.vae, JSONColumn.text(settings.loras, column: "loras"),
+        ]))
   }
 
   /// One job with all its columns.

@@ -144,6 +144,19 @@ import Testing
     #expect(statements.all.count { $0.hasPrefix("BEGIN IMMEDIATE") } == 3)
   }
 
+  /// Rows that cannot even be claimed as well, and what comes after them is found by the same claim.
+  @Test func rowsThatCannotBeClaimedDoNotHoldTheLockForLong() throws {
+    let queue = try TestQueue()
+    let count = JobStore.failuresAtOnce * 3 / 2
+    _ = try queue.store.enqueue(BatchRequest(), requests: (0...count).map { request("\($0)") })
+    try DatabaseQueue(path: queue.path).writeWithoutTransaction { db in
+      try db.execute(sql: "PRAGMA ignore_check_constraints = ON")
+      try db.execute(sql: "UPDATE jobs SET attempts = 99 WHERE id <= \(count)")
+    }
+    #expect(try queue.store.claim(worker: "w", lease: 60)?.job.id == Int64(count + 1))
+    #expect(try queue.store.status().counts.failed == count)
+  }
+
   /// One that may have killed its worker must not take others with it when it does so again.
   @Test func aJobThatLostItsWorkerIsNobodysCompanion() throws {
     let queue = try TestQueue()
