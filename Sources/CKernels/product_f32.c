@@ -1,4 +1,5 @@
 // Products in single precision. A packed panel is, per piece, `[k][16]`; rows are read where they are.
+#include "convert.h"
 #include "product_walk.h"
 
 #define SEGMOE_BODY_FILE "product_body.h"
@@ -46,16 +47,37 @@ void segmoe_f32_pack(const segmoe_packing *packing, const float *weight, size_t 
     }
 }
 
-void segmoe_f32_product(const segmoe_packing *packing, const void *packed, const void *const *pieces,
-                        size_t rows, size_t first, size_t last, const segmoe_finish *finish,
-                        float *result, size_t stride) {
-  const segmoe_walk walk = {
+/// A panel's step is 16 values; in a row it is one.
+static segmoe_walk walk_of(const segmoe_packing *packing, size_t value) {
+  return (segmoe_walk){
       .strip = segmoe_f32_strip(segmoe_isa_in_use()),
       .steps = packing->depth,
       .strip_steps = strip_values,
-      .panel_step = SEGMOE_PANEL * sizeof(float),
-      .panel_piece = packing->depth * SEGMOE_PANEL * sizeof(float),
+      .panel_step = SEGMOE_PANEL * value,
+      .panel_piece = packing->depth * SEGMOE_PANEL * value,
       .row_step = sizeof(float),
   };
+}
+
+void segmoe_f32_product(const segmoe_packing *packing, const void *packed, const void *const *pieces,
+                        size_t rows, size_t first, size_t last, const segmoe_finish *finish,
+                        float *result, size_t stride) {
+  const segmoe_walk walk = walk_of(packing, sizeof(float));
+  segmoe_walk_product(packing, &walk, packed, pieces, rows, first, last, finish, result, stride);
+}
+
+static void widen_halves(const char *b, size_t panels, size_t panel, size_t values, void *unpacked) {
+  for (size_t p = 0; p < panels; p++)
+    segmoe_bf16_to_f32((const uint16_t *)(b + p * panel), (float *)unpacked + p * values * SEGMOE_PANEL,
+                       values * SEGMOE_PANEL);
+}
+
+void segmoe_half_product(const segmoe_packing *packing, const void *packed, const void *const *pieces,
+                         size_t rows, size_t first, size_t last, const segmoe_finish *finish,
+                         float *result, size_t stride) {
+  _Static_assert(4 * strip_values * SEGMOE_PANEL * sizeof(float) <= unpacked_bytes, "a group's panels fit");
+  segmoe_walk walk = walk_of(packing, sizeof(uint16_t));
+  walk.unpack = widen_halves;
+  walk.unpacked_step = SEGMOE_PANEL * sizeof(float);
   segmoe_walk_product(packing, &walk, packed, pieces, rows, first, last, finish, result, stride);
 }

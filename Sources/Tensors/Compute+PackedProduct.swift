@@ -16,12 +16,6 @@ package struct ProductFinish {
 }
 
 extension Compute {
-  /// Rows of a packed product that one task computes.
-  private static let packedRows = 96
-  /// Tasks that a product is cut into if its shape allows: enough for many threads to end together.
-  private static let packedTasks = 64
-  /// Bytes of packed weights that go by all rows before the next come: a share of a third-level cache.
-  private static let packedBytes = 4 << 20
   /// Bytes of prepared rows that a task may keep for itself: a share of a second-level cache.
   private static let preparedBytes = 1 << 20
 
@@ -78,19 +72,10 @@ extension Compute {
     return tensor(shape: [batch, outHeight, outWidth, weight.outputs]) { result in
       guard let result = result.baseAddress else { return }
       withPrepared(x, weight) { pixels, outside, bytes in
-        run(weight, rows: batch * positions, finish, base: nil, into: result) { range, pieces in
-          var row = range.lowerBound
-          while row < range.upperBound {
-            let (image, first) = (row / positions, row % positions)
-            let count = min(range.upperBound - row, positions - first)
-            var picture = segmoe_picture(
-              pixels: pixels + image * height * width * bytes, outside: outside, bytes: bytes, height: height,
-              width: width,
-              kernel: shape.kernel, stride: shape.stride, before: shape.padding.before, out_width: outWidth)
-            segmoe_convolution_pieces(
-              &picture, first, count, pieces + (row - range.lowerBound) * weight.pieces)
-            row += count
-          }
+        let pictures = Pictures(
+          pixels: pixels, outside: outside, bytes: bytes, height: height, width: width, shape: shape)
+        weight.withColumns {
+          run($0, rows: batch * positions, finish, base: nil, into: result, locate: pictures.locate)
         }
       }
     }
@@ -106,19 +91,23 @@ extension Compute {
     }
     guard preparesInTasks(weight, rows: rows) else {
       return withPrepared(x, weight) { prepared, _, bytes in
-        run(weight, rows: rows, finish, base: base, into: result) { range, pieces in
-          point(pieces, at: prepared + range.lowerBound * weight.pieces * bytes, rows: range.count)
+        weight.withColumns {
+          run($0, rows: rows, finish, base: base, into: result) { range, pieces in
+            point(pieces, at: prepared + range.lowerBound * weight.pieces * bytes, rows: range.count)
+          }
         }
       }
     }
     x.withUnsafe { x in
       guard let x = x.baseAddress else { return }
-      run(weight, rows: rows, finish, base: base, into: result) { range, pieces in
-        let count = range.count * weight.pieces
-        let prepared = UnsafeMutableRawPointer(
-          ThreadPool.scratch((count * weight.pieceBytes + 3) / MemoryLayout<Float>.stride))
-        prepare(x + range.lowerBound * weight.inputs, count: count, for: weight, into: prepared)
-        point(pieces, at: prepared, rows: range.count)
+      weight.withColumns {
+        run($0, rows: rows, finish, base: base, into: result) { range, pieces in
+          let count = range.count * weight.pieces
+          let prepared = UnsafeMutableRawPointer(
+            ThreadPool.scratch((count * weight.pieceBytes + 3) / MemoryLayout<Float>.stride))
+          prepare(x + range.lowerBound * weight.inputs, count: count, for: weight, into: prepared)
+          point(pieces, at: prepared, rows: range.count)
+        }
       }
     }
   }
@@ -126,7 +115,7 @@ extension Compute {
   /// Whether each task prepares its own rows: where it has all columns to itself, none is prepared twice, and they
   /// are still in its cache when they are multiplied.
   private func preparesInTasks(_ weight: PackedWeight, rows: Int) -> Bool {
-    let cut = Cut(weight, rows: rows)
+    let cut = ProductCut(weight.packing, byteCount: weight.byteCount, rows: rows)
     return weight.precision != .f32 && cut.parts == 1
       && cut.block * weight.pieces * weight.pieceBytes <= Self.preparedBytes
   }
@@ -181,88 +170,8 @@ extension Compute {
     plan?.touch(prepared + elements * MemoryLayout<Float>.stride)
   }
 
-  /// The product on the pool, cut into tasks by shape alone.
-  /// - Parameter locate: writes where the pieces of some rows are.
-  private func run(
-    _ weight: PackedWeight, rows: Int, _ finish: ProductFinish, base: UnsafePointer<Float>?,
-    into result: UnsafeMutablePointer<Float>,
-    locate: (Range<Int>, UnsafeMutablePointer<UnsafeRawPointer?>) -> Void
-  ) {
-    work.add(2 * rows * weight.inputs * weight.outputs * (weight.isGated ? 2 : 1))
-    let (packing, cut) = (weight.packing, Cut(weight, rows: rows))
-    let stride = weight.outputs
-    let product =
-      switch weight.precision {
-      case .f32: segmoe_f32_product
-      case .bf16: segmoe_bf16_product
-      case .int8: segmoe_int8_product
-      }
-    weight.withUnsafe { packed in
-      withPointer(to: finish.bias) { bias in
-        withPointer(to: finish.rowWeights) { rowWeights in
-          pool.run(cut.parts * cut.blocks) { task in
-            let (part, first) = (task / cut.blocks, task % cut.blocks * cut.block)
-            let range = first..<max(first, min(rows, first + cut.block))
-            withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: range.count * weight.pieces) {
-              guard let pieces = $0.baseAddress else { return }
-              locate(range, pieces)
-              var finish = segmoe_finish(
-                bias: bias, bend: finish.bend, row_weights: rowWeights.map { $0 + first },
-                base: base.map { $0 + first * stride })
-              withUnsafePointer(to: packing) { packing in
-                product(
-                  packing, packed, pieces, range.count, part * cut.groups / cut.parts,
-                  (part + 1) * cut.groups / cut.parts, &finish, result + first * stride, stride)
-              }
-            }
-          }
-        }
-      }
-    }
-  }
-
-  /// How a product is cut into tasks.
-  private struct Cut {
-    /// Groups of columns, and parts that they are dealt to.
-    let groups: Int
-    let parts: Int
-    /// Blocks of rows, and rows of one: whole tiles of six, blocks as equal as that allows.
-    let blocks: Int
-    let block: Int
-
-    init(_ weight: PackedWeight, rows: Int) {
-      groups = withUnsafePointer(to: weight.packing) { segmoe_groups($0) }
-      blocks = (rows + Compute.packedRows - 1) / Compute.packedRows
-      block = blocks == 0 ? 0 : ((rows + blocks - 1) / blocks + 5) / 6 * 6
-      let wanted = blocks == 0 ? 0 : (Compute.packedTasks + blocks - 1) / blocks
-      parts = min(groups, max(wanted, (weight.byteCount + Compute.packedBytes - 1) / Compute.packedBytes))
-    }
-  }
-
   private func linearLabel(_ x: Tensor, _ weight: PackedWeight) -> String {
     let outputs = weight.isGated ? "2·\(weight.outputs)" : "\(weight.outputs)"
     return "\(weight.inputs)→\(outputs), \(x.count / weight.inputs) rows"
-  }
-
-  private func withPointer<R>(to tensor: Tensor?, _ body: (UnsafePointer<Float>?) -> R) -> R {
-    guard let tensor else { return body(nil) }
-    return tensor.withUnsafe { body($0.baseAddress) }
-  }
-
-  private func withPointer<R>(to values: [Float]?, _ body: (UnsafePointer<Float>?) -> R) -> R {
-    guard let values else { return body(nil) }
-    return values.withUnsafeBufferPointer { body($0.baseAddress) }
-  }
-}
-
-extension ProductFinish {
-  fileprivate var bend: segmoe_bend {
-    switch activation {
-    case nil: SEGMOE_BEND_NONE
-    case .silu: SEGMOE_BEND_SILU
-    case .gelu: SEGMOE_BEND_GELU
-    case .quickGELU: SEGMOE_BEND_QUICK_GELU
-    case .relu: SEGMOE_BEND_RELU
-    }
   }
 }

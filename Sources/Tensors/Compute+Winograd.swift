@@ -3,8 +3,9 @@ import CKernels
 extension Compute {
   /// Panels of 16 outputs of one task: with their transformed weights and products, what a second-level cache holds.
   private static let winogradPanels = segmoe_second_cache_bytes() >= 2 << 20 ? 4 : 2
+
   /// A 3×3 convolution of stride 1 with a row and column of zeros all around, channels last, by
-  /// Winograd's F(4×4, 3×3).
+  /// Winograd's F(4×4, 3×3), or of few positions as a product.
   /// - Parameters:
   ///   - x: `[batch, height, width, in]`.
   ///   - bias: `[out]`, or `[batch, out]` for one per image.
@@ -22,6 +23,10 @@ extension Compute {
       .convolution,
       "3×3 \(weight.inputs)→\(weight.outputs), \(batch)×\(height)×\(width)")
     defer { timing?.end() }
+    guard WinogradWeight.isFaster(positions: batch * height * width) else {
+      let source = size.map { resizeNearest(x, height: $0.height, width: $0.width) } ?? x
+      return product(source, weight, bias: bias, adding: residual)
+    }
     work.add(2 * batch * height * width * 9 * weight.inputs * weight.outputs)
     let shape = segmoe_convolution(
       height: height, width: width, source_height: x.shape[1], source_width: x.shape[2],
@@ -47,6 +52,35 @@ extension Compute {
         }
       }
     }
+  }
+
+  /// The convolution as a product with the pixels where they are.
+  private func product(_ x: Tensor, _ weight: WinogradWeight, bias: Tensor?, adding residual: Tensor?) -> Tensor {
+    let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
+    let isOfImages = (bias?.count ?? 0) > weight.outputs
+    plan?.touch(batch * height * width * weight.outputs * MemoryLayout<Float>.stride)
+    let zeros = [Float](repeating: 0, count: weight.inputs)
+    var sum = tensor(shape: [batch, height, width, weight.outputs]) { result in
+      x.withUnsafe { x in
+        zeros.withUnsafeBufferPointer { zeros in
+          Self.withOptional(residual) { residual in
+            guard let x = x.baseAddress, let zeros = zeros.baseAddress, let result = result.baseAddress
+            else { return }
+            let pictures = Pictures(
+              pixels: UnsafeRawPointer(x), outside: UnsafeRawPointer(zeros),
+              bytes: weight.inputs * MemoryLayout<Float>.stride, height: height, width: width,
+              shape: ConvolutionShape(kernel: 3))
+            weight.withColumns {
+              run(
+                $0, rows: batch * height * width, ProductFinish(bias: isOfImages ? nil : bias), base: residual,
+                into: result, locate: pictures.locate)
+            }
+          }
+        }
+      }
+    }
+    if isOfImages, let bias { addRows(bias, to: &sum) }
+    return sum
   }
 
   /// Chunk by chunk: transforms the inputs of all its tiles, then multiplies. The next chunk is transformed where

@@ -110,13 +110,23 @@ package struct PackedWeight: Sendable {
 
   /// Shows `body` the packed bytes.
   package func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
-    withUnsafe { body(UnsafeRawBufferPointer(start: $0, count: byteCount)) }
-  }
-
-  func withUnsafe<R>(_ body: (UnsafeRawPointer) throws -> R) rethrows -> R {
     guard let storage else { preconditionFailure("a planned weight has no elements") }
     defer { withExtendedLifetime(storage) {} }
-    return try body(UnsafeRawPointer(storage.base))
+    body(UnsafeRawBufferPointer(start: storage.base, count: byteCount))
+  }
+
+  /// Lends it to the tasks of a product.
+  func withColumns(_ body: (PackedColumns) -> Void) {
+    let arithmetic: PackedColumns.Arithmetic =
+      switch precision {
+      case .f32: .f32
+      case .bf16: .bf16
+      case .int8: .int8
+      }
+    withBytes { bytes in
+      guard let base = bytes.baseAddress else { return }
+      body(PackedColumns(arithmetic: arithmetic, packing: packing, base: base, byteCount: byteCount))
+    }
   }
 }
 

@@ -3,7 +3,8 @@ import CKernels
 /// The weight of a 3×3 convolution of stride 1, packed for Winograd's algorithm: panels of 16
 /// outputs, `[panel][tap][input][16]`, in single precision or bfloat16. It takes the bytes of the plain
 /// weight: the transformed one, in single precision and so four or eight times as large, exists a cacheful
-/// at a time while a convolution runs.
+/// at a time while a convolution runs. For a few positions that would cost more than it saves; a product can
+/// read the same panels.
 package struct WinogradWeight: Sendable {
   package let inputs: Int
   package let outputs: Int
@@ -68,9 +69,25 @@ package struct WinogradWeight: Sendable {
     body(UnsafeRawBufferPointer(start: storage.base, count: byteCount))
   }
 
-  /// Whether a convolution of that geometry can run by Winograd's algorithm. Where it can it is the
-  /// faster, than products in bfloat16 too: docs/performance.md has the table.
+  /// Lends it to the tasks of a product.
+  func withColumns(_ body: (PackedColumns) -> Void) {
+    withBytes { bytes in
+      guard let base = bytes.baseAddress else { return }
+      body(
+        PackedColumns(
+          arithmetic: isHalf ? .half : .f32,
+          packing: segmoe_packing(outputs: outputs, pieces: 9, depth: inputs, gated: 0),
+          base: base, byteCount: byteCount))
+    }
+  }
+
+  /// Whether a convolution of that geometry can run by Winograd's algorithm.
   package static func suits(_ shape: ConvolutionShape) -> Bool {
     shape == ConvolutionShape(kernel: 3)
   }
+
+  /// Whether it is the faster one for so many positions of all images together. In the table of
+  /// `Benchmarks/kernels/run` a product wins up to 72 positions, and Winograd's algorithm from 98 on, whatever the
+  /// channels, instruction set and precision.
+  static func isFaster(positions: Int) -> Bool { positions > 80 }
 }

@@ -92,6 +92,10 @@ void segmoe_bf16_product(const segmoe_packing *packing, const void *packed, cons
 void segmoe_int8_product(const segmoe_packing *packing, const void *packed, const void *const *pieces,
                          size_t rows, size_t first, size_t last, const segmoe_finish *finish,
                          float *result, size_t stride);
+/// In single precision, of a weight that is in bfloat16 and else packed as in single precision.
+void segmoe_half_product(const segmoe_packing *packing, const void *packed, const void *const *pieces,
+                         size_t rows, size_t first, size_t last, const segmoe_finish *finish,
+                         float *result, size_t stride);
 
 /// A convolution's pieces: for the output positions `first` to `first + count` of a picture of
 /// `height × width` prepared pixels, `bytes` each, `[position][tap]` pointers; `outside` is the piece

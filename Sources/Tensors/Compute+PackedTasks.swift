@@ -1,0 +1,137 @@
+import CKernels
+
+/// Packed columns as the tasks of a product take them.
+struct PackedColumns {
+  /// How rows and columns are multiplied.
+  enum Arithmetic {
+    case f32
+    /// In single precision, of columns in bfloat16.
+    case half
+    case bf16
+    case int8
+  }
+
+  let arithmetic: Arithmetic
+  let packing: segmoe_packing
+  let base: UnsafeRawPointer
+  let byteCount: Int
+}
+
+/// How a product is cut into tasks, by shape alone.
+struct ProductCut {
+  /// Rows that one task computes.
+  private static let rows = 96
+  /// Tasks that a product is cut into if its shape allows: enough for many threads to end together.
+  private static let tasks = 64
+  /// Bytes of packed weights that go by all rows before the next come: a share of a third-level cache.
+  private static let bytes = 4 << 20
+
+  /// Groups of columns, and parts that they are dealt to.
+  let groups: Int
+  let parts: Int
+  /// Blocks of rows, and rows of one: whole tiles of six, blocks as equal as that allows.
+  let blocks: Int
+  let block: Int
+
+  init(_ packing: segmoe_packing, byteCount: Int, rows: Int) {
+    groups = withUnsafePointer(to: packing) { segmoe_groups($0) }
+    blocks = (rows + Self.rows - 1) / Self.rows
+    block = blocks == 0 ? 0 : ((rows + blocks - 1) / blocks + 5) / 6 * 6
+    let wanted = blocks == 0 ? 0 : (Self.tasks + blocks - 1) / blocks
+    parts = min(groups, max(wanted, (byteCount + Self.bytes - 1) / Self.bytes))
+  }
+}
+
+/// Where a convolution finds its pixels, `[image, height, width]` of so many bytes each.
+struct Pictures {
+  let pixels: UnsafeRawPointer
+  /// A pixel outside.
+  let outside: UnsafeRawPointer
+  let bytes: Int
+  let height: Int
+  let width: Int
+  let shape: ConvolutionShape
+
+  /// Writes where the taps of some output positions are, which are counted through all images.
+  func locate(_ range: Range<Int>, _ pieces: UnsafeMutablePointer<UnsafeRawPointer?>) {
+    let (outWidth, taps) = (shape.outputSize(width), shape.kernel * shape.kernel)
+    let positions = shape.outputSize(height) * outWidth
+    var row = range.lowerBound
+    while row < range.upperBound {
+      let (image, first) = (row / positions, row % positions)
+      let count = min(range.upperBound - row, positions - first)
+      var picture = segmoe_picture(
+        pixels: pixels + image * height * width * bytes, outside: outside, bytes: bytes, height: height,
+        width: width, kernel: shape.kernel, stride: shape.stride, before: shape.padding.before,
+        out_width: outWidth)
+      segmoe_convolution_pieces(&picture, first, count, pieces + (row - range.lowerBound) * taps)
+      row += count
+    }
+  }
+}
+
+extension Compute {
+  /// A product on the pool.
+  /// - Parameters:
+  ///   - base: added to the result, of its shape; may be the result.
+  ///   - locate: writes where the pieces of some rows are.
+  func run(
+    _ columns: PackedColumns, rows: Int, _ finish: ProductFinish, base: UnsafePointer<Float>?,
+    into result: UnsafeMutablePointer<Float>,
+    locate: (Range<Int>, UnsafeMutablePointer<UnsafeRawPointer?>) -> Void
+  ) {
+    let packing = columns.packing
+    let (pieces, stride) = (packing.pieces, packing.outputs)
+    work.add(2 * rows * pieces * packing.depth * stride * (packing.gated != 0 ? 2 : 1))
+    let cut = ProductCut(packing, byteCount: columns.byteCount, rows: rows)
+    let product =
+      switch columns.arithmetic {
+      case .f32: segmoe_f32_product
+      case .half: segmoe_half_product
+      case .bf16: segmoe_bf16_product
+      case .int8: segmoe_int8_product
+      }
+    Self.withPointer(to: finish.bias) { bias in
+      Self.withPointer(to: finish.rowWeights) { rowWeights in
+        pool.run(cut.parts * cut.blocks) { task in
+          let (part, first) = (task / cut.blocks, task % cut.blocks * cut.block)
+          let range = first..<max(first, min(rows, first + cut.block))
+          withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: range.count * pieces) {
+            guard let places = $0.baseAddress else { return }
+            locate(range, places)
+            var finish = segmoe_finish(
+              bias: bias, bend: finish.bend, row_weights: rowWeights.map { $0 + first },
+              base: base.map { $0 + first * stride })
+            withUnsafePointer(to: packing) { packing in
+              product(
+                packing, columns.base, places, range.count, part * cut.groups / cut.parts,
+                (part + 1) * cut.groups / cut.parts, &finish, result + first * stride, stride)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private static func withPointer<R>(to tensor: Tensor?, _ body: (UnsafePointer<Float>?) -> R) -> R {
+    guard let tensor else { return body(nil) }
+    return tensor.withUnsafe { body($0.baseAddress) }
+  }
+
+  private static func withPointer<R>(to values: [Float]?, _ body: (UnsafePointer<Float>?) -> R) -> R {
+    guard let values else { return body(nil) }
+    return values.withUnsafeBufferPointer { body($0.baseAddress) }
+  }
+}
+
+extension ProductFinish {
+  fileprivate var bend: segmoe_bend {
+    switch activation {
+    case nil: SEGMOE_BEND_NONE
+    case .silu: SEGMOE_BEND_SILU
+    case .gelu: SEGMOE_BEND_GELU
+    case .quickGELU: SEGMOE_BEND_QUICK_GELU
+    case .relu: SEGMOE_BEND_RELU
+    }
+  }
+}
