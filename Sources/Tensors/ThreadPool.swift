@@ -52,7 +52,7 @@ package final class ThreadPool: Sendable {
       return
     }
     withoutActuallyEscaping(body) { body in
-      board.run(Section(taskCount: taskCount, body: body))
+      board.run(Section(taskCount: taskCount, body: body), helpers: min(taskCount, threadCount) - 1)
     }
   }
 }
@@ -86,6 +86,9 @@ private final class Section: @unchecked Sendable {
 private final class Board: @unchecked Sendable {
   // Unchecked: every property that is not atomic is read and written with `condition` held.
   private let condition = NSCondition()
+  /// For the owner of a section who waits for its last thread to let go of it.
+  private let over = DispatchSemaphore(value: 0)
+  private var ownerSleeps = false
   private let turn = NSLock()
   private var section: Section?
   private let generation = Atomic<Int>(0)
@@ -95,13 +98,14 @@ private final class Board: @unchecked Sendable {
   /// Looks before a thread sleeps: some 20 µs.
   private static let looks = 400
 
-  func run(_ section: Section) {
+  /// - Parameter helpers: threads to wake; whoever is awake helps as well.
+  func run(_ section: Section, helpers: Int) {
     turn.lock()
     defer { turn.unlock() }
     condition.lock()
     self.section = section
     generation.wrappingAdd(1, ordering: .relaxed)
-    condition.broadcast()
+    for _ in 0..<helpers { condition.signal() }
     condition.unlock()
     _ = section.drain()
     // No thread may still hold the section's body when this returns.
@@ -112,8 +116,10 @@ private final class Board: @unchecked Sendable {
     Self.look(for: isOver)
     condition.lock()
     self.section = nil
-    while !isOver() { condition.wait() }
+    ownerSleeps = !isOver()
+    let waits = ownerSleeps
     condition.unlock()
+    if waits { over.wait() }
   }
 
   /// Waits a little for what is likely to come.
@@ -139,9 +145,13 @@ private final class Board: @unchecked Sendable {
       _ = taken?.drain()
       // Let go of before the section's owner may go on: its body must not outlive that.
       taken = nil
-      let left = inside.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue
+      inside.wrappingSubtract(1, ordering: .acquiringAndReleasing)
       condition.lock()
-      if left == 0 { condition.broadcast() }
+      // Looked at again: by now it may be the next section's owner who sleeps.
+      if ownerSleeps && inside.load(ordering: .acquiring) == 0 {
+        ownerSleeps = false
+        over.signal()
+      }
       condition.unlock()
       Self.look { generation.load(ordering: .relaxed) != seen }
       condition.lock()
