@@ -17,8 +17,11 @@ warnings.filterwarnings("ignore")
 # Not used here, and one that does not match torch fails at import.
 sys.modules["torchvision"] = None
 
-import torch
-from safetensors.torch import load_file, save_file
+try:
+    import torch
+    from safetensors.torch import load_file, save_file
+except ImportError as error:
+    sys.exit(f"agreement: {sys.executable}: {error}")
 
 BOUND = 1e-4
 

@@ -1,4 +1,7 @@
-"""torch on the shapes of kernels.c, one thread: GFLOP/s of convolutions (channels last) and attention."""
+"""torch on the shapes of kernels.c, one thread: GFLOP/s of convolutions (channels last), attention, and linear layers.
+
+Linear layers in f32 and in bf16; there inputs and result are bf16, as between torch's layers, so nothing is rounded.
+"""
 
 import time
 
@@ -31,3 +34,12 @@ with torch.inference_mode():
         q, k, v = torch.randn(1, 1, queries, width), torch.randn(1, 1, keys, width), torch.randn(1, 1, keys, width)
         got = rate(lambda: F.scaled_dot_product_attention(q, k, v), 4 * queries * keys * width)
         print(f"{queries} to {keys} of {width}  {got:.1f}")
+    for rows, depth, columns in [
+        (480, 320, 320), (480, 320, 2560), (480, 640, 640), (480, 2560, 640), (480, 1280, 1280), (480, 5120, 1280),
+        (96, 1280, 1280), (2, 1280, 1280),
+    ]:
+        got = []
+        for dtype in (torch.float32, torch.bfloat16):
+            x, w = torch.randn(rows, depth, dtype=dtype), torch.randn(columns, depth, dtype=dtype)
+            got.append(rate(lambda: F.linear(x, w), 2 * rows * depth * columns))
+        print(f"{rows} x {depth} x {columns}  f32 {got[0]:.1f}  bf16 {got[1]:.1f}")

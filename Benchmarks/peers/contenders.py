@@ -1,15 +1,19 @@
 """One contender, one subject: loads, warms up, measures, prints {"seconds": [...], ...} as JSON.
 
 Each runs in a process of its own, so that no library's threads or memory disturb another's. A SegMoE mixture is
-loaded by the reference, the `segmoe` package.
+loaded by the reference, the `segmoe` package. `convert` measures nothing: it makes the file that OpenVINO reads and
+prints {"network": path}, in its own process, so that torch and the conversion do not count as OpenVINO's memory.
 """
 
 import argparse
 import functools
+import hashlib
+import importlib.metadata
 import json
 import os
 import resource
 import sys
+import tempfile
 import time
 
 sys.modules["torchvision"] = None  # diffusers and transformers import it if it is there; nobody needs it
@@ -25,14 +29,24 @@ def measure(call, repeat):
     return seconds
 
 
+def version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def is_mixture(model):
+    with open(f"{model}/unet/config.json", encoding="utf-8") as file:
+        return "segmoe_config" in json.load(file)
+
+
 def denoiser(model, dtype):
     """The UNet of a folder; that of a mixture as the reference builds it."""
     import torch
     from diffusers import UNet2DConditionModel
 
-    with open(f"{model}/unet/config.json", encoding="utf-8") as file:
-        is_mixture = "segmoe_config" in json.load(file)
-    if not is_mixture:
+    if not is_mixture(model):
         return UNet2DConditionModel.from_pretrained(model, subfolder="unet", torch_dtype=dtype)
     torch.cuda.empty_cache = lambda: None
     from segmoe import SegMoEPipeline
@@ -99,13 +113,10 @@ def by_torch(options):
 def by_openvino(options):
     import openvino as ov
 
-    path = f"{options.work}/openvino-{options.subject}-{SIZE}-{options.precision == 'int8'}.xml"
-    if not os.path.exists(path):
-        convert(options, path)
     core = ov.Core()
     hint = "f32" if options.precision == "f32" else "bf16"
     compiled = core.compile_model(
-        path,
+        options.network,
         "CPU",
         {
             "INFERENCE_PRECISION_HINT": hint,
@@ -128,7 +139,30 @@ def by_openvino(options):
     return measure(lambda: request.infer(inputs), options.repeat)
 
 
-def convert(options, path):
+def identity(options):
+    """A short hash of the folder that a network is of, its files' sizes and times, and what converts it."""
+    folder = os.path.realpath(os.path.join(options.model, options.subject))
+    stats = [(name, os.stat(os.path.join(folder, name))) for name in sorted(os.listdir(folder))]
+    parts = [folder, *((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)]
+    parts += [version(package) for package in ("torch", "diffusers", "openvino", "nncf")]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def convert(options):
+    """The path of OpenVINO's network, which is made if it is not there."""
+    weights = "int8" if options.precision == "int8" else "f16"
+    stem = f"{options.work}/openvino-{options.subject}-{SIZE}-{weights}-{identity(options)}"
+    if not (os.path.exists(stem + ".bin") and os.path.exists(stem + ".xml")):
+        os.makedirs(options.work, exist_ok=True)
+        # Made aside and renamed, the .xml last: where that is, both files are whole.
+        with tempfile.TemporaryDirectory(prefix="convert-", dir=options.work) as aside:
+            write_network(options, f"{aside}/network.xml")
+            os.replace(f"{aside}/network.bin", stem + ".bin")
+            os.replace(f"{aside}/network.xml", stem + ".xml")
+    return stem + ".xml"
+
+
+def write_network(options, path):
     import openvino as ov
     import torch
 
@@ -154,17 +188,21 @@ def convert(options, path):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("contender", choices=["calibration", "torch", "openvino"])
+    parser.add_argument("contender", choices=["calibration", "convert", "torch", "openvino"])
     parser.add_argument("--subject", default="unet")
     parser.add_argument("--precision", default="f32")
     parser.add_argument("--model")
-    parser.add_argument("--work")
+    parser.add_argument("--work", help="the folder of converted networks")
+    parser.add_argument("--network", help="what `convert` printed, for openvino")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=2)
     options = parser.parse_args()
     global SIZE
     SIZE = options.size
+    if options.contender == "convert":
+        print(json.dumps({"network": convert(options)}))
+        return
     if options.contender != "openvino":
         import torch
 

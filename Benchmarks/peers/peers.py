@@ -4,20 +4,23 @@ With --plain, segmoe on that model too: what a mixture costs over one of its exp
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
 import subprocess
 import sys
 
+import contenders
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--segmoe", required=True)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--work", required=True)
+    parser.add_argument("--segmoe", required=True, help="the engine; `run` gives this and the next two")
+    parser.add_argument("--model", required=True, help="a diffusers folder")
+    parser.add_argument("--work", required=True, help="where OpenVINO's networks are kept")
     parser.add_argument("--subjects", nargs="+", default=["unet", "vae"], choices=["unet", "vae"])
     parser.add_argument("--precisions", nargs="+", default=["f32"], choices=["f32", "bf16", "int8"])
     parser.add_argument("--peers", nargs="*", default=["openvino", "torch"], choices=["openvino", "torch"])
@@ -28,6 +31,40 @@ def arguments():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", help="also write the report here")
     return parser.parse_args()
+
+
+def packages(options):
+    """What the calibration and the peers run on."""
+    names = ["torch"]
+    if "openvino" in options.peers:
+        names.append("openvino")
+    if options.peers:
+        names.append("diffusers")
+    if "openvino" in options.peers and "int8" in options.precisions:
+        names.append("nncf")
+    return names
+
+
+def check(options):
+    """Ends with one line if the run cannot succeed, before anything that takes long."""
+    for name in ("rounds", "repeat", "threads"):
+        if getattr(options, name) < 1:
+            sys.exit(f"peers: --{name} must be at least 1")
+    if options.size < 8 or options.size % 8 != 0:
+        sys.exit("peers: --size must be a multiple of 8")
+    for path in filter(None, (options.segmoe, options.model, options.plain)):
+        if not os.path.exists(path):
+            sys.exit(f"peers: {path} is not there")
+    needed = packages(options)
+    if options.peers:
+        for subject in options.subjects:
+            if not os.path.exists(os.path.join(options.model, subject, "config.json")):
+                sys.exit(f"peers: {options.model} is not a diffusers folder with a {subject}")
+        if "unet" in options.subjects and contenders.is_mixture(options.model):
+            needed = [*needed, "segmoe"]
+    for name in needed:
+        if importlib.util.find_spec(name) is None:
+            sys.exit(f"peers: {sys.executable} has no {name}")
 
 
 def output(command, threads):
@@ -48,45 +85,53 @@ def ours(options, model, subject, precision):
     return {"seconds": result["seconds"]["all"], "peak_rss_bytes": result["peak_rss_bytes"]}
 
 
-def peer(options, name, subject="unet", precision="f32"):
+def peer(options, name, subject="unet", precision="f32", more=()):
     return output(
         [sys.executable, os.path.join(HERE, "contenders.py"), name, "--subject", subject, "--precision", precision,
          "--model", options.model, "--work", options.work, "--size", str(options.size),
-         "--threads", str(options.threads), "--repeat", str(options.repeat)],
+         "--threads", str(options.threads), "--repeat", str(options.repeat), *more],
         options.threads,
     )
 
 
 def main():
     options = arguments()
-    contenders = ["segmoe", *(["plain"] if options.plain else []), *options.peers]
+    check(options)
+    names = ["segmoe", *(["plain"] if options.plain else []), *options.peers]
     cases = [(s, p) for s in options.subjects for p in options.precisions]
+    networks = {}
+    if "openvino" in options.peers:
+        networks = {(s, p): peer(options, "convert", s, p)["network"] for s, p in cases}
     times, memory, calibrations = {}, {}, []
     for round_ in range(options.rounds):
         for subject, precision in cases:
             calibrations.append(2 * 2048**3 / min(peer(options, "calibration")["seconds"]) / 1e9)
-            for name in contenders:
+            for name in names:
                 if name == "torch" and precision == "int8":
                     continue
                 if name == "segmoe" or name == "plain":
                     model = options.model if name == "segmoe" else options.plain
                     run = ours(options, model, subject, precision)
                 else:
-                    run = peer(options, name, subject, precision)
+                    more = ["--network", networks[subject, precision]] if name == "openvino" else []
+                    run = peer(options, name, subject, precision, more)
                 key = (subject, precision, name)
                 times.setdefault(key, []).extend(run["seconds"])
                 memory[key] = max(memory.get(key, 0), run["peak_rss_bytes"])
                 print(f"round {round_ + 1}: {subject} {precision} {name}: "
                       + ", ".join(f"{s:.2f}" for s in run["seconds"]) + " s", file=sys.stderr)
+    versions = {name: contenders.version(name) for name in packages(options)}
     report = {
+        "versions": versions,
         "calibration_gflops": {"min": min(calibrations), "max": max(calibrations), "all": calibrations},
         "threads": options.threads, "size": options.size, "rounds": options.rounds, "results": [],
     }
+    print(", ".join(f"{name} {version}" for name, version in versions.items()))
     print(f"calibration: {min(calibrations):.0f} to {max(calibrations):.0f} GFLOP/s (2048³, f32, torch)")
     print(f"{'work':18} {'contender':10} {'median s':>9} {'min s':>8} {'MiB':>7} {'segmoe over it':>15}")
     for subject, precision in cases:
         mine = statistics.median(times[subject, precision, "segmoe"])
-        for name in contenders:
+        for name in names:
             key = (subject, precision, name)
             if key not in times:
                 continue
