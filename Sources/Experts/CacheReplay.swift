@@ -1,5 +1,8 @@
 /// What a cache would have done with a recorded trace: by the very rules of the real one, or by the best that
 /// anybody could have done.
+///
+/// A part that is used in another size than the one that is held is read anew, as the cache does with another
+/// reading of the same weights.
 package struct CacheReplay: Sendable {
   /// How one replay went.
   package struct Outcome: Sendable, Equatable {
@@ -24,11 +27,11 @@ package struct CacheReplay: Sendable {
 
   package init(_ trace: CacheTrace) { uses = trace.uses }
 
-  /// Bytes of all parts that the denoising steps use; of a trace without steps, of all.
+  /// Bytes of all parts that the denoising steps use, each in its largest size; of a trace without steps, of all.
   package var workingSet: Int {
     var sizes: [String: Int] = [:]
     let inSteps = uses.filter { $0.step != nil }
-    for use in inSteps.isEmpty ? uses : inSteps { sizes[use.part] = use.bytes }
+    for use in inSteps.isEmpty ? uses : inSteps { sizes[use.part] = max(sizes[use.part] ?? 0, use.bytes) }
     return sizes.values.reduce(0, +)
   }
 
@@ -56,6 +59,7 @@ package struct CacheReplay: Sendable {
       }
       let key = PartKey(model: "", path: use.part)
       used.append(Forecast.Use(key: key, byteCount: use.bytes))
+      if let held = book.entries[key], held.byteCount != use.bytes { book.remove(key) }
       if book.use(key, byteCount: use.bytes) == true {
         outcome.hits += 1
         outcome.bytesHit += use.bytes
@@ -73,18 +77,18 @@ package struct CacheReplay: Sendable {
   /// first to leave does not take any room. Of parts of equal size nobody hits more; of unequal ones that is
   /// so for bytes, nearly, not for uses: who keeps the small ones hits more often.
   package func optimum(budget: Int) -> Outcome {
-    // The next use of each use's part, from the end backwards.
+    // The next use of each use's part in the same size, from the end backwards.
     var next = [Int](repeating: .max, count: uses.count)
     var seen: [String: Int] = [:]
     for (index, use) in uses.enumerated().reversed() {
-      next[index] = seen[use.part] ?? .max
+      if let later = seen[use.part], uses[later].bytes == use.bytes { next[index] = later }
       seen[use.part] = index
     }
     var outcome = Outcome()
     var held: [String: (bytes: Int, next: Int)] = [:]
     var total = 0
     for (index, use) in uses.enumerated() {
-      if held[use.part] != nil {
+      if held[use.part]?.bytes == use.bytes {
         outcome.hits += 1
         outcome.bytesHit += use.bytes
         held[use.part]?.next = next[index]
@@ -92,6 +96,7 @@ package struct CacheReplay: Sendable {
       }
       outcome.misses += 1
       outcome.bytesRead += use.bytes
+      total -= held[use.part]?.bytes ?? 0
       held[use.part] = (use.bytes, next[index])
       total += use.bytes
       while total > budget, let last = held.max(by: { $0.value.next < $1.value.next }) {

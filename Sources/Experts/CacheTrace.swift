@@ -1,3 +1,5 @@
+import Foundation
+
 /// Which parts one render used, in order: enough to replay the cache under other policies and budgets.
 package struct CacheTrace: Sendable, Equatable {
   /// One use.
@@ -18,4 +20,65 @@ package struct CacheTrace: Sendable, Equatable {
   package var uses: [Use]
 
   package init(uses: [Use]) { self.uses = uses }
+
+  /// Bytes that one part may have in a file, a TiB: far more than any part has.
+  package static let mostPartBytes = 1 << 40
+
+  /// Bytes that all uses of a file may have together, 8 PiB: far more than a render uses. Up to there no sum of a
+  /// replay can overflow, and a Double counts them exactly, so that shares of them are right.
+  package static let mostBytes = 1 << 53
+
+  /// Reads JSON lines, as `segmoe render … --trace` writes them; empty ones count as lines and say nothing.
+  /// - Parameter path: the file that they come from, for messages.
+  /// - Throws: `CacheTraceError` for a line that no render can have written.
+  package init(lines data: Data, path: String) throws(CacheTraceError) {
+    let decoder = JSONDecoder()
+    var uses: [Use] = []
+    var (rest, number, total) = (data, 0, 0)
+    while !rest.isEmpty {
+      let line = rest.prefix { $0 != UInt8(ascii: "\n") }
+      rest = rest.dropFirst(line.count + 1)
+      number += 1
+      if line.isEmpty { continue }
+      guard let use = try? decoder.decode(Use.self, from: line) else {
+        throw .notAUse(path: path, line: number)
+      }
+      guard use.bytes >= 0, use.bytes <= Self.mostPartBytes else {
+        throw .partBytes(path: path, line: number, bytes: use.bytes, most: Self.mostPartBytes)
+      }
+      if let step = use.step, step < 1 { throw .step(path: path, line: number, step: step) }
+      total += use.bytes
+      guard total <= Self.mostBytes else {
+        throw .totalBytes(path: path, line: number, bytes: total, most: Self.mostBytes)
+      }
+      uses.append(use)
+    }
+    self.init(uses: uses)
+  }
+}
+
+/// Why a file is no trace of a render. Lines count from 1.
+package enum CacheTraceError: Error, Equatable, CustomStringConvertible {
+  /// A line that is not the JSON of a use.
+  case notAUse(path: String, line: Int)
+  /// A part of fewer bytes than none, or of more than a part may have.
+  case partBytes(path: String, line: Int, bytes: Int, most: Int)
+  /// A step before the first.
+  case step(path: String, line: Int, step: Int)
+  /// Uses that have, with this line's, more bytes together than a file may have.
+  case totalBytes(path: String, line: Int, bytes: Int, most: Int)
+
+  /// One line that names the place, the value and what is allowed; never a part, whose name may have any letters.
+  package var description: String {
+    switch self {
+    case .notAUse(let path, let line):
+      "\(path), line \(line): not a use of a part, as --trace writes it"
+    case .partBytes(let path, let line, let bytes, let most):
+      "\(path), line \(line): \(bytes) bytes of a part are out of range; allowed: 0 to \(most)"
+    case .step(let path, let line, let step):
+      "\(path), line \(line): step \(step) is out of range; allowed: 1 or more, or none"
+    case .totalBytes(let path, let line, let bytes, let most):
+      "\(path), line \(line): \(bytes) bytes of all uses so far are too many; allowed: \(most)"
+    }
+  }
 }

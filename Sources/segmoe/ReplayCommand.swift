@@ -17,8 +17,9 @@ struct ReplayCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Room for weights, in bytes (4GiB) or as a share of what a denoising step uses (25%); may be given again. "
-        + "Without it 25%, 50%, 75% and 90%.", valueName: "size|share"))
+      "Room for weights, in bytes (4GiB) or as a share of what a denoising step uses (25%, at most 1000%); may be "
+        + "given again. Without it 25%, 50%, 75% and 90%.", valueName: "size|share"),
+    transform: { try CacheRoom($0) })
   var budget: [CacheRoom] = []
 
   @Flag(help: "Print JSON.")
@@ -79,21 +80,23 @@ struct ReplayCommand: ParsableCommand {
 }
 
 /// Room for weights: a size, or a share of what a step uses.
-enum CacheRoom: ExpressibleByArgument {
+enum CacheRoom {
   case size(Int)
   /// Percent.
   case share(Double)
 
-  init?(argument: String) {
-    if argument.hasSuffix("%") {
-      guard let share = Double(argument.dropLast()), share > 0, share <= 1000 else { return nil }
+  /// - Throws: `ValidationError` that says what it may be; the argument parser names the option and the value.
+  init(_ text: String) throws {
+    if text.hasSuffix("%"), let share = Double(text.dropLast()), share > 0, share <= 1000 {
       self = .share(share)
-    } else {
-      guard let size = ByteCount(argument), size.bytes > 0 else { return nil }
+    } else if let size = ByteCount(text), size.bytes > 0 {
       self = .size(size.bytes)
+    } else {
+      throw ValidationError("use a size like 4GiB, or a share above 0% and up to 1000%")
     }
   }
 
+  /// Ten times what a file's uses may have together (`CacheTrace.mostBytes`) is far from what an Int can hold.
   func bytes(of workingSet: Int) -> Int {
     switch self {
     case .size(let bytes): bytes
@@ -111,23 +114,16 @@ enum CacheRoom: ExpressibleByArgument {
 
 extension CacheTrace {
   /// A file of JSON lines, as `write` makes it.
-  /// - Throws: `Problem` for a file that is missing or no trace.
+  /// - Throws: `Problem` for a file that is missing or no trace of a render.
   init(contentsOf path: String) throws {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw Problem.missing("cannot read the trace \(path)")
     }
-    let decoder = JSONDecoder()
-    let lines = data.split(separator: UInt8(ascii: "\n"))
-    let uses = try lines.enumerated().map { number, line in
-      do {
-        let use = try decoder.decode(Use.self, from: line)
-        guard use.bytes >= 0 else { throw Problem.badData("") }
-        return use
-      } catch {
-        throw Problem.badData("\(path), line \(number + 1): not a use of a part, as --trace writes it")
-      }
+    do {
+      try self.init(lines: data, path: path)
+    } catch {
+      throw Problem.badData("\(error)")
     }
-    self.init(uses: uses)
   }
 
   /// Writes one JSON object a line.
