@@ -12,6 +12,8 @@ package struct Weights: Sendable {
   package let prefix: String
   /// What layers built from this scope compute in.
   package let precision: Precision
+  /// Parts of names: scopes below with such a name compute in bfloat16.
+  private let halves: [String]
   /// Whether names and shapes are checked but nothing is read: tensors are planned ones then.
   package let isPlanned: Bool
 
@@ -32,6 +34,7 @@ package struct Weights: Sendable {
     catalog = Catalog(tensors: tensors, path: path)
     prefix = ""
     precision = .f32
+    halves = []
     isPlanned = false
   }
 
@@ -52,10 +55,11 @@ package struct Weights: Sendable {
     self.init(tensors: tensors, path: path)
   }
 
-  private init(catalog: Catalog, prefix: String, precision: Precision, isPlanned: Bool) {
+  private init(catalog: Catalog, prefix: String, precision: Precision, halves: [String], isPlanned: Bool) {
     self.catalog = catalog
     self.prefix = prefix
     self.precision = precision
+    self.halves = halves
     self.isPlanned = isPlanned
   }
 
@@ -64,7 +68,10 @@ package struct Weights: Sendable {
 
   /// The scope of a component below this one; `name` may hold dots.
   package subscript(name: String) -> Weights {
-    Weights(catalog: catalog, prefix: prefix + name + ".", precision: precision, isPlanned: isPlanned)
+    let scope = prefix + name + "."
+    return Weights(
+      catalog: catalog, prefix: scope, precision: halves.contains { scope.contains($0) } ? .bf16 : precision,
+      halves: halves, isPlanned: isPlanned)
   }
 
   /// The scope of a numbered component below this one.
@@ -75,18 +82,19 @@ package struct Weights: Sendable {
     var tensors = catalog.tensors
     for (name, added) in patches { tensors[name] = tensors[name]?.patched(added) }
     return Weights(
-      catalog: Catalog(tensors: tensors, path: path), prefix: prefix, precision: precision,
+      catalog: Catalog(tensors: tensors, path: path), prefix: prefix, precision: precision, halves: halves,
       isPlanned: isPlanned)
   }
 
   /// The same scope for layers of another precision; scopes below it have it too.
-  package func layers(in precision: Precision) -> Weights {
-    Weights(catalog: catalog, prefix: prefix, precision: precision, isPlanned: isPlanned)
+  /// - Parameter halves: parts of the names of scopes that have bfloat16 all the same.
+  package func layers(in precision: Precision, inHalves halves: [String] = []) -> Weights {
+    Weights(catalog: catalog, prefix: prefix, precision: precision, halves: halves, isPlanned: isPlanned)
   }
 
   /// The same scope for layers that are built to be checked and measured, not to compute.
   package var planned: Weights {
-    Weights(catalog: catalog, prefix: prefix, precision: precision, isPlanned: true)
+    Weights(catalog: catalog, prefix: prefix, precision: precision, halves: halves, isPlanned: true)
   }
 }
 

@@ -29,6 +29,12 @@ struct PrecisionCommand: ParsableCommand {
   @Option(help: "The step whose call of the denoiser is measured, from 0.")
   var step = 12
 
+  @Option(
+    help: ArgumentHelp(
+      "Keep layers of the UNet whose name holds this in bf16, in the row of int8; may be given again.",
+      valueName: "name"))
+  var inBf16: [String] = []
+
   @Flag(help: "Print JSON.")
   var json = false
 
@@ -91,7 +97,8 @@ struct PrecisionCommand: ParsableCommand {
     Outputs, latents: (Tensor, Tensor)
   ) {
     let loaded = try DiffusionModel(
-      folder: ModelPath(model).open(), cache: ExpertCache(budget: .max), precision: precision)
+      folder: ModelPath(model).open(), cache: ExpertCache(budget: .max), precision: precision,
+      inHalves: precision == .int8 ? inBf16 : [])
     let renderer = Renderer(model: loaded, pass: ForwardPass(compute: Compute(threads: threads)))
     let probe = try PrecisionProbe(
       renderer, RenderRequest(prompt: prompt, width: width, height: height, steps: steps, guidance: 5),

@@ -66,7 +66,11 @@ package struct ResidualBlock: Sendable {
         convolution: try Convolution(
           weights["conv2"], inputs: outputs, outputs: outputs, shape: ConvolutionShape(kernel: 3)),
         shortcut: inputs == outputs
-          ? nil : try Linear(weights["conv_shortcut"], inputs: inputs, outputs: outputs, pointwise: true))
+          ? nil
+          : try Linear(
+            weights["conv_shortcut"].layers(in: weights.precision.ofShortcuts), inputs: inputs,
+            outputs: outputs,
+            pointwise: true))
     }
   }
 

@@ -32,21 +32,23 @@ package struct DiffusionModel: Sendable {
   ///   - cache: where packed experts are kept; shared by all loaded models.
   ///   - loras: fused into the weights as they are read.
   ///   - precision: of the networks' products and convolutions (docs/precision.md says which).
+  ///   - halves: parts of the names of layers of the UNet that compute in bfloat16 all the same, to measure what
+  ///     that gains.
   /// - Throws: `CheckpointError` for missing, damaged or misshapen files, `DiffusionError` for a
   ///   model of another kind.
   package init(
     folder: any ModelFiles, vae: String? = nil, cache: ExpertCache, loras: [LoRASetting] = [],
-    precision: Precision = .f32
+    precision: Precision = .f32, inHalves halves: [String] = []
   ) throws {
     path = folder.path
     self.precision = precision
     family = try ModelFamily(folder)
-    let networks = try ModelWeights(folder, loras: loras, precision: precision)
+    let networks = try ModelWeights(folder, loras: loras, precision: precision, inHalves: halves)
     let autoencoder = try ModelAutoencoder(folder, replacement: vae)
     digest = try folder.digest() + networks.suffix + autoencoder.suffix
     try Self.checkUnchanged(
       [networks.unet, networks.textEncoder, networks.textEncoder2, autoencoder.weights].compactMap { $0 })
-    cacheName = "\(digest)/\(precision)"
+    cacheName = ([digest, "\(precision)"] + halves).joined(separator: "/")
     self.cache = cache
     let home = PartHome(model: cacheName, cache: cache)
     prompts = try PromptEncoder(folder, networks, home: home)

@@ -24,9 +24,14 @@ package struct ModelWeights: Sendable {
   package let suffix: String
 
   /// Opens the weights of a model; nothing is read yet.
-  /// - Parameter precision: what layers built from them compute in.
+  /// - Parameters:
+  ///   - precision: what layers built from them compute in.
+  ///   - halves: parts of the names of layers of the UNet that compute in bfloat16 all the same.
   /// - Throws: `CheckpointError` for missing or damaged files, and for LoRA keys that fit nothing.
-  package init(_ folder: any ModelFiles, loras: [LoRASetting], precision: Precision = .f32) throws {
+  package init(
+    _ folder: any ModelFiles, loras: [LoRASetting], precision: Precision = .f32,
+    inHalves halves: [String] = []
+  ) throws {
     var networks: [LoRAComponent: Weights] = [
       .unet: try folder.weights(for: "unet"), .textEncoder: try folder.weights(for: "text_encoder"),
     ]
@@ -41,7 +46,7 @@ package struct ModelWeights: Sendable {
     guard let unet = networks[.unet], let textEncoder = networks[.textEncoder] else {
       throw CheckpointError.missingFile(path: folder.path, purpose: "a UNet and a text encoder")
     }
-    self.unet = unet.layers(in: precision)
+    self.unet = unet.layers(in: precision, inHalves: halves)
     self.textEncoder = textEncoder.layers(in: precision.besideUNet)
     textEncoder2 = networks[.textEncoder2]?.layers(in: precision.besideUNet)
     suffix = loras.isEmpty ? "" : "+" + digest.hexadecimal()
@@ -60,4 +65,9 @@ extension Precision {
   /// What text encoders and autoencoders compute in: int8 is for the UNet, where nearly all of the time
   /// goes; they are in bf16 then.
   var besideUNet: Precision { self == .int8 ? .bf16 : self }
+
+  /// What the shortcuts of residual blocks compute in. What comes through them is added to the result as it is, and at
+  /// the last steps it is far larger than what the network predicts: they made two thirds of int8's error
+  /// (docs/precision.md), at a fiftieth of the work.
+  var ofShortcuts: Precision { self == .int8 ? .bf16 : self }
 }
