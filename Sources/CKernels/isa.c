@@ -1,7 +1,6 @@
 #include "isa.h"
+#include "product_isa.h"
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
 
 // -1: not chosen yet. Two threads that choose at once choose the same.
 static atomic_int chosen = -1;
@@ -33,13 +32,10 @@ static segmoe_isa best(void) {
 }
 
 static segmoe_isa asked(void) {
-  const char *name = getenv("SEGMOE_ISA");
-  segmoe_isa isa = best();
-  if (name == NULL) return isa;
-  if (strcmp(name, "scalar") == 0) isa = SEGMOE_ISA_SCALAR;
-  if (strcmp(name, "avx2") == 0) isa = SEGMOE_ISA_AVX2;
-  // avx512vnni and avx512bf16 say more (product_isa.h), but nothing that matters here.
-  if (strncmp(name, "avx512", 6) == 0) isa = SEGMOE_ISA_AVX512;
+  const int level = segmoe_product_isa_asked();
+  if (level < 0) return best();
+  // The first levels are the sets of isa.h; avx512vnni and avx512bf16 say more, but nothing that matters here.
+  const segmoe_isa isa = level < SEGMOE_PRODUCT_AVX512 ? (segmoe_isa)level : SEGMOE_ISA_AVX512;
   return segmoe_isa_available(isa) ? isa : best();
 }
 

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-// -1: not chosen yet, not forced, none failed. Threads that choose at once choose the same.
-static atomic_int chosen = -1, forced = -1, failed = -1;
-// The level that this thread is checking.
-static _Thread_local int trying = -1;
+// -1: not chosen yet, none failed. Threads that choose at once choose the same.
+static atomic_int chosen = -1, failed = -1;
+// The level that this thread is checking, and what tests force on it; others go on with what was chosen.
+static _Thread_local int trying = -1, forced = -1;
 
 int segmoe_product_isa_available(segmoe_product_isa isa) {
   switch (isa) {
@@ -38,16 +38,19 @@ const char *segmoe_product_isa_name(segmoe_product_isa isa) {
   return isa <= SEGMOE_PRODUCT_AVX512_BF16 ? names[isa] : "unknown";
 }
 
-/// The level that SEGMOE_ISA names, or -1.
-static int asked_for(void) {
-  const char *name = getenv("SEGMOE_ISA");
-  for (int isa = 0; name != NULL && isa <= SEGMOE_PRODUCT_AVX512_BF16; isa++)
+int segmoe_product_isa_named(const char *name) {
+  for (int isa = 0; isa <= SEGMOE_PRODUCT_AVX512_BF16; isa++)
     if (strcmp(name, segmoe_product_isa_name((segmoe_product_isa)isa)) == 0) return isa;
   return -1;
 }
 
+int segmoe_product_isa_asked(void) {
+  const char *name = getenv("SEGMOE_ISA");
+  return name == NULL ? -1 : segmoe_product_isa_named(name);
+}
+
 int segmoe_bf16_is_native(void) {
-  const int asked = asked_for();
+  const int asked = segmoe_product_isa_asked();
   return (asked < 0 || asked == SEGMOE_PRODUCT_AVX512_BF16) &&
          segmoe_product_isa_available(SEGMOE_PRODUCT_AVX512_BF16);
 }
@@ -133,7 +136,7 @@ static int is_fast(segmoe_product_isa isa) {
 }
 
 static segmoe_product_isa best(void) {
-  const int asked = asked_for();
+  const int asked = segmoe_product_isa_asked();
   int isa = asked < 0 ? SEGMOE_PRODUCT_AVX512_BF16 : asked;
   while (isa > SEGMOE_PRODUCT_SCALAR) {
     if (segmoe_product_isa_available((segmoe_product_isa)isa)) {
@@ -151,8 +154,7 @@ static segmoe_product_isa best(void) {
 
 segmoe_product_isa segmoe_product_isa_in_use(void) {
   if (trying >= 0) return (segmoe_product_isa)trying;
-  const int wanted = atomic_load_explicit(&forced, memory_order_relaxed);
-  if (wanted >= 0) return (segmoe_product_isa)wanted;
+  if (forced >= 0) return (segmoe_product_isa)forced;
   int isa = atomic_load_explicit(&chosen, memory_order_acquire);
   if (isa < 0) {
     isa = (int)best();
@@ -165,11 +167,11 @@ segmoe_product_isa segmoe_product_isa_in_use(void) {
 
 int segmoe_product_isa_force(segmoe_product_isa isa) {
   if (!segmoe_product_isa_available(isa)) return 0;
-  atomic_store_explicit(&forced, (int)isa, memory_order_relaxed);
+  forced = (int)isa;
   return 1;
 }
 
-void segmoe_product_isa_release(void) { atomic_store_explicit(&forced, -1, memory_order_relaxed); }
+void segmoe_product_isa_release(void) { forced = -1; }
 
 int segmoe_product_isa_failed(void) {
   (void)segmoe_product_isa_in_use();

@@ -5,10 +5,24 @@ package enum LayerKind: String, Sendable, CaseIterable {
   case convolution, linear, attention, normalization
   /// Activations, sums, concatenation, enlargement.
   case elementwise
+
+  /// What layers of this kind are multiplied in where their network is in `precision`; nil if their operations are
+  /// not counted. The few layers that are in single precision whatever the rest is (docs/precision.md) are not told
+  /// apart.
+  package func arithmetic(in precision: Precision) -> Precision? {
+    switch self {
+    case .linear: precision
+    case .attention: precision != .f32 && ProductInstructions.multiplyHalves ? .bf16 : .f32
+    // By Winograd's algorithm, in single precision, but for a few of other shapes; in int8 none runs by it.
+    case .convolution: precision == .int8 ? .int8 : .f32
+    case .normalization, .elementwise: nil
+    }
+  }
 }
 
 /// Where the time of a computation goes, by kind and shape of layer. Operations inside of operations
-/// count for the outer one. One computation at a time.
+/// count for the outer one. One computation at a time, and only while it is told to record: what is timed
+/// in other ways need not pay for this.
 package final class WorkProfile: Sendable {
   /// What layers of one kind and shape took together.
   package struct Entry: Sendable {
@@ -27,16 +41,27 @@ package final class WorkProfile: Sendable {
   }
 
   private let state = Mutex(State())
+  private let recording = Atomic<Bool>(false)
 
   package init() {}
 
-  /// All entries, those that took longest first.
-  package var entries: [Entry] {
-    state.withLock { $0.entries.values.sorted { ($0.seconds, $1.layer) > ($1.seconds, $0.layer) } }
+  fileprivate var isRecording: Bool { recording.load(ordering: .relaxed) }
+
+  /// Records what `body` computes.
+  package func record<R>(_ body: () throws -> R) rethrows -> R {
+    recording.store(true, ordering: .relaxed)
+    defer { recording.store(false, ordering: .relaxed) }
+    return try body()
   }
 
-  /// Forgets what was measured so far.
-  package func reset() { state.withLock { $0.entries = [:] } }
+  /// All entries since they were last taken, those that took longest first.
+  package func take() -> [Entry] {
+    let entries = state.withLock { state in
+      defer { state.entries = [:] }
+      return state.entries
+    }
+    return entries.values.sorted { ($0.seconds, $1.layer) > ($1.seconds, $0.layer) }
+  }
 
   fileprivate func enter() { state.withLock { $0.depth += 1 } }
 
@@ -82,8 +107,18 @@ struct Timing {
 }
 
 extension Compute {
-  /// Begins to measure an operation if there is a profile; the caller ends it.
+  /// Begins to measure an operation if there is a profile that records; the caller ends it.
   func timing(_ kind: LayerKind, _ layer: @autoclosure () -> String) -> Timing? {
-    profile.map { Timing($0, kind, layer(), work) }
+    guard let profile, profile.isRecording else { return nil }
+    return Timing(profile, kind, layer(), work)
+  }
+}
+
+extension [Double] {
+  /// The middle one in order, of an even number the mean of the two in the middle; nil of none.
+  package var median: Double? {
+    if isEmpty { return nil }
+    let (values, half) = (self.sorted(), count / 2)
+    return count.isMultiple(of: 2) ? (values[half - 1] + values[half]) / 2 : values[half]
   }
 }

@@ -17,7 +17,12 @@ enum BenchSubject: String, ExpressibleByArgument, CaseIterable {
 /// Measures how fast a model runs here.
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure how fast a model runs on this machine.")
+    commandName: "bench", abstract: "Measure how fast a model runs on this machine.",
+    discussion: """
+      What each kind of layer takes is measured in one run more, which does not count for the seconds: timing \
+      layers would add to them. Shares are of what large products reach here in the arithmetic that the layers \
+      are computed in. Convolutions are counted as direct ones, whatever algorithm runs them.
+      """)
 
   @Argument(help: "unet (one batch-2 call), vae (one decode) or render (five steps).")
   var subject: BenchSubject
@@ -34,7 +39,7 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Measured runs, after one that is not counted.")
   var `repeat` = 5
 
-  @Flag(help: "Show where the time goes, by kind and shape of layer.")
+  @Flag(help: "Show where the time goes by shape of layer too, not by kind alone.")
   var profile = false
 
   @Flag(help: "Print JSON.")
@@ -48,40 +53,72 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     engine.reportInstructions()
-    let layers = profile ? WorkProfile() : nil
-    let compute = engine.compute(profile: layers)
+    let timed = WorkProfile()
+    let compute = engine.compute(profile: timed)
     let loaded = try engine.load(model, cache: engine.cache())
     let renderer = Renderer(model: loaded, pass: ForwardPass(compute: compute), budget: engine.budget)
-    let request = RenderRequest(
-      prompt: "a red fox in the snow", negativePrompt: "blurry", width: width, height: height, steps: 5,
-      scheduler: .ddim)
-    let body = try work(renderer, request)
-    try body()
-    layers?.reset()
+    let body = try work(
+      renderer,
+      RenderRequest(
+        prompt: "a red fox in the snow", negativePrompt: "blurry", width: width, height: height, steps: 5,
+        scheduler: .ddim))
+    try body { _ in }
     let before = compute.work.total
-    let seconds = try (0..<`repeat`).map { _ in try Self.time(body) }
+    let seconds = try (0..<`repeat`).map { _ in try Self.time { try body { _ in } } }
     let operations = Double(compute.work.total - before) / Double(`repeat`)
-    let table = layers?.entries ?? []
-    report(
-      seconds, operations: operations, peak: try Self.peak(compute, engine.precision),
-      threads: compute.pool.threadCount,
-      layers: layers == nil ? nil : table)
+    // Before anything that no run needs is computed.
+    let resident = ResidentMemory.peakBytes
+    let times = BenchProfile(try stretches(of: body, timed))
+    let peaks = try Self.peaks(times.arithmetics, compute)
+    let median = seconds.median ?? 0
+    let report = BenchReport(
+      subject: subject.rawValue, width: width, height: height, precision: engine.precision.rawValue,
+      instructions: ProductInstructions.inUse, threads: compute.pool.threadCount,
+      seconds: .init(min: seconds.min() ?? 0, median: median, all: seconds),
+      gflops: operations / median / 1e9, peakShare: times.secondsAtPeak(peaks) / median,
+      peakRSSBytes: resident,
+      peakGflops: Dictionary(uniqueKeysWithValues: peaks.map { ($0.key.rawValue, $0.value / 1e9) }),
+      kinds: times.kinds.map { BenchRow($0, peaks) },
+      layers: profile ? times.layers.map { BenchRow($0, peaks) } : nil)
+    print(try json ? report.json : report.text)
   }
 
-  private func work(_ renderer: Renderer, _ request: RenderRequest) throws -> () throws -> Void {
+  /// A run, which tells what it is given of what comes next.
+  private typealias Work = ((RenderProgress) throws -> Void) throws -> Void
+
+  private func work(_ renderer: Renderer, _ request: RenderRequest) throws -> Work {
     switch subject {
     case .render:
-      return { _ = try renderer.render(request) }
+      return { report in _ = try renderer.render(request, report: report) }
     case .vae:
       let start = try renderer.begin(request)
-      return { _ = try renderer.decode(start) }
+      return { report in
+        try report(.decoding)
+        _ = try renderer.decode(start)
+      }
     case .unet:
       let start = try renderer.begin(request)
-      return {
+      return { report in
+        try report(.denoising(step: 0, steps: start.steps))
         var denoising = start
         _ = try renderer.advance(&denoising)
       }
     }
+  }
+
+  /// What the layers of one more run take, cut where the precision of the networks may change.
+  private func stretches(of work: Work, _ timed: WorkProfile) throws -> [BenchStretch] {
+    // Text encoders and VAE are not in int8 (docs/precision.md).
+    let besideUNet = engine.precision == .int8 ? Precision.bf16 : engine.precision
+    var precision = besideUNet
+    var stretches: [BenchStretch] = []
+    try timed.record {
+      try work { next in
+        stretches.append(BenchStretch(precision: precision, entries: timed.take()))
+        if case .denoising = next { precision = engine.precision } else { precision = besideUNet }
+      }
+    }
+    return stretches + [BenchStretch(precision: precision, entries: timed.take())]
   }
 
   private static func time(_ body: () throws -> Void) rethrows -> Double {
@@ -90,50 +127,16 @@ struct BenchCommand: ParsableCommand {
     return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
   }
 
-  /// Operations a second of a large product in the precision measured: what this machine can do, as far as we know
-  /// how.
-  private static func peak(_ compute: Compute, _ precision: Precision) throws -> Double {
-    let edge = 2048
+  /// Operations a second of a large product in each arithmetic: what this machine can do, as far as we know how.
+  private static func peaks(_ arithmetics: [Precision], _ compute: Compute) throws -> [Precision: Double] {
+    let edge = BenchReport.peakEdge
     let a = Tensor(shape: [edge, edge], repeating: 0.5)
-    let weight = try PackedWeight(linear: WeightRows(a), precision: precision)
-    let best = (0..<5).map { _ in time { _ = compute.product(a, weight) } }.min() ?? 1
-    return 2 * pow(Double(edge), 3) / best
-  }
-
-  private func report(
-    _ seconds: [Double], operations: Double, peak: Double, threads: Int, layers: [WorkProfile.Entry]?
-  ) {
-    let profile = layers.map { BenchProfile(entries: $0, runs: seconds.count, peak: peak) }
-    let sorted = seconds.sorted()
-    let median = sorted[sorted.count / 2]
-    let rate = operations / median
-    let resident = Self.peakResidentBytes
-    if json {
-      let all = seconds.map { String(format: "%.4f", $0) }.joined(separator: ", ")
-      print(
-        "{\"seconds\": {\"min\": \(Self.number(sorted[0])), \"median\": \(Self.number(median)), \"all\": [\(all)]}, "
-          + "\"gflops\": \(Self.number(rate / 1e9)), \"peak_share\": \(Self.number(rate / peak)), "
-          + "\"peak_rss_bytes\": \(resident), \"precision\": \"\(engine.precision.rawValue)\", "
-          + "\"instructions\": \"\(ProductInstructions.inUse)\", \"threads\": \(threads)"
-          + (profile.map { ", \($0.json)" } ?? "") + "}"
-      )
-    } else {
-      print(
-        "\(subject.rawValue) \(width)x\(height), \(engine.precision.rawValue) on \(ProductInstructions.inUse), "
-          + "\(threads) threads")
-      print("seconds     min \(Self.number(sorted[0])), median \(Self.number(median)), of \(seconds.count)")
-      print(
-        "GFLOP/s     \(Self.number(rate / 1e9)), \(Self.number(100 * rate / peak))% of a 2048³ product here")
-      print("memory      \(resident / 1_048_576) MiB at most")
-      if let profile { print("\n" + profile.table) }
+    var peaks: [Precision: Double] = [:]
+    for precision in arithmetics {
+      let weight = try PackedWeight(linear: WeightRows(a), precision: precision)
+      let best = (0..<5).map { _ in time { _ = compute.product(a, weight) } }.min() ?? 1
+      peaks[precision] = 2 * pow(Double(edge), 3) / best
     }
-  }
-
-  private static func number(_ value: Double) -> String { String(format: "%.4f", value) }
-
-  private static var peakResidentBytes: Int {
-    var usage = rusage()
-    getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
-    return usage.ru_maxrss * 1024
+    return peaks
   }
 }

@@ -1,81 +1,85 @@
-import Foundation
 import Tensors
 
-/// Where the time of a benchmark went, per run: by kind of layer, and by kind and shape.
-struct BenchProfile {
+/// A part of a run in which all networks are in one precision.
+struct BenchStretch {
+  let precision: Precision
   let entries: [WorkProfile.Entry]
-  /// Runs that the entries are of.
-  let runs: Int
-  /// Operations a second that this machine can do.
-  let peak: Double
+}
 
-  private struct Row {
-    let kind: String
-    let layer: String
-    var calls: Int
-    var seconds: Double
-    var operations: Double
+/// What layers took together in one run.
+struct BenchSum {
+  let kind: LayerKind
+  /// Their shapes; nil: all of the kind.
+  let layer: String?
+  private(set) var calls = 0
+  private(set) var seconds = 0.0
+  /// Floating-point operations by what they were computed in; none where they are not counted.
+  private(set) var operations: [Precision: Double] = [:]
+
+  init(_ kind: LayerKind) {
+    self.kind = kind
+    layer = nil
   }
 
-  private var layers: [Row] {
-    entries.map {
-      Row(
-        kind: $0.kind.rawValue, layer: $0.layer, calls: $0.calls / runs,
-        seconds: $0.seconds / Double(runs), operations: Double($0.operations) / Double(runs))
+  init(_ entry: WorkProfile.Entry, in precision: Precision) {
+    kind = entry.kind
+    layer = entry.layer
+    calls = entry.calls
+    seconds = entry.seconds
+    if let arithmetic = kind.arithmetic(in: precision) { operations[arithmetic] = Double(entry.operations) }
+  }
+
+  mutating func add(_ other: BenchSum) {
+    calls += other.calls
+    seconds += other.seconds
+    operations.merge(other.operations, uniquingKeysWith: +)
+  }
+
+  /// What its operations would take at the peaks, in operations a second, of what they were computed in.
+  func secondsAtPeak(_ peaks: [Precision: Double]) -> Double {
+    operations.reduce(0) { $0 + $1.value / (peaks[$1.key] ?? .infinity) }
+  }
+}
+
+/// Where the time of a run went: by kind of layer, and by kind and shape.
+struct BenchProfile {
+  /// Those that took longest first.
+  let layers: [BenchSum]
+  /// Every kind, those that took longest first.
+  let kinds: [BenchSum]
+
+  init(_ stretches: [BenchStretch]) {
+    let layers = stretches.flatMap { stretch in
+      stretch.entries.map { BenchSum($0, in: stretch.precision) }
     }
-  }
-
-  private var kinds: [Row] {
-    LayerKind.allCases.compactMap { kind in
-      let rows = layers.filter { $0.kind == kind.rawValue }
-      guard let first = rows.first else { return nil }
-      return rows.dropFirst().reduce(into: first) { sum, row in
-        sum.calls += row.calls
-        sum.seconds += row.seconds
-        sum.operations += row.operations
-      }
+    self.layers = Self.merged(layers).sorted { $0.seconds > $1.seconds }
+    kinds = LayerKind.allCases.map { kind in
+      layers.filter { $0.kind == kind }.reduce(into: BenchSum(kind)) { $0.add($1) }
     }.sorted { $0.seconds > $1.seconds }
   }
 
-  /// Two tables: kinds, then layers that took more than a five-hundredth of the time.
-  var table: String {
-    let all = layers.reduce(0) { $0 + $1.seconds }
-    let head = line("kind", "layer", "calls", "seconds", "share", "GFLOP/s", "of peak")
-    func text(_ row: Row, layer: String) -> String {
-      let rate = row.operations / max(row.seconds, 1e-9)
-      let counts = row.operations > 0
-      return line(
-        row.kind, layer, "\(row.calls)", String(format: "%.4f", row.seconds),
-        String(format: "%.1f%%", 100 * row.seconds / max(all, 1e-9)),
-        counts ? String(format: "%.1f", rate / 1e9) : "-",
-        counts ? String(format: "%.0f%%", 100 * rate / peak) : "-")
+  /// One sum for all of the same kind and shape in the same arithmetic: stretches are as many as steps.
+  private static func merged(_ layers: [BenchSum]) -> [BenchSum] {
+    struct Key: Hashable {
+      let kind: LayerKind
+      let layer: String?
+      let arithmetic: Precision?
     }
-    let shown = layers.filter { $0.seconds > all / 500 }
-    return
-      ([head] + kinds.map { text($0, layer: "all") } + ["", head] + shown.map { text($0, layer: $0.layer) })
-      .joined(separator: "\n")
+    return Dictionary(grouping: layers) {
+      Key(kind: $0.kind, layer: $0.layer, arithmetic: $0.operations.keys.first)
+    }.values.compactMap { same -> BenchSum? in
+      guard let first = same.first else { return nil }
+      return same.dropFirst().reduce(into: first) { $0.add($1) }
+    }
   }
 
-  /// `"kinds": […], "layers": […]`.
-  var json: String {
-    func list(_ rows: [Row], named: Bool) -> String {
-      rows.map { row in
-        let rate = row.operations / max(row.seconds, 1e-9)
-        let layer = named ? "\"layer\": \"\(row.layer)\", " : ""
-        return "{\"kind\": \"\(row.kind)\", \(layer)\"calls\": \(row.calls), "
-          + String(
-            format: "\"seconds\": %.6f, \"gflops\": %.2f, \"peak_share\": %.4f}", row.seconds, rate / 1e9,
-            rate / peak)
-      }.joined(separator: ", ")
-    }
-    return "\"kinds\": [\(list(kinds, named: false))], \"layers\": [\(list(layers, named: true))]"
+  /// What the operations were computed in.
+  var arithmetics: [Precision] {
+    Precision.allCases.filter { precision in kinds.contains { $0.operations[precision] != nil } }
   }
 
-  private func line(_ columns: String...) -> String {
-    let widths = [13, 34, 5, 9, 6, 8, 7]
-    return zip(columns, widths).enumerated().map { index, column in
-      let space = String(repeating: " ", count: max(0, column.1 - column.0.count))
-      return index < 2 ? column.0 + space : space + column.0
-    }.joined(separator: "  ")
+  /// What all operations would take at the peaks.
+  func secondsAtPeak(_ peaks: [Precision: Double]) -> Double {
+    kinds.reduce(0) { $0 + $1.secondsAtPeak(peaks) }
   }
 }

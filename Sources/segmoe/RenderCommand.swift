@@ -83,7 +83,9 @@ struct RenderCommand: ParsableCommand {
     let name = try scheduler.map { try SchedulerName(named: $0) }
     let reading = try text.reading()
     let source = try initImage.map {
-      try SourcePicture(imageFile: $0, maskFile: mask, strength: strength ?? 0.8)
+      try SourcePicture(
+        imageFile: $0, maskFile: mask, strength: strength ?? 0.8, width: max(1, width),
+        height: max(1, height))
     }
     let ledger = ExpertLedger()
     let loaded = try engine.load(model, cache: engine.cache())

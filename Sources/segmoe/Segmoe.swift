@@ -2,6 +2,7 @@ import ArgumentParser
 import Diffusion
 import Foundation
 import Release
+import Tensors
 
 /// The engine by hand.
 struct Segmoe: ParsableCommand {
@@ -28,10 +29,26 @@ enum Main {
   static func main() {
     do {
       var command = try Segmoe.parseAsRoot()
+      if !asksForHelp { try checkInstructions() }
       try command.run()
     } catch {
-      Foundation.exit(report(error))
+      ProcessEnd.now(report(error))
     }
+    ProcessEnd.now(0)
+  }
+
+  private static var asksForHelp: Bool {
+    CommandLine.arguments.dropFirst().contains { ["help", "--help", "-h", "--version"].contains($0) }
+  }
+
+  /// Looks at what `SEGMOE_ISA` asks for before anything is computed.
+  private static func checkInstructions() throws {
+    if let value = ProductInstructions.unknown() {
+      throw Problem.usage(
+        "$\(ProductInstructions.variable) cannot be '\(value)': "
+          + "use one of \(ProductInstructions.names.joined(separator: ", "))")
+    }
+    if let warning = ProductInstructions.shortfall { complain(warning) }
   }
 
   /// Prints help where it was asked for, errors as one line; gives the exit code.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Foundation
 import JobStore
+import Release
 import RenderDaemon
 
 @main
@@ -10,14 +11,16 @@ enum Main {
     StandardStreams.prepare()
     do {
       var command = try Segmoed.parseAsRoot()
+      if let warning = try EnvironmentError.checkInstructions() { complain(warning) }
       if var daemon = command as? any AsyncParsableCommand {
         try await daemon.run()
       } else {
         try command.run()
       }
     } catch {
-      exit(report(error))
+      ProcessEnd.now(report(error))
     }
+    ProcessEnd.now(0)
   }
 
   /// Prints help where it was asked for, errors as one line; gives the exit code.

@@ -5,14 +5,15 @@ import Testing
 @testable import Tensors
 
 /// Products of packed weights on everything that this processor has, against the scalar reference and
-/// against double precision. Serialized: they choose instruction sets for the whole process.
-@Suite(.serialized) struct PackedProductTests {
+/// against double precision.
+@Suite struct PackedProductTests {
   private static let all = [
     SEGMOE_PRODUCT_SCALAR, SEGMOE_PRODUCT_AVX2, SEGMOE_PRODUCT_AVX512, SEGMOE_PRODUCT_AVX512_VNNI,
     SEGMOE_PRODUCT_AVX512_BF16,
   ]
 
-  private let compute = Compute(threads: 2)
+  /// What is forced holds on one thread.
+  private let compute = Compute(threads: 1)
 
   /// Runs `body` once per available level, the scalar one first.
   private func forEachLevel(_ body: () -> Tensor) -> [(level: segmoe_product_isa, result: Tensor)] {

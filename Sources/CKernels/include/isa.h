@@ -12,7 +12,8 @@ typedef enum segmoe_isa {
 } segmoe_isa;
 
 /// The instruction set in use: the best that this processor has, or what the environment variable
-/// SEGMOE_ISA (scalar, avx2, avx512; product_isa.h has more) asks for if the processor has it. Read once per process.
+/// SEGMOE_ISA (scalar, avx2, avx512; product_isa.h has more) asks for if the processor has it. Read once per process;
+/// programs refuse a name that is none of these before (ProductInstructions.unknown).
 segmoe_isa segmoe_isa_in_use(void);
 
 /// Whether this processor can run kernels of that instruction set.

@@ -25,7 +25,7 @@ int segmoe_bf16_is_native(void);
 /// Whether this processor can run products of that level.
 int segmoe_product_isa_available(segmoe_product_isa isa);
 
-/// Makes the calling process use one level from now on (for tests), for whatever isa.h says. Returns
+/// Makes the calling thread use one level from now on (for tests), for whatever isa.h says. Returns
 /// 0 if the processor lacks it, and then nothing changes.
 int segmoe_product_isa_force(segmoe_product_isa isa);
 
@@ -37,5 +37,11 @@ int segmoe_product_isa_failed(void);
 
 /// `scalar`, `avx2`, `avx512`, `avx512vnni` or `avx512bf16`.
 const char *segmoe_product_isa_name(segmoe_product_isa isa);
+
+/// The level of that name, or -1 if it is none.
+int segmoe_product_isa_named(const char *name);
+
+/// The level that SEGMOE_ISA names, whether or not the processor has it; -1 if it names none.
+int segmoe_product_isa_asked(void);
 
 #endif
