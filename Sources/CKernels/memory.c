@@ -189,6 +189,12 @@ static void give_back_at_once(void) {
 #endif
 }
 
+void segmoe_memory_trim_heap(void) {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
+
 void segmoe_memory_set_limit(size_t bytes) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   if (bytes != SIZE_MAX) pthread_once(&once, give_back_at_once);

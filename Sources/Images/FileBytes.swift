@@ -3,7 +3,8 @@ import Glibc
 /// Whole files, up to a limit.
 enum FileBytes {
   /// The bytes of a regular file. A pipe or device is refused: it could be endless.
-  static func read(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {
+  /// - Parameter first: only so many of them.
+  static func read(_ path: String, limit: Int, first: Int = .max) throws(ImageError) -> [UInt8] {
     // Without O_NONBLOCK, opening a pipe that nobody writes would wait for ever.
     let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { throw .unreadable(path: path, code: errno) }
@@ -13,8 +14,10 @@ enum FileBytes {
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw .unreadable(path: path, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
     }
-    let size = Int(status.st_size)
-    guard size <= limit else { throw .tooManyBytes(name: path, bytes: size, limit: limit) }
+    guard Int(status.st_size) <= limit else {
+      throw .tooManyBytes(name: path, bytes: Int(status.st_size), limit: limit)
+    }
+    let size = min(Int(status.st_size), first)
     var code: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: size) { target, filled in
       guard let base = target.baseAddress else { return }

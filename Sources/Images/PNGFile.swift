@@ -68,6 +68,19 @@ package enum PNGFile {
     try decode(FileBytes.read(path, limit: limits.fileBytes), name: path, limits: limits)
   }
 
+  /// Bytes of memory that reading a file takes beside the file's own, which its head tells. Of what is no PNG that is
+  /// nothing: `read` refuses it.
+  package static func pixelBytes(of path: String, limits: PNGLimits = PNGLimits()) throws(ImageError) -> Int {
+    let head = try FileBytes.read(path, limit: limits.fileBytes, first: 24)
+    guard head.count == 24 else { return 0 }
+    let (width, height) = (number(head[16..<20]), number(head[20..<24]))
+    guard width <= limits.side, height <= limits.side, width * height <= limits.pixels else { return 0 }
+    return width * height * 3
+  }
+
+  /// Of four bytes, the most significant first.
+  private static func number(_ bytes: ArraySlice<UInt8>) -> Int { bytes.reduce(0) { $0 << 8 | Int($1) } }
+
   private static func decode(
     _ buffer: UnsafeBufferPointer<UInt8>, name: String, limits: PNGLimits
   ) throws(ImageError) -> (RGBImage, [PNGText]) {

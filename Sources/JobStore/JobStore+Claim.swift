@@ -266,6 +266,7 @@ extension JobStore {
             AND priority = (SELECT priority FROM head)
             AND model = ?4 AND id <= (SELECT id FROM head) + \(Self.overtakingWindow)
             AND width = ?5 AND height = ?6 AND precision = ?7 AND vae IS ?8 AND loras = ?9 AND losses = 0
+            AND memory_budget IS ?10
           ORDER BY id LIMIT 1)
         RETURNING id, batch, claims
         """)
@@ -274,7 +275,7 @@ extension JobStore {
         claim,
         arguments: [
           worker, expires, now, settings.model, settings.width, settings.height, settings.precision.rawValue,
-          settings.vae, JSONColumn.text(settings.loras, column: "loras"),
+          settings.vae, JSONColumn.text(settings.loras, column: "loras"), settings.memoryBudget,
         ]))
   }
 

@@ -24,7 +24,10 @@ struct FolderStamp: Equatable {
     switch status.st_mode & S_IFMT {
     case S_IFREG:
       files[path] = [
-        Int(status.st_size), Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec), Int(status.st_ino),
+        Int(status.st_size), Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec),
+        Int(truncatingIfNeeded: status.st_ino), Int(truncatingIfNeeded: status.st_dev),
+        // Nobody can set this one back.
+        Int(status.st_ctim.tv_sec), Int(status.st_ctim.tv_nsec),
       ]
     case S_IFDIR:
       guard

@@ -43,6 +43,8 @@ struct JobGroup {
   /// Takes in a claimed job.
   /// - Returns: jobs that ended.
   mutating func add(_ claimed: ClaimedJob, _ pool: inout ModelPool) -> [Ended] {
+    // To open it weights may have had to leave: those at work take their room again.
+    defer { RenderGroup.enter(together) }
     do {
       jobs.append(try renderer.open(claimed, pool: &pool))
     } catch {
@@ -109,6 +111,10 @@ struct JobGroup {
         {
           isFull = true
           break
+        }
+        // A job before, or the configuration before a reload, may have had a budget.
+        if group.isEmpty, job.renderer.budget == nil {
+          job.renderer.model.cache.setBudget(.max, ledger: job.renderer.pass.ledger)
         }
         let beginning = try renderer.begin(index, of: job, beside: RenderGroup.keptBytes(group))
         change(job) { $0.begun += 1 }

@@ -35,6 +35,7 @@ struct JobRenderer {
   let waitsForRoom: Bool
   let metrics: DaemonMetrics
   let log: Logger
+  let peak = PeakWatch()
   /// What may be said at every step is said now and then.
   let quiet = QuietLog()
 
@@ -56,10 +57,18 @@ struct JobRenderer {
       embeddings: try settings.embeddings.map {
         try TextualInversion(path: pool.locator.path(of: $0.path), token: $0.token)
       })
+    let budget = budget(settings, pool.memoryBudget)
+    // A job before may have been given more.
+    try pool.makeRoom(0, in: budget)
     let source = try settings.initImage.map { image in
-      try SourcePicture(
-        imageFile: pool.input(image), maskFile: settings.mask.map(pool.input),
-        strength: Float(settings.strength ?? 0.8))
+      let (image, mask) = (try pool.input(image), try settings.mask.map(pool.input))
+      let (width, height) = (settings.width, settings.height)
+      try pool.makeRoom(
+        SourcePicture.readingBytes(imageFile: image, maskFile: mask, width: width, height: height), in: budget
+      )
+      return try SourcePicture(
+        imageFile: image, maskFile: mask, strength: Float(settings.strength ?? 0.8), width: width,
+        height: height)
     }
     guard let precision = Precision(rawValue: settings.precision.rawValue) else {
       throw DaemonError.unsupported(setting: "precision", value: settings.precision.rawValue)
@@ -75,17 +84,18 @@ struct JobRenderer {
       // What the queue knows of models is for information, but for a hold: that ends with the next success.
       quiet.warning(log, "cannot register model \(settings.model): \(error)", claimed.fields)
     }
-    let budget = budget(settings, pool.memoryBudget)
     let pass = ForwardPass(compute: compute, ledger: ExpertLedger())
-    // A job before, or the configuration before a reload, may have had a budget.
-    if budget == nil { model.cache.setBudget(.max, ledger: pass.ledger) }
-    let renderer = Renderer(model: model, pass: pass, budget: budget, texts: pool.texts)
+    let renderer = Renderer(
+      model: model, pass: pass, budget: budget, texts: pool.texts, footprint: pool.footprint)
+    let requests = try (0..<settings.count).map {
+      try renderRequest(claimed.request, index: $0, reading: reading, source: source)
+    }
+    // What an idle model holds beside the cache is little, but it must not stand in the way.
+    if pool.names.count > 1, let request = requests.first, try renderer.lacksRoom(for: request) {
+      pool.unloadOthers(than: model)
+    }
     let job = JobAtWork(
-      claimed: claimed, renderer: renderer,
-      requests: try (0..<settings.count).map {
-        try renderRequest(claimed.request, index: $0, reading: reading, source: source)
-      },
-      folder: "\(output)/\(claimed.job.batch)")
+      claimed: claimed, renderer: renderer, requests: requests, folder: "\(output)/\(claimed.job.batch)")
     do {
       try makeFolder(of: job)
     } catch let error where waitsForRoom && passesByItself(error) {
@@ -140,6 +150,7 @@ struct JobRenderer {
         job: claimed.job.id, image: index, images: claimed.request.settings.count, phase: phase.rawValue,
         step: step, steps: steps, secondsPerStep: secondsPerStep))
     if mayStop && stop.isRequested { throw Interruption.stopping }
+    peak.look()
     let end = secondsPerStep.map { Date(timeIntervalSinceNow: $0 * Double(steps - step)).milliseconds }
     do {
       let instruction = try store.report(
@@ -201,7 +212,7 @@ struct JobRenderer {
     statistics.cacheBypasses = Int64(counts.bypasses)
     statistics.stall = Milliseconds(counts.stallSeconds * 1000)
     statistics.bytesRead = Int64(counts.bytesLoaded)
-    statistics.peakBytes = ResidentMemory.peakBytes
+    statistics.peakBytes = peak.bytes
     return statistics
   }
 }

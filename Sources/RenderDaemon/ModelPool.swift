@@ -26,6 +26,8 @@ package struct ModelPool {
   package var inputs = ModelLocator(folders: [])
   /// What the last job's prompts were projected to.
   package let texts = TextMemory()
+  /// What the process takes beside weights and tensors.
+  package let footprint = MemoryFootprint()
   private let cache: ExpertCache
   private let capacity: Int
   /// The most recently used last.
@@ -91,5 +93,20 @@ package struct ModelPool {
     entries.append(
       Entry(name: name, path: path, vae: vae, loras: loras, precision: precision, model: model, stamp: stamp))
     return model
+  }
+
+  /// Lets weights leave until a budget has so many bytes to spare, for what no render's plan knows of.
+  /// - Throws: `DiffusionError.memoryBudget`
+  func makeRoom(_ bytes: Int, in budget: MemoryBudget?) throws {
+    try budget?.leave(bytes, beside: cache, footprint)
+  }
+
+  /// Unloads all models but one.
+  package mutating func unloadOthers(than model: DiffusionModel) {
+    for entry in entries where entry.model.cacheName != model.cacheName {
+      cache.removeAll(model: entry.model.cacheName)
+    }
+    entries.removeAll { $0.model.cacheName != model.cacheName }
+    TensorMemory.trimHeap()
   }
 }

@@ -182,7 +182,7 @@ package final class Worker: Sendable {
     on claimed: ClaimedJob, _ renderer: JobRenderer, _ pool: inout ModelPool, _ output: OutputFolder,
     unchanged: () -> DaemonSettings?
   ) {
-    ResidentMemory.restartPeak()
+    renderer.peak.restart()
     var group = JobGroup(renderer: renderer, coalesce: settings.coalesce)
     var next: ClaimedJob? = claimed
     while let claimed = next {

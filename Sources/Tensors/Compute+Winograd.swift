@@ -55,7 +55,9 @@ extension Compute {
   }
 
   /// The convolution as a product with the pixels where they are.
-  private func product(_ x: Tensor, _ weight: WinogradWeight, bias: Tensor?, adding residual: Tensor?) -> Tensor {
+  private func product(_ x: Tensor, _ weight: WinogradWeight, bias: Tensor?, adding residual: Tensor?)
+    -> Tensor
+  {
     let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
     let isOfImages = (bias?.count ?? 0) > weight.outputs
     plan?.touch(batch * height * width * weight.outputs * MemoryLayout<Float>.stride)
@@ -72,7 +74,8 @@ extension Compute {
               shape: ConvolutionShape(kernel: 3))
             weight.withColumns {
               run(
-                $0, rows: batch * height * width, ProductFinish(bias: isOfImages ? nil : bias), base: residual,
+                $0, rows: batch * height * width, ProductFinish(bias: isOfImages ? nil : bias),
+                base: residual,
                 into: result, locate: pictures.locate)
             }
           }

@@ -75,6 +75,9 @@ package struct TensorMemory: Sendable, Equatable {
     return TensorMemory(live: Int(state.live), peak: Int(state.peak), spare: Int(state.spare))
   }
 
+  /// Hands what was freed in small pieces back to the system.
+  package static func trimHeap() { segmoe_memory_trim_heap() }
+
   /// The peak is what is taken now.
   package static func restartPeak() { segmoe_memory_restart_peak() }
 

@@ -47,7 +47,7 @@ import Testing
       return try renderer.plan(request)
     }
     let source = try SourcePicture(
-      imageFile: Golden.path("images/picture.png"), maskFile: nil, strength: 0.5)
+      imageFile: Golden.path("images/picture.png"), maskFile: nil, strength: 0.5, width: 128, height: 128)
     #expect(try plan(128, from: nil).encoding == nil)
     let small = try plan(128, from: source)
     let (encoding, large) = (try #require(small.encoding), try plan(512, from: source))

@@ -33,7 +33,7 @@ import Testing
         seed: UInt64(seed) ?? 0)
       request.source = try SourcePicture(
         imageFile: Golden.path("images/picture.png"), maskFile: masked ? Golden.path("images/mask.png") : nil,
-        strength: other ?? strength)
+        strength: other ?? strength, width: width, height: height)
       return request
     }
 
@@ -89,7 +89,8 @@ import Testing
     let cache = ExpertCache(budget: .max)
     let encoder = try #require(
       try DiffusionModel.encoder(files.weights, files.config, home: PartHome(model: name, cache: cache)))
-    let source = try SourcePicture(imageFile: Golden.path("images/picture.png"), maskFile: nil, strength: 1)
+    let source = try SourcePicture(
+      imageFile: Golden.path("images/picture.png"), maskFile: nil, strength: 1, width: 64, height: 72)
     let found = try encoder(
       source.pixels(width: 64, height: 72), ForwardPass(compute: Compute(threads: 2)))
     let error = relativeError(found, golden)

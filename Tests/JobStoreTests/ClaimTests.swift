@@ -173,6 +173,22 @@ import Testing
     #expect(try queue.claim()?.job.id == 2)
   }
 
+  /// It would be given the memory of the job at work, or take more than that may.
+  @Test func aJobWithAnotherMemoryBudgetIsNobodysCompanion() throws {
+    let queue = try TestQueue()
+    var requests = (0..<4).map { request("\($0)") }
+    for (index, budget) in [1 << 30, nil, 2 << 30, 1 << 30].enumerated() {
+      requests[index].settings.memoryBudget = budget.map(Int64.init)
+    }
+    _ = try queue.store.enqueue(BatchRequest(), requests: requests)
+    let first = try #require(try queue.claim())
+    func companion() throws -> ClaimedJob? {
+      try queue.store.claimCompanion(of: first.request.settings, worker: "w", lease: 60)
+    }
+    #expect(try companion()?.job.id == 4)
+    #expect(try companion() == nil)
+  }
+
   /// None of the statements of the worker's loop may read jobs by their state alone or sort them: that would
   /// be quick in a test and slow in a queue of a million.
   @Test func theWorkersLoopReadsTheFirstEntriesOfItsIndexes() throws {

@@ -42,6 +42,9 @@ size_t segmoe_memory_refusals(void);
 /// 1 if the kernel would give so much more memory now.
 int segmoe_memory_available(size_t bytes);
 
+/// Hands free pages of the C library's heap back to the kernel.
+void segmoe_memory_trim_heap(void);
+
 /// Bounds live and spare bytes together: spare ones above it go back to the kernel at once. Live ones are
 /// never refused.
 void segmoe_memory_set_limit(size_t bytes);

@@ -15,14 +15,11 @@ package struct MemoryBudget: Sendable, Equatable {
   /// small arrays, a picture being written.
   static let margin = 112 << 20
 
+  /// What is left of it once most of that has come.
+  static let leastMargin = 56 << 20
+
   /// What a process takes beside the cache differs by so much from one start to the next at most.
   static let variation = 4 << 20
-
-  /// What the process takes now beside the cache: program, tokenizers, small layers, what other threads do.
-  static func fixedBytes(_ cache: ExpertCache) -> Int {
-    let memory = TensorMemory.now
-    return max(0, Int(ResidentMemory.bytes) - memory.spare - cache.byteCount) + margin
-  }
 
   /// What the process takes beside the cache as a rule. Whether a decode goes in tiles, which shows in the
   /// picture, is decided with this and not with what was measured: the same budget gives the same picture.
@@ -35,7 +32,19 @@ package struct MemoryBudget: Sendable, Equatable {
   /// - Parameter fixed: what the process takes beside the cache.
   func room(fixed: Int) -> Int { bytes - max(fixed, Self.usual) }
 
+  /// Lets weights leave the cache until so many bytes are free; with 0 until the budget is kept.
+  /// - Throws: `DiffusionError.memoryBudget` if there are not as many.
+  package func leave(_ bytes: Int, beside cache: ExpertCache, _ footprint: MemoryFootprint) throws {
+    let fixed = footprint.bytes(beside: cache, known: 0)
+    guard bytes == 0 || bytes <= self.bytes - fixed else {
+      throw DiffusionError.memoryBudget(bytes: self.bytes, smallest: bytes + fixed + Self.variation)
+    }
+    cache.setBudget(max(0, self.bytes - fixed - bytes), ledger: ExpertLedger())
+    TensorMemory.setLimit(TensorMemory.now.live)
+  }
+
   /// Gives a phase's tensors their room and the cache the rest.
+  /// - Parameter fixed: what the process takes beside the cache and these tensors.
   func apply(_ phase: PhasePlan, fixed: Int, _ cache: ExpertCache, _ ledger: ExpertLedger) {
     cache.setBudget(max(0, bytes - fixed - phase.tensorBytes), ledger: ledger)
     let beside = fixed - Self.margin - (TensorMemory.now.live - cache.byteCount)

@@ -33,7 +33,7 @@ package enum RenderGroup {
     else { return false }
     let model = renderer.model
     let kept = keptBytes(group)
-    let fixed = MemoryBudget.fixedBytes(model.cache) - kept
+    let fixed = renderer.footprint.bytes(beside: model.cache, known: kept)
     let plan = try renderer.plan(request, room: renderer.budget.map { $0.room(fixed: fixed) })
     let plans = group.map(\.denoising.plan) + [plan]
     let steps = plans.reduce(0) { $0 + $1.step.tensorBytes }
@@ -60,7 +60,9 @@ package enum RenderGroup {
       tensorBytes: plans.reduce(0) { $0 + $1.step.tensorBytes },
       largestTensor: plans.map(\.step.largestTensor).max() ?? 0,
       uses: first.denoising.plan.step.uses.flatMap { Array(repeating: $0, count: group.count) }, keptBytes: 0)
-    first.renderer.budget?.apply(step, fixed: MemoryBudget.fixedBytes(cache), cache, ledger)
+    let kept = keptBytes(group)
+    let fixed = first.renderer.footprint.bytes(beside: cache, known: kept) + kept
+    first.renderer.budget?.apply(step, fixed: fixed, cache, ledger)
     cache.expect(cycle: step.uses)
   }
 

@@ -34,8 +34,8 @@ package struct RenderPlan: Sendable {
   /// The most bytes of tensors at one time.
   var largestPhase: Int {
     max(
-      text.tensorBytes, text.keptBytes + max(step.tensorBytes, encoding?.tensorBytes ?? 0),
-      decoding.tensorBytes)
+      text.tensorBytes,
+      text.keptBytes + max(step.tensorBytes, decoding.tensorBytes, encoding?.tensorBytes ?? 0))
   }
 
   /// Bytes of the largest tensor or part.
@@ -50,8 +50,14 @@ package struct RenderPlan: Sendable {
       text.tensorBytes + text.largestPart,
       text.keptBytes + (encoding.map { $0.tensorBytes + $0.largestPart } ?? 0),
       text.keptBytes + step.tensorBytes + step.largestPart,
-      decoding.tensorBytes + decoding.largestPart)
+      text.keptBytes + decoding.tensorBytes + decoding.largestPart)
   }
+}
+
+/// The first phase of a render, and the planned tensors that it leaves.
+struct TextPlan {
+  let context: TextContext
+  let phase: PhasePlan
 }
 
 extension Renderer {
@@ -59,20 +65,28 @@ extension Renderer {
   /// - Parameter room: bytes for tensors and weights; a decode that would take more goes tile by tile.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
   package func plan(_ request: RenderRequest, room: Int? = nil) throws -> RenderPlan {
-    let pixels = model.decoder.pixelsPerLatent
-    try request.validate(multiple: pixels)
-    let (height, width) = (request.height / pixels, request.width / pixels)
-    let isGuided = self.isGuided(request)
-    let texts = PassPlan()
-    let context = try prepare(request, isGuided: isGuided, ForwardPass(planning: texts))
-    let text = PhasePlan(texts, kept: texts.liveBytes)
+    try plan(request, try textPlan(request), room: room)
+  }
 
+  /// What encoding the prompts of a request takes, and what it leaves for the steps.
+  func textPlan(_ request: RenderRequest) throws -> TextPlan {
+    try request.validate(multiple: model.decoder.pixelsPerLatent)
+    let plan = PassPlan()
+    let context = try prepare(request, isGuided: isGuided(request), ForwardPass(planning: plan))
+    return TextPlan(context: context, phase: PhasePlan(plan, kept: plan.liveBytes))
+  }
+
+  /// The same as `plan` with the first phase known.
+  func plan(_ request: RenderRequest, _ text: TextPlan, room: Int?) throws -> RenderPlan {
+    let pixels = model.decoder.pixelsPerLatent
+    let (height, width) = (request.height / pixels, request.width / pixels)
     let step = PassPlan()
-    let shape = [isGuided ? 2 : 1, height, width, model.unet.configuration.inputChannels]
+    let shape = [isGuided(request) ? 2 : 1, height, width, model.unet.configuration.inputChannels]
     _ = try model.unet(
-      Tensor(planned: shape), timestep: 1, text: context, ForwardPass(planning: step))
+      Tensor(planned: shape), timestep: 1, text: text.context, ForwardPass(planning: step))
     let latents = [1, height, width, model.decoder.latentChannels]
     var (decoding, tile) = (try decodingPlan(latents, tile: nil), Int?.none)
+    let room = room.map { $0 - text.phase.keptBytes }
     let whole = decoding.tensorBytes + decoding.largestPart
     if let room, whole > max(room, MemoryBudget.alwaysWhole), model.decoder.canTile {
       for edge in TiledDecoding.edges where edge < max(height, width) {
@@ -81,7 +95,8 @@ extension Renderer {
       }
     }
     return RenderPlan(
-      text: text, encoding: try encodingPlan(request), step: PhasePlan(step, kept: 0), decoding: decoding,
+      text: text.phase, encoding: try encodingPlan(request), step: PhasePlan(step, kept: 0),
+      decoding: decoding,
       tile: tile)
   }
 

@@ -14,15 +14,19 @@ package struct Renderer: Sendable {
   /// nil: as much memory as there is.
   package let budget: MemoryBudget?
   private let texts: TextMemory
+  let footprint: MemoryFootprint
 
-  /// - Parameter texts: shared by renderers whose renders follow each other.
+  /// - Parameters:
+  ///   - texts: shared by renderers whose renders follow each other; so is `footprint`.
   package init(
-    model: DiffusionModel, pass: ForwardPass, budget: MemoryBudget? = nil, texts: TextMemory = TextMemory()
+    model: DiffusionModel, pass: ForwardPass, budget: MemoryBudget? = nil, texts: TextMemory = TextMemory(),
+    footprint: MemoryFootprint = MemoryFootprint()
   ) {
     self.model = model
     self.pass = pass
     self.budget = budget
     self.texts = texts
+    self.footprint = footprint
   }
 
   /// Renders one picture.
@@ -52,12 +56,7 @@ package struct Renderer: Sendable {
     let scheduler = try model.scheduler(for: request)
     try report(.encoding)
     let isGuided = isGuided(request)
-    let textKey = textKey(request, isGuided: isGuided)
-    let known = texts.context(for: textKey)
-    var fixed = MemoryBudget.fixedBytes(model.cache)
-    let plan = try plan(request, room: budget.map { $0.room(fixed: fixed - beside) })
-    // What is known of the text is there already, and counts with the render.
-    if known != nil { fixed -= plan.text.keptBytes }
+    let (known, plan, fixed) = try reckon(request, beside: beside)
     try check(plan, fixed: fixed)
     model.cache.expect(cycle: plan.step.uses)
     let text: TextContext
@@ -66,7 +65,7 @@ package struct Renderer: Sendable {
     } else {
       enter(plan.text, fixed: fixed)
       text = try MemoryRefusal.check { try prepare(request, isGuided: isGuided, pass) }
-      texts.keep(text, for: textKey)
+      texts.keep(text, for: textKey(request))
     }
     if let encoding = plan.encoding { enter(encoding, fixed: fixed + plan.text.keptBytes) }
     var noise = TorchNoise(seed: request.seed)
@@ -91,15 +90,34 @@ package struct Renderer: Sendable {
       noise: noise, latents: latents, plan: plan, start: start, firstCall: firstCall)
   }
 
+  /// What is known of a request's text, what rendering it takes, and what the process takes beside that.
+  private func reckon(_ request: RenderRequest, beside: Int) throws -> (
+    known: TextContext?, plan: RenderPlan, fixed: Int
+  ) {
+    let known = texts.context(for: textKey(request))
+    let text = try textPlan(request)
+    // What is known of the text is there already, and counts with the render.
+    let mine = known == nil ? 0 : text.phase.keptBytes
+    let alone = footprint.bytes(beside: model.cache, known: mine + beside)
+    return (known, try plan(request, text, room: budget.map { $0.room(fixed: alone) }), alone + beside)
+  }
+
+  /// Whether the budget is too small for a request as things are.
+  package func lacksRoom(for request: RenderRequest) throws -> Bool {
+    guard let budget else { return false }
+    let (_, plan, fixed) = try reckon(request, beside: 0)
+    return plan.smallest > budget.bytes - fixed
+  }
+
   /// Whether an unconditional row is computed as well.
   func isGuided(_ request: RenderRequest) -> Bool {
     request.guidance > 1 && model.unet.configuration.guidanceWidth == nil
   }
 
   /// All that `prepare` looks at.
-  private func textKey(_ request: RenderRequest, isGuided: Bool) -> String {
+  private func textKey(_ request: RenderRequest) -> String {
     [
-      model.cacheName, request.prompt, String(reflecting: request.negativePrompt), "\(isGuided)",
+      model.cacheName, request.prompt, String(reflecting: request.negativePrompt), "\(isGuided(request))",
       String(reflecting: request.reading),
       "\(request.framing.timeIDs(width: request.width, height: request.height))", "\(request.guidance)",
     ].map { "\($0.utf8.count):\($0)" }.joined()
@@ -190,7 +208,8 @@ package struct Renderer: Sendable {
   /// The picture of a render whose steps are done.
   /// - Throws: `DiffusionError.notFinite`, and what reading weights throws.
   package func decode(_ denoising: Denoising) throws -> RGBImage {
-    enter(denoising.plan.decoding, fixed: MemoryBudget.fixedBytes(model.cache))
+    let kept = denoising.plan.text.keptBytes
+    enter(denoising.plan.decoding, fixed: footprint.bytes(beside: model.cache, known: kept) + kept)
     return try decode(denoising.latents, tile: denoising.plan.tile)
   }
 

@@ -1,24 +1,23 @@
 import Checkpoints
+import Foundation
 import Images
 import Tensors
 
 /// A picture that a render starts from, and which of its parts are painted anew.
 package struct SourcePicture: Sendable, Equatable {
-  /// As it was read.
+  /// As it was read, or at the size that renders start from.
   package let image: RGBImage
   /// White parts are painted anew; nil: all of it.
   package let mask: RGBImage?
   /// 0…1: how much noise the picture gets, and so how many of the steps are taken.
   package let strength: Float
-  /// SHA-256 of the pixels, in hexadecimal.
+  /// SHA-256 of the pixels as they were read, in hexadecimal.
   package let digest: String
   package let maskDigest: String?
 
   /// - Throws: `DiffusionError.setting` for a strength that is none.
   package init(image: RGBImage, mask: RGBImage? = nil, strength: Float) throws {
-    guard strength > 0, strength <= 1 else {
-      throw DiffusionError.setting(name: "strength", value: "\(strength)", allowed: "above 0, up to 1")
-    }
+    try Self.check(strength)
     self.image = image
     self.mask = mask
     self.strength = strength
@@ -26,12 +25,36 @@ package struct SourcePicture: Sendable, Equatable {
     maskDigest = mask.map(Self.digest)
   }
 
-  /// Reads the files.
+  /// Reads the files, and keeps the pictures at the size that they are wanted at: they may be a hundred times as large.
   /// - Throws: `ImageError` for files that are no pictures, and that of `init`.
-  package init(imageFile: String, maskFile: String?, strength: Float) throws {
-    try self.init(
-      image: PNGFile.read(imageFile).image, mask: maskFile.map { try PNGFile.read($0).image },
-      strength: strength)
+  package init(imageFile: String, maskFile: String?, strength: Float, width: Int, height: Int) throws {
+    try Self.check(strength)
+    func read(_ path: String) throws -> (picture: RGBImage, digest: String) {
+      let picture = try PNGFile.read(path).image
+      return (try picture.resized(width: width, height: height), Self.digest(picture))
+    }
+    self.strength = strength
+    (image, digest) = try read(imageFile)
+    let mask = try maskFile.map(read)
+    (self.mask, maskDigest) = (mask?.picture, mask?.digest)
+  }
+
+  /// Bytes of memory that reading the files takes at one time: of one the file, its pixels and those of the way to the
+  /// size, which may be as many again where one edge grows.
+  package static func readingBytes(imageFile: String, maskFile: String?, width: Int, height: Int) throws
+    -> Int
+  {
+    try ([imageFile] + (maskFile.map { [$0] } ?? [])).map { path in
+      let pixels = try PNGFile.pixelBytes(of: path)
+      let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
+      return size + 2 * max(pixels, 3 * width * height)
+    }.max() ?? 0
+  }
+
+  private static func check(_ strength: Float) throws {
+    guard strength > 0, strength <= 1 else {
+      throw DiffusionError.setting(name: "strength", value: "\(strength)", allowed: "above 0, up to 1")
+    }
   }
 
   /// Steps of `steps` that are left out (diffusers' `get_timesteps`).
