@@ -11,19 +11,31 @@ package final class FileReader: Sendable {
   private let opened: Identity
 
   /// What tells one state of a file from another.
-  private struct Identity: Equatable {
-    let device: UInt64
-    let inode: UInt64
+  private struct Identity {
+    /// What no write leaves as it was, unless somebody sets the time back.
+    private let content: [Int]
+    /// What may change without the content.
+    private let entry: [Int]
+    /// When anything of the two last changed: nobody can set that back.
+    private let changed: [Int]
     let size: Int
-    let seconds: Int
-    let nanoseconds: Int
 
     init(_ status: stat) {
-      device = UInt64(status.st_dev)
-      inode = UInt64(status.st_ino)
       size = Int(status.st_size)
-      seconds = Int(status.st_mtim.tv_sec)
-      nanoseconds = Int(status.st_mtim.tv_nsec)
+      content = [
+        Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino), size,
+        Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec),
+      ]
+      entry = [
+        Int(truncatingIfNeeded: status.st_nlink), Int(status.st_mode), Int(status.st_uid), Int(status.st_gid),
+      ]
+      changed = [Int(status.st_ctim.tv_sec), Int(status.st_ctim.tv_nsec)]
+    }
+
+    /// Whether the content may still be what it was. A file that was deleted, renamed over or given to somebody else
+    /// says so in its entry; if nothing explains a change, it was one of the content.
+    func holds(_ now: Identity) -> Bool {
+      content == now.content && (changed == now.changed || entry != now.entry)
     }
   }
 
@@ -66,7 +78,7 @@ package final class FileReader: Sendable {
     }
     // A file written to in place would give a mixture of old and new bytes: better none.
     var status = stat()
-    guard fstat(descriptor, &status) == 0, Identity(status) == opened else {
+    guard fstat(descriptor, &status) == 0, opened.holds(Identity(status)) else {
       throw CheckpointError.changed(path: path)
     }
   }
@@ -86,8 +98,8 @@ package final class FileReader: Sendable {
   package func verifyUnchanged() throws {
     var open = stat()
     var named = stat()
-    guard fstat(descriptor, &open) == 0, Identity(open) == opened,
-      stat(path, &named) == 0, Identity(named) == opened
+    guard fstat(descriptor, &open) == 0, opened.holds(Identity(open)),
+      stat(path, &named) == 0, opened.holds(Identity(named))
     else { throw CheckpointError.changed(path: path) }
   }
 }

@@ -231,6 +231,31 @@ import Testing
     #expect(throws: CheckpointError.changed(path: path)) { try file.verifyUnchanged() }
   }
 
+  /// Nor does it help to set the time back.
+  @Test func aFileWrittenOverWithItsTimePutBackIsNoticed() throws {
+    let folder = try TestFolder()
+    let path = try folder.write("a.safetensors", tensors: ["a": TestTensor([4], seed: 1)])
+    let file = try SafetensorsFile(path: path)
+    var before = stat()
+    #expect(stat(path, &before) == 0)
+    let descriptor = open(path, O_WRONLY)
+    #expect(pwrite(descriptor, [1, 2, 3, 4] as [UInt8], 4, before.st_size - 4) == 4)
+    #expect(futimens(descriptor, [before.st_atim, before.st_mtim]) == 0)
+    close(descriptor)
+    #expect(throws: CheckpointError.changed(path: path)) { try file["a"]?.read() }
+    #expect(throws: CheckpointError.changed(path: path)) { try file.verifyUnchanged() }
+  }
+
+  /// A link more, other rights: the content is what it was.
+  @Test func aFileWhoseEntryChangesIsTheSame() throws {
+    let folder = try TestFolder()
+    let path = try folder.write("a.safetensors", tensors: ["a": TestTensor([4], seed: 1)])
+    let file = try SafetensorsFile(path: path)
+    #expect(link(path, folder.path + "/b") == 0 && chmod(path, 0o400) == 0)
+    _ = try file["a"]?.read()
+    try file.verifyUnchanged()
+  }
+
   @Test func aReplacedFileIsNoticedWhenAsked() throws {
     let folder = try TestFolder()
     let path = try folder.write("a.safetensors", tensors: ["a": TestTensor([4], seed: 1)])
