@@ -18,7 +18,7 @@ docdir := $(DESTDIR)$(PREFIX)/share/doc/segmoe
 # Where the programs look, whatever the prefix.
 confdir := $(DESTDIR)/etc/segmoed
 
-.PHONY: help setup build demo test torture sanitize fuzz gates check format install uninstall clean
+.PHONY: help setup build demo test test-sets torture sanitize fuzz gates check format install uninstall clean
 
 help:
 	@echo "make demo       build, merge the demo model, render a batch through the daemon"
@@ -28,6 +28,7 @@ help:
 	@echo "make fuzz       readers of files and prompts on random inputs, 60 s each (FUZZ=…)"
 	@echo "make gates      formatting, layers, doc comments, units: what needs nothing built"
 	@echo "make check      the gates, then the tests, then an installation"
+	@echo "make test-sets  networks and pictures in every set of instructions (SETS=…)"
 	@echo "make build      build the programs"
 	@echo "make install    put them under PREFIX ($(PREFIX)); DESTDIR is honoured; needs make build"
 	@echo "make uninstall  take them away again"
@@ -45,6 +46,14 @@ demo: setup
 
 test: setup
 	@scripts/test
+
+# Whole networks and pictures in every set of instructions; one that the processor lacks is the best below it.
+SETS ?= scalar avx2 avx512 avx512vnni avx512bf16
+test-sets: setup
+	@for set in $(SETS); do \
+	  echo "SEGMOE_ISA=$$set" && \
+	  SEGMOE_ISA=$$set scripts/test --filter 'PictureTests|NetworkTests|PrecisionTests|FamilyTests' || exit 1; \
+	done
 
 # A quarter of an hour; `make test` does the same with 66 kills.
 KILLS ?= 1000
