@@ -4,8 +4,8 @@ import Synchronization
 
 /// A fixed set of threads that share out the tasks of one parallel section at a time.
 ///
-/// Idle threads sleep on a condition; before they do, they look for as long as waking them would take, because the next
-/// section mostly follows at once. How work is cut into tasks is the caller's
+/// Idle threads sleep on a condition; before they do, they look for the next section, which mostly follows at once, for
+/// about as long as sleeping and waking would take. How work is cut into tasks is the caller's
 /// choice and must not depend on the number of threads: then no result does.
 package final class ThreadPool: Sendable {
   /// Threads that work on a section, the calling one included.
@@ -15,7 +15,7 @@ package final class ThreadPool: Sendable {
   /// Starts `threadCount - 1` threads; the caller of `run` is the last one.
   package init(threadCount: Int) {
     self.threadCount = max(1, threadCount)
-    let board = Board()
+    let board = Board(looks: self.threadCount <= ProcessorLimit.current ? 2500 : 400)
     self.board = board
     for index in 1..<max(1, self.threadCount) {
       let thread = Thread { board.work() }
@@ -95,8 +95,11 @@ private final class Board: @unchecked Sendable {
   /// Threads that hold the section; it grows with `condition` held.
   private let inside = Atomic<Int>(0)
   private var closed = false
-  /// Looks before a thread sleeps: some 20 µs.
-  private static let looks = 400
+  /// Looks before a thread sleeps, of some 50 ns each.
+  private let looks: Int
+
+  /// - Parameter looks: few where threads outnumber the processors, so that who looks keeps nobody from working.
+  init(looks: Int) { self.looks = looks }
 
   /// - Parameter helpers: threads to wake; whoever is awake helps as well.
   func run(_ section: Section, helpers: Int) {
@@ -113,7 +116,7 @@ private final class Board: @unchecked Sendable {
       section.finished.load(ordering: .acquiring) == section.taskCount
         && self.inside.load(ordering: .acquiring) == 0
     }
-    Self.look(for: isOver)
+    look(for: isOver)
     condition.lock()
     self.section = nil
     ownerSleeps = !isOver()
@@ -123,7 +126,7 @@ private final class Board: @unchecked Sendable {
   }
 
   /// Waits a little for what is likely to come.
-  private static func look(for arrived: () -> Bool) {
+  private func look(for arrived: () -> Bool) {
     for _ in 0..<looks {
       if arrived() { return }
       segmoe_pause()
@@ -153,7 +156,7 @@ private final class Board: @unchecked Sendable {
         over.signal()
       }
       condition.unlock()
-      Self.look { generation.load(ordering: .relaxed) != seen }
+      look { generation.load(ordering: .relaxed) != seen }
       condition.lock()
     }
     condition.unlock()
