@@ -2,15 +2,15 @@ import Foundation
 
 /// A folder that is being written: under a name of its own beside the final one until everything in it is
 /// on the disk.
-struct PartialFolder {
+package struct PartialFolder {
   /// What it is to be called.
   let target: String
   /// What it is called until then.
-  let path: String
+  package let path: String
 
-  /// Makes the folder, and removes what killed merges into the same target left.
+  /// Makes the folder, and removes what killed processes left of the same target.
   /// - Throws: `MergeError.notWritable`.
-  init(for output: String) throws {
+  package init(for output: String) throws {
     target = URL(fileURLWithPath: output).path
     path = "\(target)\(Self.mark)\(getpid())"
     Self.removeAbandoned(of: target)
@@ -36,7 +36,7 @@ struct PartialFolder {
 
   /// Gives it its name once everything in it is on the disk.
   /// - Throws: `MergeError.outputExists` if another has taken the name meanwhile, `.notWritable`.
-  func publish() throws {
+  package func publish() throws {
     let inside = (FileManager.default.enumerator(atPath: path)?.allObjects as? [String]) ?? []
     for name in inside { try Self.sync(path + "/" + name) }
     try Self.sync(path)
@@ -49,7 +49,7 @@ struct PartialFolder {
   }
 
   /// Removes it with all that is in it.
-  func discard() { try? FileManager.default.removeItem(atPath: path) }
+  package func discard() { try? FileManager.default.removeItem(atPath: path) }
 
   private static func sync(_ path: String) throws {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)

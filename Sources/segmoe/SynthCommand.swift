@@ -1,6 +1,8 @@
 import ArgumentParser
 import Checkpoints
 import Diffusion
+import Foundation
+import Merging
 
 /// Writes random models of real size.
 struct SynthCommand: ParsableCommand {
@@ -27,6 +29,14 @@ struct SynthCommand: ParsableCommand {
     guard let type = ["f32": StoredType.float32, "f16": .float16, "bf16": .bfloat16][dtype] else {
       throw Problem.usage("--dtype \(dtype) is unknown; use f32, f16 or bf16")
     }
-    try SyntheticModel(preset, type: type, seed: seed).write(to: output)
+    guard !FileManager.default.fileExists(atPath: output) else { throw MergeError.outputExists(path: output) }
+    let folder = try PartialFolder(for: output)
+    do {
+      try SyntheticModel(preset, type: type, seed: seed).write(to: folder.path)
+      try folder.publish()
+    } catch {
+      folder.discard()
+      throw error
+    }
   }
 }

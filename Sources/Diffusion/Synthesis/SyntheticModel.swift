@@ -20,7 +20,9 @@ package struct SyntheticModel: Sendable {
   /// - Throws: `CheckpointError.unwritable` and file system errors.
   package func write(to folder: String) throws {
     let files = FileManager.default
-    guard !files.fileExists(atPath: folder) else {
+    // An empty folder is one that was made for it.
+    let inside = try? files.contentsOfDirectory(atPath: folder)
+    guard !files.fileExists(atPath: folder) || inside?.isEmpty == true else {
       throw CheckpointError.unwritable(path: folder, reason: "exists already; choose another folder")
     }
     let tokenizers = preset.family == .xl ? ["tokenizer", "tokenizer_2"] : ["tokenizer"]
