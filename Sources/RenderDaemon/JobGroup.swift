@@ -44,13 +44,13 @@ struct JobGroup {
   /// - Returns: jobs that ended.
   mutating func add(_ claimed: ClaimedJob, _ pool: inout ModelPool) -> [Ended] {
     // To open it weights may have had to leave: those at work take their room again.
-    defer { RenderGroup.enter(together) }
     do {
       jobs.append(try renderer.open(claimed, pool: &pool))
     } catch {
+      RenderGroup.enter(together)
       return [Ended(claimed: claimed, outcome: .failure(error))]
     }
-    begin()
+    begin(afresh: true)
     return takeEnded()
   }
 
@@ -99,7 +99,8 @@ struct JobGroup {
   }
 
   /// Begins pictures while there is room: the first always, more only where they gain by going together.
-  private mutating func begin() {
+  /// - Parameter afresh: those at work have to be given their room again, even if none comes to them.
+  private mutating func begin(afresh: Bool = false) {
     let before = pictures.map(\.place)
     while pictures.count < limit, !isFull,
       let job = jobs.first(where: { $0.begun < $0.requests.count })
@@ -130,7 +131,7 @@ struct JobGroup {
       // A further job of this size would fit, or it would not: known before one is claimed.
       isFull = (try? job(last.job).map { try hasRoom(for: last.request, of: $0) }) != true
     }
-    if pictures.map(\.place) != before { RenderGroup.enter(together) }
+    if afresh || pictures.map(\.place) != before { RenderGroup.enter(together) }
   }
 
   private func hasRoom(for request: RenderRequest, of job: JobAtWork) throws -> Bool {

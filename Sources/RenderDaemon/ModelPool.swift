@@ -98,7 +98,7 @@ package struct ModelPool {
   /// Lets weights leave until a budget has so many bytes to spare, for what no render's plan knows of.
   /// - Throws: `DiffusionError.memoryBudget`
   func makeRoom(_ bytes: Int, in budget: MemoryBudget?) throws {
-    try budget?.leave(bytes, beside: cache, footprint)
+    try budget?.makeRoom(bytes, beside: cache, footprint)
   }
 
   /// Unloads all models but one.

@@ -85,12 +85,12 @@ extension Compute {
     _ x: Tensor, _ weight: PackedWeight, _ finish: ProductFinish, base: UnsafePointer<Float>?,
     into result: UnsafeMutablePointer<Float>
   ) {
-    let rows = x.count / weight.inputs
+    let (rows, bytes) = (x.count / weight.inputs, weight.pieceBytes)
     func point(_ pieces: UnsafeMutablePointer<UnsafeRawPointer?>, at first: UnsafeRawPointer, rows: Int) {
-      for index in 0..<rows * weight.pieces { pieces[index] = first + index * weight.pieceBytes }
+      for index in 0..<rows * weight.pieces { pieces[index] = first + index * bytes }
     }
     guard preparesInTasks(weight, rows: rows) else {
-      return withPrepared(x, weight) { prepared, _, bytes in
+      return withPrepared(x, weight) { prepared, _, _ in
         weight.withColumns {
           run($0, rows: rows, finish, base: base, into: result) { range, pieces in
             point(pieces, at: prepared + range.lowerBound * weight.pieces * bytes, rows: range.count)
@@ -104,7 +104,7 @@ extension Compute {
         run($0, rows: rows, finish, base: base, into: result) { range, pieces in
           let count = range.count * weight.pieces
           let prepared = UnsafeMutableRawPointer(
-            ThreadPool.scratch((count * weight.pieceBytes + 3) / MemoryLayout<Float>.stride))
+            ThreadPool.scratch((count * bytes + 3) / MemoryLayout<Float>.stride))
           prepare(x + range.lowerBound * weight.inputs, count: count, for: weight, into: prepared)
           point(pieces, at: prepared, rows: range.count)
         }
@@ -137,15 +137,7 @@ extension Compute {
     _ body: (UnsafeRawPointer, _ zeros: UnsafeRawPointer, _ bytes: Int) -> Void
   ) {
     let bytes = weight.pieceBytes
-    if weight.precision == .f32 {
-      return withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 64) { zeros in
-        zeros.initializeMemory(as: UInt8.self, repeating: 0)
-        x.withUnsafe { x in
-          guard let x = x.baseAddress, let zeros = zeros.baseAddress else { return }
-          body(UnsafeRawPointer(x), UnsafeRawPointer(zeros), bytes)
-        }
-      }
-    }
+    if weight.precision == .f32 { return Self.withZeros(beside: x, bytes: bytes) { body($0, $1, bytes) } }
     let count = x.count / weight.depth
     let block = MemoryBlock(byteCount: (count + 1) * bytes)
     defer { withExtendedLifetime(block) {} }
@@ -162,12 +154,26 @@ extension Compute {
     body(UnsafeRawPointer(prepared), UnsafeRawPointer(prepared + count * bytes), bytes)
   }
 
+  /// Lends `x` as it is, and so many bytes of zeros.
+  static func withZeros(
+    beside x: Tensor, bytes: Int, _ body: (UnsafeRawPointer, _ zeros: UnsafeRawPointer) -> Void
+  ) {
+    withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 64) { zeros in
+      zeros.initializeMemory(as: UInt8.self, repeating: 0)
+      x.withUnsafe { x in
+        guard let x = x.baseAddress, let zeros = zeros.baseAddress else { return }
+        body(UnsafeRawPointer(x), UnsafeRawPointer(zeros))
+      }
+    }
+  }
+
   /// Counts what `withPrepared` takes beside a result of so many elements.
   private func planPrepared(_ x: Tensor, _ weight: PackedWeight, asLinear: Bool, beside elements: Int) {
+    guard let plan else { return }
     let inTasks = asLinear && preparesInTasks(weight, rows: x.count / weight.inputs)
     let prepared =
       weight.precision == .f32 || inTasks ? 0 : (x.count / weight.depth + 1) * weight.pieceBytes
-    plan?.touch(prepared + elements * MemoryLayout<Float>.stride)
+    plan.touch(prepared + elements * MemoryLayout<Float>.stride)
   }
 
   private func linearLabel(_ x: Tensor, _ weight: PackedWeight) -> String {

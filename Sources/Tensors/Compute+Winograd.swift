@@ -23,9 +23,12 @@ extension Compute {
       .convolution,
       "3×3 \(weight.inputs)→\(weight.outputs), \(batch)×\(height)×\(width)")
     defer { timing?.end() }
+    let perImage = (bias?.count ?? 0) > weight.outputs
     guard WinogradWeight.isFaster(positions: batch * height * width) else {
       let source = size.map { resizeNearest(x, height: $0.height, width: $0.width) } ?? x
-      return product(source, weight, bias: bias, adding: residual)
+      var sum = product(source, weight, bias: perImage ? nil : bias, adding: residual)
+      if perImage, let bias { addRows(bias, to: &sum) }
+      return sum
     }
     work.add(2 * batch * height * width * 9 * weight.inputs * weight.outputs)
     let shape = segmoe_convolution(
@@ -41,7 +44,6 @@ extension Compute {
               guard let x = x.baseAddress, let panels = panels.baseAddress,
                 let result = result.baseAddress
               else { return }
-              let perImage = (bias?.count ?? 0) > weight.outputs
               winograd(
                 shape, chunks, x, panels,
                 segmoe_epilogue(
@@ -55,35 +57,28 @@ extension Compute {
   }
 
   /// The convolution as a product with the pixels where they are.
+  /// - Parameter bias: `[out]`.
   private func product(_ x: Tensor, _ weight: WinogradWeight, bias: Tensor?, adding residual: Tensor?)
     -> Tensor
   {
     let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
-    let isOfImages = (bias?.count ?? 0) > weight.outputs
+    let bytes = weight.inputs * MemoryLayout<Float>.stride
     plan?.touch(batch * height * width * weight.outputs * MemoryLayout<Float>.stride)
-    let zeros = [Float](repeating: 0, count: weight.inputs)
-    var sum = tensor(shape: [batch, height, width, weight.outputs]) { result in
-      x.withUnsafe { x in
-        zeros.withUnsafeBufferPointer { zeros in
-          Self.withOptional(residual) { residual in
-            guard let x = x.baseAddress, let zeros = zeros.baseAddress, let result = result.baseAddress
-            else { return }
-            let pictures = Pictures(
-              pixels: UnsafeRawPointer(x), outside: UnsafeRawPointer(zeros),
-              bytes: weight.inputs * MemoryLayout<Float>.stride, height: height, width: width,
-              shape: ConvolutionShape(kernel: 3))
-            weight.withColumns {
-              run(
-                $0, rows: batch * height * width, ProductFinish(bias: isOfImages ? nil : bias),
-                base: residual,
-                into: result, locate: pictures.locate)
-            }
+    return tensor(shape: [batch, height, width, weight.outputs]) { result in
+      Self.withZeros(beside: x, bytes: bytes) { pixels, zeros in
+        Self.withOptional(residual) { residual in
+          guard let result = result.baseAddress else { return }
+          let pictures = Pictures(
+            pixels: pixels, outside: zeros, bytes: bytes, height: height, width: width,
+            shape: ConvolutionShape(kernel: 3))
+          weight.withColumns {
+            run(
+              $0, rows: batch * height * width, ProductFinish(bias: bias), base: residual, into: result,
+              locate: pictures.locate)
           }
         }
       }
     }
-    if isOfImages, let bias { addRows(bias, to: &sum) }
-    return sum
   }
 
   /// Chunk by chunk: transforms the inputs of all its tiles, then multiplies. The next chunk is transformed where

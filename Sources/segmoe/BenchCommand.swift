@@ -108,14 +108,16 @@ struct BenchCommand: ParsableCommand {
 
   /// What the layers of one more run take, cut where the precision of the networks may change.
   private func stretches(of work: Work, _ timed: WorkProfile) throws -> [BenchStretch] {
-    // Text encoders and VAE are not in int8 (docs/precision.md).
-    let besideUNet = engine.precision == .int8 ? Precision.bf16 : engine.precision
-    var precision = besideUNet
+    var precision = engine.precision.besideUNet
     var stretches: [BenchStretch] = []
     try timed.record {
       try work { next in
         stretches.append(BenchStretch(precision: precision, entries: timed.take()))
-        if case .denoising = next { precision = engine.precision } else { precision = besideUNet }
+        if case .denoising = next {
+          precision = engine.precision
+        } else {
+          precision = engine.precision.besideUNet
+        }
       }
     }
     return stretches + [BenchStretch(precision: precision, entries: timed.take())]

@@ -69,8 +69,7 @@ package struct ResidualBlock: Sendable {
           ? nil
           : try Linear(
             weights["conv_shortcut"].layers(in: weights.precision.ofShortcuts), inputs: inputs,
-            outputs: outputs,
-            pointwise: true))
+            outputs: outputs, pointwise: true))
     }
   }
 

@@ -32,22 +32,28 @@ package struct MemoryBudget: Sendable, Equatable {
   /// - Parameter fixed: what the process takes beside the cache.
   func room(fixed: Int) -> Int { bytes - max(fixed, Self.usual) }
 
-  /// Lets weights leave the cache until so many bytes are free; with 0 until the budget is kept.
+  /// Lets weights leave the cache until so many bytes are free for what are no tensors; with 0 until the budget is kept.
   /// - Throws: `DiffusionError.memoryBudget` if there are not as many.
-  package func leave(_ bytes: Int, beside cache: ExpertCache, _ footprint: MemoryFootprint) throws {
+  package func makeRoom(_ wanted: Int, beside cache: ExpertCache, _ footprint: MemoryFootprint) throws {
     let fixed = footprint.bytes(beside: cache, known: 0)
-    guard bytes == 0 || bytes <= self.bytes - fixed else {
-      throw DiffusionError.memoryBudget(bytes: self.bytes, smallest: bytes + fixed + Self.variation)
+    guard wanted == 0 || wanted <= bytes - fixed else {
+      throw DiffusionError.memoryBudget(bytes: bytes, smallest: wanted + fixed + Self.variation)
     }
-    cache.setBudget(max(0, self.bytes - fixed - bytes), ledger: ExpertLedger())
-    TensorMemory.setLimit(TensorMemory.now.live)
+    share(fixed: fixed, tensors: 0, others: wanted, cache, ExpertLedger())
   }
 
   /// Gives a phase's tensors their room and the cache the rest.
   /// - Parameter fixed: what the process takes beside the cache and these tensors.
   func apply(_ phase: PhasePlan, fixed: Int, _ cache: ExpertCache, _ ledger: ExpertLedger) {
-    cache.setBudget(max(0, bytes - fixed - phase.tensorBytes), ledger: ledger)
-    let beside = fixed - Self.margin - (TensorMemory.now.live - cache.byteCount)
-    TensorMemory.setLimit(bytes - max(0, beside) - Self.margin)
+    share(fixed: fixed, tensors: phase.tensorBytes, others: 0, cache, ledger)
+  }
+
+  /// Gives the cache what is left, and bounds what freed tensors keep.
+  private func share(
+    fixed: Int, tensors: Int, others: Int, _ cache: ExpertCache, _ ledger: ExpertLedger
+  ) {
+    cache.setBudget(max(0, bytes - fixed - tensors - others), ledger: ledger)
+    let besideTensors = fixed - (TensorMemory.now.live - cache.byteCount)
+    TensorMemory.setLimit(bytes - max(Self.margin, besideTensors) - others)
   }
 }

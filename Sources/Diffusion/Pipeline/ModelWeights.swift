@@ -64,7 +64,7 @@ package struct ModelWeights: Sendable {
 extension Precision {
   /// What text encoders and autoencoders compute in: int8 is for the UNet, where nearly all of the time
   /// goes; they are in bf16 then.
-  var besideUNet: Precision { self == .int8 ? .bf16 : self }
+  package var besideUNet: Precision { self == .int8 ? .bf16 : self }
 
   /// What the shortcuts of residual blocks compute in. What comes through them is added to the result as it is, and at
   /// the last steps it is far larger than what the network predicts: they made two thirds of int8's error
