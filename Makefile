@@ -26,7 +26,7 @@ help:
 	@echo "make torture    kill daemons at random moments, 1,000 times (KILLS=…)"
 	@echo "make sanitize   the tests under the address, thread and undefined behaviour sanitizers"
 	@echo "make fuzz       readers of files and prompts on random inputs, 60 s each (FUZZ=…)"
-	@echo "make gates      formatting, layers, doc comments, units: what needs nothing built"
+	@echo "make gates      formatting, layers, circles, doc comments, units: what needs nothing built"
 	@echo "make check      the gates, then the tests, then an installation"
 	@echo "make test-sets  networks and pictures in every set of instructions (SETS=…)"
 	@echo "make build      build the programs"
@@ -80,6 +80,8 @@ gates:
 	swift format lint --strict --recursive --parallel $(SOURCES)
 	scripts/check-layers
 	scripts/check-layers --self-test
+	scripts/check-circles
+	scripts/check-circles --self-test
 	scripts/check-docs
 	scripts/check-docs --self-test
 	scripts/check-systemd
