@@ -23,7 +23,7 @@ package struct A1111Parameters: Sendable, Equatable {
   package var negativePrompt: String
   /// Denoising steps.
   package var steps: Int
-  /// The sampler as readers know it; see `samplerName(scheduler:)`.
+  /// The sampler as readers know it: `Euler a`.
   package var sampler: String
   /// The guidance scale.
   package var cfgScale: Double
@@ -86,16 +86,6 @@ package struct A1111Parameters: Sendable, Equatable {
   /// The same as a text chunk.
   package func pngText() throws(ImageError) -> PNGText {
     PNGText(keyword: "parameters", text: try text())
-  }
-
-  /// The name that AUTOMATIC1111 gives to a scheduler of ours; an unknown one keeps its name.
-  package static func samplerName(scheduler: String) -> String {
-    let names = [
-      "ddpm": "DDPM", "ddim": "DDIM", "pndm": "PLMS", "lms": "LMS", "heun": "Heun", "euler": "Euler",
-      "euler_a": "Euler a", "dpmpp_2m": "DPM++ 2M", "dpmpp_2m_karras": "DPM++ 2M Karras",
-      "dpmpp_2m_sde_karras": "DPM++ 2M SDE Karras", "unipc": "UniPC", "lcm": "LCM",
-    ]
-    return names[scheduler] ?? scheduler
   }
 
   /// 7.5 and 7, as people write them.

@@ -90,7 +90,7 @@ struct ModelSummary: Encodable {
     size = shape.sampleSize * latents.pixels
     scheduler = try SchedulerName(own: noise).rawValue
     predictionType = noise.prediction.rawValue
-    schedulers = SchedulerName.built.map(\.rawValue)
+    schedulers = SchedulerName.allCases.map(\.rawValue)
     instructions = ProductInstructions.inUse
     failedInstructions = ProductInstructions.failed
     precision = Precision.preferred.rawValue

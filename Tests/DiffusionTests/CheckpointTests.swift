@@ -17,7 +17,7 @@ import Testing
   }
 
   /// Every method there is: one that remembers something but doesn't say so fails here.
-  @Test(arguments: SchedulerName.built) func anyStepOfAnyMethod(scheduler: SchedulerName) throws {
+  @Test(arguments: SchedulerName.allCases) func anyStepOfAnyMethod(scheduler: SchedulerName) throws {
     let renderer = try renderer()
     let request = request(scheduler)
     var undisturbed = try renderer.begin(request)

@@ -76,7 +76,7 @@ import Testing
   @Test func everySchedulerIsHeldToAPicture() throws {
     let first: Set = ["ddpm", "ddim", "euler"]
     let here = Set(settings.filter { $0.model == "base" }.compactMap(\.scheduler))
-    #expect(first.union(here) == Set(SchedulerName.built.map(\.rawValue)))
+    #expect(first.union(here) == Set(SchedulerName.allCases.map(\.rawValue)))
   }
 
   /// Each thing that SDXL is told must show: what is forgotten would be far outside of the bound.

@@ -78,7 +78,7 @@ import Testing
     var worst: [String: Double] = [:]
     for (trace, config) in zip(traces, try configurations()) {
       let name = try SchedulerName(named: trace.scheduler)
-      let scheduler = try name.scheduler(SchedulerConfiguration(config), steps: trace.steps)
+      let scheduler = try name.method.scheduler(SchedulerConfiguration(config), steps: trace.steps)
       let note = "\(trace.name) \(trace.scheduler) \(trace.steps) \(config.values)"
       #expect(scheduler.timesteps.count == trace.timesteps.count, "\(note)")
       // Where the reference cuts a timestep off that is whole but for rounding (the ends of shapes),
@@ -111,7 +111,18 @@ import Testing
     #expect(try SchedulerName(own: configuration(solver)) == .dpmpp2M)
     #expect(try SchedulerName(own: configuration(karras)) == .dpmpp2MKarras)
     #expect(try SchedulerName(own: configuration(stochastic)) == .dpmpp2MSDEKarras)
-    #expect(SchedulerName.built == SchedulerName.allCases)
+  }
+
+  @Test func everyMethodMeansItself() throws {
+    let names = SchedulerName.allCases.map(\.method.samplerName)
+    #expect(Set(names).count == names.count)
+    #expect(SchedulerName.eulerAncestral.method.samplerName == "Euler a")
+    for name in SchedulerName.allCases {
+      // Of the methods that share a class, a bare file means the first.
+      let own = try SchedulerName(own: configuration(["_class_name": .string(name.method.className)]))
+      #expect(own.method.className == name.method.className)
+      #expect(own == SchedulerName.allCases.first { $0.method.className == name.method.className })
+    }
   }
 
   @Test(arguments: [
@@ -131,7 +142,7 @@ import Testing
   func refused(name: String, settings: [String: JSONValue]) throws {
     let configuration = try configuration(settings)
     #expect(throws: DiffusionError.self, "\(name) \(settings)") {
-      try SchedulerName(named: name).scheduler(configuration, steps: 1)
+      try SchedulerName(named: name).method.scheduler(configuration, steps: 1)
     }
   }
 
@@ -159,7 +170,7 @@ import Testing
             ])
             for steps in [1, 2, 3, 4, 5, 59, 60, 61, 122, 199, 200, 201] {
               do {
-                var scheduler = try name.scheduler(configuration, steps: steps)
+                var scheduler = try name.method.scheduler(configuration, steps: steps)
                 var sample = flat
                 for step in scheduler.timesteps.indices {
                   let output = combine(0.5, scheduler.scaled(sample, step: step), 0, flat)

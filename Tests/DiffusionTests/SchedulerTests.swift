@@ -35,7 +35,7 @@ import Testing
     #expect(traces.count > 90)
     for (trace, config) in zip(traces, configurations) {
       let configuration = try SchedulerConfiguration(config)
-      var scheduler = try SchedulerName(named: trace.scheduler).scheduler(configuration, steps: trace.steps)
+      var scheduler = try SchedulerName(named: trace.scheduler).method.scheduler(configuration, steps: trace.steps)
       let note = "\(trace.name) \(trace.scheduler) \(config.values)"
       #expect(scheduler.timesteps.count == trace.timesteps.count, "\(note)")
       for (ours, theirs) in zip(scheduler.timesteps, trace.timesteps) {
@@ -87,7 +87,7 @@ import Testing
       }
       let configuration = try SchedulerConfiguration(file)
       for (name, made) in [("ddpm", choice.ddpm), ("ddim", choice.ddim), ("euler", choice.euler)] {
-        let scheduler = try SchedulerName(named: name).scheduler(
+        let scheduler = try SchedulerName(named: name).method.scheduler(
           configuration.forStableDiffusion(ownMethod: false), steps: 5)
         for (ours, theirs) in zip(scheduler.timesteps, made.timestepsOf5) {
           #expect(abs(ours - theirs) < 1e-3, "\(choice.label) \(name)")
@@ -102,7 +102,7 @@ import Testing
         #expect(config["steps_offset"] == .integer(named.stepsOffset ?? 0), "\(choice.label) \(name)")
       }
       if let own = choice.own {
-        let scheduler = try SchedulerName(className: configuration.className).scheduler(
+        let scheduler = try SchedulerName(own: configuration).method.scheduler(
           configuration.forStableDiffusion(ownMethod: true), steps: 5)
         #expect(scheduler.timesteps == own.timestepsOf5, "\(choice.label) own")
       }

@@ -64,9 +64,4 @@ import Testing
     written.extra = [.init(key, "x")]
     #expect(throws: ImageError.self) { try written.text() }
   }
-
-  @Test func samplersHaveTheirKnownNames() {
-    #expect(A1111Parameters.samplerName(scheduler: "euler_a") == "Euler a")
-    #expect(A1111Parameters.samplerName(scheduler: "new_one") == "new_one")
-  }
 }

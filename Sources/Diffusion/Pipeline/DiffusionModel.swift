@@ -123,7 +123,7 @@ package struct DiffusionModel: Sendable {
       : request.source?.mask == nil
         ? schedulerConfiguration.forStableDiffusion(ownMethod: isOwn)
         : schedulerConfiguration.forInpainting(ownMethod: isOwn)
-    return try schedulerName(for: request).scheduler(configuration, steps: request.steps)
+    return try schedulerName(for: request).method.scheduler(configuration, steps: request.steps)
   }
 }
 

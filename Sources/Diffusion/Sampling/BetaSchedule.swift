@@ -116,18 +116,3 @@ package struct BetaSchedule: Sendable, Equatable {
     }
   }
 }
-
-extension SchedulerConfiguration {
-  /// ᾱ: the running product of 1 − beta, with the betas that a class makes of the file.
-  /// - Parameter zeroSNR: whether the class knows `rescale_betas_zero_snr`; the others ignore it.
-  /// - Throws: `DiffusionError.unsupported`.
-  func alphaProducts(_ defaults: BetaSchedule.Defaults = .common, zeroSNR: Bool = true) throws -> [Float] {
-    var values = try betas.values(defaults)
-    if rescaleZeroSNR, zeroSNR { values = BetaSchedule.rescaledToZeroSNR(values) }
-    var product: Float = 1
-    return values.map {
-      product *= 1 - $0
-      return product
-    }
-  }
-}

@@ -46,13 +46,3 @@ package struct DynamicThreshold: Sendable, Equatable {
     return sorted[lower] + (rank - Float(lower)) * (sorted[lower + 1] - sorted[lower])
   }
 }
-
-extension SchedulerConfiguration {
-  /// A predicted image held within bounds: by thresholding, else by clipping if the class or the file
-  /// wants that.
-  /// - Parameter clip: the class's own default for `clip_sample`.
-  func bounded(_ image: Tensor, clip: Bool) -> Tensor {
-    if let thresholding { return thresholding(image) }
-    return clipSample ?? clip ? image.clipped(clipSampleRange) : image
-  }
-}

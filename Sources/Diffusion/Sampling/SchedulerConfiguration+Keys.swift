@@ -13,11 +13,4 @@ extension SchedulerConfiguration {
     "use_beta_sigmas", "use_dynamic_shifting", "use_exponential_sigmas", "use_flow_sigmas",
     "use_karras_sigmas", "use_lu_lambdas", "variance_type",
   ]
-
-  /// Schedulers of diffusers that share these schedules, so that their files serve the methods that are here,
-  /// though they themselves are not.
-  static let kin: Set<String> = [
-    "DEISMultistepScheduler", "DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler",
-    "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "SASolverScheduler", "TCDScheduler",
-  ]
 }

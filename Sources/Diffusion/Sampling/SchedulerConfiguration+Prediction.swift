@@ -20,6 +20,14 @@ extension SchedulerConfiguration {
     }
   }
 
+  /// A predicted image held within bounds: by thresholding, else by clipping if the class or the file
+  /// wants that.
+  /// - Parameter clip: the class's own default for `clip_sample`.
+  func bounded(_ image: Tensor, clip: Bool) -> Tensor {
+    if let thresholding { return thresholding(image) }
+    return clipSample ?? clip ? image.clipped(clipSampleRange) : image
+  }
+
   /// The clean image that a prediction implies where the noise's deviation is `sigma` and the image's 1
   /// (the methods of Karras et al.).
   func image(_ output: Tensor, sample: Tensor, sigma: Float) -> Tensor {

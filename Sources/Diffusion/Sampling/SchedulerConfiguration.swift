@@ -49,11 +49,12 @@ package struct SchedulerConfiguration: Sendable, Equatable {
   /// By what a latent consistency model's timesteps are multiplied in its boundary condition.
   package var timestepScaling: Float
 
+  /// - Parameter classes: those of diffusers whose files are read.
   /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for what no scheduler
   ///   here does.
-  package init(_ config: ConfigObject) throws {
+  init(_ config: ConfigObject, classes: Set<String>) throws {
     className = try config.string("_class_name", default: "PNDMScheduler")
-    guard Self.kin.contains(className) || (try? SchedulerName(className: className)) != nil else {
+    guard classes.contains(className) else {
       throw DiffusionError.unsupported(file: config.path, key: "_class_name", value: className)
     }
     try config.refuseUnknown(allowed: Self.knownKeys)

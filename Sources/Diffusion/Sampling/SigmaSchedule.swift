@@ -135,18 +135,6 @@ struct SigmaSchedule: Sendable {
   }
 }
 
-extension SchedulerConfiguration {
-  /// The deviation of the noise at each training timestep, √((1 − ᾱ) / ᾱ), the image having 1.
-  /// - Parameter zeroSNR: whether the class knows `rescale_betas_zero_snr`.
-  /// - Throws: `DiffusionError.unsupported`.
-  func trainedSigmas(_ defaults: BetaSchedule.Defaults = .common, zeroSNR: Bool = true) throws -> [Float] {
-    var products = try alphaProducts(defaults, zeroSNR: zeroSNR)
-    // Zero signal would be infinite noise; the reference stops at 2⁻²⁴.
-    if rescaleZeroSNR, zeroSNR { products[products.count - 1] = 0x1p-24 }
-    return products.map { ((1 - $0) / $0).squareRoot() }
-  }
-}
-
 /// A table's value between its entries, held at the ends (numpy's `interp` over indices).
 func interpolate(_ table: [Float], at position: Double) -> Double {
   let lower = max(0, min(table.count - 1, Int(position)))

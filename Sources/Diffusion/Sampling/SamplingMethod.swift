@@ -1,0 +1,108 @@
+import Checkpoints
+
+/// A sampling method: how others call it, which scheduler files mean it, and what makes one.
+package struct SamplingMethod: Sendable {
+  /// diffusers' class.
+  package let className: String
+  /// What AUTOMATIC1111 calls it.
+  package let samplerName: String
+  /// Whether a scheduler file of the class means just this method, where several methods share the class.
+  let isMeant: @Sendable (SchedulerConfiguration) -> Bool
+  private let make: @Sendable (SchedulerConfiguration, Int) throws -> any Scheduler
+
+  init(
+    _ className: String, a1111 samplerName: String,
+    if isMeant: @escaping @Sendable (SchedulerConfiguration) -> Bool = { _ in true },
+    _ make: @escaping @Sendable (SchedulerConfiguration, Int) throws -> any Scheduler
+  ) {
+    self.className = className
+    self.samplerName = samplerName
+    self.isMeant = isMeant
+    self.make = make
+  }
+
+  /// A sampler of this kind for a number of steps.
+  /// - Throws: `DiffusionError.unsupported` for settings that the method does not have,
+  ///   `DiffusionError.setting` for a step count that it cannot take.
+  package func scheduler(_ configuration: SchedulerConfiguration, steps: Int) throws -> any Scheduler {
+    guard steps >= 1, steps <= configuration.trainingSteps else {
+      throw DiffusionError.setting(
+        name: "steps", value: "\(steps)", allowed: "1...\(configuration.trainingSteps)")
+    }
+    return try make(configuration, steps)
+  }
+}
+
+extension SchedulerName {
+  /// The registry of sampling methods: a new one is a file with its `Scheduler`, its name, and a row here.
+  package var method: SamplingMethod {
+    switch self {
+    case .ddpm: .init("DDPMScheduler", a1111: "DDPM", DDPMScheduler.init)
+    case .ddim: .init("DDIMScheduler", a1111: "DDIM", DDIMScheduler.init)
+    case .pndm: .init("PNDMScheduler", a1111: "PLMS", PNDMScheduler.init)
+    case .lms: .init("LMSDiscreteScheduler", a1111: "LMS", LMSScheduler.init)
+    case .heun: .init("HeunDiscreteScheduler", a1111: "Heun", HeunScheduler.init)
+    case .euler: .init("EulerDiscreteScheduler", a1111: "Euler", EulerScheduler.init)
+    case .eulerAncestral:
+      .init("EulerAncestralDiscreteScheduler", a1111: "Euler a", EulerAncestralScheduler.init)
+    case .dpmpp2M: .init("DPMSolverMultistepScheduler", a1111: "DPM++ 2M", DPMSolverScheduler.init)
+    case .dpmpp2MKarras:
+      .init("DPMSolverMultistepScheduler", a1111: "DPM++ 2M Karras", if: \.hasKarrasSigmas) {
+        try DPMSolverScheduler($0.withKarrasSigmas, steps: $1)
+      }
+    case .dpmpp2MSDEKarras:
+      .init(
+        "DPMSolverMultistepScheduler", a1111: "DPM++ 2M SDE Karras",
+        if: { $0.hasKarrasSigmas && $0.solver.algorithm == .stochasticImage }
+      ) {
+        try DPMSolverScheduler($0.withKarrasSigmas.with(.stochasticImage), steps: $1)
+      }
+    case .unipc: .init("UniPCMultistepScheduler", a1111: "UniPC", UniPCScheduler.init)
+    case .lcm: .init("LCMScheduler", a1111: "LCM", LCMScheduler.init)
+    }
+  }
+
+  /// The method that a model's scheduler file means: of those of its class the last whose settings the file has.
+  /// - Throws: `DiffusionError.unknownScheduler`.
+  package init(own configuration: SchedulerConfiguration) throws {
+    let known = Self.allCases.last {
+      $0.method.className == configuration.className && $0.method.isMeant(configuration)
+    }
+    guard let known else {
+      throw DiffusionError.unknownScheduler(
+        name: configuration.className, known: Self.allCases.map(\.rawValue))
+    }
+    self = known
+  }
+}
+
+extension SchedulerConfiguration {
+  /// Reads a model's scheduler file, of any class that has a method here or shares their schedules.
+  /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for what no scheduler here does.
+  package init(_ config: ConfigObject) throws {
+    try self.init(config, classes: Self.kin.union(SchedulerName.allCases.map(\.method.className)))
+  }
+
+  /// Schedulers of diffusers that share these schedules, so that their files serve the methods that are here,
+  /// though they themselves are not.
+  private static let kin: Set<String> = [
+    "DEISMultistepScheduler", "DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler",
+    "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "SASolverScheduler", "TCDScheduler",
+  ]
+
+  fileprivate var hasKarrasSigmas: Bool { sigmas.shapes.contains(.karras) }
+
+  /// As if by `from_config(config, use_karras_sigmas=True)`.
+  fileprivate var withKarrasSigmas: SchedulerConfiguration {
+    var copy = self
+    copy.sigmas.shapes.insert(.karras)
+    return copy
+  }
+
+  /// As if by `from_config(config, algorithm_type=…)`.
+  fileprivate func with(_ algorithm: SolverSettings.Algorithm) -> SchedulerConfiguration {
+    var copy = self
+    copy.solver.algorithm = algorithm
+    return copy
+  }
+}
