@@ -46,14 +46,14 @@ static double openblas(size_t rows, size_t depth, size_t columns) {
 
 /// Seconds of a 3×3 convolution as a product of the same packed weight with the pixels where they are. The picture is
 /// one of those that the engine would have, or the first rows of it.
-static double direct(size_t batch, size_t size, size_t inputs, size_t outputs, int half, const float *x,
+static double direct(size_t batch, size_t size, size_t inputs, size_t outputs, int bf16, const float *x,
                      const void *packed, size_t most) {
-  const segmoe_packing packing = {.outputs = outputs, .pieces = 9, .depth = inputs};
-  const segmoe_finish nothing = {0};
+  const segmoe_packing packing = {.outputs = outputs, .segments = 9, .depth = inputs};
+  const segmoe_epilogue nothing = {0};
   const size_t positions = size * size, rows = batch * positions < most ? batch * positions : most;
   const size_t bytes = inputs * sizeof(float);
   float *zeros = calloc(inputs, sizeof(float)), *y = numbers(rows * outputs);
-  const void **pieces = malloc(9 * rows * sizeof(void *));
+  const void **segments = malloc(9 * rows * sizeof(void *));
   double best = 1e9;
   for (int run = 0; run < runs; run++) {
     const double start = now();
@@ -61,26 +61,26 @@ static double direct(size_t batch, size_t size, size_t inputs, size_t outputs, i
       count = rows - row < positions - row % positions ? rows - row : positions - row % positions;
       const segmoe_picture picture = {(const char *)x + row / positions * positions * bytes, zeros, bytes,
                                       (ptrdiff_t)size, (ptrdiff_t)size, 3, 1, 1, size};
-      segmoe_convolution_pieces(&picture, row % positions, count, pieces + 9 * row);
+      segmoe_convolution_segments(&picture, row % positions, count, segments + 9 * row);
     }
-    (half ? segmoe_half_product : segmoe_f32_product)(&packing, packed, pieces, rows, 0, segmoe_groups(&packing),
+    (bf16 ? segmoe_f32_product_of_bf16 : segmoe_f32_product)(&packing, packed, segments, rows, 0, segmoe_groups(&packing),
                                                       &nothing, y, outputs);
     best = fmin(best, now() - start);
   }
-  free(zeros), free(y), free(pieces);
+  free(zeros), free(y), free(segments);
   return best / (double)rows;
 }
 
 /// Seconds of it by Winograd's algorithm, of an output position.
-static double winograd(size_t batch, size_t size, size_t inputs, size_t outputs, int half, const float *x,
+static double winograd(size_t batch, size_t size, size_t inputs, size_t outputs, int bf16, const float *x,
                        const void *packed) {
-  const segmoe_convolution shape = {size, size, size, size, inputs, outputs, half};
+  const segmoe_convolution shape = {size, size, size, size, inputs, outputs, bf16};
   const size_t panels = (outputs + 15) / 16, all = batch * segmoe_winograd_tiles(&shape);
   const size_t tiles = all < 4 * tiles_per_task ? all : 4 * tiles_per_task;
   float *y = numbers(batch * size * size * outputs);
   float *transformed = numbers(segmoe_winograd_input_size(&shape, tiles));
   float *scratch = numbers(segmoe_winograd_scratch(panels_per_task, tiles_per_task));
-  const segmoe_epilogue nothing = {NULL, 0, NULL};
+  const segmoe_winograd_epilogue nothing = {NULL, 0, NULL};
   double best = 1e9;
   for (int run = 0; run < runs; run++) {
     const double start = now();
@@ -101,18 +101,18 @@ static void convolution(size_t batch, size_t size, size_t inputs, size_t outputs
   const size_t panels = (outputs + 15) / 16, weights = panels * 16 * inputs * 9;
   float *x = numbers(batch * size * size * inputs), *w = numbers(outputs * inputs * 9), *packed = numbers(weights);
   segmoe_pack_convolution(w, outputs, inputs, 9, packed, 0, panels);
-  uint16_t *halves = malloc(weights * sizeof(uint16_t));
-  segmoe_f32_to_bf16(packed, halves, weights);
+  uint16_t *rounded = malloc(weights * sizeof(uint16_t));
+  segmoe_f32_to_bf16(packed, rounded, weights);
   printf("%zux%3zux%3zu  %4zu > %4zu ", batch, size, size, inputs, outputs);
-  for (int half = 0; half < 2; half++) {
-    const void *weight = half ? (const void *)halves : packed;
-    const double a = winograd(batch, size, inputs, outputs, half, x, weight);
-    const double b = direct(batch, size, inputs, outputs, half, x, weight, 384);
+  for (int bf16 = 0; bf16 < 2; bf16++) {
+    const void *weight = bf16 ? (const void *)rounded : packed;
+    const double a = winograd(batch, size, inputs, outputs, bf16, x, weight);
+    const double b = direct(batch, size, inputs, outputs, bf16, x, weight, 384);
     const double work = 2e-9 * 9.0 * (double)(inputs * outputs);
     printf("  %8.1f  %8.1f  %6.2f", work / a, work / b, b / a);
   }
   printf("\n");
-  free(x), free(w), free(packed), free(halves);
+  free(x), free(w), free(packed), free(rounded);
 }
 
 static void attention(size_t queries, size_t keys, size_t width, double peak) {
@@ -144,42 +144,42 @@ static void attention(size_t queries, size_t keys, size_t width, double peak) {
 typedef struct kind {
   const char *name;
   size_t (*packed_bytes)(const segmoe_packing *);
-  size_t (*piece_bytes)(size_t);
+  size_t (*segment_bytes)(size_t);
   void (*pack)(const segmoe_packing *, const float *, size_t, size_t, void *);
-  void (*prepare)(const float *, size_t, size_t, void *);
+  void (*prologue)(const float *, size_t, size_t, void *);
   void (*product)(const segmoe_packing *, const void *, const void *const *, size_t, size_t, size_t,
-                  const segmoe_finish *, float *, size_t);
+                  const segmoe_epilogue *, float *, size_t);
 } kind;
 
 /// GFLOP/s of rows × depth by depth × columns with a weight packed before; rounding the rows counts.
 static double packed_product(const kind *kind, size_t rows, size_t depth, size_t columns) {
-  const segmoe_packing packing = {.outputs = columns, .pieces = 1, .depth = depth};
-  const segmoe_finish nothing = {0};
-  const size_t bytes = kind->piece_bytes(depth), groups = segmoe_groups(&packing);
+  const segmoe_packing packing = {.outputs = columns, .segments = 1, .depth = depth};
+  const segmoe_epilogue nothing = {0};
+  const size_t bytes = kind->segment_bytes(depth), groups = segmoe_groups(&packing);
   float *x = numbers(rows * depth), *w = numbers(columns * depth), *y = numbers(rows * columns);
   char *packed = (char *)numbers(kind->packed_bytes(&packing) / sizeof(float) + 1);
   char *prepared = (char *)numbers(rows * bytes / sizeof(float) + 1);
-  const void **pieces = malloc(rows * sizeof(void *));
+  const void **segments = malloc(rows * sizeof(void *));
   kind->pack(&packing, w, 0, groups, packed);
   double best = 1e9;
   for (int run = 0; run < runs; run++) {
     const double start = now();
-    if (kind->prepare != NULL) kind->prepare(x, rows, depth, prepared);
-    const char *source = kind->prepare != NULL ? prepared : (const char *)x;
-    for (size_t r = 0; r < rows; r++) pieces[r] = source + r * bytes;
-    kind->product(&packing, packed, pieces, rows, 0, groups, &nothing, y, columns);
+    if (kind->prologue != NULL) kind->prologue(x, rows, depth, prepared);
+    const char *source = kind->prologue != NULL ? prepared : (const char *)x;
+    for (size_t r = 0; r < rows; r++) segments[r] = source + r * bytes;
+    kind->product(&packing, packed, segments, rows, 0, groups, &nothing, y, columns);
     best = fmin(best, now() - start);
   }
-  free(x), free(w), free(y), free(packed), free(prepared), free(pieces);
+  free(x), free(w), free(y), free(packed), free(prepared), free(segments);
   return 2e-9 * (double)(rows * depth * columns) / best;
 }
 
 static void products(void) {
   const kind kinds[] = {
-    {"f32", segmoe_f32_packed_bytes, segmoe_f32_piece_bytes, segmoe_f32_pack, NULL, segmoe_f32_product},
-    {"bf16", segmoe_bf16_packed_bytes, segmoe_bf16_piece_bytes, segmoe_bf16_pack, segmoe_bf16_prepare,
+    {"f32", segmoe_f32_packed_bytes, segmoe_f32_segment_bytes, segmoe_f32_pack, NULL, segmoe_f32_product},
+    {"bf16", segmoe_bf16_packed_bytes, segmoe_bf16_segment_bytes, segmoe_bf16_pack, segmoe_bf16_prologue,
      segmoe_bf16_product},
-    {"int8", segmoe_int8_packed_bytes, segmoe_int8_piece_bytes, segmoe_int8_pack, segmoe_int8_prepare,
+    {"int8", segmoe_int8_packed_bytes, segmoe_int8_segment_bytes, segmoe_int8_pack, segmoe_int8_prologue,
      segmoe_int8_product},
   };
   const size_t shapes[][3] = {

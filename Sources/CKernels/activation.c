@@ -1,19 +1,15 @@
 #include "activation.h"
-#include "exponential.h"
+#include "activation_body.h"
 
 SEGMOE_BODY void segmoe_silu_body(const float *x, float *result, size_t count) {
-  for (size_t i = 0; i < count; i++) result[i] = x[i] / (1.0f + segmoe_exp(-x[i]));
+  for (size_t i = 0; i < count; i++) result[i] = silu(x[i]);
 }
 SEGMOE_KERNEL(segmoe_silu, (const float *x, float *result, size_t count), (x, result, count))
 
 SEGMOE_BODY void segmoe_quick_gelu_body(const float *x, float *result, size_t count) {
-  for (size_t i = 0; i < count; i++) result[i] = x[i] / (1.0f + segmoe_exp(-1.702f * x[i]));
+  for (size_t i = 0; i < count; i++) result[i] = quick_gelu(x[i]);
 }
 SEGMOE_KERNEL(segmoe_quick_gelu, (const float *x, float *result, size_t count), (x, result, count))
-
-SEGMOE_BODY float gelu(float x) {
-  return 0.5f * x * (1.0f + segmoe_erf(x * 0.70710678118654752f));
-}
 
 SEGMOE_BODY void segmoe_gelu_body(const float *x, float *result, size_t count) {
   for (size_t i = 0; i < count; i++) result[i] = gelu(x[i]);
@@ -21,8 +17,7 @@ SEGMOE_BODY void segmoe_gelu_body(const float *x, float *result, size_t count) {
 SEGMOE_KERNEL(segmoe_gelu, (const float *x, float *result, size_t count), (x, result, count))
 
 SEGMOE_BODY void segmoe_relu_body(const float *x, float *result, size_t count) {
-  // Written so that what is not a number stays one.
-  for (size_t i = 0; i < count; i++) result[i] = x[i] < 0.0f ? 0.0f : x[i];
+  for (size_t i = 0; i < count; i++) result[i] = relu(x[i]);
 }
 SEGMOE_KERNEL(segmoe_relu, (const float *x, float *result, size_t count), (x, result, count))
 

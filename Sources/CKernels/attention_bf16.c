@@ -1,7 +1,8 @@
 // Attention whose products are in bfloat16: queries, keys, weights and values are rounded, scores, softmax and sums
 // are in single precision. A step is a pair: of a key's channels, or of a channel's values of two keys.
 #include "convert.h"
-#include "product_walk.h"
+#include "product_isa.h"
+#include "targets.h"
 #define UNIT 2
 #include "attention_shape.h"
 #include <math.h>

@@ -59,7 +59,7 @@ void segmoe_winograd_input(const segmoe_convolution *shape, const float *x, size
   CHOSEN(segmoe_winograd_input)(shape, x, first, tile, tiles, transformed);
 }
 
-void segmoe_winograd_multiply(const segmoe_convolution *shape, const segmoe_epilogue *epilogue,
+void segmoe_winograd_multiply(const segmoe_convolution *shape, const segmoe_winograd_epilogue *epilogue,
                               const void *weight, size_t panel, size_t panels,
                               const float *transformed, size_t first, size_t tiles, size_t start,
                               size_t count, float *result, float *scratch) {

@@ -1,12 +1,13 @@
 #include "isa.h"
-#include "product_isa.h"
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 
 // -1: not chosen yet. Two threads that choose at once choose the same.
 static atomic_int chosen = -1;
 
 // What tests force on a thread; others go on with what was chosen.
-static _Thread_local int forced = -1;
+static _Thread_local int forced = -1, forced_product = -1;
 
 int segmoe_isa_available(segmoe_isa isa) {
   switch (isa) {
@@ -34,7 +35,7 @@ static segmoe_isa best(void) {
 static segmoe_isa asked(void) {
   const int level = segmoe_product_isa_asked();
   if (level < 0) return best();
-  // The first levels are the sets of isa.h; avx512vnni and avx512bf16 say more, but nothing that matters here.
+  // The first levels are the sets; avx512vnni and avx512bf16 say more, but nothing that matters here.
   const segmoe_isa isa = level < SEGMOE_PRODUCT_AVX512 ? (segmoe_isa)level : SEGMOE_ISA_AVX512;
   return segmoe_isa_available(isa) ? isa : best();
 }
@@ -54,3 +55,55 @@ int segmoe_isa_force(segmoe_isa isa) {
   forced = (int)isa;
   return 1;
 }
+
+int segmoe_product_isa_available(segmoe_product_isa isa) {
+  switch (isa) {
+  case SEGMOE_PRODUCT_SCALAR:
+    return 1;
+#if defined(__x86_64__)
+  case SEGMOE_PRODUCT_AVX2:
+    return segmoe_isa_available(SEGMOE_ISA_AVX2);
+  case SEGMOE_PRODUCT_AVX512:
+    return segmoe_isa_available(SEGMOE_ISA_AVX512);
+  case SEGMOE_PRODUCT_AVX512_VNNI:
+    return segmoe_isa_available(SEGMOE_ISA_AVX512) && __builtin_cpu_supports("avx512vnni");
+  case SEGMOE_PRODUCT_AVX512_BF16:
+    return segmoe_product_isa_available(SEGMOE_PRODUCT_AVX512_VNNI) &&
+           __builtin_cpu_supports("avx512bf16");
+#endif
+  default:
+    return 0;
+  }
+}
+
+const char *segmoe_product_isa_name(segmoe_product_isa isa) {
+  static const char *const names[] = {"scalar", "avx2", "avx512", "avx512vnni", "avx512bf16"};
+  return isa <= SEGMOE_PRODUCT_AVX512_BF16 ? names[isa] : "unknown";
+}
+
+int segmoe_product_isa_named(const char *name) {
+  for (int isa = 0; isa <= SEGMOE_PRODUCT_AVX512_BF16; isa++)
+    if (strcmp(name, segmoe_product_isa_name((segmoe_product_isa)isa)) == 0) return isa;
+  return -1;
+}
+
+int segmoe_product_isa_asked(void) {
+  const char *name = getenv("SEGMOE_ISA");
+  return name == NULL ? -1 : segmoe_product_isa_named(name);
+}
+
+int segmoe_bf16_is_native(void) {
+  const int asked = segmoe_product_isa_asked();
+  return (asked < 0 || asked == SEGMOE_PRODUCT_AVX512_BF16) &&
+         segmoe_product_isa_available(SEGMOE_PRODUCT_AVX512_BF16);
+}
+
+int segmoe_product_isa_force(segmoe_product_isa isa) {
+  if (!segmoe_product_isa_available(isa)) return 0;
+  forced_product = (int)isa;
+  return 1;
+}
+
+void segmoe_product_isa_release(void) { forced_product = -1; }
+
+int segmoe_product_isa_forced(void) { return forced_product; }

@@ -4,34 +4,36 @@
 // then it is a product of single precision. In rows and widened panels the second value of a pair comes
 // first, which is the order that VDPBF16PS adds in.
 #include "convert.h"
-#include "product_walk.h"
+#include "product_f32.h"
+#include "product_levels.h"
+#include "targets.h"
+#include "variants.h"
 
-// Pairs that a strip runs over at a time: four panels of them stay in a second-level cache, and widened ones
+// Pairs that a microkernel runs over at a time: four panels of them stay in a second-level cache, and widened ones
 // fit what there is for them.
-enum { strip_pairs = 320, wide_pairs = unpacked_bytes / (2 * SEGMOE_GROUP * sizeof(float)) };
+enum { depth_pairs = 320, wide_pairs = unpacked_bytes / (2 * SEGMOE_GROUP * sizeof(float)) };
 
 static size_t pairs_of(size_t depth) { return (depth + 1) / 2; }
 
-static int reads_pairs(void) { return segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16; }
+static int reads_pairs(segmoe_product_isa isa) { return isa == SEGMOE_PRODUCT_AVX512_BF16; }
 
 size_t segmoe_bf16_packed_bytes(const segmoe_packing *packing) {
-  return segmoe_panels(packing) * packing->pieces * pairs_of(packing->depth) * SEGMOE_PANEL * sizeof(uint32_t);
+  return segmoe_panels(packing) * packing->segments * pairs_of(packing->depth) * SEGMOE_PANEL * sizeof(uint32_t);
 }
 
-// Room for either form, so that nobody needs to know which one is used.
-size_t segmoe_bf16_piece_bytes(size_t depth) {
-  return pairs_of(depth) * 2 * (reads_pairs() ? sizeof(uint16_t) : sizeof(float));
+size_t segmoe_bf16_segment_bytes_at(segmoe_product_isa isa, size_t depth) {
+  return pairs_of(depth) * 2 * (reads_pairs(isa) ? sizeof(uint16_t) : sizeof(float));
 }
 
 void segmoe_bf16_pack(const segmoe_packing *packing, const float *weight, size_t first, size_t last,
                       void *packed) {
   enum { some = 128 };
-  const size_t pairs = pairs_of(packing->depth), row = packing->pieces * packing->depth;
-  const size_t panel_pairs = packing->pieces * pairs;
+  const size_t pairs = pairs_of(packing->depth), row = packing->segments * packing->depth;
+  const size_t panel_pairs = packing->segments * pairs;
   for (size_t group = first; group < last; group++)
     for (size_t panel = 0; panel < panels_of_group(packing, group); panel++) {
       uint32_t *target = (uint32_t *)packed + (group * group_panels + panel) * panel_pairs * SEGMOE_PANEL;
-      for (size_t piece = 0; piece < packing->pieces; piece++)
+      for (size_t segment = 0; segment < packing->segments; segment++)
         // Some values at a time, so that what 16 rows write meets in the first cache.
         for (size_t k = 0; k < packing->depth; k += some) {
           const size_t count = packing->depth - k < some ? packing->depth - k : some;
@@ -39,8 +41,8 @@ void segmoe_bf16_pack(const segmoe_packing *packing, const float *weight, size_t
             uint16_t rounded[some + 1] = {0};
             const ptrdiff_t source = row_of_column(packing, group, panel, lane);
             if (source >= 0)
-              segmoe_f32_to_bf16(weight + (size_t)source * row + piece * packing->depth + k, rounded, count);
-            uint32_t *out = target + (piece * pairs + k / 2) * SEGMOE_PANEL + lane;
+              segmoe_f32_to_bf16(weight + (size_t)source * row + segment * packing->depth + k, rounded, count);
+            uint32_t *out = target + (segment * pairs + k / 2) * SEGMOE_PANEL + lane;
             for (size_t p = 0; p < pairs_of(count); p++)
               out[p * SEGMOE_PANEL] = rounded[2 * p] | (uint32_t)rounded[2 * p + 1] << 16;
           }
@@ -84,21 +86,21 @@ static void widen_panels(const char *b, size_t panels, size_t panel, size_t valu
     widen((const uint32_t *)(b + p * panel), values / 2, (float *)unpacked + p * values * SEGMOE_PANEL);
 }
 
-void segmoe_bf16_prepare(const float *x, size_t count, size_t depth, void *prepared) {
-  const int pairs = reads_pairs();
-  const size_t bytes = segmoe_bf16_piece_bytes(depth), odd = depth % 2;
-  // Even pieces lie side by side in either form.
+void segmoe_bf16_prologue_at(segmoe_product_isa isa, const float *x, size_t count, size_t depth, void *prepared) {
+  const int pairs = reads_pairs(isa);
+  const size_t bytes = segmoe_bf16_segment_bytes_at(isa, depth), odd = depth % 2;
+  // Even segments lie side by side in either form.
   if (!odd) depth *= count, count = 1;
   for (size_t i = 0; i < count; i++) {
-    char *piece = (char *)prepared + i * bytes;
+    char *segment = (char *)prepared + i * bytes;
     if (pairs) {
-      segmoe_f32_to_bf16(x + i * depth, (uint16_t *)piece, depth);
-      if (odd) ((uint16_t *)piece)[depth] = 0;
+      segmoe_f32_to_bf16(x + i * depth, (uint16_t *)segment, depth);
+      if (odd) ((uint16_t *)segment)[depth] = 0;
     } else {
-      round_to_bf16(x + i * depth, (float *)piece, depth - odd);
+      round_to_bf16(x + i * depth, (float *)segment, depth - odd);
       if (odd) {
         const float last[2] = {x[i * depth + depth - 1], 0};
-        round_to_bf16(last, (float *)piece + depth - 1, 2);
+        round_to_bf16(last, (float *)segment + depth - 1, 2);
       }
     }
   }
@@ -140,50 +142,50 @@ void tile_bf16(const size_t rows, const size_t panels, const char *const *a, con
 }
 
 SEGMOE_TARGET(SEGMOE_SET_BF16)
-static void strip_bf16(size_t rows, size_t panels, const char *const *a, const char *b, size_t panel,
+static void microkernel_bf16(size_t rows, size_t panels, const char *const *a, const char *b, size_t panel,
                        size_t pairs, float *sums) {
 #define TILE(r, p) tile_bf16(r, p, a, b, panel, pairs, sums)
-  SEGMOE_STRIP
+  SEGMOE_MICROKERNEL
 #undef TILE
 }
 #endif
 
 /// What widened products run on.
-static segmoe_isa wide_isa(void) {
-  switch (segmoe_product_isa_in_use()) {
+static segmoe_isa wide_isa(segmoe_product_isa isa) {
+  switch (isa) {
   case SEGMOE_PRODUCT_SCALAR: return SEGMOE_ISA_SCALAR;
   case SEGMOE_PRODUCT_AVX2: return SEGMOE_ISA_AVX2;
   default: return SEGMOE_ISA_AVX512;
   }
 }
 
-void segmoe_bf16_product(const segmoe_packing *packing, const void *packed, const void *const *pieces,
-                         size_t rows, size_t first, size_t last, const segmoe_finish *finish,
-                         float *result, size_t stride) {
+void segmoe_bf16_product_at(segmoe_product_isa isa, const segmoe_packing *packing, const void *packed,
+                            const void *const *segments, size_t rows, size_t first, size_t last,
+                            const segmoe_epilogue *epilogue, float *result, size_t stride) {
   const size_t pairs = pairs_of(packing->depth), pair_bytes = SEGMOE_PANEL * sizeof(uint32_t);
 #if defined(__x86_64__)
-  if (reads_pairs()) {
-    const segmoe_walk walk = {
-        .strip = strip_bf16,
+  if (reads_pairs(isa)) {
+    const segmoe_blocking blocking = {
+        .microkernel = microkernel_bf16,
         .steps = pairs,
-        .strip_steps = strip_pairs,
+        .depth_steps = depth_pairs,
         .panel_step = pair_bytes,
-        .panel_piece = pairs * pair_bytes,
+        .panel_segment = pairs * pair_bytes,
         .row_step = 2 * sizeof(uint16_t),
     };
-    segmoe_walk_product(packing, &walk, packed, pieces, rows, first, last, finish, result, stride);
+    segmoe_macrokernel(packing, &blocking, packed, segments, rows, first, last, epilogue, result, stride);
     return;
   }
 #endif
-  const segmoe_walk walk = {
-      .strip = segmoe_f32_strip(wide_isa()),
+  const segmoe_blocking blocking = {
+      .microkernel = segmoe_f32_microkernel(wide_isa(isa)),
       .steps = 2 * pairs,
-      .strip_steps = 2 * wide_pairs,
+      .depth_steps = 2 * wide_pairs,
       .panel_step = pair_bytes / 2,
-      .panel_piece = pairs * pair_bytes,
+      .panel_segment = pairs * pair_bytes,
       .row_step = sizeof(float),
       .unpack = widen_panels,
       .unpacked_step = SEGMOE_PANEL * sizeof(float),
   };
-  segmoe_walk_product(packing, &walk, packed, pieces, rows, first, last, finish, result, stride);
+  segmoe_macrokernel(packing, &blocking, packed, segments, rows, first, last, epilogue, result, stride);
 }

@@ -1,7 +1,10 @@
-// Products in int8. A packed panel is, per piece, 16 scales, 16 sums over the piece's weights and
-// `[quad of k][16]` of four bytes. A prepared piece is its scale, its zero point and the values: bytes
+// Products in int8. A packed panel is, per segment, 16 scales, 16 sums over the segment's weights and
+// `[quad of k][16]` of four bytes. A prepared segment is its scale, its zero point and the values: bytes
 // 0…255 for VNNI, and for everything else 16 bits with the zero point taken off.
-#include "product_walk.h"
+#include "macrokernel.h"
+#include "product_levels.h"
+#include "targets.h"
+#include "variants.h"
 #include <math.h>
 
 typedef struct panel_head {
@@ -9,25 +12,25 @@ typedef struct panel_head {
   int32_t sum[SEGMOE_PANEL];
 } panel_head;
 
-typedef struct piece_head {
+typedef struct segment_head {
   float scale;
   int32_t zero;
-} piece_head;
+} segment_head;
 
 static size_t quads_of(size_t depth) { return (depth + 3) / 4; }
 
-static size_t panel_piece_bytes(size_t depth) {
+static size_t panel_segment_bytes(size_t depth) {
   return sizeof(panel_head) + quads_of(depth) * SEGMOE_PANEL * 4;
 }
 
-static int reads_bytes(void) { return segmoe_product_isa_in_use() >= SEGMOE_PRODUCT_AVX512_VNNI; }
+static int reads_bytes(segmoe_product_isa isa) { return isa >= SEGMOE_PRODUCT_AVX512_VNNI; }
 
 size_t segmoe_int8_packed_bytes(const segmoe_packing *packing) {
-  return segmoe_panels(packing) * packing->pieces * panel_piece_bytes(packing->depth);
+  return segmoe_panels(packing) * packing->segments * panel_segment_bytes(packing->depth);
 }
 
-size_t segmoe_int8_piece_bytes(size_t depth) {
-  return sizeof(piece_head) + quads_of(depth) * 4 * (reads_bytes() ? 1 : 2);
+size_t segmoe_int8_segment_bytes_at(segmoe_product_isa isa, size_t depth) {
+  return sizeof(segment_head) + quads_of(depth) * 4 * (reads_bytes(isa) ? 1 : 2);
 }
 
 SEGMOE_BODY void round_weights_body(const float *w, size_t count, float inverse, int8_t *rounded) {
@@ -62,7 +65,7 @@ SEGMOE_BODY void magnitude_body(const float *w, size_t count, float *result) {
 }
 SEGMOE_KERNEL(magnitude, (const float *w, size_t count, float *result), (w, count, result))
 
-/// One column's part of a piece of a panel.
+/// One column's part of a segment of a panel.
 static void pack_column(const float *w, size_t depth, size_t lane, char *block) {
   enum { some = 256 };
   panel_head *head = (panel_head *)block;
@@ -86,15 +89,15 @@ static void pack_column(const float *w, size_t depth, size_t lane, char *block) 
 
 void segmoe_int8_pack(const segmoe_packing *packing, const float *weight, size_t first, size_t last,
                       void *packed) {
-  const size_t depth = packing->depth, bytes = panel_piece_bytes(depth);
+  const size_t depth = packing->depth, bytes = panel_segment_bytes(depth);
   for (size_t group = first; group < last; group++)
     for (size_t panel = 0; panel < panels_of_group(packing, group); panel++) {
-      char *target = (char *)packed + (group * group_panels + panel) * packing->pieces * bytes;
+      char *target = (char *)packed + (group * group_panels + panel) * packing->segments * bytes;
       for (size_t lane = 0; lane < SEGMOE_PANEL; lane++) {
         const ptrdiff_t row = row_of_column(packing, group, panel, lane);
-        for (size_t piece = 0; piece < packing->pieces; piece++)
-          pack_column(row < 0 ? NULL : weight + ((size_t)row * packing->pieces + piece) * depth, depth, lane,
-                      target + piece * bytes);
+        for (size_t segment = 0; segment < packing->segments; segment++)
+          pack_column(row < 0 ? NULL : weight + ((size_t)row * packing->segments + segment) * depth, depth, lane,
+                      target + segment * bytes);
       }
     }
 }
@@ -154,13 +157,13 @@ SEGMOE_BODY void quantize_words_body(const float *x, size_t count, float inverse
 SEGMOE_KERNEL(quantize_words, (const float *x, size_t count, float inverse, int32_t zero, int16_t *result),
               (x, count, inverse, zero, result))
 
-void segmoe_int8_prepare(const float *x, size_t count, size_t depth, void *prepared) {
-  const int as_bytes = reads_bytes();
-  const size_t bytes = segmoe_int8_piece_bytes(depth), padded = quads_of(depth) * 4;
+void segmoe_int8_prologue_at(segmoe_product_isa isa, const float *x, size_t count, size_t depth, void *prepared) {
+  const int as_bytes = reads_bytes(isa);
+  const size_t bytes = segmoe_int8_segment_bytes_at(isa, depth), padded = quads_of(depth) * 4;
   for (size_t i = 0; i < count; i++, x += depth) {
-    char *piece = (char *)prepared + i * bytes;
-    piece_head *head = (piece_head *)piece;
-    void *values = piece + sizeof *head;
+    char *segment = (char *)prepared + i * bytes;
+    segment_head *head = (segment_head *)segment;
+    void *values = segment + sizeof *head;
     float low, high, strange;
     extent(x, depth, &low, &high, &strange);
     const float range = high - low;
@@ -190,18 +193,18 @@ void segmoe_int8_prepare(const float *x, size_t count, size_t depth, void *prepa
   }
 }
 
-/// The reference of all strips. `steps` are quads.
-static void strip_scalar(size_t rows, size_t panels, const char *const *a, const char *b, size_t panel,
+/// The reference of all microkernels. `steps` are quads.
+static void microkernel_scalar(size_t rows, size_t panels, const char *const *a, const char *b, size_t panel,
                          size_t quads, float *sums) {
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < panels * SEGMOE_PANEL; c++) {
-      const piece_head *piece = (const piece_head *)a[r];
-      const int16_t *x = (const int16_t *)(piece + 1);
+      const segment_head *segment = (const segment_head *)a[r];
+      const int16_t *x = (const int16_t *)(segment + 1);
       const panel_head *head = (const panel_head *)(b + c / SEGMOE_PANEL * panel);
       const int8_t *w = (const int8_t *)(head + 1) + c % SEGMOE_PANEL * 4;
       int32_t sum = 0;
       for (size_t k = 0; k < quads * 4; k++) sum += x[k] * w[k / 4 * SEGMOE_PANEL * 4 + k % 4];
-      sums[r * SEGMOE_GROUP + c] += (float)sum * head->scale[c % SEGMOE_PANEL] * piece->scale;
+      sums[r * SEGMOE_GROUP + c] += (float)sum * head->scale[c % SEGMOE_PANEL] * segment->scale;
     }
 }
 
@@ -215,7 +218,7 @@ void tile_avx2(const size_t rows, const char *const *a, const char *b, size_t ha
   const int16_t *x[tile_rows];
   SEGMOE_UNROLL
   for (size_t r = 0; r < rows; r++) {
-    x[r] = (const int16_t *)(a[r] + sizeof(piece_head));
+    x[r] = (const int16_t *)(a[r] + sizeof(segment_head));
     sum[r][0] = sum[r][1] = _mm256_setzero_si256();
   }
   const panel_head *head = (const panel_head *)b;
@@ -238,7 +241,7 @@ void tile_avx2(const size_t rows, const char *const *a, const char *b, size_t ha
     // Columns 0 1 4 5 | 2 3 6 7 after the pairwise sum.
     const __m256i pairs = _mm256_hadd_epi32(sum[r][0], sum[r][1]);
     const __m256 whole = _mm256_cvtepi32_ps(_mm256_permute4x64_epi64(pairs, 0xd8));
-    const float row_scale = ((const piece_head *)a[r])->scale;
+    const float row_scale = ((const segment_head *)a[r])->scale;
     const __m256 value = _mm256_mul_ps(_mm256_mul_ps(whole, scale), _mm256_set1_ps(row_scale));
     float *target = sums + r * SEGMOE_GROUP + half * 8;
     _mm256_storeu_ps(target, _mm256_add_ps(_mm256_loadu_ps(target), value));
@@ -246,12 +249,12 @@ void tile_avx2(const size_t rows, const char *const *a, const char *b, size_t ha
 }
 
 SEGMOE_TARGET(SEGMOE_SET_AVX2)
-static void strip_avx2(size_t rows, size_t panels, const char *const *a, const char *b, size_t panel,
+static void microkernel_avx2(size_t rows, size_t panels, const char *const *a, const char *b, size_t panel,
                        size_t quads, float *sums) {
   for (; panels > 0; panels--, b += panel, sums += SEGMOE_PANEL)
     for (size_t half = 0; half < 2; half++) {
 #define TILE(r, p) tile_avx2(r, a, b, half, quads, sums)
-      SEGMOE_STRIP_ROWS(1)
+      SEGMOE_MICROKERNEL_ROWS(1)
 #undef TILE
     }
 }
@@ -263,8 +266,8 @@ void tile_vnni(const size_t rows, const size_t panels, const char *const *a, con
   const char *x[tile_rows];
   SEGMOE_UNROLL
   for (size_t r = 0; r < rows; r++) {
-    x[r] = a[r] + sizeof(piece_head);
-    const __m512i zero = _mm512_set1_epi32(-((const piece_head *)a[r])->zero);
+    x[r] = a[r] + sizeof(segment_head);
+    const __m512i zero = _mm512_set1_epi32(-((const segment_head *)a[r])->zero);
     SEGMOE_UNROLL
     for (size_t v = 0; v < panels; v++)
       sum[r][v] = _mm512_mullo_epi32(
@@ -286,7 +289,7 @@ void tile_vnni(const size_t rows, const size_t panels, const char *const *a, con
   }
   SEGMOE_UNROLL
   for (size_t r = 0; r < rows; r++) {
-    const __m512 row_scale = _mm512_set1_ps(((const piece_head *)a[r])->scale);
+    const __m512 row_scale = _mm512_set1_ps(((const segment_head *)a[r])->scale);
     SEGMOE_UNROLL
     for (size_t v = 0; v < panels; v++) {
       const __m512 scale = _mm512_loadu_ps(((const panel_head *)(b + v * panel))->scale);
@@ -298,36 +301,36 @@ void tile_vnni(const size_t rows, const size_t panels, const char *const *a, con
 }
 
 SEGMOE_TARGET(SEGMOE_SET_VNNI)
-static void strip_vnni(size_t rows, size_t panels, const char *const *a, const char *b, size_t panel,
+static void microkernel_vnni(size_t rows, size_t panels, const char *const *a, const char *b, size_t panel,
                        size_t quads, float *sums) {
 #define TILE(r, p) tile_vnni(r, p, a, b, panel, quads, sums)
-  SEGMOE_STRIP
+  SEGMOE_MICROKERNEL
 #undef TILE
 }
 #endif
 
-static segmoe_strip strip_in_use(void) {
-  switch (segmoe_product_isa_in_use()) {
+static segmoe_microkernel microkernel_at(segmoe_product_isa isa) {
+  switch (isa) {
 #if defined(__x86_64__)
   case SEGMOE_PRODUCT_AVX512_BF16:
-  case SEGMOE_PRODUCT_AVX512_VNNI: return strip_vnni;
+  case SEGMOE_PRODUCT_AVX512_VNNI: return microkernel_vnni;
   case SEGMOE_PRODUCT_AVX512:
-  case SEGMOE_PRODUCT_AVX2: return strip_avx2;
+  case SEGMOE_PRODUCT_AVX2: return microkernel_avx2;
 #endif
-  default: return strip_scalar;
+  default: return microkernel_scalar;
   }
 }
 
-void segmoe_int8_product(const segmoe_packing *packing, const void *packed, const void *const *pieces,
-                         size_t rows, size_t first, size_t last, const segmoe_finish *finish,
-                         float *result, size_t stride) {
-  // A strip takes a whole piece: it scales the sums of just one.
+void segmoe_int8_product_at(segmoe_product_isa isa, const segmoe_packing *packing, const void *packed,
+                            const void *const *segments, size_t rows, size_t first, size_t last,
+                            const segmoe_epilogue *epilogue, float *result, size_t stride) {
+  // A microkernel takes a whole segment: it scales the sums of just one.
   const size_t quads = quads_of(packing->depth);
-  const segmoe_walk walk = {
-      .strip = strip_in_use(),
+  const segmoe_blocking blocking = {
+      .microkernel = microkernel_at(isa),
       .steps = quads,
-      .strip_steps = quads,
-      .panel_piece = panel_piece_bytes(packing->depth),
+      .depth_steps = quads,
+      .panel_segment = panel_segment_bytes(packing->depth),
   };
-  segmoe_walk_product(packing, &walk, packed, pieces, rows, first, last, finish, result, stride);
+  segmoe_macrokernel(packing, &blocking, packed, segments, rows, first, last, epilogue, result, stride);
 }

@@ -1,6 +1,7 @@
 // How fast a product is here: that a processor has an instruction does not say that it is a fast one.
 #include "product_speed.h"
 #include "product.h"
+#include "product_levels.h"
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>
@@ -14,23 +15,25 @@ static double now(void) {
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-double segmoe_bf16_product_seconds(void) {
-  const segmoe_packing packing = {.outputs = columns, .pieces = 1, .depth = depth};
-  const segmoe_finish finish = {0};
-  const size_t bytes = segmoe_bf16_piece_bytes(depth);
+/// Seconds of one product in bfloat16 that fits the second-level cache, the least of a few; infinite if there is no
+/// memory for it.
+static double seconds_on(segmoe_product_isa isa) {
+  const segmoe_packing packing = {.outputs = columns, .segments = 1, .depth = depth};
+  const segmoe_epilogue epilogue = {0};
+  const size_t bytes = segmoe_bf16_segment_bytes_at(isa, depth);
   float *numbers = calloc((rows + columns) * depth + rows * columns, sizeof(float));
   char *packed = aligned_alloc(64, (segmoe_bf16_packed_bytes(&packing) + 63) / 64 * 64);
   char *prepared = aligned_alloc(64, (rows * bytes + 63) / 64 * 64);
   double least = INFINITY;
   if (numbers != NULL && packed != NULL && prepared != NULL) {
-    const void *pieces[rows];
-    for (size_t r = 0; r < rows; r++) pieces[r] = prepared + r * bytes;
+    const void *segments[rows];
+    for (size_t r = 0; r < rows; r++) segments[r] = prepared + r * bytes;
     segmoe_bf16_pack(&packing, numbers + rows * depth, 0, segmoe_groups(&packing), packed);
-    segmoe_bf16_prepare(numbers, rows, depth, prepared);
+    segmoe_bf16_prologue_at(isa, numbers, rows, depth, prepared);
     for (int run = 0; run < runs; run++) {
       const double start = now();
-      segmoe_bf16_product(&packing, packed, pieces, rows, 0, segmoe_groups(&packing), &finish,
-                          numbers + (rows + columns) * depth, columns);
+      segmoe_bf16_product_at(isa, &packing, packed, segments, rows, 0, segmoe_groups(&packing), &epilogue,
+                            numbers + (rows + columns) * depth, columns);
       least = fmin(least, now() - start);
     }
   }
@@ -38,4 +41,17 @@ double segmoe_bf16_product_seconds(void) {
   free(packed);
   free(prepared);
   return least;
+}
+
+// VDPBF16PS does the work of two fused multiply-adds: on Zen 4 in the time of one, on Sapphire and Emerald Rapids in
+// that of four. Every start must choose alike, on a busy machine as well, since a picture depends on it: the two are
+// tried in turn, and the line between them lies well away from both.
+int segmoe_product_is_fast(segmoe_product_isa isa) {
+  if (isa != SEGMOE_PRODUCT_AVX512_BF16) return 1;
+  double native = INFINITY, wide = INFINITY;
+  for (int round = 0; round < 4; round++) {
+    native = fmin(native, seconds_on(isa));
+    wide = fmin(wide, seconds_on(SEGMOE_PRODUCT_AVX512));
+  }
+  return native < 0.85 * wide;
 }

@@ -50,7 +50,7 @@ INLINE void VARIANT(tile)(int rows, int panels, const float *const *a, const flo
 }
 
 /// The same for any number of panels and 1 to 6 rows.
-static void VARIANT(strip_of_rows)(size_t rows, size_t panels, const float *const *a, const float *b,
+static void VARIANT(microkernel_of_rows)(size_t rows, size_t panels, const float *const *a, const float *b,
                                    size_t panel_stride, size_t depth, float *c, size_t ldc,
                                    int accumulate) {
 #define TILE(r, p) VARIANT(tile)(r, p, a, b, panel_stride, depth, c, ldc, accumulate)
@@ -89,9 +89,9 @@ static void VARIANT(strip_of_rows)(size_t rows, size_t panels, const float *cons
 }
 
 /// The same for rows that lie `lda` floats apart.
-INLINE void VARIANT(strip)(size_t rows, size_t panels, const float *a, size_t lda, const float *b,
+INLINE void VARIANT(microkernel)(size_t rows, size_t panels, const float *a, size_t lda, const float *b,
                            size_t panel_stride, size_t depth, float *c, size_t ldc, int accumulate) {
   const float *row[TILE_ROWS];
   for (size_t r = 0; r < rows; r++) row[r] = a + r * lda;
-  VARIANT(strip_of_rows)(rows, panels, row, b, panel_stride, depth, c, ldc, accumulate);
+  VARIANT(microkernel_of_rows)(rows, panels, row, b, panel_stride, depth, c, ldc, accumulate);
 }

@@ -118,7 +118,7 @@ INLINE VARIANT(vector) VARIANT(weight_at)(const void *weight, size_t index, int 
 /// `depth` inputs from `input` on of `panels` panels of 16 outputs, from panel `first`, transformed:
 /// `[36][panel][depth][16]`.
 INLINE void VARIANT(weights)(const segmoe_convolution *shape, const void *weight, size_t first, size_t input,
-                             size_t depth, size_t panels, float *transformed, int half_weight) {
+                             size_t depth, size_t panels, float *transformed, int bf16_weight) {
   typedef VARIANT(vector) vector;
   const size_t tap = shape->inputs * PANEL;
   const size_t plane = panels * DEPTH * PANEL;
@@ -129,7 +129,7 @@ INLINE void VARIANT(weights)(const segmoe_convolution *shape, const void *weight
         float *out = transformed + (panel * DEPTH + k) * PANEL + part * LANES;
         vector g[9], half[18];
 #pragma clang loop unroll(full)
-        for (int i = 0; i < 9; i++) g[i] = VARIANT(weight_at)(weight, source + i * tap, half_weight);
+        for (int i = 0; i < 9; i++) g[i] = VARIANT(weight_at)(weight, source + i * tap, bf16_weight);
 #pragma clang loop unroll(full)
         for (int j = 0; j < 3; j++) {
           vector t[6];
@@ -148,7 +148,7 @@ INLINE void VARIANT(weights)(const segmoe_convolution *shape, const void *weight
 }
 
 /// One tile's products, `plane` floats apart, to its four by four outputs of one panel.
-static void VARIANT(outputs)(const segmoe_convolution *shape, const segmoe_epilogue *epilogue,
+static void VARIANT(outputs)(const segmoe_convolution *shape, const segmoe_winograd_epilogue *epilogue,
                              size_t tile, const float *products, size_t plane, size_t channel,
                              float *result) {
   typedef VARIANT(vector) vector;
@@ -202,7 +202,7 @@ static void VARIANT(outputs)(const segmoe_convolution *shape, const segmoe_epilo
 }
 
 void VARIANT(segmoe_winograd_multiply)(const segmoe_convolution *shape,
-                                       const segmoe_epilogue *epilogue, const void *weight,
+                                       const segmoe_winograd_epilogue *epilogue, const void *weight,
                                        size_t panel, size_t panels, const float *transformed,
                                        size_t first, size_t tiles, size_t start, size_t count,
                                        float *result, float *scratch) {
@@ -214,7 +214,7 @@ void VARIANT(segmoe_winograd_multiply)(const segmoe_convolution *shape,
   for (size_t block = 0; block * DEPTH < inputs; block++) {
     const size_t depth = inputs - block * DEPTH < DEPTH ? inputs - block * DEPTH : DEPTH;
     const size_t stride = block_depth(inputs, block);
-    if (shape->half_weight)
+    if (shape->bf16_weight)
       VARIANT(weights)(shape, weight, panel, block * DEPTH, depth, panels, filters, 1);
     else
       VARIANT(weights)(shape, weight, panel, block * DEPTH, depth, panels, filters, 0);
@@ -223,7 +223,7 @@ void VARIANT(segmoe_winograd_multiply)(const segmoe_convolution *shape,
       // Strips of equal height: rows left over would be a slow strip of their own.
       for (size_t strip = 0; strip < strips; strip++) {
         const size_t row = strip * count / strips, next = (strip + 1) * count / strips;
-        VARIANT(strip)(next - row, panels, a + i * (tiles * stride + PANEL) + row * stride, stride,
+        VARIANT(microkernel)(next - row, panels, a + i * (tiles * stride + PANEL) + row * stride, stride,
                        filters + i * panels * DEPTH * PANEL, DEPTH * PANEL, depth,
                        products + i * plane + row * columns, columns, block > 0);
       }

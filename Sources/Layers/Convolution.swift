@@ -24,7 +24,7 @@ package struct Convolution: Layer {
     let rows = try weights.rows("weight", shape: [outputs, inputs, shape.kernel, shape.kernel])
     weight =
       weights.precision != .int8 && WinogradWeight.suits(shape)
-      ? .winograd(try WinogradWeight(rows, half: weights.precision == .bf16))
+      ? .winograd(try WinogradWeight(rows, bf16: weights.precision == .bf16))
       : .direct(
         try PackedWeight(
           convolution: rows.tapsFirst(shape.kernel * shape.kernel), taps: shape.kernel * shape.kernel,
@@ -76,7 +76,7 @@ package struct Convolution: Layer {
       return compute.convolution(x, weight, bias: addend, adding: residual, enlargedTo: size)
     case .direct(let weight):
       let source = size.map { compute.resizeNearest(x, height: $0.height, width: $0.width) } ?? x
-      var result = compute.convolution(source, weight, shape: shape, ProductFinish(bias: bias))
+      var result = compute.convolution(source, weight, shape: shape, ProductEpilogue(bias: bias))
       if let rows { compute.addRows(rows, to: &result) }
       if let residual { compute.accumulate(residual, into: &result) }
       return result

@@ -61,6 +61,6 @@ package struct GatedLinear: Layer {
 
   /// `[…, in]` to `[…, out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
-    compute.product(x, weight, ProductFinish(bias: bias))
+    compute.product(x, weight, ProductEpilogue(bias: bias))
   }
 }

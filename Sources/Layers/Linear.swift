@@ -44,16 +44,16 @@ package struct Linear: Layer {
 
   /// `[…, in]` to `[…, out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
-    compute.product(x, weight, ProductFinish(bias: bias))
+    compute.product(x, weight, ProductEpilogue(bias: bias))
   }
 
   /// The same, each row times its weight.
   package func callAsFunction(_ x: Tensor, rowWeights: [Float], _ compute: Compute) -> Tensor {
-    compute.product(x, weight, ProductFinish(bias: bias, rowWeights: rowWeights))
+    compute.product(x, weight, ProductEpilogue(bias: bias, rowWeights: rowWeights))
   }
 
   /// sum += weight of the row · (what the layer gives), in one pass.
   package func add(_ x: Tensor, rowWeights: [Float]?, to sum: inout Tensor, _ compute: Compute) {
-    compute.product(x, weight, ProductFinish(bias: bias, rowWeights: rowWeights), addedTo: &sum)
+    compute.product(x, weight, ProductEpilogue(bias: bias, rowWeights: rowWeights), addedTo: &sum)
   }
 }

@@ -5,17 +5,14 @@
 #include "convert.h"
 #include "isa.h"
 #include "product.h"
-#include "product_isa.h"
+#include "product_levels.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static segmoe_product_isa level;
-
-// In place of isa.c and product_isa.c.
+// In place of isa.c.
 segmoe_isa segmoe_isa_in_use(void) { return SEGMOE_ISA_AVX2; }
-segmoe_product_isa segmoe_product_isa_in_use(void) { return level; }
 
 static float uniform(void) { return (float)rand() / (float)RAND_MAX * 2 - 1; }
 
@@ -25,41 +22,39 @@ static void *fresh(size_t bytes) {
   return memset(memory, 0x5a, (bytes + 63) / 64 * 64);
 }
 
-static float *run(const segmoe_packing *packing, int in_int8, const float *x, size_t rows, const float *w,
-                  const segmoe_finish *finish) {
-  const size_t count = rows * packing->pieces, groups = segmoe_groups(packing);
-  const size_t bytes = in_int8 ? segmoe_int8_piece_bytes(packing->depth) : segmoe_bf16_piece_bytes(packing->depth);
+static float *run(segmoe_product_isa level, const segmoe_packing *packing, int in_int8, const float *x, size_t rows, const float *w,
+                  const segmoe_epilogue *epilogue) {
+  const size_t count = rows * packing->segments, groups = segmoe_groups(packing);
+  const size_t bytes = in_int8 ? segmoe_int8_segment_bytes_at(level, packing->depth) : segmoe_bf16_segment_bytes_at(level, packing->depth);
   char *packed = fresh(in_int8 ? segmoe_int8_packed_bytes(packing) : segmoe_bf16_packed_bytes(packing));
   char *prepared = fresh(count * bytes);
-  const void **pieces = fresh(count * sizeof(void *));
+  const void **segments = fresh(count * sizeof(void *));
   float *result = fresh(rows * packing->outputs * sizeof(float));
-  for (size_t i = 0; i < count; i++) pieces[i] = prepared + i * bytes;
+  for (size_t i = 0; i < count; i++) segments[i] = prepared + i * bytes;
   if (in_int8) {
     segmoe_int8_pack(packing, w, 0, groups, packed);
-    segmoe_int8_prepare(x, count, packing->depth, prepared);
-    segmoe_int8_product(packing, packed, pieces, rows, 0, groups, finish, result, packing->outputs);
+    segmoe_int8_prologue_at(level, x, count, packing->depth, prepared);
+    segmoe_int8_product_at(level, packing, packed, segments, rows, 0, groups, epilogue, result, packing->outputs);
   } else {
     segmoe_bf16_pack(packing, w, 0, groups, packed);
-    segmoe_bf16_prepare(x, count, packing->depth, prepared);
-    segmoe_bf16_product(packing, packed, pieces, rows, 0, groups, finish, result, packing->outputs);
+    segmoe_bf16_prologue_at(level, x, count, packing->depth, prepared);
+    segmoe_bf16_product_at(level, packing, packed, segments, rows, 0, groups, epilogue, result, packing->outputs);
   }
-  free(packed), free(prepared), free(pieces);
+  free(packed), free(prepared), free(segments);
   return result;
 }
 
 static int compare(size_t rows, segmoe_packing packing, int in_int8, segmoe_product_isa isa, double bound,
                    double *worst) {
-  const size_t inner = packing.pieces * packing.depth;
+  const size_t inner = packing.segments * packing.depth;
   const size_t columns = packing.outputs * (packing.gated ? 2 : 1);
   float *x = fresh(rows * inner * 4), *w = fresh(columns * inner * 4), *bias = fresh(columns * 4);
   for (size_t i = 0; i < rows * inner; i++) x[i] = uniform();
   for (size_t i = 0; i < columns * inner; i++) w[i] = uniform();
   for (size_t i = 0; i < columns; i++) bias[i] = uniform();
-  const segmoe_finish finish = {.bias = bias};
-  level = SEGMOE_PRODUCT_SCALAR;
-  float *expected = run(&packing, in_int8, x, rows, w, &finish);
-  level = isa;
-  float *found = run(&packing, in_int8, x, rows, w, &finish);
+  const segmoe_epilogue epilogue = {.bias = bias};
+  float *expected = run(SEGMOE_PRODUCT_SCALAR, &packing, in_int8, x, rows, w, &epilogue);
+  float *found = run(isa, &packing, in_int8, x, rows, w, &epilogue);
   double most = 0;
   for (size_t i = 0; i < rows * packing.outputs; i++) {
     const double error = fabs((double)found[i] - expected[i]);
@@ -70,8 +65,8 @@ static int compare(size_t rows, segmoe_packing packing, int in_int8, segmoe_prod
   if (scaled > *worst) *worst = scaled;
   free(x), free(w), free(bias), free(expected), free(found);
   if (scaled <= bound) return 0;
-  printf("%s, level %d: %zu rows, %zu outputs, %zu pieces of %zu, gated %d: error %g\n",
-         in_int8 ? "int8" : "bf16", isa, rows, packing.outputs, packing.pieces, packing.depth, packing.gated, most);
+  printf("%s, level %d: %zu rows, %zu outputs, %zu segments of %zu, gated %d: error %g\n",
+         in_int8 ? "int8" : "bf16", isa, rows, packing.outputs, packing.segments, packing.depth, packing.gated, most);
   return 1;
 }
 

@@ -35,7 +35,8 @@ import Testing
     #expect(traces.count > 90)
     for (trace, config) in zip(traces, configurations) {
       let configuration = try SchedulerConfiguration(config)
-      var scheduler = try SchedulerName(named: trace.scheduler).method.scheduler(configuration, steps: trace.steps)
+      var scheduler = try SchedulerName(named: trace.scheduler).method.scheduler(
+        configuration, steps: trace.steps)
       let note = "\(trace.name) \(trace.scheduler) \(config.values)"
       #expect(scheduler.timesteps.count == trace.timesteps.count, "\(note)")
       for (ours, theirs) in zip(scheduler.timesteps, trace.timesteps) {

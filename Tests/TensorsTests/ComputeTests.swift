@@ -40,7 +40,7 @@ import Testing
     let weight = try PackedWeight(convolution: rows, taps: kernel * kernel, precision: .f32)
     let result = compute.convolution(
       Tensor(shape: [batch, height, width, inputs], values: x), weight, shape: shape,
-      ProductFinish(bias: Tensor(shape: [outputs], values: b)))
+      ProductEpilogue(bias: Tensor(shape: [outputs], values: b)))
     let expected = referenceConvolution(x, size: (batch, height, width, inputs), w, bias: b, shape)
     let (oh, ow) = (
       (height + before + after - kernel) / stride + 1, (width + before + after - kernel) / stride + 1

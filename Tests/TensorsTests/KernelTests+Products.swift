@@ -55,7 +55,8 @@ extension KernelTests {
       var result = Tensor(shape: [rows, columns], values: base)
       Compute(threads: threads).product(
         Tensor(shape: [rows, inner], values: x), weight,
-        ProductFinish(bias: Tensor(shape: [weightRows], values: bias), rowWeights: factors), addedTo: &result)
+        ProductEpilogue(bias: Tensor(shape: [weightRows], values: bias), rowWeights: factors),
+        addedTo: &result)
       return result.values
     }
     checkProducts("product", bound: 2e-6, expected: expected) { run(threads: 1) }
@@ -171,7 +172,7 @@ extension KernelTests {
     let rounded = exact.map { Float(bitPattern: Self.halfBits($0) << 16) }
     func run(_ values: [Float], half: Bool) throws -> [Float] {
       let rows = WeightRows(Tensor(shape: [outputs, inputs, 3, 3], values: values))
-      return try Compute(threads: 2).convolution(x, WinogradWeight(rows, half: half), bias: nil).values
+      return try Compute(threads: 2).convolution(x, WinogradWeight(rows, bf16: half), bias: nil).values
     }
     let expected = try run(rounded, half: false)
     #expect(try run(exact, half: false) != expected)

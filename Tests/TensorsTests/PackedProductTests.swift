@@ -140,7 +140,7 @@ import Testing
       ) {
         var sum = base
         compute.product(
-          x, weight, ProductFinish(bias: bias, activation: activation, rowWeights: factors), addedTo: &sum)
+          x, weight, ProductEpilogue(bias: bias, activation: activation, rowWeights: factors), addedTo: &sum)
         return sum
       }
     }
@@ -154,7 +154,7 @@ import Testing
     let w = Tensor(shape: [2 * width, inner], values: random.floats(2 * width * inner, limit: 0.3))
     let bias = Tensor(shape: [2 * width], values: random.floats(2 * width, limit: 1))
     let both = try compute.product(
-      x, PackedWeight(linear: WeightRows(w), precision: precision), ProductFinish(bias: bias))
+      x, PackedWeight(linear: WeightRows(w), precision: precision), ProductEpilogue(bias: bias))
     let expected = (0..<rows * width).map { index -> Double in
       let (row, column) = (index / width, index % width)
       let gate = Double(both.values[row * 2 * width + width + column])
@@ -162,7 +162,7 @@ import Testing
     }
     let weight = try PackedWeight(linear: WeightRows(w), precision: precision, gated: true)
     check("gated \(width)", expected: expected, bound: 1e-5, precision: precision) {
-      compute.product(x, weight, ProductFinish(bias: bias))
+      compute.product(x, weight, ProductEpilogue(bias: bias))
     }
   }
 
@@ -190,7 +190,7 @@ import Testing
       check("convolution \(shape) \(precision)", expected: expected, bound: bound, precision: precision) {
         compute.convolution(
           Tensor(shape: [batch, height, width, inputs], values: x), weight, shape: shape,
-          ProductFinish(bias: bias))
+          ProductEpilogue(bias: bias))
       }
     }
   }

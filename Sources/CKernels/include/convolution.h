@@ -11,17 +11,17 @@ typedef struct segmoe_convolution {
   size_t source_height, source_width;
   size_t inputs, outputs;
   /// Whether the weight is in bfloat16: widened as it is transformed.
-  int half_weight;
+  int bf16_weight;
 } segmoe_convolution;
 
 /// What is added to a result before it is written.
-typedef struct segmoe_epilogue {
+typedef struct segmoe_winograd_epilogue {
   /// `[outputs]` of image 0; that of image 1 is `bias_stride` floats on. May be NULL.
   const float *bias;
   size_t bias_stride;
   /// A tensor of the result's shape. May be NULL.
   const float *residual;
-} segmoe_epilogue;
+} segmoe_winograd_epilogue;
 
 /// Weights of `rows` outputs, `[in][taps]` each, as `[taps][in]`.
 void segmoe_taps_first(const float *weight, size_t rows, size_t inputs, size_t taps, float *result);
@@ -48,7 +48,7 @@ void segmoe_winograd_input(const segmoe_convolution *shape, const float *x, size
 /// Multiplies and transforms back: `panels` panels of outputs from `panel` on, for `count` tiles from
 /// `start` on of the `tiles` in `transformed`. Weights (floats, or bfloat16 if the shape says so) are transformed on
 /// the way, a block at a time.
-void segmoe_winograd_multiply(const segmoe_convolution *shape, const segmoe_epilogue *epilogue,
+void segmoe_winograd_multiply(const segmoe_convolution *shape, const segmoe_winograd_epilogue *epilogue,
                               const void *weight, size_t panel, size_t panels,
                               const float *transformed, size_t first, size_t tiles, size_t start,
                               size_t count, float *result, float *scratch);

@@ -103,7 +103,8 @@ package struct PictureText: Codable, Equatable, Sendable {
   package func texts() throws -> [PNGText] {
     let parameters = A1111Parameters(
       prompt: prompt, negativePrompt: negativePrompt, steps: steps,
-      sampler: SchedulerName(rawValue: scheduler)?.method.samplerName ?? scheduler, cfgScale: guidance, seed: seed,
+      sampler: SchedulerName(rawValue: scheduler)?.method.samplerName ?? scheduler, cfgScale: guidance,
+      seed: seed,
       width: width, height: height, modelHash: String(modelDigest.prefix(10)),
       model: (model as NSString).lastPathComponent, extra: pairs, version: "segmoe \(version)")
     let encoder = JSONEncoder()

@@ -1,7 +1,7 @@
 import CKernels
 
 /// What is done to a product before it is stored: bias, activation, row weights, sum; in this order.
-package struct ProductFinish {
+package struct ProductEpilogue {
   /// `[out]`; of a gated weight `[2·out]`.
   package var bias: Tensor?
   package var activation: Compute.Activation?
@@ -19,10 +19,10 @@ extension Compute {
   /// Bytes of prepared rows that a task may keep for itself: a share of a second-level cache.
   private static let preparedBytes = 1 << 20
 
-  /// x · weightᵀ, finished.
+  /// x · weightᵀ, with the epilogue.
   /// - Parameter x: `[…, in]`.
   /// - Returns: `[…, out]`.
-  package func product(_ x: Tensor, _ weight: PackedWeight, _ finish: ProductFinish = ProductFinish())
+  package func product(_ x: Tensor, _ weight: PackedWeight, _ epilogue: ProductEpilogue = ProductEpilogue())
     -> Tensor
   {
     var shape = x.shape
@@ -32,16 +32,17 @@ extension Compute {
     planPrepared(x, weight, asLinear: true, beside: x.count / weight.inputs * weight.outputs)
     return tensor(shape: shape) { result in
       guard let result = result.baseAddress else { return }
-      product(x, weight, finish, base: nil, into: result)
+      product(x, weight, epilogue, residual: nil, into: result)
     }
   }
 
-  /// sum += x · weightᵀ, finished.
+  /// sum += x · weightᵀ, with the epilogue.
   /// - Parameters:
   ///   - x: `[…, in]`.
   ///   - sum: `[…, out]`.
   package func product(
-    _ x: Tensor, _ weight: PackedWeight, _ finish: ProductFinish = ProductFinish(), addedTo sum: inout Tensor
+    _ x: Tensor, _ weight: PackedWeight, _ epilogue: ProductEpilogue = ProductEpilogue(),
+    addedTo sum: inout Tensor
   ) {
     if plan != nil {
       planPrepared(x, weight, asLinear: true, beside: 0)
@@ -51,7 +52,7 @@ extension Compute {
     defer { timing?.end() }
     sum.withUnsafeMutable { sum in
       guard let sum = sum.baseAddress else { return }
-      product(x, weight, finish, base: UnsafePointer(sum), into: sum)
+      product(x, weight, epilogue, residual: UnsafePointer(sum), into: sum)
     }
   }
 
@@ -59,7 +60,8 @@ extension Compute {
   /// - Parameter x: `[batch, height, width, in]`.
   /// - Returns: `[batch, height', width', out]`.
   package func convolution(
-    _ x: Tensor, _ weight: PackedWeight, shape: ConvolutionShape, _ finish: ProductFinish = ProductFinish()
+    _ x: Tensor, _ weight: PackedWeight, shape: ConvolutionShape,
+    _ epilogue: ProductEpilogue = ProductEpilogue()
   ) -> Tensor {
     let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
     let (outHeight, outWidth) = (shape.outputSize(height), shape.outputSize(width))
@@ -75,25 +77,25 @@ extension Compute {
         let pictures = Pictures(
           pixels: pixels, outside: outside, bytes: bytes, height: height, width: width, shape: shape)
         weight.withColumns {
-          run($0, rows: batch * positions, finish, base: nil, into: result, locate: pictures.locate)
+          run($0, rows: batch * positions, epilogue, residual: nil, into: result, locate: pictures.locate)
         }
       }
     }
   }
 
   private func product(
-    _ x: Tensor, _ weight: PackedWeight, _ finish: ProductFinish, base: UnsafePointer<Float>?,
+    _ x: Tensor, _ weight: PackedWeight, _ epilogue: ProductEpilogue, residual: UnsafePointer<Float>?,
     into result: UnsafeMutablePointer<Float>
   ) {
-    let (rows, bytes) = (x.count / weight.inputs, weight.pieceBytes)
-    func point(_ pieces: UnsafeMutablePointer<UnsafeRawPointer?>, at first: UnsafeRawPointer, rows: Int) {
-      for index in 0..<rows * weight.pieces { pieces[index] = first + index * bytes }
+    let (rows, bytes) = (x.count / weight.inputs, weight.segmentBytes)
+    func point(_ segments: UnsafeMutablePointer<UnsafeRawPointer?>, at first: UnsafeRawPointer, rows: Int) {
+      for index in 0..<rows * weight.segments { segments[index] = first + index * bytes }
     }
     guard preparesInTasks(weight, rows: rows) else {
       return withPrepared(x, weight) { prepared, _, _ in
         weight.withColumns {
-          run($0, rows: rows, finish, base: base, into: result) { range, pieces in
-            point(pieces, at: prepared + range.lowerBound * weight.pieces * bytes, rows: range.count)
+          run($0, rows: rows, epilogue, residual: residual, into: result) { range, segments in
+            point(segments, at: prepared + range.lowerBound * weight.segments * bytes, rows: range.count)
           }
         }
       }
@@ -101,12 +103,12 @@ extension Compute {
     x.withUnsafe { x in
       guard let x = x.baseAddress else { return }
       weight.withColumns {
-        run($0, rows: rows, finish, base: base, into: result) { range, pieces in
-          let count = range.count * weight.pieces
+        run($0, rows: rows, epilogue, residual: residual, into: result) { range, segments in
+          let count = range.count * weight.segments
           let prepared = UnsafeMutableRawPointer(
             ThreadPool.scratch((count * bytes + 3) / MemoryLayout<Float>.stride))
-          prepare(x + range.lowerBound * weight.inputs, count: count, for: weight, into: prepared)
-          point(pieces, at: prepared, rows: range.count)
+          prologue(x + range.lowerBound * weight.inputs, count: count, for: weight, into: prepared)
+          point(segments, at: prepared, rows: range.count)
         }
       }
     }
@@ -117,26 +119,26 @@ extension Compute {
   private func preparesInTasks(_ weight: PackedWeight, rows: Int) -> Bool {
     let cut = ProductCut(weight.packing, byteCount: weight.byteCount, rows: rows)
     return weight.precision != .f32 && cut.parts == 1
-      && cut.block * weight.pieces * weight.pieceBytes <= Self.preparedBytes
+      && cut.block * weight.segments * weight.segmentBytes <= Self.preparedBytes
   }
 
-  /// Rounds or quantizes pieces that lie side by side.
-  private func prepare(
+  /// Rounds or quantizes segments that lie side by side.
+  private func prologue(
     _ source: UnsafePointer<Float>, count: Int, for weight: PackedWeight, into target: UnsafeMutableRawPointer
   ) {
     if weight.precision == .int8 {
-      segmoe_int8_prepare(source, count, weight.depth, target)
+      segmoe_int8_prologue(source, count, weight.depth, target)
     } else {
-      segmoe_bf16_prepare(source, count, weight.depth, target)
+      segmoe_bf16_prologue(source, count, weight.depth, target)
     }
   }
 
-  /// Lends `x` rounded or quantized, piece by piece, and a piece of zeros; in single precision as it is.
+  /// Lends `x` rounded or quantized, segment by segment, and a segment of zeros; in single precision as it is.
   private func withPrepared(
     _ x: Tensor, _ weight: PackedWeight,
     _ body: (UnsafeRawPointer, _ zeros: UnsafeRawPointer, _ bytes: Int) -> Void
   ) {
-    let bytes = weight.pieceBytes
+    let bytes = weight.segmentBytes
     if weight.precision == .f32 { return Self.withZeros(beside: x, bytes: bytes) { body($0, $1, bytes) } }
     let count = x.count / weight.depth
     let block = MemoryBlock(byteCount: (count + 1) * bytes)
@@ -146,7 +148,7 @@ extension Compute {
     x.withUnsafe { x in
       guard let x = x.baseAddress else { return }
       forEachRange(count, grain: max(1, Self.elementGrain / weight.depth)) { range in
-        prepare(
+        prologue(
           x + range.lowerBound * weight.depth, count: range.count, for: weight,
           into: prepared + range.lowerBound * bytes)
       }
@@ -172,7 +174,7 @@ extension Compute {
     guard let plan else { return }
     let inTasks = asLinear && preparesInTasks(weight, rows: x.count / weight.inputs)
     let prepared =
-      weight.precision == .f32 || inTasks ? 0 : (x.count / weight.depth + 1) * weight.pieceBytes
+      weight.precision == .f32 || inTasks ? 0 : (x.count / weight.depth + 1) * weight.segmentBytes
     plan.touch(prepared + elements * MemoryLayout<Float>.stride)
   }
 

@@ -6,7 +6,7 @@ struct PackedColumns {
   enum Arithmetic {
     case f32
     /// In single precision, of columns in bfloat16.
-    case half
+    case f32OfBF16
     case bf16
     case int8
   }
@@ -53,7 +53,7 @@ struct Pictures {
   let shape: ConvolutionShape
 
   /// Writes where the taps of some output positions are, which are counted through all images.
-  func locate(_ range: Range<Int>, _ pieces: UnsafeMutablePointer<UnsafeRawPointer?>) {
+  func locate(_ range: Range<Int>, _ segments: UnsafeMutablePointer<UnsafeRawPointer?>) {
     let (outWidth, taps) = (shape.outputSize(width), shape.kernel * shape.kernel)
     let positions = shape.outputSize(height) * outWidth
     var row = range.lowerBound
@@ -64,7 +64,7 @@ struct Pictures {
         pixels: pixels + image * height * width * bytes, outside: outside, bytes: bytes, height: height,
         width: width, kernel: shape.kernel, stride: shape.stride, before: shape.padding.before,
         out_width: outWidth)
-      segmoe_convolution_pieces(&picture, first, count, pieces + (row - range.lowerBound) * taps)
+      segmoe_convolution_segments(&picture, first, count, segments + (row - range.lowerBound) * taps)
       row += count
     }
   }
@@ -73,39 +73,39 @@ struct Pictures {
 extension Compute {
   /// A product on the pool.
   /// - Parameters:
-  ///   - base: added to the result, of its shape; may be the result.
-  ///   - locate: writes where the pieces of some rows are.
+  ///   - residual: added to the result, of its shape; may be the result.
+  ///   - locate: writes where the segments of some rows are.
   func run(
-    _ columns: PackedColumns, rows: Int, _ finish: ProductFinish, base: UnsafePointer<Float>?,
+    _ columns: PackedColumns, rows: Int, _ epilogue: ProductEpilogue, residual: UnsafePointer<Float>?,
     into result: UnsafeMutablePointer<Float>,
     locate: (Range<Int>, UnsafeMutablePointer<UnsafeRawPointer?>) -> Void
   ) {
     let packing = columns.packing
-    let (pieces, stride) = (packing.pieces, packing.outputs)
-    work.add(2 * rows * pieces * packing.depth * stride * (packing.gated != 0 ? 2 : 1))
+    let (segments, stride) = (packing.segments, packing.outputs)
+    work.add(2 * rows * segments * packing.depth * stride * (packing.gated != 0 ? 2 : 1))
     let cut = ProductCut(packing, byteCount: columns.byteCount, rows: rows)
     let product =
       switch columns.arithmetic {
       case .f32: segmoe_f32_product
-      case .half: segmoe_half_product
+      case .f32OfBF16: segmoe_f32_product_of_bf16
       case .bf16: segmoe_bf16_product
       case .int8: segmoe_int8_product
       }
-    Self.withPointer(to: finish.bias) { bias in
-      Self.withPointer(to: finish.rowWeights) { rowWeights in
+    Self.withPointer(to: epilogue.bias) { bias in
+      Self.withPointer(to: epilogue.rowWeights) { rowWeights in
         pool.run(cut.parts * cut.blocks) { task in
           let (part, first) = (task / cut.blocks, task % cut.blocks * cut.block)
           let range = first..<max(first, min(rows, first + cut.block))
-          withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: range.count * pieces) {
+          withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: range.count * segments) {
             guard let places = $0.baseAddress else { return }
             locate(range, places)
-            var finish = segmoe_finish(
-              bias: bias, bend: finish.bend, row_weights: rowWeights.map { $0 + first },
-              base: base.map { $0 + first * stride })
+            var epilogue = segmoe_epilogue(
+              bias: bias, activation: epilogue.kernelActivation, row_weights: rowWeights.map { $0 + first },
+              residual: residual.map { $0 + first * stride })
             withUnsafePointer(to: packing) { packing in
               product(
                 packing, columns.base, places, range.count, part * cut.groups / cut.parts,
-                (part + 1) * cut.groups / cut.parts, &finish, result + first * stride, stride)
+                (part + 1) * cut.groups / cut.parts, &epilogue, result + first * stride, stride)
             }
           }
         }
@@ -124,14 +124,14 @@ extension Compute {
   }
 }
 
-extension ProductFinish {
-  fileprivate var bend: segmoe_bend {
+extension ProductEpilogue {
+  fileprivate var kernelActivation: segmoe_activation {
     switch activation {
-    case nil: SEGMOE_BEND_NONE
-    case .silu: SEGMOE_BEND_SILU
-    case .gelu: SEGMOE_BEND_GELU
-    case .quickGELU: SEGMOE_BEND_QUICK_GELU
-    case .relu: SEGMOE_BEND_RELU
+    case nil: SEGMOE_ACTIVATION_NONE
+    case .silu: SEGMOE_ACTIVATION_SILU
+    case .gelu: SEGMOE_ACTIVATION_GELU
+    case .quickGELU: SEGMOE_ACTIVATION_QUICK_GELU
+    case .relu: SEGMOE_ACTIVATION_RELU
     }
   }
 }

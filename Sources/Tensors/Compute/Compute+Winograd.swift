@@ -33,7 +33,7 @@ extension Compute {
     work.add(2 * batch * height * width * 9 * weight.inputs * weight.outputs)
     let shape = segmoe_convolution(
       height: height, width: width, source_height: x.shape[1], source_width: x.shape[2],
-      inputs: weight.inputs, outputs: weight.outputs, half_weight: weight.isHalf ? 1 : 0)
+      inputs: weight.inputs, outputs: weight.outputs, bf16_weight: weight.isBF16 ? 1 : 0)
     let chunks = WinogradChunks(shape, batch: batch)
     plan?.touch((chunks.floats + batch * height * width * weight.outputs) * MemoryLayout<Float>.stride)
     return tensor(shape: [batch, height, width, weight.outputs]) { result in
@@ -46,7 +46,7 @@ extension Compute {
               else { return }
               winograd(
                 shape, chunks, x, panels,
-                segmoe_epilogue(
+                segmoe_winograd_epilogue(
                   bias: biasBase, bias_stride: perImage ? weight.outputs : 0, residual: residual),
                 into: result)
             }
@@ -73,7 +73,7 @@ extension Compute {
             shape: ConvolutionShape(kernel: 3))
           weight.withColumns {
             run(
-              $0, rows: batch * height * width, ProductFinish(bias: bias), base: residual, into: result,
+              $0, rows: batch * height * width, ProductEpilogue(bias: bias), residual: residual, into: result,
               locate: pictures.locate)
           }
         }
@@ -85,7 +85,7 @@ extension Compute {
   /// the last products of one leave a thread idle.
   private func winograd(
     _ shape: segmoe_convolution, _ chunks: WinogradChunks, _ x: UnsafePointer<Float>,
-    _ panels: UnsafeRawPointer, _ epilogue: segmoe_epilogue,
+    _ panels: UnsafeRawPointer, _ epilogue: segmoe_winograd_epilogue,
     into result: UnsafeMutablePointer<Float>
   ) {
     let buffer = MemoryBlock(byteCount: chunks.floats * MemoryLayout<Float>.stride)

@@ -5,9 +5,9 @@ package struct PackedWeight: Sendable {
   package let precision: Precision
   /// Columns of the result.
   package let outputs: Int
-  /// Pieces that a row is read in: the taps of a convolution; in int8 each has a scale of its own.
-  package let pieces: Int
-  /// Values in a piece.
+  /// Segments that a row is read in: the taps of a convolution; in int8 each has a scale of its own.
+  package let segments: Int
+  /// Values in a segment.
   package let depth: Int
   /// Whether the result is value · gelu(gate) of twice as many columns.
   package let isGated: Bool
@@ -23,12 +23,12 @@ package struct PackedWeight: Sendable {
   ///   - rows: `[out, in]`, or `[2·out, in]` if `gated`, the values' rows first.
   /// - Throws: what reading the rows throws.
   package init(linear rows: WeightRows, precision: Precision, gated: Bool = false) throws {
-    var pieces = 1
+    var segments = 1
     if precision == .int8 {
       let candidates = (1...64).filter { rows.width % $0 == 0 }
-      pieces = candidates.first { rows.width / $0 <= Self.mostValuesPerScale } ?? candidates.last ?? 1
+      segments = candidates.first { rows.width / $0 <= Self.mostValuesPerScale } ?? candidates.last ?? 1
     }
-    try self.init(rows, pieces: pieces, precision: precision, gated: gated)
+    try self.init(rows, segments: segments, precision: precision, gated: gated)
   }
 
   /// Rounds and packs a convolution's weight.
@@ -36,16 +36,16 @@ package struct PackedWeight: Sendable {
   ///   - rows: `[out, taps·in]`, the taps in row-major order, channels innermost.
   /// - Throws: what reading the rows throws.
   package init(convolution rows: WeightRows, taps: Int, precision: Precision) throws {
-    try self.init(rows, pieces: taps, precision: precision, gated: false)
+    try self.init(rows, segments: taps, precision: precision, gated: false)
   }
 
-  private init(_ rows: WeightRows, pieces: Int, precision: Precision, gated: Bool) throws {
+  private init(_ rows: WeightRows, segments: Int, precision: Precision, gated: Bool) throws {
     self.precision = precision
-    self.pieces = pieces
+    self.segments = segments
     outputs = gated ? rows.count / 2 : rows.count
-    depth = rows.width / pieces
+    depth = rows.width / segments
     isGated = gated
-    let packing = segmoe_packing(outputs: outputs, pieces: pieces, depth: depth, gated: gated ? 1 : 0)
+    let packing = segmoe_packing(outputs: outputs, segments: segments, depth: depth, gated: gated ? 1 : 0)
     byteCount = precision.packedBytes(packing)
     guard !rows.isPlanned else {
       storage = nil
@@ -93,19 +93,19 @@ package struct PackedWeight: Sendable {
   }
 
   /// Values in a row that is multiplied with this weight.
-  package var inputs: Int { pieces * depth }
+  package var inputs: Int { segments * depth }
 
-  /// Bytes of a piece of a row that is multiplied with it.
-  var pieceBytes: Int {
+  /// Bytes of a segment of a row that is multiplied with it.
+  var segmentBytes: Int {
     switch precision {
-    case .f32: segmoe_f32_piece_bytes(depth)
-    case .bf16: segmoe_bf16_piece_bytes(depth)
-    case .int8: segmoe_int8_piece_bytes(depth)
+    case .f32: segmoe_f32_segment_bytes(depth)
+    case .bf16: segmoe_bf16_segment_bytes(depth)
+    case .int8: segmoe_int8_segment_bytes(depth)
     }
   }
 
   var packing: segmoe_packing {
-    segmoe_packing(outputs: outputs, pieces: pieces, depth: depth, gated: isGated ? 1 : 0)
+    segmoe_packing(outputs: outputs, segments: segments, depth: depth, gated: isGated ? 1 : 0)
   }
 
   /// Shows `body` the packed bytes.

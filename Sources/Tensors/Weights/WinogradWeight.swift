@@ -9,7 +9,7 @@ package struct WinogradWeight: Sendable {
   package let inputs: Int
   package let outputs: Int
   /// Whether it is rounded to bfloat16; what is computed with it is not.
-  let isHalf: Bool
+  let isBF16: Bool
   /// Bytes that it takes in memory.
   package let byteCount: Int
   /// nil if it is planned.
@@ -19,15 +19,15 @@ package struct WinogradWeight: Sendable {
   static let panelWidth = 16
 
   /// Packs a torch weight `[out, in, 3, 3]`, some panels at a time.
-  /// - Parameter half: rounds it to bfloat16 (to nearest even).
+  /// - Parameter bf16: rounds it to bfloat16 (to nearest even).
   /// - Throws: what reading the rows throws.
-  package init(_ rows: WeightRows, half: Bool = false) throws {
+  package init(_ rows: WeightRows, bf16: Bool = false) throws {
     let (outputs, inputs) = (rows.count, rows.width / 9)
     let panels = (outputs + Self.panelWidth - 1) / Self.panelWidth
-    let size = half ? MemoryLayout<UInt16>.stride : MemoryLayout<Float>.stride
+    let size = bf16 ? MemoryLayout<UInt16>.stride : MemoryLayout<Float>.stride
     self.outputs = outputs
     self.inputs = inputs
-    isHalf = half
+    isBF16 = bf16
     byteCount = panels * Self.panelWidth * rows.width * size
     guard !rows.isPlanned else {
       storage = nil
@@ -41,17 +41,17 @@ package struct WinogradWeight: Sendable {
       let target = storage.base + first * rows.width * size
       try withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * rows.width) { chunk in
         try rows.read(range, into: chunk)
-        Self.pack(chunk, outputs: range.count, inputs: inputs, half: half, into: target)
+        Self.pack(chunk, outputs: range.count, inputs: inputs, bf16: bf16, into: target)
       }
     }
   }
 
   private static func pack(
-    _ rows: UnsafeMutableBufferPointer<Float>, outputs: Int, inputs: Int, half: Bool,
+    _ rows: UnsafeMutableBufferPointer<Float>, outputs: Int, inputs: Int, bf16: Bool,
     into target: UnsafeMutableRawPointer
   ) {
     let panels = (outputs + panelWidth - 1) / panelWidth
-    guard half else {
+    guard bf16 else {
       let target = target.assumingMemoryBound(to: Float.self)
       return segmoe_pack_convolution(rows.baseAddress, outputs, inputs, 9, target, 0, panels)
     }
@@ -75,8 +75,8 @@ package struct WinogradWeight: Sendable {
       guard let base = bytes.baseAddress else { return }
       body(
         PackedColumns(
-          arithmetic: isHalf ? .half : .f32,
-          packing: segmoe_packing(outputs: outputs, pieces: 9, depth: inputs, gated: 0),
+          arithmetic: isBF16 ? .f32OfBF16 : .f32,
+          packing: segmoe_packing(outputs: outputs, segments: 9, depth: inputs, gated: 0),
           base: base, byteCount: byteCount))
     }
   }

@@ -1,0 +1,68 @@
+// Holds a level of products against the scalar reference.
+#include "product_check.h"
+#include "product.h"
+#include "product_levels.h"
+#include <math.h>
+#include <stdlib.h>
+
+// A product with every remainder there is: 13 rows are two tiles and one row, 83 columns a group, a
+// panel and three columns, 67 values neither pairs nor quads.
+enum { rows = 13, columns = 83, count = 2, depth = 67, most_bytes = 1 << 17 };
+
+typedef struct trial {
+  float x[rows * count * depth], weight[columns * count * depth], bias[columns];
+  _Alignas(64) char packed[most_bytes];
+  _Alignas(64) char prepared[rows * count * (depth + 8) * 4];
+} trial;
+
+/// Small numbers of either sign, the same each time.
+static void fill(float *x, size_t size, uint32_t *state) {
+  for (size_t i = 0; i < size; i++) {
+    *state = *state * 1664525u + 1013904223u;
+    x[i] = (float)(int32_t)*state * 0x1p-31f;
+  }
+}
+
+/// Computes the product in one level, by the very functions that renders run.
+static void attempt(trial *trial, int in_int8, segmoe_product_isa isa, float *result) {
+  const segmoe_packing packing = {.outputs = columns, .segments = count, .depth = depth};
+  const segmoe_epilogue epilogue = {.bias = trial->bias};
+  const void *segments[rows * count];
+  const size_t bytes = in_int8 ? segmoe_int8_segment_bytes_at(isa, depth) : segmoe_bf16_segment_bytes_at(isa, depth);
+  for (size_t i = 0; i < rows * count; i++) segments[i] = trial->prepared + i * bytes;
+  if (in_int8) {
+    segmoe_int8_pack(&packing, trial->weight, 0, segmoe_groups(&packing), trial->packed);
+    segmoe_int8_prologue_at(isa, trial->x, rows * count, depth, trial->prepared);
+    segmoe_int8_product_at(isa, &packing, trial->packed, segments, rows, 0, segmoe_groups(&packing), &epilogue, result,
+                            columns);
+  } else {
+    segmoe_bf16_pack(&packing, trial->weight, 0, segmoe_groups(&packing), trial->packed);
+    segmoe_bf16_prologue_at(isa, trial->x, rows * count, depth, trial->prepared);
+    segmoe_bf16_product_at(isa, &packing, trial->packed, segments, rows, 0, segmoe_groups(&packing), &epilogue, result,
+                            columns);
+  }
+}
+
+/// Whether a level gives what the scalar reference gives. Sums of 134 products below 1 that are
+/// rounded one by one in another order differ by less than the bound; a fault differs by far more.
+int segmoe_product_is_right(segmoe_product_isa isa) {
+  // malloc would not align it as its members are.
+  trial *trial = aligned_alloc(_Alignof(struct trial), sizeof *trial);
+  float(*results)[rows * columns] = malloc(2 * sizeof *results);
+  int right = trial != NULL && results != NULL;
+  if (right) {
+    uint32_t state = 1;
+    fill(trial->x, rows * count * depth, &state);
+    fill(trial->weight, columns * count * depth, &state);
+    fill(trial->bias, columns, &state);
+    for (int in_int8 = 0; in_int8 < 2; in_int8++) {
+      attempt(trial, in_int8, SEGMOE_PRODUCT_SCALAR, results[0]);
+      attempt(trial, in_int8, isa, results[1]);
+      for (size_t i = 0; i < rows * columns; i++)
+        if (!(fabsf(results[0][i] - results[1][i]) <= 2e-5f)) right = 0;
+    }
+  }
+  free(trial);
+  free(results);
+  return right;
+}

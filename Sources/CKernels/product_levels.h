@@ -1,0 +1,22 @@
+// Products of reduced precision on a level that the caller names. Who renders calls those of product.h, which run on
+// the level in use; whoever checks and times levels calls these.
+#ifndef SEGMOE_PRODUCT_LEVELS_H
+#define SEGMOE_PRODUCT_LEVELS_H
+
+#include "isa.h"
+#include "product.h"
+
+size_t segmoe_bf16_segment_bytes_at(segmoe_product_isa isa, size_t depth);
+size_t segmoe_int8_segment_bytes_at(segmoe_product_isa isa, size_t depth);
+
+void segmoe_bf16_prologue_at(segmoe_product_isa isa, const float *x, size_t count, size_t depth, void *prepared);
+void segmoe_int8_prologue_at(segmoe_product_isa isa, const float *x, size_t count, size_t depth, void *prepared);
+
+void segmoe_bf16_product_at(segmoe_product_isa isa, const segmoe_packing *packing, const void *packed,
+                            const void *const *segments, size_t rows, size_t first, size_t last,
+                            const segmoe_epilogue *epilogue, float *result, size_t stride);
+void segmoe_int8_product_at(segmoe_product_isa isa, const segmoe_packing *packing, const void *packed,
+                            const void *const *segments, size_t rows, size_t first, size_t last,
+                            const segmoe_epilogue *epilogue, float *result, size_t stride);
+
+#endif

@@ -1,0 +1,36 @@
+// The sets of instructions that products and attention are written for by hand, and how a function gets one.
+#ifndef SEGMOE_TARGETS_H
+#define SEGMOE_TARGETS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#if defined(SEGMOE_SIMDE)
+// scripts/check-avx512: the same source on a processor without these instructions.
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/x86/avx512.h>
+#include <simde/x86/fma.h>
+// SIMDe 0.7.4 has no such conversion.
+static inline __m512 segmoe_cvtepi32_ps(__m512i x) {
+  int32_t from[16];
+  float to[16];
+  memcpy(from, &x, sizeof from);
+  for (int i = 0; i < 16; i++) to[i] = (float)from[i];
+  return _mm512_loadu_ps(to);
+}
+#define _mm512_cvtepi32_ps segmoe_cvtepi32_ps
+#define SEGMOE_TARGET(set)
+#else
+#include <immintrin.h>
+#define SEGMOE_TARGET(set) __attribute__((target(set)))
+#endif
+#define SEGMOE_TILE(set) SEGMOE_TARGET(set) static inline __attribute__((always_inline))
+#define SEGMOE_UNROLL _Pragma("clang loop unroll(full)")
+#define SEGMOE_SET_AVX2 "avx2,fma"
+#define SEGMOE_SET_AVX512 "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma"
+#define SEGMOE_SET_VNNI "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma"
+#define SEGMOE_SET_BF16 "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma"
+#endif
+
+#endif
