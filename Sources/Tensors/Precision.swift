@@ -23,7 +23,7 @@ package enum ProductInstructions {
   package static var inUse: String { String(cString: segmoe_product_isa_name(segmoe_product_isa_in_use())) }
 
   /// Whether products of bfloat16 run on instructions of their own.
-  package static var multiplyHalves: Bool { segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16 }
+  package static var multiplyBF16: Bool { segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16 }
 
   /// The best that this processor has, if it gave wrong numbers when it was tried and is not used.
   package static var failed: String? {

@@ -170,15 +170,15 @@ extension KernelTests {
       shape: [2, size.0, size.1, inputs], values: random.floats(2 * size.0 * size.1 * inputs))
     let exact = random.floats(outputs * inputs * 9)
     let rounded = exact.map { Float(bitPattern: Self.halfBits($0) << 16) }
-    func run(_ values: [Float], half: Bool) throws -> [Float] {
+    func run(_ values: [Float], bf16: Bool) throws -> [Float] {
       let rows = WeightRows(Tensor(shape: [outputs, inputs, 3, 3], values: values))
-      return try Compute(threads: 2).convolution(x, WinogradWeight(rows, bf16: half), bias: nil).values
+      return try Compute(threads: 2).convolution(x, WinogradWeight(rows, bf16: bf16), bias: nil).values
     }
-    let expected = try run(rounded, half: false)
-    #expect(try run(exact, half: false) != expected)
-    #expect(try run(exact, half: true).map(\.bitPattern) == expected.map(\.bitPattern))
+    let expected = try run(rounded, bf16: false)
+    #expect(try run(exact, bf16: false) != expected)
+    #expect(try run(exact, bf16: true).map(\.bitPattern) == expected.map(\.bitPattern))
     let half = try WinogradWeight(
-      WeightRows(Tensor(shape: [outputs, inputs, 3, 3], values: exact)), half: true)
+      WeightRows(Tensor(shape: [outputs, inputs, 3, 3], values: exact)), bf16: true)
     #expect(half.byteCount == (outputs + 15) / 16 * 16 * inputs * 9 * 2)
     checkProducts("winograd, half", bound: 1e-5, expected: expected.map(Double.init)) {
       Compute(threads: 1).convolution(x, half, bias: nil).values

@@ -55,9 +55,9 @@ extension Compute {
     var shape = segmoe_attention(
       stride: query.stride, result_stride: channels, keys: keys, width: width,
       scale: 1 / Float(width).squareRoot(), causal: causal ? 1 : 0)
-    let isHalf = precision != .f32 && ProductInstructions.multiplyHalves
-    let packed = PackedHeads(key: key, value: value, heads: heads, isHalf: isHalf, self)
-    let attend = isHalf ? segmoe_attend_bf16 : segmoe_attend
+    let inBF16 = precision != .f32 && ProductInstructions.multiplyBF16
+    let packed = PackedHeads(key: key, value: value, heads: heads, inBF16: inBF16, self)
+    let attend = inBF16 ? segmoe_attend_bf16 : segmoe_attend
     let rowsPerTask = Self.queryRows
     let blocks = (queries + rowsPerTask - 1) / rowsPerTask
     let scratchSize = segmoe_attention_scratch(rowsPerTask, width)
@@ -98,14 +98,14 @@ extension Compute {
     private let keys: Tensor
     private let values: Tensor
 
-    init(key: Channels, value: Channels, heads: Int, isHalf: Bool, _ compute: Compute) {
+    init(key: Channels, value: Channels, heads: Int, inBF16: Bool, _ compute: Compute) {
       let (batch, count) = (key.tensor.shape[0], key.tensor.shape[1])
       let width = key.count / heads
       let pairs = batch * heads
       keysSize =
-        isHalf ? segmoe_packed_keys_bf16_size(count, width) : segmoe_packed_keys_size(count, width)
+        inBF16 ? segmoe_packed_keys_bf16_size(count, width) : segmoe_packed_keys_size(count, width)
       valuesSize =
-        isHalf ? segmoe_packed_values_bf16_size(count, width) : segmoe_packed_values_size(count, width)
+        inBF16 ? segmoe_packed_values_bf16_size(count, width) : segmoe_packed_values_size(count, width)
       let panelKeys = Int(SEGMOE_ATTENTION_PANEL)
       let panels = (count + panelKeys - 1) / panelKeys
       let pieces = (panels + packedPanels - 1) / packedPanels
@@ -125,8 +125,8 @@ extension Compute {
           }
         }
       }
-      keys = pack(key, size: keysSize, isHalf ? segmoe_pack_keys_bf16 : segmoe_pack_keys)
-      values = pack(value, size: valuesSize, isHalf ? segmoe_pack_values_bf16 : segmoe_pack_values)
+      keys = pack(key, size: keysSize, inBF16 ? segmoe_pack_keys_bf16 : segmoe_pack_keys)
+      values = pack(value, size: valuesSize, inBF16 ? segmoe_pack_values_bf16 : segmoe_pack_values)
     }
 
     func withUnsafe(_ body: (UnsafePointer<Float>, UnsafePointer<Float>) -> Void) {

@@ -12,7 +12,7 @@ package enum LayerKind: String, Sendable, CaseIterable {
   package func arithmetic(in precision: Precision) -> Precision? {
     switch self {
     case .linear: precision
-    case .attention: precision != .f32 && ProductInstructions.multiplyHalves ? .bf16 : .f32
+    case .attention: precision != .f32 && ProductInstructions.multiplyBF16 ? .bf16 : .f32
     // By Winograd's algorithm, in single precision, but for a few of other shapes; in int8 none runs by it.
     case .convolution: precision == .int8 ? .int8 : .f32
     case .normalization, .elementwise: nil
