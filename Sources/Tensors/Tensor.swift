@@ -1,6 +1,6 @@
 /// An owned, contiguous, row-major array of 32-bit floats with a shape.
 ///
-/// Pictures and latents are channels last: `[batch, height, width, channel]`; tokens are
+/// Pictures and latents are channels last: `[batch, height, width, channel]`. Tokens are
 /// `[batch, sequence, channel]`, which is the same memory. A tensor is a value: a copy shares its
 /// storage until one of the two is written to.
 package struct Tensor: Sendable {
@@ -32,25 +32,25 @@ package struct Tensor: Sendable {
     }
   }
 
-  /// A tensor of that shape that has no elements behind it: what a network is planned with before a byte
-  /// of it is read. Reading or writing its elements is a programmer's error.
-  /// - Parameter meter: counts its bytes while it is there.
+  /// A meta tensor: a shape without elements. A network is planned with meta tensors before a byte of it is read.
+  /// Reading or writing elements is a programmer's error.
+  /// - Parameter meter: counts its bytes while it exists.
   package init(planned shape: [Int], meter: MemoryMeter? = nil) {
     self.shape = shape
     storage = FloatStorage(plannedCount: shape.reduce(1, *), meter: meter)
   }
 
-  /// Whether there are no elements behind it.
+  /// Whether this is a meta tensor, without elements.
   package var isPlanned: Bool { storage.isPlanned }
 
-  /// What writing to a planned tensor does: a copy if another value shares it.
+  /// Stands for writing to a meta tensor: makes a copy if another value shares it.
   mutating func planWrite() {
     if !isKnownUniquelyReferenced(&storage) {
       storage = FloatStorage(plannedCount: storage.count, meter: storage.meter)
     }
   }
 
-  /// Where a planned tensor's bytes are counted.
+  /// Where a meta tensor's bytes are counted.
   var meter: MemoryMeter? { storage.meter }
 
   private init(uninitialized shape: [Int]) {

@@ -1,7 +1,7 @@
 import CKernels
 
-/// Neighbouring channels of a tensor's rows, such as the queries in what one product gave for queries, keys and
-/// values.
+/// A range of neighbouring channels in a tensor's rows. One product may compute queries, keys and values side by side;
+/// this names one of the three.
 package struct Channels: Sendable {
   /// `[batch, rows, channel]`.
   let tensor: Tensor
@@ -30,17 +30,17 @@ extension Compute {
   /// Panels of keys that one task packs.
   private static let packedPanels = 64
 
-  /// Query rows of one task: a block of keys and values comes from far away once for all of them.
+  /// Query rows of one task. They share one read of each block of keys and values.
   private static let queryRows = 96
 
   /// softmax(q·kᵀ / √width) · v per image and head, heads side by side in the channel axis. The
-  /// scores are never written: the softmax runs along with the keys.
+  /// scores are never stored as a whole: the softmax is updated block by block along the keys.
   /// - Parameters:
   ///   - query: heads·width channels of `[batch, queries, …]`.
   ///   - key: as many of `[batch, keys, …]`; `value` alike.
   ///   - causal: whether query i sees only keys 0…i (text encoders).
-  ///   - precision: of the layer. Where products in bfloat16 are the faster ones, all but `.f32` have them here too;
-  ///     softmax and sums are in single precision whatever it is.
+  ///   - precision: of the layer. Where products in bfloat16 are faster, every precision but `.f32` uses them here too.
+  ///     Softmax and sums are always in single precision.
   /// - Returns: `[batch, queries, heads·width]`.
   package func attention(
     query: Channels, key: Channels, value: Channels, heads: Int, causal: Bool = false,

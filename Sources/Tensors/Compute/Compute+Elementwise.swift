@@ -4,7 +4,7 @@ extension Compute {
   /// Elements that one task of an elementwise operation handles.
   static let elementGrain = 1 << 15
 
-  /// How a layer bends its values.
+  /// The activation function of a layer.
   package enum Activation: Sendable {
     /// x · sigmoid(x).
     case silu

@@ -56,7 +56,7 @@ extension Compute {
     }
   }
 
-  /// A convolution, channels last, over prepared pixels where they are: nothing is gathered.
+  /// A convolution, channels last. It reads the prepared pixels where they are; nothing is gathered.
   /// - Parameter x: `[batch, height, width, in]`.
   /// - Returns: `[batch, height', width', out]`.
   package func convolution(
@@ -114,7 +114,7 @@ extension Compute {
     }
   }
 
-  /// Whether each task prepares its own rows: where it has all columns to itself, none is prepared twice, and they
+  /// Whether each task prepares its own rows. If a task computes all columns, no row is prepared twice, and the rows
   /// are still in its cache when they are multiplied.
   private func preparesInTasks(_ weight: PackedWeight, rows: Int) -> Bool {
     let cut = ProductCut(weight.packing, byteCount: weight.byteCount, rows: rows)
@@ -133,7 +133,7 @@ extension Compute {
     }
   }
 
-  /// Lends `x` rounded or quantized, segment by segment, and a segment of zeros; in single precision as it is.
+  /// Lends `x`, rounded or quantized segment by segment, and a segment of zeros. In single precision `x` is lent unchanged.
   private func withPrepared(
     _ x: Tensor, _ weight: PackedWeight,
     _ body: (UnsafeRawPointer, _ zeros: UnsafeRawPointer, _ bytes: Int) -> Void
@@ -156,7 +156,7 @@ extension Compute {
     body(UnsafeRawPointer(prepared), UnsafeRawPointer(prepared + count * bytes), bytes)
   }
 
-  /// Lends `x` as it is, and so many bytes of zeros.
+  /// Lends `x` unchanged, and so many bytes of zeros.
   static func withZeros(
     beside x: Tensor, bytes: Int, _ body: (UnsafeRawPointer, _ zeros: UnsafeRawPointer) -> Void
   ) {

@@ -23,13 +23,14 @@ struct ProductCut {
   private static let rows = 96
   /// Tasks that a product is cut into if its shape allows: enough for many threads to end together.
   private static let tasks = 64
-  /// Bytes of packed weights that go by all rows before the next come: a share of a third-level cache.
+  /// Bytes of packed weights that are multiplied with all rows before the next ones are read: a share of a
+  /// third-level cache.
   private static let bytes = 4 << 20
 
-  /// Groups of columns, and parts that they are dealt to.
+  /// Groups of columns, and the parts that share them out.
   let groups: Int
   let parts: Int
-  /// Blocks of rows, and rows of one: whole tiles of six, blocks as equal as that allows.
+  /// Blocks of rows, and rows of one block: whole tiles of six, in blocks as equal as possible.
   let blocks: Int
   let block: Int
 

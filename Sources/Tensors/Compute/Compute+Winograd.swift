@@ -1,11 +1,11 @@
 import CKernels
 
 extension Compute {
-  /// Panels of 16 outputs of one task: with their transformed weights and products, what a second-level cache holds.
+  /// Panels of 16 outputs of one task. Their transformed weights and products fill a second-level cache.
   private static let winogradPanels = segmoe_second_cache_bytes() >= 2 << 20 ? 4 : 2
 
-  /// A 3×3 convolution of stride 1 with a row and column of zeros all around, channels last, by
-  /// Winograd's F(4×4, 3×3), or of few positions as a product.
+  /// A 3×3 convolution of stride 1 with a row and column of zeros all around, channels last. It uses
+  /// Winograd's F(4×4, 3×3), or a plain product if there are few positions.
   /// - Parameters:
   ///   - x: `[batch, height, width, in]`.
   ///   - bias: `[out]`, or `[batch, out]` for one per image.
@@ -81,8 +81,8 @@ extension Compute {
     }
   }
 
-  /// Chunk by chunk: transforms the inputs of all its tiles, then multiplies. The next chunk is transformed where
-  /// the last products of one leave a thread idle.
+  /// Transforms the inputs of a chunk's tiles, then multiplies them, chunk by chunk. Threads that the last products of
+  /// a chunk leave idle already transform the next chunk.
   private func winograd(
     _ shape: segmoe_convolution, _ chunks: WinogradChunks, _ x: UnsafePointer<Float>,
     _ panels: UnsafeRawPointer, _ epilogue: segmoe_winograd_epilogue,
@@ -130,8 +130,8 @@ extension Compute {
   }
 }
 
-/// How the tiles of a convolution are cut into chunks, whose transformed inputs are held two at a time: one that is
-/// multiplied and the next one.
+/// How the tiles of a convolution are cut into chunks. The transformed inputs of two chunks are held at a time: of the
+/// one that is multiplied, and of the next one.
 private struct WinogradChunks {
   /// Tiles of 4×4 outputs of one task, at most.
   static let tilesPerTask = 48
@@ -155,7 +155,7 @@ private struct WinogradChunks {
     }
   }
 
-  /// Those of chunk 0 … count − 1; none of any other.
+  /// The tiles of a chunk from 0 to count − 1; none for any other number.
   func tiles(of chunk: Int) -> Range<Int> {
     (0..<count).contains(chunk) ? chunk * all / count..<(chunk + 1) * all / count : 0..<0
   }

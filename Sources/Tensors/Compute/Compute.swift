@@ -1,19 +1,19 @@
 import CKernels
 import COpenBLAS
 
-/// Where numbers are computed: a pool of threads and the rules by which work is cut for it.
+/// Where numbers are computed: a pool of threads, and the rules that cut work into tasks for it.
 ///
-/// OpenBLAS is called single-threaded from inside the pool, so the split of the work is ours and
-/// no result depends on the thread count. Operations are extensions of this type, a file a kind.
+/// OpenBLAS is called single-threaded from inside the pool. So we alone split the work, and no result depends on the
+/// number of threads. Operations are extensions of this type, one file for each kind.
 package struct Compute: Sendable {
   package let pool: ThreadPool
   /// What has been computed so far, for benchmarks.
   package let work = WorkCounter()
-  /// Where its time goes, if that is to be measured.
+  /// Measures where the time goes; nil if it is not measured.
   package let profile: WorkProfile?
-  /// Given where nothing is computed and only memory is counted: all tensors are planned ones then.
+  /// If given, nothing is computed and memory is only counted: all tensors are meta tensors.
   package let plan: MemoryMeter?
-  /// Given where a tile is normalized as the picture that it is of.
+  /// If given, a tile is normalized with the sums of its whole picture.
   package private(set) var moments: GroupMoments?
 
   /// - Parameters:
@@ -26,8 +26,7 @@ package struct Compute: Sendable {
     plan = nil
   }
 
-  /// Computes nothing: what it is given to run takes no time, and `plan` counts the memory that it would
-  /// take.
+  /// Computes nothing. `plan` counts the memory that the same work would take.
   package init(planning plan: MemoryMeter) {
     pool = ThreadPool(threadCount: 1)
     profile = nil
@@ -41,13 +40,13 @@ package struct Compute: Sendable {
     return compute
   }
 
-  /// A result to sum up in.
+  /// A tensor of zeros, to be summed up in.
   package func zeros(shape: [Int]) -> Tensor {
     if let plan { return Tensor(planned: shape, meter: plan) }
     return Tensor(shape: shape)
   }
 
-  /// A result that `fill` writes; of a plan, a planned tensor.
+  /// A tensor that `fill` writes; a meta tensor if this is a plan.
   package func tensor(shape: [Int], fill: (UnsafeMutableBufferPointer<Float>) -> Void) -> Tensor {
     if let plan { return Tensor(planned: shape, meter: plan) }
     return Tensor(shape: shape, fill: fill)

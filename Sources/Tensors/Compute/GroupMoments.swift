@@ -1,9 +1,9 @@
 import Synchronization
 
-/// Sums that group normalizations are made from, gathered over the tiles of a picture: with them a tile is
-/// normalized as the whole picture would be.
+/// The sums behind group normalizations, gathered over all tiles of a picture. With them, a tile is normalized as the
+/// whole picture would be.
 ///
-/// Normalizations are known by their order in a run. Each run of a tile begins with `restart`.
+/// A normalization is identified by its order in a run. Each run of a tile begins with `restart`.
 package final class GroupMoments: Sendable {
   /// Of one group of channels.
   struct Sums {
@@ -24,7 +24,8 @@ package final class GroupMoments: Sendable {
 
   package init() {}
 
-  /// The part of a tile that counts: that of no two tiles is the same, and all together are the picture.
+  /// The core of a tile: the part that counts. Tiles overlap, but their cores do not, and together the cores are the
+  /// picture.
   package struct Core: Sendable {
     let rows: Range<Int>
     let columns: Range<Int>
@@ -56,10 +57,10 @@ package final class GroupMoments: Sendable {
     }
   }
 
-  /// What of the tile at work counts.
+  /// The core of the current tile.
   var core: Core { state.withLock { $0.core } }
 
-  /// All tiles have run: what they gave is what the next runs use.
+  /// Ends a round over all tiles: the next runs use the sums that were gathered.
   package func publish() {
     state.withLock {
       $0.known = $0.gathered
@@ -68,7 +69,7 @@ package final class GroupMoments: Sendable {
     }
   }
 
-  /// Takes in the sums of one normalization of one tile, and gives those of the picture, if they are known.
+  /// Adds the sums of one normalization of one tile. Returns those of the picture, if they are known.
   func exchange(_ sums: [Sums]) -> [Sums] {
     state.withLock { state in
       let place = state.place

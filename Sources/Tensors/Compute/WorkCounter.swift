@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Floating-point operations of products, convolutions and attention, a multiply-add counted as two.
-/// What normalizations and activations do is not counted.
+/// Normalizations and activations are not counted.
 package final class WorkCounter: Sendable {
   private let operations = Atomic<Int>(0)
 

@@ -6,23 +6,23 @@ package enum LayerKind: String, Sendable, CaseIterable {
   /// Activations, sums, concatenation, enlargement.
   case elementwise
 
-  /// What layers of this kind are multiplied in where their network is in `precision`; nil if their operations are
-  /// not counted. The few layers that are in single precision whatever the rest is (docs/precision.md) are not told
-  /// apart.
+  /// The precision in which layers of this kind are multiplied if their network is in `precision`; nil if their
+  /// operations are not counted. The few layers that are always in single precision (docs/precision.md) are not
+  /// distinguished.
   package func arithmetic(in precision: Precision) -> Precision? {
     switch self {
     case .linear: precision
     case .attention: precision != .f32 && ProductInstructions.multiplyBF16 ? .bf16 : .f32
-    // By Winograd's algorithm, in single precision, but for a few of other shapes; in int8 none runs by it.
+    // Most run by Winograd's algorithm, in single precision. In int8 none does.
     case .convolution: precision == .int8 ? .int8 : .f32
     case .normalization, .elementwise: nil
     }
   }
 }
 
-/// Where the time of a computation goes, by kind and shape of layer. Operations inside of operations
-/// count for the outer one. One computation at a time, and only while it is told to record: what is timed
-/// in other ways need not pay for this.
+/// Where the time of a computation goes, by kind and shape of layer. An operation inside another one counts for the
+/// outer one. It records one computation at a time, and only while it is told to, so that other timings do not pay for
+/// it.
 package final class WorkProfile: Sendable {
   /// What layers of one kind and shape took together.
   package struct Entry: Sendable {
@@ -54,7 +54,7 @@ package final class WorkProfile: Sendable {
     return try body()
   }
 
-  /// All entries since they were last taken, those that took longest first.
+  /// All entries since the last call, the longest first.
   package func take() -> [Entry] {
     let entries = state.withLock { state in
       defer { state.entries = [:] }
@@ -115,7 +115,7 @@ extension Compute {
 }
 
 extension [Double] {
-  /// The middle one in order, of an even number the mean of the two in the middle; nil of none.
+  /// The median; for an even number, the mean of the two middle values. Nil if there are no values.
   package var median: Double? {
     if isEmpty { return nil }
     let (values, half) = (self.sorted(), count / 2)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Files in which Linux tells of the process, the machine and control groups.
+/// Files in which Linux describes the process, the machine and control groups.
 enum KernelFile {
   /// The text of one; nil if it cannot be read.
   static func text(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
@@ -13,8 +13,8 @@ enum KernelFile {
     return line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
   }
 
-  /// The folder of a control group and of every group above it, the root included: in a container the group's
-  /// own path is often not visible, its root is.
+  /// The folders of a control group and of every group above it, including the root. In a container, the group's own
+  /// path is often not visible, but its root is.
   static func groupFolders(_ root: String, _ path: Substring) -> [String] {
     var parts = path.split(separator: "/")
     var folders = [root]

@@ -1,8 +1,8 @@
 import CKernels
 import Foundation
 
-/// How many processors this process may keep busy: the affinity mask (cpusets are in it), further
-/// limited by the CPU quotas of its control group and all groups above.
+/// How many processors this process may keep busy. The affinity mask gives the number (it includes cpusets). The CPU
+/// quotas of the control group and all groups above it may lower it.
 package enum ProcessorLimit {
   /// Processors to use by default.
   package static var current: Int {
@@ -19,7 +19,7 @@ package enum ProcessorLimit {
     return max(1, Int(quota.rounded(.up)))
   }
 
-  /// The least quota, in processors, of the control groups in `/proc/self/cgroup`'s text and those
+  /// The smallest quota, in processors, of the control groups in the text of `/proc/self/cgroup` and those
   /// above them; nil if none is limited.
   /// - Parameter read: the text of a file, nil if it cannot be read.
   package static func quota(groups: String, read: (String) -> String?) -> Double? {

@@ -1,27 +1,27 @@
 import CKernels
 import Foundation
 
-/// What `SEGMOE_ISA` asks for. Kernels that are asked for what there is not take the best that there is: whoever
-/// measures by it must be told, or measures something else.
+/// What `SEGMOE_ISA` asks for. If the processor lacks it, kernels use the best set that it has. The user must be told,
+/// or would measure something else.
 extension ProductInstructions {
-  /// The environment variable that limits what products, and all kernels, run on.
+  /// The environment variable that limits the instruction set of all kernels.
   package static let variable = "SEGMOE_ISA"
 
-  /// What it may say, the least first.
+  /// Its possible values, the smallest set first.
   package static var names: [String] {
     (SEGMOE_PRODUCT_SCALAR.rawValue...SEGMOE_PRODUCT_AVX512_BF16.rawValue).map {
       String(cString: segmoe_product_isa_name(segmoe_product_isa($0)))
     }
   }
 
-  /// What it says, if that is none of the names.
+  /// Its value, if that is none of the names.
   package static func unknown(_ environment: [String: String] = ProcessInfo.processInfo.environment)
     -> String?
   {
     environment[variable].flatMap { segmoe_product_isa_named($0) < 0 ? $0 : nil }
   }
 
-  /// A sentence on what it asks for and this processor lacks; nil if there is nothing to say.
+  /// A warning, if it asks for a set that this processor lacks; else nil.
   package static var shortfall: String? {
     let asked = segmoe_product_isa_asked()
     guard asked >= 0 else { return nil }

@@ -4,9 +4,9 @@ import Synchronization
 
 /// A fixed set of threads that share out the tasks of one parallel section at a time.
 ///
-/// Idle threads sleep on a condition; before they do, they look for the next section, which mostly follows at once, for
-/// about as long as sleeping and waking would take. How work is cut into tasks is the caller's
-/// choice and must not depend on the number of threads: then no result does.
+/// The next section mostly follows at once. So an idle thread first looks for it, about as long as sleeping and waking
+/// would take. Then it sleeps on a condition. The caller cuts the work into tasks. The cut must not depend on the number
+/// of threads; then no result depends on it.
 package final class ThreadPool: Sendable {
   /// Threads that work on a section, the calling one included.
   package let threadCount: Int
@@ -27,7 +27,7 @@ package final class ThreadPool: Sendable {
 
   deinit { board.close() }
 
-  /// Memory for so many floats that the calling thread has to itself until it asks again.
+  /// Scratch memory for so many floats. It belongs to the calling thread until that thread asks again.
   static func scratch(_ count: Int) -> UnsafeMutablePointer<Float> {
     let bytes = count * MemoryLayout<Float>.stride
     guard let base = segmoe_thread_scratch(bytes) ?? reserve(bytes) else {
@@ -59,7 +59,7 @@ package final class ThreadPool: Sendable {
 
 /// One parallel section: a counter of tasks handed out and one of tasks finished.
 private final class Section: @unchecked Sendable {
-  // Unchecked: `body` is called from several threads, which is what the caller asks for.
+  // Unchecked: `body` is called from several threads, as the caller wants.
   let taskCount: Int
   let body: (Int) -> Void
   let next = Atomic<Int>(0)
@@ -86,7 +86,7 @@ private final class Section: @unchecked Sendable {
 private final class Board: @unchecked Sendable {
   // Unchecked: every property that is not atomic is read and written with `condition` held.
   private let condition = NSCondition()
-  /// For the owner of a section who waits for its last thread to let go of it.
+  /// Signalled when the last thread lets go of a section; its owner waits for that.
   private let over = DispatchSemaphore(value: 0)
   private var ownerSleeps = false
   private let turn = NSLock()
@@ -95,13 +95,14 @@ private final class Board: @unchecked Sendable {
   /// Threads that hold the section; it grows with `condition` held.
   private let inside = Atomic<Int>(0)
   private var closed = false
-  /// Looks before a thread sleeps, of some 50 ns each.
+  /// How often a thread looks for the next section before it sleeps; a look takes some 50 ns.
   private let looks: Int
 
-  /// - Parameter looks: few where threads outnumber the processors, so that who looks keeps nobody from working.
+  /// - Parameter looks: few if there are more threads than processors, so that a looking thread keeps no other from
+  ///   working.
   init(looks: Int) { self.looks = looks }
 
-  /// - Parameter helpers: threads to wake; whoever is awake helps as well.
+  /// - Parameter helpers: threads to wake; threads that are awake help as well.
   func run(_ section: Section, helpers: Int) {
     turn.lock()
     defer { turn.unlock() }
@@ -125,7 +126,7 @@ private final class Board: @unchecked Sendable {
     if waits { over.wait() }
   }
 
-  /// Waits a little for what is likely to come.
+  /// Looks for the next section for a little while.
   private func look(for arrived: () -> Bool) {
     for _ in 0..<looks {
       if arrived() { return }
@@ -146,11 +147,11 @@ private final class Board: @unchecked Sendable {
       inside.wrappingAdd(1, ordering: .relaxed)
       condition.unlock()
       _ = taken?.drain()
-      // Let go of before the section's owner may go on: its body must not outlive that.
+      // The section is released before its owner may go on: its body must not be used after that.
       taken = nil
       inside.wrappingSubtract(1, ordering: .acquiringAndReleasing)
       condition.lock()
-      // Looked at again: by now it may be the next section's owner who sleeps.
+      // Checked again: by now the next section's owner may be the one that sleeps.
       if ownerSleeps && inside.load(ordering: .acquiring) == 0 {
         ownerSleeps = false
         over.signal()

@@ -1,11 +1,12 @@
 import CKernels
 
-/// A weight laid out as products read it, rounded to bf16 or int8 if they are to run in these.
+/// A weight in the layout that products read, rounded to bf16 or int8 if they run in these.
 package struct PackedWeight: Sendable {
   package let precision: Precision
   /// Columns of the result.
   package let outputs: Int
-  /// Segments that a row is read in: the taps of a convolution; in int8 each has a scale of its own.
+  /// Segments (K-segments) of a row: the taps of a convolution, or parts of a linear layer's row. In int8 each has a
+  /// scale of its own.
   package let segments: Int
   /// Values in a segment.
   package let depth: Int
@@ -15,7 +16,7 @@ package struct PackedWeight: Sendable {
   /// Bytes that the packed weight takes in memory.
   package let byteCount: Int
 
-  /// Values of one int8 scale that a linear layer's rows are cut into.
+  /// The most values of a linear layer's row that share one int8 scale.
   private static let mostValuesPerScale = 1280
 
   /// Rounds and packs a linear layer's weight.
@@ -56,7 +57,7 @@ package struct PackedWeight: Sendable {
     try Self.pack(rows, packing, precision, into: storage.base)
   }
 
-  /// Packs some groups of columns at a time: groups lie one after another, each as if it were alone.
+  /// Packs some groups of columns at a time. Groups lie one after another; each is packed as if it were alone.
   private static func pack(
     _ rows: WeightRows, _ packing: segmoe_packing, _ precision: Precision,
     into target: UnsafeMutableRawPointer

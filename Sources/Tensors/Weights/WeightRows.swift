@@ -1,12 +1,11 @@
 import CKernels
 
-/// The rows of a weight, wherever they are: packing takes some at a time, so that a weight in a file is
-/// never in memory twice.
+/// The rows of a weight, in memory or in a file. Packing reads some at a time, so a weight is never in memory twice.
 package struct WeightRows {
   package let count: Int
   /// Values of a row.
   package let width: Int
-  /// Whether there is nothing to read, only sizes to know.
+  /// Whether there are only sizes, and nothing to read.
   package let isPlanned: Bool
   private let reading: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
 
@@ -20,7 +19,7 @@ package struct WeightRows {
     reading = read
   }
 
-  /// The rows of a matrix in memory; of a planned tensor, planned ones.
+  /// The rows of a matrix in memory; without values if it is a meta tensor.
   package init(_ matrix: Tensor) {
     count = matrix.shape[0]
     let width = matrix.count / max(1, matrix.shape[0])
@@ -88,6 +87,6 @@ package struct WeightRows {
     }
   }
 
-  /// Values that packing holds at a time, at least a group of rows.
+  /// How many values packing holds at a time: at least those of a group of rows.
   static let packedAtOnce = 1 << 19
 }

@@ -1,18 +1,19 @@
 import CKernels
 
 /// The weight of a 3×3 convolution of stride 1, packed for Winograd's algorithm: panels of 16
-/// outputs, `[panel][tap][input][16]`, in single precision or bfloat16. It takes the bytes of the plain
-/// weight: the transformed one, in single precision and so four or eight times as large, exists a cacheful
-/// at a time while a convolution runs. For a few positions that would cost more than it saves; a product can
-/// read the same panels.
+/// outputs, `[panel][tap][input][16]`, in single precision or bfloat16.
+///
+/// It is as large as the plain weight. The transformed weight would be four or eight times as large; it exists only
+/// while a convolution runs, a cacheful at a time. For few positions the transform costs more than it saves. A plain
+/// product can then read the same panels.
 package struct WinogradWeight: Sendable {
   package let inputs: Int
   package let outputs: Int
-  /// Whether it is rounded to bfloat16; what is computed with it is not.
+  /// Whether the weight is rounded to bfloat16. Inputs and sums are not.
   let isBF16: Bool
   /// Bytes that it takes in memory.
   package let byteCount: Int
-  /// nil if it is planned.
+  /// Nil if there are only sizes.
   private let storage: MemoryBlock?
 
   /// Outputs of one panel.
@@ -86,8 +87,8 @@ package struct WinogradWeight: Sendable {
     shape == ConvolutionShape(kernel: 3)
   }
 
-  /// Whether it is the faster one for so many positions of all images together. In the table of
-  /// `Benchmarks/kernels/run` a product wins up to 72 positions, and Winograd's algorithm from 98 on, whatever the
-  /// channels, instruction set and precision.
+  /// Whether Winograd's algorithm is faster for so many positions of all images together. In the table of
+  /// `Benchmarks/kernels/run` a product wins up to 72 positions, and Winograd's algorithm from 98 on, for all
+  /// channels, instruction sets and precisions.
   static func isFaster(positions: Int) -> Bool { positions > 80 }
 }
