@@ -1,4 +1,4 @@
-// Attention without a score matrix: the softmax runs along with the keys.
+// Attention without a score matrix: the softmax is updated block by block along the keys.
 #define UNIT 1
 #define STEP(sum, x, y) ((x) * (y) + (sum))
 #define STORED(weights) ((weights)[0])

@@ -1,5 +1,5 @@
-// Attention with the queries of a tile in the lanes of vectors: scores, weights and sums of a row stay in their lane,
-// and no width is rounded up to that of a vector. A body of each_isa.h; who includes it says
+// Attention with the queries of a tile in the lanes of vectors. Scores, weights and sums of a row stay in their lane,
+// and no head width is rounded up to that of a vector. A body of each_isa.h; the including file defines
 //   UNIT                  values of a step: 1, or 2 if four bytes hold two of them,
 //   STEP(sum, x, y)       sum + x · y over one step: x in lanes, y the same for all,
 //   STORED(weights)       `UNIT` vectors of weights as `STEP` takes them,
@@ -7,7 +7,7 @@
 #undef CHANNELS
 #undef TILE_ROWS
 #undef INLINE
-// What is multiplied with each vector of rows: 24 sums of 32 registers, or 12 of 16.
+// Keys or channels that are multiplied with each vector of rows: 24 sums in 32 registers, or 12 in 16.
 #define CHANNELS (LANES == 16 ? 8 : 4)
 #define TILE_ROWS (TILE_VECTORS * LANES)
 #define INLINE static inline __attribute__((always_inline))
@@ -16,7 +16,7 @@
 typedef float VARIANT(vector) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t VARIANT(integers) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
-/// The larger of two numbers, lane by lane; the first if it is not one.
+/// The larger of two numbers, lane by lane; the first if it is NaN.
 INLINE VARIANT(vector) VARIANT(larger)(VARIANT(vector) a, VARIANT(vector) b) {
   for (int i = 0; i < LANES; i++) a[i] = b[i] > a[i] ? b[i] : a[i];
   return a;
@@ -48,7 +48,7 @@ INLINE void VARIANT(sums)(int vectors, const float *x, const float *y, size_t st
     vector rows[TILE_VECTORS];
     UNROLLED for (int v = 0; v < vectors; v++) rows[v] = *(const vector *)(x + v * LANES);
     UNROLLED for (int c = 0; c < CHANNELS; c++) {
-      // Of 16 registers, sums and rows take 15: the next number must not come before this one has been used.
+      // Sums and rows take 15 of 16 registers: the next number must not be loaded before this one has been used.
       if (LANES < 16) __asm__ volatile("" ::: "memory");
       UNROLLED for (int v = 0; v < vectors; v++) sum[c][v] = STEP(sum[c][v], rows[v], y[c]);
     }
@@ -75,8 +75,8 @@ INLINE void VARIANT(score)(int vectors, const float *queries, const float *keys,
   UNROLLED for (int v = 0; v < vectors; v++) *(vector *)(tops + v * LANES) = high[v];
 }
 
-/// Row r sees keys up to `last` + r only, of keys counted from a block's first: the others' scores become −∞, and
-/// `tops` the highest that are seen.
+/// Causal mask: row r sees keys up to `last` + r, counted from the first key of the block. Scores of other keys become
+/// −∞, and `tops` becomes the highest score that is seen.
 static void VARIANT(hide)(size_t count, ptrdiff_t last, float *scores, float *tops) {
   for (size_t key = 0; key < count; key++)
     for (ptrdiff_t r = 0; r < TILE_ROWS; r++) {
@@ -86,8 +86,8 @@ static void VARIANT(hide)(size_t count, ptrdiff_t last, float *scores, float *to
     }
 }
 
-/// Scores, which are base-2 logarithms, become weights relative to the rows' highest; their sums are added to
-/// `totals`, which are scaled by `corrections` before.
+/// Turns scores (base-2 logarithms) into weights relative to each row's highest score. `totals` are first scaled by
+/// `corrections`; then the sums of the weights are added to them.
 INLINE void VARIANT(weigh)(int vectors, float *scores, size_t count, const float *tops, const float *corrections,
                            float *totals) {
   typedef VARIANT(vector) vector;
@@ -129,7 +129,7 @@ INLINE void VARIANT(mix)(int vectors, const float *weights, size_t steps, const 
   }
 }
 
-/// What runs along with the keys, of a tile of rows.
+/// The running state of a tile of rows, updated block by block along the keys.
 typedef struct {
   /// `[step][row]`; `[channel][row]`, Σ weight · value.
   float *queries, *mixed;
@@ -180,17 +180,17 @@ static void VARIANT(attend)(const segmoe_attention *shape, const float *query, s
       run.tops[r] = -INFINITY;
       if (row >= rows) continue;
       const float *source = query + row * shape->stride;
-      // Left alone, clang gathers and scatters.
+      // Without this, clang would gather and scatter.
 #pragma clang loop vectorize(disable)
       for (size_t step = 0; step < depth; step++)
         run.queries[step * TILE_ROWS + r] = attention_query(source, shape->width, step, scale);
     }
   }
-  // Tile by tile, so that a block of keys and values comes from far away once.
+  // Tile by tile, so that a block of keys and values is read from memory once.
   for (size_t key = 0; key < shape->keys; key += block)
     for (size_t tile = 0; tile < tiles; tile++) {
       const size_t start = tile * TILE_ROWS, now = rows - start < TILE_ROWS ? rows - start : TILE_ROWS;
-      // Of a causal attention, only keys up to the last row.
+      // In causal attention, only keys up to the last row count.
       size_t seen = shape->keys;
       if (shape->causal && first + start + now < seen) seen = first + start + now;
       if (key >= seen) continue;

@@ -1,11 +1,10 @@
-// What attention's kernels have in common, whatever their numbers are. Who includes this has said `UNIT`: how many
-// values a step takes.
+// What attention's kernels share, in every precision. The including file defines `UNIT`: how many values a step takes.
 #ifndef SEGMOE_ATTENTION_SHAPE_H
 #define SEGMOE_ATTENTION_SHAPE_H
 
 #include "attention.h"
 
-// 2^f on [-0.5, 0.5]: the polynomial of degree 5 of least relative error with constant term 1.
+// 2^f on [-0.5, 0.5]: the polynomial of degree 5 with constant term 1 that has the least relative error.
 #define POWER_1 0x1.62e42ap-1f
 #define POWER_2 0x1.ebf9bcp-3f
 #define POWER_3 0x1.c6b752p-5f
@@ -17,7 +16,7 @@
 /// Vectors of rows in a tile.
 #define TILE_VECTORS 3
 
-// Keys looked at together: 48 rows' scores of them stay in a first-level cache.
+// Keys of one block: the scores of 48 rows for them stay in a first-level cache.
 enum { attention_block = 128 };
 
 static inline size_t attention_steps(size_t values) { return (values + UNIT - 1) / UNIT; }

@@ -7,9 +7,9 @@
 //   LANES        floats in a vector,
 //   TILE_PANELS  panels of 16 columns that a product keeps in registers,
 //   VARIANT(x)   the name of x in this set.
-// Whatever the set, a panel has 16 columns and every number is summed in the same order. Where there
-// is a fused multiply-add it is used, so all sets but the scalar one give the same bits, and that one
-// differs by rounding. _wide (SEGMOE_ISA_WIDE) is the body of AVX-512 compiled for AVX2, for tests.
+// In every set, a panel has 16 columns and every number is summed in the same order. All sets but the
+// scalar one use fused multiply-adds and give the same bits; the scalar one differs by rounding.
+// _wide (SEGMOE_ISA_WIDE) is the body of AVX-512 compiled for AVX2, for tests.
 #include "isa.h"
 #include <math.h>
 #include <stddef.h>

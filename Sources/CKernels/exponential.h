@@ -7,7 +7,7 @@
 #include <string.h>
 
 /// e^x: x = n·ln2 + r, a degree-6 polynomial for e^r (Cephes, expf), 2^n by the exponent bits.
-/// Below -87.3 the result is held at the smallest normal number, above 88.3 at about 2^127.
+/// Below -87.3 the result is clamped to the smallest normal number, above 88.3 to about 2^127.
 SEGMOE_BODY float segmoe_exp(float x) {
   x = x < -87.3f ? -87.3f : x;
   x = x > 88.3f ? 88.3f : x;
@@ -23,7 +23,7 @@ SEGMOE_BODY float segmoe_exp(float x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
-  // Unsigned: of a NaN anything may be shifted out.
+  // Unsigned, because a NaN may have any bits, and all of them may be shifted out.
   uint32_t bits;
   memcpy(&bits, &shifted, sizeof bits);
   bits = (bits - 0x4B400000u + 127u) << 23;
@@ -32,7 +32,7 @@ SEGMOE_BODY float segmoe_exp(float x) {
   return p * scale;
 }
 
-/// erf(x) as a rational function of degree 13 over 8, x held within ±4 (minimax fit as in Eigen).
+/// erf(x) as a rational function of degree 13 over 8, x clamped to ±4 (minimax fit as in Eigen).
 SEGMOE_BODY float segmoe_erf(float x) {
   x = x < -4.0f ? -4.0f : x;
   x = x > 4.0f ? 4.0f : x;

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-// Whole pages, no more: hundreds of parts of a model, each rounded up generously, would break a budget.
+// Rounded up to whole pages, and no further: generous rounding of a model's hundreds of parts would break a budget.
 static const size_t granule = (size_t)1 << 12;
-// From here on huge pages pay: they are cleared faster, and rounding up to one wastes little.
+// From this size on huge pages pay: they are cleared faster, and rounding up to one wastes little.
 static const size_t huge = (size_t)16 << 20;
 
 enum { most_free_blocks = 1024 };
@@ -36,7 +36,7 @@ static block remove_free(size_t index) {
   return found;
 }
 
-// A freed block of just that size, the latest: its pages may still be in a processor's cache.
+// The latest freed block of exactly that size: its pages may still be in a processor's cache.
 static void *take_free(size_t bytes) {
   for (size_t i = free_count; i > 0; i--) {
     if (free_blocks[i - 1].bytes == bytes) return remove_free(i - 1).base;
@@ -44,7 +44,7 @@ static void *take_free(size_t bytes) {
   return NULL;
 }
 
-// Hands freed blocks back to the kernel until live and spare ones keep the limit together.
+// Gives freed blocks back to the kernel until live and spare ones together are within the limit.
 static void keep_limit(void) {
   while (free_count > 0 && state.live + state.spare > state.limit) {
     block oldest = remove_free(0);
@@ -52,7 +52,7 @@ static void keep_limit(void) {
   }
 }
 
-// Hands all freed blocks back: they may be what the kernel lacks.
+// Gives all freed blocks back: the kernel may lack just this memory.
 static void give_up_spare(void) {
   pthread_mutex_lock(&lock);
   while (free_count > 0) {
@@ -81,7 +81,7 @@ void *segmoe_memory_take(size_t bytes) {
   if (size < bytes) return NULL;
   pthread_mutex_lock(&lock);
   void *base = take_free(size);
-  // Counted before it is there: what is spare must go before new pages come.
+  // Counted before it exists: spare blocks must go before new pages come.
   count(size);
   pthread_mutex_unlock(&lock);
   if (base) return base;
@@ -124,8 +124,8 @@ void segmoe_memory_give(void *base, size_t bytes) {
   pthread_mutex_unlock(&lock);
 }
 
-// Address space for a taker whom the kernel refuses: no pages until it is written to. Several may get it at a
-// time, so what is in it is worthless.
+// The reserve: address space for callers whom the kernel refuses. It has no pages until it is written to. Several
+// callers share it, so its contents are garbage.
 static void *reserve_base = NULL;
 static size_t reserve_bytes = 0;
 static size_t reserve_takers = 0;
@@ -136,7 +136,7 @@ int segmoe_memory_reserve(size_t bytes) {
   if (size < bytes) return 0;
   pthread_mutex_lock(&lock);
   int there = size <= reserve_bytes;
-  // Whoever has it would lose it: the next plan makes it larger.
+  // In use, so it cannot be replaced: the next plan makes it larger.
   if (!there && reserve_takers == 0) {
     if (reserve_base) munmap(reserve_base, reserve_bytes);
     void *base =
@@ -179,9 +179,9 @@ int segmoe_memory_available(size_t bytes) {
   return 1;
 }
 
-// The C library keeps freed memory by rules of its own, and after the first large block that is freed it takes
-// large ones from its heap, where small ones that stay keep them from going back. Under a limit everything of
-// some size goes back when it is freed.
+// The C library keeps freed memory by rules of its own. After the first large block is freed, it takes large blocks from
+// its heap. There, small live blocks keep freed large ones from going back to the kernel. Under a limit, everything of
+// some size must go back when it is freed.
 static void give_back_at_once(void) {
 #if defined(__GLIBC__)
   mallopt(M_MMAP_THRESHOLD, 128 << 10);

@@ -1,5 +1,5 @@
-// Scratch memory that stays with its thread. Allocated anew for each task, half a megabyte would come as fresh pages
-// each time, and their faults would take longer than what is computed in them.
+// Scratch memory that stays with its thread. If each task allocated its half megabyte anew, it would get fresh pages
+// each time, and the page faults would take longer than the computation.
 #include "scratch.h"
 #include "memory.h"
 #include <pthread.h>

@@ -1,7 +1,7 @@
-// How a kernel gets its instruction sets: one body in plain C, which is the scalar reference, is
-// compiled again for each set, where the compiler turns its loops into vectors. Products and sums
-// are never contracted (-ffp-contract=off) and reductions keep a fixed number of lanes, so every
-// variant gives the same bits.
+// How a kernel gets its instruction sets. Its body is plain C. Compiled plainly, it is the scalar
+// reference. It is compiled again for each set, and the compiler turns its loops into vectors.
+// Multiply-adds are never fused (-ffp-contract=off), and reductions keep a fixed number of lanes. So
+// every variant gives the same bits.
 #ifndef SEGMOE_VARIANTS_H
 #define SEGMOE_VARIANTS_H
 

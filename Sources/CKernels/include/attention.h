@@ -3,37 +3,37 @@
 
 #include <stddef.h>
 
-/// What is common to all heads of an attention.
+/// The shape of an attention, common to all heads.
 typedef struct segmoe_attention {
   /// Floats from one query row to the next, and from one row of the result to the next.
   size_t stride, result_stride;
-  /// Keys (and values) there are; floats of one head in a row.
+  /// Number of keys (and values); floats of one head in a row.
   size_t keys, width;
-  /// What q·k is multiplied with.
+  /// The factor of q·k.
   float scale;
   /// Whether query i sees only keys 0…i.
   int causal;
 } segmoe_attention;
 
-/// Keys that lie side by side in packed ones, and channels in packed values.
+/// Keys side by side in a panel of packed keys, and channels in a panel of packed values.
 enum { SEGMOE_ATTENTION_PANEL = 8 };
 
-/// Floats that one head's packed keys take, and its packed values.
+/// Floats of one head's packed keys, and of its packed values.
 size_t segmoe_packed_keys_size(size_t keys, size_t width);
 size_t segmoe_packed_values_size(size_t keys, size_t width);
 
-/// One head's keys, `stride` floats apart, as panels of 8 keys: `[panel][width][8]`; keys that are not there are 0.
-/// Panels `first` to `last` only (not included), of ⌈keys / 8⌉.
+/// Packs one head's keys, `stride` floats apart, as panels of 8 keys: `[panel][width][8]`. Missing keys are 0.
+/// Only panels `first` to `last` (not included), of ⌈keys / 8⌉.
 void segmoe_pack_keys(const float *keys, size_t stride, size_t count, size_t width, void *packed,
                       size_t first, size_t last);
 
-/// One head's values as panels of 8 channels: `[panel][keys][8]`; channels that are not there are 0. Keys of the
-/// panels `first` to `last` only.
+/// Packs one head's values as panels of 8 channels: `[panel][keys][8]`. Missing channels are 0. Only keys of the
+/// panels `first` to `last`.
 void segmoe_pack_values(const float *values, size_t stride, size_t count, size_t width,
                         void *packed, size_t first, size_t last);
 
-/// The same in pairs of bfloat16, four bytes each, in units of four bytes: of keys `[panel][pair of width][8]`, of
-/// values `[panel][pair of keys][8]`.
+/// The same in pairs of bfloat16, four bytes a pair. Sizes are in units of four bytes. Keys are
+/// `[panel][pair of width][8]`, values `[panel][pair of keys][8]`.
 size_t segmoe_packed_keys_bf16_size(size_t keys, size_t width);
 size_t segmoe_packed_values_bf16_size(size_t keys, size_t width);
 void segmoe_pack_keys_bf16(const float *keys, size_t stride, size_t count, size_t width, void *packed,
@@ -45,15 +45,15 @@ void segmoe_pack_values_bf16(const float *values, size_t stride, size_t count, s
 size_t segmoe_attention_scratch(size_t rows, size_t width);
 
 /// softmax(scale · q·kᵀ) · v for the query rows `first` to `first + rows` of one head. The softmax
-/// runs along: no more than 48 rows by one block of scores exist at a time.
+/// is updated block by block: at most 48 rows by one block of scores exist at a time.
 /// - Parameters:
 ///   - query, result: at row `first`.
 ///   - keys, values: packed.
 void segmoe_attend(const segmoe_attention *shape, const float *query, size_t first, size_t rows,
                    const void *keys, const void *values, float *result, float *scratch);
 
-/// The same with queries, keys, weights and values rounded to bfloat16, and scores, softmax and sums in single
-/// precision: by VDPBF16PS where product_isa.h says that it is in use, else by the scalar reference.
+/// The same with queries, keys, weights and values rounded to bfloat16. Scores, softmax and sums are in single
+/// precision. It runs on VDPBF16PS where product_isa.h says that this is in use, else on the scalar reference.
 void segmoe_attend_bf16(const segmoe_attention *shape, const float *query, size_t first, size_t rows,
                         const void *keys, const void *values, float *result, float *scratch);
 

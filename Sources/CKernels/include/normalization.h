@@ -3,8 +3,8 @@
 
 #include <stddef.h>
 
-/// Adds to `sums` and `squares` (per channel) what `rows` rows of `channels` floats hold.
-/// Accumulated in double, so that variance as a difference of the two loses nothing visible.
+/// Adds the sum and the sum of squares of each channel, over `rows` rows of `channels` floats, to `sums` and `squares`.
+/// The sums are in double precision, so that the variance, a difference of the two, stays exact enough.
 void segmoe_channel_moments(const float *x, size_t rows, size_t channels, double *sums,
                             double *squares);
 

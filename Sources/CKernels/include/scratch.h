@@ -3,9 +3,9 @@
 
 #include <stddef.h>
 
-/// Memory of the calling thread alone, aligned to 64, for as long as a kernel runs: it grows to the largest size that
-/// was asked for, stays for the next task and goes with the thread. What is in it is not defined. NULL if there is no
-/// memory for it.
+/// Scratch memory of the calling thread, aligned to 64, valid while a kernel runs. It grows to the largest size that was
+/// asked for, is kept for the next task, and is freed with the thread. Its contents are undefined. NULL if there is no
+/// memory.
 void *segmoe_thread_scratch(size_t bytes);
 
 #endif
