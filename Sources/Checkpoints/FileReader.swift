@@ -1,7 +1,7 @@
 import Glibc
 
-/// One open file, read by position. Not mapped: a file that is cut while mapped kills the process by
-/// SIGBUS, whereas here every read of a file that changed is an error.
+/// One open file, read by position. It is not mapped: if a mapped file is cut, the process dies of SIGBUS.
+/// Here, reading a file that has changed is an error.
 package final class FileReader: Sendable {
   /// The path as given.
   package let path: String
@@ -10,13 +10,13 @@ package final class FileReader: Sendable {
   private let descriptor: Int32
   private let opened: Identity
 
-  /// What tells one state of a file from another.
+  /// Identifies one state of a file.
   private struct Identity {
-    /// What no write leaves as it was, unless somebody sets the time back.
+    /// Every write changes this, unless somebody sets the time back.
     private let content: [Int]
-    /// What may change without the content.
+    /// May change while the content does not.
     private let entry: [Int]
-    /// When anything of the two last changed: nobody can set that back.
+    /// When either of the two last changed. Nobody can set this back.
     private let changed: [Int]
     let size: Int
 
@@ -32,8 +32,8 @@ package final class FileReader: Sendable {
       changed = [Int(status.st_ctim.tv_sec), Int(status.st_ctim.tv_nsec)]
     }
 
-    /// Whether the content may still be what it was. A file that was deleted, renamed over or given to somebody else
-    /// says so in its entry; if nothing explains a change, it was one of the content.
+    /// Whether the content may still be the same. Deleting, renaming over and giving the file to another owner are
+    /// visible in its entry. A change that none of these explains was a change of the content.
     func holds(_ now: Identity) -> Bool {
       content == now.content && (changed == now.changed || entry != now.entry)
     }
@@ -63,7 +63,7 @@ package final class FileReader: Sendable {
   deinit { close(descriptor) }
 
   /// Fills `buffer` from the byte at `offset`. The range must lie in the file as it was opened.
-  /// Errors: `changed` if the file is no longer the same, `unreadable` if the disk fails.
+  /// - Throws: `changed` if the file is no longer the same, `unreadable` if the disk fails.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     var done = 0
     while done < buffer.count {
@@ -76,7 +76,7 @@ package final class FileReader: Sendable {
       if count == 0 { throw CheckpointError.changed(path: path) }
       done += count
     }
-    // A file written to in place would give a mixture of old and new bytes: better none.
+    // A file written to in place would give a mixture of old and new bytes, so nothing is returned.
     var status = stat()
     guard fstat(descriptor, &status) == 0, opened.holds(Identity(status)) else {
       throw CheckpointError.changed(path: path)

@@ -1,20 +1,19 @@
 import Foundation
 
-/// Weights that Python's pickle wrote. Reading them means running whatever program they hold, so they
-/// are never opened, wherever a model, VAE, LoRA or embedding can be named.
+/// Weights written by Python's pickle. Reading a pickle means running the program in it. So pickles are never
+/// opened, wherever a model, VAE, LoRA or embedding can be named.
 package enum PickledFile {
   private static let suffixes = [".ckpt", ".pt", ".pth", ".bin", ".pkl"]
 
-  /// Fails with `pickled` if a path names such a file, by its ending or, where it goes under another
-  /// name, by its first bytes.
+  /// Fails with `pickled` if a path names such a file. It is recognized by its ending or by its first bytes.
   package static func refuse(_ path: String) throws {
     if suffixes.contains(where: path.lowercased().hasSuffix) || looksPickled(path) {
       throw CheckpointError.pickled(path: path)
     }
   }
 
-  /// Fails with `pickled` for a folder that holds such files where weights should be. Called when none
-  /// were found that can be read.
+  /// Fails with `pickled` if a folder holds such files where weights should be. Called when no readable weights were
+  /// found.
   package static func refuse(in folder: String) throws {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     let isPickled = { (name: String) in suffixes.contains(where: name.lowercased().hasSuffix) }
@@ -23,8 +22,8 @@ package enum PickledFile {
     }
   }
 
-  /// What torch writes is a zip archive with pickles in it, or, from old versions, a bare pickle of
-  /// protocol 2 or later. A safetensors file has a brace behind the eight bytes of its header's length.
+  /// torch writes a zip archive with pickles in it. Old versions wrote a bare pickle of protocol 2 or later. A
+  /// safetensors file has a brace after the eight bytes of its header's length.
   private static func looksPickled(_ path: String) -> Bool {
     guard let reader = try? FileReader(path: path, purpose: "weights"), reader.size >= 9 else { return false }
     var head = [UInt8](repeating: 0, count: 9)

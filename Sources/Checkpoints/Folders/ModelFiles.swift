@@ -11,12 +11,14 @@ package protocol ModelFiles: Sendable {
   var pipelineClass: String { get }
   /// Whether the model has that component.
   func has(_ component: String) -> Bool
-  /// The configuration of a component. Errors: `missingFile`, `malformed`.
+  /// The configuration of a component.
+  /// - Throws: `missingFile`, `malformed`.
   func config(for component: String) throws -> ConfigObject
   /// The weights of a component, under diffusers' names; nothing is read yet.
-  /// Errors: `missingFile`, `pickled`, `malformed`, and those of opening.
+  /// - Throws: `missingFile`, `pickled`, `malformed`, and errors of opening.
   func weights(for component: String) throws -> Weights
-  /// Where a tokenizer is. Error: `missingFile`.
+  /// Where a tokenizer is.
+  /// - Throws: `missingFile`.
   func tokenizer(_ component: String) throws -> TokenizerSource
   /// The SHA-256 of everything that can change a picture, as 64 hexadecimal digits. It reads every byte.
   func digest() throws -> String
@@ -26,7 +28,7 @@ package protocol ModelFiles: Sendable {
 package enum TokenizerSource: Sendable {
   /// Files in a folder.
   case folder(ComponentFolder)
-  /// CLIP's own vocabulary, which is part of the program; `pad` fills what a prompt leaves free.
+  /// CLIP's own vocabulary, which is part of the program; `pad` is the padding token.
   case clip(pad: String)
 }
 
@@ -36,7 +38,8 @@ package struct ModelPath: Sendable {
 
   package init(_ path: String) { self.path = path }
 
-  /// The files behind the path. Errors: `missingFile`, `pickled`, `malformed`, `badConfig`.
+  /// The files behind the path.
+  /// - Throws: `missingFile`, `pickled`, `malformed`, `badConfig`.
   package func open() throws -> any ModelFiles {
     var status = stat()
     guard stat(path, &status) == 0 else {

@@ -1,12 +1,13 @@
 import Glibc
 
 extension ModelFolder {
-  /// A SHA-256 over everything in the folder that can change a picture, as 64 hexadecimal digits: the
-  /// JSON and text files of index and components, and the weight files in use, each with its name,
-  /// its length and the SHA-256 of each of its pieces. The safety checker and pictures and notes beside the model do not count.
+  /// A SHA-256 over everything in the folder that can change a picture, as 64 hexadecimal digits. It covers the JSON and
+  /// text files of index and components, and the weight files in use: of each its name, its length and the SHA-256 of
+  /// each of its pieces. It leaves out the safety checker, and pictures and notes beside the model.
   ///
-  /// It reads every byte (of a 4 GB model in a second or two from the page cache, longer from a disk): ask once
-  /// and keep it. Errors: those of reading.
+  /// It reads every byte. A 4 GB model takes a second or two from the page cache, longer from a disk. So ask once and
+  /// keep the answer.
+  /// - Throws: Errors of reading.
   package func digest() throws -> String {
     var hash = Digest()
     for file in try digestedFiles() {

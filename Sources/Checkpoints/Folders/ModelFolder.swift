@@ -12,7 +12,7 @@ package struct ModelFolder: ModelFiles {
   package let componentClasses: [String: String]
 
   /// Reads and checks `model_index.json`. Weights are looked at when asked for.
-  /// Errors: `missingFile`, `malformed`, `badConfig`; `pickled` for a folder of pickles instead.
+  /// - Throws: `missingFile`, `malformed`, `badConfig`; `pickled` for a folder of pickles instead.
   package init(path: String) throws {
     self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     // A download of an old checkpoint is a folder as well.
@@ -38,7 +38,8 @@ package struct ModelFolder: ModelFiles {
   /// Whether the model has that component.
   package func has(_ component: String) -> Bool { componentClasses[component] != nil }
 
-  /// The folder of a component. Error: `missingFile`.
+  /// The folder of a component.
+  /// - Throws: `missingFile`.
   package func component(_ name: String) throws -> ComponentFolder {
     try ComponentFolder(path: path + "/" + name)
   }
@@ -46,10 +47,12 @@ package struct ModelFolder: ModelFiles {
   /// The configuration of a component: `config.json`, or `scheduler_config.json`.
   package func config(for name: String) throws -> ConfigObject { try component(name).config() }
 
-  /// The weights of a component. Errors: as of `ComponentFolder.weights`.
+  /// The weights of a component.
+  /// - Throws: as of `ComponentFolder.weights`.
   package func weights(for name: String) throws -> Weights { try component(name).weights() }
 
-  /// A tokenizer is always in a folder of its own here. Error: `missingFile`.
+  /// A tokenizer is always in a folder of its own here.
+  /// - Throws: `missingFile`.
   package func tokenizer(_ component: String) throws -> TokenizerSource {
     .folder(try self.component(component))
   }

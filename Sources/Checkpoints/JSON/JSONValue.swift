@@ -23,7 +23,8 @@ package enum JSONValue: Equatable, Sendable {
     }
   }
 
-  /// Reads and parses a file of at most `limit` bytes. Errors: those of `FileReader`, and `malformed`.
+  /// Reads and parses a file of at most `limit` bytes.
+  /// - Throws: Errors of `FileReader`, and `malformed`.
   package init(contentsOf path: String, limit: Int = 16 << 20, purpose: String) throws {
     try self.init(parsing: try FileReader(path: path, purpose: purpose).contents(limit: limit), path: path)
   }

@@ -1,9 +1,9 @@
 import Glibc
 
-/// An autoencoder by itself: what `--vae` names.
+/// An autoencoder by itself, as `--vae` names it.
 ///
-/// A folder with configuration and weights, or that of a whole model; or one safetensors file, in
-/// diffusers' layout or CompVis', alone or within a whole checkpoint, or of TAESD, whole or the decoder.
+/// It may be the folder of a VAE or of a whole model. It may be one safetensors file in diffusers' or CompVis' layout,
+/// alone or within a whole checkpoint. It may be TAESD, whole or only the decoder.
 package struct AutoencoderFiles: Sendable {
   /// The path as given.
   package let path: String
@@ -13,9 +13,9 @@ package struct AutoencoderFiles: Sendable {
   package let weights: Weights
   private let files: [String]
 
-  /// Opens an autoencoder. A file alone does not tell how latents are scaled: then `own`, the
-  /// configuration of the model's own autoencoder, says it, or what is usual for the kind of model.
-  /// Errors: `missingFile`, `pickled`, `malformed`, `unknownCheckpoint` for what is none.
+  /// Opens an autoencoder. A file alone does not tell how latents are scaled. The scale then comes from `own`, the
+  /// configuration of the model's own autoencoder, or else from the model's family.
+  /// - Throws: `missingFile`, `pickled`, `malformed`, `unknownCheckpoint` for what is none.
   package init(path: String, own: ConfigObject?, isXL: Bool) throws {
     try PickledFile.refuse(path)
     self.path = path
@@ -69,7 +69,7 @@ package struct AutoencoderFiles: Sendable {
   private static func tensors(of file: SafetensorsFile) throws -> [String: StoredTensor] {
     var tensors: [String: StoredTensor] = [:]
     for name in file.names { tensors[name] = file[name] }
-    // Within a whole checkpoint, the rest is no matter.
+    // Within a whole checkpoint, other tensors are ignored.
     for prefix in CheckpointKind.autoencoderPrefixes
     where tensors.keys.contains(where: { $0.hasPrefix(prefix) }) {
       let inside = tensors.filter { $0.key.hasPrefix(prefix) }
@@ -90,7 +90,8 @@ package struct AutoencoderFiles: Sendable {
       path: file.path, reason: "holds no VAE decoder; give an AutoencoderKL or AutoencoderTiny (TAESD)")
   }
 
-  /// TAESD's own files hold the decoder alone, numbered from 1: before it stands a clamp without weights.
+  /// TAESD's own files hold only the decoder. Its layers are numbered from 1, because a clamp without weights comes
+  /// first.
   private static func bareDecoder(_ tensors: [String: StoredTensor]) -> [String: StoredTensor]? {
     guard tensors["1.weight"]?.shape.count == 4, tensors["3.conv.0.weight"] != nil else { return nil }
     var views: [String: StoredTensor] = [:]
@@ -129,7 +130,7 @@ package struct AutoencoderFiles: Sendable {
         blocks[blocks.count - 1] += 1
         index += 1
       } else if weights.has("decoder.layers.\(index + 1).weight") {
-        // An enlargement without weights, then its convolution.
+        // An upsampling without weights, then its convolution.
         blocks.append(0)
         index += 2
       } else {

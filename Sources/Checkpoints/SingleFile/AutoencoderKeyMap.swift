@@ -49,8 +49,9 @@ struct AutoencoderKeyMap {
 }
 
 extension AutoencoderKeyMap {
-  /// The tensors of an autoencoder in CompVis' layout under diffusers' names; attention stored as 1×1
-  /// convolutions as matrices. Error: `unmatchedKeys` lists what has no place.
+  /// The tensors of an autoencoder in CompVis' layout, under diffusers' names. Attention that is stored as 1×1
+  /// convolutions becomes matrices.
+  /// - Throws: `unmatchedKeys` with the tensors that have no place.
   static func views(_ tensors: [String: StoredTensor], path: String) throws -> [String: StoredTensor] {
     let map = AutoencoderKeyMap(tensors.keys)
     var views: [String: StoredTensor] = [:]

@@ -1,10 +1,10 @@
 import Glibc
 
-/// A model in one safetensors file, in CompVis' layout: its components as views onto the file, under
-/// diffusers' names, with the configurations that a folder would hold. Nothing is converted in memory.
+/// A model in one safetensors file, in CompVis' layout. Its components are views of the file under diffusers' names,
+/// with the configurations that a folder would hold. Nothing is converted in memory.
 ///
-/// What the file cannot tell (the number of heads of unusual models, say) may stand in a folder of the
-/// same name that ends in `.config`, in diffusers' layout without weights: what is there goes first.
+/// A file cannot tell everything, for example the number of heads of unusual models. A companion folder beside it
+/// (`NAME.config`, in diffusers' layout without weights) can, and it takes precedence.
 package struct CheckpointFile: ModelFiles {
   package let path: String
   package let kind: CheckpointKind
@@ -13,8 +13,9 @@ package struct CheckpointFile: ModelFiles {
   private let components: [String: [String: StoredTensor]]
   private let companion: ComponentFolder?
 
-  /// Opens and sorts a file. Errors: those of `SafetensorsFile`; `unknownCheckpoint` for what is no
-  /// checkpoint of a known kind; `unmatchedKeys` for tensors without a place in their network.
+  /// Opens and sorts a file.
+  /// - Throws: Errors of `SafetensorsFile`; `unknownCheckpoint` for what is no checkpoint of a known kind;
+  ///   `unmatchedKeys` for tensors without a place in their network.
   package init(path: String) throws {
     try PickledFile.refuse(path)
     let file = try SafetensorsFile(path: path)
@@ -37,8 +38,8 @@ package struct CheckpointFile: ModelFiles {
     return (path.hasSuffix(suffix) ? String(path.dropLast(suffix.count)) : path) + ".config"
   }
 
-  /// The component that a tensor belongs to and its name there; nil for what no component needs: EMA
-  /// copies, the noise schedule, training's leftovers.
+  /// The component that a tensor belongs to, and its name there. Nil if no component needs it: EMA copies, the noise
+  /// schedule, leftovers of training.
   private static func split(_ name: String, _ kind: CheckpointKind) -> (component: String, rest: String)? {
     var prefixes = [("unet", CheckpointKind.unetPrefix)]
     prefixes += (CheckpointKind.textEncoders[kind.family] ?? []).map { ($0.component, $0.prefix) }
@@ -98,8 +99,8 @@ extension CheckpointFile {
   /// Whether models of its kind have that component; a VAE counts even where the file lacks it.
   package func has(_ component: String) -> Bool { index.values[component] != nil }
 
-  /// What the companion folder says, else what follows from kind and shapes.
-  /// Errors: `badConfig` for what the shapes do not tell; `missingVAE`.
+  /// The companion folder's configuration, else the one that follows from kind and shapes.
+  /// - Throws: `badConfig` if the shapes do not tell enough; `missingVAE`.
   package func config(for component: String) throws -> ConfigObject {
     if let folder = companion(component), folder.has("config.json") || folder.has("scheduler_config.json") {
       return try folder.config()
@@ -123,7 +124,7 @@ extension CheckpointFile {
     }
   }
 
-  /// Errors: `missingVAE` if the file holds none, `missingFile` for a component that it never holds.
+  /// - Throws: `missingVAE` if the file holds none, `missingFile` for a component that it never holds.
   package func weights(for component: String) throws -> Weights {
     if let tensors = components[component] { return Weights(tensors: tensors, path: path) }
     if component == "vae" { throw CheckpointError.missingVAE(path: path) }

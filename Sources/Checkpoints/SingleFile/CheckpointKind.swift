@@ -1,5 +1,4 @@
-/// What a single-file checkpoint is, told from its keys and shapes the way diffusers' `from_single_file`
-/// tells it.
+/// What a single-file checkpoint is. Keys and shapes tell, by the rules of diffusers' `from_single_file`.
 package struct CheckpointKind: Sendable, Equatable {
   /// Whose layout it follows.
   package enum Family: String, Sendable, CaseIterable {
@@ -49,7 +48,7 @@ package struct CheckpointKind: Sendable, Equatable {
     ("joint_blocks.", "Stable Diffusion 3"),
   ]
 
-  /// What people put in a model's place by mistake: a key that tells it, what it is, what to do.
+  /// Files that people name as a model by mistake: a key that identifies each, what it is, what to do.
   private static let mistaken = [
     ("decoder.conv_in.weight", "is a VAE alone: name it with --vae, and a whole model as the model"),
     ("decoder.layers.0.weight", "is a VAE alone: name it with --vae, and a whole model as the model"),
@@ -57,7 +56,8 @@ package struct CheckpointKind: Sendable, Equatable {
     ("conv_in.weight", "is a UNet alone in diffusers' layout: name the model's folder"),
   ]
 
-  /// Tells the kind. Errors: `unknownCheckpoint` with what it seems to be.
+  /// Tells the kind.
+  /// - Throws: `unknownCheckpoint` with what it seems to be.
   init(_ file: SafetensorsFile) throws {
     let names = Set(file.names)
     func has(_ prefix: String) -> Bool { names.contains(prefix) || names.contains { $0.hasPrefix(prefix) } }
@@ -74,7 +74,7 @@ package struct CheckpointKind: Sendable, Equatable {
           ?? "holds no UNet (no tensor under \(Self.unetPrefix)); it is no Stable Diffusion checkpoint"
       throw CheckpointError.unknownCheckpoint(path: file.path, reason: reason)
     }
-    // The families' prefixes exclude one another, so this order is no matter.
+    // The families' prefixes exclude one another, so the order does not matter.
     let known = Family.allCases.first { family in
       (Self.textEncoders[family] ?? []).allSatisfy { has($0.prefix) }
     }
@@ -88,7 +88,7 @@ package struct CheckpointKind: Sendable, Equatable {
     isBase = try known == .sd2 && Self.step(file) == 875_000
   }
 
-  /// What diffusers tells SD2 at 512 pixels by: the number of training steps, where a file has it.
+  /// How diffusers recognizes SD2 at 512 pixels: the number of training steps, where a file has it.
   private static func step(_ file: SafetensorsFile) throws -> Int? {
     guard let stored = file["global_step"], stored.count == 1 else { return nil }
     switch stored.type {

@@ -1,15 +1,15 @@
-/// The configuration of a network, worked out from the shapes of its tensors (under diffusers' names)
-/// and, where shapes do not tell, from what all models of its family have.
+/// The configuration of a network, derived from the shapes of its tensors (under diffusers' names). Where shapes do
+/// not tell, it takes what all models of the family have.
 struct DerivedConfiguration {
   let weights: Weights
-  /// What the family has beyond shapes.
+  /// The family's values that shapes do not tell.
   let base: [String: JSONValue]
   /// Named in errors about the configuration.
   let path: String
-  /// Where somebody could write what the shapes do not tell.
+  /// The file in which a person can write what the shapes do not tell.
   let companion: String
 
-  /// Channels of a head wherever a family fixes that instead of the number of heads.
+  /// Channels of a head, in families that fix this instead of the number of heads.
   private static let headWidth = 64
   private static let groups = 32
 
@@ -19,7 +19,8 @@ struct DerivedConfiguration {
 
   private func shape(_ name: String) throws -> [Int] { try weights.stored(name).shape }
 
-  /// One axis of a tensor. Errors: `missingTensor`, `malformed` if it has no such axis.
+  /// One axis of a tensor.
+  /// - Throws: `missingTensor`, `malformed` if it has no such axis.
   private func length(_ name: String, _ axis: Int) throws -> Int {
     let shape = try shape(name)
     guard shape.indices.contains(axis) else {
@@ -90,7 +91,7 @@ extension DerivedConfiguration {
     if !headsAreEqual { values["attention_head_dim"] = try heads(layout, widths: widths) }
     if weights.has("add_embedding.linear_1.weight") {
       let inputs = try length("add_embedding.linear_1.weight", 1)
-      // Six numbers of size and place, each as wide an embedding, behind the pooled state.
+      // Six numbers (sizes and crop), each as an embedding, follow the pooled state.
       guard inputs > pooledWidth, (inputs - pooledWidth) % 6 == 0 else {
         throw fault("addition_time_embed_dim", "\(inputs) inputs do not tell it")
       }
@@ -155,7 +156,7 @@ extension DerivedConfiguration {
     values["use_linear_projection"] = .bool(try shape("\(scope).proj_in.weight").count == 2)
   }
 
-  /// Heads of one width. A level without attention has a number too, which nobody reads.
+  /// Heads of one width. A level without attention has a number too, which is not used.
   private func heads(_ layout: UNetLayout, widths: [Int]) throws -> JSONValue {
     let attends = zip(layout.down, layout.up.reversed()).map { $0.attention[0] || $1.attention[0] }
     return list(

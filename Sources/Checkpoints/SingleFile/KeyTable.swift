@@ -1,6 +1,5 @@
-/// The names that the first implementation of latent diffusion (CompVis) and OpenCLIP gave the parts of
-/// a network, beside those of diffusers and transformers. Only names: how often a part repeats is read
-/// from the file.
+/// The names of a network's parts in the first implementation of latent diffusion (CompVis) and in OpenCLIP, beside
+/// those of diffusers and transformers. How often a part repeats is read from the file.
 enum KeyTable {
   /// Parts of a UNet that come once: CompVis, diffusers.
   static let unet = [

@@ -1,6 +1,6 @@
-/// What the configurations of Stability's models say beyond their shapes: the values that diffusers'
-/// `from_single_file` takes from `stable-diffusion-v1-5`, `stable-diffusion-2-1`,
-/// `stable-diffusion-xl-base-1.0` and their inpainting variants on the hub.
+/// Configuration values of Stability's models that shapes do not tell. diffusers' `from_single_file` takes
+/// them from `stable-diffusion-v1-5`, `stable-diffusion-2-1`, `stable-diffusion-xl-base-1.0` and their inpainting
+/// variants on the hub.
 enum KnownConfigurations {
   /// `model_index.json`.
   static func index(_ kind: CheckpointKind, hasVAE: Bool) -> [String: JSONValue] {
@@ -123,7 +123,7 @@ enum KnownConfigurations {
     ]
   }
 
-  /// What fills the rest of a prompt: OpenCLIP's encoders were trained with the token 0, which is `!`.
+  /// The padding token. OpenCLIP's encoders were trained with token 0, which is `!`.
   static func padToken(_ kind: CheckpointKind, tokenizer: String) -> String {
     kind.family == .sd2 || tokenizer == "tokenizer_2" ? "!" : "<|endoftext|>"
   }

@@ -12,8 +12,7 @@ enum TextKeyMap {
     return views
   }
 
-  /// From OpenCLIP's layout: query, key and value are rows of one tensor, and the projection is stored
-  /// the other way round.
+  /// From OpenCLIP's layout. There, query, key and value are rows of one tensor, and the projection is stored transposed.
   /// - Parameter layers: how many count; SD2 reads its encoder before the last one.
   /// - Throws: `unmatchedKeys`, `malformed` for fused tensors that do not fall into three.
   static func openCLIP(
@@ -28,7 +27,7 @@ enum TextKeyMap {
         add(known, stored)
       } else if name == "text_projection" || name == "text_projection.weight" {
         guard withProjection else { continue }
-        // As a parameter it multiplies from the right; as a layer it is stored like every layer.
+        // As a bare parameter it multiplies from the right. As a layer it is stored like every layer.
         guard let view = name.hasSuffix(".weight") ? stored : stored.transposed else {
           throw CheckpointError.malformed(path: path, reason: "\(name) is no matrix")
         }

@@ -1,5 +1,5 @@
-/// Which blocks a UNet has, read from the names of its tensors: enough to say what each is called in
-/// CompVis' layout (numbered through) and in diffusers' (numbered by level).
+/// Which blocks a UNet has, read from the names of its tensors. This is enough to name each block in CompVis' layout
+/// (numbered through) and in diffusers' (numbered by level).
 package struct UNetLayout: Sendable, Equatable {
   /// A level of equal feature-map size, on the way down or up.
   package struct Level: Sendable, Equatable {
