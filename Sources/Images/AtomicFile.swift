@@ -2,8 +2,8 @@ import Glibc
 
 /// A file that appears whole or not at all, and stays after a power cut.
 package enum AtomicFile {
-  /// Writes `.NAME.tmp-XXXX` beside the target, syncs it, renames it, syncs the folder. On any
-  /// error the temporary file is removed and what was under `path` stays as it was.
+  /// Writes `.NAME.tmp-XXXX` beside the target, syncs it, renames it, and syncs the folder. On any
+  /// error the temporary file is removed, and the file at `path` stays as it was.
   package static func write(_ bytes: [UInt8], to path: String) throws(ImageError) {
     let (folder, name) = split(path)
     let (temporary, descriptor) = try create(folder: folder, name: name, path: path)
@@ -23,8 +23,8 @@ package enum AtomicFile {
     try syncFolder(folder)
   }
 
-  /// Removes what a program that was killed in the middle of writing `path` left. Only for files that
-  /// nobody else writes.
+  /// Removes the temporary files of programs that were killed while they wrote `path`. Only for files that nobody else
+  /// writes.
   package static func removeTemporaries(of path: String) {
     let (folder, name) = split(path)
     let start = prefix(of: name)
@@ -44,12 +44,12 @@ package enum AtomicFile {
     "." + String(decoding: name.utf8.prefix(200), as: UTF8.self) + ".tmp-"
   }
 
-  /// Makes a rename in `folder` last.
+  /// Makes a rename in `folder` durable.
   private static func syncFolder(_ folder: String) throws(ImageError) {
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw failure("open", path: folder) }
     defer { close(descriptor) }
-    // Some file systems cannot sync a folder and say EINVAL; the rename is as safe there as it gets.
+    // Some file systems cannot sync a folder and say EINVAL. Nothing more can be done for the rename there.
     guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure("fsync", path: folder) }
   }
 

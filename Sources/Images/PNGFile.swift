@@ -32,7 +32,7 @@ package enum PNGFile {
     return Array(UnsafeBufferPointer(start: bytes, count: count))
   }
 
-  /// Writes a PNG so that under `path` there is either what was there before or the whole picture.
+  /// Writes a PNG. At any moment, `path` holds either the file of before or the whole picture.
   package static func write(_ image: RGBImage, texts: [PNGText] = [], to path: String) throws(ImageError) {
     try AtomicFile.write(encode(image, texts: texts), to: path)
   }

@@ -8,9 +8,9 @@ package struct PNGLimits: Sendable, Equatable {
   package var pixels: Int
   /// The largest file.
   package var fileBytes: Int
-  /// The most text chunks that are kept; further ones are passed over.
+  /// The most text chunks that are kept; further ones are skipped.
   package var textChunks: Int
-  /// The largest text, unpacked; a larger one is passed over.
+  /// The largest text, unpacked; a larger one is skipped.
   package var textBytes: Int
 
   /// Limits with room for any picture that a diffusion model could use.

@@ -1,9 +1,9 @@
 import Foundation
 
 extension RGBImage {
-  /// The picture at another size, by Lanczos's filter of three lobes, to the byte as Pillow makes it
-  /// (`Image.resize(size, LANCZOS)`): in 8 bits with coefficients of 22 bits, first along
-  /// rows, then along columns; the other way round where it gets wider and lower, as Pillow 13 does.
+  /// The picture at another size, by Lanczos's filter of three lobes. The bytes are those of Pillow's
+  /// `Image.resize(size, LANCZOS)`. It computes in 8 bits with coefficients of 22 bits, first along rows, then along
+  /// columns. If the picture gets wider and lower, columns come first, as in Pillow 13.
   /// - Throws: `ImageError.badSize`
   package func resized(width: Int, height: Int) throws -> RGBImage {
     if width == self.width && height == self.height { return self }
@@ -35,7 +35,7 @@ extension RGBImage {
   }
 }
 
-/// What each new pixel takes of the old ones along one axis (Pillow's `precompute_coeffs`).
+/// The weights of the old pixels in each new pixel, along one axis (Pillow's `precompute_coeffs`).
 private struct LanczosFilter {
   private static let lobes = 3.0
   private static let bits = 22
@@ -45,7 +45,7 @@ private struct LanczosFilter {
 
   init(from old: Int, to new: Int) {
     let scale = Double(old) / Double(new)
-    // Enlarging, the filter keeps its width; shrinking, it grows with the scale.
+    // When a picture is enlarged, the filter keeps its width. When it is shrunk, the filter grows with the scale.
     let stretch = max(1, scale)
     let support = Self.lobes * stretch
     taps = (0..<new).map { place in
