@@ -1,7 +1,7 @@
 /// Builds nodes from events, within limits.
 ///
-/// Aliases share the memory of what they repeat but count in full against the limits, so whoever
-/// walks the document visits no more nodes than `limits.nodes`.
+/// An alias shares the memory of what it repeats, but counts in full against the limits. So walking the document visits
+/// at most `limits.nodes` nodes.
 struct YAMLComposer {
   /// A list or mapping that is still open.
   private struct Frame {
@@ -79,7 +79,7 @@ struct YAMLComposer {
 
   private static let core = "tag:yaml.org,2002:"
 
-  /// A scalar as its tag wants it read.
+  /// A scalar, read as its tag says.
   private func tagged(
     _ scalar: YAMLScalar, tag: String?, at position: YAMLPosition
   ) throws(YAMLError) -> YAMLScalar {

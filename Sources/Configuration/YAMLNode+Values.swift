@@ -1,6 +1,6 @@
 extension YAMLNode {
-  /// The text of a scalar. A plain number or yes-or-no is refused, as Python would not read text
-  /// there either; `subject` is what the value is, for messages: "'type'", "a prompt".
+  /// The text of a scalar. A plain number or a yes or no is refused, because Python would not read text
+  /// there either. `subject` says what the value is, for messages: "'type'", "a prompt".
   package func string(_ subject: String) throws(YAMLError) -> String {
     guard case .scalar(let scalar) = content, case .string(let text) = scalar.value else {
       throw wrongType(subject, YAMLError.text)

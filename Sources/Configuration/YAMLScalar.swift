@@ -25,8 +25,8 @@ package struct YAMLScalar: Sendable, Equatable {
     case string(String)
   }
 
-  /// The value by the rules of YAML 1.1 as Python reads it, less its traps: base 60, dates and
-  /// leading-zero octals are text here. `1e-3` is a number, as YAML 1.2 has it.
+  /// The value by the rules of YAML 1.1 as Python reads it, without its traps: base 60, dates and octals with a leading
+  /// zero are text here. `1e-3` is a number, as in YAML 1.2.
   package var value: Value {
     guard isPlain else { return .string(text) }
     switch text {
