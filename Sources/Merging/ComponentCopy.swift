@@ -2,8 +2,8 @@ import Checkpoints
 import Diffusion
 import Foundation
 
-/// Takes a component of the base over into a merged folder, whatever the base's layout; with the LoRAs of the
-/// base in it, which may change text encoders.
+/// Copies a component of the base into a merged folder, whatever the base's layout. LoRAs of the base, which may change
+/// text encoders, are fused.
 struct ComponentCopy {
   let base: MergeSource
   /// The merged folder under its temporary name.
@@ -30,8 +30,8 @@ struct ComponentCopy {
     }
   }
 
-  /// A folder's files, weights as one file under the name without variant: the only one that the reference
-  /// looks for in a merged folder.
+  /// A folder's files. Weights become one file under the name without variant, because the reference looks for no other
+  /// name in a merged folder.
   private func copy(_ component: ComponentFolder, _ name: String) throws {
     for file in try FileManager.default.contentsOfDirectory(atPath: component.path)
     where !Self.isWeight(file) {
@@ -46,7 +46,7 @@ struct ComponentCopy {
     }
   }
 
-  /// Weights of any format and precision, and what indexes them.
+  /// Weights of any format and precision, and their indexes.
   private static func isWeight(_ file: String) -> Bool {
     file.contains(".safetensors")
       || [".bin", ".index.json", ".msgpack", ".h5", ".onnx"].contains {
@@ -68,7 +68,7 @@ struct ComponentCopy {
     }
   }
 
-  /// Tensor by tensor: shards, the views onto a single file, and what a LoRA of the base changes.
+  /// Writes tensor by tensor. This covers shards, views of a single file, and tensors changed by a LoRA of the base.
   private func writeWeights(_ name: String) throws {
     let weights = try base.weights(of: name)
     let tensors = try weights.names.map { try weights.stored($0) }
@@ -106,7 +106,7 @@ struct ComponentCopy {
 }
 
 extension StoredTensor {
-  /// How a merge stores it: as its source does. LoRA makes numbers that half precision would round: those
-  /// are kept whole.
+  /// The type in which a merge stores a tensor: that of its source. Half precision would round a LoRA's numbers, so a
+  /// tensor that a LoRA changes is stored in single precision.
   var mergedType: StoredType { patches.isEmpty ? type : .float32 }
 }

@@ -30,21 +30,21 @@ package struct GateSettings: Sendable, Equatable {
   }
 }
 
-/// What an expert shows its layers when it renders its own prompt.
+/// Finds the inputs of an expert's layers while it renders its own prompt.
 package struct GateProbe: Sendable {
   private let settings: GateSettings
   private let compute: Compute
   private let memory: Int?
 
-  /// - Parameter memory: bytes that the process should not exceed; weights that do not fit are read again in
-  ///   each step. More is taken only if a step of one expert's cannot do with less. nil: no bound.
+  /// - Parameter memory: bytes that the process should not exceed. Weights that do not fit are read again in each
+  ///   step. More is taken only if a step of one expert needs it. Nil: no bound.
   package init(_ settings: GateSettings, compute: Compute, memory: Int? = nil) {
     self.settings = settings
     self.compute = compute
     self.memory = memory
   }
 
-  /// The bound, or what the request needs at the least, with room for what is not planned.
+  /// The bound, or the least that the request needs, plus room for what is not planned.
   private func budget(_ model: DiffusionModel, _ request: RenderRequest) throws -> MemoryBudget? {
     guard let memory else { return nil }
     let planning = Renderer(model: model, pass: ForwardPass(compute: compute))
@@ -52,11 +52,11 @@ package struct GateProbe: Sendable {
     return MemoryBudget(bytes: max(memory, least))
   }
 
-  /// Bytes for the program itself, its stacks and what comes and goes.
+  /// Bytes for the program itself, its stacks and short-lived objects.
   private static let besidePlans = 1 << 29
 
-  /// Renders the expert's prompt with its own model up to the last step, and gives the mean input
-  /// of each layer there, divided by its length: the layer's row of the gate.
+  /// Renders the expert's prompt with its own model up to the last step. The mean input of each layer in that step,
+  /// divided by its length, is the expert's row of the layer's gate.
   /// - Parameter layers: paths of the covered layers.
   /// - Returns: a vector per layer.
   /// - Throws: `MergeError.unseen` if a layer never ran, and what rendering throws.
@@ -79,7 +79,7 @@ package struct GateProbe: Sendable {
         if wanted.contains(path) { rows.set(path, Self.row(input)) }
       }, budget: budget)
     let plain = Renderer(model: model, pass: ForwardPass(compute: compute), budget: budget)
-    // Keys and values of the prompt are projected at the start; all else is taken at the last step.
+    // Keys and values of the prompt are projected at the start; all other inputs are taken at the last step.
     var denoising = try observing.begin(request)
     while denoising.step < denoising.steps {
       try report(denoising.step, denoising.steps)

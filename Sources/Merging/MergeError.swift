@@ -12,7 +12,7 @@ package enum MergeError: Error, Equatable, CustomStringConvertible {
   case notWritable(path: String, reason: String)
   /// A kind of recipe that this version does not merge.
   case unsupported(what: String)
-  /// A covered layer that the expert's run never came by.
+  /// A covered layer that never ran in the expert's render.
   case unseen(layer: String)
 
   package var description: String {

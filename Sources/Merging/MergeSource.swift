@@ -41,7 +41,7 @@ struct MergeSource: Sendable {
     }
   }
 
-  /// Whether LoRAs change a component, so that it is no longer the file's.
+  /// Whether LoRAs change a component, so that it differs from the file.
   func changes(_ component: String) -> Bool {
     guard !loras.isEmpty, component.hasPrefix("text_encoder") else { return false }
     let tensors = (try? weights(of: component).tensors) ?? [:]

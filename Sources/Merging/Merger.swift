@@ -63,7 +63,7 @@ package struct Merger: Sendable {
       var rows: [String: [Float]] = [:]
       for (index, expert) in experts.enumerated() {
         let found = try named(index) {
-          // An expert without a VAE is no less an expert; the base's stands in, since nothing is decoded.
+          // An expert may lack a VAE. The base's stands in; nothing is decoded.
           let model = try expert.model(vae: base.files.path, cache: cache)
           return try probe.gateRows(
             model: model, prompt: recipe.experts[index].gatePrompt,
@@ -78,14 +78,14 @@ package struct Merger: Sendable {
     }
   }
 
-  /// A merge takes at most as much as its largest source, and 2 GB: here half a gigabyte less, for what is not
-  /// the render's.
+  /// A merge takes at most the size of its largest source plus 2 GB. The render gets half a gigabyte less; that is for
+  /// everything else.
   private func memory(_ base: MergeSource, _ experts: [MergeSource]) throws -> Int {
     let largest = try ([base] + experts).map { try $0.storedBytes() }.max() ?? 0
     return largest + 1_500_000_000
   }
 
-  /// What torch leaves in a fresh `nn.Linear`: uniform within ±1/√in; seeded here.
+  /// Values like those of a new `nn.Linear` in torch: uniform within ±1/√in. They are seeded here.
   private func randomGates(_ layers: [String], base: MergeSource, experts: Int) throws -> [String: Tensor] {
     var twister = MersenneTwister(seed: UInt32(truncatingIfNeeded: gateSettings.seed))
     var gates: [String: Tensor] = [:]

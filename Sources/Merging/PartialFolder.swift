@@ -1,14 +1,13 @@
 import Foundation
 
-/// A folder that is being written: under a name of its own beside the final one until everything in it is
-/// on the disk.
+/// A folder that is being written. It has a temporary name beside the final one until everything in it is on the disk.
 package struct PartialFolder {
   /// What it is to be called.
   let target: String
   /// What it is called until then.
   package let path: String
 
-  /// Makes the folder, and removes what killed processes left of the same target.
+  /// Makes the folder, and removes what killed processes left for the same target.
   /// - Throws: `MergeError.notWritable`.
   package init(for output: String) throws {
     target = URL(fileURLWithPath: output).path
@@ -19,7 +18,7 @@ package struct PartialFolder {
 
   private static let mark = ".partial-"
 
-  /// Folders of processes that are no more.
+  /// Folders of processes that have ended.
   private static func removeAbandoned(of target: String) {
     let url = URL(fileURLWithPath: target)
     let parent = url.deletingLastPathComponent().path
@@ -40,7 +39,7 @@ package struct PartialFolder {
     let inside = (FileManager.default.enumerator(atPath: path)?.allObjects as? [String]) ?? []
     for name in inside { try Self.sync(path + "/" + name) }
     try Self.sync(path)
-    // A folder that has come meanwhile is replaced by nothing, unless it is empty.
+    // A folder that appeared meanwhile is not replaced, unless it is empty.
     guard rename(path, target) == 0 else {
       if [EEXIST, ENOTEMPTY, ENOTDIR].contains(errno) { throw MergeError.outputExists(path: target) }
       throw MergeError.notWritable(path: target, reason: String(cString: strerror(errno)))

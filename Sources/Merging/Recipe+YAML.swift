@@ -104,9 +104,8 @@ extension Recipe {
     }
   }
 
-  /// Copies of the base with neighbouring LoRAs each, as even as can be. Where the reference does not
-  /// fail (up to one LoRA an expert, or one expert), this is its order; copies left over are the
-  /// plain base.
+  /// Copies of the base, each with some neighbouring LoRAs, as evenly as possible. Where the reference does not fail
+  /// (up to one LoRA per expert, or one expert), this is its order. Copies without a LoRA are the plain base.
   private static func spread(_ loras: [LoRA], over count: Int, base: Source) -> [Expert] {
     (0..<count).map { index in
       let share = loras.count / count
