@@ -18,7 +18,7 @@ docdir := $(DESTDIR)$(PREFIX)/share/doc/segmoe
 # Where the programs look, whatever the prefix.
 confdir := $(DESTDIR)/etc/segmoed
 
-.PHONY: help setup build demo test test-sets torture sanitize fuzz gates check format install uninstall clean
+.PHONY: help setup build demo test test-sets torture sanitize fuzz gates check docs format install uninstall clean
 
 help:
 	@echo "make demo       build, merge the demo model, render a batch through the daemon"
@@ -28,6 +28,7 @@ help:
 	@echo "make fuzz       readers of files and prompts on random inputs, 60 s each (FUZZ=…)"
 	@echo "make gates      formatting, layers, circles, doc comments, units: what needs nothing built"
 	@echo "make check      the gates, then the tests, then an installation"
+	@echo "make docs       the DocC pages of every library module, warnings as errors"
 	@echo "make test-sets  networks and pictures in every set of instructions (SETS=…)"
 	@echo "make build      build the programs"
 	@echo "make install    put them under PREFIX ($(PREFIX)); DESTDIR is honoured; needs make build"
@@ -89,6 +90,9 @@ gates:
 check: setup gates
 	@scripts/test
 	scripts/check-install
+
+docs: setup
+	@scripts/build-docs
 
 format: setup
 	swift format --in-place --recursive --parallel $(SOURCES)
