@@ -6,7 +6,7 @@ package struct AddedToken: Equatable, Sendable {
   package var id: Int32
   /// Whether it is matched against the normalized text (so in any case), or against the text as written.
   package var isNormalized = false
-  /// Whether it takes the white space to its left, or right, with it.
+  /// Whether it also consumes the white space to its left, or right.
   package var stripsLeft = false
   package var stripsRight = false
   /// Whether it matches only where no letter, digit or underscore touches it.
@@ -57,7 +57,7 @@ struct AddedTokenMatcher: Sendable {
       }
       var start = place
       var end = place + pattern.scalars.count
-      // The library's search goes on after a match, even one that is then discarded.
+      // The library's search continues after a match, even if the match is then discarded.
       place = end
       if pattern.token.isSingleWord, !stands(alone: start..<end, in: text) { continue }
       if pattern.token.stripsLeft {

@@ -14,7 +14,7 @@ struct BytePairMerges: Sendable {
   }
 
   /// Pairs in order of rank. Of a pair that comes twice the later rank counts, as in the reference.
-  /// Error: `malformed` if one of the three tokens of a merge has no id.
+  /// - Throws: `malformed` if one of the three tokens of a merge has no id.
   init(pairs: [(left: String, right: String)], ids: [String: Int32], path: String) throws {
     merges.reserveCapacity(pairs.count)
     for (rank, pair) in pairs.enumerated() {

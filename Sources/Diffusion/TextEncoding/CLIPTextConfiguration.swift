@@ -13,8 +13,8 @@ package struct CLIPTextConfiguration: Sendable {
   package let activation: Compute.Activation
   /// Channels of the pooled, projected state; nil for an encoder without a projection.
   package let projection: Int?
-  /// The token whose first place holds the state of the whole prompt; nil: the token of the largest id,
-  /// which is how files that wrongly say 2 are read.
+  /// The token whose first position holds the state of the whole prompt. Nil: the token with the largest id. Files that
+  /// wrongly say 2 are read in this way.
   package let endToken: Int32?
 
   /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for another kind

@@ -6,7 +6,7 @@ import Tensors
 /// A causal transformer over tokens (transformers' `CLIPTextModel`).
 package struct CLIPTextEncoder: Sendable {
   package let configuration: CLIPTextConfiguration
-  /// `[vocabulary, width]`; of it only the rows that a prompt needs are read.
+  /// `[vocabulary, width]`. Only the rows that a prompt needs are read.
   private let tokens: StoredTensor
   private let positions: Tensor
   private let layers: [CachedPart<CLIPTextLayer>]
@@ -36,7 +36,7 @@ package struct CLIPTextEncoder: Sendable {
       weights["final_layer_norm"], channels: configuration.width, epsilon: configuration.epsilon)
   }
 
-  /// Bytes of all weights but the token embeddings, which are read as they are needed.
+  /// Bytes of all weights except the token embeddings, which are read as they are needed.
   package var byteCount: Int {
     positions.byteCount + layers.reduce(0) { $0 + $1.byteCount }
       + lastNorm.byteCount + (projection?.byteCount ?? 0)
@@ -50,7 +50,7 @@ package struct CLIPTextEncoder: Sendable {
     lastNorm(try hidden(ids, layers: layers.count, nil, pass), pass.compute)
   }
 
-  /// The states of each prompt some layers before the last, normalized as if they were the last
+  /// The states of each prompt after some layer before the last, normalized as the last layer's would be
   /// (diffusers' `clip_skip` of Stable Diffusion 1 and 2).
   /// - Parameters:
   ///   - skip: layers left out at the end; fewer than there are.
@@ -63,8 +63,8 @@ package struct CLIPTextEncoder: Sendable {
     lastNorm(try hidden(ids, layers: try depth(skip), words, pass), pass.compute)
   }
 
-  /// The bare states some layers before the last (transformers' `hidden_states[-1 - skip]`), and, from an
-  /// encoder with a projection, the projected last state of each prompt's end token.
+  /// The states after some layer before the last, without normalization (transformers' `hidden_states[-1 - skip]`). From
+  /// an encoder with a projection, also the projected last state of each prompt's end token.
   /// - Returns: `[prompt, token, width]`, and `[prompt, projection]`.
   /// - Throws: `DiffusionError.tokenOutOfRange`, and `.setting` for too large a skip.
   package func bare(_ ids: [[Int32]], skip: Int, words: EmbeddingRows?, _ pass: ForwardPass) throws -> (

@@ -2,8 +2,8 @@ import Checkpoints
 import Layers
 import Tensors
 
-/// Self attention that looks back only, then a two-layer network, each on a normalized input and
-/// added to it (transformers' `CLIPEncoderLayer`).
+/// Causal self attention, then a two-layer network. Each works on a normalized input, and its result is added to the
+/// input (transformers' `CLIPEncoderLayer`).
 struct CLIPTextLayer: Weighted {
   private let norm1: LayerNorm
   private let query: Linear

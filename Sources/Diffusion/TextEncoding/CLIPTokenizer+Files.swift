@@ -1,11 +1,11 @@
 import Checkpoints
 
 extension CLIPTokenizer {
-  /// Reads a tokenizer folder in either layout: one `tokenizer.json`, or `vocab.json` and `merges.txt`;
-  /// with `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` if they are there.
-  /// As transformers does, `tokenizer.json` goes first and only its vocabulary, merges, added tokens and
-  /// post-processor count; the rest of CLIP's way is fixed.
-  /// Errors: `missingFile`, `malformed`, `badConfig`.
+  /// Reads a tokenizer folder in either layout: one `tokenizer.json`, or `vocab.json` and `merges.txt`. It also reads
+  /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` if they exist. As in transformers,
+  /// `tokenizer.json` takes precedence, and only its vocabulary, merges, added tokens and post-processor count. The
+  /// other steps are fixed for CLIP.
+  /// - Throws: `missingFile`, `malformed`, `badConfig`.
   package init(folder: ComponentFolder) throws {
     let files = try TokenizerFiles(folder: folder)
     let names = files.specialNames
@@ -87,7 +87,7 @@ private struct TokenizerFiles {
       let sorted = decoder.values.keys.sorted { (Int($0) ?? 0) < (Int($1) ?? 0) }
       declared += try Self.declarations(sorted.compactMap { try decoder.objectIfPresent($0) })
     } else {
-      // Only then the older files count; they override the configuration.
+      // The older files count only in this case. They override the configuration.
       if folder.has("special_tokens_map.json") {
         let map = try ConfigObject(contentsOf: folder.path(of: "special_tokens_map.json"))
         config = ConfigObject(path: config.path, values: config.values.merging(map.values) { $1 })
@@ -117,7 +117,7 @@ private struct TokenizerFiles {
       if let value = config[key] {
         let special = try declaration(value, key: key, config: config)
         names[key] = special.content
-        // A token that was declared with its options keeps them; the special name adds nothing.
+        // A token that was declared with options keeps them; the special name changes nothing.
         if !declared.contains(where: { $0.content == special.content }) { declarations.append(special) }
       } else if let content = names[key], !declared.contains(where: { $0.content == content }) {
         declarations.append(Declaration(content: content, options: nil))

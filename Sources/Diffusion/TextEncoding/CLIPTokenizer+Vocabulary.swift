@@ -3,7 +3,7 @@ import Checkpoints
 
 extension CLIPTokenizer {
   /// Wherever a model's tokenizer comes from.
-  /// Errors: `missingFile`, `malformed`, `badConfig`.
+  /// - Throws: `missingFile`, `malformed`, `badConfig`.
   package init(_ source: TokenizerSource) throws {
     switch source {
     case .folder(let folder): try self.init(folder: folder)
@@ -11,10 +11,10 @@ extension CLIPTokenizer {
     }
   }
 
-  /// The tokenizer of CLIP itself, whose vocabulary is part of the program: what the models on the hub
-  /// have in their tokenizer folders. `pad` fills what a prompt leaves free; `!`, where that is it, is
-  /// then recognised as a token of its own, as transformers does.
-  /// Error: `malformed`, if the program was built with a damaged vocabulary.
+  /// The tokenizer of CLIP itself, the same as in the tokenizer folders of models on the hub. Its vocabulary is part of
+  /// the program. `pad` is the padding token. If it is `!`, then `!` is recognised as a token of its own, as in
+  /// transformers.
+  /// - Throws: `malformed`, if the program was built with a damaged vocabulary.
   package init(clipPad pad: String) throws {
     let merges = try MergesText.parse(Self.mergesText, path: "the built-in vocabulary")
     let ids = Self.vocabulary(merges)
@@ -33,7 +33,7 @@ extension CLIPTokenizer {
       frame: Frame(startToken: start, endToken: end, padToken: padID))
   }
 
-  /// How many tokens that vocabulary has: a text encoder that goes with it has at least as many.
+  /// How many tokens that vocabulary has. A text encoder that fits it has at least as many.
   package static let clipTokenCount = 49408
 
   /// The merges in the form of `merges.txt`.
@@ -51,8 +51,8 @@ extension CLIPTokenizer {
   private static let start = "<|startoftext|>"
   private static let end = "<|endoftext|>"
 
-  /// CLIP numbers the printable bytes first, then those that have a stand-in; all of them again as ends
-  /// of words; then what the merges make, in order; start and end last.
+  /// CLIP numbers the printable bytes first, then the bytes with a stand-in. Then come all of them again, as ends of
+  /// words, then the results of the merges in order, and last the start and end tokens.
   private static func vocabulary(_ merges: [(left: String, right: String)]) -> [String: Int32] {
     let symbols = CLIPVocabulary.byteSymbols()
     let bytes = (symbols.filter { $0.value < 0x100 } + symbols.filter { $0.value >= 0x100 }).map {

@@ -3,11 +3,14 @@ import Checkpoints
 /// CLIP's tokenizer: text to token ids, identical to `CLIPTokenizer` of transformers 5 with the Rust
 /// `tokenizers` library below it (checked against 0.23.3).
 ///
-/// The way of a text: special tokens that match it as written are cut out; what lies between them is
-/// normalized (NFC, white space to one space, lower case); special tokens that match the normalized text
-/// are cut out; the rest is split into words; each word's bytes are merged into tokens.
+/// A text is tokenized in these steps:
+/// 1. Special tokens that match the text as written are cut out.
+/// 2. The text between them is normalized (NFC, white space to one space, lower case).
+/// 3. Special tokens that match the normalized text are cut out.
+/// 4. The rest is split into words.
+/// 5. Each word's bytes are merged into tokens.
 ///
-/// Time grows with n·log n for a text of n bytes, whatever the text; memory with n.
+/// For any text of n bytes, time grows with n·log n and memory with n.
 package struct CLIPTokenizer: Sendable {
   /// The length that `encode` pads and cuts to: 77 for every Stable Diffusion.
   package let maximumLength: Int
@@ -15,7 +18,7 @@ package struct CLIPTokenizer: Sendable {
   package let startToken: Int32
   /// Ends every encoded text: `<|endoftext|>`. Its first place is where pooled states are read.
   package let endToken: Int32
-  /// Fills what is left: `<|endoftext|>` in SD1.5, `!` in SD2 and in SDXL's second tokenizer.
+  /// The padding token: `<|endoftext|>` in SD1.5, `!` in SD2 and in SDXL's second tokenizer.
   package let padToken: Int32
   private let vocabulary: CLIPVocabulary
   private let addedTokens: [AddedToken]

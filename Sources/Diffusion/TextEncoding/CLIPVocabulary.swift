@@ -11,7 +11,8 @@ package struct CLIPVocabulary: Sendable {
 
   /// A vocabulary from its tokens and its merges in order of rank. `unknownToken` stands for bytes that
   /// have no token (only cut vocabularies lack some). `path` is named in errors.
-  /// Errors: `malformed` if a merge makes a token that has no id, or a byte and the unknown token have none.
+  /// - Throws: `malformed` if a merge makes a token that has no id, or a byte and the unknown token have
+  ///   none.
   package init(
     ids: [String: Int32], merges pairs: [(left: String, right: String)], unknownToken: String, path: String
   ) throws {

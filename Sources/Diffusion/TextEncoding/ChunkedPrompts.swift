@@ -1,6 +1,7 @@
 import Tensors
 
-/// The prompts of a request, cut into chunks for one text encoder: each prompt into as many as the longest needs.
+/// The prompts of a request, cut into chunks for one text encoder. Every prompt gets as many chunks as the longest one
+/// needs.
 struct ChunkedPrompts: Sendable {
   /// The rows of learned words behind the encoder's own vocabulary.
   let words: EmbeddingTable
@@ -9,8 +10,8 @@ struct ChunkedPrompts: Sendable {
 
   /// - Parameters:
   ///   - encoder: 0 for the first text encoder of `encoders`, 1 for the second.
-  /// - Throws: `DiffusionError` for weights or a length that make no sense, and for embeddings that are not for
-  ///   this encoder or whose token means something already.
+  /// - Throws: `DiffusionError` for weights or a length that make no sense, for embeddings that are not for this encoder,
+  ///   and for embeddings whose token is already known.
   init(
     _ texts: [String], _ reading: PromptReading, _ tokenizer: CLIPTokenizer, _ network: CLIPTextConfiguration,
     encoder: Int, of encoders: Int
@@ -42,15 +43,15 @@ struct ChunkedPrompts: Sendable {
     }
   }
 
-  /// The weighted states of all prompts, `[prompt, chunks · 77, width]`, and from an encoder that gives one the
-  /// pooled state of each prompt's first chunk, as it is, `[prompt, width]`.
+  /// The weighted states of all prompts, `[prompt, chunks · 77, width]`. If the encoder has a pooled state, also that of
+  /// each prompt's first chunk, without weights, `[prompt, width]`.
   /// - Parameters:
   ///   - skip: layers left out for the last prompt; for those before it, none.
   ///   - encode: the encoder: ids, layers to leave out and learned words to `[row, token, width]` and `[row, width]`.
   func encoded(
     skip: Int, _ encode: ([[Int32]], Int, EmbeddingRows?) throws -> (states: Tensor, pooled: Tensor?)
   ) throws -> (states: Tensor, pooled: Tensor?) {
-    // Together where nothing tells them apart.
+    // Encoded together if all have the same settings.
     let groups = skip == 0 ? [0..<prompts.count] : prompts.indices.map { $0..<$0 + 1 }
     let results = try groups.map { group in
       let result = try encode(ids(group), group.upperBound == prompts.count ? skip : 0, words.rows)
@@ -79,7 +80,7 @@ struct ChunkedPrompts: Sendable {
       var values = states.values
       for (row, chunk) in rows.enumerated() where chunk.isWeighted {
         let span = (row * length * width)..<((row + 1) * length * width)
-        // Start, end and padding count as they are.
+        // Start, end and padding have weight 1.
         let weights = [1] + chunk.weights + repeatElement(1, count: length - chunk.weights.count - 1)
         try PromptWeighting.apply(weights, to: &values[span], width: width)
       }

@@ -1,6 +1,6 @@
 import Tensors
 
-/// The learned words of a request, laid out for one text encoder: behind its own vocabulary.
+/// The learned words of a request, numbered after the vocabulary of one text encoder.
 struct EmbeddingTable: Sendable {
   /// The tokens to recognise in a text.
   let tokens: [AddedToken]

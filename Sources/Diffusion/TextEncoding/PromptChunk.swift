@@ -35,15 +35,15 @@ package struct PromptTokenizer: Sendable {
   /// Tokens between start and end.
   private var capacity: Int { tokenizer.maximumLength - 2 }
 
-  /// A prompt with nothing read out of it, as diffusers takes it: one chunk, what is too long cut off.
+  /// A plain prompt, as diffusers takes it: one chunk, and the rest is cut off.
   package func plain(_ prompt: String) -> PromptChunk {
     var chunk = PromptChunk()
     chunk.append(pieces(of: prompt).joined().prefix(capacity), weight: 1)
     return chunk
   }
 
-  /// A prompt's weights, breaks and tokens, in as many chunks as it needs; at least one. A chunk is filled to
-  /// the last token, but an embedding's vectors stay together.
+  /// A prompt's weights, breaks and tokens, in as many chunks as it needs, at least one. A chunk is filled to the last
+  /// token, but the vectors of an embedding stay together.
   /// - Throws: `DiffusionError.setting` for a weight or a length that makes no sense.
   package func chunks(_ prompt: WeightedPrompt) throws -> [PromptChunk] {
     var chunks: [PromptChunk] = []

@@ -1,6 +1,6 @@
-/// What CLIP's tokenizer does to a text before it looks for words: NFC, every stretch of white space to
-/// one space, lower case. The Unicode version of each step is the Rust library's, not this system's, so
-/// that ids stay identical; a script compared all code points.
+/// CLIP's normalization of a text, before words are found: NFC, every stretch of white space to one space, lower case.
+/// Each step uses the Unicode version of the Rust library, not this system's, so that ids stay identical. A script
+/// compared all code points.
 enum PromptNormalizer {
   /// The normalized text.
   static func normalize(_ text: ArraySlice<Unicode.Scalar>) -> [Unicode.Scalar] {
@@ -24,7 +24,7 @@ enum PromptNormalizer {
       ? scalar == " " || (0x09...0x0d).contains(scalar.value) : scalar.properties.isWhitespace
   }
 
-  /// One scalar at a time, as Rust does: no rule for sigma at the end of a word.
+  /// One scalar at a time, as in Rust. There is no rule for sigma at the end of a word.
   private static func appendLowercase(of scalar: Unicode.Scalar, to result: inout [Unicode.Scalar]) {
     switch scalar.value {
     case 0x41...0x5a: result.append(Unicode.Scalar(UInt8(scalar.value + 32)))

@@ -1,13 +1,13 @@
 /// AUTOMATIC1111's emphasis "Original".
 enum PromptWeighting {
-  /// Multiplies each token's states by its weight, then all of a chunk by the factor that gives them their old
-  /// mean again.
+  /// Multiplies each token's states by its weight. Then multiplies all states of the chunk by the factor that restores
+  /// their old mean.
   /// - Parameters:
   ///   - weights: one a token.
   ///   - states: the chunk's, `width` of each token.
   /// - Throws: `DiffusionError.notFinite` if the weights cancel the mean.
   static func apply(_ weights: [Float], to states: inout ArraySlice<Float>, width: Int) throws {
-    // In double: a mean near zero must not be made of rounding.
+    // In double, so that a mean near zero does not consist of rounding errors.
     var (before, after) = (0.0, 0.0)
     for (token, weight) in weights.enumerated() {
       let start = states.startIndex + token * width

@@ -2,8 +2,8 @@
 ///
 ///     <\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
 ///
-/// and each match once more by GPT-2's rule, which only takes the two special texts apart (they get here
-/// if upper case hid them from the first search).
+/// Each match is then split by GPT-2's rule. This only takes the two special texts apart. (They get here if upper case
+/// hid them from the first search.)
 enum PromptWords {
   /// Hands on each word in order.
   static func forEach(in text: ArraySlice<Unicode.Scalar>, _ body: (ArraySlice<Unicode.Scalar>) -> Void) {

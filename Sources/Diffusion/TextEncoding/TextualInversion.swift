@@ -2,11 +2,11 @@ import Checkpoints
 import Foundation
 import Tensors
 
-/// A learned word (textual inversion): what a text encoder reads where its token stands in a prompt.
+/// A learned word (textual inversion): vectors that the text encoder reads where the word's token stands in a prompt.
 package struct TextualInversion: Sendable {
   /// The file it is from.
   package let path: String
-  /// What stands for it in a prompt; matched in any case.
+  /// Its token in a prompt; upper and lower case do not matter.
   package let token: String
   /// SHA-256 of the file, in hexadecimal.
   package let digest: String
@@ -71,7 +71,7 @@ package struct TextualInversion: Sendable {
   /// Vectors that its token becomes.
   package var vectorCount: Int { tables[0].shape[0] }
 
-  /// Errors: `pickled` for a folder that holds the embedding in no other form.
+  /// - Throws: `pickled` for a folder that holds the embedding in no other form.
   private static func file(_ path: String) throws -> String {
     let inside = path + "/learned_embeds.safetensors"
     if FileManager.default.fileExists(atPath: inside) { return inside }
@@ -80,7 +80,7 @@ package struct TextualInversion: Sendable {
   }
 }
 
-// The file's digest stands for its numbers.
+// The file's digest is compared instead of its numbers.
 extension TextualInversion: Equatable, CustomDebugStringConvertible {
   /// Whether both say the same in a prompt.
   package static func == (one: TextualInversion, other: TextualInversion) -> Bool {

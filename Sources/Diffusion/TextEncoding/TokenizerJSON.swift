@@ -10,7 +10,8 @@ struct TokenizerJSON {
   /// The ids its post-processor puts before and after a text; nil if it has none.
   let framingIDs: (start: Int32, end: Int32)?
 
-  /// Reads a file of at most `limit` bytes. Errors: `missingFile`, `malformed`, `badConfig`.
+  /// Reads a file of at most `limit` bytes.
+  /// - Throws: `missingFile`, `malformed`, `badConfig`.
   init(path: String, limit: Int) throws {
     self.path = path
     guard case .object(let values) = try JSONValue(contentsOf: path, limit: limit, purpose: "the tokenizer")
@@ -79,13 +80,15 @@ struct TokenizerJSON {
 
 /// The text format of merges: two tokens a line, in order of rank.
 enum MergesText {
-  /// Reads `merges.txt`. Errors: `missingFile`, `malformed` with the line.
+  /// Reads `merges.txt`.
+  /// - Throws: `missingFile`, `malformed` with the line.
   static func read(path: String, limit: Int) throws -> [(left: String, right: String)] {
     try parse(
       FileReader(path: path, purpose: "the merges of the tokenizer").contents(limit: limit), path: path)
   }
 
-  /// Reads the same from memory; `path` is named in errors. Error: `malformed` with the line.
+  /// Reads the same from memory; `path` is named in errors.
+  /// - Throws: `malformed` with the line.
   static func parse(_ bytes: [UInt8], path: String) throws -> [(left: String, right: String)] {
     var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     if lines.last?.isEmpty == true { lines.removeLast() }

@@ -1,11 +1,11 @@
 /// A prompt as AUTOMATIC1111 1.10 reads it: texts with weights, and breaks between chunks.
 ///
 /// - `(a)` is a at 1.1 times its weight, `(a:1.3)` at 1.3 times, `[a]` at 1/1.1; they nest by multiplying.
-/// - `\(`, `\)`, `\[`, `\]` and `\\` are the signs themselves; a backslash before anything else is dropped.
-/// - A bracket that nothing closes reaches to the end; a closing one that nothing opened is text.
+/// - `\(`, `\)`, `\[`, `\]` and `\\` are the characters themselves; a backslash before anything else is dropped.
+/// - An unclosed bracket reaches to the end; a closing bracket without an opening one is text.
 /// - `BREAK`, in capitals and as a word of its own, ends a chunk.
 ///
-/// Prompt editing (`[a:b:0.5]`, `[a|b]`) and `AND` are not known: they are read as text in brackets, or text.
+/// Prompt editing (`[a:b:0.5]`, `[a|b]`) and `AND` are not built. They are read as text in brackets, or as text.
 package struct WeightedPrompt: Equatable, Sendable {
   /// A stretch of a prompt.
   package enum Part: Equatable, Sendable {
@@ -29,7 +29,7 @@ package struct WeightedPrompt: Equatable, Sendable {
   }
 }
 
-/// Reads weights left to right, in time linear in the text but for the depth of brackets.
+/// Reads weights from left to right. Time is linear in the text, times the depth of brackets.
 private struct WeightReader {
   private struct Stretch {
     var scalars: String.UnicodeScalarView
@@ -126,7 +126,7 @@ private struct WeightReader {
     position = end
   }
 
-  /// White space, a sign, digits and dots, white space, `)`: the number and where it all ends. Nil if the digits
+  /// Reads white space, a sign, digits and dots, white space, `)`: the number, and where it all ends. Nil if the digits
   /// and dots are no number; AUTOMATIC1111 stops with an error there.
   private func weight(after start: Int) -> (Double, end: Int)? {
     var place = skipped(Self.isSpace, from: start)
