@@ -6,13 +6,13 @@ import Tensors
 package protocol Weighted: Sendable {
   /// Bytes that the weights take in memory.
   var byteCount: Int { get }
-  /// Shows `body` all weights, block by block, in an order that depends on the type alone. The blocks stay
-  /// where they are as long as this lives.
+  /// Passes all weights to `body`, block by block, in an order that depends only on the type. The blocks stay at their
+  /// addresses as long as this value lives.
   func withWeights(_ body: (UnsafeRawBufferPointer) -> Void)
 }
 
 extension Weighted {
-  /// Whether the weights are the same to the bit, those of two merges that have an expert in common.
+  /// Whether the weights are bit for bit the same, as in two merges that have an expert in common.
   package func hasSameWeights(as other: any Weighted) -> Bool {
     guard type(of: other) == Self.self, byteCount == other.byteCount else { return false }
     var mine: [UnsafeRawBufferPointer] = []
@@ -38,18 +38,18 @@ extension Tensor {
 
 /// A learned function of one tensor, with its weights.
 package protocol Layer: Weighted {
-  /// The function. What shape goes in and comes out, the layer says.
+  /// Applies the function. Each layer says which shapes go in and come out.
   func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor
 
-  /// What the function gives, row r times `rowWeights[r]`.
+  /// The function's result, row r times `rowWeights[r]`.
   func callAsFunction(_ x: Tensor, rowWeights: [Float], _ compute: Compute) -> Tensor
 
-  /// sum += what the function gives, row r times `rowWeights[r]` if there are any.
+  /// sum += the function's result, row r times `rowWeights[r]` if there are any.
   func add(_ x: Tensor, rowWeights: [Float]?, to sum: inout Tensor, _ compute: Compute)
 }
 
 extension Layer {
-  /// For layers that cannot weigh by themselves: computes, then adds to nothing.
+  /// For layers whose kernel cannot weight rows: computes, then adds the weighted rows to zeros.
   package func callAsFunction(_ x: Tensor, rowWeights: [Float], _ compute: Compute) -> Tensor {
     let result = self(x, compute)
     var sum = compute.zeros(shape: result.shape)
@@ -57,7 +57,7 @@ extension Layer {
     return sum
   }
 
-  /// For layers that cannot add by themselves: computes, then adds.
+  /// For layers whose kernel cannot add: computes, then adds.
   package func add(_ x: Tensor, rowWeights: [Float]?, to sum: inout Tensor, _ compute: Compute) {
     compute.accumulate(self(x, compute), rowWeights: rowWeights, into: &sum)
   }
