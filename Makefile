@@ -48,7 +48,7 @@ demo: setup
 test: setup
 	@scripts/test
 
-# Whole networks and pictures in every set of instructions; one that the processor lacks is the best below it.
+# Networks and pictures in every instruction set. If the processor lacks one, the best below it is tested.
 SETS ?= scalar avx2 avx512 avx512vnni avx512bf16
 test-sets: setup
 	@for set in $(SETS); do \
@@ -66,7 +66,7 @@ SANITIZERS ?= address thread undefined
 sanitize: setup
 	@scripts/sanitize $(SANITIZERS)
 
-# All readers at once, FUZZ seconds each. What a crash left behind: the case at work, by reader.
+# All readers at once, FUZZ seconds each. After a crash, the folder holds the current case of each reader.
 FUZZ ?= 60
 FUZZ_FOLDER := $(CURDIR)/.build/fuzz
 fuzz: setup
@@ -97,7 +97,7 @@ docs: setup
 format: setup
 	swift format --in-place --recursive --parallel $(SOURCES)
 
-# Builds nothing: it may run as root, who has no business compiling.
+# Builds nothing, because it may run as root, and root should not compile.
 install:
 	@bin=$$(swift build $(SWIFT_BUILD) --show-bin-path) && \
 	for program in $(PROGRAMS); do \
@@ -115,7 +115,7 @@ install:
 	for file in $(EXAMPLES); do install -m 644 systemd/$$file $(confdir)/$$file.example || exit 1; done
 	@echo "As a service: systemd-sysusers && systemd-tmpfiles --create && systemctl enable --now segmoed"
 
-# Leaves what people made: the user segmoe, /var/lib/segmoe and the configuration.
+# Keeps what people made: the user segmoe, /var/lib/segmoe and the configuration.
 uninstall:
 	rm -f $(addprefix $(bindir)/,$(PROGRAMS)) $(addprefix $(libdir)/systemd/system/,$(UNITS))
 	rm -f $(libdir)/sysusers.d/segmoed.conf $(libdir)/tmpfiles.d/segmoed.conf
