@@ -87,7 +87,9 @@ package struct Weights: Sendable {
   }
 
   /// The same scope for layers of another precision; scopes below it have it too.
-  /// - Parameter halves: parts of the names of scopes that have bfloat16 all the same.
+  /// - Parameters:
+  ///   - precision: of the layers.
+  ///   - halves: parts of names. Scopes whose names contain one compute in bfloat16 all the same.
   package func layers(in precision: Precision, inHalves halves: [String] = []) -> Weights {
     Weights(catalog: catalog, prefix: prefix, precision: precision, halves: halves, isPlanned: isPlanned)
   }

@@ -59,9 +59,11 @@ package struct Convolution: Layer {
 
   /// The same, with more done in the same pass.
   /// - Parameters:
+  ///   - x: `[batch, height, width, in]`.
   ///   - rows: `[batch, out]`, added to every position of their image.
   ///   - residual: added to the result; of its shape.
   ///   - size: `x` is enlarged to it first (nearest neighbour).
+  ///   - compute: where it is computed.
   package func callAsFunction(
     _ x: Tensor, rows: Tensor? = nil, adding residual: Tensor? = nil,
     enlargedTo size: (height: Int, width: Int)? = nil, _ compute: Compute

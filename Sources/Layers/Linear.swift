@@ -11,7 +11,12 @@ package struct Linear: Layer {
   private let bias: Tensor?
 
   /// Reads `weight` and, if the layer has one, `bias`.
-  /// - Parameter pointwise: the weight is stored as a 1×1 convolution, `[out, in, 1, 1]`.
+  /// - Parameters:
+  ///   - weights: the layer's scope.
+  ///   - inputs: width of a row that goes in.
+  ///   - outputs: width of a row that comes out.
+  ///   - bias: whether the layer has one.
+  ///   - pointwise: the weight is stored as a 1×1 convolution, `[out, in, 1, 1]`.
   /// - Throws: `CheckpointError` if one is missing or has another shape.
   package init(_ weights: Weights, inputs: Int, outputs: Int, bias: Bool = true, pointwise: Bool = false)
     throws
@@ -24,7 +29,10 @@ package struct Linear: Layer {
 
   /// Reads the `weight`s of several layers without bias that see the same input: their results come side by
   /// side, from one product.
-  /// - Parameter outputs: of each.
+  /// - Parameters:
+  ///   - layers: the layers' scopes.
+  ///   - inputs: width of a row that goes in.
+  ///   - outputs: of each layer.
   /// - Throws: `CheckpointError` if one is missing or has another shape.
   package init(stacking layers: [Weights], inputs: Int, outputs: Int) throws {
     self.inputs = inputs

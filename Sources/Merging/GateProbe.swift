@@ -36,8 +36,11 @@ package struct GateProbe: Sendable {
   private let compute: Compute
   private let memory: Int?
 
-  /// - Parameter memory: bytes that the process should not exceed. Weights that do not fit are read again in each
-  ///   step. More is taken only if a step of one expert needs it. Nil: no bound.
+  /// - Parameters:
+  ///   - settings: seed, steps and size.
+  ///   - compute: where it renders.
+  ///   - memory: bytes that the process should not exceed. Weights that do not fit are read again in each step. More
+  ///     is taken only if a step of one expert needs it. Nil: no bound.
   package init(_ settings: GateSettings, compute: Compute, memory: Int? = nil) {
     self.settings = settings
     self.compute = compute
@@ -57,7 +60,12 @@ package struct GateProbe: Sendable {
 
   /// Renders the expert's prompt with its own model up to the last step. The mean input of each layer in that step,
   /// divided by its length, is the expert's row of the layer's gate.
-  /// - Parameter layers: paths of the covered layers.
+  /// - Parameters:
+  ///   - model: the expert's.
+  ///   - prompt: what the expert is for.
+  ///   - negativePrompt: what it is not for.
+  ///   - layers: paths of the covered layers.
+  ///   - report: called after each step.
   /// - Returns: a vector per layer.
   /// - Throws: `MergeError.unseen` if a layer never ran, and what rendering throws.
   package func gateRows(

@@ -34,7 +34,9 @@ package struct Tensor: Sendable {
 
   /// A meta tensor: a shape without elements. A network is planned with meta tensors before a byte of it is read.
   /// Reading or writing elements is a programmer's error.
-  /// - Parameter meter: counts its bytes while it exists.
+  /// - Parameters:
+  ///   - shape: the length of every axis.
+  ///   - meter: counts its bytes while it exists.
   package init(planned shape: [Int], meter: MemoryMeter? = nil) {
     self.shape = shape
     storage = FloatStorage(plannedCount: shape.reduce(1, *), meter: meter)

@@ -37,7 +37,9 @@ extension Compute {
   /// scores are never stored as a whole: the softmax is updated block by block along the keys.
   /// - Parameters:
   ///   - query: heads·width channels of `[batch, queries, …]`.
-  ///   - key: as many of `[batch, keys, …]`; `value` alike.
+  ///   - key: as many channels of `[batch, keys, …]`.
+  ///   - value: as many channels of `[batch, keys, …]`.
+  ///   - heads: how many the channels are split into.
   ///   - causal: whether query i sees only keys 0…i (text encoders).
   ///   - precision: of the layer. Where products in bfloat16 are faster, every precision but `.f32` uses them here too.
   ///     Softmax and sums are always in single precision.

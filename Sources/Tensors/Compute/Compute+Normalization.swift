@@ -4,7 +4,10 @@ extension Compute {
   /// Group normalization over positions and the channels of a group, per image.
   /// - Parameters:
   ///   - x: `[batch, …, channel]`.
-  ///   - weight: `[channel]`; `bias`: `[channel]`.
+  ///   - groups: how many the channels are split into.
+  ///   - weight: `[channel]`.
+  ///   - bias: `[channel]`.
+  ///   - epsilon: added to the variance.
   ///   - silu: whether SiLU follows, in the same pass.
   package func groupNorm(
     _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool = false

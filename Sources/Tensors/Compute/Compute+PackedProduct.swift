@@ -20,7 +20,10 @@ extension Compute {
   private static let preparedBytes = 1 << 20
 
   /// x · weightᵀ, with the epilogue.
-  /// - Parameter x: `[…, in]`.
+  /// - Parameters:
+  ///   - x: `[…, in]`.
+  ///   - weight: `[out, in]`, packed.
+  ///   - epilogue: applied to the sums.
   /// - Returns: `[…, out]`.
   package func product(_ x: Tensor, _ weight: PackedWeight, _ epilogue: ProductEpilogue = ProductEpilogue())
     -> Tensor
@@ -39,6 +42,8 @@ extension Compute {
   /// sum += x · weightᵀ, with the epilogue.
   /// - Parameters:
   ///   - x: `[…, in]`.
+  ///   - weight: `[out, in]`, packed.
+  ///   - epilogue: applied to the product before it is added.
   ///   - sum: `[…, out]`.
   package func product(
     _ x: Tensor, _ weight: PackedWeight, _ epilogue: ProductEpilogue = ProductEpilogue(),
@@ -57,7 +62,11 @@ extension Compute {
   }
 
   /// A convolution, channels last. It reads the prepared pixels where they are; nothing is gathered.
-  /// - Parameter x: `[batch, height, width, in]`.
+  /// - Parameters:
+  ///   - x: `[batch, height, width, in]`.
+  ///   - weight: `[out, taps·in]`, packed.
+  ///   - shape: kernel, stride and padding.
+  ///   - epilogue: applied to the sums.
   /// - Returns: `[batch, height', width', out]`.
   package func convolution(
     _ x: Tensor, _ weight: PackedWeight, shape: ConvolutionShape,

@@ -17,7 +17,14 @@ package struct MatrixView {
 }
 
 /// result = scale · a · b, or a · bᵀ if `transposed`, on the calling thread.
-/// - Parameter accumulate: add to what `result` holds instead of overwriting it.
+/// - Parameters:
+///   - a: the left matrix.
+///   - b: the right matrix.
+///   - transposed: multiply by bᵀ.
+///   - scale: the factor of the product.
+///   - accumulate: add to what `result` holds instead of overwriting it.
+///   - result: the first row of the result.
+///   - stride: floats from one row of the result to the next.
 package func multiply(
   _ a: MatrixView, _ b: MatrixView, transposed: Bool, scale: Float = 1, accumulate: Bool = false,
   into result: UnsafeMutablePointer<Float>, stride: Int

@@ -8,6 +8,7 @@ extension Compute {
   /// Winograd's F(4×4, 3×3), or a plain product if there are few positions.
   /// - Parameters:
   ///   - x: `[batch, height, width, in]`.
+  ///   - weight: the packed weight.
   ///   - bias: `[out]`, or `[batch, out]` for one per image.
   ///   - residual: added to the result; of its shape.
   ///   - size: enlarges `x` to this size on the way in, as `resizeNearest` does.

@@ -21,7 +21,9 @@ package enum ProcessorLimit {
 
   /// The smallest quota, in processors, of the control groups in the text of `/proc/self/cgroup` and those
   /// above them; nil if none is limited.
-  /// - Parameter read: the text of a file, nil if it cannot be read.
+  /// - Parameters:
+  ///   - groups: the text of `/proc/self/cgroup`.
+  ///   - read: the text of a file, nil if it cannot be read.
   package static func quota(groups: String, read: (String) -> String?) -> Double? {
     var least: Double?
     for line in groups.split(separator: "\n") {

@@ -22,6 +22,8 @@ package struct PackedWeight: Sendable {
   /// Rounds and packs a linear layer's weight.
   /// - Parameters:
   ///   - rows: `[out, in]`, or `[2·out, in]` if `gated`, the values' rows first.
+  ///   - precision: what the weight is rounded to.
+  ///   - gated: whether the result is value · gelu(gate).
   /// - Throws: what reading the rows throws.
   package init(linear rows: WeightRows, precision: Precision, gated: Bool = false) throws {
     var segments = 1
@@ -35,6 +37,8 @@ package struct PackedWeight: Sendable {
   /// Rounds and packs a convolution's weight.
   /// - Parameters:
   ///   - rows: `[out, taps·in]`, the taps in row-major order, channels innermost.
+  ///   - taps: how many there are.
+  ///   - precision: what the weight is rounded to.
   /// - Throws: what reading the rows throws.
   package init(convolution rows: WeightRows, taps: Int, precision: Precision) throws {
     try self.init(rows, segments: taps, precision: precision, gated: false)

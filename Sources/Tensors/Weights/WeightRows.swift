@@ -9,7 +9,10 @@ package struct WeightRows {
   package let isPlanned: Bool
   private let reading: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
 
-  /// - Parameter read: writes the rows of a range into a buffer of just that many values.
+  /// - Parameters:
+  ///   - count: the number of rows.
+  ///   - width: values of a row.
+  ///   - read: writes the rows of a range into a buffer of just that many values.
   package init(
     count: Int, width: Int, read: @escaping (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
   ) {
