@@ -11,7 +11,10 @@ package enum AvailableMemory {
 
   /// The least of what the machine has left without swapping, and of what the control groups (version 2) in
   /// `/proc/self/cgroup`'s text and those above them allow beyond what is resident.
-  /// - Parameter read: the text of a file, nil if it cannot be read.
+  /// - Parameters:
+  ///   - groups: the text of `/proc/self/cgroup`.
+  ///   - resident: bytes that this process has resident.
+  ///   - read: the text of a file, nil if it cannot be read.
   package static func bytes(groups: String, resident: Int, read: (String) -> String?) -> Int? {
     var least = read("/proc/meminfo").flatMap { KernelFile.bytes("MemAvailable", in: $0) }
     for line in groups.split(separator: "\n") where line.hasPrefix("0::") {

@@ -20,7 +20,9 @@ package struct WinogradWeight: Sendable {
   static let panelWidth = 16
 
   /// Packs a torch weight `[out, in, 3, 3]`, some panels at a time.
-  /// - Parameter bf16: rounds it to bfloat16 (to nearest even).
+  /// - Parameters:
+  ///   - rows: the weight's rows, `[out, in·9]`.
+  ///   - bf16: rounds the weight to bfloat16 (to nearest even).
   /// - Throws: what reading the rows throws.
   package init(_ rows: WeightRows, bf16: Bool = false) throws {
     let (outputs, inputs) = (rows.count, rows.width / 9)
