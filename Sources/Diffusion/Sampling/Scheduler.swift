@@ -17,7 +17,9 @@ package protocol Scheduler: Sendable {
   func scaled(_ sample: Tensor, step: Int) -> Tensor
   /// The next, less noisy sample.
   /// - Parameters:
+  ///   - index: which call of the UNet, from 0.
   ///   - output: the UNet's prediction, guidance applied; same shape as `sample`.
+  ///   - sample: the noisy sample.
   ///   - noise: gives fresh noise of the sample's shape; called only by methods that add some, in
   ///     the reference's order.
   mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor

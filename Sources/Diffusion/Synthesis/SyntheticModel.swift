@@ -9,7 +9,10 @@ package struct SyntheticModel: Sendable {
   private let type: StoredType
   private let seed: UInt64
 
-  /// - Parameter type: how weights are stored: F32, F16 or BF16.
+  /// - Parameters:
+  ///   - preset: which model it is like.
+  ///   - type: how weights are stored: F32, F16 or BF16.
+  ///   - seed: of the random weights.
   package init(_ preset: ModelPreset, type: StoredType, seed: UInt64) {
     self.preset = preset
     self.type = type

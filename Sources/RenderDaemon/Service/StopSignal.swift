@@ -35,7 +35,9 @@ package final class StopSignal: Sendable {
   }
 
   /// Sleeps until asked, at most `seconds`. Returns whether it was asked.
-  /// - Parameter descriptor: wakes, too, when there is something to read from it; negative: none.
+  /// - Parameters:
+  ///   - seconds: how long to wait.
+  ///   - descriptor: wakes, too, when there is something to read from it; negative: none.
   @discardableResult
   package func sleep(seconds: Double, orUntilReadable descriptor: Int32 = -1) -> Bool {
     let end = CheckpointPace.now + seconds
