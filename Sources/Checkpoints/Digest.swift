@@ -1,17 +1,33 @@
-import CKernels
+import CCrypto
 import Synchronization
 import Tensors
 
-/// A SHA-256 under way.
-package struct Digest {
-  private var hash = segmoe_sha256()
+/// A SHA-256 under way, by libcrypto: a 4 GB model takes some two seconds of one processor with SHA instructions.
+package struct Digest: ~Copyable {
+  private let context: OpaquePointer
+
+  /// SHA-256 from a library context of its own: libcrypto's default one reads the machine's `openssl.cnf`, which may
+  /// switch the algorithm off. It is never freed, never changed, and may be used from any thread.
+  nonisolated(unsafe) private static let algorithm = EVP_MD_fetch(OSSL_LIB_CTX_new(), "SHA256", nil)
 
   /// The hash of nothing so far.
-  package init() { segmoe_sha256_begin(&hash) }
+  package init() {
+    // Fails for want of some hundred bytes alone, where Swift's own allocations end the process too.
+    guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, Self.algorithm, nil) == 1 else {
+      preconditionFailure("no memory for a SHA-256")
+    }
+    self.context = context
+  }
+
+  deinit { EVP_MD_CTX_free(context) }
 
   /// Adds bytes.
   package mutating func add(_ bytes: [UInt8]) {
-    segmoe_sha256_add(&hash, bytes, bytes.count)
+    bytes.withUnsafeBytes { add($0) }
+  }
+
+  private mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
   }
 
   /// Adds the SHA-256 of each piece of 16 MiB of a file, in order, which all processors work out: of a model it is the
@@ -48,7 +64,7 @@ package struct Digest {
       for offset in stride(from: range.lowerBound, to: range.upperBound, by: chunk) {
         let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(chunk, range.upperBound - offset)])
         try reader.read(into: part, at: offset)
-        segmoe_sha256_add(&hash, part.baseAddress, part.count)
+        add(UnsafeRawBufferPointer(part))
       }
     }
   }
@@ -62,7 +78,7 @@ package struct Digest {
 
   private consuming func bytes() -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: 32)
-    segmoe_sha256_end(&hash, &digest)
+    EVP_DigestFinal_ex(context, &digest, nil)
     return digest
   }
 }

@@ -141,11 +141,6 @@ extension Weights {
     }
   }
 
-  /// The values of `name`, or nil if there is no such tensor. Errors: `wrongShape`, those of reading.
-  package func tensorIfPresent(_ name: String, shape: [Int]) throws -> Tensor? {
-    has(name) ? try tensor(name, shape: shape) : nil
-  }
-
   /// The shape of `name`, or nil if there is no such tensor. Does not count as fetching.
   package func shape(of name: String) -> [Int]? { catalog.tensors[prefix + name]?.shape }
 }
@@ -165,11 +160,6 @@ extension Weights {
     return catalog.tensors.keys.compactMap { name in
       name.utf8.starts(with: prefix.utf8) ? String(decoding: name.utf8.dropFirst(length), as: UTF8.self) : nil
     }.sorted()
-  }
-
-  /// The distinct first parts of the names under this scope, sorted: `to_q`, `to_k`… Looks through all.
-  package var children: [String] {
-    Set(names.map { String($0.prefix { $0 != "." }) }).sorted()
   }
 
   /// The tensors under this scope by full name. Does not count as fetching.

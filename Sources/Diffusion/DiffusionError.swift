@@ -16,8 +16,6 @@ package enum DiffusionError: Error, Equatable, CustomStringConvertible {
   case memoryBudget(bytes: Int, smallest: Int)
   /// The system has no memory for a request, in bytes.
   case noMemory(bytes: Int)
-  /// The rendering was asked to stop.
-  case cancelled
   /// The numbers blew up: the picture would be black.
   case notFinite(stage: String)
 
@@ -39,8 +37,6 @@ package enum DiffusionError: Error, Equatable, CustomStringConvertible {
       "a memory budget of \(Self.mebibytes(bytes)) is too small for this request; the smallest that would do is \(Self.mebibytes(smallest))"
     case .noMemory(let bytes):
       "the system has no memory for this request, which takes \(Self.mebibytes(bytes)) more"
-    case .cancelled:
-      "cancelled"
     case .notFinite(let stage):
       "the \(stage) produced numbers that are not finite; the weights may be damaged"
     }

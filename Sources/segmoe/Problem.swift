@@ -60,7 +60,7 @@ struct Problem: Error {
     switch error {
     case .unknownScheduler, .size, .setting, .memoryBudget: 64
     case .unsupported, .tokenOutOfRange, .mismatch: 65
-    case .cancelled, .notFinite, .noMemory: 70
+    case .notFinite, .noMemory: 70
     }
   }
 

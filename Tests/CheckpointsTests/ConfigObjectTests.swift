@@ -16,7 +16,7 @@ import Testing
     let config = try config(
       #"""
       {"i": 4, "whole": 4.0, "f": 1e-05, "s": "aé\u00e9\ud83d\ude00\n", "b": true, "n": null, "list": [1, 2, 3],
-       "mixed": [1, 2.5], "names": ["x", "y"], "flags": [true, false], "o": {"deep": {"k": 7}},
+       "mixed": [1, 2.5], "names": ["x", "y"], "o": {"deep": {"k": 7}},
        "low": -Infinity, "nan": NaN, "big": 1e30, "most": 9223372036854775807}
       """#)
     #expect(try config.int("i") == 4 && config.int("whole") == 4 && config.int("none", default: 9) == 9)
@@ -32,7 +32,6 @@ import Testing
     #expect(try config.intOrInts("i", count: 3, default: 0) == [4, 4, 4])
     #expect(try config.intOrInts("list", count: 3, default: 0) == [1, 2, 3])
     #expect(try config.intOrInts("none", count: 2, default: 5) == [5, 5])
-    #expect(try config.boolOrBoolsIfPresent("flags", count: 2) == [true, false])
     #expect(try config.objectIfPresent("o")?.objectIfPresent("deep")?.int("k") == 7)
   }
 

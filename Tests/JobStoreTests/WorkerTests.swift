@@ -1,3 +1,4 @@
+import GRDB
 import JobStore
 import Testing
 
@@ -50,6 +51,17 @@ import Testing
     #expect(record.job == 1)
     #expect(record.isAlive(now: queue.now))
     #expect(!record.isAlive(now: queue.now + 10_001))
+  }
+
+  /// Words that the schema allows and no version writes: that daemon is at work, and stands in nobody's way.
+  @Test(arguments: ["loading", "draining"]) func wordsThatNobodyWritesAreRead(word: String) throws {
+    let queue = try TestQueue()
+    try queue.store.register(worker()) { _ in true }
+    try queue.sql { db in try db.execute(sql: "UPDATE workers SET state = ?", arguments: [word]) }
+    let record = try #require(try queue.store.workers().first)
+    #expect(record.state == .rendering && record.isAlive(now: queue.now))
+    try queue.store.register(worker(pid: 11)) { $0.pid != 10 }
+    #expect(try queue.store.workers().first?.state == .idle)
   }
 
   @Test func signingOffFreesTheName() throws {

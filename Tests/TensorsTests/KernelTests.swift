@@ -55,27 +55,6 @@ import Testing
     for result in forEachISA({ unary([.nan], segmoe_silu) }) { #expect(result[0].isNaN) }
   }
 
-  @Test func softmax() {
-    var random = RandomNumbers(seed: 3)
-    for columns in Self.sizes {
-      var x = random.floats(2 * columns, limit: 40)
-      x[0] = -.infinity
-      if columns == 1 { x[0] = 3 }
-      let expected = (0..<2).flatMap { row -> [Double] in
-        let values = x[row * columns..<(row + 1) * columns].map(Double.init)
-        let top = values.max() ?? 0
-        let exponentials = values.map { exp($0 - top) }
-        let sum = exponentials.reduce(0, +)
-        return exponentials.map { $0 / sum }
-      }
-      check("softmax", bound: 1e-6, expected: expected) {
-        var result = x
-        segmoe_softmax(&result, 2, columns, columns)
-        return result
-      }
-    }
-  }
-
   @Test func normalization() {
     var random = RandomNumbers(seed: 4)
     for channels in Self.sizes {

@@ -12,7 +12,5 @@
 #include "product.h"
 #include "product_isa.h"
 #include "scratch.h"
-#include "sha256.h"
-#include "softmax.h"
 
 #endif

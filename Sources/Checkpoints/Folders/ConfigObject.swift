@@ -208,19 +208,6 @@ extension ConfigObject {
   /// Texts that must be there.
   package func strings(_ key: String) throws -> [String] { try required(key, stringsIfPresent(key)) }
 
-  /// Truth values of a list of `count`, or one that stands for all; nil if absent.
-  package func boolOrBoolsIfPresent(_ key: String, count: Int) throws -> [Bool]? {
-    guard let value = self[key] else { return nil }
-    if case .bool(let one) = value { return Array(repeating: one, count: count) }
-    guard let values = try list(key), values.count == count else {
-      throw error(key, "expected true, false or a list of \(count)")
-    }
-    return try values.map { value in
-      guard case .bool(let one) = value else { throw mismatch(key, "true or false", value) }
-      return one
-    }
-  }
-
   /// An object inside this one, or nil if absent.
   package func objectIfPresent(_ key: String) throws -> ConfigObject? {
     switch self[key] {

@@ -70,7 +70,7 @@ package enum FailureKind: String, CaseIterable, Sendable, Codable {
 
 /// What a worker does at the moment.
 package enum WorkerState: String, CaseIterable, Sendable, Codable {
-  case idle, loading, rendering, draining, stopped
+  case idle, rendering, stopped
 }
 
 /// What a running image is at.

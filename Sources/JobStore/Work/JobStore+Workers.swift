@@ -33,7 +33,9 @@ package struct WorkerRecord: Sendable, Equatable {
     pid = try reader.value("pid")
     host = try reader.value("host")
     version = try reader.value("version")
-    state = try reader.word("state")
+    let word: String = try reader.value("state")
+    // The schema has 'loading' and 'draining' as well. No version writes them, but a row may hold one.
+    state = ["loading", "draining"].contains(word) ? .rendering : try reader.word("state")
     job = try reader.optional("job")
     startedAt = try reader.value("started_at")
     heartbeatAt = try reader.value("heartbeat_at")

@@ -25,7 +25,7 @@ func failureKind(of error: any Error, settings: RenderSettings, locator: ModelLo
     case .notFinite: return .badInput
     case .mismatch(let path, _): return isAddition(path) ? .badInput : .model
     case .tokenOutOfRange: return .model
-    case .cancelled, .noMemory: return .transient
+    case .noMemory: return .transient
     }
   case let error as DaemonError:
     switch error {
