@@ -1,4 +1,3 @@
-import Checkpoints
 import Experts
 import Tensors
 
@@ -24,41 +23,4 @@ package protocol LatentDecoder: Sendable {
   /// What follows, up to pixels.
   /// - Throws: what reading weights throws.
   func toPixels(_ features: Tensor, _ pass: ForwardPass) throws -> Tensor
-}
-
-/// What latents look like, told without the weights.
-package struct LatentShape: Sendable, Equatable {
-  package let channels: Int
-  /// Along an edge of what one latent covers.
-  package let pixels: Int
-
-  /// Of an autoencoder of either kind. Errors: those of its configuration.
-  package init(_ config: ConfigObject) throws {
-    if try config.stringIfPresent("_class_name") == AutoencoderTinyConfiguration.className {
-      let tiny = try AutoencoderTinyConfiguration(config)
-      (channels, pixels) = (tiny.latentChannels, tiny.pixelsPerLatent)
-    } else {
-      let full = try AutoencoderConfiguration(config)
-      (channels, pixels) = (full.latentChannels, full.pixelsPerLatent)
-    }
-  }
-}
-
-extension AutoencoderDecoder: LatentDecoder {
-  package var latentChannels: Int { configuration.latentChannels }
-  package var pixelsPerLatent: Int { configuration.pixelsPerLatent }
-}
-
-extension DiffusionModel {
-  /// The decoder of the kind that a configuration names: `AutoencoderKL` or `AutoencoderTiny`.
-  /// - Throws: `CheckpointError` for missing or misshapen tensors, `DiffusionError.unsupported` for
-  ///   another kind.
-  static func decoder(_ weights: Weights, _ config: ConfigObject, home: PartHome) throws
-    -> any LatentDecoder
-  {
-    if try config.stringIfPresent("_class_name") == AutoencoderTinyConfiguration.className {
-      return try TinyDecoder(weights, AutoencoderTinyConfiguration(config))
-    }
-    return try AutoencoderDecoder(weights, AutoencoderConfiguration(config), home: home)
-  }
 }

@@ -8,9 +8,9 @@ import Tensors
 /// a processor a hundredth of the work of the full decoder.
 package struct TinyDecoder: LatentDecoder {
   package let configuration: AutoencoderTinyConfiguration
-  private let enter: Convolution
+  private let convIn: Convolution
   private let stages: [Stage]
-  private let leave: Convolution
+  private let convOut: Convolution
 
   /// Blocks at one size; `resize` follows the enlargement after them, and is nil at the end.
   private struct Stage: Sendable {
@@ -25,7 +25,7 @@ package struct TinyDecoder: LatentDecoder {
     let width = configuration.decoder.width
     let counts = configuration.decoder.blocks
     let kernel = ConvolutionShape(kernel: 3)
-    enter = try Convolution(
+    convIn = try Convolution(
       layers[0].layers(in: .f32), inputs: configuration.latentChannels, outputs: width, shape: kernel)
     // Numbered as in torch's nn.Sequential, where activations and enlargements count as well.
     var number = 2
@@ -42,7 +42,7 @@ package struct TinyDecoder: LatentDecoder {
       stages.append(Stage(blocks: blocks, resize: resize))
     }
     self.stages = stages
-    leave = try Convolution(
+    convOut = try Convolution(
       layers[number].layers(in: .f32), inputs: width, outputs: configuration.imageChannels, shape: kernel)
   }
 
@@ -51,7 +51,7 @@ package struct TinyDecoder: LatentDecoder {
   package var pixelsPerLatent: Int { configuration.pixelsPerLatent }
 
   package var byteCount: Int {
-    stages.reduce(enter.byteCount + leave.byteCount) { sum, stage in
+    stages.reduce(convIn.byteCount + convOut.byteCount) { sum, stage in
       sum + stage.blocks.reduce(0) { $0 + $1.byteCount } + (stage.resize?.byteCount ?? 0)
     }
   }
@@ -80,14 +80,14 @@ package struct TinyDecoder: LatentDecoder {
       }
     }
     let activation = configuration.activation
-    var x = compute.activate(enter(held, compute), activation)
+    var x = compute.activate(convIn(held, compute), activation)
     for stage in stages {
       for block in stage.blocks { x = block(x, activation, compute) }
       if let resize = stage.resize {
         x = resize(compute.resizeNearest(x, height: 2 * x.shape[1], width: 2 * x.shape[2]), compute)
       }
     }
-    let picture = leave(x, compute)
+    let picture = convOut(x, compute)
     return compute.tensor(shape: picture.shape) { result in
       picture.withUnsafe { for index in $0.indices { result[index] = $0[index] * 2 - 1 } }
     }

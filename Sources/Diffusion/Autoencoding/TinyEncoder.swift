@@ -7,11 +7,11 @@ import Tensors
 struct TinyEncoder: LatentEncoder {
   private let configuration: AutoencoderTinyConfiguration
   private let stages: [Stage]
-  private let leave: Convolution
+  private let convOut: Convolution
 
   /// A convolution, which halves the size in all but the first, and the blocks after it.
   private struct Stage: Sendable {
-    let enter: Convolution
+    let convIn: Convolution
     let blocks: [TinyBlock]
   }
 
@@ -23,7 +23,7 @@ struct TinyEncoder: LatentEncoder {
     // Numbered as in torch's nn.Sequential.
     var number = 0
     stages = try configuration.encoder.blocks.enumerated().map { index, count in
-      let enter =
+      let convIn =
         index == 0
         ? try Convolution(
           layers[number].layers(in: .f32), inputs: configuration.imageChannels, outputs: width,
@@ -33,9 +33,9 @@ struct TinyEncoder: LatentEncoder {
           bias: false)
       let blocks = try (0..<count).map { try TinyBlock(layers[number + 1 + $0], width: width) }
       number += 1 + count
-      return Stage(enter: enter, blocks: blocks)
+      return Stage(convIn: convIn, blocks: blocks)
     }
-    leave = try Convolution(
+    convOut = try Convolution(
       layers[number].layers(in: .f32), inputs: width, outputs: configuration.latentChannels,
       shape: ConvolutionShape(kernel: 3))
   }
@@ -52,9 +52,9 @@ struct TinyEncoder: LatentEncoder {
       pixels.withUnsafe { for index in $0.indices { result[index] = ($0[index] + 1) / 2 } }
     }
     for stage in stages {
-      x = stage.enter(x, compute)
+      x = stage.convIn(x, compute)
       for block in stage.blocks { x = block(x, configuration.activation, compute) }
     }
-    return leave(x, compute)
+    return convOut(x, compute)
   }
 }

@@ -3,13 +3,19 @@ import Experts
 import Layers
 import Tensors
 
+/// Keys and values of a transformer's cross-attention layers.
+package struct TransformerTexts: Sendable {
+  /// Block by block.
+  let blocks: [ProjectedText]
+}
+
 /// Transformer blocks over the positions of a feature map (diffusers' `Transformer2DModel`).
 /// Channels last, so tokens are pixels: nothing is transposed on the way in or out.
 package struct SpatialTransformer: Sendable {
   private let norm: GroupNorm
-  private let enter: CachedPart<Linear>
+  private let projectIn: CachedPart<Linear>
   private let blocks: [TransformerBlock]
-  private let leave: CachedPart<Linear>
+  private let projectOut: CachedPart<Linear>
 
   /// - Parameters:
   ///   - depth: number of transformer blocks.
@@ -29,41 +35,37 @@ package struct SpatialTransformer: Sendable {
         try Linear($0, inputs: width, outputs: width, pointwise: !linearProjection)
       }
     }
-    enter = try projection("proj_in")
+    projectIn = try projection("proj_in")
     blocks = try (0..<depth).map {
       try TransformerBlock(
         weights["transformer_blocks"][$0], width: width, contextWidth: contextWidth, heads: heads,
         mixture: mixture, home: home)
     }
-    leave = try projection("proj_out")
+    projectOut = try projection("proj_out")
   }
 
   /// Bytes of all weights, those of experts apart.
   package var byteCounts: ByteCounts {
-    blocks.reduce(ByteCounts(dense: norm.byteCount + enter.byteCount + leave.byteCount)) {
+    blocks.reduce(ByteCounts(dense: norm.byteCount + projectIn.byteCount + projectOut.byteCount)) {
       $0 + $1.byteCounts
     }
   }
 
-  /// Projects text states for each block's cross attention, in order.
-  package func project(_ context: Tensor, _ pass: ForwardPass) throws -> [ProjectedText] {
-    try blocks.map { try $0.project(context, pass) }
+  /// Projects text states for each block's cross attention.
+  package func project(_ context: Tensor, _ pass: ForwardPass) throws -> TransformerTexts {
+    TransformerTexts(blocks: try blocks.map { try $0.project(context, pass) })
   }
 
   /// `[batch, height, width, channel]`, shape kept.
   /// - Parameter texts: what `project` gave.
-  package func callAsFunction(_ x: Tensor, texts: ArraySlice<ProjectedText>, _ pass: ForwardPass) throws
-    -> Tensor
+  package func callAsFunction(_ x: Tensor, texts: TransformerTexts, _ pass: ForwardPass) throws -> Tensor
   {
     let tokens = [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]
     let normed = norm(x, pass.compute).reshaped(tokens)
-    var hidden = try enter(pass) { $0(normed, pass.compute) }
-    for (block, text) in zip(blocks, texts) { hidden = try block(hidden, text: text, pass) }
-    hidden = try leave(pass) { $0(hidden, pass.compute) }
+    var hidden = try projectIn(pass) { $0(normed, pass.compute) }
+    for (block, text) in zip(blocks, texts.blocks) { hidden = try block(hidden, text: text, pass) }
+    hidden = try projectOut(pass) { $0(hidden, pass.compute) }
     pass.compute.accumulate(x, into: &hidden)
     return hidden.reshaped(x.shape)
   }
-
-  /// How many projected texts the blocks need.
-  package var depth: Int { blocks.count }
 }

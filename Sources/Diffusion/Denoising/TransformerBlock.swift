@@ -24,13 +24,13 @@ package struct TransformerBlock: Sendable {
     let layers = mixture?.layers
     let attentionMixture = layers == .feedForward ? nil : mixture
     norm1 = try LayerNorm(weights["norm1"], channels: width)
+    norm2 = try LayerNorm(weights["norm2"], channels: width)
+    norm3 = try LayerNorm(weights["norm3"], channels: width)
     selfAttention = try SelfAttention(
       weights["attn1"], width: width, heads: heads, mixture: attentionMixture, home: home)
-    norm2 = try LayerNorm(weights["norm2"], channels: width)
     crossAttention = try CrossAttention(
       weights["attn2"], width: width, contextWidth: contextWidth, heads: heads,
       mixture: attentionMixture, home: home)
-    norm3 = try LayerNorm(weights["norm3"], channels: width)
     feedForward = try MixableLayer(
       weights["ff"], inputs: width, mixture: layers == .attention ? nil : mixture, home: home,
       load: { try FeedForward($0, width: width) })

@@ -3,10 +3,18 @@ import Experts
 import Layers
 import Tensors
 
+/// Keys and values of a UNet's cross-attention layers, block by block as the layers lie: for each stage of a block
+/// those of its transformer, nil for a stage that has none.
+struct UNetTexts: Sendable {
+  let down: [[TransformerTexts?]]
+  let mid: TransformerTexts?
+  let up: [[TransformerTexts?]]
+}
+
 /// What a UNet is told of one render and that stays the same in all steps.
 package struct TextContext: Sendable {
-  /// Keys and values in the order in which a forward pass comes by the cross-attention layers.
-  let projected: [ProjectedText]
+  /// Keys and values of every cross-attention layer.
+  let projected: UNetTexts
   /// What SDXL adds to the time embedding, `[batch, 4·first width]`.
   let added: Tensor?
   /// What a distilled consistency model adds to the embedded timestep, `[1, first width]`.
@@ -32,12 +40,12 @@ package struct UNet: Sendable {
   private let timeEmbedding: EmbeddingNetwork
   private let guidanceProjection: Linear?
   private let addedEmbedding: EmbeddingNetwork?
-  private let enter: Convolution
-  private let down: [UNetDownBlock]
-  private let middle: UNetMiddleBlock?
-  private let up: [UNetUpBlock]
-  private let lastNorm: GroupNorm
-  private let leave: Convolution
+  private let convIn: Convolution
+  private let downBlocks: [UNetDownBlock]
+  private let midBlock: UNetMidBlock?
+  private let upBlocks: [UNetUpBlock]
+  private let convNormOut: GroupNorm
+  private let convOut: Convolution
 
   /// What a few hundred numbers go through stays in single precision, whatever the rest computes in: the
   /// time embedding, the first convolution and the last (docs/precision.md).
@@ -49,6 +57,9 @@ package struct UNet: Sendable {
     let first = configuration.down[0].width
     let blueprint = UNetBlueprint(
       configuration: configuration, timeWidth: 4 * first, home: home)
+    convIn = try Convolution(
+      weights["conv_in"].layers(in: .f32), inputs: configuration.inputChannels, outputs: first,
+      shape: ConvolutionShape(kernel: 3))
     timeEmbedding = try EmbeddingNetwork(
       weights["time_embedding"].layers(in: .f32), inputs: first, outputs: blueprint.timeWidth)
     guidanceProjection = try configuration.guidanceWidth.map {
@@ -59,20 +70,17 @@ package struct UNet: Sendable {
       try EmbeddingNetwork(
         weights["add_embedding"].layers(in: .f32), inputs: $0.inputs, outputs: blueprint.timeWidth)
     }
-    enter = try Convolution(
-      weights["conv_in"].layers(in: .f32), inputs: configuration.inputChannels, outputs: first,
-      shape: ConvolutionShape(kernel: 3))
-    down = try configuration.down.indices.map {
+    downBlocks = try configuration.down.indices.map {
       try UNetDownBlock(weights["down_blocks"][$0], index: $0, blueprint)
     }
-    middle = try UNetMiddleBlock(weights["mid_block"], blueprint)
-    up = try configuration.up.indices.map {
+    midBlock = try UNetMidBlock(weights["mid_block"], blueprint)
+    upBlocks = try configuration.up.indices.map {
       try UNetUpBlock(weights["up_blocks"][$0], index: $0, blueprint)
     }
-    lastNorm = try GroupNorm(
+    convNormOut = try GroupNorm(
       weights["conv_norm_out"], channels: first, groups: configuration.groups,
       epsilon: configuration.epsilon, silu: true)
-    leave = try Convolution(
+    convOut = try Convolution(
       weights["conv_out"].layers(in: .f32), inputs: first, outputs: configuration.outputChannels,
       shape: ConvolutionShape(kernel: 3))
   }
@@ -81,8 +89,8 @@ package struct UNet: Sendable {
   package var byteCounts: ByteCounts {
     let ends =
       timeEmbedding.byteCount + (guidanceProjection?.byteCount ?? 0) + (addedEmbedding?.byteCount ?? 0)
-      + enter.byteCount + lastNorm.byteCount + leave.byteCount
-    return (down.map(\.byteCounts) + [middle?.byteCounts ?? ByteCounts()] + up.map(\.byteCounts))
+      + convIn.byteCount + convNormOut.byteCount + convOut.byteCount
+    return (downBlocks.map(\.byteCounts) + [midBlock?.byteCounts ?? ByteCounts()] + upBlocks.map(\.byteCounts))
       .reduce(ByteCounts(dense: ends), +)
   }
 
@@ -98,7 +106,9 @@ package struct UNet: Sendable {
     _ states: Tensor, added: AddedConditions? = nil, guidanceScale: Float = 1, _ pass: ForwardPass
   ) throws -> TextContext {
     TextContext(
-      projected: try transformers.flatMap { try $0.project(states, pass) },
+      projected: UNetTexts(
+        down: try downBlocks.map { try $0.project(states, pass) }, mid: try midBlock?.project(states, pass),
+        up: try upBlocks.map { try $0.project(states, pass) }),
       added: try embed(added, batch: states.shape[0], pass.compute),
       guidance: guidanceProjection.map { projection in
         let values = GuidanceEmbedding(width: projection.inputs)(guidanceScale - 1)
@@ -131,22 +141,20 @@ package struct UNet: Sendable {
   {
     let compute = pass.compute
     let time = timeRows(timestep, text, batch: latents.shape[0], compute)
-    var texts = text.projected[...]
-    func attend(_ transformer: SpatialTransformer?, _ x: Tensor) throws -> Tensor {
-      guard let transformer else { return x }
-      defer { texts = texts.dropFirst(transformer.depth) }
-      return try transformer(x, texts: texts.prefix(transformer.depth), pass)
-    }
-
     func apply(_ block: ResidualBlock, _ x: Tensor) throws -> Tensor {
       try block(x, time: time, pass)
     }
+    func apply(_ stage: UNetStage, _ text: TransformerTexts?, _ x: Tensor) throws -> Tensor {
+      let hidden = try apply(stage.residual, x)
+      guard let transformer = stage.transformer, let text else { return hidden }
+      return try transformer(hidden, texts: text, pass)
+    }
 
-    var x = enter(latents, compute)
+    var x = convIn(latents, compute)
     var skips = [x]
-    for block in down {
-      for stage in block.stages {
-        x = try attend(stage.transformer, apply(stage.residual, x))
+    for (block, texts) in zip(downBlocks, text.projected.down) {
+      for (stage, text) in zip(block.stages, texts) {
+        x = try apply(stage, text, x)
         skips.append(x)
       }
       if let downsample = block.downsample {
@@ -154,14 +162,16 @@ package struct UNet: Sendable {
         skips.append(x)
       }
     }
-    if let middle {
-      x = try apply(middle.first, x)
-      if let rest = middle.rest { x = try apply(rest.second, attend(rest.transformer, x)) }
+    if let midBlock {
+      x = try apply(midBlock.first, x)
+      if let rest = midBlock.rest, let texts = text.projected.mid {
+        x = try apply(rest.second, rest.transformer(x, texts: texts, pass))
+      }
     }
-    for block in up {
-      for stage in block.stages {
+    for (block, texts) in zip(upBlocks, text.projected.up) {
+      for (stage, text) in zip(block.stages, texts) {
         if let skip = skips.popLast() { x = compute.concatenateChannels(x, skip) }
-        x = try attend(stage.transformer, apply(stage.residual, x))
+        x = try apply(stage, text, x)
       }
       if let upsample = block.upsample, let skip = skips.last {
         // To the skip's size, not twice: sizes that two does not divide come back right.
@@ -169,7 +179,7 @@ package struct UNet: Sendable {
         x = try upsample(pass) { $0(enlarged, compute) }
       }
     }
-    return leave(lastNorm(x, compute), compute)
+    return convOut(convNormOut(x, compute), compute)
   }
 
   /// SiLU of the time embedding, a row per image of the batch. Every residual block starts from it.
@@ -180,11 +190,5 @@ package struct UNet: Sendable {
     var rows = Tensor.batch(Array(repeating: timeEmbedding(row, compute), count: batch))
     if let added = text.added { compute.accumulate(added, into: &rows) }
     return compute.activate(rows, .silu)
-  }
-
-  /// All transformers in the order in which a forward pass comes by them.
-  private var transformers: [SpatialTransformer] {
-    down.flatMap { $0.stages.compactMap(\.transformer) } + (middle?.rest.map { [$0.transformer] } ?? [])
-      + up.flatMap { $0.stages.compactMap(\.transformer) }
   }
 }

@@ -11,6 +11,11 @@ struct UNetStage: Sendable {
   var byteCounts: ByteCounts {
     ByteCounts(dense: residual.byteCount) + (transformer?.byteCounts ?? ByteCounts())
   }
+
+  /// Projects text states for the transformer's cross-attention layers; nil without one.
+  func project(_ states: Tensor, _ pass: ForwardPass) throws -> TransformerTexts? {
+    try transformer?.project(states, pass)
+  }
 }
 
 /// What is common to all blocks of one UNet, for building them.
@@ -79,6 +84,10 @@ struct UNetDownBlock: Sendable {
       : try blueprint.convolution(weights["downsamplers.0.conv"], width: level.width, stride: 2)
   }
 
+  func project(_ states: Tensor, _ pass: ForwardPass) throws -> [TransformerTexts?] {
+    try stages.map { try $0.project(states, pass) }
+  }
+
   var byteCounts: ByteCounts {
     stages.reduce(ByteCounts(dense: downsample?.byteCount ?? 0)) { $0 + $1.byteCounts }
   }
@@ -114,6 +123,10 @@ struct UNetUpBlock: Sendable {
       : try blueprint.convolution(weights["upsamplers.0.conv"], width: level.width, stride: 1)
   }
 
+  func project(_ states: Tensor, _ pass: ForwardPass) throws -> [TransformerTexts?] {
+    try stages.map { try $0.project(states, pass) }
+  }
+
   var byteCounts: ByteCounts {
     stages.reduce(ByteCounts(dense: upsample?.byteCount ?? 0)) { $0 + $1.byteCounts }
   }
@@ -121,7 +134,7 @@ struct UNetUpBlock: Sendable {
 
 /// The lowest level (diffusers' `UNetMidBlock2DCrossAttn`, or `UNetMidBlock2D` with one residual block
 /// and nothing else). Its transformer is never a mixture.
-struct UNetMiddleBlock: Sendable {
+struct UNetMidBlock: Sendable {
   let first: ResidualBlock
   /// nil: the first residual block is all.
   let rest: Rest?
@@ -138,16 +151,20 @@ struct UNetMiddleBlock: Sendable {
     func residual(_ index: Int) throws -> ResidualBlock {
       try blueprint.residual(weights["resnets"][index], inputs: level.width, outputs: level.width)
     }
+    guard blueprint.configuration.middle != .none else { return nil }
+    first = try residual(0)
     switch blueprint.configuration.middle {
-    case .none: return nil
-    case .residual: rest = nil
+    case .none, .residual: rest = nil
     case .attention(let depth):
       rest = Rest(
         transformer: try blueprint.transformer(
           weights["attentions"][0], width: level.width, heads: level.heads, depth: depth, mixture: nil),
         second: try residual(1))
     }
-    first = try residual(0)
+  }
+
+  func project(_ states: Tensor, _ pass: ForwardPass) throws -> TransformerTexts? {
+    try rest?.transformer.project(states, pass)
   }
 
   var byteCounts: ByteCounts {

@@ -61,10 +61,9 @@ package struct DiffusionModel: Sendable {
         what: "the UNet's weights hold \(stray), which its config.json does not account for")
     }
 
-    decoder = try Self.decoder(
+    let vae = try Autoencoder(
       autoencoder.weights.layers(in: precision.besideUNet), autoencoder.config, home: home["vae"])
-    encoder = try Self.encoder(
-      autoencoder.weights.layers(in: precision.besideUNet), autoencoder.config, home: home["vae"])
+    (decoder, encoder) = (vae.decoder, vae.encoder)
     guard decoder.latentChannels == shape.outputChannels else {
       throw DiffusionError.mismatch(
         folder: autoencoder.path,
