@@ -21,11 +21,14 @@ package struct Weights: Sendable {
   private final class Catalog: Sendable {
     let tensors: [String: StoredTensor]
     let path: String
+    /// Given where nothing is there and what is asked for is noted.
+    let recorder: WeightRecorder?
     let fetched = Mutex<Set<String>>([])
 
-    init(tensors: [String: StoredTensor], path: String) {
+    init(tensors: [String: StoredTensor], path: String, recorder: WeightRecorder? = nil) {
       self.tensors = tensors
       self.path = path
+      self.recorder = recorder
     }
   }
 
@@ -53,6 +56,16 @@ package struct Weights: Sendable {
       }
     }
     self.init(tensors: tensors, path: path)
+  }
+
+  /// Weights that are not there: a network that is built from them is told of no tensor, gets what it asks for
+  /// without elements, and `recorder` notes the names and shapes.
+  package init(recording recorder: WeightRecorder) {
+    catalog = Catalog(tensors: [:], path: "a recording", recorder: recorder)
+    prefix = ""
+    precision = .f32
+    halves = []
+    isPlanned = true
   }
 
   private init(catalog: Catalog, prefix: String, precision: Precision, halves: [String], isPlanned: Bool) {
@@ -126,16 +139,31 @@ extension Weights {
 
   /// The values of `name` as floats. Errors: `missingTensor`, `wrongShape`, and those of reading.
   package func tensor(_ name: String, shape: [Int]) throws -> Tensor {
-    let stored = try stored(name, shape: shape)
-    return isPlanned ? Tensor(planned: shape) : try stored.read()
+    if isPlanned {
+      try plan(name, shape: shape)
+      return Tensor(planned: shape)
+    }
+    return try stored(name, shape: shape).read()
+  }
+
+  /// Checks that there is such a tensor; of a recording, notes it.
+  private func plan(_ name: String, shape: [Int]) throws {
+    if let recorder = catalog.recorder {
+      recorder.note(prefix + name, shape: shape)
+    } else {
+      _ = try stored(name, shape: shape)
+    }
   }
 
   /// The rows of `name`, to be read as they are needed: of the outermost axis, whatever the others.
   /// Errors: `missingTensor`, `wrongShape`; reading has its own.
   package func rows(_ name: String, shape: [Int]) throws -> WeightRows {
-    let stored = try stored(name, shape: shape)
     let width = shape.dropFirst().reduce(1, *)
-    if isPlanned { return WeightRows(Tensor(planned: [shape[0], width])) }
+    if isPlanned {
+      try plan(name, shape: shape)
+      return WeightRows(Tensor(planned: [shape[0], width]))
+    }
+    let stored = try stored(name, shape: shape)
     return WeightRows(count: shape[0], width: width) { range, buffer in
       try stored.read(into: buffer, elements: range.lowerBound * width..<range.upperBound * width)
     }
@@ -151,8 +179,10 @@ extension Weights {
   /// Whether this scope has a tensor of just that name.
   package func has(_ name: String) -> Bool { catalog.tensors[prefix + name] != nil }
 
-  /// Whether there is any tensor under this scope.
-  package var isEmpty: Bool { !catalog.tensors.keys.contains { $0.hasPrefix(prefix) } }
+  /// Whether there is no tensor under this scope. Of a recording, which has what is asked for, false.
+  package var isEmpty: Bool {
+    catalog.recorder == nil && !catalog.tensors.keys.contains { $0.hasPrefix(prefix) }
+  }
 
   /// The names under this scope, without its prefix, sorted. Looks through all names.
   package var names: [String] {

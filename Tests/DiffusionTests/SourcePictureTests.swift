@@ -88,7 +88,7 @@ import Testing
       path: Golden.path(name == "tiny" ? folder : folder + "/vae"), own: nil, isXL: name == "xl")
     let cache = ExpertCache(budget: .max)
     let encoder = try #require(
-      try DiffusionModel.encoder(files.weights, files.config, home: PartHome(model: name, cache: cache)))
+      try Autoencoder(files.weights, files.config, home: PartHome(model: name, cache: cache)).encoder)
     let source = try SourcePicture(
       imageFile: Golden.path("images/picture.png"), maskFile: nil, strength: 1, width: 64, height: 72)
     let found = try encoder(

@@ -58,8 +58,7 @@ package struct SpatialTransformer: Sendable {
 
   /// `[batch, height, width, channel]`, shape kept.
   /// - Parameter texts: what `project` gave.
-  package func callAsFunction(_ x: Tensor, texts: TransformerTexts, _ pass: ForwardPass) throws -> Tensor
-  {
+  package func callAsFunction(_ x: Tensor, texts: TransformerTexts, _ pass: ForwardPass) throws -> Tensor {
     let tokens = [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]
     let normed = norm(x, pass.compute).reshaped(tokens)
     var hidden = try projectIn(pass) { $0(normed, pass.compute) }

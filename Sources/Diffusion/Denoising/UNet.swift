@@ -90,7 +90,8 @@ package struct UNet: Sendable {
     let ends =
       timeEmbedding.byteCount + (guidanceProjection?.byteCount ?? 0) + (addedEmbedding?.byteCount ?? 0)
       + convIn.byteCount + convNormOut.byteCount + convOut.byteCount
-    return (downBlocks.map(\.byteCounts) + [midBlock?.byteCounts ?? ByteCounts()] + upBlocks.map(\.byteCounts))
+    return
+      (downBlocks.map(\.byteCounts) + [midBlock?.byteCounts ?? ByteCounts()] + upBlocks.map(\.byteCounts))
       .reduce(ByteCounts(dense: ends), +)
   }
 

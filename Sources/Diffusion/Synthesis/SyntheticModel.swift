@@ -1,4 +1,5 @@
 import Checkpoints
+import Experts
 import Foundation
 import Tensors
 
@@ -34,41 +35,65 @@ package struct SyntheticModel: Sendable {
     }
     try write(preset.index, to: folder + "/model_index.json")
     try write(preset.scheduler, to: folder + "/scheduler/scheduler_config.json")
-    try write(preset.unet, to: folder + "/unet/config.json")
-    try write(preset.autoencoder, to: folder + "/vae/config.json")
     for name in tokenizers { try writeTokenizer(to: folder + "/" + name) }
-    let unet = try UNetConfiguration(ConfigObject(path: folder, values: preset.unet)).plannedTensors
-    try write(unet, to: folder + "/unet/diffusion_pytorch_model.safetensors", stream: 1)
-    let autoencoder = try AutoencoderConfiguration(ConfigObject(path: folder, values: preset.autoencoder))
-    try write(
-      autoencoder.plannedTensors, to: folder + "/vae/diffusion_pytorch_model.safetensors", stream: 2)
-    for (index, encoder) in preset.textEncoders.enumerated() {
-      let path = folder + "/" + encoder.component
-      try write(encoder.config, to: path + "/config.json")
-      let text = try CLIPTextConfiguration(ConfigObject(path: path, values: encoder.config))
-      try write(text.plannedTensors, to: path + "/model.safetensors", stream: UInt64(3 + index))
+    for (index, component) in try components().enumerated() {
+      let path = folder + "/" + component.name
+      try write(component.config, to: path + "/config.json")
+      try write(component.tensors, to: path + "/" + component.file, stream: UInt64(1 + index))
     }
+  }
+
+  /// A network of the model: its folder, its configuration, the file of its weights and what is in it.
+  struct Component {
+    let name: String
+    let config: [String: JSONValue]
+    let file: String
+    let tensors: [WeightRecorder.Request]
+  }
+
+  /// The networks, each built once from weights that are not there, to see what it asks for.
+  /// - Throws: `DiffusionError` and `CheckpointError` for a preset that no network can be built of.
+  func components() throws -> [Component] {
+    let home = PartHome(model: "synthetic", cache: ExpertCache(budget: 0, prefetches: false))
+    func component(
+      _ name: String, _ config: [String: JSONValue], file: String = "diffusion_pytorch_model.safetensors",
+      build: (Weights, ConfigObject) throws -> Void
+    ) throws -> Component {
+      let recorder = WeightRecorder()
+      try build(Weights(recording: recorder), ConfigObject(path: name, values: config))
+      return Component(name: name, config: config, file: file, tensors: recorder.requests)
+    }
+    let unet = try component("unet", preset.unet) {
+      _ = try UNet($0, UNetConfiguration($1), home: home["unet"])
+    }
+    let vae = try component("vae", preset.autoencoder) { _ = try Autoencoder($0, $1, home: home["vae"]) }
+    let textEncoders = try preset.textEncoders.map { encoder in
+      try component(encoder.component, encoder.config, file: "model.safetensors") {
+        _ = try CLIPTextEncoder($0, CLIPTextConfiguration($1), home: home[encoder.component])
+      }
+    }
+    return [unet, vae] + textEncoders
   }
 
   private func write(_ values: [String: JSONValue], to path: String) throws {
     try Data((JSONValue.object(values).text + "\n").utf8).write(to: URL(fileURLWithPath: path))
   }
 
-  private func write(_ plan: [PlannedTensor], to path: String, stream: UInt64) throws {
+  private func write(_ tensors: [WeightRecorder.Request], to path: String, stream: UInt64) throws {
     var numbers = RandomStream(seed: seed &* 31 &+ stream)
     let writer = try SafetensorsWriter(
-      path: path, tensors: plan.map { .init(name: $0.name, type: type, shape: $0.shape) },
+      path: path, tensors: tensors.map { .init(name: $0.name, type: type, shape: $0.shape) },
       metadata: ["format": "pt"])
-    for tensor in plan {
+    for tensor in tensors {
       let values = Tensor(shape: tensor.shape) { result in
-        switch tensor.role {
-        case .scale: result.update(repeating: 1)
-        case .shift: result.update(repeating: 0)
-        case .weight(let fanIn):
-          // Uniform within ±√(3/n) has the variance 1/n.
-          let bound = (3 / Float(fanIn)).squareRoot()
-          for index in result.indices { result[index] = numbers.next() * bound }
+        guard tensor.shape.count > 1 else {
+          // Of a normalization, or a bias: it changes nothing.
+          return result.update(repeating: tensor.name.hasSuffix(".bias") ? 0 : 1)
         }
+        // Uniform within ±√(3/n) has the variance 1/n, n being what a number is summed up of: activations keep
+        // their size.
+        let bound = (3 / Float(tensor.shape.dropFirst().reduce(1, *))).squareRoot()
+        for index in result.indices { result[index] = numbers.next() * bound }
       }
       try writer.append(values, name: tensor.name)
     }

@@ -7,7 +7,7 @@ import Tensors
 package struct CLIPTextEncoder: Sendable {
   package let configuration: CLIPTextConfiguration
   /// `[vocabulary, width]`. Only the rows that a prompt needs are read.
-  private let tokens: StoredTensor
+  private let tokens: WeightRows
   private let positions: Tensor
   private let layers: [CachedPart<CLIPTextLayer>]
   private let lastNorm: LayerNorm
@@ -18,14 +18,9 @@ package struct CLIPTextEncoder: Sendable {
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
   package init(_ weights: Weights, _ configuration: CLIPTextConfiguration, home: PartHome) throws {
     self.configuration = configuration
-    projection = try configuration.projection.map { outputs in
-      try CachedPart(weights["text_projection"], in: home) {
-        try Linear($0, inputs: configuration.width, outputs: outputs, bias: false)
-      }
-    }
-    let weights =
-      weights.has("text_model.embeddings.token_embedding.weight") ? weights["text_model"] : weights
-    tokens = try weights["embeddings.token_embedding"].stored(
+    let all = weights
+    let weights = all.has("embeddings.token_embedding.weight") ? all : all["text_model"]
+    tokens = try weights["embeddings.token_embedding"].rows(
       "weight", shape: [configuration.vocabulary, configuration.width])
     positions = try weights["embeddings.position_embedding"].tensor(
       "weight", shape: [configuration.positions, configuration.width])
@@ -34,6 +29,11 @@ package struct CLIPTextEncoder: Sendable {
     }
     lastNorm = try LayerNorm(
       weights["final_layer_norm"], channels: configuration.width, epsilon: configuration.epsilon)
+    projection = try configuration.projection.map { outputs in
+      try CachedPart(all["text_projection"], in: home) {
+        try Linear($0, inputs: configuration.width, outputs: outputs, bias: false)
+      }
+    }
   }
 
   /// Bytes of all weights except the token embeddings, which are read as they are needed.
@@ -129,7 +129,7 @@ package struct CLIPTextEncoder: Sendable {
     var rows: [Int32: [Float]] = [:]
     if compute.plan == nil {
       for id in Set(ids.joined()) where id < vocabulary {
-        rows[id] = try tokens.elements(Int(id) * width..<(Int(id) + 1) * width)
+        rows[id] = try tokens.row(Int(id))
       }
     }
     return compute.tensor(shape: [ids.count, length, width]) { result in

@@ -1,20 +1,21 @@
 import CKernels
 
 /// The rows of a weight, in memory or in a file. Packing reads some at a time, so a weight is never in memory twice.
-package struct WeightRows {
+package struct WeightRows: Sendable {
   package let count: Int
   /// Values of a row.
   package let width: Int
   /// Whether there are only sizes, and nothing to read.
   package let isPlanned: Bool
-  private let reading: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
+  private let reading: @Sendable (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
 
   /// - Parameters:
   ///   - count: the number of rows.
   ///   - width: values of a row.
   ///   - read: writes the rows of a range into a buffer of just that many values.
   package init(
-    count: Int, width: Int, read: @escaping (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
+    count: Int, width: Int,
+    read: @escaping @Sendable (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
   ) {
     self.count = count
     self.width = width
@@ -73,6 +74,14 @@ package struct WeightRows {
   package func read(_ range: Range<Int>, into buffer: UnsafeMutableBufferPointer<Float>) throws {
     precondition(!isPlanned, "planned rows have no values")
     try reading(range, buffer)
+  }
+
+  /// The values of one row.
+  package func row(_ index: Int) throws -> [Float] {
+    try [Float](unsafeUninitializedCapacity: width) { buffer, count in
+      try read(index..<index + 1, into: UnsafeMutableBufferPointer(rebasing: buffer[..<width]))
+      count = width
+    }
   }
 
   /// All rows, as a matrix `[count, width]`.
