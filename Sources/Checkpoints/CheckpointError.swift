@@ -17,6 +17,10 @@ package enum CheckpointError: Error, Equatable, Sendable {
   case unreadableType(name: String, path: String, type: String)
   /// Raw bytes were asked of a tensor whose values are not simply those of the file.
   case notRaw(name: String, path: String)
+  /// What Git LFS leaves in a file's place until it is told to fetch it.
+  case lfsPointer(path: String)
+  /// An adapter of a family that cannot be fused here; `example` is a key that tells it.
+  case unknownAdapter(path: String, family: String, example: String)
   /// Only pickled weights are there.
   case pickled(path: String)
   /// A single file that is no checkpoint of a kind this engine has; `reason` says what it is.
@@ -37,7 +41,8 @@ extension CheckpointError {
     switch self {
     case .missingFile(let path, _), .unreadable(let path, _), .unwritable(let path, _), .changed(let path),
       .malformed(let path, _), .missingTensor(_, let path), .wrongShape(_, let path, _, _),
-      .unreadableType(_, let path, _), .notRaw(_, let path), .pickled(let path),
+      .unreadableType(_, let path, _), .notRaw(_, let path), .pickled(let path), .lfsPointer(let path),
+      .unknownAdapter(let path, _, _),
       .unknownCheckpoint(let path, _), .missingVAE(let path), .badConfig(let path, _, _),
       .unmatchedKeys(let path, _), .wrongOrder(let path, _, _):
       path
@@ -67,7 +72,13 @@ extension CheckpointError: CustomStringConvertible {
     case .unreadableType(let name, let path, let type):
       "\(path): tensor '\(name)' has element type \(type); convert it to F32, F16 or BF16"
     case .notRaw(let name, let path):
-      "\(path): tensor '\(name)' is patched or transposed and has no bytes of its own; read it as floats"
+      "\(path): tensor '\(name)' is patched, scaled or transposed and has no bytes of its own; read it as floats"
+    case .lfsPointer(let path):
+      "\(path): is a Git LFS pointer, not the file itself; run 'git lfs pull' where it was cloned, "
+        + "or download the file"
+    case .unknownAdapter(let path, let family, let example):
+      "\(path): is an adapter of the family \(family) (\(example)), which this version of segmoe cannot fuse; "
+        + "merge it into the model with its own tools, and name that model"
     case .pickled(let path):
       "\(path): pickled weights are not read, since unpickling can run any program; "
         + "convert them to .safetensors (in Python: safetensors.torch.save_file) or fetch that variant"

@@ -164,6 +164,7 @@ extension Weights {
       return WeightRows(Tensor(planned: [shape[0], width]))
     }
     let stored = try stored(name, shape: shape)
+    if stored.patches.contains(where: \.readsWhole) { return WeightRows(try stored.read()) }
     return WeightRows(count: shape[0], width: width) { range, buffer in
       try stored.read(into: buffer, elements: range.lowerBound * width..<range.upperBound * width)
     }

@@ -74,7 +74,7 @@ struct ComponentCopy {
     let tensors = try weights.names.map { try weights.stored($0) }
     let writer = try SafetensorsWriter(
       path: "\(folder)/\(name)/\(Self.weightFile(of: name))",
-      tensors: tensors.map { .init(name: $0.name, type: $0.mergedType, shape: $0.shape) })
+      tensors: tensors.map { .init(name: $0.name, type: $0.exactType, shape: $0.shape) })
     for tensor in tensors { try writer.append(tensor, name: tensor.name) }
     try writer.finish()
   }
@@ -103,10 +103,4 @@ struct ComponentCopy {
         "tokenizer_class": .string("CLIPTokenizer"),
       ], to: place + "tokenizer_config.json")
   }
-}
-
-extension StoredTensor {
-  /// The type in which a merge stores a tensor: that of its source. Half precision would round a LoRA's numbers, so a
-  /// tensor that a LoRA changes is stored in single precision.
-  var mergedType: StoredType { patches.isEmpty ? type : .float32 }
 }

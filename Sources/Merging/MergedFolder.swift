@@ -95,7 +95,7 @@ struct MergedFolder {
     var declaration: SafetensorsWriter.Declaration {
       switch self {
       case .stored(let tensor, let name):
-        .init(name: name, type: tensor.mergedType, shape: tensor.shape)
+        .init(name: name, type: tensor.exactType, shape: tensor.shape)
       case .gate(let tensor, let name): .init(name: name, type: .float32, shape: tensor.shape)
       }
     }

@@ -272,10 +272,10 @@ import Testing
     let folder = try TestFolder()
     let strange = try #require(
       throws: CheckpointError.self,
-      performing: { try lora(folder, ["unet.conv_in.dora_scale": down, "x": up]) })
+      performing: { try lora(folder, ["unet.conv_in.weight": down, "x": up]) })
     #expect(
       strange
-        == .unmatchedKeys(path: folder.path + "/lora.safetensors", keys: ["unet.conv_in.dora_scale", "x"]))
+        == .unmatchedKeys(path: folder.path + "/lora.safetensors", keys: ["unet.conv_in.weight", "x"]))
     let file = try lora(
       folder,
       [

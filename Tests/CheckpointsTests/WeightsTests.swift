@@ -66,7 +66,9 @@ import Testing
 
   /// Adds 1 to every element and 10 × its place, so that parts are told apart.
   private struct Ramp: WeightPatch {
-    func add(to values: UnsafeMutableBufferPointer<Float>, elements: Range<Int>, shape: [Int]) {
+    func apply(
+      to values: UnsafeMutableBufferPointer<Float>, elements: Range<Int>, of weight: StoredTensor
+    ) {
       for (place, element) in elements.enumerated() { values[place] += 1 + 10 * Float(element) }
     }
   }

@@ -20,6 +20,20 @@ package struct ComponentFolder: Sendable {
   /// Whether the folder has that file.
   package func has(_ file: String) -> Bool { access(path(of: file), F_OK) == 0 }
 
+  /// The names of all files in the folder, hidden ones left out, in no order.
+  func fileNames() -> [String] {
+    guard let directory = opendir(path) else { return [] }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if !name.hasPrefix(".") { names.append(name) }
+    }
+    return names
+  }
+
   /// The component's configuration: the first of the names diffusers and transformers use.
   /// Errors: `missingFile`, `malformed`.
   package func config() throws -> ConfigObject {
@@ -72,7 +86,7 @@ package struct ComponentFolder: Sendable {
       namesByShard[shard, default: []].insert(name)
     }
     for (shard, names) in namesByShard {
-      let held = Set(try SafetensorsFile(path: path(of: shard)).names)
+      let held = try SafetensorsFile(path: path(of: shard)).storedNames
       if let lost = names.subtracting(held).min() {
         throw CheckpointError.missingTensor(name: lost, path: path(of: shard))
       }

@@ -1,5 +1,3 @@
-import Glibc
-
 extension ModelFolder {
   /// A SHA-256 over everything in the folder that can change a picture, as 64 hexadecimal digits. It covers the JSON and
   /// text files of index and components, and the weight files in use: of each its name, its length and the SHA-256 of
@@ -37,16 +35,8 @@ extension ModelFolder {
 extension ComponentFolder {
   /// Configuration and vocabulary files, except indexes of weights that are not in use.
   func textFiles() -> [String] {
-    guard let directory = opendir(path) else { return [] }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      let isText = name.hasSuffix(".json") || name.hasSuffix(".txt")
-      if isText, !name.hasPrefix("."), !name.contains(".index.") { names.append(name) }
+    fileNames().filter { name in
+      (name.hasSuffix(".json") || name.hasSuffix(".txt")) && !name.contains(".index.")
     }
-    return names
   }
 }

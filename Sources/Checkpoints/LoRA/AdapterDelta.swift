@@ -2,7 +2,7 @@ import Tensors
 
 /// The change that an adapter makes to one weight, seen as a matrix `[out, rest]` (for a convolution,
 /// rest is in × height × width), by its factors: the product is never stored whole.
-package struct AdapterDelta: WeightPatch {
+struct AdapterDelta: WeightPatch {
   private let form: Form
   /// What the product is multiplied with: weight · alpha / rank.
   private let scale: Float
@@ -45,10 +45,14 @@ package struct AdapterDelta: WeightPatch {
     }
   }
 
+  func apply(
+    to values: UnsafeMutableBufferPointer<Float>, elements: Range<Int>, of weight: StoredTensor
+  ) throws {
+    add(to: values, elements: elements)
+  }
+
   /// Adds weight · alpha / rank · (the product of the factors) to the elements asked for.
-  package func add(
-    to values: UnsafeMutableBufferPointer<Float>, elements: Range<Int>, shape: [Int]
-  ) {
+  func add(to values: UnsafeMutableBufferPointer<Float>, elements: Range<Int>) {
     let columns = columns
     guard columns > 0, !elements.isEmpty else { return }
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * columns) { scratch in

@@ -5,51 +5,116 @@ struct AdapterLayer: Sendable {
   let path: String
   /// The layer as the file names it, for messages.
   let name: String
-  var factors: [LoRAKey.Factor: StoredTensor] = [:]
+  var factors: [AdapterFactor: StoredTensor] = [:]
 
   /// More than any real file's; it bounds what expanding a factored convolution costs.
   private static let largestRank = 4096
   private static let largestAxis = 1 << 24
 
-  /// The change for a weight of shape `shape`. `alpha` counts if the file has no alpha for the layer;
-  /// nil means alpha = rank. Errors: `malformed` if factors are missing or do not fit each other,
-  /// `wrongShape` if they do not fit the weight, and those of reading.
-  func delta(
-    for shape: [Int], weightName: String, weight: Float, alpha: LoRAAlpha
-  ) throws -> AdapterDelta {
+  /// Whether its tensors say a change: an IA³ is told by its `on_input`, and any other tensor called `weight` is a
+  /// whole layer, and no adapter.
+  var isWhole: Bool { !has(.ia3Weight) || has(.ia3OnInput) }
+
+  /// Whether it changes the bias, whatever else.
+  var changesBias: Bool { factors.keys.contains(where: \.isOfBias) }
+
+  /// Whether it changes the weight or bias of that name.
+  func changes(_ name: String) -> Bool {
+    guard name.hasSuffix(".bias") else { return factors.keys.contains { !$0.isOfBias && !$0.isNumber } }
+    // PEFT's IA³ scales outputs, bias and all.
+    return changesBias || has(.ia3Scale)
+  }
+
+  /// Whether it is a product whose strength alpha would say, and no tensor of the layer says it.
+  var needsAlpha: Bool {
+    !has(.alpha) && !has(.scale)
+      && [.down, .hadaW1B, .lokrW1B, .lokrW2B, .gloraA2].contains(where: { has($0) })
+  }
+
+  /// What changes a weight or a bias of the model.
+  /// - Parameters:
+  ///   - target: its name and shape; a bias ends in `.bias`.
+  ///   - strength: how far the adapter counts; 1 is as trained.
+  ///   - settings: what counts where the file has no tensor for it.
+  /// - Throws: `malformed` if factors are missing or do not fit each other, `wrongShape` if they do not fit the weight,
+  ///   and those of reading.
+  func patches(
+    for target: (name: String, shape: [Int]), strength: Float, settings: AdapterSettings.Layer
+  ) throws -> [any WeightPatch] {
     for stored in factors.values {
       guard stored.shape.allSatisfy({ (1...Self.largestAxis).contains($0) }) else {
         throw fault("an axis is 0 or huge")
       }
     }
-    guard let rows = shape.first, rows > 0, shape.count >= 2 else {
+    let isBias = target.name.hasSuffix(".bias")
+    if let patch = try isBias ? biasPatch(target, strength, settings) : differencePatch(target, strength) {
+      return [patch]
+    }
+    // What is left changes weights alone, but for the factors of IA3.
+    if isBias { return [] }
+    guard let rows = target.shape.first, rows > 0, target.shape.count >= 2 else {
       throw fault("the model's weight is no matrix or convolution")
     }
-    let target = [rows, shape.dropFirst().reduce(1, *)]
-    let (form, rank) = try form(for: target, kernel: shape.dropFirst(2).reduce(1, *))
-    let scale = try weight * self.scale(rank: rank, alpha: alpha)
-    let delta = AdapterDelta(form: form, scale: scale)
-    guard [delta.rows, delta.columns] == target else {
-      throw CheckpointError.wrongShape(
-        name: "\(name) (for \(weightName))", path: path, expected: target, found: [delta.rows, delta.columns])
-    }
-    return delta
+    if let patch = try familyPatch(target, strength, settings) { return [patch] }
+    return [try lowRankPatch(target, strength, settings)]
   }
 
   func fault(_ reason: String) -> CheckpointError {
     .malformed(path: path, reason: "LoRA layer '\(name)': \(reason)")
   }
 
-  private func scale(rank: Int?, alpha: LoRAAlpha) throws -> Float {
-    // A LoKr of two whole factors has no rank, and its alpha no meaning.
-    guard let rank else { return 1 }
-    if let stored = factors[.alpha] {
-      guard stored.count == 1, let value = try stored.read().values.first, value.isFinite else {
-        throw fault("alpha is not one number")
-      }
-      return value / Float(rank)
+  func misfit(_ target: (name: String, shape: [Int]), _ found: [Int]) -> CheckpointError {
+    .wrongShape(name: "\(name) (for \(target.name))", path: path, expected: target.shape, found: found)
+  }
+
+  /// A product of factors, with DoRA's lengths where the file has them.
+  private func lowRankPatch(
+    _ target: (name: String, shape: [Int]), _ strength: Float, _ settings: AdapterSettings.Layer
+  ) throws -> any WeightPatch {
+    let matrix = [target.shape[0], target.shape.dropFirst().reduce(1, *)]
+    let (form, rank) = try form(for: matrix, kernel: target.shape.dropFirst(2).reduce(1, *))
+    let scale = try self.scale(rank: rank, settings)
+    // LyCORIS adds the whole LoRA and follows the lengths as far as it counts; PEFT does it the other way round.
+    let isWhole = has(.doraScale)
+    let delta = AdapterDelta(form: form, scale: isWhole ? scale : strength * scale)
+    guard [delta.rows, delta.columns] == matrix else {
+      throw CheckpointError.wrongShape(
+        name: "\(name) (for \(target.name))", path: path, expected: matrix,
+        found: [delta.rows, delta.columns])
     }
-    return alpha.scale(rank: rank)
+    guard let lengths = factors[.doraScale] ?? factors[.magnitude] else {
+      if settings.isDecomposed { throw fault("is to be a DoRA, but has no lengths (lora_magnitude_vector)") }
+      return delta
+    }
+    let isOfInputs = isWhole && lengths.shape.count >= 2 && lengths.shape[0] == 1 && target.shape[0] != 1
+    guard lengths.count == target.shape[isOfInputs ? 1 : 0] else { throw misfit(target, lengths.shape) }
+    return DecomposedPatch(
+      delta: delta, magnitudes: try lengths.read().values, axis: isOfInputs ? .input : .output,
+      strength: isWhole ? strength : 1)
+  }
+
+  /// What the product of the factors is multiplied with; `rank` is nil for a LoKr of two whole factors.
+  func scale(rank: Int?, _ settings: AdapterSettings.Layer) throws -> Float {
+    let scalar = try number(.scalar).map { Float($0) } ?? 1
+    if let scale = try number(.scale) { return scalar * Float(scale) }
+    guard let rank else {
+      // In LyCORIS alpha has no meaning then; PEFT divides it by the rank it was asked for.
+      guard !has(.alpha), let alpha = settings.alpha, let rank = settings.rank, rank > 0 else {
+        return scalar
+      }
+      return scalar * Float(alpha / rank)
+    }
+    if let alpha = try number(.alpha) { return scalar * Float(alpha) / Float(rank) }
+    return scalar * settings.scale(rank: rank)
+  }
+
+  /// A factor that is one number. Error: `malformed` for any other.
+  func number(_ factor: AdapterFactor) throws -> Double? {
+    guard let stored = factors[factor] else { return nil }
+    guard let value = try stored.number(), value.isFinite else {
+      throw fault("\(factor.rawValue) is not one number")
+    }
+    return value
   }
 
   // MARK: Forms
@@ -74,7 +139,7 @@ struct AdapterLayer: Sendable {
 
   /// LyCORIS: w1_a [out, rank], w1_b [rank, rest]; with a core t1 [p, q, h, w], a is [p, out] and b [q, in].
   private func hadamardPair(
-    _ a: LoRAKey.Factor, _ b: LoRAKey.Factor, core: LoRAKey.Factor, target: [Int]
+    _ a: AdapterFactor, _ b: AdapterFactor, core: AdapterFactor, target: [Int]
   ) throws -> AdapterDelta.LowRank {
     guard has(core) else { return try pair(matrix(a), matrix(b), target: target) }
     return try pair(
@@ -109,21 +174,21 @@ struct AdapterLayer: Sendable {
 
   // MARK: Parts
 
-  private func has(_ factor: LoRAKey.Factor) -> Bool { factors[factor] != nil }
+  func has(_ factor: AdapterFactor) -> Bool { factors[factor] != nil }
 
-  private func stored(_ factor: LoRAKey.Factor) throws -> StoredTensor {
+  func stored(_ factor: AdapterFactor) throws -> StoredTensor {
     guard let stored = factors[factor] else { throw fault("lacks '\(factor.rawValue)'") }
     return stored
   }
 
   /// A factor as a matrix: everything behind its first axis is one.
-  private func matrix(_ factor: LoRAKey.Factor) throws -> Tensor {
+  func matrix(_ factor: AdapterFactor) throws -> Tensor {
     let stored = try stored(factor)
     guard stored.shape.count >= 2 else { throw fault("'\(factor.rawValue)' has shape \(stored.shape)") }
     return try stored.read().reshaped([stored.shape[0], stored.count / stored.shape[0]])
   }
 
-  private func pair(_ up: Tensor, _ down: Tensor, target: [Int]) throws -> AdapterDelta.LowRank {
+  func pair(_ up: Tensor, _ down: Tensor, target: [Int]) throws -> AdapterDelta.LowRank {
     guard up.shape[1] == down.shape[0], up.shape[1] <= Self.largestRank else {
       throw fault("factors of shapes \(up.shape) and \(down.shape) have no product")
     }
@@ -131,7 +196,7 @@ struct AdapterLayer: Sendable {
   }
 
   /// core [p, q, h, w] with factor [q, in]: [p, in·h·w].
-  private func expanded(core: LoRAKey.Factor, by factor: Tensor, target: [Int]) throws -> Tensor {
+  func expanded(core: AdapterFactor, by factor: Tensor, target: [Int]) throws -> Tensor {
     let core = try stored(core)
     guard core.shape.count == 4, core.shape[1] == factor.shape[0], core.shape[0] <= Self.largestRank else {
       throw fault("the core of shape \(core.shape) does not fit its factor of shape \(factor.shape)")
@@ -168,10 +233,9 @@ struct AdapterLayer: Sendable {
       throw fault("a product of shape [\(pair.rows), \(pair.columns)] is larger than the weight")
     }
     let delta = AdapterDelta(form: .lowRank(pair), scale: 1)
-    let shape = [pair.rows, pair.columns]
-    return Tensor(shape: shape) { values in
+    return Tensor(shape: [pair.rows, pair.columns]) { values in
       values.update(repeating: 0)
-      delta.add(to: values, elements: 0..<values.count, shape: shape)
+      delta.add(to: values, elements: 0..<values.count)
     }
   }
 

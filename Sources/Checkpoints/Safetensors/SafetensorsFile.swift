@@ -5,12 +5,15 @@
 package struct SafetensorsFile: Sendable {
   private let reader: FileReader
   private let tensors: [String: StoredTensor]
+  /// Every name that the header has, scales of other tensors among them.
+  let storedNames: Set<String>
   /// The file's `__metadata__`.
   package let metadata: [String: String]
 
-  /// Opens and checks a file. Errors: `missingFile`, `unreadable`, `malformed`.
+  /// Opens and checks a file. Errors: `missingFile`, `unreadable`, `malformed`, `lfsPointer`.
   package init(path: String) throws {
     let reader = try FileReader(path: path, purpose: "a safetensors file")
+    try LFSPointer.refuse(reader)
     let length = try Self.headerLength(of: reader)
     let dataStart = 8 + length
     let text = try [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
@@ -33,9 +36,11 @@ package struct SafetensorsFile: Sendable {
     metadata = header.metadata
     var tensors = [String: StoredTensor](minimumCapacity: header.entries.count)
     for (name, entry) in header.entries {
-      tensors[name] = StoredTensor(name: name, entry: entry, dataStart: dataStart, reader: reader)
+      tensors[name] = StoredTensor(
+        name: name, type: entry.type, shape: entry.shape, offset: dataStart + entry.begin, reader: reader)
     }
-    self.tensors = tensors
+    storedNames = Set(tensors.keys)
+    self.tensors = try ScaledFloat8.folded(tensors, path: path)
   }
 
   private static func headerLength(of reader: FileReader) throws -> Int {
@@ -62,7 +67,7 @@ package struct SafetensorsFile: Sendable {
   /// The size in bytes.
   package var byteCount: Int { reader.size }
 
-  /// The names of all tensors, in no order.
+  /// The names of all tensors, in no order; the scales of 8-bit floats are not tensors of their own.
   package var names: some Collection<String> { tensors.keys }
 
   /// The number of tensors.

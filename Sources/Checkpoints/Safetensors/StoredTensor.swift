@@ -5,7 +5,8 @@ import Tensors
 /// only the bytes asked for.
 ///
 /// It may be a view (`rows`, `reshaped`, `transposed`, `renamed`): key maps of single-file checkpoints
-/// take fused tensors apart that way. It may carry patches (LoRA), which are added to what is read.
+/// take fused tensors apart that way. It may carry patches (LoRA), which change what is read, and scales, which what is
+/// stored in 8 bits is multiplied with.
 package struct StoredTensor: Sendable {
   /// The name it is known by (after a key map: the engine's name, not the file's).
   package private(set) var name: String
@@ -13,17 +14,22 @@ package struct StoredTensor: Sendable {
   package let type: StoredType
   /// The length of every axis, outermost first.
   package private(set) var shape: [Int]
-  /// What is added to the values read.
+  /// What changes the values read, in this order.
   package private(set) var patches: [any WeightPatch] = []
   private let reader: FileReader
+  /// Where in the file its first unit begins.
   private var offset: Int
   private(set) var isTransposed = false
+  /// What values are multiplied with: nothing, one number, or one for each row.
+  private var scales: [Float] = []
 
-  init(name: String, entry: SafetensorsHeader.Entry, dataStart: Int, reader: FileReader) {
+  /// - Parameter offset: of its first byte in the file, which holds all of its bytes; a block type's last axis
+  ///   need not be a multiple of a block, but its elements are.
+  init(name: String, type: StoredType, shape: [Int], offset: Int, reader: FileReader) {
     self.name = name
-    type = entry.type
-    shape = entry.shape
-    offset = dataStart + entry.begin
+    self.type = type
+    self.shape = shape
+    self.offset = offset
     self.reader = reader
   }
 
@@ -31,10 +37,16 @@ package struct StoredTensor: Sendable {
   package var count: Int { shape.reduce(1, *) }
 
   /// Bytes in the file.
-  package var byteCount: Int { count * type.bitCount / 8 }
+  package var byteCount: Int { type.byteCount(of: count) }
 
   /// Whether its values are simply the file's, so that `readBytes` gives them.
-  package var isRaw: Bool { patches.isEmpty && !isTransposed }
+  package var isRaw: Bool { patches.isEmpty && !isTransposed && scales.isEmpty }
+
+  /// The narrowest type of safetensors that holds its values exactly; single precision where patches, scales or blocks
+  /// make numbers that a half would round.
+  package var exactType: StoredType {
+    patches.isEmpty && scales.isEmpty && !type.isBlock ? type : .float32
+  }
 
   /// The file it is in.
   package var path: String { reader.path }
@@ -42,13 +54,13 @@ package struct StoredTensor: Sendable {
   /// Elements converted at a time: their bytes stay in the first cache.
   private static let chunk = 8192
 
-  /// All values as floats, patches added. Errors: `unreadableType`, `changed`, `unreadable`.
+  /// All values as floats, patches applied. Errors: `unreadableType`, `changed`, `unreadable`.
   package func read() throws -> Tensor {
     try checkReadable()
     return try Tensor(shape: shape) { try read(into: $0, elements: 0..<count) }
   }
 
-  /// The elements `elements` (row-major order), patches added.
+  /// The elements `elements` (row-major order), patches applied.
   package func elements(_ elements: Range<Int>) throws -> [Float] {
     try [Float](unsafeUninitializedCapacity: elements.count) { buffer, count in
       try read(into: UnsafeMutableBufferPointer(rebasing: buffer[..<elements.count]), elements: elements)
@@ -56,7 +68,7 @@ package struct StoredTensor: Sendable {
     }
   }
 
-  /// The elements `elements` (row-major order), patches added, into a buffer of just that many floats.
+  /// The elements `elements` (row-major order), patches applied, into a buffer of just that many floats.
   package func read(into buffer: UnsafeMutableBufferPointer<Float>, elements: Range<Int>) throws {
     precondition(buffer.count == elements.count && elements.lowerBound >= 0 && elements.upperBound <= count)
     try checkReadable()
@@ -65,10 +77,21 @@ package struct StoredTensor: Sendable {
     } else {
       try readPlain(into: buffer, from: elements.lowerBound)
     }
-    for patch in patches { patch.add(to: buffer, elements: elements, shape: shape) }
+    if let whole = scales.first {
+      // One for each row only where there are rows.
+      let width = scales.count == 1 ? count : count / scales.count
+      for (place, element) in elements.enumerated() {
+        buffer[place] *= scales.count == 1 ? whole : scales[element / width]
+      }
+    }
+    for (index, patch) in patches.enumerated() {
+      var before = self
+      before.patches = Array(patches[..<index])
+      try patch.apply(to: buffer, elements: elements, of: before)
+    }
   }
 
-  /// The bytes `range` of the tensor as they lie in the file. Errors: `notRaw` if patched or transposed.
+  /// The bytes `range` of the tensor as they lie in the file. Errors: `notRaw` if patched, scaled or transposed.
   package func readBytes(into buffer: UnsafeMutableRawBufferPointer, range: Range<Int>) throws {
     precondition(buffer.count == range.count && range.lowerBound >= 0 && range.upperBound <= byteCount)
     guard isRaw else { throw CheckpointError.notRaw(name: name, path: path) }
@@ -81,22 +104,48 @@ package struct StoredTensor: Sendable {
   private func checkReadable() throws {
     switch type {
     case .float32, .float16, .bfloat16, .float64: return
-    default: throw CheckpointError.unreadableType(name: name, path: path, type: type.rawValue)
+    default:
+      guard type.isBlock || type.isFloat8 else {
+        throw CheckpointError.unreadableType(name: name, path: path, type: type.rawValue)
+      }
     }
   }
 
   private func readPlain(into buffer: UnsafeMutableBufferPointer<Float>, from first: Int) throws {
-    let width = type.bitCount / 8
+    if type.isBlock { return try readBlocks(into: buffer, from: first) }
+    let width = type.unit.bits / 8
     let start = offset + first * width
     if type == .float32 { return try reader.read(into: UnsafeMutableRawBufferPointer(buffer), at: start) }
     let size = min(buffer.count, Self.chunk) * width
     try withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { bytes in
       for done in stride(from: 0, to: buffer.count, by: Self.chunk) {
-        let part = UnsafeMutableBufferPointer(
-          rebasing: buffer[done..<min(done + Self.chunk, buffer.count)])
-        let source = UnsafeMutableRawBufferPointer(rebasing: bytes[..<(part.count * width)])
+        let count = min(Self.chunk, buffer.count - done)
+        let source = UnsafeMutableRawBufferPointer(rebasing: bytes[..<(count * width)])
         try reader.read(into: source, at: start + done * width)
-        convert(source, into: part)
+        convert(source, into: UnsafeMutableBufferPointer(rebasing: buffer[done..<(done + count)]))
+      }
+    }
+  }
+
+  /// Reads the blocks that hold the elements asked for, some at a time.
+  private func readBlocks(into buffer: UnsafeMutableBufferPointer<Float>, from first: Int) throws {
+    let (bits, width) = type.unit
+    let (size, atOnce) = (bits / 8, Self.chunk / width)
+    try withUnsafeTemporaryAllocation(byteCount: atOnce * size, alignment: 8) { bytes in
+      try withUnsafeTemporaryAllocation(of: Float.self, capacity: atOnce * width) { floats in
+        var done = 0
+        while done < buffer.count {
+          let block = (first + done) / width
+          let skipped = (first + done) % width
+          let blocks = min(atOnce, (skipped + buffer.count - done + width - 1) / width)
+          let source = UnsafeMutableRawBufferPointer(rebasing: bytes[..<(blocks * size)])
+          try reader.read(into: source, at: offset + block * size)
+          GGMLBlock.unpack(type, UnsafeRawBufferPointer(source), into: floats)
+          let count = min(buffer.count - done, blocks * width - skipped)
+          _ = UnsafeMutableBufferPointer(rebasing: buffer[done..<(done + count)])
+            .update(fromContentsOf: floats[skipped..<(skipped + count)])
+          done += count
+        }
       }
     }
   }
@@ -108,9 +157,10 @@ package struct StoredTensor: Sendable {
     switch type {
     case .float16: segmoe_f16_to_f32(source.bindMemory(to: UInt16.self).baseAddress, floats, result.count)
     case .bfloat16: segmoe_bf16_to_f32(source.bindMemory(to: UInt16.self).baseAddress, floats, result.count)
-    default:
+    case .float64:
       let doubles = source.bindMemory(to: Double.self)
       for index in result.indices { result[index] = Float(doubles[index]) }
+    default: Float8.convert(type, UnsafeRawBufferPointer(source), into: result)
     }
   }
 
@@ -140,20 +190,23 @@ extension StoredTensor {
 
   /// The rows `rows` of the outermost axis: a part of a fused tensor. nil if there are not as many.
   package func rows(_ rows: Range<Int>) -> StoredTensor? {
-    guard let height = shape.first, height > 0, type.bitCount >= 8, rows.lowerBound >= 0,
-      rows.upperBound <= height,
+    guard let height = shape.first, height > 0, type.unit.bits >= 8, rows.lowerBound >= 0,
+      rows.upperBound <= height, count / height % type.unit.elements == 0,
       !isTransposed, patches.isEmpty
     else { return nil }
     var view = self
     view.offset += rows.lowerBound * (byteCount / height)
     view.shape[0] = rows.count
+    if scales.count > 1 { view.scales = Array(scales[rows]) }
     return view
   }
 
   /// The same elements in the same order under another shape (a 1×1 convolution as a matrix). nil if the
   /// number of elements differs.
   package func reshaped(_ shape: [Int]) -> StoredTensor? {
-    guard shape.reduce(1, *) == count, !isTransposed, patches.isEmpty else { return nil }
+    guard shape.reduce(1, *) == count, !isTransposed, patches.isEmpty,
+      scales.count <= 1 || shape.first == self.shape[0]
+    else { return nil }
     var view = self
     view.shape = shape
     return view
@@ -161,14 +214,24 @@ extension StoredTensor {
 
   /// A matrix with its two axes exchanged. nil if it is not a matrix.
   package var transposed: StoredTensor? {
-    guard shape.count == 2, !isTransposed, patches.isEmpty else { return nil }
+    guard shape.count == 2, !isTransposed, patches.isEmpty, scales.count <= 1 else { return nil }
     var view = self
     view.shape = [shape[1], shape[0]]
     view.isTransposed = true
     return view
   }
 
-  /// The same tensor with more added to its values.
+  /// The same tensor with its values multiplied: by one number, or by one for each row. nil for another count.
+  func scaled(by scales: [Float]) -> StoredTensor? {
+    guard scales.count == 1 || scales.count == shape.first, self.scales.isEmpty, !isTransposed else {
+      return nil
+    }
+    var view = self
+    view.scales = scales
+    return view
+  }
+
+  /// The same tensor with more changes to its values.
   package func patched(_ more: [any WeightPatch]) -> StoredTensor {
     var view = self
     view.patches += more

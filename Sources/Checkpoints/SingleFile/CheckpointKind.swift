@@ -90,20 +90,7 @@ package struct CheckpointKind: Sendable, Equatable {
 
   /// How diffusers recognizes SD2 at 512 pixels: the number of training steps, where a file has it.
   private static func step(_ file: SafetensorsFile) throws -> Int? {
-    guard let stored = file["global_step"], stored.count == 1 else { return nil }
-    switch stored.type {
-    case .int64, .int32:
-      var value: Int64 = 0
-      try withUnsafeMutableBytes(of: &value) { buffer in
-        try stored.readBytes(
-          into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<stored.byteCount]),
-          range: 0..<stored.byteCount)
-      }
-      return Int(Int64(littleEndian: value))
-    case .float32, .float16, .bfloat16, .float64:
-      return try stored.read().values.first.flatMap { Int(exactly: $0) }
-    default: return nil
-    }
+    try file["global_step"]?.number().flatMap { Int(exactly: $0) }
   }
 
   /// The pipeline that runs it.

@@ -26,6 +26,8 @@ STAGES = [
     "tiny_vae",
     "merge_xl",
     "lora_files",
+    "adapter_families",
+    "gguf_files",
     "image_inputs",
     "prompt_states_xl",
     "sensitivity",

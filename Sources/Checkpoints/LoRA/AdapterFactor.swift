@@ -1,0 +1,100 @@
+/// What a tensor of an adapter's file is to the change of its layer, by the end of its name.
+enum AdapterFactor: String, CaseIterable, Sendable {
+  /// Numbers that the change is multiplied with: alpha / rank, or this scale in its place; and one more.
+  case alpha, scale, scalar
+  /// LoRA and its core.
+  case down, up, mid
+  /// What PEFT's LoRA adds to a bias.
+  case upBias
+  /// DoRA: the length of every row or column, in the spelling of kohya and LyCORIS, and in PEFT's.
+  case doraScale = "dora_scale"
+  case magnitude = "lora_magnitude_vector"
+  /// Whole differences of a weight and a bias, and of a norm's.
+  case diff
+  case diffBias = "diff_b"
+  case normWeight = "w_norm"
+  case normBias = "b_norm"
+  /// A bias that takes the place of the layer's.
+  case bias
+  /// LoHa.
+  case hadaW1A = "hada_w1_a"
+  case hadaW1B = "hada_w1_b"
+  case hadaW2A = "hada_w2_a"
+  case hadaW2B = "hada_w2_b"
+  case hadaT1 = "hada_t1"
+  case hadaT2 = "hada_t2"
+  /// LoKr.
+  case lokrW1 = "lokr_w1"
+  case lokrW1A = "lokr_w1_a"
+  case lokrW1B = "lokr_w1_b"
+  case lokrW2 = "lokr_w2"
+  case lokrW2A = "lokr_w2_a"
+  case lokrW2B = "lokr_w2_b"
+  case lokrT2 = "lokr_t2"
+  /// OFT and BOFT of kohya and LyCORIS, and of PEFT.
+  case oftBlocks = "oft_blocks"
+  case rescale
+  case oftRotation = "oft_R"
+  case boftRotation = "boft_R"
+  case boftScale = "boft_s"
+  /// GLoRA.
+  case gloraA1 = "a1"
+  case gloraA2 = "a2"
+  case gloraB1 = "b1"
+  case gloraB2 = "b2"
+  case gloraBM = "bm"
+  /// IA³ of LyCORIS, and of PEFT.
+  case ia3Weight = "weight"
+  case ia3OnInput = "on_input"
+  case ia3Scale = "ia3_l"
+
+  /// Whether it is a number about the others, and no change by itself.
+  var isNumber: Bool { [.alpha, .scale, .scalar, .ia3OnInput].contains(self) }
+
+  /// Whether it changes the layer's bias, and not its weight.
+  var isOfBias: Bool { [.upBias, .diffBias, .normBias, .bias].contains(self) }
+
+  /// The layer and the factor of a tensor's name; nil for an ending that is none of these.
+  static func split(_ name: String) -> (layer: String, factor: AdapterFactor)? {
+    for (suffix, factor) in spellings where name.hasSuffix(suffix) {
+      return (String(name.dropLast(suffix.count)), factor)
+    }
+    var parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    func layer(_ dropping: Int) -> String { parts.dropLast(dropping).joined(separator: ".") }
+    // PEFT's parts are modules or parameters, and may go with the adapter's name: `lora_A.default.weight`.
+    let isWeight = parts.last == "weight"
+    for length in isWeight ? [2, 3] : [1, 2] where parts.count > length {
+      if let factor = modules[parts[parts.count - length]] { return (layer(length), factor) }
+    }
+    guard parts.count > 1, let last = parts.last, let factor = AdapterFactor(rawValue: last),
+      !named.contains(factor)
+    else { return nil }
+    // A LoRA's own layer is wrapped by it.
+    if factor == .bias, parts[parts.count - 2] == "base_layer" { parts.remove(at: parts.count - 2) }
+    return (layer(1), factor)
+  }
+
+  private static let spellings: [(String, AdapterFactor)] = [
+    (".lora_B.bias", .upBias), (".lora_B.default.bias", .upBias),
+    (".lora_down.weight", .down), (".lora_up.weight", .up), (".lora_mid.weight", .mid),
+    (".lora.down.weight", .down), (".lora.up.weight", .up),
+    (".lora_linear_layer.down.weight", .down), (".lora_linear_layer.up.weight", .up),
+    ("_lora.down.weight", .down), ("_lora.up.weight", .up), (".lora.dora_scale", .doraScale),
+    (".a1.weight", .gloraA1), (".a2.weight", .gloraA2), (".b1.weight", .gloraB1), (".b2.weight", .gloraB2),
+    (".bm.weight", .gloraBM), (".oft_diag", .oftBlocks),
+  ]
+
+  private static let modules: [String: AdapterFactor] = [
+    "lora_A": .down, "lora_B": .up, "lora_magnitude_vector": .magnitude, "oft_R": .oftRotation,
+    "boft_R": .boftRotation, "boft_s": .boftScale, "ia3_l": .ia3Scale, "hada_w1_a": .hadaW1A,
+    "hada_w1_b": .hadaW1B, "hada_w2_a": .hadaW2A, "hada_w2_b": .hadaW2B, "hada_t1": .hadaT1,
+    "hada_t2": .hadaT2,
+    "lokr_w1": .lokrW1, "lokr_w1_a": .lokrW1A, "lokr_w1_b": .lokrW1B, "lokr_w2": .lokrW2,
+    "lokr_w2_a": .lokrW2A, "lokr_w2_b": .lokrW2B, "lokr_t2": .lokrT2,
+  ]
+
+  /// Those whose raw value alone is no ending of a name.
+  private static let named: Set<AdapterFactor> = [
+    .down, .up, .mid, .upBias, .gloraA1, .gloraA2, .gloraB1, .gloraB2, .gloraBM,
+  ]
+}

@@ -1,0 +1,191 @@
+/// What is said of an adapter beside its tensors: by the metadata in its file, by the trainer, or by PEFT's
+/// `adapter_config.json` beside it.
+struct AdapterSettings: Sendable {
+  /// Every place that says something; the first that has a key counts.
+  private let sources: [Source]
+
+  /// One of them: keys may go with the network's name before them (`unet.lora_alpha`) or without.
+  private struct Source: Sendable {
+    let config: ConfigObject
+    /// The keys of `alpha_pattern`, as the text has them: the first that fits a layer counts.
+    let order: [String]
+  }
+
+  /// What holds for one layer.
+  struct Layer: Sendable {
+    let alpha: Double?
+    /// As the settings have it, for adapters whose tensors do not tell it.
+    let rank: Double?
+    let isRankStabilized: Bool
+    /// Whether it is to be a DoRA.
+    let isDecomposed: Bool
+    /// PEFT's IA³: whether it scales the layer's inputs; nil where nothing says it.
+    let isFeedForward: Bool?
+    /// PEFT's OFT: whether rotations are a series of a few terms, and how far they may go.
+    let seriesTerms: Int?
+    let largestAngle: Double?
+
+    /// alpha / rank, or alpha / √rank where that is asked for ("rank-stabilized" LoRA, Kalajdzievski, 2023).
+    func scale(rank: Int) -> Float {
+      guard let alpha else { return 1 }
+      return Float(alpha / (isRankStabilized ? Double(rank).squareRoot() : Double(rank)))
+    }
+  }
+
+  /// Where a trainer may have written alpha: diffusers' JSON, plain keys, kohya's own.
+  private static let alphaKeys = ["lora_alpha", "alpha", "network_alpha", "ss_network_alpha"]
+  private static let rankKeys = ["r", "rank", "network_dim", "ss_network_dim"]
+  /// PEFT's kinds of adapter that can be fused.
+  private static let kinds: Set = ["LORA", "LOHA", "LOKR", "OFT", "BOFT", "IA3"]
+  private static let prefixes = LoRAComponent.allCases.map { $0.rawValue + "." }
+
+  /// Reads what the file's metadata and the configuration beside it say.
+  /// - Throws: `malformed`, `badConfig`; `unknownAdapter` for a kind that cannot be fused; those of reading.
+  init(metadata: [String: String], path: String) throws {
+    var sources: [Source] = []
+    if let text = metadata["lora_adapter_metadata"] {
+      sources.append(try Self.source(Array(text.utf8), path: path, place: "lora_adapter_metadata."))
+    }
+    if let beside = Self.configBeside(path) {
+      let reader = try FileReader(path: beside, purpose: "an adapter's configuration")
+      sources.append(try Self.source(reader.contents(limit: 16 << 20), path: beside, place: ""))
+    }
+    let plain = metadata.compactMapValues { Double($0).flatMap { $0.isFinite ? JSONValue.number($0) : nil } }
+    sources.append(Source(config: ConfigObject(path: path, values: plain), order: []))
+    self.sources = sources
+    for source in sources {
+      guard let kind = try source.config.stringIfPresent("peft_type"), !Self.kinds.contains(kind) else {
+        continue
+      }
+      throw CheckpointError.unknownAdapter(
+        path: path, family: kind, example: "peft_type in \(source.config.path)")
+    }
+  }
+
+  /// The network that an `adapter_config.json` is for; nil if nothing says it.
+  func component() throws -> LoRAComponent? {
+    for source in sources {
+      switch try source.config.objectIfPresent("auto_mapping")?.stringIfPresent("base_model_class") {
+      case "UNet2DConditionModel": return .unet
+      case "CLIPTextModel": return .textEncoder
+      case "CLIPTextModelWithProjection": return .textEncoder2
+      default: continue
+      }
+    }
+    return nil
+  }
+
+  /// What holds for a layer. Error: `badConfig`.
+  func layer(_ name: String, of component: LoRAComponent) throws -> Layer {
+    func first<Value>(_ keys: [String], _ read: (ConfigObject, String) throws -> Value?) rethrows -> Value? {
+      for source in sources {
+        for key in keys {
+          for spelling in [component.rawValue + "." + key, key] {
+            if let value = try read(source.config, spelling) { return value }
+          }
+        }
+      }
+      return nil
+    }
+    let alpha =
+      try pattern("alpha_pattern", name, component) ?? first(Self.alphaKeys) { try $0.doubleIfPresent($1) }
+    let rank =
+      try pattern("rank_pattern", name, component) ?? first(Self.rankKeys) { try $0.doubleIfPresent($1) }
+    for (what, value) in [("alpha", alpha), ("rank", rank)] {
+      if let value, !value.isFinite, let source = sources.first {
+        throw source.config.error(what, "is \(value), expected a finite number")
+      }
+    }
+    let isSeries = try first(["use_cayley_neumann"]) { try $0.boolIfPresent($1) } ?? true
+    let terms = try first(["num_cayley_neumann_terms"]) { try $0.intIfPresent($1, in: 1...1000) } ?? 5
+    let isConstrained = try first(["coft"]) { try $0.boolIfPresent($1) } ?? false
+    let angle = try first(["eps"]) { try $0.doubleIfPresent($1) } ?? 6e-5
+    return Layer(
+      alpha: alpha, rank: rank,
+      isRankStabilized: try first(["use_rslora"]) { try $0.boolIfPresent($1) } ?? false,
+      isDecomposed: try first(["use_dora"]) { try $0.boolIfPresent($1) } ?? false,
+      isFeedForward: try isFeedForward(name), seriesTerms: isSeries ? terms : nil, largestAngle: isConstrained ? angle : nil)
+  }
+
+  /// Whether `feedforward_modules` names the layer: by the end of its name, or all of it by a pattern.
+  private func isFeedForward(_ name: String) throws -> Bool? {
+    let key = "feedforward_modules"
+    for source in sources where source.config.has(key) {
+      guard case .string(let pattern) = source.config[key] else {
+        let ends = try source.config.stringsIfPresent(key) ?? []
+        return ends.contains { name == $0 || name.hasSuffix("." + $0) }
+      }
+      do {
+        return try NamePattern("^(" + pattern + ")").fits(name)
+      } catch let fault as NamePattern.Fault {
+        throw source.config.error(key, "is a pattern with \(fault.reason)")
+      }
+    }
+    return nil
+  }
+
+  /// The value of the first pattern that fits the layer's name.
+  private func pattern(_ key: String, _ name: String, _ component: LoRAComponent) throws -> Double? {
+    for source in sources {
+      for spelling in [component.rawValue + "." + key, key] {
+        guard let patterns = try source.config.objectIfPresent(spelling) else { continue }
+        let known = source.order.filter { patterns.has($0) }
+        for text in known {
+          do {
+            if try NamePattern(text).fits(name) { return try patterns.double(text) }
+          } catch let fault as NamePattern.Fault {
+            throw patterns.error(text, "is a pattern with \(fault.reason)")
+          }
+        }
+      }
+    }
+    return nil
+  }
+}
+
+// MARK: - Files
+
+extension AdapterSettings {
+  /// `adapter_config.json` beside a file that PEFT named, or that is the only weight in its folder.
+  private static func configBeside(_ path: String) -> String? {
+    let split = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+    let folder = split == path.startIndex ? "./" : String(path[..<split])
+    guard let component = try? ComponentFolder(path: String(folder.dropLast())),
+      component.has("adapter_config.json")
+    else { return nil }
+    let weights = component.fileNames().filter { $0.hasSuffix(".safetensors") }
+    return path[split...].hasPrefix("adapter_model") || weights.count == 1
+      ? component.path(of: "adapter_config.json") : nil
+  }
+
+  private static func source(_ text: [UInt8], path: String, place: String) throws -> Source {
+    guard case .object(let values) = try JSONValue(parsing: text, path: path) else {
+      throw CheckpointError.malformed(path: path, reason: "the adapter's settings are not an object")
+    }
+    return Source(
+      config: ConfigObject(path: path, values: values, place: place), order: try order(text, path: path))
+  }
+
+  /// The keys of all patterns, in the order of the text.
+  private static func order(_ text: [UInt8], path: String) throws -> [String] {
+    var keys: [String] = []
+    do {
+      try text.withUnsafeBufferPointer { buffer in
+        var scanner = JSONScanner(buffer)
+        try scanner.object { scanner, key in
+          guard key.hasSuffix("_pattern"), scanner.peek() == UInt8(ascii: "{") else {
+            _ = try JSONValue(&scanner)
+            return
+          }
+          try scanner.object { scanner, pattern in
+            keys.append(pattern)
+            _ = try JSONValue(&scanner)
+          }
+        }
+      }
+    } catch let fault as JSONFault {
+      throw CheckpointError.malformed(path: path, reason: "JSON, byte \(fault.offset): \(fault.reason)")
+    }
+    return keys
+  }
+}
