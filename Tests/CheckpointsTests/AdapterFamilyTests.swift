@@ -53,7 +53,8 @@ import Testing
         continue
       }
       let largest = wanted.reduce(0) { max($0, abs($1)) }
-      #expect(zip(wanted, old).contains { abs($0 - $1) > 0.01 * largest }, "\(tensor): the golden shows no change")
+      #expect(
+        zip(wanted, old).contains { abs($0 - $1) > 0.01 * largest }, "\(tensor): the golden shows no change")
       let error = zip(found, wanted).reduce(0) { max($0, abs($1.0 - $1.1)) } / largest
       worst = max(worst, error)
       #expect(error <= 1e-5, "\(tensor): off by \(error)")

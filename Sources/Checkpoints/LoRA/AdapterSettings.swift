@@ -104,7 +104,8 @@ struct AdapterSettings: Sendable {
       alpha: alpha, rank: rank,
       isRankStabilized: try first(["use_rslora"]) { try $0.boolIfPresent($1) } ?? false,
       isDecomposed: try first(["use_dora"]) { try $0.boolIfPresent($1) } ?? false,
-      isFeedForward: try isFeedForward(name), seriesTerms: isSeries ? terms : nil, largestAngle: isConstrained ? angle : nil)
+      isFeedForward: try isFeedForward(name), seriesTerms: isSeries ? terms : nil,
+      largestAngle: isConstrained ? angle : nil)
   }
 
   /// Whether `feedforward_modules` names the layer: by the end of its name, or all of it by a pattern.
