@@ -1,41 +1,66 @@
 import Experts
 import Tensors
 
-/// One of several renders that go through their model's network together.
-package struct GroupedRender: Sendable {
-  /// Of the same model as the others'.
-  package let renderer: Renderer
-  package var denoising: Denoising
-
-  package init(renderer: Renderer, denoising: Denoising) {
-    self.renderer = renderer
-    self.denoising = denoising
-  }
-}
-
 /// Renders with one model, a step of all at a time: what is read of the model's weights for one serves all.
 /// Each picture is the one that it would be alone, to the bit.
-package enum RenderGroup {
+package struct RenderGroup: Sendable {
+  /// Names a render of a group. Handles are never used again.
+  package struct Handle: Hashable, Sendable {
+    fileprivate let number: Int
+  }
+
+  private struct Member {
+    let handle: Handle
+    let renderer: Renderer
+    var denoising: Denoising
+  }
+
+  /// In the order in which they came.
+  private var members: [Member] = []
+  private var handlesGiven = 0
+
+  package init() {}
+
+  package var isEmpty: Bool { members.isEmpty }
+
+  /// Takes in a render between two steps.
+  /// - Parameter renderer: of the same model as the others'.
+  package mutating func add(_ denoising: Denoising, of renderer: Renderer) -> Handle {
+    handlesGiven += 1
+    members.append(
+      Member(handle: Handle(number: handlesGiven), renderer: renderer, denoising: denoising))
+    return Handle(number: handlesGiven)
+  }
+
+  /// Lets a render go; nothing if it has gone.
+  package mutating func remove(_ handle: Handle) { members.removeAll { $0.handle == handle } }
+
+  /// A render as it is; nil if it has gone.
+  package subscript(handle: Handle) -> Denoising? { members.first { $0.handle == handle }?.denoising }
+
+  /// Renders that have a step left.
+  package var unfinishedCount: Int { members.count { !$0.denoising.isDone } }
+
   /// Bytes that the renders hold between their steps.
-  package static func keptBytes(_ group: [GroupedRender]) -> Int {
-    group.reduce(0) { $0 + $1.denoising.plan.text.keptBytes }
+  package var keptBytes: Int {
+    members.reduce(0) { $0 + $1.denoising.plan.text.keptBytes }
   }
 
   /// Whether a further render fits into memory, and gains anything: a model whose weights are all there is as
   /// quick with one picture after the other.
   /// - Parameter always: whether it may go along without a gain.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
-  package static func hasRoom(
-    for request: RenderRequest, with renderer: Renderer, beside group: [GroupedRender], always: Bool = false
+  package func hasRoom(
+    for request: RenderRequest, with renderer: Renderer, always: Bool = false
   ) throws -> Bool {
-    guard let first = group.first, first.renderer.model.cacheName == renderer.model.cacheName,
+    guard let first = members.first, first.renderer.model.cacheName == renderer.model.cacheName,
       first.renderer.budget == renderer.budget
     else { return false }
     let model = renderer.model
-    let kept = keptBytes(group)
+    let kept = keptBytes
     let fixed = renderer.footprint.bytes(beside: model.cache, known: kept)
     let plan = try renderer.plan(request, room: renderer.budget.map { $0.room(fixed: fixed) })
-    let plans = group.map(\.denoising.plan) + [plan]
+    let plans = members.map(\.denoising.plan) + [plan]
     let steps = plans.reduce(0) { $0 + $1.step.tensorBytes }
     guard let budget = renderer.budget else {
       return always && TensorMemory.isAvailable(steps + model.byteCounts.total - model.cache.byteCount)
@@ -52,35 +77,35 @@ package enum RenderGroup {
   }
 
   /// Prepares the steps of renders that have not gone together before.
-  package static func enter(_ group: [GroupedRender]) {
-    guard let first = group.first else { return }
+  package func enter() {
+    guard let first = members.first else { return }
     let (cache, ledger) = (first.renderer.model.cache, first.renderer.pass.ledger)
-    let plans = group.map(\.denoising.plan)
+    let plans = members.map(\.denoising.plan)
     let step = PhasePlan(
       tensorBytes: plans.reduce(0) { $0 + $1.step.tensorBytes },
       largestTensor: plans.map(\.step.largestTensor).max() ?? 0,
-      uses: first.denoising.plan.step.uses.flatMap { Array(repeating: $0, count: group.count) }, keptBytes: 0)
-    let kept = keptBytes(group)
+      uses: first.denoising.plan.step.uses.flatMap { Array(repeating: $0, count: members.count) },
+      keptBytes: 0)
+    let kept = keptBytes
     let fixed = first.renderer.footprint.bytes(beside: cache, known: kept) + kept
     first.renderer.budget?.apply(step, fixed: fixed, cache, ledger)
     cache.expect(cycle: step.uses)
   }
 
   /// Takes a step of each render that has one left.
-  /// - Returns: for each, what went wrong, if anything did; the others go on all the same.
-  package static func advance(_ group: inout [GroupedRender]) -> [(any Error)?] {
-    var failures = [(any Error)?](repeating: nil, count: group.count)
-    let open = group.indices.filter { group[$0].denoising.step < group[$0].denoising.steps }
-    guard let first = open.first else { return failures }
+  /// - Returns: what went wrong with a render; the others go on all the same.
+  package mutating func advance() -> [Handle: any Error] {
+    let open = members.indices.filter { !members[$0].denoising.isDone }
+    guard let first = open.first else { return [:] }
     if open.count == 1 {
       do {
-        _ = try group[first].renderer.advance(&group[first].denoising)
+        _ = try members[first].renderer.advance(&members[first].denoising)
+        return [:]
       } catch {
-        failures[first] = error
+        return [members[first].handle: error]
       }
-      return failures
     }
-    let renders = open.map { group[$0] }
+    let renders = open.map { members[$0] }
     let outcomes = renders[0].renderer.model.cache.step(ledger: renders[0].renderer.pass.ledger) {
       Lockstep.run(renders.count) { place in
         let render = renders[place.index]
@@ -89,11 +114,12 @@ package enum RenderGroup {
         }
       }
     }
+    var failures: [Handle: any Error] = [:]
     for (index, outcome) in zip(open, outcomes) {
       do {
-        group[index].renderer.take(try outcome.get(), &group[index].denoising)
+        members[index].renderer.take(try outcome.get(), &members[index].denoising)
       } catch {
-        failures[index] = error
+        failures[members[index].handle] = error
       }
     }
     return failures

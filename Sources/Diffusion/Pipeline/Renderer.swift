@@ -269,6 +269,9 @@ package struct Denoising: Sendable {
 
   /// Steps in all.
   package var steps: Int { scheduler.timesteps.count - firstCall }
+
+  /// Whether no step is left.
+  package var isDone: Bool { step == steps }
 }
 
 extension Tensor {

@@ -34,7 +34,8 @@ struct PictureAtWork {
   let index: Int
   let request: RenderRequest
   let began: Date
-  var denoising: Denoising
+  /// In the group of renders at work.
+  let render: RenderGroup.Handle
   var pace: CheckpointPace
   /// Of this attempt.
   private let firstStep: Int
@@ -48,25 +49,23 @@ struct PictureAtWork {
   }
 
   init(
-    job: Int64, index: Int, request: RenderRequest, began: Date, denoising: Denoising, pace: CheckpointPace
+    job: Int64, index: Int, request: RenderRequest, began: Date, render: RenderGroup.Handle, firstStep: Int,
+    pace: CheckpointPace
   ) {
     self.job = job
     self.index = index
     self.request = request
     self.began = began
-    self.denoising = denoising
+    self.render = render
     self.pace = pace
-    firstStep = denoising.step
+    self.firstStep = firstStep
   }
 
   var place: LastStep.Picture { LastStep.Picture(job: job, index: index) }
 
-  /// Whether all steps are done.
-  var isDenoised: Bool { denoising.step == denoising.steps }
-
   /// By the clock: steps of other pictures that go together with this one are in it. nil before the first.
-  var secondsPerStep: Double? {
-    let done = denoising.step - firstStep
+  func secondsPerStep(at step: Int) -> Double? {
+    let done = step - firstStep
     return done > 0 ? Date().timeIntervalSince(firstStepBegan) / Double(done) : nil
   }
 }

@@ -21,6 +21,8 @@ struct JobGroup {
   /// In the order in which they were claimed.
   private var jobs: [JobAtWork] = []
   private var pictures: [PictureAtWork] = []
+  /// Those pictures as the engine has them.
+  private var renders = RenderGroup()
   /// Whether memory has room for the pictures at work only.
   private var isFull = false
   private var ended: [Ended] = []
@@ -47,7 +49,7 @@ struct JobGroup {
     do {
       jobs.append(try renderer.open(claimed, pool: &pool))
     } catch {
-      RenderGroup.enter(together)
+      renders.enter()
       return [Ended(claimed: claimed, outcome: .failure(error))]
     }
     begin(afresh: true)
@@ -58,16 +60,18 @@ struct JobGroup {
   /// - Returns: jobs that ended.
   mutating func advance() -> [Ended] {
     for picture in pictures.map(\.place) {
-      attempt(picture) { group, index, job in
-        try group.renderer.pause(&group.pictures[index], of: job, among: group.pictures.count)
+      attempt(picture) { group, index, denoising, job in
+        try group.renderer.pause(
+          &group.pictures[index], at: denoising, of: job, among: group.pictures.count)
       }
     }
     step()
-    for picture in pictures.filter(\.isDenoised).map(\.place) {
-      attempt(picture) { group, index, job in
-        try group.renderer.pause(&group.pictures[index], of: job, among: group.pictures.count)
-        let image = try group.renderer.finish(group.pictures[index], of: job)
-        group.pictures.remove(at: index)
+    for picture in pictures.filter({ renders[$0.render]?.isDone == true }).map(\.place) {
+      attempt(picture) { group, index, denoising, job in
+        try group.renderer.pause(
+          &group.pictures[index], at: denoising, of: job, among: group.pictures.count)
+        let image = try group.renderer.finish(group.pictures[index], at: denoising, of: job)
+        group.renders.remove(group.pictures.remove(at: index).render)
         group.isFull = false
         group.note(image, of: job)
       }
@@ -77,24 +81,14 @@ struct JobGroup {
   }
 
   private mutating func step() {
-    var group = together
-    let steps = pictures.count { !$0.isDenoised }
+    let steps = renders.unfinishedCount
     guard steps > 0 else { return }
     let began = CheckpointPace.now
-    let failures = RenderGroup.advance(&group)
+    let failures = renders.advance()
     let seconds = (CheckpointPace.now - began) / Double(steps)
     for _ in 0..<steps { renderer.metrics.step(seconds: seconds) }
-    let places = pictures.map(\.place)
-    for (index, render) in group.enumerated() { pictures[index].denoising = render.denoising }
-    for (place, failure) in zip(places, failures) {
-      if let failure { attempt(place) { _, _, _ in throw failure } }
-    }
-  }
-
-  /// The pictures at work as the engine sees them; in the order of `pictures`.
-  private var together: [GroupedRender] {
-    pictures.compactMap { picture in
-      job(picture.job).map { GroupedRender(renderer: $0.renderer, denoising: picture.denoising) }
+    for picture in pictures {
+      if let failure = failures[picture.render] { attempt(picture.place) { _, _, _, _ in throw failure } }
     }
   }
 
@@ -106,18 +100,16 @@ struct JobGroup {
       let job = jobs.first(where: { $0.begun < $0.requests.count })
     {
       do {
-        let (index, group) = (job.begun, together)
-        if !group.isEmpty,
-          try !hasRoom(for: job.requests[index], of: job)
-        {
+        let index = job.begun
+        if try !renders.isEmpty && !hasRoom(for: job.requests[index], of: job) {
           isFull = true
           break
         }
         // A job before, or the configuration before a reload, may have had a budget.
-        if group.isEmpty, job.renderer.budget == nil {
+        if renders.isEmpty, job.renderer.budget == nil {
           job.renderer.model.cache.setBudget(.max, ledger: job.renderer.pass.ledger)
         }
-        let beginning = try renderer.begin(index, of: job, beside: RenderGroup.keptBytes(group))
+        let beginning = try renderer.begin(index, of: job, in: &renders)
         change(job) { $0.begun += 1 }
         switch beginning {
         case .begun(let picture): pictures.append(picture)
@@ -131,23 +123,23 @@ struct JobGroup {
       // A further job of this size would fit, or it would not: known before one is claimed.
       isFull = (try? job(last.job).map { try hasRoom(for: last.request, of: $0) }) != true
     }
-    if afresh || pictures.map(\.place) != before { RenderGroup.enter(together) }
+    if afresh || pictures.map(\.place) != before { renders.enter() }
   }
 
   private func hasRoom(for request: RenderRequest, of job: JobAtWork) throws -> Bool {
-    try RenderGroup.hasRoom(for: request, with: job.renderer, beside: together, always: isAsked)
+    try renders.hasRoom(for: request, with: job.renderer, always: isAsked)
   }
 
   /// Does something with a picture; an error ends its job.
   private mutating func attempt(
-    _ place: LastStep.Picture, _ body: (inout JobGroup, Int, JobAtWork) throws -> Void
+    _ place: LastStep.Picture, _ body: (inout JobGroup, Int, Denoising, JobAtWork) throws -> Void
   ) {
     // It may have gone meanwhile, with its job.
-    guard let index = pictures.firstIndex(where: { $0.place == place }), let job = job(place.job) else {
-      return
-    }
+    guard let index = pictures.firstIndex(where: { $0.place == place }), let job = job(place.job),
+      let denoising = renders[pictures[index].render]
+    else { return }
     do {
-      try body(&self, index, job)
+      try body(&self, index, denoising, job)
     } catch {
       end(job, with: error)
     }
@@ -164,10 +156,11 @@ struct JobGroup {
     if case Interruption.stopping = error {
       // For whoever goes on.
       do {
-        for picture in pictures where picture.job == job.claimed.job.id && picture.denoising.step > 0 {
+        for picture in pictures where picture.job == job.claimed.job.id {
+          guard let denoising = renders[picture.render], denoising.step > 0 else { continue }
           // A file that has got its name, though not for certain, keeps the row that knows of it.
           guard !FileManager.default.fileExists(atPath: job.path(picture.index)) else { continue }
-          try renderer.keep(picture, of: job)
+          try renderer.keep(picture, at: denoising, of: job)
         }
       } catch let other {
         error = other
@@ -178,7 +171,10 @@ struct JobGroup {
 
   private mutating func remove(_ job: JobAtWork, outcome: Result<JobRenderer.Outcome, any Error>) {
     let id = job.claimed.job.id
-    for picture in pictures where picture.job == id { renderer.lastStep.clear(picture.place) }
+    for picture in pictures where picture.job == id {
+      renderer.lastStep.clear(picture.place)
+      renders.remove(picture.render)
+    }
     pictures.removeAll { $0.job == id }
     jobs.removeAll { $0.claimed.job.id == id }
     isFull = false

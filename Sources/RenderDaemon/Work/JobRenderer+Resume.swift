@@ -8,9 +8,11 @@ import Tensors
 
 extension JobRenderer {
   /// Begins a picture, or takes it up from its checkpoint.
-  /// - Parameter beside: bytes that the other pictures at work hold.
+  /// - Parameter renders: those at work; a picture that is begun is one of them then.
   /// - Returns: the picture at work, or the one that an earlier attempt has finished.
-  func begin(_ index: Int, of job: JobAtWork, beside: Int) throws -> PictureAtWork.Beginning {
+  func begin(_ index: Int, of job: JobAtWork, in renders: inout RenderGroup) throws
+    -> PictureAtWork.Beginning
+  {
     let (claimed, renderer, request) = (job.claimed, job.renderer, job.requests[index])
     let kept = try store.checkpoint(job: claimed.job.id, index: index)
     if let image = finished(kept, path: job.path(index), modelDigest: renderer.model.digest) {
@@ -19,7 +21,7 @@ extension JobRenderer {
       return .finished(image)
     }
     let began = Date()
-    var denoising = try renderer.begin(request, beside: beside) { _ in
+    var denoising = try renderer.begin(request, beside: renders.keptBytes) { _ in
       try report(claimed, index: index, .encoding, step: 0, steps: request.steps)
     }
     if case .step(_, let state, _) = kept, renderer.restore(&denoising, from: [UInt8](state), of: request) {
@@ -28,17 +30,19 @@ extension JobRenderer {
     }
     return .begun(
       PictureAtWork(
-        job: claimed.job.id, index: index, request: request, began: began, denoising: denoising,
+        job: claimed.job.id, index: index, request: request, began: began,
+        render: renders.add(denoising, of: renderer), firstStep: denoising.step,
         pace: CheckpointPace(steps: checkpointSteps, cost: checkpointCost, from: denoising.step)))
   }
 
   /// Between two steps: tells how far the picture is, writes a checkpoint if one is due, and looks whether to
   /// go on. After the last step the picture is said to be decoded next.
   /// - Parameter pictures: at work together, this one included.
-  func pause(_ picture: inout PictureAtWork, of job: JobAtWork, among pictures: Int) throws {
-    let denoising = picture.denoising
-    if picture.isDenoised {
-      hold(picture, of: job)
+  func pause(
+    _ picture: inout PictureAtWork, at denoising: Denoising, of job: JobAtWork, among pictures: Int
+  ) throws {
+    if denoising.isDone {
+      hold(picture, at: denoising, of: job)
       // Decoding may take as long as many steps.
       try report(
         job.claimed, index: picture.index, .decoding, step: denoising.steps, steps: denoising.steps)
@@ -46,18 +50,18 @@ extension JobRenderer {
     }
     try report(
       job.claimed, index: picture.index, .denoising, step: denoising.step, steps: denoising.steps,
-      secondsPerStep: picture.secondsPerStep)
+      secondsPerStep: picture.secondsPerStep(at: denoising.step))
     if picture.pace.isDue(at: denoising.step, among: pictures) {
       let kept = picture
-      let seconds = try picture.pace.measure(at: denoising.step) { try keep(kept, of: job) }
+      let seconds = try picture.pace.measure(at: denoising.step) { try keep(kept, at: denoising, of: job) }
       metrics.checkpoint(seconds: seconds)
     }
-    hold(picture, of: job)
+    hold(picture, at: denoising, of: job)
   }
 
-  private func hold(_ picture: PictureAtWork, of job: JobAtWork) {
+  private func hold(_ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork) {
     lastStep.hold(
-      LastStep.Held(denoising: picture.denoising, request: picture.request, renderer: job.renderer),
+      LastStep.Held(denoising: denoising, request: picture.request, renderer: job.renderer),
       of: picture.place)
   }
 
@@ -73,11 +77,11 @@ extension JobRenderer {
   }
 
   /// Writes a checkpoint of a picture.
-  func keep(_ picture: PictureAtWork, of job: JobAtWork) throws {
-    let (claimed, step) = (job.claimed, picture.denoising.step)
+  func keep(_ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork) throws {
+    let (claimed, step) = (job.claimed, denoising.step)
     do {
       try store.keep(
-        Data(job.renderer.checkpoint(picture.denoising, of: picture.request)), step: step,
+        Data(job.renderer.checkpoint(denoising, of: picture.request)), step: step,
         index: picture.index, modelDigest: job.renderer.model.digest, claimed.lease)
     } catch JobStoreError.leaseLost {
       throw Interruption.lost

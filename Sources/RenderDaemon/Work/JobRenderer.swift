@@ -115,11 +115,11 @@ struct JobRenderer {
   func count(_ job: JobAtWork) { metrics.cache(job.renderer.pass.ledger.counts) }
 
   /// Decodes a picture whose steps are done, and gives it its final name once it is whole.
-  func finish(_ picture: PictureAtWork, of job: JobAtWork) throws -> ImageRecord {
+  func finish(_ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork) throws -> ImageRecord {
     let (claimed, model) = (job.claimed, job.renderer.model)
     let (settings, request) = (claimed.request.settings, picture.request)
     defer { lastStep.clear(picture.place) }
-    let image = try job.renderer.decode(picture.denoising)
+    let image = try job.renderer.decode(denoising)
     // A stop that comes now waits the moment that the file takes: the picture is there.
     try report(
       claimed, index: picture.index, .writing, step: settings.steps, steps: settings.steps, mayStop: false)
