@@ -16,7 +16,7 @@ struct ComponentCopy {
 
   /// - Throws: what reading throws; `MergeError.notWritable`.
   func write(_ name: String) throws {
-    try MergedFolder.makeFolder(folder + "/" + name)
+    try PartialFolder.makeFolder(folder + "/" + name)
     if let model = files as? ModelFolder {
       try copy(model.component(name), name)
     } else if name.hasPrefix("tokenizer") {
@@ -25,7 +25,7 @@ struct ComponentCopy {
       case .clip(let pad): try writeTokenizer(name, pad: pad)
       }
     } else {
-      try MergedFolder.writeJSON(files.config(for: name).values, to: "\(folder)/\(name)/config.json")
+      try PartialFolder.writeJSON(files.config(for: name).values, to: "\(folder)/\(name)/config.json")
       try writeWeights(name)
     }
   }
@@ -83,8 +83,8 @@ struct ComponentCopy {
   private func writeTokenizer(_ name: String, pad: String) throws {
     let place = "\(folder)/\(name)/"
     let ids = try CLIPTokenizer.clipVocabulary().mapValues { JSONValue.integer(Int($0)) }
-    try MergedFolder.write(Data(JSONValue.object(ids).text.utf8), to: place + "vocab.json")
-    try MergedFolder.write(Data(CLIPTokenizer.mergesText), to: place + "merges.txt")
+    try PartialFolder.write(Data(JSONValue.object(ids).text.utf8), to: place + "vocab.json")
+    try PartialFolder.write(Data(CLIPTokenizer.mergesText), to: place + "merges.txt")
     func special(_ content: String) -> JSONValue {
       .object([
         "content": .string(content), "lstrip": .bool(false), "normalized": .bool(true),
@@ -95,8 +95,8 @@ struct ComponentCopy {
       "bos_token": special("<|startoftext|>"), "eos_token": special("<|endoftext|>"),
       "pad_token": .string(pad), "unk_token": special("<|endoftext|>"),
     ]
-    try MergedFolder.writeJSON(specials, to: place + "special_tokens_map.json")
-    try MergedFolder.writeJSON(
+    try PartialFolder.writeJSON(specials, to: place + "special_tokens_map.json")
+    try PartialFolder.writeJSON(
       [
         "add_prefix_space": .bool(false), "do_lower_case": .bool(true), "errors": .string("replace"),
         "model_max_length": .integer(77), "pad_token": .string(pad),

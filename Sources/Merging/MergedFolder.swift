@@ -21,11 +21,11 @@ struct MergedFolder {
         try report(.copying(component: name))
         try ComponentCopy(base: base, folder: partial.path).write(name)
       }
-      try Self.writeJSON(modelIndex(), to: partial.path + "/model_index.json")
-      try Self.makeFolder(partial.path + "/scheduler")
-      try Self.writeJSON(scheduler(), to: partial.path + "/scheduler/scheduler_config.json")
-      try Self.makeFolder(partial.path + "/unet")
-      try Self.writeJSON(unetConfig(), to: partial.path + "/unet/config.json")
+      try PartialFolder.writeJSON(modelIndex(), to: partial.path + "/model_index.json")
+      try PartialFolder.makeFolder(partial.path + "/scheduler")
+      try PartialFolder.writeJSON(scheduler(), to: partial.path + "/scheduler/scheduler_config.json")
+      try PartialFolder.makeFolder(partial.path + "/unet")
+      try PartialFolder.writeJSON(unetConfig(), to: partial.path + "/unet/config.json")
       try writeUNet(to: partial.path + "/unet/diffusion_pytorch_model.safetensors", report: report)
       try partial.publish()
     } catch {
@@ -130,48 +130,5 @@ struct MergedFolder {
       }
     }
     try writer.finish()
-  }
-}
-
-// MARK: - Files
-
-extension MergedFolder {
-  static func writeJSON(_ values: [String: JSONValue], to path: String) throws {
-    try write(Data((JSONValue.object(values).pretty() + "\n").utf8), to: path)
-  }
-
-  static func write(_ data: Data, to path: String) throws {
-    do {
-      try data.write(to: URL(fileURLWithPath: path))
-    } catch {
-      throw MergeError.notWritable(path: path, reason: error.localizedDescription)
-    }
-  }
-
-  static func makeFolder(_ path: String) throws {
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw MergeError.notWritable(path: path, reason: error.localizedDescription)
-    }
-  }
-}
-
-extension JSONValue {
-  /// Indented by two spaces a level, keys sorted, as diffusers writes its configurations.
-  func pretty(indent: String = "") -> String {
-    let inner = indent + "  "
-    switch self {
-    case .object(let members) where !members.isEmpty:
-      let lines = members.sorted { $0.key < $1.key }.map {
-        "\(inner)\(JSONValue.string($0.key)): \($0.value.pretty(indent: inner))"
-      }
-      return "{\n" + lines.joined(separator: ",\n") + "\n\(indent)}"
-    case .array(let elements) where !elements.isEmpty:
-      let lines = elements.map { inner + $0.pretty(indent: inner) }
-      return "[\n" + lines.joined(separator: ",\n") + "\n\(indent)]"
-    default:
-      return description
-    }
   }
 }

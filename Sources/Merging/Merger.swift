@@ -4,16 +4,6 @@ import Experts
 import Foundation
 import Tensors
 
-/// What a merge is doing.
-package enum MergeProgress: Sendable, Equatable {
-  /// Expert `index` of `count` renders its prompt for the gates.
-  case gates(expert: Int, count: Int, step: Int, steps: Int)
-  /// A component of the base is taken over as it is.
-  case copying(component: String)
-  /// `done` of `total` tensors are written.
-  case writing(done: Int, total: Int)
-}
-
 /// Makes a SegMoE folder of a recipe (the reference's `SegMoEPipeline.load_from_scratch` and
 /// `save_pretrained`).
 package struct Merger: Sendable {

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 
 /// A folder that is being written. It has a temporary name beside the final one until everything in it is on the disk.
@@ -13,7 +14,7 @@ package struct PartialFolder {
     target = URL(fileURLWithPath: output).path
     path = "\(target)\(Self.mark)\(getpid())"
     Self.removeAbandoned(of: target)
-    try MergedFolder.makeFolder(path)
+    try Self.makeFolder(path)
   }
 
   private static let mark = ".partial-"
@@ -58,6 +59,30 @@ package struct PartialFolder {
     defer { close(descriptor) }
     guard fsync(descriptor) == 0 else {
       throw MergeError.notWritable(path: path, reason: String(cString: strerror(errno)))
+    }
+  }
+}
+
+// MARK: - Files in it
+
+extension PartialFolder {
+  static func writeJSON(_ values: [String: JSONValue], to path: String) throws {
+    try write(Data((JSONValue.object(values).pretty() + "\n").utf8), to: path)
+  }
+
+  static func write(_ data: Data, to path: String) throws {
+    do {
+      try data.write(to: URL(fileURLWithPath: path))
+    } catch {
+      throw MergeError.notWritable(path: path, reason: error.localizedDescription)
+    }
+  }
+
+  static func makeFolder(_ path: String) throws {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw MergeError.notWritable(path: path, reason: error.localizedDescription)
     }
   }
 }

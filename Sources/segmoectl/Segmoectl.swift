@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import JobStore
 import Release
 
 /// The client of the render queue. It reads and writes the database and nothing else: no engine, no socket.
@@ -23,25 +22,6 @@ struct Segmoectl: ParsableCommand {
     ])
 
   @OptionGroup var location: Location
-}
-
-/// Where the queue is.
-struct Location: ParsableArguments {
-  @Option(help: "The queue's database.")
-  var database: String?
-
-  /// - Throws: `JobStoreError`
-  func open() throws -> JobStore {
-    let environment = ProcessInfo.processInfo.environment
-    let path = database ?? JobStore.defaultPath(environment: environment)
-    return try JobStore.open(path: absolutePath(path), role: .client)
-  }
-}
-
-/// The option that every command has.
-struct Format: ParsableArguments {
-  @Flag(help: "Print JSON.")
-  var json = false
 }
 
 @main
