@@ -16,7 +16,7 @@ struct MergeSource: Sendable {
   ///   is itself a mixture, or of another family than the recipe says.
   init(_ source: Recipe.Source, loras: [Recipe.LoRA], family: Recipe.Family) throws {
     files = try ModelPath(source.path).open()
-    let own = files.pipelineClass.hasPrefix("StableDiffusionXL") ? Recipe.Family.sdxl : .sd
+    let own = files.isXL ? Recipe.Family.sdxl : .sd
     guard own == family else {
       throw MergeError.unsupported(
         what:

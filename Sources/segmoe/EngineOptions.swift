@@ -63,10 +63,12 @@ struct EngineOptions: ParsableArguments {
 
   /// Loads a model with the VAE and LoRAs of these options.
   func load(_ path: String, cache: ExpertCache) throws -> DiffusionModel {
-    try DiffusionModel(
+    let model = try DiffusionModel(
       folder: ModelPath(path).open(), vae: vae, cache: cache,
       loras: lora.map { LoRASetting(path: $0.path, weight: $0.weight) },
       precision: precision)
+    model.notices.forEach(complain)
+    return model
   }
 }
 

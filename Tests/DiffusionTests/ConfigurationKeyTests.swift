@@ -165,7 +165,6 @@ import Testing
 
   /// Classes that a model's files name elsewhere.
   @Test(arguments: [
-    ("model_index.json", "StableDiffusionPipeline", "StableDiffusionGLIGENPipeline"),
     ("scheduler/scheduler_config.json", "PNDMScheduler", "FlowMatchEulerDiscreteScheduler"),
     ("text_encoder/config.json", "CLIPTextModel", "T5EncoderModel"),
     ("text_encoder/config.json", "quick_gelu", "relu_squared"),

@@ -14,9 +14,12 @@ final class SingleFile {
   ///   - model: the model's name, as `Golden.ModelParts` knows it.
   ///   - without: components whose tensors are left out.
   ///   - extra: tensors that no component needs, with their shapes.
+  ///   - metadata: what the file says of itself.
   ///   - companion: whether what tiny models say beyond shapes lies beside the file.
   init(
-    _ model: String, without: Set<String> = [], extra: [String: [Int]] = [:], companion: Bool = true
+    _ model: String, without: Set<String> = [], extra: [String: [Int]] = [:],
+    metadata: [String: String] = [:],
+    companion: Bool = true
   ) throws {
     folder = NSTemporaryDirectory() + "segmoe-single-" + UUID().uuidString
     path = folder + "/model.safetensors"
@@ -32,8 +35,10 @@ final class SingleFile {
       let values = Values.made(Tensor(shape: shape, repeating: 3))
       tensors.append((.init(name: name, type: .float32, shape: shape), values))
     }
-    let writer = try SafetensorsWriter(path: path, tensors: tensors.map(\.declaration))
-    for (declaration, values) in tensors {
+    let writer = try SafetensorsWriter(
+      path: path, tensors: tensors.map(\.declaration), metadata: metadata)
+    // Tensors without elements need no data.
+    for (declaration, values) in tensors where !declaration.shape.contains(0) {
       switch values {
       case .stored(let stored): try writer.append(stored, name: declaration.name)
       case .made(let tensor): try writer.append(tensor, name: declaration.name)

@@ -1,4 +1,6 @@
+import Checkpoints
 import Experts
+import Foundation
 import Tensors
 import Testing
 
@@ -46,6 +48,69 @@ import Testing
     let half = PromptReading(embeddings: [try PromptTests.word("toy")])
     #expect(throws: DiffusionError.self) {
       try model.prompts(["a"], half, ForwardPass(compute: Compute(threads: 1)))
+    }
+  }
+}
+
+/// A word of SDXL in every packing that trainers save, against the states of the usual one.
+@Suite struct XLWordPackingTests {
+  /// Puts the golden word's two tables into files.
+  private func pack(_ packing: String, in folder: String) throws -> [TextualInversion] {
+    let word = try TextualInversion(path: Golden.path("prompts/both.safetensors"), token: "<both>")
+    try #require(word.tables.count == 2)
+    func write(_ name: String, _ tensors: [String: Tensor]) throws -> String {
+      let path = "\(folder)/\(name)"
+      let writer = try SafetensorsWriter(
+        path: path,
+        tensors: tensors.sorted { $0.key < $1.key }.map {
+          .init(name: $0.key, type: .float32, shape: $0.value.shape)
+        })
+      for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) { try writer.append(tensor, name: name) }
+      try writer.finish()
+      return path
+    }
+    switch packing {
+    case "files", "files the other way round":
+      let paths = [
+        try write("learned_embeds.safetensors", ["<both>": word.tables[0]]),
+        try write("learned_embeds_2.safetensors", ["<both>": word.tables[1]]),
+      ]
+      return try (packing == "files" ? paths : paths.reversed()).map { try TextualInversion(path: $0) }
+    case "folder":
+      _ = try write("learned_embeds.safetensors", ["<both>": word.tables[0]])
+      _ = try write("learned_embeds_2.safetensors", ["<both>": word.tables[1]])
+      return [try TextualInversion(path: folder)]
+    case "halves":
+      return [
+        try TextualInversion(path: write("l.safetensors", ["clip_l": word.tables[0]]), token: "<both>"),
+        try TextualInversion(path: write("g.safetensors", ["clip_g": word.tables[1]]), token: "<both>"),
+      ]
+    default:
+      let path = try write(
+        "embeddings.pti", ["text_encoders_0": word.tables[0], "text_encoders_1": word.tables[1]])
+      return [try TextualInversion(path: path, token: packing == "pivotal" ? "<both>" : nil)]
+    }
+  }
+
+  @Test(arguments: ["files", "files the other way round", "folder", "halves", "pivotal"])
+  func sameStatesInEveryPacking(_ packing: String) throws {
+    let folder = NSTemporaryDirectory() + "segmoe-packing-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let model = try Golden.ModelParts("xl").load()
+    func states(_ words: [TextualInversion], _ prompt: String = "a <both> fox") throws -> [Float] {
+      let reading = PromptReading(embeddings: words)
+      return try model.prompts([prompt], reading, ForwardPass(compute: Compute(threads: 2))).states.values
+    }
+    let usual = try TextualInversion(path: Golden.path("prompts/both.safetensors"), token: "<both>")
+    let wanted = try states([usual])
+    #expect(try wanted == states(pack(packing, in: folder)))
+    #expect(try wanted != states([]))
+    if packing == "pivotal" {
+      // Each of its vectors has a token of its own as well, and the file's name stands for all.
+      let count = usual.vectorCount
+      let rows = (0..<count).map { "<s\($0)>" }.joined()
+      #expect(try wanted == states(pack("named by the file", in: folder), "a \(rows) fox"))
     }
   }
 }

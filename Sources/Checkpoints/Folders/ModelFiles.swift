@@ -24,6 +24,11 @@ package protocol ModelFiles: Sendable {
   func digest() throws -> String
 }
 
+extension ModelFiles {
+  /// Whether it is of Stable Diffusion XL's kind: with two text encoders.
+  package var isXL: Bool { has("text_encoder_2") }
+}
+
 /// Where the vocabulary of a tokenizer comes from.
 package enum TokenizerSource: Sendable {
   /// Files in a folder.

@@ -3,6 +3,8 @@
 struct AdapterSettings: Sendable {
   /// Every place that says something; the first that has a key counts.
   private let sources: [Source]
+  /// `adapter_config.json` as it stands; empty without one.
+  let textBeside: String
 
   /// One of them: keys may go with the network's name before them (`unet.lora_alpha`) or without.
   private struct Source: Sendable {
@@ -48,7 +50,11 @@ struct AdapterSettings: Sendable {
     }
     if let beside = Self.configBeside(path) {
       let reader = try FileReader(path: beside, purpose: "an adapter's configuration")
-      sources.append(try Self.source(reader.contents(limit: 16 << 20), path: beside, place: ""))
+      let text = try reader.contents(limit: 16 << 20)
+      textBeside = String(decoding: text, as: UTF8.self)
+      sources.append(try Self.source(text, path: beside, place: ""))
+    } else {
+      textBeside = ""
     }
     let plain = metadata.compactMapValues { Double($0).flatMap { $0.isFinite ? JSONValue.number($0) : nil } }
     sources.append(Source(config: ConfigObject(path: path, values: plain), order: []))
@@ -147,7 +153,14 @@ struct AdapterSettings: Sendable {
 // MARK: - Files
 
 extension AdapterSettings {
-  /// `adapter_config.json` beside a file that PEFT named, or that is the only weight in its folder.
+  /// `adapter_config.json` in a folder, or beside a file.
+  static func path(beside path: String) -> String {
+    guard path.hasSuffix(".safetensors") else { return path + "/adapter_config.json" }
+    let split = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+    return path[..<split] + "adapter_config.json"
+  }
+
+  /// The same where it is there, of a file that PEFT named, or that is the only weight in its folder.
   private static func configBeside(_ path: String) -> String? {
     let split = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
     let folder = split == path.startIndex ? "./" : String(path[..<split])
@@ -155,8 +168,7 @@ extension AdapterSettings {
       component.has("adapter_config.json")
     else { return nil }
     let weights = component.fileNames().filter { $0.hasSuffix(".safetensors") }
-    return path[split...].hasPrefix("adapter_model") || weights.count == 1
-      ? component.path(of: "adapter_config.json") : nil
+    return path[split...].hasPrefix("adapter_model") || weights.count == 1 ? Self.path(beside: path) : nil
   }
 
   private static func source(_ text: [UInt8], path: String, place: String) throws -> Source {

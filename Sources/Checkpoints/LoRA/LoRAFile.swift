@@ -65,6 +65,12 @@ package struct LoRAFile: Sendable {
       ]
   }
 
+  /// Where PEFT keeps what it says of an adapter, whether or not it does: beside the file, or in the folder.
+  package static func settingsPath(of path: String) -> String { AdapterSettings.path(beside: path) }
+
+  /// What settings outside the file say of it, so that weights made with others are told apart.
+  package var settingsText: String { settings.textBeside }
+
   /// The networks it changes.
   package var components: Set<LoRAComponent> { Set(layers.map(\.component)) }
 

@@ -61,6 +61,11 @@ package enum StoredType: String, Sendable, CaseIterable {
   /// Whether elements are packed in blocks, as only GGUF does it.
   package var isBlock: Bool { unit.elements > 1 }
 
+  /// Whether it is a whole number or a truth value.
+  package var isInteger: Bool {
+    [.bool, .uint8, .int8, .int16, .uint16, .int32, .uint32, .int64, .uint64].contains(self)
+  }
+
   /// Whether it is one of the floats of 8 bits that have values by themselves.
   package var isFloat8: Bool { Float8(self) != nil }
 

@@ -15,6 +15,16 @@ package struct CheckpointKind: Sendable, Equatable {
   package let isInpainting: Bool
   /// Whether it was trained at 512 pixels to predict noise, though of a family that predicts velocity.
   let isBase: Bool
+  /// What the file itself says of the kind of prediction; nil: nothing, so that the family's holds.
+  let ownPrediction: Prediction?
+  /// Whether it was trained down to noise without any signal ("zero terminal SNR").
+  let isZeroSNR: Bool
+
+  /// What a UNet was trained to predict, in the words of diffusers' configurations.
+  enum Prediction: String, Sendable {
+    case noise = "epsilon"
+    case velocity = "v_prediction"
+  }
 
   /// How a text encoder is stored.
   enum TextLayout: Sendable {
@@ -40,6 +50,7 @@ package struct CheckpointKind: Sendable, Equatable {
   private static let foreign = [
     ("conditioner.embedders.0.model.", "the SDXL refiner"),
     ("edm_mean", "Playground 2.5"),
+    ("edm_vpred.sigma_max", "CosXL"),
     ("model.diffusion_model.label_emb.weight", "an upscaler"),
     ("control_model.", "a ControlNet"),
     ("model.diffusion_model.joint_blocks.", "Stable Diffusion 3"),
@@ -86,6 +97,23 @@ package struct CheckpointKind: Sendable, Equatable {
     family = known
     isInpainting = file[Self.unetPrefix + "input_blocks.0.0.weight"]?.shape.dropFirst().first == 9
     isBase = try known == .sd2 && Self.step(file) == 875_000
+    ownPrediction = Self.prediction(names, file.metadata)
+    isZeroSNR =
+      ownPrediction == .velocity
+      && (names.contains("ztsnr") || file.metadata["ss_zero_terminal_snr"] == "True")
+  }
+
+  /// Trainers say velocity by an empty tensor `v_pred` (NoobAI-XL and its kin), by `modelspec.prediction_type`, or in
+  /// kohya's notes.
+  private static func prediction(_ names: Set<String>, _ metadata: [String: String]) -> Prediction? {
+    if names.contains("v_pred") { return .velocity }
+    switch metadata["modelspec.prediction_type"]?.lowercased() {
+    case "v", "v_prediction", "v-prediction", "velocity": return .velocity
+    case "epsilon", "eps": return .noise
+    default: break
+    }
+    if metadata["ss_v_parameterization"] == "True" { return .velocity }
+    return nil
   }
 
   /// How diffusers recognizes SD2 at 512 pixels: the number of training steps, where a file has it.

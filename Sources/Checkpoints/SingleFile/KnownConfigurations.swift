@@ -64,6 +64,8 @@ enum KnownConfigurations {
       values["timestep_spacing"] = .string("leading")
       values["use_karras_sigmas"] = .bool(false)
     }
+    if let prediction = kind.ownPrediction { values["prediction_type"] = .string(prediction.rawValue) }
+    if kind.isZeroSNR { values["rescale_betas_zero_snr"] = .bool(true) }
     return values
   }
 

@@ -59,9 +59,12 @@ package struct AutoencoderTinyConfiguration: Sendable {
     }
   }
 
-  /// Keys of diffusers' `AutoencoderTiny`.
+  /// Keys of diffusers' `AutoencoderTiny`. It writes `block_out_channels` when it saves one, a copy of the encoder's and
+  /// decoder's own, and passes it over when it loads.
   private static let knownKeys: Set<String> = [
-    "act_fn", "decoder_block_out_channels", "encoder_block_out_channels", "force_upcast", "in_channels",
+    "act_fn", "block_out_channels", "decoder_block_out_channels",
+    "encoder_block_out_channels",
+    "force_upcast", "in_channels",
     "latent_channels", "latent_magnitude", "latent_shift", "num_decoder_blocks", "num_encoder_blocks",
     "out_channels", "scaling_factor", "shift_factor", "upsample_fn", "upsampling_scaling_factor",
   ]

@@ -22,6 +22,8 @@ package struct DiffusionModel: Sendable {
   package let decoder: any LatentDecoder
   /// nil: its VAE has none.
   package let encoder: (any LatentEncoder)?
+  /// What a person should know of the LoRAs in it, one line each.
+  package let notices: [String]
   /// The model's noise, as its scheduler file has it.
   package let schedulerConfiguration: SchedulerConfiguration
 
@@ -44,6 +46,7 @@ package struct DiffusionModel: Sendable {
     self.precision = precision
     family = try ModelFamily(folder)
     let networks = try ModelWeights(folder, loras: loras, precision: precision, inHalves: halves)
+    notices = networks.notices
     let autoencoder = try ModelAutoencoder(folder, replacement: vae)
     digest = try folder.digest() + networks.suffix + autoencoder.suffix
     try Self.checkUnchanged(

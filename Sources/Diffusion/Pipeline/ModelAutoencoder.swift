@@ -21,7 +21,7 @@ package struct ModelAutoencoder: Sendable {
       return
     }
     let other = try AutoencoderFiles(
-      path: replacement, own: try? files.config(for: "vae"), isXL: files.pipelineClass.contains("XL"))
+      path: replacement, own: try? files.config(for: "vae"), isXL: files.isXL)
     config = other.config
     weights = other.weights
     path = other.path

@@ -15,18 +15,36 @@ package enum ModelFamily: String, Sendable {
     }
   }
 
-  /// - Throws: `DiffusionError.unsupported` for a pipeline that this engine does not run.
+  /// Parts of diffusers' pipelines that a picture can do without: filters, and what reads pictures for adapters.
+  private static let spare: Set = [
+    "feature_extractor", "image_encoder", "image_processor", "safety_checker", "watermark",
+  ]
+  private static let needed: Set = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"]
+  private static let neededByXL: Set = ["text_encoder_2", "tokenizer_2"]
+
+  /// Told by the model's parts: the class in its index says which task somebody saved it for, and one model serves
+  /// several.
+  /// - Throws: `DiffusionError.unsupported` for a part that this engine does not have, or one too few.
   package init(_ folder: any ModelFiles) throws {
-    switch folder.pipelineClass {
-    case "StableDiffusionPipeline", "LatentConsistencyModelPipeline": self = .sd
-    case "StableDiffusionXLPipeline": self = .xl
-    default:
+    self = folder.isXL ? .xl : .sd
+    let known = Self.needed.union(self == .xl ? Self.neededByXL : []).union(Self.spare)
+    for (name, value) in folder.index.values.sorted(by: { $0.key < $1.key }) {
+      // Other values are settings of the pipeline; [null, null] says that the part is left out.
+      guard case .array(let pair) = value, pair.count == 2, case .string(let className) = pair[1],
+        !known.contains(name)
+      else { continue }
       throw DiffusionError.unsupported(
-        file: folder.index.path, key: "_class_name", value: folder.pipelineClass)
+        file: folder.index.path, key: name, value: "\(className) (of a \(folder.pipelineClass))")
     }
     // The refiner has the second encoder only, and is told an aesthetic score.
-    if self == .xl, !folder.has("text_encoder") {
-      throw DiffusionError.unsupported(file: folder.index.path, key: "text_encoder", value: "null")
+    for name in Self.needed.union(self == .xl ? Self.neededByXL : []).sorted()
+    where !folder.has(name) && name != "vae" {
+      throw DiffusionError.unsupported(
+        file: folder.index.path, key: name, value: "null (of a \(folder.pipelineClass))")
+    }
+    if try folder.index.bool("requires_aesthetics_score", default: false) {
+      throw DiffusionError.unsupported(
+        file: folder.index.path, key: "requires_aesthetics_score", value: "true")
     }
   }
 }

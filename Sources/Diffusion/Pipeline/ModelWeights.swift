@@ -3,7 +3,7 @@ import Tensors
 
 /// A LoRA to fuse into a model as its weights are read.
 package struct LoRASetting: Sendable, Hashable {
-  /// A file, or a folder with `pytorch_lora_weights.safetensors`.
+  /// A file, or a folder with `pytorch_lora_weights.safetensors` or PEFT's `adapter_model.safetensors`.
   package let path: String
   /// How strongly it counts; 1 is as trained.
   package let weight: Float
@@ -20,6 +20,10 @@ package struct ModelWeights: Sendable {
   package let textEncoder: Weights
   /// SDXL's second one; nil for models without.
   package let textEncoder2: Weights?
+  /// Learned words that the LoRAs brought.
+  package let words: [TextualInversion]
+  /// What a person should know of the LoRAs, one line each.
+  package let notices: [String]
   /// Tells the weights of one model with different LoRAs apart; empty without any.
   package let suffix: String
 
@@ -37,10 +41,21 @@ package struct ModelWeights: Sendable {
     ]
     if folder.has("text_encoder_2") { networks[.textEncoder2] = try folder.weights(for: "text_encoder_2") }
     var digest = Digest()
+    var words: [TextualInversion] = []
+    var notices: [String] = []
     for lora in loras {
-      let file = try Self.file(lora.path)
-      networks = try LoRAFile(path: file).apply(to: networks, weight: lora.weight)
-      try digest.add(contentsOf: FileReader(path: file, purpose: "a LoRA"))
+      let file = try LoRAFile(path: Self.file(lora.path))
+      networks = try file.apply(to: networks, weight: lora.weight)
+      notices += file.notices
+      let reader = try FileReader(path: file.path, purpose: "a LoRA")
+      if !file.words.isEmpty {
+        var own = Digest()
+        try own.add(contentsOf: reader)
+        let text = own.hexadecimal()
+        words += try file.words.map { try TextualInversion($0, path: file.path, digest: text) }
+      }
+      try digest.add(contentsOf: reader)
+      digest.add(Array(file.settingsText.utf8))
       digest.add(Array(" \(lora.weight) ".utf8))
     }
     guard let unet = networks[.unet], let textEncoder = networks[.textEncoder] else {
@@ -49,13 +64,17 @@ package struct ModelWeights: Sendable {
     self.unet = unet.layers(in: precision, inHalves: halves)
     self.textEncoder = textEncoder.layers(in: precision.besideUNet)
     textEncoder2 = networks[.textEncoder2]?.layers(in: precision.besideUNet)
+    self.words = words
+    self.notices = notices
     suffix = loras.isEmpty ? "" : "+" + digest.hexadecimal()
   }
 
   /// Errors: `pickled` for a folder that holds the LoRA in no other form.
   private static func file(_ path: String) throws -> String {
-    let inside = path + "/pytorch_lora_weights.safetensors"
-    if (try? FileReader(path: inside, purpose: "a LoRA")) != nil { return inside }
+    for name in ["pytorch_lora_weights", "adapter_model"] {
+      let inside = "\(path)/\(name).safetensors"
+      if (try? FileReader(path: inside, purpose: "a LoRA")) != nil { return inside }
+    }
     try PickledFile.refuse(in: path)
     return path
   }

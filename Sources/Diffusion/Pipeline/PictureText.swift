@@ -79,7 +79,10 @@ package struct PictureText: Codable, Equatable, Sendable {
     crop = framing.crop == PixelPoint(x: 0, y: 0) ? nil : "\(framing.crop.x),\(framing.crop.y)"
     targetSize = framing.targetSize.map { "\($0.width)x\($0.height)" }
     if !request.reading.embeddings.isEmpty {
-      embeddings = request.reading.embeddings.reduce(into: [:]) { $0[$1.token] = $1.digest }
+      // A word of SDXL may come in two files.
+      embeddings = request.reading.embeddings.reduce(into: [:]) { found, word in
+        found[word.token] = [found[word.token], word.digest].compactMap { $0 }.joined(separator: "+")
+      }
     }
   }
 

@@ -40,6 +40,8 @@ package struct PromptEncoder: Sendable {
   package let second: Half?
   /// Whether SDXL's states for no negative prompt are zeros rather than those of an empty text.
   private let zerosForNoPrompt: Bool
+  /// Words that LoRAs brought: a request's own of the same token go before them.
+  private let words: [TextualInversion]
   private let memory = PromptMemory()
 
   /// - Throws: `CheckpointError` for missing or damaged files, `DiffusionError.mismatch` for a second
@@ -49,6 +51,7 @@ package struct PromptEncoder: Sendable {
     second = try weights.textEncoder2.map {
       try Half(folder, tokenizer: "tokenizer_2", network: "text_encoder_2", $0, home: home)
     }
+    words = weights.words
     zerosForNoPrompt = try folder.index.bool("force_zeros_for_empty_prompt", default: true)
     if let second, second.network.configuration.projection == nil {
       throw DiffusionError.mismatch(
@@ -76,6 +79,9 @@ package struct PromptEncoder: Sendable {
     _ prompts: [String?], _ reading: PromptReading, _ pass: ForwardPass
   ) throws -> Conditioning {
     let halves = [first] + (second.map { [$0] } ?? [])
+    var reading = reading
+    let own = Set(reading.embeddings.map { $0.token.lowercased() })
+    reading.embeddings += words.filter { !own.contains($0.token.lowercased()) }
     var chunked = try halves.enumerated().map { place, half in
       try ChunkedPrompts(
         prompts.map { $0 ?? "" }, reading, half.tokenizer, half.network.configuration, encoder: place,

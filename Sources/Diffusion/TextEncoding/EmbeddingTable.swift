@@ -21,27 +21,26 @@ struct EmbeddingTable: Sendable {
     var vectors: [Int32: Range<Int32>] = [:]
     var values: [Float] = []
     var next = Int32(first)
-    for word in words {
-      guard word.tables.count == encoders, word.tables[encoder].shape[1] == width else {
-        let widths = word.tables.map { "\($0.shape[1])" }.joined(separator: " and ")
-        throw DiffusionError.mismatch(
-          folder: word.path,
-          what:
-            "the embedding is for text encoders of width \(widths); this model has \(encoders), number \(encoder + 1) of width \(width)"
-        )
+    for entry in try Self.entries(words, encoder: encoder, of: encoders, width: width) {
+      let all =
+        [(entry.token, entry.table.values)]
+        + entry.rowTokens.enumerated().map { row, token in
+          (token, Array(entry.table.values[row * width..<(row + 1) * width]))
+        }
+      for (content, numbers) in all {
+        guard !tokens.contains(where: { $0.content.lowercased() == content.lowercased() }) else {
+          throw DiffusionError.setting(
+            name: "embedding token", value: "\"\(content)\" given twice",
+            allowed: "each token once; use FILE:TOKEN")
+        }
+        let end = next + Int32(numbers.count / width)
+        var token = AddedToken(content: content, id: next)
+        token.isNormalized = true
+        tokens.append(token)
+        vectors[next] = next..<end
+        values += numbers
+        next = end
       }
-      guard !tokens.contains(where: { $0.content.lowercased() == word.token.lowercased() }) else {
-        throw DiffusionError.setting(
-          name: "embedding token", value: "\"\(word.token)\" given twice",
-          allowed: "each token once; use FILE:TOKEN")
-      }
-      let end = next + Int32(word.vectorCount)
-      var token = AddedToken(content: word.token, id: next)
-      token.isNormalized = true
-      tokens.append(token)
-      vectors[next] = next..<end
-      values += word.tables[encoder].values
-      next = end
     }
     self.tokens = tokens
     self.vectors = vectors
@@ -50,6 +49,51 @@ struct EmbeddingTable: Sendable {
       ? nil
       : EmbeddingRows(
         first: first, table: Tensor(shape: [values.count / width, width], values: values))
+  }
+}
+
+extension EmbeddingTable {
+  /// A token's vectors for one encoder.
+  private typealias Entry = (token: String, table: Tensor, rowTokens: [String])
+
+  /// The words' vectors for one encoder. A word of SDXL may come in two files of one token, one for each encoder, as
+  /// diffusers' script saves it: widths tell which is for which, and if they are alike, the order.
+  private static func entries(
+    _ words: [TextualInversion], encoder: Int, of encoders: Int, width: Int
+  ) throws -> [Entry] {
+    var entries: [Entry] = []
+    var paired: Set<Int> = []
+    for (place, word) in words.enumerated() where !paired.contains(place) {
+      if word.tables.count == encoders, word.tables[encoder].shape[1] == width {
+        entries.append((word.token, word.tables[encoder], word.rowTokens))
+        continue
+      }
+      let other = words.indices.first { other in
+        other > place && !paired.contains(other) && words[other].tables.count == 1
+          && words[other].token.lowercased() == word.token.lowercased()
+      }
+      guard encoders == 2, word.tables.count == 1, let other, words[other].vectorCount == word.vectorCount,
+        case let halves = [word.tables[0], words[other].tables[0]],
+        let half = halves[encoder].shape[1] == width
+          ? halves[encoder] : halves.first(where: { $0.shape[1] == width })
+      else { throw misfit(word, encoder: encoder, of: encoders, width: width) }
+      paired.insert(other)
+      entries.append((word.token, half, word.rowTokens))
+    }
+    return entries
+  }
+
+  private static func misfit(
+    _ word: TextualInversion, encoder: Int, of encoders: Int, width: Int
+  ) -> DiffusionError {
+    let widths = word.tables.map { "\($0.shape[1])" }.joined(separator: " and ")
+    let mend =
+      encoders == 2 && word.tables.count == 1
+      ? "; give the file for the other encoder too, under the same token and with as many vectors" : ""
+    return .mismatch(
+      folder: word.path,
+      what: "the embedding is for text encoders of width \(widths); this model has \(encoders), "
+        + "number \(encoder + 1) of width \(width)\(mend)")
   }
 }
 

@@ -12,75 +12,130 @@ package struct TextualInversion: Sendable {
   package let digest: String
   /// `[vector, width]`, for the first text encoder and, in a file for SDXL, the second.
   package let tables: [Tensor]
+  /// Tokens of single vectors, in order: pivotal tuning trains several words at once, `<s0>`, `<s1>`….
+  package let rowTokens: [String]
 
   /// Vectors that one token may have: they must fit into a chunk.
   package static let mostVectors = 75
 
-  /// Reads a `.safetensors` file, or a folder with `learned_embeds.safetensors`, of one of these kinds:
+  /// Reads a safetensors file of one of these kinds:
   /// - a tensor that is named as its token (diffusers),
-  /// - a tensor `emb_params` (AUTOMATIC1111),
-  /// - the tensors `clip_l` and `clip_g` (SDXL).
+  /// - a tensor `emb_params` or `string_to_param.*` (AUTOMATIC1111),
+  /// - the tensors `clip_l` and `clip_g`, or one of them (SDXL),
+  /// - the tensors `text_encoders_0` and `text_encoders_1` (pivotal tuning),
   ///
-  /// Each is `[width]` or `[vectors, width]`.
-  /// - Parameter token: nil: the tensor's name, or for the last two kinds the file's name without its ending.
+  /// or a folder with `learned_embeds.safetensors` and, for SDXL, `learned_embeds_2.safetensors`. Each tensor is `[width]`
+  /// or `[vectors, width]`; counters beside them are passed over.
+  /// - Parameter token: nil: the tensor's name, or for the other kinds the file's name without its ending.
   /// - Throws: `CheckpointError` for a file that is not there, damaged, pickled or of another kind.
   package init(path given: String, token: String? = nil) throws {
-    let path = try Self.file(given)
-    try PickledFile.refuse(path)
-    let file = try SafetensorsFile(path: path)
-    func malformed(_ reason: String) -> CheckpointError { .malformed(path: path, reason: reason) }
-    let names = file.names.sorted()
-    let ownName: String?
-    switch names {
-    case ["clip_g", "clip_l"]: ownName = nil
-    case ["emb_params"]: ownName = nil
-    case let one where one.count == 1: ownName = one.first
-    default:
-      throw malformed(
-        "holds the tensors \(names.prefix(5).joined(separator: ", ")); an embedding has emb_params, clip_l and clip_g, or one named as its token"
-      )
+    let files = try Self.files(given)
+    var digest = Digest()
+    var kinds: [Packing] = []
+    for path in files {
+      try PickledFile.refuse(path)
+      kinds.append(try Packing(SafetensorsFile(path: path)))
+      try digest.add(contentsOf: FileReader(path: path, purpose: "an embedding"))
     }
-    let stem = (((path as NSString).lastPathComponent) as NSString).deletingPathExtension
-    self.path = path
-    self.token = token ?? ownName ?? stem
-    guard self.token.contains(where: { !$0.isWhitespace }), self.token.utf8.count <= 200 else {
+    let stem = (((files[0] as NSString).lastPathComponent) as NSString).deletingPathExtension
+    let tensors = kinds.flatMap(\.tensors)
+    let hasRowTokens = kinds.contains(where: \.hasRowTokens)
+    try self.init(
+      path: files[0], token: token ?? kinds[0].token ?? stem, digest: digest.hexadecimal(), tensors: tensors,
+      hasRowTokens: hasRowTokens)
+  }
+
+  /// A word that came within a LoRA.
+  /// - Parameter digest: of the LoRA's file.
+  /// - Throws: `CheckpointError` for vectors that cannot be.
+  package init(_ word: BundledWord, path: String, digest: String) throws {
+    let parts = ["clip_l", "clip_g", "emb_params"]
+    try self.init(
+      path: path, token: word.token, digest: digest, tensors: parts.compactMap { word.tensors[$0] },
+      hasRowTokens: false)
+  }
+
+  private init(
+    path: String, token: String, digest: String, tensors: [StoredTensor], hasRowTokens: Bool
+  ) throws {
+    func malformed(_ reason: String) -> CheckpointError { .malformed(path: path, reason: reason) }
+    guard token.contains(where: { !$0.isWhitespace }), token.utf8.count <= 200 else {
       throw malformed("has no usable token; give one as FILE:TOKEN")
     }
-    // clip_l comes first: it is for the first encoder.
-    let tables = try names.reversed().map { name in
-      guard let stored = file[name] else { throw CheckpointError.missingTensor(name: name, path: path) }
+    tables = try tensors.map { stored in
       let shape = stored.shape.count == 1 ? [1] + stored.shape : stored.shape
       guard shape.count == 2, (1...Self.mostVectors).contains(shape[0]), (1...65_536).contains(shape[1])
       else {
         throw malformed(
-          "tensor '\(name)' has the shape \(stored.shape); an embedding has 1 to \(Self.mostVectors) rows")
+          "tensor '\(stored.name)' has the shape \(stored.shape); an embedding has 1 to \(Self.mostVectors) rows"
+        )
       }
       let tensor = try stored.read()
-      guard tensor.isFinite else { throw malformed("tensor '\(name)' holds numbers that are not finite") }
+      guard tensor.isFinite else {
+        throw malformed("tensor '\(stored.name)' holds numbers that are not finite")
+      }
       return Tensor(shape: shape, values: tensor.values)
     }
-    guard tables.allSatisfy({ $0.shape[0] == tables[0].shape[0] }) else {
-      throw malformed("clip_l and clip_g have different numbers of vectors")
+    guard let first = tables.first, tables.allSatisfy({ $0.shape[0] == first.shape[0] }) else {
+      throw malformed("its parts for the two text encoders have different numbers of vectors")
     }
-    self.tables = tables
-    var digest = Digest()
-    try digest.add(contentsOf: FileReader(path: path, purpose: "an embedding"))
-    self.digest = digest.hexadecimal()
+    self.path = path
+    self.token = token
+    self.digest = digest
+    rowTokens = hasRowTokens ? (0..<first.shape[0]).map { "<s\($0)>" } : []
   }
 
   /// Vectors that its token becomes.
   package var vectorCount: Int { tables[0].shape[0] }
 
-  /// - Throws: `pickled` for a folder that holds the embedding in no other form.
-  private static func file(_ path: String) throws -> String {
+  /// The files behind a path. Errors: `pickled` for a folder that holds the embedding in no other form.
+  private static func files(_ path: String) throws -> [String] {
     let inside = path + "/learned_embeds.safetensors"
-    if FileManager.default.fileExists(atPath: inside) { return inside }
+    if FileManager.default.fileExists(atPath: inside) {
+      let second = path + "/learned_embeds_2.safetensors"
+      return FileManager.default.fileExists(atPath: second) ? [inside, second] : [inside]
+    }
     try PickledFile.refuse(in: path)
-    return path
+    return [path]
   }
 }
 
-// The file's digest is compared instead of its numbers.
+extension TextualInversion {
+  /// How a file packs a word: its tensors, that for the first text encoder first.
+  private struct Packing {
+    let tensors: [StoredTensor]
+    /// nil: the file does not say it.
+    let token: String?
+    let hasRowTokens: Bool
+
+    private static let known = [
+      ["clip_l", "clip_g"], ["clip_l"], ["clip_g"], ["text_encoders_0", "text_encoders_1"],
+      ["text_encoders_0"],
+      ["emb_params"], ["string_to_param.*"], ["*"],
+    ]
+
+    /// Errors: `malformed` for a file of another kind.
+    init(_ file: SafetensorsFile) throws {
+      // Steps and epochs, as trainers count them.
+      let names = file.names.filter { name in
+        file[name].map { !($0.count == 1 && $0.type.isInteger) } ?? false
+      }
+      let kind = Self.known.first { Set($0) == Set(names) }
+      guard let order = kind ?? (names.count == 1 ? names : nil) else {
+        throw CheckpointError.malformed(
+          path: file.path,
+          reason:
+            "holds the tensors \(names.sorted().prefix(5).joined(separator: ", ")); an embedding has emb_params, "
+            + "clip_l and clip_g, text_encoders_0 and text_encoders_1, or one named as its token")
+      }
+      tensors = order.compactMap { file[$0] }
+      token = kind == nil ? order.first : nil
+      hasRowTokens = order.first == "text_encoders_0"
+    }
+  }
+}
+
+// The file's digest stands for its numbers.
 extension TextualInversion: Equatable, CustomDebugStringConvertible {
   /// Whether both say the same in a prompt.
   package static func == (one: TextualInversion, other: TextualInversion) -> Bool {

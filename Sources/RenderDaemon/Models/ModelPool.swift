@@ -69,7 +69,9 @@ package struct ModelPool {
     let path = try locator.path(of: name)
     let vae = try vae.map(locator.path)
     let loras = try loras.map { LoRASetting(path: try locator.path(of: $0.path), weight: $0.weight) }
-    let beside = ([path] + (vae.map { [$0] } ?? [])).map(CheckpointFile.companionPath)
+    let beside =
+      ([path] + (vae.map { [$0] } ?? [])).map(CheckpointFile.companionPath)
+      + loras.map { LoRAFile.settingsPath(of: $0.path) }
     let stamp = FolderStamp([path] + beside + (vae.map { [$0] } ?? []) + loras.map(\.path))
     try locator.check(linked: stamp.linked)
     if let index = entries.firstIndex(where: {

@@ -78,6 +78,7 @@ struct JobRenderer {
     ) {
       try report(claimed, index: 0, .loading, step: 0, steps: settings.steps)
     }
+    for notice in model.notices { log.notice("\(notice)", metadata: claimed.fields) }
     do {
       try store.register(record(of: model, named: settings.model), loaded: true)
     } catch let error as JobStoreError {

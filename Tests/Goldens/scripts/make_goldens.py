@@ -27,6 +27,7 @@ STAGES = [
     "merge_xl",
     "lora_files",
     "adapter_families",
+    "file_formats",
     "gguf_files",
     "image_inputs",
     "prompt_states_xl",

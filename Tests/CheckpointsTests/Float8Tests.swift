@@ -1,0 +1,74 @@
+import Foundation
+import Tensors
+import Testing
+
+@testable import Checkpoints
+
+/// Floats of 8 bits as torch reads them (`Goldens/scripts/file_formats.py`), and with ComfyUI's scales.
+@Suite struct Float8Tests {
+  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("Goldens/formats").path
+
+  @Test(arguments: ["e4m3", "e5m2", "e4m3fnuz", "e5m2fnuz"]) func everyByteHasTorchsValue(_ kind: String)
+    throws
+  {
+    let file = try SafetensorsFile(path: Self.folder + "/float8.safetensors")
+    let wanted = try #require(try file[kind + ".values"]?.read().values)
+    let stored = try #require(file[kind + ".stored"])
+    let found = try stored.read().values
+    #expect(found.count == 256 && wanted.count == 256)
+    for byte in 0..<256 {
+      #expect(
+        found[byte].bitPattern == wanted[byte].bitPattern || found[byte].isNaN && wanted[byte].isNaN,
+        "\(byte)")
+    }
+    #expect(try stored.elements(17..<93).map(\.bitPattern) == found[17..<93].map(\.bitPattern))
+    #expect(stored.isRaw && stored.exactType == stored.type)
+  }
+
+  /// A file with one weight of 8 bits, `[2, 3]`: 1 … 6 in E4M3.
+  private func scaled(_ folder: borrowing TestFolder, _ scale: [Float], named name: String) throws
+    -> SafetensorsFile
+  {
+    let shape = scale.count == 1 ? "[]" : "[\(scale.count)]"
+    let header = """
+      {"a.weight":{"dtype":"F8_E4M3","shape":[2,3],"data_offsets":[0,6]},\
+      "a.\(name)":{"dtype":"F32","shape":\(shape),"data_offsets":[6,\(6 + 4 * scale.count)]},\
+      "scaled_fp8":{"dtype":"F8_E4M3","shape":[0],"data_offsets":[\(6 + 4 * scale.count),\(6 + 4 * scale.count)]}}
+      """
+    let data: [UInt8] = [0x38, 0x40, 0x44, 0x48, 0x4a, 0x4c] + littleEndian(scale)
+    return try SafetensorsFile(path: folder.write("a.safetensors", safetensors(header: header, data: data)))
+  }
+
+  @Test(arguments: ["scale_weight", "weight_scale"]) func scalesMultiplyTheWeight(_ name: String) throws {
+    let folder = try TestFolder()
+    let whole = try #require(try scaled(folder, [0.5], named: name)["a.weight"])
+    #expect(try whole.read().values == [0.5, 1, 1.5, 2, 2.5, 3])
+    #expect(!whole.isRaw && whole.exactType == .float32)
+    #expect(try whole.transposed?.read().values == [0.5, 2, 1, 2.5, 1.5, 3])
+    let rows = try #require(try scaled(folder, [0.5, 2], named: name)["a.weight"])
+    #expect(try rows.read().values == [0.5, 1, 1.5, 8, 10, 12])
+    #expect(try rows.rows(1..<2)?.read().values == [8, 10, 12])
+    #expect(try rows.elements(2..<4) == [1.5, 8])
+    #expect(try scaled(folder, [0.5], named: name).names.sorted() == ["a.weight"])
+    #expect(throws: CheckpointError.self) { try scaled(folder, [1, 2, 3], named: name) }
+    #expect(throws: CheckpointError.self) { try scaled(folder, [.infinity], named: name) }
+  }
+
+  /// A pointer that Git LFS left is called that, wherever weights are looked for.
+  @Test(arguments: ["model.safetensors", "unet.gguf", "vae.sft"]) func aPointerIsCalledThat(_ name: String)
+    throws
+  {
+    let folder = try TestFolder()
+    let text =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:\(String(repeating: "a", count: 64))\nsize 99\n"
+    let path = try folder.write(name, text)
+    #expect(throws: CheckpointError.lfsPointer(path: path)) { try SafetensorsFile(path: path) }
+    #expect(throws: CheckpointError.lfsPointer(path: path)) { try ModelPath(path).open() }
+    #expect(throws: CheckpointError.lfsPointer(path: path)) { try LoRAFile(path: path) }
+    #expect(throws: CheckpointError.lfsPointer(path: path)) {
+      try AutoencoderFiles(path: path, own: nil, isXL: false)
+    }
+    #expect(CheckpointError.lfsPointer(path: path).description.contains("git lfs pull"))
+  }
+}
