@@ -91,7 +91,7 @@ import Testing
     var undisturbed = try first.begin(request)
     var checkpoints: [[UInt8]] = []
     repeat {
-      checkpoints.append(first.checkpoint(undisturbed, of: request))
+      checkpoints.append(first.resumeState(undisturbed, of: request))
     } while try first.advance(&undisturbed)
     for checkpoint in checkpoints {
       var resumed = try second.begin(request)

@@ -125,7 +125,7 @@ import Testing
     let undisturbed = try renderer.render(request)
     var first = try renderer.begin(request)
     _ = try renderer.advance(&first)
-    let kept = renderer.checkpoint(first, of: request)
+    let kept = renderer.resumeState(first, of: request)
     var second = try renderer.begin(request)
     #expect(renderer.restore(&second, from: kept, of: request) && second.step == 1)
     while try renderer.advance(&second) {}

@@ -98,7 +98,7 @@ package struct SourcePicture: Sendable, Equatable {
   }
 }
 
-/// In the key of a checkpoint: what the picture is, not all of its pixels.
+/// In the key of a resume state: what the picture is, not all of its pixels.
 extension SourcePicture: CustomDebugStringConvertible {
   package var debugDescription: String { "\(digest) \(maskDigest ?? "-") \(strength)" }
 }

@@ -37,18 +37,24 @@ package struct SchedulerHistory: Sendable {
 }
 
 extension SchedulerHistory {
-  /// All tensors in one row, for a checkpoint: outputs, then the sample and the sum if there are any.
+  /// All tensors in one row, for a resume state: outputs, then the sample and the sum if there are any.
   var tensors: [Tensor] { outputs + [sample, sum].compactMap { $0 } }
 
-  /// All whole numbers in one row, for a checkpoint; the first says how many tensors are outputs, the
+  /// All whole numbers in one row, for a resume state; the first says how many tensors are outputs, the
   /// next two whether the sample and the sum follow.
   var counters: [Int] { [outputs.count, sample == nil ? 0 : 1, sum == nil ? 0 : 1, calls, order] }
 
+  /// How many tensors a history of these counters has; nil for counters that no history has.
+  static func tensorCount(of counters: [Int]) -> Int? {
+    guard counters.count == 5, (0...1).contains(counters[1]), (0...1).contains(counters[2]),
+      (0...1000).contains(counters[0])
+    else { return nil }
+    return counters[0] + counters[1] + counters[2]
+  }
+
   /// The history that these rows came from; nil if they fit none.
   init?(tensors: [Tensor], counters: [Int]) {
-    guard counters.count == 5, (0...1).contains(counters[1]), (0...1).contains(counters[2]),
-      counters[0] >= 0, tensors.count == counters[0] + counters[1] + counters[2]
-    else { return nil }
+    guard let count = Self.tensorCount(of: counters), tensors.count == count else { return nil }
     self.init(
       outputs: Array(tensors[..<counters[0]]),
       sample: counters[1] == 1 ? tensors[counters[0]] : nil,

@@ -15,9 +15,12 @@ package struct TorchNoise: Sendable {
     twister = MersenneTwister(seed: UInt32(truncatingIfNeeded: seed))
   }
 
-  /// Where the stream is: what a checkpoint keeps.
+  /// Where the stream is: what a resume state keeps.
   package struct State: Sendable, Equatable {
-    /// Of the twister, 624.
+    /// Words of the twister.
+    package static let wordCount = 624
+
+    /// Of the twister, `wordCount`.
     package var words: [UInt32]
     /// The next word to hand out, 0…624.
     package var position: Int

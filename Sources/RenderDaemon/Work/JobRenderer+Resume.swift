@@ -81,7 +81,7 @@ extension JobRenderer {
     let (claimed, step) = (job.claimed, denoising.step)
     do {
       try store.keep(
-        Data(job.renderer.checkpoint(denoising, of: picture.request)), step: step,
+        Data(job.renderer.resumeState(denoising, of: picture.request)), step: step,
         index: picture.index, modelDigest: job.renderer.model.digest, claimed.lease)
     } catch JobStoreError.leaseLost {
       throw Interruption.lost

@@ -66,7 +66,7 @@ package final class Worker: Sendable {
         try lastStep.take(job: lease.job) { picture, held in
           guard held.denoising.step > 0 else { return }
           try store.keep(
-            Data(held.renderer.checkpoint(held.denoising, of: held.request)), step: held.denoising.step,
+            Data(held.renderer.resumeState(held.denoising, of: held.request)), step: held.denoising.step,
             index: picture.index, modelDigest: held.renderer.model.digest, lease)
         }
       } catch {

@@ -1,0 +1,158 @@
+import Checkpoints
+import Foundation
+import Tensors
+
+/// A render between two steps: with the request and the model it is all that the rest of the render needs.
+///
+/// As bytes, little-endian: magic with the format's number, key, step, noise stream, latents, the scheduler's
+/// history, and the SHA-256 of all before.
+struct ResumeState: Sendable {
+  /// Steps done.
+  let step: Int
+  let noise: TorchNoise
+  /// `[1, height, width, channel]`.
+  let latents: Tensor
+  let history: SchedulerHistory
+
+  private static let magic = Array("SGMCHK01".utf8)
+  /// Characters of a SHA-256 in hexadecimal.
+  private static let digestLength = 64
+
+  init(step: Int, noise: TorchNoise, latents: Tensor, history: SchedulerHistory) {
+    self.step = step
+    self.noise = noise
+    self.latents = latents
+    self.history = history
+  }
+
+  /// The bytes.
+  /// - Parameter key: says what the state is good for; 64 characters.
+  func sealed(key: String) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.bytes(Self.magic)
+    writer.bytes(Array(key.utf8))
+    writer.integer(UInt32(step))
+    let noise = noise.state
+    writer.integer(UInt32(noise.position))
+    for word in noise.words { writer.integer(word) }
+    writer.integer(noise.spare == nil ? 0 : 1 as UInt32)
+    writer.integer((noise.spare ?? 0).bitPattern)
+    writer.tensor(latents)
+    writer.integer(UInt32(history.counters.count))
+    for counter in history.counters { writer.integer(UInt64(bitPattern: Int64(counter))) }
+    writer.integer(UInt32(history.tensors.count))
+    for tensor in history.tensors { writer.tensor(tensor) }
+    return writer.data + Self.digest(of: writer.data)
+  }
+
+  /// Reads bytes that may be anything.
+  /// - Parameters:
+  ///   - key: the one that the state must have been sealed with.
+  ///   - steps: the most that may be done.
+  ///   - shape: of the latents, and of every tensor of the history.
+  ///   - counters: those of the history after so many steps.
+  /// - Returns: nil unless everything is as it must be, all numbers finite.
+  init?(sealed bytes: [UInt8], key: String, steps: Int, shape: [Int], counters: (Int) -> [Int]) {
+    guard bytes.count >= Self.digestLength else { return nil }
+    let body = Array(bytes.dropLast(Self.digestLength))
+    guard Self.digest(of: body) == Array(bytes.suffix(Self.digestLength)) else { return nil }
+    var reader = ByteReader(body)
+    guard reader.take(Self.magic), reader.take(Array(key.utf8)),
+      let step = reader.integer(UInt32.self), step <= steps,
+      let noise = reader.noise(),
+      let latents = reader.tensor(of: shape)
+    else { return nil }
+    let expected = counters(Int(step))
+    guard reader.take(UInt32(expected.count)),
+      expected.allSatisfy({ reader.take(UInt64(bitPattern: Int64($0))) }),
+      let tensorCount = SchedulerHistory.tensorCount(of: expected), reader.take(UInt32(tensorCount))
+    else { return nil }
+    var tensors: [Tensor] = []
+    for _ in 0..<tensorCount {
+      guard let tensor = reader.tensor(of: shape) else { return nil }
+      tensors.append(tensor)
+    }
+    guard reader.isAtEnd, let history = SchedulerHistory(tensors: tensors, counters: expected) else {
+      return nil
+    }
+    self.init(step: Int(step), noise: noise, latents: latents, history: history)
+  }
+
+  private static func digest(of bytes: [UInt8]) -> [UInt8] {
+    var digest = Digest()
+    digest.add(bytes)
+    return Array(digest.hexadecimal().utf8)
+  }
+}
+
+private struct ByteWriter {
+  private(set) var data: [UInt8] = []
+
+  mutating func bytes(_ bytes: [UInt8]) { data += bytes }
+
+  mutating func integer(_ value: some FixedWidthInteger) {
+    withUnsafeBytes(of: value.littleEndian) { data += $0 }
+  }
+
+  mutating func tensor(_ tensor: Tensor) {
+    integer(UInt32(tensor.shape.count))
+    for length in tensor.shape { integer(UInt32(length)) }
+    tensor.withUnsafe { values in
+      data.reserveCapacity(data.count + values.count * 4)
+      for value in values { integer(value.bitPattern) }
+    }
+  }
+}
+
+/// Reads what is expected, and says where something else is.
+private struct ByteReader {
+  private let data: [UInt8]
+  private var position = 0
+
+  init(_ data: [UInt8]) { self.data = data }
+
+  var isAtEnd: Bool { position == data.count }
+
+  /// Whether just these bytes come next.
+  mutating func take(_ bytes: [UInt8]) -> Bool {
+    guard data[position...].starts(with: bytes) else { return false }
+    position += bytes.count
+    return true
+  }
+
+  /// Whether just this number comes next.
+  mutating func take(_ expected: some FixedWidthInteger) -> Bool {
+    integer(type(of: expected)) == expected
+  }
+
+  mutating func integer<Value: FixedWidthInteger>(_ type: Value.Type) -> Value? {
+    let size = MemoryLayout<Value>.size
+    guard size <= data.count - position else { return nil }
+    defer { position += size }
+    let value = data.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: position, as: Value.self) }
+    return Value(littleEndian: value)
+  }
+
+  /// A tensor of just that shape whose numbers are finite.
+  mutating func tensor(of shape: [Int]) -> Tensor? {
+    let count = shape.reduce(1, *)
+    guard take(UInt32(shape.count)), shape.allSatisfy({ take(UInt32($0)) }),
+      count <= (data.count - position) / 4
+    else { return nil }
+    let values = (0..<count).compactMap { _ in integer(UInt32.self).map { Float(bitPattern: $0) } }
+    guard values.count == count, values.allSatisfy(\.isFinite) else { return nil }
+    return Tensor(shape: shape, values: values)
+  }
+
+  mutating func noise() -> TorchNoise? {
+    guard let position = integer(UInt32.self) else { return nil }
+    let words = (0..<TorchNoise.State.wordCount).compactMap { _ in integer(UInt32.self) }
+    guard words.count == TorchNoise.State.wordCount,
+      let hasSpare = integer(UInt32.self), hasSpare <= 1, let bits = integer(UInt64.self)
+    else { return nil }
+    let spare = Double(bitPattern: bits)
+    guard spare.isFinite else { return nil }
+    return TorchNoise(
+      state: .init(words: words, position: Int(position), spare: hasSpare == 0 ? nil : spare))
+  }
+}
