@@ -57,8 +57,10 @@ let package = Package(
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CKernels", cSettings: kernels),
     library("Release", []),
-    library("Tensors", ["CKernels", "COpenBLAS"]),
-    library("Checkpoints", ["Tensors", "CKernels", "CCrypto"]),
+    library("Requests", []),
+    library("CommandLine", ["Requests", "CKernels", argumentParser]),
+    library("Tensors", ["Requests", "CKernels", "COpenBLAS"]),
+    library("Checkpoints", ["Requests", "Tensors", "CKernels", "CCrypto"]),
     library("Layers", ["Checkpoints", "Tensors"]),
     library("Experts", ["Layers", "Checkpoints", "Tensors"]),
     .target(name: "CPNGShim", dependencies: ["CPNG"], cSettings: shim),
@@ -69,46 +71,53 @@ let package = Package(
       cSettings: [.headerSearchPath(".")] + shim),
     library(
       "Diffusion",
-      ["CVocabulary", "Experts", "Layers", "Checkpoints", "Tensors", "Images", "Release"]),
-    library("Merging", ["Diffusion", "Configuration", "Experts", "Checkpoints", "Tensors"]),
+      ["Requests", "CVocabulary", "Experts", "Layers", "Checkpoints", "Tensors", "Images", "Release"]),
+    library("Merging", ["Requests", "Diffusion", "Configuration", "Experts", "Checkpoints", "Tensors"]),
     .target(
       name: "Migrations", path: "migrations", resources: [.embedInCode("sql")],
       swiftSettings: strict),
-    library("JobStore", [grdb, "Migrations"]),
+    library("JobStore", ["Requests", grdb, "Migrations"]),
     library(
       "RenderDaemon",
       [
-        "JobStore", "Diffusion", "Configuration", "Images", "Experts", "Layers", "Checkpoints", "Tensors",
+        "Requests", "JobStore", "Diffusion", "Configuration", "Images", "Experts", "Layers", "Checkpoints",
+        "Tensors",
         "Release", logging, lifecycle,
       ]),
     tool(
       "segmoed",
       [
-        "JobStore", "Diffusion", "Experts", "Configuration", "RenderDaemon", "Release", argumentParser,
+        "Requests", "CommandLine", "JobStore", "Diffusion", "Experts", "Configuration", "RenderDaemon",
+        "Release", argumentParser,
         logging,
         lifecycle,
       ]),
-    tool("segmoectl", ["JobStore", "CKernels", "Release", argumentParser]),
+    tool("segmoectl", ["Requests", "CommandLine", "JobStore", "CKernels", "Release", argumentParser]),
     tool(
       "segmoe",
       [
-        "Merging", "Diffusion", "Images", "Configuration", "Experts", "Layers", "Checkpoints", "Tensors",
-        "Release", argumentParser,
+        "Requests", "CommandLine", "Merging", "Diffusion", "Images", "Configuration", "Experts", "Layers",
+        "Checkpoints",
+        "Tensors", "Release", argumentParser,
       ]),
     .target(name: "Fuzzing", path: "Tests/Fuzzing", swiftSettings: strict),
-    tests("TensorsTests", ["Tensors", "CKernels"]),
+    tests("TensorsTests", ["Requests", "Tensors", "CKernels"]),
     tests("ExpertsTests", ["Experts", "Layers", "Checkpoints", "Tensors"]),
     tests("CheckpointsTests", ["Checkpoints", "Tensors", "CKernels", "Fuzzing"]),
     tests("ImagesTests", ["Images", "Fuzzing"]),
     tests("ConfigurationTests", ["Configuration", "Fuzzing"]),
-    tests("DiffusionTests", ["Diffusion", "Experts", "Checkpoints", "Tensors", "Images", "Fuzzing"]),
+    tests(
+      "DiffusionTests", ["Requests", "Diffusion", "Experts", "Checkpoints", "Tensors", "Images", "Fuzzing"]),
     tests(
       "MergingTests",
-      ["Merging", "Configuration", "Diffusion", "Experts", "Checkpoints", "Tensors", "Images"]),
-    tests("JobStoreTests", ["JobStore", "Migrations", grdb]),
+      ["Requests", "Merging", "Configuration", "Diffusion", "Experts", "Checkpoints", "Tensors", "Images"]),
+    tests("JobStoreTests", ["Requests", "JobStore", "Migrations", grdb]),
     tests(
       "RenderDaemonTests",
-      ["RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images", "Diffusion", logging, grdb]),
-    tests("CommandTests", ["JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors"]),
+      [
+        "Requests", "RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images", "Diffusion",
+        logging, grdb,
+      ]),
+    tests("CommandTests", ["Requests", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors"]),
   ]
 )

@@ -68,6 +68,27 @@ package enum PNGFile {
     try decode(FileBytes.read(path, limit: limits.fileBytes), name: path, limits: limits)
   }
 
+  /// The size of a file's picture, which its head tells.
+  /// - Throws: what `read` throws for a file that is no picture that it would take.
+  package static func size(of path: String, limits: PNGLimits = PNGLimits()) throws(ImageError) -> (
+    width: Int, height: Int
+  ) {
+    let head = try FileBytes.read(path, limit: limits.fileBytes, first: 24)
+    let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+    guard head.count == 24, Array(head[..<8]) == signature else {
+      let image = try read(path, limits: limits).image
+      return (image.width, image.height)
+    }
+    let (width, height) = (number(head[16..<20]), number(head[20..<24]))
+    guard width > 0, height > 0, width <= limits.side, height <= limits.side,
+      width * height <= limits.pixels
+    else {
+      let image = try read(path, limits: limits).image
+      return (image.width, image.height)
+    }
+    return (width, height)
+  }
+
   /// Bytes of memory that reading a file takes beside the file's own, which its head tells. Of what is no PNG that is
   /// nothing: `read` refuses it.
   package static func pixelBytes(of path: String, limits: PNGLimits = PNGLimits()) throws(ImageError) -> Int {

@@ -1,5 +1,6 @@
 import Diffusion
 import Experts
+import Requests
 import Synchronization
 import Tensors
 
@@ -10,20 +11,9 @@ package struct GateSettings: Sendable, Equatable {
   /// DDPM steps.
   package var steps: Int
   /// Pixels; nil: the size the expert's UNet was trained at.
-  package var size: Size?
+  package var size: PixelSize?
 
-  /// A picture's size in pixels.
-  package struct Size: Sendable, Equatable {
-    package let width: Int
-    package let height: Int
-
-    package init(width: Int, height: Int) {
-      self.width = width
-      self.height = height
-    }
-  }
-
-  package init(seed: UInt64 = 0, steps: Int = 25, size: Size? = nil) {
+  package init(seed: UInt64 = 0, steps: Int = 25, size: PixelSize? = nil) {
     self.seed = seed
     self.steps = steps
     self.size = size
@@ -48,7 +38,7 @@ package struct GateProbe: Sendable {
   }
 
   /// The bound, or the least that the request needs, plus room for what is not planned.
-  private func budget(_ model: DiffusionModel, _ request: RenderRequest) throws -> MemoryBudget? {
+  private func budget(_ model: DiffusionModel, _ request: PictureRequest) throws -> MemoryBudget? {
     guard let memory else { return nil }
     let planning = Renderer(model: model, pass: ForwardPass(compute: compute))
     let least = try planning.plan(request, room: memory).smallest + Self.besidePlans
@@ -74,10 +64,10 @@ package struct GateProbe: Sendable {
   ) throws -> [String: [Float]] {
     let wanted = Set(layers)
     let rows = RowStore()
-    let edge = model.unet.configuration.sampleSize * model.decoder.pixelsPerLatent
-    let request = RenderRequest(
-      prompt: prompt, negativePrompt: negativePrompt, width: settings.size?.width ?? edge,
-      height: settings.size?.height ?? edge, steps: settings.steps,
+    let size = settings.size ?? model.defaultSize
+    let request = PictureRequest(
+      prompt: prompt, negativePrompt: negativePrompt, width: size.width, height: size.height,
+      steps: settings.steps,
       guidance: model.family.defaultGuidance, scheduler: .ddpm,
       seed: settings.seed)
     let budget = try budget(model, request)

@@ -1,6 +1,7 @@
 import Checkpoints
 import Diffusion
 import Experts
+import Requests
 
 /// A model that goes into a merge, as base or expert, with its LoRAs fused as it is read.
 struct MergeSource: Sendable {
@@ -10,7 +11,7 @@ struct MergeSource: Sendable {
   /// The UNet's tensors, LoRAs applied.
   var weights: Weights { networks.unet }
   private let networks: ModelWeights
-  private let loras: [LoRASetting]
+  private let loras: [LoRAReference]
 
   /// - Throws: what reading the model or a LoRA throws, `MergeError.unsupported` for a source that
   ///   is itself a mixture, or of another family than the recipe says.
@@ -27,7 +28,7 @@ struct MergeSource: Sendable {
     guard shape.mixture == nil else {
       throw MergeError.unsupported(what: "a source that is a mixture already (\(source.written))")
     }
-    self.loras = loras.map { LoRASetting(path: $0.source.path, weight: Float($0.weight)) }
+    self.loras = loras.map { LoRAReference(path: $0.source.path, weight: $0.weight) }
     networks = try ModelWeights(files, loras: self.loras)
   }
 

@@ -1,7 +1,9 @@
 import ArgumentParser
+import CommandLine
 import Diffusion
 import Experts
 import Foundation
+import Requests
 import Tensors
 
 /// What `bench` measures.
@@ -45,6 +47,8 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "Print JSON.")
   var json = false
 
+  @OptionGroup var settings: ModelOptions
+
   @OptionGroup var engine: EngineOptions
 
   mutating func validate() throws {
@@ -55,11 +59,12 @@ struct BenchCommand: ParsableCommand {
     engine.reportInstructions()
     let timed = WorkProfile()
     let compute = engine.compute(profile: timed)
-    let loaded = try engine.load(model, cache: engine.cache())
-    let renderer = Renderer(model: loaded, pass: ForwardPass(compute: compute), budget: engine.budget)
+    let asked = try settings.request(model: model)
+    let loaded = try engine.load(asked)
+    let renderer = Renderer(model: loaded, pass: ForwardPass(compute: compute), budget: asked.budget)
     let body = try work(
       renderer,
-      RenderRequest(
+      PictureRequest(
         prompt: "a red fox in the snow", negativePrompt: "blurry", width: width, height: height, steps: 5,
         scheduler: .ddim))
     try body { _ in }
@@ -68,11 +73,11 @@ struct BenchCommand: ParsableCommand {
     let operations = Double(compute.work.total - before) / Double(`repeat`)
     // Before anything that no run needs is computed.
     let resident = ResidentMemory.peakBytes
-    let times = BenchProfile(try stretches(of: body, timed))
+    let times = BenchProfile(try stretches(of: body, in: loaded.precision, timed))
     let peaks = try Self.peaks(times.arithmetics, compute)
     let median = seconds.median ?? 0
     let report = BenchReport(
-      subject: subject.rawValue, width: width, height: height, precision: engine.precision.rawValue,
+      subject: subject.rawValue, width: width, height: height, precision: loaded.precision.rawValue,
       instructions: ProductInstructions.inUse, threads: compute.pool.threadCount,
       seconds: .init(min: seconds.min() ?? 0, median: median, all: seconds),
       gflops: operations / median / 1e9, peakShare: times.secondsAtPeak(peaks) / median,
@@ -86,7 +91,7 @@ struct BenchCommand: ParsableCommand {
   /// A run, which tells what it is given of what comes next.
   private typealias Work = ((RenderProgress) throws -> Void) throws -> Void
 
-  private func work(_ renderer: Renderer, _ request: RenderRequest) throws -> Work {
+  private func work(_ renderer: Renderer, _ request: PictureRequest) throws -> Work {
     switch subject {
     case .render:
       return { report in _ = try renderer.render(request, report: report) }
@@ -107,16 +112,17 @@ struct BenchCommand: ParsableCommand {
   }
 
   /// What the layers of one more run take, cut where the precision of the networks may change.
-  private func stretches(of work: Work, _ timed: WorkProfile) throws -> [BenchStretch] {
-    var precision = engine.precision.besideUNet
+  private func stretches(of work: Work, in networks: Precision, _ timed: WorkProfile) throws -> [BenchStretch]
+  {
+    var precision = networks.besideUNet
     var stretches: [BenchStretch] = []
     try timed.record {
       try work { next in
         stretches.append(BenchStretch(precision: precision, entries: timed.take()))
         if case .denoising = next {
-          precision = engine.precision
+          precision = networks
         } else {
-          precision = engine.precision.besideUNet
+          precision = networks.besideUNet
         }
       }
     }

@@ -1,3 +1,4 @@
+import Requests
 import Tensors
 
 /// A part of a run in which all networks are in one precision.

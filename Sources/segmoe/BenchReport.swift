@@ -1,4 +1,5 @@
 import Foundation
+import Requests
 import Tensors
 
 /// What `bench` says, as JSON and as text.

@@ -1,19 +1,14 @@
 import ArgumentParser
 import Checkpoints
-import Configuration
+import CommandLine
 import Diffusion
 import Experts
 import Foundation
+import Requests
 import Tensors
 
 /// Options of every command that computes.
 struct EngineOptions: ParsableArguments {
-  @Option(
-    name: .customLong("memory-budget"),
-    help: ArgumentHelp(
-      "Memory that the process may take in all, e.g. 4GiB; without it no limit.", valueName: "size"))
-  var memoryBudget: ByteCount?
-
   @Option(
     name: .customLong("cache-policy"),
     help: ArgumentHelp(
@@ -22,23 +17,6 @@ struct EngineOptions: ParsableArguments {
 
   @Option(help: "Threads that compute; without it one per processor.")
   var threads: Int?
-
-  @Option(
-    help: ArgumentHelp(
-      "f32, bf16 or int8; without it bf16 where the processor multiplies in it, else f32.", valueName: "name")
-  )
-  var precision = Precision.preferred
-
-  @Option(
-    help: ArgumentHelp(
-      "A LoRA to fuse into the model, with its weight; may be given again.", valueName: "file[:weight]"))
-  var lora: [LoRAArgument] = []
-
-  @Option(
-    help: ArgumentHelp(
-      "A VAE in place of the model's own: a folder or a .safetensors file, TAESD among them.",
-      valueName: "file|dir"))
-  var vae: String?
 
   mutating func validate() throws {
     if let threads, !(1...1024).contains(threads) {
@@ -56,62 +34,32 @@ struct EngineOptions: ParsableArguments {
     )
   }
 
-  func cache() -> ExpertCache { ExpertCache(budget: memoryBudget?.bytes ?? .max, policy: cachePolicy) }
+  func cache(_ request: RenderRequest) -> ExpertCache {
+    ExpertCache(budget: request.memoryBudget?.bytes ?? .max, policy: cachePolicy)
+  }
 
-  /// What the process may take.
-  var budget: MemoryBudget? { memoryBudget.map { MemoryBudget(bytes: $0.bytes) } }
-
-  /// Loads a model with the VAE and LoRAs of these options.
-  func load(_ path: String, cache: ExpertCache) throws -> DiffusionModel {
+  /// Loads the model of a request with its VAE and LoRAs.
+  func load(_ request: RenderRequest) throws -> DiffusionModel {
     let model = try DiffusionModel(
-      folder: ModelPath(path).open(), vae: vae, cache: cache,
-      loras: lora.map { LoRASetting(path: $0.path, weight: $0.weight) },
-      precision: precision)
+      folder: ModelPath(request.model).open(), vae: request.vae, cache: cache(request), loras: request.loras,
+      precision: request.precision)
     model.notices.forEach(complain)
     return model
   }
 }
 
-extension Precision: ExpressibleByArgument {}
+extension RenderRequest {
+  /// What the process may take; nil: no limit.
+  var budget: MemoryBudget? { memoryBudget.map { MemoryBudget(bytes: $0.bytes) } }
+}
+
+extension ModelOptions {
+  /// A request for a model, without a prompt.
+  func request(model: String) throws -> RenderRequest {
+    var draft = try draft()
+    try draft.read("model", model)
+    return draft.complete
+  }
+}
 
 extension CachePolicy: ExpressibleByArgument {}
-/// An embedding's file and the token that stands for it: `FILE` or `FILE:TOKEN`.
-struct EmbeddingArgument: ExpressibleByArgument {
-  let path: String
-  /// Nil: as the file says.
-  let token: String?
-
-  /// What follows the last colon is part of the file's name if it holds a slash.
-  init?(argument: String) {
-    if argument.isEmpty { return nil }
-    if let colon = argument.lastIndex(of: ":"), colon != argument.startIndex {
-      let token = argument[argument.index(after: colon)...]
-      if !token.isEmpty, !token.contains("/") {
-        self.path = String(argument[..<colon])
-        self.token = String(token)
-        return
-      }
-    }
-    path = argument
-    token = nil
-  }
-}
-
-/// A LoRA file and how strongly it counts: `FILE` or `FILE:0.8`.
-struct LoRAArgument: ExpressibleByArgument {
-  let path: String
-  let weight: Float
-
-  init?(argument: String) {
-    if let colon = argument.lastIndex(of: ":"), let weight = Float(argument[argument.index(after: colon)...]),
-      weight.isFinite
-    {
-      path = String(argument[..<colon])
-      self.weight = weight
-    } else {
-      path = argument
-      weight = 1
-    }
-    if path.isEmpty { return nil }
-  }
-}

@@ -1,8 +1,10 @@
 import ArgumentParser
 import Checkpoints
+import CommandLine
 import Diffusion
 import Experts
 import Foundation
+import Requests
 import Tensors
 
 /// Says what a model is.

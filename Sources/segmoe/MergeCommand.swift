@@ -1,6 +1,8 @@
 import ArgumentParser
+import CommandLine
 import Foundation
 import Merging
+import Requests
 
 /// Merges a recipe into a SegMoE folder.
 struct MergeCommand: ParsableCommand {
@@ -20,7 +22,7 @@ struct MergeCommand: ParsableCommand {
   var gateSteps = 25
 
   @Option(help: ArgumentHelp("Their size in pixels; without it the models' own.", valueName: "WxH"))
-  var gateSize: SizeArgument?
+  var gateSize: PixelSize?
 
   @Option(help: "Threads that compute; without it one per processor.")
   var threads: Int?
@@ -30,7 +32,7 @@ struct MergeCommand: ParsableCommand {
 
   func run() throws {
     let recipe = try Recipe(reading: config)
-    let settings = GateSettings(seed: gateSeed, steps: gateSteps, size: gateSize?.size)
+    let settings = GateSettings(seed: gateSeed, steps: gateSteps, size: gateSize)
     let trap = SignalTrap()
     var lastShown = ""
     try Merger(recipe, gates: settings, compute: .init(threads: threads)).merge(into: output) { progress in
@@ -47,18 +49,5 @@ struct MergeCommand: ParsableCommand {
       lastShown = text
       FileHandle.standardError.write(Data((text + "\n").utf8))
     }
-  }
-}
-
-/// `512x768`.
-struct SizeArgument: ExpressibleByArgument {
-  let size: GateSettings.Size
-
-  init?(argument: String) {
-    let sides = argument.lowercased().split(separator: "x").map { Int($0) }
-    guard sides.count == 2, let width = sides[0], let height = sides[1], width > 0, height > 0 else {
-      return nil
-    }
-    size = GateSettings.Size(width: width, height: height)
   }
 }

@@ -3,6 +3,7 @@ import Checkpoints
 import Diffusion
 import Experts
 import Foundation
+import Requests
 import Tensors
 
 /// Measures how far the reduced precisions are from single precision.
@@ -101,7 +102,7 @@ struct PrecisionCommand: ParsableCommand {
       inHalves: precision == .int8 ? inBf16 : [])
     let renderer = Renderer(model: loaded, pass: ForwardPass(compute: Compute(threads: threads)))
     let probe = try PrecisionProbe(
-      renderer, RenderRequest(prompt: prompt, width: width, height: height, steps: steps, guidance: 5),
+      renderer, PictureRequest(prompt: prompt, width: width, height: height, steps: steps, guidance: 5),
       step: step,
       latents: latents)
     return (

@@ -4,6 +4,7 @@ import Diffusion
 import Images
 import Layers
 import Merging
+import Requests
 import Tensors
 
 /// An error of ours with its exit code (sysexits.h).
@@ -29,6 +30,9 @@ struct Problem: Error {
   init?(_ error: any Error) {
     switch error {
     case let problem as Problem: self = problem
+    case RequestError.missingFile(let setting, let path):
+      self = .missing("\(RequestError.missingFile(setting: setting, path: path))")
+    case let error as RequestError: self = .usage(error.optionText)
     case let error as DiffusionError: self.init(code: Self.code(error), message: "\(error)")
     case let error as CheckpointError:
       if case .missingFile = error {

@@ -1,9 +1,11 @@
 import ArgumentParser
+import CommandLine
 import Diffusion
 import Experts
 import Foundation
 import Images
 import Release
+import Requests
 import Tensors
 
 /// Renders a prompt to PNG files.
@@ -17,47 +19,7 @@ struct RenderCommand: ParsableCommand {
   @Option(help: "What the picture shows.")
   var prompt: String
 
-  @Option(help: "What it should not show. For SDXL an empty text is not the same as none.")
-  var negativePrompt: String?
-
-  @OptionGroup var text: PromptOptions
-
-  @Option(help: "Pixels; a multiple of 8.")
-  var width = 512
-
-  @Option(help: "Pixels; a multiple of 8.")
-  var height = 512
-
-  @Option(help: "Denoising steps.")
-  var steps = 25
-
-  @Option(help: "How strongly the prompt counts; 1 or less turns guidance off.")
-  var guidance: Float = 7.5
-
-  @Option(
-    help: ArgumentHelp(
-      "\(SchedulerName.allCases.map(\.rawValue).joined(separator: ", ")); without it the model's own.",
-      valueName: "name"))
-  var scheduler: String?
-
-  @Option(help: "Seed of the noise.")
-  var seed: UInt64 = 0
-
-  @Option(help: "Pictures, with seed, seed+1, …; their files get -0, -1, … before the ending.")
-  var count = 1
-
-  @Option(
-    help: ArgumentHelp("A PNG file to start from, resized to the picture's size.", valueName: "file"))
-  var initImage: String?
-
-  @Option(help: "How far to go from the init image, above 0 to 1: so much of the steps is taken (0.8).")
-  var strength: Float?
-
-  @Option(
-    help: ArgumentHelp("A PNG file whose white parts of the init image are painted anew.", valueName: "file"))
-  var mask: String?
-
-  @OptionGroup(title: "What SDXL is told of the picture's framing") var framing: FramingOptions
+  @OptionGroup(title: "Settings") var settings: SettingsOptions
 
   @Option(help: "The PNG file to write.")
   var output: String
@@ -72,48 +34,38 @@ struct RenderCommand: ParsableCommand {
 
   @OptionGroup var engine: EngineOptions
 
-  mutating func validate() throws {
-    guard initImage != nil || (strength == nil && mask == nil) else {
-      throw ValidationError("--strength and --mask need --init-image")
-    }
-    guard count >= 1 else { throw ValidationError("--count \(count) is out of range; use 1 or more") }
-  }
-
   func run() throws {
-    let name = try scheduler.map { try SchedulerName(named: $0) }
-    let reading = try text.reading()
-    let source = try initImage.map {
-      try SourcePicture(
-        imageFile: $0, maskFile: mask, strength: strength ?? 0.8, width: max(1, width),
-        height: max(1, height))
-    }
+    let request = try request()
     let ledger = ExpertLedger()
-    let loaded = try engine.load(model, cache: engine.cache())
+    let loaded = try engine.load(request)
     let renderer = Renderer(
-      model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger),
-      budget: engine.budget)
+      model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger), budget: request.budget)
     if trace != nil { loaded.cache.startTrace() }
-    for index in 0..<count {
-      var request = RenderRequest(
-        prompt: prompt, negativePrompt: negativePrompt, width: width, height: height, steps: steps,
-        guidance: guidance, scheduler: name, seed: seed &+ UInt64(index))
-      request.reading = reading
-      request.framing = framing.framing
-      request.source = source
+    let first = try loaded.picture(request)
+    for picture in (0..<request.count).map(first.next) {
       let started = Date()
-      let image = try renderer.render(request) { progress in
+      let image = try renderer.render(picture) { progress in
         if case .denoising(let step, let steps) = progress { tell("\(step)/\(steps)", end: false) }
       }
-      let text = PictureText(
-        request, model: model, digest: loaded.digest, scheduler: try loaded.schedulerName(for: request),
-        precision: engine.precision.rawValue, version: Version.current)
-      let path = file(index)
+      let text = try PictureText(picture, model: loaded, version: Version.current)
+      let path = file(Int(picture.seed &- request.seed), of: request.count)
       try PNGFile.write(image, texts: text.texts(), to: path)
       let seconds = Date().timeIntervalSince(started)
       tell("\(path) \(String(format: "%.1f", seconds)) s", end: true)
     }
     if let trace { try loaded.cache.trace?.write(to: trace) }
     tell(Self.summary(ledger.counts), end: true)
+  }
+
+  /// What was asked for, checked as far as it can be without the model.
+  private func request() throws -> RenderRequest {
+    var draft = try settings.draft()
+    try draft.read("model", model)
+    try draft.read("prompt", prompt)
+    var (request, paths) = (draft.complete, PathResolver())
+    try paths.resolve(&request)
+    try request.validate()
+    return request
   }
 
   /// What the cache did.
@@ -126,7 +78,7 @@ struct RenderCommand: ParsableCommand {
   }
 
   /// `out.png`, or `out-3.png` for the fourth of several.
-  private func file(_ index: Int) -> String {
+  private func file(_ index: Int, of count: Int) -> String {
     guard count > 1 else { return output }
     let stem = output.hasSuffix(".png") ? String(output.dropLast(4)) : output
     return "\(stem)-\(index).png"

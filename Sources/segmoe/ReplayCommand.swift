@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Experts
 import Foundation
+import Requests
 
 /// Compares cache policies on a recorded render.
 struct ReplayCommand: ParsableCommand {
@@ -89,7 +90,7 @@ enum CacheRoom {
   init(_ text: String) throws {
     if text.hasSuffix("%"), let share = Double(text.dropLast()), share > 0, share <= 1000 {
       self = .share(share)
-    } else if let size = ByteCount(text), size.bytes > 0 {
+    } else if let size = ByteCount(text: text), size.bytes > 0 {
       self = .size(size.bytes)
     } else {
       throw ValidationError("use a size like 4GiB, or a share above 0% and up to 1000%")

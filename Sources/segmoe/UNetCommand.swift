@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import CommandLine
 import Diffusion
 import Experts
 import Tensors
@@ -23,6 +24,8 @@ struct UNetCommand: ParsableCommand {
   @Argument(help: "The .safetensors file to write.")
   var output: String
 
+  @OptionGroup var settings: ModelOptions
+
   @OptionGroup var engine: EngineOptions
 
   func run() throws {
@@ -34,7 +37,7 @@ struct UNetCommand: ParsableCommand {
     guard timestep.count == 1, latents.shape[0] == states.shape[0] else {
       throw Problem.badData("\(input): wants one timestep, and as many rows of states as of latents")
     }
-    let unet = try engine.load(model, cache: engine.cache()).unet
+    let unet = try engine.load(settings.request(model: model)).unet
     guard latents.shape[1] == unet.configuration.inputChannels,
       states.shape[2] == unet.configuration.contextWidth
     else {

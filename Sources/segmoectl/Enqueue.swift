@@ -1,6 +1,8 @@
 import ArgumentParser
+import CommandLine
 import Foundation
 import JobStore
+import Requests
 
 /// `segmoectl enqueue`
 struct Enqueue: ParsableCommand {
@@ -9,10 +11,8 @@ struct Enqueue: ParsableCommand {
     discussion: """
       Prompts come as arguments, from --file, or (without either) from standard input. In a file every line \
       is a prompt; blank lines are skipped. A line that starts with { is JSON: {"prompt": "…"} with any of \
-      model, negative_prompt, width, height, steps, guidance, scheduler, seed, count, precision, loras, \
-      vae, embeddings, clip_skip, plain_prompt, init_image, strength, mask, original_size, crop, \
-      target_size, memory_budget, priority; the options are the defaults for what it leaves \
-      out. All prompts enter the queue together or, when one is wrong, none does.
+      \(Setting.all.map(\.name).filter { $0 != "prompt" }.joined(separator: ", ")), priority; the options are \
+      the defaults for what it leaves out. All prompts enter the queue together or, when one is wrong, none does.
 
       Every prompt has the same seed unless a line names its own. Relative paths start at the current folder.
       """)
@@ -25,9 +25,13 @@ struct Enqueue: ParsableCommand {
   @Option(help: "Read prompts from a file; - is standard input.")
   var file: String?
 
+  @Option(
+    help: ArgumentHelp("A model the daemon knows, a folder, or a .safetensors file.", valueName: "name|dir"))
+  var model: String?
+
   @OptionGroup(title: "Settings") var settings: SettingsOptions
 
-  @Option(help: "Higher goes first (0).")
+  @Option(parsing: .unconditional, help: "Higher goes first (0).")
   var priority: Int?
 
   @Option(
@@ -52,8 +56,8 @@ struct Enqueue: ParsableCommand {
   func run() throws {
     guard (1...100).contains(maxAttempts) else { throw Problem.usage("--max-attempts must be 1 to 100") }
     var source = try PromptSource(
-      prompts: prompts, file: file, overrides: overrides(), runAfter: runAfter.map(moment(_:)),
-      maxAttempts: maxAttempts)
+      prompts: prompts, file: file, options: options(), priority: priority,
+      runAfter: runAfter.map(moment(_:)), maxAttempts: maxAttempts)
     let store = try location.open()
     let batch: EnqueuedBatch
     do {
@@ -65,15 +69,16 @@ struct Enqueue: ParsableCommand {
     if wait { try Waiting(store: store, batch: batch.batch, isQuiet: format.json).run() }
   }
 
-  private func overrides() throws -> SettingsOverrides {
-    var overrides = try settings.overrides()
-    overrides.priority = priority
-    // Wrong options are wrong usage, not a wrong first line.
-    if overrides.model != nil {
-      var paths = PathResolver()
-      try overrides.settings(&paths).validate()
+  private func options() throws -> RequestDraft {
+    var draft = try settings.draft()
+    if let model {
+      try draft.read("model", model)
+      // Wrong options are wrong usage, not a wrong first line.
+      var (request, paths) = (draft.complete, PathResolver())
+      try paths.resolve(&request)
+      try request.validate()
     }
-    return overrides
+    return draft
   }
 
   private func announce(_ batch: EnqueuedBatch) {

@@ -1,4 +1,5 @@
 import JobStore
+import Requests
 
 extension JSONText {
   /// An element of `list --json`. The first eight keys are a promise to scripts.
@@ -28,7 +29,7 @@ extension JSONText {
     .object([
       ("index", .integer(image.index)),
       ("path", .optional(image.path)),
-      ("seed", .integer(image.seed)),
+      ("seed", .written("\(image.seed)")),
       ("step", .integer(image.step)),
       ("steps", .integer(image.steps)),
       ("phase", .optional(image.phase?.rawValue)),
@@ -47,7 +48,7 @@ extension JSONText {
       ("lease_expires", .optional(job.leaseExpires)),
       ("losses", .integer(job.losses)),
       ("model_digest", .optional(job.modelDigest)),
-      ("settings", settings(job.request.settings)),
+      ("settings", settings(job.request.render)),
       ("statistics", job.statistics.map(statistics) ?? .null),
       ("files", .array(details.images.map(file))),
       ("events", .array(details.events.map(event))),
@@ -55,38 +56,11 @@ extension JSONText {
     return .object(members)
   }
 
-  private static func settings(_ settings: RenderSettings) -> JSONText {
-    .object([
-      ("negative_prompt", .string(settings.negativePrompt)),
-      ("width", .integer(settings.width)),
-      ("height", .integer(settings.height)),
-      ("steps", .integer(settings.steps)),
-      ("guidance", .number(settings.guidance)),
-      ("scheduler", .optional(settings.scheduler?.rawValue)),
-      ("seed", .integer(settings.seed)),
-      ("count", .integer(settings.count)),
-      ("precision", .string(settings.precision.rawValue)),
-      (
-        "loras",
-        .array(
-          settings.loras.map { .object([("path", .string($0.path)), ("weight", .number($0.weight))]) })
-      ),
-      (
-        "embeddings",
-        .array(
-          settings.embeddings.map { .object([("path", .string($0.path)), ("token", .optional($0.token))]) })
-      ),
-      ("clip_skip", .integer(settings.clipSkip)),
-      ("plain_prompt", .bool(settings.isPlainPrompt)),
-      ("vae", .optional(settings.vae)),
-      ("init_image", .optional(settings.initImage)),
-      ("strength", .optional(settings.strength)),
-      ("mask", .optional(settings.mask)),
-      ("original_size", .optional(settings.framing.originalSize?.description)),
-      ("crop", .optional(settings.framing.crop?.description)),
-      ("target_size", .optional(settings.framing.targetSize?.description)),
-      ("memory_budget", .optional(settings.memoryBudget)),
-    ])
+  /// All settings but the prompt and the model, which stand above.
+  private static func settings(_ request: RenderRequest) -> JSONText {
+    .object(
+      Setting.all.filter { $0.name != "prompt" && $0.name != "model" }
+        .map { ($0.name, .written($0.json(request))) })
   }
 
   static func statistics(_ model: ModelStatistics) -> JSONText {
@@ -114,7 +88,7 @@ extension JSONText {
     .object([
       ("index", .integer(image.index)),
       ("path", .string(image.path)),
-      ("seed", .integer(image.seed)),
+      ("seed", .written("\(image.seed)")),
       ("width", .integer(image.width)),
       ("height", .integer(image.height)),
       ("sha256", .string(image.digest)),

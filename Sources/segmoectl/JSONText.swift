@@ -8,6 +8,8 @@ enum JSONText {
   case integer(Int64)
   case number(Double)
   case bool(Bool)
+  /// JSON that is written already.
+  case written(String)
   case null
 
   /// One line, safe for a terminal: control characters are escaped, those above 127 too.
@@ -45,6 +47,7 @@ enum JSONText {
     // JSON has no infinity.
     case .number(let value): output += value.isFinite ? "\(value)" : "null"
     case .bool(let value): output += value ? "true" : "false"
+    case .written(let text): output += text
     case .null: output += "null"
     }
   }

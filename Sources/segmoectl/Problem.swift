@@ -1,5 +1,6 @@
 import Foundation
 import JobStore
+import Requests
 
 /// What ends the program, and its exit code (those of sysexits.h).
 struct Problem: Error, Equatable {
@@ -26,6 +27,9 @@ struct Problem: Error, Equatable {
   init?(_ error: any Error) {
     switch error {
     case let problem as Problem: self = problem
+    case RequestError.missingFile(let setting, let path):
+      self = .missing("\(RequestError.missingFile(setting: setting, path: path))")
+    case let error as RequestError: self = .usage(error.optionText)
     case let error as JobStoreError: self.init(code: Self.code(error), message: error.description)
     case let error as CocoaError: self.init(code: 70, message: error.localizedDescription)
     default: return nil

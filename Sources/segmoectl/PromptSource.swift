@@ -1,23 +1,28 @@
+import CommandLine
 import Foundation
 import JobStore
+import Requests
 
 /// All prompts of one enqueue, in order: those on the command line, then the lines of the file.
 struct PromptSource {
   private var prompts: ArraySlice<String>
   private var lines: LineReader?
-  private let overrides: SettingsOverrides
+  private let options: RequestDraft
+  private let priority: Int?
   private let runAfter: Milliseconds?
   private let maxAttempts: Int
   private var paths = PathResolver()
   /// What plain prompts get: the same for all, so checked and resolved once.
-  private var plainSettings: RenderSettings?
+  private var plain: RenderRequest?
 
   /// - Throws: `Problem`
   init(
-    prompts: [String], file: String?, overrides: SettingsOverrides, runAfter: Milliseconds?, maxAttempts: Int
+    prompts: [String], file: String?, options: RequestDraft, priority: Int?, runAfter: Milliseconds?,
+    maxAttempts: Int
   ) throws {
     self.prompts = prompts[...]
-    self.overrides = overrides
+    self.options = options
+    self.priority = priority
     self.runAfter = runAfter
     self.maxAttempts = maxAttempts
     if let file {
@@ -32,7 +37,7 @@ struct PromptSource {
   }
 
   /// The next request, nil after the last.
-  /// - Throws: `Problem`, naming file and line.
+  /// - Throws: `Problem` and `RequestError`, naming file and line.
   mutating func next() throws -> JobRequest? {
     if let prompt = prompts.popFirst() {
       guard String(validating: prompt.utf8, as: UTF8.self) != nil, !prompt.unicodeScalars.contains("\u{FFFD}")
@@ -60,12 +65,11 @@ struct PromptSource {
   private mutating func request(fromLine line: String) throws -> JobRequest {
     let place = lines?.place ?? "prompt"
     do {
-      var request: JobRequest
+      let request: JobRequest
       if line.hasPrefix("{") {
         let parsed = try PromptLine.parse(line)
-        let all = parsed.overrides.over(overrides)
-        request = JobRequest(prompt: parsed.prompt, settings: try all.settings(&paths))
-        complete(&request, priority: all.priority)
+        let render = try resolved(parsed.draft.over(options))
+        request = job(render, priority: parsed.priority ?? priority)
       } else {
         request = try plainRequest(line)
       }
@@ -74,22 +78,33 @@ struct PromptSource {
     } catch let problem as Problem {
       // No model is the command line's fault, whatever the line says.
       throw problem.at(place)
-    } catch let error as JobStoreError {
-      throw Problem.badInput("\(place): \(error.description)")
+    } catch RequestError.missingFile(let setting, let path) {
+      throw Problem.missing("\(place): \(RequestError.missingFile(setting: setting, path: path))")
+    } catch let error as RequestError {
+      throw Problem.badInput("\(place): \(error)")
     }
   }
 
   private mutating func plainRequest(_ prompt: String) throws -> JobRequest {
-    let settings = try plainSettings ?? overrides.settings(&paths)
-    plainSettings = settings
-    var request = JobRequest(prompt: prompt, settings: settings)
-    complete(&request, priority: overrides.priority)
+    var render = try plain ?? resolved(options)
+    plain = render
+    render.prompt = prompt
+    return job(render, priority: priority)
+  }
+
+  /// A whole request, its files found.
+  private mutating func resolved(_ draft: RequestDraft) throws -> RenderRequest {
+    guard draft.given.contains("model") else { throw Problem.usage("no model: name one with --model") }
+    var request = draft.complete
+    try paths.resolve(&request)
     return request
   }
 
-  private func complete(_ request: inout JobRequest, priority: Int?) {
+  private func job(_ render: RenderRequest, priority: Int?) -> JobRequest {
+    var request = JobRequest(render)
     request.priority = priority ?? 0
     request.runAfter = runAfter
     request.maxAttempts = maxAttempts
+    return request
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JobStore
+import Requests
 
 /// `segmoectl show`
 struct Show: ParsableCommand {
@@ -55,34 +56,26 @@ struct Show: ParsableCommand {
   }
 
   private static func facts(_ job: JobRecord) -> [(String, String)] {
-    let settings = job.request.settings
-    var rows = [("prompt", job.request.prompt)]
-    if !settings.negativePrompt.isEmpty { rows.append(("negative prompt", settings.negativePrompt)) }
-    rows.append(("model", settings.model))
+    let request = job.request.render
+    let size = [request.width, request.height].map { $0.map { "\($0)" } ?? "?" }.joined(separator: "×")
+    var rows = [("prompt", request.prompt), ("model", request.model)]
     rows.append(
       (
         "settings",
         """
-        \(settings.width)×\(settings.height), \(settings.steps) steps, guidance \(settings.guidance), \
-        \(settings.scheduler?.rawValue ?? "the model's scheduler"), seed \(settings.seed), \(settings.count) image\
-        \(settings.count == 1 ? "" : "s"), \(settings.precision)
+        \(size), \(request.steps) steps, guidance \(request.guidance), \
+        \(request.scheduler?.rawValue ?? "the model's scheduler"), seed \(request.seed), \(request.count) image\
+        \(request.count == 1 ? "" : "s"), \(request.precision)
         """
       ))
-    for lora in settings.loras { rows.append(("lora", "\(lora.path), weight \(lora.weight)")) }
-    for embedding in settings.embeddings {
+    for lora in request.loras { rows.append(("lora", "\(lora.path), weight \(lora.weight)")) }
+    for embedding in request.embeddings {
       rows.append(("embedding", "\(embedding.path)\(embedding.token.map { ", token \($0)" } ?? "")"))
     }
-    if settings.clipSkip != 0 { rows.append(("clip skip", "\(settings.clipSkip)")) }
-    if settings.isPlainPrompt { rows.append(("plain prompt", "yes")) }
-    if let vae = settings.vae { rows.append(("vae", vae)) }
-    if let image = settings.initImage {
-      rows.append(("initial image", "\(image), strength \(settings.strength ?? 0.8)"))
+    // Whatever else was asked for.
+    for setting in Setting.all where !Self.shown.contains(setting.name) && !setting.isDefault(request) {
+      rows.append((setting.name.replacingOccurrences(of: "_", with: " "), setting.text(request)))
     }
-    if let mask = settings.mask { rows.append(("mask", mask)) }
-    let framing = settings.framing
-    if let size = framing.originalSize { rows.append(("original size", "\(size)")) }
-    if let crop = framing.crop { rows.append(("crop", "\(crop)")) }
-    if let size = framing.targetSize { rows.append(("target size", "\(size)")) }
     rows.append(
       ("attempts", "\(job.attempts) of \(job.request.maxAttempts), priority \(job.request.priority)"))
     if let after = job.request.runAfter { rows.append(("not before", clock(after))) }
@@ -90,6 +83,12 @@ struct Show: ParsableCommand {
     if let error = job.error { rows.append(("error", error)) }
     return rows
   }
+
+  /// Settings that have a place of their own in `facts`.
+  private static let shown: Set = [
+    "prompt", "model", "width", "height", "steps", "guidance", "scheduler", "seed", "count", "precision",
+    "loras", "embeddings",
+  ]
 
   private static func clock(_ time: Milliseconds) -> String {
     let formatter = DateFormatter()

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLine
 import Configuration
 import Diffusion
 import Experts
@@ -7,6 +8,7 @@ import JobStore
 import Logging
 import Release
 import RenderDaemon
+import Requests
 import ServiceLifecycle
 
 /// The daemon: claims jobs from the queue and renders them.

@@ -101,10 +101,10 @@ final class Command: Sendable {
   /// Claims the next job and finishes it.
   func render(_ store: JobStore) throws {
     let claimed = try #require(try store.claim(worker: "w", lease: 60))
-    let settings = claimed.request.settings
+    let settings = claimed.request.render
     let images = (0..<settings.count).map { index in
       ImageRecord(
-        index: index, path: "/out/\(claimed.job.id)-\(index).png", seed: settings.seed + Int64(index),
+        index: index, path: "/out/\(claimed.job.id)-\(index).png", seed: settings.seed + UInt64(index),
         width: 512,
         height: 512, digest: String(repeating: "a", count: 64), bytes: 1, seconds: 1)
     }

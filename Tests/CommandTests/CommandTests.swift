@@ -1,5 +1,6 @@
 import Foundation
 import JobStore
+import Requests
 import Testing
 
 @Suite struct CommandTests {
@@ -96,7 +97,7 @@ import Testing
     let nasty = "x\u{1B}]0;title\u{7}\u{1B}[2J\u{9B}31m\u{202E}y\nz"
     let store = try command.daemon()
     _ = try store.enqueue(
-      BatchRequest(), requests: [JobRequest(prompt: nasty, settings: RenderSettings(model: "m\u{1B}[1m"))])
+      BatchRequest(), requests: [JobRequest(RenderRequest(model: "m\u{1B}[1m", prompt: nasty))])
     let lease = try #require(try store.claim(worker: "w", lease: 60)).lease
     try store.fail(lease, message: "bad \u{1B}[31m", kind: .badInput)
     for arguments in [

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import JobStore
+import Requests
 import Testing
 
 @Suite struct EnqueueCommandTests {
@@ -31,7 +32,7 @@ import Testing
       "--max-attempts", "5")
     #expect(outcome.code == 0, "\(outcome)")
     let request = try command.daemon().details(job: 1).job.request
-    let settings = request.settings
+    let settings = request.render
     #expect(settings.negativePrompt == "n")
     #expect((settings.width, settings.height, settings.steps, settings.count) == (64, 128, 3, 2))
     #expect(settings.guidance == 1.5)
@@ -46,10 +47,10 @@ import Testing
     #expect(settings.initImage == command.folder + "/i.png")
     #expect(settings.strength == 0.8)
     #expect(settings.mask == command.folder + "/m.png")
-    #expect(settings.framing.originalSize == PixelDimensions(width: 1024, height: 768))
-    #expect(settings.framing.crop == PixelOffset(x: 0, y: 64))
-    #expect(settings.framing.targetSize == PixelDimensions(width: 64, height: 128))
-    #expect(settings.memoryBudget == 2 << 30)
+    #expect(settings.originalSize == PixelSize(width: 1024, height: 768))
+    #expect(settings.crop == PixelPoint(x: 0, y: 64))
+    #expect(settings.targetSize == PixelSize(width: 64, height: 128))
+    #expect(settings.memoryBudget == ByteCount(bytes: 2 << 30))
     #expect((request.priority, request.maxAttempts) == (4, 5))
   }
 
@@ -62,11 +63,11 @@ import Testing
       ["enqueue", "--model", "demo"], input: Data((line + "\n{\"prompt\": \"q\"}").utf8))
     #expect(outcome.code == 0, "\(outcome)")
     let file = command.folder + "/e.safetensors"
-    let settings = try command.daemon().details(job: 1).job.request.settings
+    let settings = try command.daemon().details(job: 1).job.request.render
     #expect(
       settings.embeddings == [EmbeddingReference(path: file, token: "<cat>"), EmbeddingReference(path: file)])
     #expect(settings.clipSkip == 1 && settings.isPlainPrompt)
-    let plain = try command.daemon().details(job: 2).job.request.settings
+    let plain = try command.daemon().details(job: 2).job.request.render
     #expect(plain.embeddings.isEmpty && plain.clipSkip == 0 && !plain.isPlainPrompt)
   }
 
@@ -78,7 +79,7 @@ import Testing
     let outcome = try command.run(
       ["enqueue", "--model", "demo", "--original-size", "640x480", "--crop", "1,1"], input: Data(lines.utf8))
     #expect(outcome.code == 0, "\(outcome)")
-    let framings = try (1...2).map { try command.daemon().details(job: $0).job.request.settings.framing }
+    let framings = try (1...2).map { try command.daemon().details(job: $0).job.request.render }
     #expect(framings.map(\.originalSize) == [.init(width: 640, height: 480), .init(width: 640, height: 480)])
     #expect(framings.map(\.crop) == [.init(x: 8, y: -16), .init(x: 1, y: 1)])
     #expect(framings.map(\.targetSize) == [.init(width: 64, height: 64), nil])

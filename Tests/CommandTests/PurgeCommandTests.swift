@@ -1,12 +1,13 @@
 import Foundation
 import JobStore
+import Requests
 import Testing
 
 @Suite struct PurgeCommandTests {
   /// A done job whose image is said to be at `path`.
   private func done(_ command: Command, _ store: JobStore, path: String) throws {
     _ = try store.enqueue(
-      BatchRequest(), requests: [JobRequest(prompt: "p", settings: RenderSettings(model: "m"))])
+      BatchRequest(), requests: [JobRequest(RenderRequest(model: "m", prompt: "p"))])
     let claimed = try #require(try store.claim(worker: "w", lease: 60))
     let image = ImageRecord(
       index: 0, path: path, seed: 0, width: 8, height: 8, digest: String(repeating: "a", count: 64), bytes: 1,

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Requests
 import Testing
 
 @testable import Diffusion
@@ -178,7 +179,7 @@ import Testing
       .write(toFile: "\(folder)/\(file)", atomically: true, encoding: .utf8)
     do {
       let model = try DiffusionModel(folder: ModelFolder(path: folder), cache: .init(budget: 0))
-      _ = try model.schedulerName(for: RenderRequest(prompt: "x", width: 64, height: 64))
+      _ = try model.schedulerName(for: PictureRequest(prompt: "x", width: 64, height: 64))
       Issue.record("\(other) is taken")
     } catch { #expect("\(error)".contains(other), "\(error)") }
   }

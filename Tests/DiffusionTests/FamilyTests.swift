@@ -2,6 +2,7 @@ import Checkpoints
 import Diffusion
 import Experts
 import Foundation
+import Requests
 import Tensors
 import Testing
 
@@ -21,23 +22,23 @@ import Testing
     let width: Int
     let height: Int
     let steps: Int
-    let guidance: Float
+    let guidance: Double
     let scheduler: String?
     let seed: String
     let framing: Framing?
     let lora: Float?
 
-    func request() throws -> RenderRequest {
-      var request = RenderRequest(
+    func request() throws -> PictureRequest {
+      var request = PictureRequest(
         prompt: prompt, negativePrompt: negativePrompt, width: width, height: height, steps: steps,
-        guidance: guidance, scheduler: try scheduler.map { try SchedulerName(named: $0) },
+        guidance: guidance, scheduler: try scheduler.map { try #require(SchedulerName(rawValue: $0)) },
         seed: UInt64(seed) ?? 0)
       if let framing {
         // diffusers writes height before width, and the top before the left.
-        request.framing.originalSize = PixelSize(
+        request.render.originalSize = PixelSize(
           width: framing.originalSize[1], height: framing.originalSize[0])
-        request.framing.crop = PixelPoint(x: framing.cropsCoordsTopLeft[1], y: framing.cropsCoordsTopLeft[0])
-        request.framing.targetSize = PixelSize(width: framing.targetSize[1], height: framing.targetSize[0])
+        request.render.crop = PixelPoint(x: framing.cropsCoordsTopLeft[1], y: framing.cropsCoordsTopLeft[0])
+        request.render.targetSize = PixelSize(width: framing.targetSize[1], height: framing.targetSize[0])
       }
       return request
     }
@@ -50,13 +51,13 @@ import Testing
   private func model(_ setting: Setting) throws -> DiffusionModel {
     let parts = try Golden.ModelParts(setting.model)
     let lora = setting.lora.map {
-      LoRASetting(path: Golden.path("families/lora.safetensors"), weight: $0)
+      LoRAReference(path: Golden.path("families/lora.safetensors"), weight: Double($0))
     }
     return try DiffusionModel(
       folder: ModelFolder(path: parts.path), cache: ExpertCache(budget: .max), loras: lora.map { [$0] } ?? [])
   }
 
-  private func difference(_ setting: Setting, _ request: RenderRequest) throws -> (mean: Double, max: Int) {
+  private func difference(_ setting: Setting, _ request: PictureRequest) throws -> (mean: Double, max: Int) {
     let renderer = Renderer(model: try model(setting), pass: ForwardPass(compute: Compute(threads: 2)))
     return try PictureTests.difference(renderer.render(request), from: "../families/" + setting.file)
   }
@@ -83,10 +84,10 @@ import Testing
   @Test func sensitiveToWhatSDXLIsTold() throws {
     let setting = try #require(settings.first { $0.model == "xl" && $0.framing != nil })
     var cropless = try setting.request()
-    cropless.framing.crop = PixelPoint(x: 0, y: 0)
+    cropless.render.crop = PixelPoint(x: 0, y: 0)
     #expect(try difference(setting, cropless).mean > 0.5)
     var swapped = try setting.request()
-    swapped.framing.originalSize = PixelSize(width: 96, height: 200)
+    swapped.render.originalSize = PixelSize(width: 96, height: 200)
     #expect(try difference(setting, swapped).mean > 0.5)
     let promptless = try #require(settings.first { $0.model == "xl" && $0.negativePrompt == nil })
     var empty = try promptless.request()
@@ -105,7 +106,7 @@ import Testing
   @Test func sensitiveToTheLoRAsWeight() throws {
     let setting = try #require(settings.first { $0.lora != nil })
     let parts = try Golden.ModelParts(setting.model)
-    let lora = LoRASetting(path: Golden.path("families/lora.safetensors"), weight: 0.7)
+    let lora = LoRAReference(path: Golden.path("families/lora.safetensors"), weight: 0.7)
     let model = try DiffusionModel(
       folder: ModelFolder(path: parts.path), cache: ExpertCache(budget: .max), loras: [lora])
     let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2)))

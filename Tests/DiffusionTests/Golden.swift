@@ -2,6 +2,7 @@ import Checkpoints
 import Diffusion
 import Experts
 import Foundation
+import Requests
 import Tensors
 
 /// The golden files that the genuine Python packages made (Tests/Goldens/README.md).

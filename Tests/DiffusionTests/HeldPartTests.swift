@@ -1,6 +1,7 @@
 import Checkpoints
 import Experts
 import Foundation
+import Requests
 import Tensors
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
 /// What of a model is in memory when: parts whose time is over leave, parts that two merges have in common are
 /// there once.
 @Suite struct HeldPartTests {
-  private let request = RenderRequest(prompt: "a cat", width: 64, height: 64, steps: 3, seed: 5)
+  private let request = PictureRequest(prompt: "a cat", width: 64, height: 64, steps: 3, seed: 5)
 
   /// Text encoders leave after encoding, and experts that project the text once that is done: with just the
   /// room for a step nothing of a step is read twice.

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Requests
 import Testing
 
 @testable import Diffusion
@@ -7,12 +8,12 @@ import Testing
 /// LoRA files in trainers' styles for the tiny SDXL model: every fused weight as genuine diffusers and peft have
 /// it, and no other weight changed (`Goldens/scripts/lora_files.py`).
 @Suite struct LoRAGoldenTests {
-  private static let weight: Float = 0.7
+  private static let weight = 0.7
 
-  private func fused(_ name: String, weight: Float) throws -> (before: ModelWeights, after: ModelWeights) {
+  private func fused(_ name: String, weight: Double) throws -> (before: ModelWeights, after: ModelWeights) {
     let parts = try Golden.ModelParts("xl")
     let folder = try ModelFolder(path: parts.path)
-    let lora = LoRASetting(path: Golden.path("loras/\(name).safetensors"), weight: weight)
+    let lora = LoRAReference(path: Golden.path("loras/\(name).safetensors"), weight: weight)
     return (try ModelWeights(folder, loras: []), try ModelWeights(folder, loras: [lora]))
   }
 

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Requests
 import Tensors
 import Testing
 
@@ -77,7 +78,7 @@ import Testing
     #expect(traces.count > 300)
     var worst: [String: Double] = [:]
     for (trace, config) in zip(traces, try configurations()) {
-      let name = try SchedulerName(named: trace.scheduler)
+      let name = try #require(SchedulerName(rawValue: trace.scheduler))
       let scheduler = try name.method.scheduler(SchedulerConfiguration(config), steps: trace.steps)
       let note = "\(trace.name) \(trace.scheduler) \(trace.steps) \(config.values)"
       #expect(scheduler.timesteps.count == trace.timesteps.count, "\(note)")
@@ -142,7 +143,7 @@ import Testing
   func refused(name: String, settings: [String: JSONValue]) throws {
     let configuration = try configuration(settings)
     #expect(throws: DiffusionError.self, "\(name) \(settings)") {
-      try SchedulerName(named: name).method.scheduler(configuration, steps: 1)
+      try #require(SchedulerName(rawValue: name)).method.scheduler(configuration, steps: 1)
     }
   }
 

@@ -1,6 +1,7 @@
 import Checkpoints
 import Experts
 import Foundation
+import Requests
 import Testing
 
 @testable import Diffusion
@@ -40,7 +41,7 @@ import Testing
   private func base(loras: [String] = [], vae: String? = nil) throws {
     _ = try DiffusionModel(
       folder: ModelFolder(path: Golden.path("model/base")), vae: vae, cache: ExpertCache(budget: 0),
-      loras: loras.map { LoRASetting(path: $0, weight: 1) })
+      loras: loras.map { LoRAReference(path: $0, weight: 1) })
   }
 
   @Test(arguments: ["x.ckpt", "x.CKPT", "x.pt", "x.pth", "x.bin", "x.pkl", "x.safetensors"])

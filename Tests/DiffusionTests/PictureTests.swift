@@ -3,6 +3,7 @@ import Diffusion
 import Experts
 import Foundation
 import Images
+import Requests
 import Tensors
 import Testing
 
@@ -17,14 +18,15 @@ import Testing
     let width: Int
     let height: Int
     let steps: Int
-    let guidance: Float
+    let guidance: Double
     let scheduler: String?
     let seed: String
 
-    func request() throws -> RenderRequest {
-      RenderRequest(
+    func request() throws -> PictureRequest {
+      PictureRequest(
         prompt: prompt, negativePrompt: negativePrompt ?? "", width: width, height: height,
-        steps: steps, guidance: guidance, scheduler: try scheduler.map { try SchedulerName(named: $0) },
+        steps: steps, guidance: guidance,
+        scheduler: try scheduler.map { try #require(SchedulerName(rawValue: $0)) },
         seed: UInt64(seed) ?? 0)
     }
   }

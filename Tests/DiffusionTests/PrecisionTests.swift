@@ -2,6 +2,7 @@ import Checkpoints
 import Experts
 import Foundation
 import Images
+import Requests
 import Tensors
 import Testing
 
@@ -36,7 +37,7 @@ import Testing
   func lastStepOfTheDemo(_ bound: (precision: Precision, error: Double)) throws {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("demo/base").path
-    let request = RenderRequest(prompt: "red heart", width: 64, height: 64, steps: 12, guidance: 5)
+    let request = PictureRequest(prompt: "red heart", width: 64, height: 64, steps: 12, guidance: 5)
     func probe(_ precision: Precision, _ latents: (Tensor, Tensor)?) throws -> PrecisionProbe {
       let model = try DiffusionModel(
         folder: ModelFolder(path: folder), cache: ExpertCache(budget: .max), precision: precision)
@@ -65,7 +66,7 @@ import Testing
     #expect(error > 1e-5 && error <= 0.02, "\(error)")
   }
 
-  private let request = RenderRequest(
+  private let request = PictureRequest(
     prompt: "a red fox", width: 64, height: 64, steps: 4, guidance: 3, scheduler: .euler, seed: 7)
 
   /// Neither threads nor the cache's budget show in the picture, in any precision.

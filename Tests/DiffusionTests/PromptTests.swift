@@ -2,6 +2,7 @@ import Checkpoints
 import Experts
 import Foundation
 import Images
+import Requests
 import Tensors
 import Testing
 
@@ -121,7 +122,7 @@ import Testing
     let renderer = Renderer(model: model, pass: pass)
     #expect(index.pictures.count == 5)
     for one in index.pictures {
-      var request = RenderRequest(
+      var request = PictureRequest(
         prompt: one.prompt, negativePrompt: one.negative, width: 64, height: 64, steps: 5, guidance: 5,
         seed: 3)
       request.reading = try reading(one, isPlain: one.plain == true)

@@ -2,6 +2,7 @@ import Checkpoints
 import Experts
 import Foundation
 import Images
+import Requests
 import Tensors
 import Testing
 
@@ -12,9 +13,9 @@ import Testing
   @Test(arguments: [Precision.f32, .bf16, .int8]) func planGrowsWithThePicture(precision: Precision) throws {
     let model = try Golden.ModelParts("all-3x2").load(precision: precision)
     let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 1)))
-    func plan(_ edge: Int, guidance: Float = 7) throws -> RenderPlan {
+    func plan(_ edge: Int, guidance: Double = 7) throws -> RenderPlan {
       try renderer.plan(
-        RenderRequest(prompt: "a", width: edge, height: edge, steps: 2, guidance: guidance))
+        PictureRequest(prompt: "a", width: edge, height: edge, steps: 2, guidance: guidance))
     }
     let (small, large) = (try plan(128), try plan(1024))
     // 64 times the pixels; scratch of fixed size aside.
@@ -29,7 +30,7 @@ import Testing
     let working = Renderer(
       model: real, pass: ForwardPass(compute: Compute(threads: 1), ledger: ledger))
     var denoising = try working.begin(
-      RenderRequest(prompt: "a", width: 128, height: 128, steps: 2, guidance: 7))
+      PictureRequest(prompt: "a", width: 128, height: 128, steps: 2, guidance: 7))
     cache.startTrace()
     _ = try working.advance(&denoising)
     let used = try #require(cache.trace).uses.map { Self.withoutExpert($0.part) }
@@ -42,12 +43,12 @@ import Testing
     let model = try Golden.ModelParts("base").load()
     let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 1)))
     func plan(_ edge: Int, from source: SourcePicture?) throws -> RenderPlan {
-      var request = RenderRequest(prompt: "a", width: edge, height: edge, steps: 2)
+      var request = PictureRequest(prompt: "a", width: edge, height: edge, steps: 2)
       request.source = source
       return try renderer.plan(request)
     }
     let source = try SourcePicture(
-      imageFile: Golden.path("images/picture.png"), maskFile: nil, strength: 0.5, width: 128, height: 128)
+      imageFile: Golden.path("images/picture.png"), maskFile: nil, width: 128, height: 128)
     #expect(try plan(128, from: nil).encoding == nil)
     let small = try plan(128, from: source)
     let (encoding, large) = (try #require(small.encoding), try plan(512, from: source))
@@ -64,7 +65,7 @@ import Testing
 
   @Test func aBudgetThatIsTooSmallNamesOneThatWillDo() throws {
     let model = try Golden.ModelParts("base").load()
-    let request = RenderRequest(prompt: "a", width: 128, height: 128, steps: 2)
+    let request = PictureRequest(prompt: "a", width: 128, height: 128, steps: 2)
     let renderer = Renderer(
       model: model, pass: ForwardPass(compute: Compute(threads: 1)), budget: MemoryBudget(bytes: 1 << 20))
     do {
@@ -82,7 +83,8 @@ import Testing
 
   /// Every policy and budget of the cache, with and without reading ahead: the same bytes.
   @Test func neitherPolicyNorBudgetShows() throws {
-    let request = RenderRequest(prompt: "a cat", width: 128, height: 64, steps: 3, scheduler: .euler, seed: 3)
+    let request = PictureRequest(
+      prompt: "a cat", width: 128, height: 64, steps: 3, scheduler: .euler, seed: 3)
     func image(_ cache: ExpertCache) throws -> RGBImage {
       let renderer = Renderer(
         model: try Golden.ModelParts("all-3x2").load(cache: cache),
@@ -101,7 +103,7 @@ import Testing
   static func drawn(_ model: DiffusionModel, _ pass: ForwardPass, edge: Int) throws -> Tensor {
     let renderer = Renderer(model: model, pass: pass)
     var denoising = try renderer.begin(
-      RenderRequest(prompt: "red heart", width: edge, height: edge, steps: 3, scheduler: .ddim, seed: 4))
+      PictureRequest(prompt: "red heart", width: edge, height: edge, steps: 3, scheduler: .ddim, seed: 4))
     while try renderer.advance(&denoising) {}
     return denoising.latents
   }

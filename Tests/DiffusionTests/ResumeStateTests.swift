@@ -2,6 +2,7 @@ import Checkpoints
 import Experts
 import Foundation
 import Fuzzing
+import Requests
 import Tensors
 import Testing
 
@@ -9,8 +10,8 @@ import Testing
 
 /// A render that is put down after any step and taken up elsewhere ends in the same bytes.
 @Suite struct ResumeStateTests {
-  private func request(_ scheduler: SchedulerName) -> RenderRequest {
-    RenderRequest(
+  private func request(_ scheduler: SchedulerName) -> PictureRequest {
+    PictureRequest(
       prompt: "a red fox", width: 64, height: 64, steps: 6, guidance: 3, scheduler: scheduler, seed: 7)
   }
 
@@ -44,7 +45,7 @@ import Testing
     _ = try renderer.advance(&denoising)
     let state = renderer.resumeState(denoising, of: request)
     var fresh = try renderer.begin(request)
-    for change: (inout RenderRequest) -> Void in [
+    for change: (inout PictureRequest) -> Void in [
       { $0.prompt += "." }, { $0.seed += 1 }, { $0.guidance += 0.5 }, { $0.scheduler = .ddim },
       { $0.scheduler = nil }, { $0.steps += 1 }, { $0.negativePrompt = "x" },
     ] {

@@ -1,6 +1,7 @@
 import Checkpoints
 import Diffusion
 import Foundation
+import Requests
 import Tensors
 import Testing
 
@@ -35,7 +36,7 @@ import Testing
     #expect(traces.count > 90)
     for (trace, config) in zip(traces, configurations) {
       let configuration = try SchedulerConfiguration(config)
-      var scheduler = try SchedulerName(named: trace.scheduler).method.scheduler(
+      var scheduler = try #require(SchedulerName(rawValue: trace.scheduler)).method.scheduler(
         configuration, steps: trace.steps)
       let note = "\(trace.name) \(trace.scheduler) \(config.values)"
       #expect(scheduler.timesteps.count == trace.timesteps.count, "\(note)")
@@ -88,7 +89,7 @@ import Testing
       }
       let configuration = try SchedulerConfiguration(file)
       for (name, made) in [("ddpm", choice.ddpm), ("ddim", choice.ddim), ("euler", choice.euler)] {
-        let scheduler = try SchedulerName(named: name).method.scheduler(
+        let scheduler = try #require(SchedulerName(rawValue: name)).method.scheduler(
           configuration.forStableDiffusion(ownMethod: false), steps: 5)
         for (ours, theirs) in zip(scheduler.timesteps, made.timestepsOf5) {
           #expect(abs(ours - theirs) < 1e-3, "\(choice.label) \(name)")
@@ -114,6 +115,6 @@ import Testing
     #expect(
       throws: DiffusionError.unknownScheduler(
         name: "plms", known: SchedulerName.allCases.map(\.rawValue))
-    ) { try SchedulerName(named: "plms") }
+    ) { try #require(SchedulerName(rawValue: "plms")) }
   }
 }

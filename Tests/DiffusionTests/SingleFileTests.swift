@@ -3,6 +3,7 @@ import Diffusion
 import Experts
 import Foundation
 import Images
+import Requests
 import Tensors
 import Testing
 
@@ -68,7 +69,7 @@ import Testing
       let width: Int
       let height: Int
       let steps: Int
-      let guidance: Float
+      let guidance: Double
       let seed: String
     }
     let families: [Family] = try Golden.decode("families/renders.json")
@@ -76,7 +77,7 @@ import Testing
     let single = try SingleFile(name)
     let renderer = Renderer(model: try single.load(), pass: ForwardPass(compute: Compute(threads: 2)))
     let image = try renderer.render(
-      RenderRequest(
+      PictureRequest(
         prompt: setting.prompt, negativePrompt: setting.negativePrompt, width: setting.width,
         height: setting.height, steps: setting.steps, guidance: setting.guidance,
         seed: UInt64(setting.seed) ?? 0))

@@ -2,6 +2,7 @@ import Checkpoints
 import Experts
 import Foundation
 import Images
+import Requests
 import Tensors
 import Testing
 
@@ -18,22 +19,23 @@ import Testing
     let width: Int
     let height: Int
     let steps: Int
-    let guidance: Float
+    let guidance: Double
     let scheduler: String?
     let seed: String
-    let strength: Float
+    let strength: Double
     let masked: Bool
 
     var description: String { file }
 
-    func request(strength other: Float? = nil) throws -> RenderRequest {
-      var request = RenderRequest(
+    func request(strength other: Double? = nil) throws -> PictureRequest {
+      var request = PictureRequest(
         prompt: prompt, negativePrompt: negativePrompt, width: width, height: height, steps: steps,
-        guidance: guidance, scheduler: try scheduler.map { try SchedulerName(named: $0) },
+        guidance: guidance, scheduler: try scheduler.map { try #require(SchedulerName(rawValue: $0)) },
         seed: UInt64(seed) ?? 0)
       request.source = try SourcePicture(
         imageFile: Golden.path("images/picture.png"), maskFile: masked ? Golden.path("images/mask.png") : nil,
-        strength: other ?? strength, width: width, height: height)
+        width: width, height: height)
+      request.render.strength = other ?? strength
       return request
     }
 
@@ -44,7 +46,7 @@ import Testing
         cache: ExpertCache(budget: .max))
     }
 
-    func difference(_ request: RenderRequest) throws -> (mean: Double, max: Int) {
+    func difference(_ request: PictureRequest) throws -> (mean: Double, max: Int) {
       let renderer = Renderer(model: try load(), pass: ForwardPass(compute: Compute(threads: 2)))
       return try PictureTests.difference(renderer.render(request), from: "../images/" + file)
     }
@@ -63,12 +65,12 @@ import Testing
   /// A step more or less, or the picture without its mask, must show.
   @Test func sensitive() throws {
     let plain = try #require(Self.settings.first { !$0.masked && $0.strength < 0.7 })
-    let more = try plain.difference(plain.request(strength: plain.strength + 1 / Float(plain.steps)))
+    let more = try plain.difference(plain.request(strength: plain.strength + 1 / Double(plain.steps)))
     #expect(more.mean > 0.3, "a step more: \(more)")
     let painted = try #require(Self.settings.first { $0.masked && $0.model == "base" })
     var request = try painted.request()
     let source = try #require(request.source)
-    request.source = try SourcePicture(image: source.image, strength: source.strength)
+    request.source = SourcePicture(image: source.image)
     let whole = try painted.difference(request)
     #expect(whole.mean > 0.3, "without its mask: \(whole)")
     print("planted: a step more \(more), without mask \(whole)")
@@ -90,7 +92,7 @@ import Testing
     let encoder = try #require(
       try Autoencoder(files.weights, files.config, home: PartHome(model: name, cache: cache)).encoder)
     let source = try SourcePicture(
-      imageFile: Golden.path("images/picture.png"), maskFile: nil, strength: 1, width: 64, height: 72)
+      imageFile: Golden.path("images/picture.png"), maskFile: nil, width: 64, height: 72)
     let found = try encoder(
       source.pixels(width: 64, height: 72), ForwardPass(compute: Compute(threads: 2)))
     let error = relativeError(found, golden)
@@ -105,15 +107,15 @@ import Testing
     var request = try painter.request()
     let source = try #require(request.source)
     request.source = nil
-    #expect(throws: DiffusionError.self) { try renderer.begin(request) }
-    request.source = try SourcePicture(image: source.image, strength: 0.5)
-    #expect(throws: DiffusionError.self) { try renderer.begin(request) }
-    for strength: Float in [0, -1, 1.1, .nan] {
-      #expect(throws: DiffusionError.self) { try SourcePicture(image: source.image, strength: strength) }
+    #expect(throws: RequestError.self) { try renderer.begin(request) }
+    request.source = SourcePicture(image: source.image)
+    #expect(throws: RequestError.self) { try renderer.begin(request) }
+    request.source = source
+    // The last is too little for one step.
+    for strength in [0, -1, 1.1, .nan, 0.01] {
+      request.render.strength = strength
+      #expect(throws: RequestError.self) { try renderer.begin(request) }
     }
-    // Too little for one step.
-    request.source = try SourcePicture(image: source.image, mask: source.mask, strength: 0.1)
-    #expect(throws: DiffusionError.self) { try renderer.begin(request) }
   }
 
   /// A render taken up in the middle goes on as if nothing had been, and not with another picture.
@@ -131,9 +133,8 @@ import Testing
     while try renderer.advance(&second) {}
     #expect(try renderer.decode(second) == undisturbed)
     var other = request
-    other.source = try SourcePicture(
-      image: RGBImage(width: 8, height: 8, red: 1, green: 2, blue: 3), mask: request.source?.mask,
-      strength: setting.strength)
+    other.source = SourcePicture(
+      image: try RGBImage(width: 8, height: 8, red: 1, green: 2, blue: 3), mask: request.source?.mask)
     var third = try renderer.begin(other)
     #expect(!renderer.restore(&third, from: kept, of: other))
   }

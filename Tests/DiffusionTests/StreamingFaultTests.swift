@@ -1,6 +1,7 @@
 import Checkpoints
 import Experts
 import Foundation
+import Requests
 import Tensors
 import Testing
 
@@ -14,7 +15,7 @@ import Testing
     let path = NSTemporaryDirectory() + "segmoe-streaming-" + UUID().uuidString
     let file: String
     let model: DiffusionModel
-    let request = RenderRequest(prompt: "a cat", width: 64, height: 64, steps: 3, seed: 5)
+    let request = PictureRequest(prompt: "a cat", width: 64, height: 64, steps: 3, seed: 5)
 
     init() throws {
       let files = FileManager.default

@@ -1,5 +1,6 @@
 import Experts
 import Foundation
+import Requests
 import Testing
 
 @testable import Diffusion
@@ -7,8 +8,8 @@ import Testing
 
 /// The same prompts are projected once, and other prompts are never taken for them.
 @Suite struct TextMemoryTests {
-  private func request(_ prompt: String, seed: UInt64) -> RenderRequest {
-    var request = RenderRequest(prompt: prompt, width: 64, height: 64, steps: 2)
+  private func request(_ prompt: String, seed: UInt64) -> PictureRequest {
+    var request = PictureRequest(prompt: prompt, width: 64, height: 64, steps: 2)
     request.seed = seed
     return request
   }

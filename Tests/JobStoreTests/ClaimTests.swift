@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import JobStore
+import Requests
 import Synchronization
 import Testing
 
@@ -10,7 +11,7 @@ import Testing
     try queue.enqueue("low", priority: -1)
     try queue.enqueue("a", "b")
     try queue.enqueue("high", priority: 5)
-    let prompts = try (0..<4).map { _ in try queue.claim()?.request.prompt }
+    let prompts = try (0..<4).map { _ in try queue.claim()?.request.render.prompt }
     #expect(prompts == ["high", "a", "b", "low"])
     #expect(try queue.claim() == nil)
   }
@@ -34,12 +35,12 @@ import Testing
     later.runAfter = queue.now + 10_000
     _ = try queue.store.enqueue(BatchRequest(), requests: [later, request("now")])
     #expect(try queue.store.nextDue() == queue.now + 10_000)
-    #expect(try queue.claim()?.request.prompt == "now")
+    #expect(try queue.claim()?.request.render.prompt == "now")
     #expect(try queue.claim() == nil)
     queue.pass(seconds: 9.9)
     #expect(try queue.claim() == nil)
     queue.pass(seconds: 0.1)
-    #expect(try queue.claim()?.request.prompt == "later")
+    #expect(try queue.claim()?.request.render.prompt == "later")
   }
 
   @Test func pausedQueuesAndBatchesRest() throws {
@@ -48,13 +49,13 @@ import Testing
     try queue.enqueue("b")
     try queue.store.setPaused(true, batch: 1)
     #expect(try queue.store.list().map(\.isHeld) == [true, false])
-    #expect(try queue.claim()?.request.prompt == "b")
+    #expect(try queue.claim()?.request.render.prompt == "b")
     try queue.store.setPaused(true)
     try queue.store.setPaused(false, batch: 1)
     #expect(try queue.claim() == nil)
     #expect(try queue.store.status().isPaused)
     try queue.store.setPaused(false)
-    #expect(try queue.claim()?.request.prompt == "a")
+    #expect(try queue.claim()?.request.render.prompt == "a")
   }
 
   @Test func loadedModelsFirstButNotForEver() throws {
@@ -65,12 +66,14 @@ import Testing
     try queue.enqueue("urgent", model: "cold", priority: 1)
 
     // A higher priority goes before a loaded model.
-    #expect(try queue.claim(preferring: ["warm"])?.request.prompt == "urgent")
+    #expect(try queue.claim(preferring: ["warm"])?.request.render.prompt == "urgent")
     var overtakers = 0
-    while let job = try queue.claim(preferring: ["warm"]), job.request.prompt != "other" { overtakers += 1 }
+    while let job = try queue.claim(preferring: ["warm"]), job.request.render.prompt != "other" {
+      overtakers += 1
+    }
     #expect(overtakers == Int(JobStore.overtakingWindow))
-    #expect(try queue.claim(preferring: [])?.request.prompt == "256")
-    #expect(try queue.claim(preferring: ["far"])?.request.prompt == "299")
+    #expect(try queue.claim(preferring: [])?.request.render.prompt == "256")
+    #expect(try queue.claim(preferring: ["far"])?.request.render.prompt == "299")
   }
 
   @Test func beyondTheWindowNothingIsPreferred() throws {
@@ -78,8 +81,8 @@ import Testing
     let window = Int(JobStore.overtakingWindow)
     let jobs = (0...window + 1).map { request("\($0)", model: $0 > window ? "far" : "cold") }
     _ = try queue.store.enqueue(BatchRequest(), requests: jobs)
-    #expect(try queue.claim(preferring: ["far"])?.request.prompt == "0")
-    #expect(try queue.claim(preferring: ["far"])?.request.prompt == "\(window + 1)")
+    #expect(try queue.claim(preferring: ["far"])?.request.render.prompt == "0")
+    #expect(try queue.claim(preferring: ["far"])?.request.render.prompt == "\(window + 1)")
   }
 
   @Test func twoStoresNeverGetTheSameJob() async throws {
@@ -108,7 +111,7 @@ import Testing
     let queue = try TestQueue()
     try queue.enqueue("bad", "good")
     try queue.sql { try $0.execute(sql: "UPDATE jobs SET \(change) WHERE id = 1") }
-    #expect(try queue.claim()?.request.prompt == "good")
+    #expect(try queue.claim()?.request.render.prompt == "good")
     let bad = try #require(try queue.store.list().first)
     #expect(bad.state == .failed)
     #expect(bad.errorKind == .badInput)
@@ -166,7 +169,7 @@ import Testing
     let first = try #require(try queue.claim())
     #expect(first.job.id == 1 && first.job.losses == 1)
     func companion() throws -> ClaimedJob? {
-      try queue.store.claimCompanion(of: first.request.settings, worker: "w", lease: 60)
+      try queue.store.claimCompanion(of: first.request.render, worker: "w", lease: 60)
     }
     #expect(try companion()?.job.id == 3)
     #expect(try companion() == nil)
@@ -178,12 +181,12 @@ import Testing
     let queue = try TestQueue()
     var requests = (0..<4).map { request("\($0)") }
     for (index, budget) in [1 << 30, nil, 2 << 30, 1 << 30].enumerated() {
-      requests[index].settings.memoryBudget = budget.map(Int64.init)
+      requests[index].render.memoryBudget = budget.map { ByteCount(bytes: $0) }
     }
     _ = try queue.store.enqueue(BatchRequest(), requests: requests)
     let first = try #require(try queue.claim())
     func companion() throws -> ClaimedJob? {
-      try queue.store.claimCompanion(of: first.request.settings, worker: "w", lease: 60)
+      try queue.store.claimCompanion(of: first.request.render, worker: "w", lease: 60)
     }
     #expect(try companion()?.job.id == 4)
     #expect(try companion() == nil)

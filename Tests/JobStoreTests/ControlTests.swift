@@ -1,5 +1,6 @@
 import Foundation
 import JobStore
+import Requests
 import Testing
 
 @Suite struct ControlTests {
@@ -41,8 +42,8 @@ import Testing
     #expect(job.state == .queued)
     #expect((job.attempts, job.losses) == (0, 0))
     #expect(job.error == nil)
-    #expect(try queue.claim()?.request.prompt == "a")
-    #expect(try queue.claim()?.request.prompt == "b")
+    #expect(try queue.claim()?.request.render.prompt == "a")
+    #expect(try queue.claim()?.request.render.prompt == "b")
   }
 
   @Test func retryingAWaitingJobEndsItsPause() throws {
@@ -60,11 +61,8 @@ import Testing
     let queue = try TestQueue()
     try queue.enqueue("a", "b")
     try queue.store.setPriority(3, job: 2)
-    #expect(try queue.claim()?.request.prompt == "b")
-    guard case .invalidSetting = storeError({ try queue.store.setPriority(.max, job: 1) }) else {
-      Issue.record("a priority beyond its range")
-      return
-    }
+    #expect(try queue.claim()?.request.render.prompt == "b")
+    #expect(throws: RequestError.self) { try queue.store.setPriority(.max, job: 1) }
   }
 
   @Test func whatIsNotThereIsNamed() throws {

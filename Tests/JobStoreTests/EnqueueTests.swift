@@ -1,29 +1,32 @@
 import Foundation
 import JobStore
+import Requests
 import Testing
 
 @Suite struct EnqueueTests {
   @Test func everySettingComesBackAsItWas() throws {
     let queue = try TestQueue()
-    var settings = RenderSettings(model: "/models/x y")
+    var settings = RenderRequest(model: "/models/x y")
     settings.negativePrompt = "blurry"
     settings.width = 768
     settings.height = 64
     settings.steps = 3
     settings.guidance = 1.25
-    settings.scheduler = .dpmpp2mSDEKarras
-    settings.seed = 1 << 60
+    settings.scheduler = .dpmpp2MSDEKarras
+    settings.seed = .max
     settings.count = 4
     settings.precision = .int8
     settings.loras = [LoRAReference(path: "/l/ö\"'.safetensors", weight: -0.5)]
     settings.initImage = "/i.png"
-    settings.strength = 0.3
+    settings.strength = 0.5
     settings.mask = "/m.png"
-    settings.framing.originalSize = PixelDimensions(width: 1024, height: 768)
-    settings.framing.crop = PixelOffset(x: -8, y: 64)
-    settings.framing.targetSize = PixelDimensions(width: 512, height: 1)
-    settings.memoryBudget = 4 << 30
-    var wanted = JobRequest(prompt: "ein Haus", settings: settings)
+    settings.originalSize = PixelSize(width: 1024, height: 768)
+    settings.crop = PixelPoint(x: -8, y: 64)
+    settings.targetSize = PixelSize(width: 512, height: 1)
+    settings.memoryBudget = ByteCount(bytes: 4 << 30)
+    settings.prompt = "ein Haus"
+    settings.isPlainPrompt = true
+    var wanted = JobRequest(settings)
     wanted.priority = -3
     wanted.maxAttempts = 7
     wanted.runAfter = queue.now + 5
@@ -58,8 +61,8 @@ import Testing
       }
     }
     var bad = request("p")
-    bad.settings.steps = 0
-    #expect(throws: JobStoreError.self) {
+    bad.render.steps = 0
+    #expect(throws: RequestError.self) {
       try queue.store.enqueue(BatchRequest(), requests: [request("good"), bad])
     }
     #expect(storeError { _ = try queue.store.enqueue(BatchRequest(), requests: []) } == .emptyBatch)
@@ -120,7 +123,7 @@ import Testing
     let queue = try TestQueue()
     try queue.enqueue(prompt)
     #expect(try queue.store.list().map(\.prompt) == [prompt])
-    #expect(try queue.claim()?.request.prompt == prompt)
+    #expect(try queue.claim()?.request.render.prompt == prompt)
   }
 
   @Test func otherConnectionsAreToldByDataVersion() throws {

@@ -127,10 +127,10 @@ import Testing
     poison.maxAttempts = 10
     _ = try queue.store.enqueue(BatchRequest(), requests: [poison, request("good")])
     for _ in 0..<JobStore.lossLimit {
-      #expect(try queue.claim()?.request.prompt == "poison")
+      #expect(try queue.claim()?.request.render.prompt == "poison")
       queue.pass(seconds: 61)
     }
-    #expect(try queue.claim()?.request.prompt == "good")
+    #expect(try queue.claim()?.request.render.prompt == "good")
     let job = try queue.store.details(job: 1).job
     #expect(job.state == .failed)
     #expect(job.errorKind == .lost)

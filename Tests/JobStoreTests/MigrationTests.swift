@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import JobStore
 import Migrations
+import Requests
 import Testing
 
 /// Databases of every earlier schema, made by the program of that time (`scripts/make-schema-fixture`), are
@@ -28,8 +29,11 @@ import Testing
     }
   }
 
-  /// Every row of every table as text, or only of the columns that `other` has, too.
-  private func rows(_ path: String, columnsOf other: String? = nil) throws -> [String: [String]] {
+  /// Columns whose values a step of the schema says anew: none was an empty text; a new kind of fingerprint.
+  private static let saidAnew = ["negative_prompt", "fingerprint"]
+
+  /// Every row of every table as text, of the columns that both databases have.
+  private func rows(_ path: String, beside other: String) throws -> [String: [String]] {
     func columns(_ path: String) throws -> [String: [String]] {
       try DatabaseQueue(path: path).read { db in
         let tables = try String.fetchAll(
@@ -38,7 +42,12 @@ import Testing
           uniqueKeysWithValues: tables.map { ($0, try db.columns(in: $0).map(\.name)) })
       }
     }
-    let wanted = try columns(other ?? path)
+    let (mine, others) = (try columns(path), try columns(other))
+    let wanted = mine.filter { others[$0.key] != nil }.reduce(into: [String: [String]]()) { wanted, table in
+      wanted[table.key] = table.value.filter {
+        others[table.key]?.contains($0) == true && !Self.saidAnew.contains($0)
+      }.sorted()
+    }
     return try DatabaseQueue(path: path).read { db in
       try Dictionary(
         uniqueKeysWithValues: wanted.map { table, columns in
@@ -55,7 +64,8 @@ import Testing
       storeError { _ = try JobStore.open(path: fixture.path, role: .client) }
         == .schemaTooOld(path: fixture.path, found: schema, known: Migration.latest))
     try JobStore.open(path: fixture.path, role: .daemon).close()
-    #expect(try rows(fixture.path, columnsOf: old.path) == rows(old.path))
+    let (now, before) = (try rows(fixture.path, beside: old.path), try rows(old.path, beside: fixture.path))
+    #expect(now == before && before.values.contains { !$0.isEmpty })
     let facts = try DatabaseQueue(path: fixture.path).read { db in
       try ["PRAGMA integrity_check", "PRAGMA user_version", "SELECT count(*) FROM pragma_foreign_key_check"]
         .map { try String.fetchOne(db, sql: $0) }
@@ -89,7 +99,7 @@ import Testing
     #expect(backups.count == 1 && backups[0].hasPrefix("queue.sqlite.schema-\(schema)."))
     #expect(try fixture.beside(".part") == ["queue.sqlite.schema-\(schema).2.backup.part"])
     let backup = fixture.folder + "/" + (try #require(backups.first))
-    #expect(try rows(backup) == rows(old.path))
+    #expect(try rows(backup, beside: old.path) == rows(old.path, beside: backup))
     let version = try DatabaseQueue(path: backup).read { try Int.fetchOne($0, sql: "PRAGMA user_version") }
     #expect(version == schema)
     // Once is enough.
@@ -104,11 +114,11 @@ import Testing
     // The one whose daemon died, the ones not begun; not the paused one, nor the one for later.
     while let job = try store.claim(worker: "new", lease: 60) {
       claimed.append(job.job.id)
-      let settings = job.request.settings
+      let settings = job.request.render
       let images = (0..<settings.count).map { index in
         ImageRecord(
           index: index, path: "/out/\(job.job.batch)/\(job.job.id)-\(index).png",
-          seed: settings.seed + Int64(index), width: settings.width, height: settings.height,
+          seed: settings.seed + UInt64(index), width: settings.width ?? 0, height: settings.height ?? 0,
           digest: String(repeating: "b", count: 64), bytes: 1, seconds: 1)
       }
       try store.finish(job.lease, images: images, statistics: RenderStatistics())
@@ -117,10 +127,10 @@ import Testing
     let counts = try store.status().counts
     #expect(counts.done == 5 && counts.queued == 2 && counts.failed == 1 && counts.cancelled == 1)
     // The key is remembered.
-    var request = JobRequest(prompt: "nightly", settings: RenderSettings(model: "demo"))
-    request.settings.seed = 8
+    var request = JobRequest(RenderRequest(model: "demo", prompt: "nightly"))
+    request.render.seed = 8
     // The default of the clients that made the fixtures, which is work that they asked for.
-    request.settings.precision = schema < 3 ? .f32 : .bf16
+    request.render.precision = schema < 3 ? .f32 : .bf16
     request.maxAttempts = 5
     let again = try store.enqueue(BatchRequest(key: "nightly-2026"), requests: [request])
     #expect(!again.isNew && again.jobs == 4...4)

@@ -19,7 +19,7 @@ import Testing
   /// Fails the next job of the model.
   private func failLoading(_ queue: TestQueue) throws {
     let claimed = try #require(try queue.claim())
-    #expect(claimed.request.settings.model == "broken")
+    #expect(claimed.request.render.model == "broken")
     try queue.store.fail(claimed.lease, message: "no unet", kind: .model)
   }
 
@@ -32,7 +32,7 @@ import Testing
 
     // Now its jobs rest and the others go on; new ones of it rest as well.
     try queue.enqueue("new", model: "broken", priority: 9)
-    #expect(try queue.claim()?.request.prompt == "fine")
+    #expect(try queue.claim()?.request.render.prompt == "fine")
     #expect(try queue.claim() == nil)
     let model = try #require(try queue.store.models().first { $0.name == "broken" })
     #expect(model.heldUntil == queue.now + JobStore.firstHold)
@@ -40,7 +40,7 @@ import Testing
     #expect(try queue.store.list().filter { $0.attempts > 0 && $0.model == "broken" }.count == 3)
 
     queue.pass(seconds: Double(JobStore.firstHold) / 1000)
-    #expect(try queue.claim()?.request.prompt == "new")
+    #expect(try queue.claim()?.request.render.prompt == "new")
   }
 
   @Test func theHoldGrowsAndASuccessEndsIt() throws {

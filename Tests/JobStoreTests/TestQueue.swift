@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import JobStore
+import Requests
 import Synchronization
 import Testing
 
@@ -64,16 +65,18 @@ final class Clock: Sendable {
 }
 
 func request(_ prompt: String, model: String = "demo", priority: Int = 0, count: Int = 1) -> JobRequest {
-  var settings = RenderSettings(model: model)
+  var settings = RenderRequest(model: model)
   settings.count = count
-  var request = JobRequest(prompt: prompt, settings: settings)
+  settings.prompt = prompt
+  (settings.width, settings.height) = (512, 512)
+  var request = JobRequest(settings)
   request.priority = priority
   return request
 }
 
 func image(_ index: Int, of job: Int64 = 1) -> ImageRecord {
   ImageRecord(
-    index: index, path: "/out/\(job)-\(index).png", seed: Int64(index), width: 512, height: 512,
+    index: index, path: "/out/\(job)-\(index).png", seed: UInt64(index), width: 512, height: 512,
     digest: String(repeating: "a", count: 64), bytes: 1000, seconds: 2.5)
 }
 

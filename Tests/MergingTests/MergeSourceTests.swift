@@ -1,6 +1,7 @@
 import Checkpoints
 import Diffusion
 import Foundation
+import Requests
 import Tensors
 import Testing
 
@@ -87,7 +88,7 @@ import Testing
       let model = try DiffusionModel(
         folder: ModelFolder(path: "\(kitchen.folder)/\(name)"), cache: .init(budget: .max))
       return try Renderer(model: model, pass: .init(compute: Compute(threads: 2))).render(
-        RenderRequest(prompt: "a fox", width: 64, height: 72, steps: 2, seed: 3)
+        PictureRequest(prompt: "a fox", width: 64, height: 72, steps: 2, seed: 3)
       ).pixels
     }
     #expect(pictures[0] == pictures[1])

@@ -4,6 +4,7 @@ import Experts
 import Foundation
 import Images
 import Merging
+import Requests
 import Tensors
 import Testing
 
@@ -93,7 +94,7 @@ import Testing
       model: DiffusionModel(folder: ModelPath(model).open(), cache: ExpertCache(budget: .max)),
       pass: ForwardPass(compute: Compute(threads: 2))
     ).render(
-      RenderRequest(
+      PictureRequest(
         prompt: "a red fox in the snow", negativePrompt: "blurry, low quality", width: 128, height: 72,
         steps: 5, guidance: 5, seed: 9))
     let wanted = try PNGFile.read(golden + "/xl-2x2-128x72.png").image

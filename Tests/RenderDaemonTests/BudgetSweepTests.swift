@@ -1,6 +1,7 @@
 import Foundation
 import Images
 import JobStore
+import Requests
 import Testing
 
 /// Daemons whose memory is short: the same pictures whatever the budget, the policy and how many go together,
@@ -16,7 +17,7 @@ struct BudgetSweepTests {
         $0.scheduler = scheduler
         $0.steps = 3 + index
         $0.count = index == 1 ? 2 : 1
-        $0.seed = Int64(index)
+        $0.seed = UInt64(index)
         $0.guidance = index == 3 ? 1 : 5
         $0.width = 128
         $0.height = 72
@@ -88,7 +89,7 @@ struct BudgetSweepTests {
     func job(_ budget: Int64?) throws -> Int64 {
       try house.enqueue {
         $0.model = "all-3x2"
-        $0.memoryBudget = budget
+        $0.memoryBudget = budget.map { ByteCount(bytes: Int($0)) }
       }
     }
     let jobs = [try job(nil), try job(Int64(smallest + 30) << 20), try job(1 << 20), try job(nil)]

@@ -3,6 +3,7 @@ import GRDB
 import Images
 import JobStore
 import RenderDaemon
+import Requests
 import Testing
 
 /// Jobs that go through their model together: the same pictures, and each its own job.
@@ -16,7 +17,7 @@ import Testing
         $0.scheduler = scheduler
         $0.steps = 3 + index
         $0.count = index == 1 ? 3 : 1
-        $0.seed = Int64(index)
+        $0.seed = UInt64(index)
         $0.guidance = index == 3 ? 1 : 5
         $0.width = index == 2 ? 96 : 64
       }
@@ -81,7 +82,7 @@ import Testing
         try house.enqueue {
           $0.steps = 40
           $0.scheduler = .ddpm
-          $0.seed = Int64(index)
+          $0.seed = UInt64(index)
         }
       }
     }

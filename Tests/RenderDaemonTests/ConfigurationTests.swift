@@ -3,6 +3,7 @@ import Foundation
 import JobStore
 import Logging
 import RenderDaemon
+import Requests
 import Testing
 
 /// Where settings come from, and what is said of wrong ones.

@@ -4,6 +4,7 @@ import GRDB
 import JobStore
 import Logging
 import RenderDaemon
+import Requests
 import Testing
 
 /// A queue, a folder of models and an output folder of their own, with daemons on them.
@@ -89,15 +90,16 @@ final class DaemonHouse: Sendable {
   /// One job that renders small and fast; `change` makes it what the test needs. No second attempt.
   @discardableResult
   func enqueue(
-    _ prompt: String = "a red fox", attempts: Int = 1, _ change: (inout RenderSettings) -> Void = { _ in }
+    _ prompt: String = "a red fox", attempts: Int = 1, _ change: (inout RenderRequest) -> Void = { _ in }
   ) throws -> Int64 {
-    var settings = RenderSettings(model: "tiny")
+    var settings = RenderRequest(model: "tiny")
     settings.width = 64
     settings.height = 64
     settings.steps = 2
     settings.scheduler = .ddim
     change(&settings)
-    var request = JobRequest(prompt: prompt, settings: settings)
+    settings.prompt = prompt
+    var request = JobRequest(settings)
     request.maxAttempts = attempts
     return try store.enqueue(BatchRequest(), requests: [request]).jobs.lowerBound
   }

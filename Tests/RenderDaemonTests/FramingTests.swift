@@ -1,6 +1,7 @@
 import Foundation
 import Images
 import JobStore
+import Requests
 import Testing
 
 /// What SDXL is told of the framing goes from the queue into the picture, and into what the picture says.
@@ -13,7 +14,7 @@ import Testing
     // The golden shares it with the small model.
     try FileManager.default.copyItem(
       atPath: house.model + "/tokenizer", toPath: house.models + "/xl/tokenizer")
-    let changes: [(inout FramingSettings) -> Void] = [
+    let changes: [(inout RenderRequest) -> Void] = [
       { _ in }, { $0.originalSize = .init(width: 512, height: 384) }, { $0.crop = .init(x: 0, y: 64) },
       { $0.crop = .init(x: 64, y: 0) }, { $0.targetSize = .init(width: 512, height: 512) },
       // What is the same as nothing: the size rendered, nothing cut.
@@ -26,11 +27,11 @@ import Testing
     let ids = try changes.map { change in
       try house.enqueue {
         $0.model = "xl"
-        change(&$0.framing)
+        change(&$0)
       }
     }
     // Another family is not told of it.
-    let others = [try house.enqueue(), try house.enqueue { $0.framing.crop = .init(x: 64, y: 0) }]
+    let others = [try house.enqueue(), try house.enqueue { $0.crop = .init(x: 64, y: 0) }]
     try house.worker().run()
     let errors = try (ids + others).map { try house.job($0) }.filter { $0.state != .done }.map(\.error)
     try #require(errors.isEmpty, "\(errors)")

@@ -1,5 +1,6 @@
 import Foundation
 import JobStore
+import Requests
 import Testing
 
 /// A queue whose daemons and clients are killed over and over, and the account of what was promised.

@@ -1,6 +1,7 @@
 import Foundation
 import Images
 import JobStore
+import Requests
 import Testing
 
 /// How prompts are read goes from the queue into the picture, and into what the picture says.
@@ -12,7 +13,7 @@ import Testing
       .appending(path: "Goldens/prompts/toy.safetensors")
     try FileManager.default.copyItem(atPath: golden.path, toPath: word)
     let prompt = "a (red:1.4) <toy>"
-    let changes: [(inout RenderSettings) -> Void] = [
+    let changes: [(inout RenderRequest) -> Void] = [
       { _ in }, { $0.isPlainPrompt = true }, { $0.clipSkip = 1 },
       { $0.embeddings = [EmbeddingReference(path: word)] },
       { $0.embeddings = [EmbeddingReference(path: word, token: "red")] },

@@ -3,6 +3,7 @@ import Foundation
 import Images
 import JobStore
 import RenderDaemon
+import Requests
 import Testing
 
 /// What a healthy daemon does with healthy jobs.
@@ -46,8 +47,8 @@ import Testing
   @Test func everyPrecisionHasWeightsOfItsOwn() throws {
     let house = try DaemonHouse()
     try house.addMixture("all-3x2")
-    var pictures: [RenderPrecision: Set<[UInt8]>] = [:]
-    let order: [RenderPrecision] = [.f32, .bf16, .int8, .bf16, .f32, .int8]
+    var pictures: [Precision: Set<[UInt8]>] = [:]
+    let order: [Precision] = [.f32, .bf16, .int8, .bf16, .f32, .int8]
     let jobs = try order.map { precision in
       try house.enqueue {
         $0.model = "all-3x2"

@@ -2,6 +2,7 @@ import Foundation
 import JobStore
 import Logging
 import RenderDaemon
+import Requests
 import Testing
 
 /// Jobs whose daemon stopped or died go on where they were, and end in the same bytes.

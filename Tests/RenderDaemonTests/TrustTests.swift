@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import JobStore
 import RenderDaemon
+import Requests
 import Testing
 
 /// Whoever may write the database may use the daemon for rendering, and for nothing else:
@@ -55,7 +56,7 @@ import Testing
   @Test func whatAJobAddsHoldsItsModelForNobody() throws {
     let house = try DaemonHouse()
     try Data("junk".utf8).write(to: URL(fileURLWithPath: house.models + "/junk.safetensors"))
-    let changes: [(inout RenderSettings) -> Void] = [
+    let changes: [(inout RenderRequest) -> Void] = [
       { $0.loras = [LoRAReference(path: "junk.safetensors")] }, { $0.vae = "junk.safetensors" },
       { $0.embeddings = [EmbeddingReference(path: "junk.safetensors")] },
       { $0.loras = [LoRAReference(path: "gone.safetensors")] }, { $0.vae = "tiny/unet" },

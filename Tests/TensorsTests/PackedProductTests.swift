@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import Requests
 import Testing
 
 @testable import Tensors

@@ -1,4 +1,5 @@
 import CKernels
+import Requests
 import Tensors
 import Testing
 

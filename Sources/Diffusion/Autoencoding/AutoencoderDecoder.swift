@@ -1,6 +1,7 @@
 import Checkpoints
 import Experts
 import Layers
+import Requests
 import Tensors
 
 /// Latents to pixels (the decoder half of diffusers' `AutoencoderKL`).

@@ -1,6 +1,7 @@
 import Checkpoints
 import Experts
 import Layers
+import Requests
 import Tensors
 
 /// Two residual blocks around one-headed attention, at the smallest feature map

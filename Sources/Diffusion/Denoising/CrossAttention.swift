@@ -1,6 +1,7 @@
 import Checkpoints
 import Experts
 import Layers
+import Requests
 import Tensors
 
 /// Keys and values of one cross-attention layer for one prompt, projected once per render.

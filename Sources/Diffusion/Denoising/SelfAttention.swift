@@ -1,6 +1,7 @@
 import Checkpoints
 import Experts
 import Layers
+import Requests
 import Tensors
 
 /// Multi-head attention of every position to every other, whose projections may be mixtures (diffusers'

@@ -1,6 +1,7 @@
 import Checkpoints
 import Experts
 import Layers
+import Requests
 import Tensors
 
 /// A loaded model: everything that turns a request into a picture. Experts stay in their files
@@ -10,6 +11,8 @@ package struct DiffusionModel: Sendable {
   package let path: String
   /// SHA-256 over the model's files, in hexadecimal.
   package let digest: String
+  /// What pictures say of it.
+  package let names: Names
   /// What its networks compute in.
   package let precision: Precision
   /// What the cache files this model's parts under: its weights in its precision.
@@ -39,7 +42,7 @@ package struct DiffusionModel: Sendable {
   /// - Throws: `CheckpointError` for missing, damaged or misshapen files, `DiffusionError` for a
   ///   model of another kind.
   package init(
-    folder: any ModelFiles, vae: String? = nil, cache: ExpertCache, loras: [LoRASetting] = [],
+    folder: any ModelFiles, vae: String? = nil, cache: ExpertCache, loras: [LoRAReference] = [],
     precision: Precision = .f32, inHalves halves: [String] = []
   ) throws {
     path = folder.path
@@ -49,6 +52,8 @@ package struct DiffusionModel: Sendable {
     notices = networks.notices
     let autoencoder = try ModelAutoencoder(folder, replacement: vae)
     digest = try folder.digest() + networks.suffix + autoencoder.suffix
+    names = Names(
+      digest: digest, loraDigests: networks.loraDigests, vaeDigest: autoencoder.replacementDigest)
     try Self.checkUnchanged(
       [networks.unet, networks.textEncoder, networks.textEncoder2, autoencoder.weights].compactMap { $0 })
     cacheName = ([digest, "\(precision)"] + halves).joined(separator: "/")
@@ -117,7 +122,7 @@ package struct DiffusionModel: Sendable {
 
   /// The scheduler for a request: the one it names, else the model's own.
   /// - Throws: `DiffusionError` for one that is unknown or cannot take the step count.
-  func scheduler(for request: RenderRequest) throws -> any Scheduler {
+  func scheduler(for request: PictureRequest) throws -> any Scheduler {
     let isOwn = request.scheduler == nil
     let configuration =
       family == .xl
@@ -130,9 +135,19 @@ package struct DiffusionModel: Sendable {
 }
 
 extension DiffusionModel {
+  /// What a picture says of the model that rendered it: SHA-256 of files, in hexadecimal.
+  package struct Names: Sendable {
+    /// Over all of its files.
+    let digest: String
+    /// Of the LoRAs that are fused into it.
+    let loraDigests: [String]
+    /// Of the VAE in place of its own; nil without one.
+    let vaeDigest: String?
+  }
+
   /// The sampling method for a request: the one it names, else the model's own.
   /// - Throws: `DiffusionError.unknownScheduler` if the model's own is none we know.
-  package func schedulerName(for request: RenderRequest) throws -> SchedulerName {
+  package func schedulerName(for request: PictureRequest) throws -> SchedulerName {
     try request.scheduler ?? SchedulerName(own: schedulerConfiguration)
   }
 }

@@ -10,6 +10,9 @@ package struct ModelAutoencoder: Sendable {
   /// Tells the digest of a model with another VAE from its own; empty without one.
   package let suffix: String
 
+  /// SHA-256 of the VAE in the own one's place, in hexadecimal; nil without one.
+  package let replacementDigest: String?
+
   /// - Parameter replacement: a folder or file to take in place of the model's own.
   /// - Throws: `CheckpointError` for files that are missing, damaged or no VAE.
   package init(_ files: any ModelFiles, replacement: String?) throws {
@@ -18,6 +21,7 @@ package struct ModelAutoencoder: Sendable {
       weights = try files.weights(for: "vae")
       path = files.path
       suffix = ""
+      replacementDigest = nil
       return
     }
     let other = try AutoencoderFiles(
@@ -27,6 +31,8 @@ package struct ModelAutoencoder: Sendable {
     path = other.path
     var digest = Digest()
     try other.add(to: &digest)
-    suffix = "+vae:" + digest.hexadecimal()
+    let hexadecimal = digest.hexadecimal()
+    suffix = "+vae:" + hexadecimal
+    replacementDigest = hexadecimal
   }
 }

@@ -8,7 +8,7 @@ package enum ModelFamily: String, Sendable {
   case xl = "sdxl"
 
   /// The guidance of diffusers' pipeline when it is told none.
-  package var defaultGuidance: Float {
+  package var defaultGuidance: Double {
     switch self {
     case .sd: 7.5
     case .xl: 5

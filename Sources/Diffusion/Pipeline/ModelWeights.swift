@@ -1,18 +1,6 @@
 import Checkpoints
+import Requests
 import Tensors
-
-/// A LoRA to fuse into a model as its weights are read.
-package struct LoRASetting: Sendable, Hashable {
-  /// A file, or a folder with `pytorch_lora_weights.safetensors` or PEFT's `adapter_model.safetensors`.
-  package let path: String
-  /// How strongly it counts; 1 is as trained.
-  package let weight: Float
-
-  package init(path: String, weight: Float) {
-    self.path = path
-    self.weight = weight
-  }
-}
 
 /// The tensors of the networks that LoRAs change, with the LoRAs added as they are read.
 package struct ModelWeights: Sendable {
@@ -26,6 +14,8 @@ package struct ModelWeights: Sendable {
   package let notices: [String]
   /// Tells the weights of one model with different LoRAs apart; empty without any.
   package let suffix: String
+  /// SHA-256 of each LoRA's file, in hexadecimal.
+  package let loraDigests: [String]
 
   /// Opens the weights of a model; nothing is read yet.
   /// - Parameters:
@@ -33,7 +23,7 @@ package struct ModelWeights: Sendable {
   ///   - halves: parts of the names of layers of the UNet that compute in bfloat16 all the same.
   /// - Throws: `CheckpointError` for missing or damaged files, and for LoRA keys that fit nothing.
   package init(
-    _ folder: any ModelFiles, loras: [LoRASetting], precision: Precision = .f32,
+    _ folder: any ModelFiles, loras: [LoRAReference], precision: Precision = .f32,
     inHalves halves: [String] = []
   ) throws {
     var networks: [LoRAComponent: Weights] = [
@@ -42,22 +32,23 @@ package struct ModelWeights: Sendable {
     if folder.has("text_encoder_2") { networks[.textEncoder2] = try folder.weights(for: "text_encoder_2") }
     var digest = Digest()
     var words: [TextualInversion] = []
-    var notices: [String] = []
+    var (notices, files) = ([String](), [String]())
     for lora in loras {
       let file = try LoRAFile(path: Self.file(lora.path))
-      networks = try file.apply(to: networks, weight: lora.weight)
+      let weight = Float(lora.weight)
+      networks = try file.apply(to: networks, weight: weight)
       notices += file.notices
       let reader = try FileReader(path: file.path, purpose: "a LoRA")
-      if !file.words.isEmpty {
-        var own = Digest()
-        try own.add(contentsOf: reader)
-        let text = own.hexadecimal()
-        words += try file.words.map { try TextualInversion($0, path: file.path, digest: text) }
-      }
+      var own = Digest()
+      try own.add(contentsOf: reader)
+      let text = own.hexadecimal()
+      files.append(text)
+      words += try file.words.map { try TextualInversion($0, path: file.path, digest: text) }
       try digest.add(contentsOf: reader)
       digest.add(Array(file.settingsText.utf8))
-      digest.add(Array(" \(lora.weight) ".utf8))
+      digest.add(Array(" \(weight) ".utf8))
     }
+    loraDigests = files
     guard let unet = networks[.unet], let textEncoder = networks[.textEncoder] else {
       throw CheckpointError.missingFile(path: folder.path, purpose: "a UNet and a text encoder")
     }

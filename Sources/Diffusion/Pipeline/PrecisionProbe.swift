@@ -16,7 +16,7 @@ package struct PrecisionProbe: Sendable {
   ///   - latents: what to give the denoiser and the decoder; nil: what this model comes to at that step,
   ///     and what it takes for the picture then.
   /// - Throws: what rendering throws.
-  package init(_ renderer: Renderer, _ request: RenderRequest, step: Int, latents: (Tensor, Tensor)? = nil)
+  package init(_ renderer: Renderer, _ request: PictureRequest, step: Int, latents: (Tensor, Tensor)? = nil)
     throws
   {
     let (model, pass) = (renderer.model, renderer.pass)

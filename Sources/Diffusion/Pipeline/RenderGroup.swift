@@ -51,7 +51,7 @@ package struct RenderGroup: Sendable {
   /// - Parameter always: whether it may go along without a gain.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
   package func hasRoom(
-    for request: RenderRequest, with renderer: Renderer, always: Bool = false
+    for request: PictureRequest, with renderer: Renderer, always: Bool = false
   ) throws -> Bool {
     guard let first = members.first, first.renderer.model.cacheName == renderer.model.cacheName,
       first.renderer.budget == renderer.budget

@@ -64,12 +64,12 @@ extension Renderer {
   /// What rendering a request takes.
   /// - Parameter room: bytes for tensors and weights; a decode that would take more goes tile by tile.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
-  package func plan(_ request: RenderRequest, room: Int? = nil) throws -> RenderPlan {
+  package func plan(_ request: PictureRequest, room: Int? = nil) throws -> RenderPlan {
     try plan(request, try textPlan(request), room: room)
   }
 
   /// What encoding the prompts of a request takes, and what it leaves for the steps.
-  func textPlan(_ request: RenderRequest) throws -> TextPlan {
+  func textPlan(_ request: PictureRequest) throws -> TextPlan {
     try request.validate(multiple: model.decoder.pixelsPerLatent)
     let plan = PassPlan()
     let context = try prepare(request, isGuided: isGuided(request), ForwardPass(planning: plan))
@@ -77,7 +77,7 @@ extension Renderer {
   }
 
   /// The same as `plan` with the first phase known.
-  func plan(_ request: RenderRequest, _ text: TextPlan, room: Int?) throws -> RenderPlan {
+  func plan(_ request: PictureRequest, _ text: TextPlan, room: Int?) throws -> RenderPlan {
     let pixels = model.decoder.pixelsPerLatent
     let (height, width) = (request.height / pixels, request.width / pixels)
     let step = PassPlan()
@@ -100,7 +100,7 @@ extension Renderer {
       tile: tile)
   }
 
-  private func encodingPlan(_ request: RenderRequest) throws -> PhasePlan? {
+  private func encodingPlan(_ request: PictureRequest) throws -> PhasePlan? {
     guard request.source != nil, let encoder = model.encoder else { return nil }
     let plan = PassPlan()
     _ = try encoder(

@@ -5,16 +5,16 @@ import Tensors
 extension Renderer {
   /// What a resume state of this render is good for: the same request, weights and program. It covers the text of
   /// the whole request, so that a field that is added to the request counts by itself.
-  private func resumeKey(of request: RenderRequest) -> String {
+  private func resumeKey(of request: PictureRequest) -> String {
     var digest = Digest()
-    for part in [Version.current, model.digest, model.precision.rawValue, String(reflecting: request)] {
+    for part in [Version.current, model.digest, model.precision.rawValue, request.identity] {
       digest.add(Array("\(part.utf8.count):\(part)".utf8))
     }
     return digest.hexadecimal()
   }
 
   /// A render between two steps as bytes, to be taken up by `restore`.
-  package func resumeState(_ denoising: Denoising, of request: RenderRequest) -> [UInt8] {
+  package func resumeState(_ denoising: Denoising, of request: PictureRequest) -> [UInt8] {
     ResumeState(
       step: denoising.step, noise: denoising.noise, latents: denoising.latents,
       history: denoising.scheduler.history
@@ -27,7 +27,8 @@ extension Renderer {
   /// count in them is the one that this render has after that step.
   /// - Returns: false if the bytes are damaged, or of another request, other weights or another version. Then the
   ///   render starts at its first step.
-  package func restore(_ denoising: inout Denoising, from bytes: [UInt8], of request: RenderRequest) -> Bool {
+  package func restore(_ denoising: inout Denoising, from bytes: [UInt8], of request: PictureRequest) -> Bool
+  {
     let state = ResumeState(
       sealed: bytes, key: resumeKey(of: request), steps: denoising.steps, shape: denoising.latents.shape
     ) { denoising.expectedCounters(after: $0) }

@@ -1,18 +1,18 @@
 import Experts
 import Foundation
+import Requests
 import Tensors
 
 extension Renderer {
   /// A model for inpainting needs a picture and a mask, and a picture needs an encoder.
   /// - Throws: `DiffusionError`
-  func checkSource(_ request: RenderRequest) throws {
+  func checkSource(_ request: PictureRequest) throws {
     if model.isInpainting, request.source?.mask == nil {
-      throw DiffusionError.setting(
-        name: "mask", value: "none",
-        allowed: "a picture and a mask, with this model, whose UNet is for inpainting")
+      throw RequestError.invalid(
+        setting: "mask", value: "none",
+        rule: "use a picture and a mask with this model, whose UNet is for inpainting")
     }
-    guard let source = request.source else { return }
-    _ = try source.skippedSteps(of: request.steps)
+    guard request.source != nil else { return }
     if model.encoder == nil {
       throw DiffusionError.mismatch(
         folder: model.path, what: "its VAE has no encoder, which a picture to start from needs; use --vae")
@@ -21,14 +21,14 @@ extension Renderer {
 
   /// The picture as latents, and the noise for it, drawn in the reference's order (`prepare_latents` and
   /// `prepare_mask_latents` of diffusers' img2img and inpainting pipelines).
-  func startingPoint(from source: SourcePicture, _ request: RenderRequest, noise: inout TorchNoise) throws
+  func startingPoint(from source: SourcePicture, _ request: PictureRequest, noise: inout TorchNoise) throws
     -> StartingPoint
   {
     let size = model.decoder.pixelsPerLatent
     let pixels = try source.pixels(width: request.width, height: request.height)
     let painted = try source.painted(width: request.width, height: request.height)
     // An inpainting model that starts from pure noise never looks at the whole picture.
-    let isLookedAt = !(model.isInpainting && source.strength == 1)
+    let isLookedAt = !(model.isInpainting && request.strength == 1)
     var latents = isLookedAt ? try encode(pixels, isInpainting: painted != nil, noise: &noise) : nil
     let fresh = noise.latents(
       channels: model.unet.configuration.outputChannels, height: request.height / size,

@@ -33,7 +33,7 @@ package struct Renderer: Sendable {
   /// - Parameter report: called between all stages and steps; what it throws ends the render.
   /// - Throws: `DiffusionError` for a request the model cannot render, what reading experts throws,
   ///   and what `report` throws.
-  package func render(_ request: RenderRequest, report: (RenderProgress) throws -> Void = { _ in }) throws
+  package func render(_ request: PictureRequest, report: (RenderProgress) throws -> Void = { _ in }) throws
     -> RGBImage
   {
     var denoising = try begin(request, report: report)
@@ -48,7 +48,7 @@ package struct Renderer: Sendable {
   /// Encodes the prompts and draws the first noise.
   /// - Parameter beside: bytes that other renders hold meanwhile (`RenderGroup.keptBytes`).
   package func begin(
-    _ request: RenderRequest, beside: Int = 0, report: (RenderProgress) throws -> Void = { _ in }
+    _ request: PictureRequest, beside: Int = 0, report: (RenderProgress) throws -> Void = { _ in }
   ) throws -> Denoising {
     let pixels = model.decoder.pixelsPerLatent
     try request.validate(multiple: pixels)
@@ -73,9 +73,9 @@ package struct Renderer: Sendable {
       try MemoryRefusal.check { try startingPoint(from: source, request, noise: &noise) }
     }
     enter(plan.step, fixed: fixed + plan.text.keptBytes, isStep: true)
-    let firstCall = try (request.source?.skippedSteps(of: request.steps) ?? 0) * scheduler.order
+    let firstCall = request.skippedSteps * scheduler.order
     let latents: Tensor
-    if let start, let source = request.source, source.mask == nil || source.strength < 1 {
+    if let start, let source = request.source, source.mask == nil || request.strength < 1 {
       latents = scheduler.noised(start.latents, noise: start.noise, call: firstCall)
     } else {
       let first =
@@ -86,12 +86,12 @@ package struct Renderer: Sendable {
       latents = combine(scheduler.initialSigma, first, 0, first)
     }
     return Denoising(
-      scheduler: scheduler, guidance: isGuided ? request.guidance : nil, text: text,
+      scheduler: scheduler, guidance: isGuided ? Float(request.guidance) : nil, text: text,
       noise: noise, latents: latents, plan: plan, start: start, firstCall: firstCall)
   }
 
   /// What is known of a request's text, what rendering it takes, and what the process takes beside that.
-  private func reckon(_ request: RenderRequest, beside: Int) throws -> (
+  private func reckon(_ request: PictureRequest, beside: Int) throws -> (
     known: TextContext?, plan: RenderPlan, fixed: Int
   ) {
     let known = texts.context(for: textKey(request))
@@ -103,37 +103,36 @@ package struct Renderer: Sendable {
   }
 
   /// Whether the budget is too small for a request as things are.
-  package func lacksRoom(for request: RenderRequest) throws -> Bool {
+  package func lacksRoom(for request: PictureRequest) throws -> Bool {
     guard let budget else { return false }
     let (_, plan, fixed) = try reckon(request, beside: 0)
     return plan.smallest > budget.bytes - fixed
   }
 
   /// Whether an unconditional row is computed as well.
-  func isGuided(_ request: RenderRequest) -> Bool {
+  func isGuided(_ request: PictureRequest) -> Bool {
     request.guidance > 1 && model.unet.configuration.guidanceWidth == nil
   }
 
   /// All that `prepare` looks at.
-  private func textKey(_ request: RenderRequest) -> String {
+  private func textKey(_ request: PictureRequest) -> String {
     [
       model.cacheName, request.prompt, String(reflecting: request.negativePrompt), "\(isGuided(request))",
       String(reflecting: request.reading),
-      "\(request.framing.timeIDs(width: request.width, height: request.height))", "\(request.guidance)",
+      "\(request.timeIDs)", "\(request.guidance)",
     ].map { "\($0.utf8.count):\($0)" }.joined()
   }
 
   /// Encodes the prompts and projects them for all cross-attention layers.
-  func prepare(_ request: RenderRequest, isGuided: Bool, _ pass: ForwardPass) throws -> TextContext {
+  func prepare(_ request: PictureRequest, isGuided: Bool, _ pass: ForwardPass) throws -> TextContext {
     let conditioning = try model.prompts(
       isGuided ? [request.negativePrompt, request.prompt] : [request.prompt], request.reading, pass)
     return try model.unet.prepare(
       conditioning.states,
       added: conditioning.pooled.map {
-        AddedConditions(
-          pooled: $0, sizes: request.framing.timeIDs(width: request.width, height: request.height))
+        AddedConditions(pooled: $0, sizes: request.timeIDs)
       },
-      guidanceScale: request.guidance, pass)
+      guidanceScale: Float(request.guidance), pass)
   }
 
   /// - Throws: `DiffusionError.memoryBudget` and `.noMemory`

@@ -9,31 +9,25 @@ package struct SourcePicture: Sendable, Equatable {
   package let image: RGBImage
   /// White parts are painted anew; nil: all of it.
   package let mask: RGBImage?
-  /// 0…1: how much noise the picture gets, and so how many of the steps are taken.
-  package let strength: Float
   /// SHA-256 of the pixels as they were read, in hexadecimal.
   package let digest: String
   package let maskDigest: String?
 
-  /// - Throws: `DiffusionError.setting` for a strength that is none.
-  package init(image: RGBImage, mask: RGBImage? = nil, strength: Float) throws {
-    try Self.check(strength)
+  /// Of pictures in memory.
+  package init(image: RGBImage, mask: RGBImage? = nil) {
     self.image = image
     self.mask = mask
-    self.strength = strength
     digest = Self.digest(image)
     maskDigest = mask.map(Self.digest)
   }
 
   /// Reads the files, and keeps the pictures at the size that they are wanted at: they may be a hundred times as large.
-  /// - Throws: `ImageError` for files that are no pictures, and that of `init`.
-  package init(imageFile: String, maskFile: String?, strength: Float, width: Int, height: Int) throws {
-    try Self.check(strength)
+  /// - Throws: `ImageError` for files that are no pictures.
+  package init(imageFile: String, maskFile: String?, width: Int, height: Int) throws {
     func read(_ path: String) throws -> (picture: RGBImage, digest: String) {
       let picture = try PNGFile.read(path).image
       return (try picture.resized(width: width, height: height), Self.digest(picture))
     }
-    self.strength = strength
     (image, digest) = try read(imageFile)
     let mask = try maskFile.map(read)
     (self.mask, maskDigest) = (mask?.picture, mask?.digest)
@@ -49,24 +43,6 @@ package struct SourcePicture: Sendable, Equatable {
       let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
       return size + 2 * max(pixels, 3 * width * height)
     }.max() ?? 0
-  }
-
-  private static func check(_ strength: Float) throws {
-    guard strength > 0, strength <= 1 else {
-      throw DiffusionError.setting(name: "strength", value: "\(strength)", allowed: "above 0, up to 1")
-    }
-  }
-
-  /// Steps of `steps` that are left out (diffusers' `get_timesteps`).
-  /// - Throws: `DiffusionError.setting` if none is left.
-  func skippedSteps(of steps: Int) throws -> Int {
-    // In double, as Python multiplies.
-    let taken = min(steps, Int(Double(steps) * (Double("\(strength)") ?? Double(strength))))
-    guard taken > 0 else {
-      throw DiffusionError.setting(
-        name: "strength", value: "\(strength)", allowed: "at least \(1 / Float(steps)) with \(steps) steps")
-    }
-    return steps - taken
   }
 
   /// The picture at a size, −1…1, `[1, height, width, 3]`.
@@ -96,9 +72,4 @@ package struct SourcePicture: Sendable, Equatable {
     digest.add(image.pixels)
     return digest.hexadecimal()
   }
-}
-
-/// In the key of a resume state: what the picture is, not all of its pixels.
-extension SourcePicture: CustomDebugStringConvertible {
-  package var debugDescription: String { "\(digest) \(maskDigest ?? "-") \(strength)" }
 }

@@ -1,4 +1,5 @@
 import Checkpoints
+import Requests
 
 /// A sampling method: how others call it, which scheduler files mean it, and what makes one.
 package struct SamplingMethod: Sendable {
@@ -23,11 +24,11 @@ package struct SamplingMethod: Sendable {
 
   /// A sampler of this kind for a number of steps.
   /// - Throws: `DiffusionError.unsupported` for settings that the method does not have,
-  ///   `DiffusionError.setting` for a step count that it cannot take.
+  ///   `RequestError.invalid` for a step count that it cannot take.
   package func scheduler(_ configuration: SchedulerConfiguration, steps: Int) throws -> any Scheduler {
     guard steps >= 1, steps <= configuration.trainingSteps else {
-      throw DiffusionError.setting(
-        name: "steps", value: "\(steps)", allowed: "1...\(configuration.trainingSteps)")
+      throw RequestError.invalid(
+        setting: "steps", value: "\(steps)", rule: "use 1 to \(configuration.trainingSteps) with this model")
     }
     return try make(configuration, steps)
   }

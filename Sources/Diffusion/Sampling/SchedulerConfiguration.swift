@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Requests
 
 /// What a model says about its noise: `scheduler/scheduler_config.json`, whichever scheduler class
 /// it was written for.

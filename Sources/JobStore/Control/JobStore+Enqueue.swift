@@ -1,4 +1,5 @@
 import GRDB
+import Requests
 
 /// What a batch is called.
 package struct BatchRequest: Sendable, Equatable {
@@ -54,7 +55,7 @@ extension JobStore {
   /// Requests are taken one at a time and kept in a temporary table first, so memory stays flat and nobody
   /// waits for a slow source; then one short transaction copies them over. Seeds are kept as given.
   /// - Parameter next: The next request, nil at the end; its errors end the enqueue and come through.
-  /// - Throws: `JobStoreError.invalidSetting`, `.emptyBatch`, `.keyReused`, `.diskFull`, …
+  /// - Throws: `RequestError`, `JobStoreError.emptyBatch`, `.keyReused`, `.diskFull`, …
   package func enqueue(_ batch: BatchRequest, next: () throws -> JobRequest?) throws -> EnqueuedBatch {
     try batch.validate()
     return try translated {
@@ -86,12 +87,7 @@ extension JobStore {
     var fingerprint = Fingerprint()
   }
 
-  /// The columns of `jobs` that a request fills.
-  private static let incomingColumns = """
-    model, prompt, negative_prompt, width, height, steps, guidance, scheduler, seed, count, precision, \
-    loras, vae, init_image, strength, mask, memory_budget, priority, run_after, max_attempts, \
-    plain_prompt, clip_skip, embeddings, framing
-    """
+  private static let incomingColumns = JobRequest.columns.joined(separator: ", ")
 
   private func stage(
     _ next: () throws -> JobRequest?, withFingerprint: Bool, _ db: Database
@@ -99,31 +95,14 @@ extension JobStore {
     var incoming = Incoming()
     // Writes to the temporary database only: the queue stays unlocked however long this takes.
     try db.inTransaction(.deferred) {
+      let places = JobRequest.columns.map { _ in "?" }.joined(separator: ", ")
       let insert = try db.cachedStatement(
-        sql: """
-          INSERT INTO temp.incoming (\(Self.incomingColumns))
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-          """)
+        sql: "INSERT INTO temp.incoming (\(Self.incomingColumns)) VALUES (\(places))")
       while let request = try next() {
         try request.validate()
-        let settings = request.settings
-        let loras = try JSONColumn.text(settings.loras, column: "loras")
-        let embeddings = try JSONColumn.text(settings.embeddings, column: "embeddings")
-        let framing =
-          settings.framing == FramingSettings()
-          ? nil : try JSONColumn.text(settings.framing, column: "framing")
         incoming.count += 1
-        if withFingerprint {
-          incoming.fingerprint.add(request, loras: loras, embeddings: embeddings, framing: framing)
-        }
-        try insert.execute(arguments: [
-          settings.model, request.prompt, settings.negativePrompt, settings.width, settings.height,
-          settings.steps, settings.guidance, settings.scheduler?.rawValue, settings.seed, settings.count,
-          settings.precision.rawValue, loras, settings.vae, settings.initImage, settings.strength,
-          settings.mask,
-          settings.memoryBudget, request.priority, request.runAfter, request.maxAttempts,
-          settings.isPlainPrompt, settings.clipSkip, embeddings, framing,
-        ])
+        if withFingerprint { incoming.fingerprint.add(request) }
+        try insert.execute(arguments: StatementArguments(request.values.map(\.databaseValue)))
       }
       return .commit
     }
@@ -172,9 +151,11 @@ extension JobStore {
     let id: Int64 = try reader.value("id")
     let first: Int64 = try reader.value("first_job")
     let last: Int64 = try reader.value("last_job")
-    guard try reader.optional("fingerprint") == incoming.fingerprint.value, first <= last else {
-      throw JobStoreError.keyReused(key: key, batch: id)
-    }
+    // A batch of before schema 5 has no fingerprint that could be compared: it counts its requests.
+    let isSame =
+      try reader.optional("fingerprint").map { $0 == incoming.fingerprint.value }
+      ?? (last - first + 1 == incoming.count)
+    guard isSame, first <= last else { throw JobStoreError.keyReused(key: key, batch: id) }
     return EnqueuedBatch(batch: id, jobs: first...last, isNew: false)
   }
 }

@@ -1,10 +1,11 @@
 import GRDB
+import Requests
 
 /// What the done jobs of one model in one precision took together.
 package struct ModelStatistics: Sendable, Equatable {
   /// As the jobs name it.
   package var model: String
-  package var precision: RenderPrecision
+  package var precision: Precision
   package var jobs: Int
   package var images: Int
   /// Of all pictures, from their first step to their file.
@@ -47,7 +48,7 @@ extension JobStore {
         statistics.peakBytes = try reader.value("peak")
         return ModelStatistics(
           model: try reader.value("model"),
-          precision: RenderPrecision(rawValue: try reader.value("precision")) ?? .f32,
+          precision: try reader.word("precision"),
           jobs: try reader.value("jobs"), images: try reader.value("images"),
           seconds: try reader.value("seconds"), denoisingSteps: try reader.value("steps"),
           statistics: statistics)

@@ -6,7 +6,7 @@ package struct ImageRecord: Sendable, Equatable {
   package var index: Int
   /// Absolute.
   package var path: String
-  package var seed: Int64
+  package var seed: UInt64
   /// Pixels.
   package var width: Int
   /// Pixels.
@@ -19,7 +19,7 @@ package struct ImageRecord: Sendable, Equatable {
   package var seconds: Double
 
   package init(
-    index: Int, path: String, seed: Int64, width: Int, height: Int, digest: String, bytes: Int64,
+    index: Int, path: String, seed: UInt64, width: Int, height: Int, digest: String, bytes: Int64,
     seconds: Double
   ) {
     self.index = index
@@ -37,7 +37,7 @@ package struct ImageRecord: Sendable, Equatable {
     let reader = RowReader(row: row, table: "images")
     index = try reader.value("number")
     path = try reader.value("path")
-    seed = try reader.value("seed")
+    seed = UInt64(bitPattern: try reader.value("seed", as: Int64.self))
     width = try reader.value("width")
     height = try reader.value("height")
     digest = try reader.value("digest")

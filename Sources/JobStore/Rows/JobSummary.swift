@@ -1,4 +1,5 @@
 import GRDB
+import Requests
 
 /// A job as lists show it: what `list --json` promises, and a little more.
 package struct JobSummary: Sendable, Equatable {
@@ -8,7 +9,7 @@ package struct JobSummary: Sendable, Equatable {
     package var index: Int
     /// Once it is finished.
     package var path: String?
-    package var seed: Int64
+    package var seed: UInt64
     /// Finished steps.
     package var step: Int
     package var steps: Int
@@ -68,12 +69,12 @@ extension JobSummary {
     worker = try reader.optional("lease_owner")
     error = try reader.optional("error")
     errorKind = try reader.optionalWord("error_kind")
-    let seed: Int64 = try reader.value("seed")
+    let seed = UInt64(bitPattern: try reader.value("seed", as: Int64.self))
     let count: Int = try reader.value("count")
     let steps: Int = try reader.value("steps")
     // A row with a huge count is refused at claim; it must not fill the memory of a list either.
     images = (0..<min(max(count, 0), RenderLimits().count)).map {
-      Image(index: $0, seed: seed &+ Int64($0), step: 0, steps: steps)
+      Image(index: $0, seed: seed &+ UInt64($0), step: 0, steps: steps)
     }
     for progress in try running.map(ImageProgress.init(row:)) where images.indices.contains(progress.index) {
       images[progress.index].step = progress.step

@@ -123,7 +123,8 @@ extension JobStore {
         VALUES (?, ?, ?, x'', ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
     ).execute(arguments: [
-      job, image.index, step, modelDigest, now, image.path, image.seed, image.width, image.height,
+      job, image.index, step, modelDigest, now, image.path, Int64(bitPattern: image.seed), image.width,
+      image.height,
       image.digest, image.bytes, image.seconds,
     ])
   }

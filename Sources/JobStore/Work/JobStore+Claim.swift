@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Requests
 
 extension JobStore {
   /// How far, counted in job numbers, a job whose model is loaded may overtake one of the same priority
@@ -16,7 +17,7 @@ extension JobStore {
   /// - Parameters:
   ///   - worker: The name it registered with.
   ///   - lease: Seconds until the job is free again unless the lease is renewed.
-  ///   - preferredModels: Models in memory, as in `settings.model`; see `overtakingWindow`.
+  ///   - preferredModels: Models in memory, as jobs name them; see `overtakingWindow`.
   ///   - limits: What a request may ask for.
   /// - Returns: Nil when nothing is due.
   package func claim(
@@ -36,17 +37,17 @@ extension JobStore {
   /// and size. Whose turn it is counts as at a claim that prefers this model. One that has lost a worker goes
   /// alone: should it kill the next, it must not take others with it.
   /// - Parameters:
-  ///   - settings: Of the job at work.
+  ///   - request: Of the job at work, as it was claimed.
   ///   - worker: The name it registered with.
   ///   - lease: Seconds until the job is free again unless the lease is renewed.
   ///   - limits: What a request may ask for.
   /// - Returns: Nil when there is none.
   package func claimCompanion(
-    of settings: RenderSettings, worker: String, lease seconds: Double, limits: RenderLimits = RenderLimits()
+    of request: RenderRequest, worker: String, lease seconds: Double, limits: RenderLimits = RenderLimits()
   ) throws -> ClaimedJob? {
     try untilValid { db, now in
       try firstValid(worker, limits, db, now) {
-        try companionRow(of: settings, worker, expires: now + seconds.asMilliseconds, db, now)
+        try companionRow(of: request, worker, expires: now + seconds.asMilliseconds, db, now)
       }
     }
   }
@@ -108,8 +109,8 @@ extension JobStore {
             .claimed, at: now, batch: batch, job: id, worker: worker,
             detail: "attempt \(job.attempts) of \(job.request.maxAttempts)"))
         return .claimed(ClaimedJob(lease: lease, job: job))
-      } catch let error as JobStoreError {
-        let failure = Failure(message: error.description, kind: .badInput)
+      } catch let error where error is JobStoreError || error is RequestError {
+        let failure = Failure(message: "\(error)", kind: .badInput)
         try end(lease, batch: batch, .failed, failure, db, now)
       }
     }
@@ -254,7 +255,7 @@ extension JobStore {
   }
 
   private func companionRow(
-    of settings: RenderSettings, _ worker: String, expires: Milliseconds, _ db: Database, _ now: Milliseconds
+    of request: RenderRequest, _ worker: String, expires: Milliseconds, _ db: Database, _ now: Milliseconds
   ) throws -> Taking {
     let claim = try db.cachedStatement(
       sql: """
@@ -265,8 +266,10 @@ extension JobStore {
           WHERE state = 'queued' AND run_after IS NULL AND held = 0
             AND priority = (SELECT priority FROM head)
             AND model = ?4 AND id <= (SELECT id FROM head) + \(Self.overtakingWindow)
-            AND width = ?5 AND height = ?6 AND precision = ?7 AND vae IS ?8 AND loras = ?9 AND losses = 0
+            AND width IS ?5 AND height IS ?6 AND precision = ?7 AND vae IS ?8 AND loras = ?9 AND losses = 0
             AND memory_budget IS ?10
+            -- A size that nobody gave may be that of a starting picture, which is not known yet.
+            AND (?5 IS NOT NULL AND ?6 IS NOT NULL OR init_image IS NULL AND ?11 IS NULL)
           ORDER BY id LIMIT 1)
         RETURNING id, batch, claims
         """)
@@ -274,8 +277,8 @@ extension JobStore {
       try Row.fetchOne(
         claim,
         arguments: [
-          worker, expires, now, settings.model, settings.width, settings.height, settings.precision.rawValue,
-          settings.vae, JSONColumn.text(settings.loras, column: "loras"), settings.memoryBudget,
+          worker, expires, now, request.model, request.width, request.height, request.precision.rawValue,
+          request.vae, request.loras.stored.databaseValue, request.memoryBudget?.bytes, request.initImage,
         ]))
   }
 

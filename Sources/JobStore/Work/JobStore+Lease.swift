@@ -78,6 +78,16 @@ extension JobStore {
     }
   }
 
+  /// Notes the size of a running job's pictures, where nobody gave one.
+  /// - Throws: `JobStoreError.leaseLost`
+  package func note(width: Int, height: Int, _ lease: Lease) throws {
+    try writeLightly { db, _ in
+      _ = try standing(lease, db)
+      try db.cachedStatement(sql: "UPDATE jobs SET width = ?, height = ? WHERE id = ?")
+        .execute(arguments: [width, height, lease.job])
+    }
+  }
+
   /// Asks, without writing anything, whether to go on.
   /// - Throws: `JobStoreError.leaseLost`
   package func instruction(_ lease: Lease) throws -> Instruction {

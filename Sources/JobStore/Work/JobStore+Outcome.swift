@@ -16,7 +16,7 @@ extension JobStore {
     try write { db, now in
       _ = try standing(lease, db)
       let job = try job(lease.job, db)
-      let expected = job.request.settings.count
+      let expected = job.request.render.count
       guard images.map(\.index).sorted() == Array(0..<expected) else {
         throw JobStoreError.wrongImages(job: lease.job, expected: expected, found: images.count)
       }
@@ -60,7 +60,7 @@ extension JobStore {
         try end(lease, batch: job.batch, .cancelled, failure, db, now)
         return .cancelled
       }
-      if kind == .model { try countLoadFailure(of: job.request.settings.model, message, db, now) }
+      if kind == .model { try countLoadFailure(of: job.request.render.model, message, db, now) }
       guard kind != .badInput, job.attempts < job.request.maxAttempts else {
         try end(lease, batch: job.batch, .failed, failure, db, now)
         return .failed
@@ -137,7 +137,8 @@ extension JobStore {
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
     ).execute(arguments: [
-      job, image.index, image.path, image.seed, image.width, image.height, image.digest, image.bytes,
+      job, image.index, image.path, Int64(bitPattern: image.seed), image.width, image.height, image.digest,
+      image.bytes,
       image.seconds,
     ])
   }

@@ -1,6 +1,7 @@
 import Checkpoints
 import Diffusion
 import Experts
+import Requests
 import Tensors
 
 /// The models that are loaded, least recently used out first. Their experts live in one cache.
@@ -12,7 +13,7 @@ package struct ModelPool {
     let name: String
     let path: String
     let vae: String?
-    let loras: [LoRASetting]
+    let loras: [LoRAReference]
     let precision: Precision
     let model: DiffusionModel
     let stamp: FolderStamp
@@ -24,6 +25,8 @@ package struct ModelPool {
   package var memoryBudget: MemoryBudget?
   /// Where pictures that jobs start from may be; a reload changes it.
   package var inputs = ModelLocator(folders: [])
+  /// What a job may ask for at most; a reload changes it.
+  package var limits = RenderLimits()
   /// What the last job's prompts were projected to.
   package let texts = TextMemory()
   /// What the process takes beside weights and tensors.
@@ -63,12 +66,12 @@ package struct ModelPool {
   ///   - willLoad: called before a load, which takes seconds.
   /// - Throws: `DaemonError`, `CheckpointError`, `DiffusionError`.
   package mutating func model(
-    named name: String, vae: String? = nil, loras: [LoRASetting] = [], precision: Precision,
+    named name: String, vae: String? = nil, loras: [LoRAReference] = [], precision: Precision,
     willLoad: () throws -> Void
   ) throws -> DiffusionModel {
     let path = try locator.path(of: name)
     let vae = try vae.map(locator.path)
-    let loras = try loras.map { LoRASetting(path: try locator.path(of: $0.path), weight: $0.weight) }
+    let loras = try loras.map { LoRAReference(path: try locator.path(of: $0.path), weight: $0.weight) }
     let beside =
       ([path] + (vae.map { [$0] } ?? [])).map(CheckpointFile.companionPath)
       + loras.map { LoRAFile.settingsPath(of: $0.path) }

@@ -2,6 +2,7 @@ import Configuration
 import Experts
 import Foundation
 import Logging
+import Requests
 
 /// A variable of the environment that says something wrong.
 package struct EnvironmentError: Error, Equatable, CustomStringConvertible {
@@ -30,7 +31,7 @@ extension DaemonConfiguration {
     models = try variables.folders("SEGMOE_MODELS")
     inputs = try variables.folders("SEGMOE_INPUTS")
     memoryBudget = try variables.value("SEGMOE_MEMORY_BUDGET", "write a size like 4GiB") { text in
-      ByteCount(text).flatMap { $0.bytes > 0 ? $0.bytes : nil }
+      ByteCount(text: text).flatMap { $0.bytes > 0 ? $0.bytes : nil }
     }
     threads = try variables.int("SEGMOE_THREADS", in: Range.threads)
     worker = try variables.value("SEGMOE_WORKER", "it must have at most 100 bytes") {

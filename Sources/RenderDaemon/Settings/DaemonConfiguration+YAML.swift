@@ -2,6 +2,7 @@ import Configuration
 import Experts
 import Foundation
 import Logging
+import Requests
 
 extension DaemonConfiguration {
   /// Reads a configuration file. Relative paths in it are relative to its folder.
@@ -93,7 +94,7 @@ extension YAMLNode {
   /// `4GiB`, or a plain number of bytes.
   fileprivate func byteCount(_ subject: String) throws(YAMLError) -> Int {
     if case .scalar(let scalar) = content {
-      if let count = ByteCount(scalar.text), count.bytes > 0 { return count.bytes }
+      if let count = ByteCount(text: scalar.text), count.bytes > 0 { return count.bytes }
       throw .outOfRange(position, subject: subject, value: scalar.found, rule: "write a size like 4GiB")
     }
     throw .wrongType(position, subject: subject, expected: "a size like 4GiB", found: found)

@@ -2,6 +2,7 @@ import Experts
 import Foundation
 import JobStore
 import Logging
+import Requests
 
 /// How one daemon runs.
 package struct DaemonSettings: Sendable, Equatable {

@@ -4,20 +4,22 @@ import Glibc
 import Images
 import JobStore
 import Layers
+import Requests
 
 /// What the queue should think of an error: retry, hold the model, or give up.
 /// - Parameters:
-///   - settings: of the job.
+///   - request: of the job.
 ///   - locator: where its files are. What a job adds to its model (LoRAs, a VAE, learned words) must not hold the
 ///     model for everybody.
-func failureKind(of error: any Error, settings: RenderSettings, locator: ModelLocator) -> FailureKind {
+func failureKind(of error: any Error, request: RenderRequest, locator: ModelLocator) -> FailureKind {
   let additions =
-    (settings.loras.map(\.path) + settings.embeddings.map(\.path) + [settings.vae].compactMap { $0 })
+    (request.loras.map(\.path) + request.embeddings.map(\.path) + [request.vae].compactMap { $0 })
     .compactMap { try? locator.path(of: $0) }
   func isAddition(_ path: String) -> Bool {
     additions.contains { path == $0 || path.hasPrefix($0 + "/") }
   }
   switch error {
+  case is RequestError: return .badInput
   case let error as DiffusionError:
     switch error {
     case .unsupported, .unknownScheduler, .size, .setting, .memoryBudget: return .badInput
@@ -29,7 +31,7 @@ func failureKind(of error: any Error, settings: RenderSettings, locator: ModelLo
     }
   case let error as DaemonError:
     switch error {
-    case .modelMissing(let name, _): return name == settings.model ? .model : .badInput
+    case .modelMissing(let name, _): return name == request.model ? .model : .badInput
     case .modelOutside, .unsupported, .inputMissing, .inputOutside: return .badInput
     case .outputFolder, .outputFull: return .transient
     }
@@ -39,7 +41,7 @@ func failureKind(of error: any Error, settings: RenderSettings, locator: ModelLo
     case .unreadable, .changed: return .transient
     default: return .badInput
     }
-  case is LayerError: return settings.vae == nil ? .model : .badInput
+  case is LayerError: return request.vae == nil ? .model : .badInput
   case let error as ImageError:
     switch error {
     case .badText, .unreadable, .damaged, .tooLarge, .tooManyBytes, .badSize: return .badInput

@@ -7,7 +7,7 @@ struct JobAtWork {
   let claimed: ClaimedJob
   let renderer: Renderer
   /// Of each picture.
-  let requests: [RenderRequest]
+  let requests: [PictureRequest]
   /// Where its pictures go.
   let folder: String
   /// Pictures that were begun.
@@ -15,7 +15,7 @@ struct JobAtWork {
   /// Pictures that are done.
   var images: [ImageRecord] = []
 
-  init(claimed: ClaimedJob, renderer: Renderer, requests: [RenderRequest], folder: String) {
+  init(claimed: ClaimedJob, renderer: Renderer, requests: [PictureRequest], folder: String) {
     self.claimed = claimed
     self.renderer = renderer
     self.requests = requests
@@ -32,7 +32,7 @@ struct JobAtWork {
 struct PictureAtWork {
   let job: Int64
   let index: Int
-  let request: RenderRequest
+  let request: PictureRequest
   let began: Date
   /// In the group of renders at work.
   let render: RenderGroup.Handle
@@ -49,7 +49,7 @@ struct PictureAtWork {
   }
 
   init(
-    job: Int64, index: Int, request: RenderRequest, began: Date, render: RenderGroup.Handle, firstStep: Int,
+    job: Int64, index: Int, request: PictureRequest, began: Date, render: RenderGroup.Handle, firstStep: Int,
     pace: CheckpointPace
   ) {
     self.job = job

@@ -126,7 +126,7 @@ struct JobGroup {
     if afresh || pictures.map(\.place) != before { renders.enter() }
   }
 
-  private func hasRoom(for request: RenderRequest, of job: JobAtWork) throws -> Bool {
+  private func hasRoom(for request: PictureRequest, of job: JobAtWork) throws -> Bool {
     try renders.hasRoom(for: request, with: job.renderer, always: isAsked)
   }
 

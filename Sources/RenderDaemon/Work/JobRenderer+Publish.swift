@@ -7,7 +7,7 @@ extension JobRenderer {
   /// process dies, somebody finds it or cleans it up.
   func publish(_ bytes: [UInt8], as image: ImageRecord, of job: JobAtWork) throws {
     let (claimed, digest) = (job.claimed, job.renderer.model.digest)
-    let steps = claimed.request.settings.steps
+    let steps = claimed.request.render.steps
     lastStep.clear(LastStep.Picture(job: claimed.job.id, index: image.index))
     try whenThereIsRoom(claimed) {
       try store.announce(image, step: steps, modelDigest: digest, claimed.lease)

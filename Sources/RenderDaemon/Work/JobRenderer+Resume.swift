@@ -16,7 +16,7 @@ extension JobRenderer {
     let (claimed, renderer, request) = (job.claimed, job.renderer, job.requests[index])
     let kept = try store.checkpoint(job: claimed.job.id, index: index)
     if let image = finished(kept, path: job.path(index), modelDigest: renderer.model.digest) {
-      let steps = claimed.request.settings.steps
+      let steps = claimed.request.render.steps
       try report(claimed, index: index, .done, step: steps, steps: steps)
       return .finished(image)
     }

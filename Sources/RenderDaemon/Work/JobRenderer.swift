@@ -6,6 +6,7 @@ import Images
 import JobStore
 import Logging
 import Release
+import Requests
 import Tensors
 
 /// Why a job was put down before it was done; not an error of the job.
@@ -49,48 +50,39 @@ struct JobRenderer {
   /// Makes a claimed job ready: looks at what it asks for, loads its model.
   /// - Throws: `Interruption`, and whatever the engine, the disk or the store throws.
   func open(_ claimed: ClaimedJob, pool: inout ModelPool) throws -> JobAtWork {
-    let settings = claimed.request.settings
-    let loras = settings.loras.map { LoRASetting(path: $0.path, weight: Float($0.weight)) }
-    // Embeddings are confined as models and LoRAs are.
-    let reading = PromptReading(
-      isPlain: settings.isPlainPrompt, clipSkip: settings.clipSkip,
-      embeddings: try settings.embeddings.map {
-        try TextualInversion(path: pool.locator.path(of: $0.path), token: $0.token)
-      })
-    let budget = budget(settings, pool.memoryBudget)
+    // Everything that a job names is confined, as its model is.
+    var request = claimed.request.render
+    try request.changeFiles { kind, path in
+      switch kind {
+      case .initImage, .mask: try pool.input(path)
+      case .lora, .embedding, .vae: try pool.locator.path(of: path)
+      }
+    }
+    let budget = budget(request, pool.memoryBudget)
     // A job before may have been given more.
     try pool.makeRoom(0, in: budget)
-    let source = try settings.initImage.map { image in
-      let (image, mask) = (try pool.input(image), try settings.mask.map(pool.input))
-      let (width, height) = (settings.width, settings.height)
-      try pool.makeRoom(
-        SourcePicture.readingBytes(imageFile: image, maskFile: mask, width: width, height: height), in: budget
-      )
-      return try SourcePicture(
-        imageFile: image, maskFile: mask, strength: Float(settings.strength ?? 0.8), width: width,
-        height: height)
-    }
-    guard let precision = Precision(rawValue: settings.precision.rawValue) else {
-      throw DaemonError.unsupported(setting: "precision", value: settings.precision.rawValue)
-    }
     let model = try pool.model(
-      named: settings.model, vae: settings.vae, loras: loras, precision: precision
+      named: request.model, vae: request.vae, loras: request.loras, precision: request.precision
     ) {
-      try report(claimed, index: 0, .loading, step: 0, steps: settings.steps)
+      try report(claimed, index: 0, .loading, step: 0, steps: request.steps)
     }
     for notice in model.notices { log.notice("\(notice)", metadata: claimed.fields) }
     do {
-      try store.register(record(of: model, named: settings.model), loaded: true)
+      try store.register(record(of: model, named: request.model), loaded: true)
     } catch let error as JobStoreError {
       // What the queue knows of models is for information, but for a hold: that ends with the next success.
-      quiet.warning(log, "cannot register model \(settings.model): \(error)", claimed.fields)
+      quiet.warning(log, "cannot register model \(request.model): \(error)", claimed.fields)
     }
+    let first = try model.picture(request) { try pool.makeRoom($0, in: budget) }
+    // A size that nobody gave is within the limits, too.
+    var sized = claimed.request.render
+    (sized.width, sized.height) = (first.width, first.height)
+    try sized.validate(limits: pool.limits)
+    try note(first, of: claimed)
     let pass = ForwardPass(compute: compute, ledger: ExpertLedger())
     let renderer = Renderer(
       model: model, pass: pass, budget: budget, texts: pool.texts, footprint: pool.footprint)
-    let requests = try (0..<settings.count).map {
-      try renderRequest(claimed.request, index: $0, reading: reading, source: source)
-    }
+    let requests = (0..<request.count).map(first.next)
     // What an idle model holds beside the cache is little, but it must not stand in the way.
     if pool.names.count > 1, let request = requests.first, try renderer.lacksRoom(for: request) {
       pool.unloadOthers(than: model)
@@ -118,15 +110,13 @@ struct JobRenderer {
   /// Decodes a picture whose steps are done, and gives it its final name once it is whole.
   func finish(_ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork) throws -> ImageRecord {
     let (claimed, model) = (job.claimed, job.renderer.model)
-    let (settings, request) = (claimed.request.settings, picture.request)
+    let request = picture.request
     defer { lastStep.clear(picture.place) }
     let image = try job.renderer.decode(denoising)
     // A stop that comes now waits the moment that the file takes: the picture is there.
     try report(
-      claimed, index: picture.index, .writing, step: settings.steps, steps: settings.steps, mayStop: false)
-    var text = PictureText(
-      request, model: settings.model, digest: model.digest, scheduler: try model.schedulerName(for: request),
-      precision: settings.precision.rawValue, version: Version.current)
+      claimed, index: picture.index, .writing, step: request.steps, steps: request.steps, mayStop: false)
+    var text = try PictureText(request, model: model, version: Version.current)
     text.batch = claimed.job.batch
     text.job = claimed.job.id
     text.index = picture.index
@@ -134,7 +124,7 @@ struct JobRenderer {
     var digest = Digest()
     digest.add(bytes)
     let record = ImageRecord(
-      index: picture.index, path: job.path(picture.index), seed: settings.seed &+ Int64(picture.index),
+      index: picture.index, path: job.path(picture.index), seed: request.seed,
       width: image.width, height: image.height, digest: digest.hexadecimal(), bytes: Int64(bytes.count),
       seconds: Date().timeIntervalSince(picture.began))
     try publish(bytes, as: record, of: job)
@@ -148,7 +138,7 @@ struct JobRenderer {
   ) throws {
     reporter.progress(
       ServiceReporter.Position(
-        job: claimed.job.id, image: index, images: claimed.request.settings.count, phase: phase.rawValue,
+        job: claimed.job.id, image: index, images: claimed.request.render.count, phase: phase.rawValue,
         step: step, steps: steps, secondsPerStep: secondsPerStep))
     if mayStop && stop.isRequested { throw Interruption.stopping }
     peak.look()
@@ -174,27 +164,24 @@ struct JobRenderer {
     if keeper.verdict(of: claimed.lease).lost { throw Interruption.lost }
   }
 
-  private func renderRequest(
-    _ job: JobRequest, index: Int, reading: PromptReading, source: SourcePicture?
-  ) throws -> RenderRequest {
-    let settings = job.settings
-    var request = RenderRequest(
-      prompt: job.prompt,
-      // The queue does not tell an empty text from none; none is what an empty one means there.
-      negativePrompt: settings.negativePrompt.isEmpty ? nil : settings.negativePrompt, width: settings.width,
-      height: settings.height, steps: settings.steps, guidance: Float(settings.guidance),
-      scheduler: try settings.scheduler.map { try Diffusion.SchedulerName(named: $0.rawValue) },
-      seed: UInt64(bitPattern: settings.seed &+ Int64(index)))
-    request.reading = reading
-    request.framing = Framing(settings.framing)
-    request.source = source
-    return request
+  /// Tells the queue the size of pictures that nobody gave a size.
+  private func note(_ picture: PictureRequest, of claimed: ClaimedJob) throws {
+    let asked = claimed.request.render
+    guard asked.width == nil || asked.height == nil else { return }
+    do {
+      try store.note(width: picture.width, height: picture.height, claimed.lease)
+    } catch JobStoreError.leaseLost {
+      throw Interruption.lost
+    } catch let error as JobStoreError {
+      // For information: the next attempt finds the same size.
+      quiet.warning(log, "job \(claimed.job.id): cannot note its size: \(error)", claimed.fields)
+    }
   }
 
   /// What rendering a job may take: what it asks for, but no more than the daemon may.
-  private func budget(_ settings: RenderSettings, _ daemon: MemoryBudget?) -> MemoryBudget? {
-    guard let bytes = settings.memoryBudget else { return daemon }
-    return MemoryBudget(bytes: min(Int(bytes), daemon?.bytes ?? .max))
+  private func budget(_ request: RenderRequest, _ daemon: MemoryBudget?) -> MemoryBudget? {
+    guard let bytes = request.memoryBudget?.bytes else { return daemon }
+    return MemoryBudget(bytes: min(bytes, daemon?.bytes ?? .max))
   }
 
   private func record(of model: DiffusionModel, named name: String) -> ModelRecord {
@@ -215,14 +202,5 @@ struct JobRenderer {
     statistics.bytesRead = Int64(counts.bytesLoaded)
     statistics.peakBytes = peak.bytes
     return statistics
-  }
-}
-
-extension Framing {
-  fileprivate init(_ settings: FramingSettings) {
-    self.init()
-    originalSize = settings.originalSize.map { PixelSize(width: $0.width, height: $0.height) }
-    crop = settings.crop.map { PixelPoint(x: $0.x, y: $0.y) } ?? crop
-    targetSize = settings.targetSize.map { PixelSize(width: $0.width, height: $0.height) }
   }
 }

@@ -7,7 +7,7 @@ final class LastStep: Sendable {
   /// All that a checkpoint is made of.
   struct Held: Sendable {
     let denoising: Denoising
-    let request: RenderRequest
+    let request: PictureRequest
     let renderer: Renderer
   }
 

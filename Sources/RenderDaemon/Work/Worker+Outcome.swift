@@ -6,7 +6,7 @@ import Logging
 extension Worker {
   /// Writes how a job ended.
   func end(_ ended: JobGroup.Ended, _ locator: ModelLocator) {
-    let (lease, settings) = (ended.claimed.lease, ended.claimed.request.settings)
+    let (lease, request) = (ended.claimed.lease, ended.claimed.request.render)
     var log = log
     for (key, value) in ended.claimed.fields { log[metadataKey: key] = value }
     switch ended.outcome {
@@ -34,7 +34,7 @@ extension Worker {
       log.error("job \(lease.job): \(error)")
       writeOutcome(of: lease) {
         try store.fail(
-          lease, message: "\(error)", kind: failureKind(of: error, settings: settings, locator: locator),
+          lease, message: "\(error)", kind: failureKind(of: error, request: request, locator: locator),
           backoff: Self.backoff)
         metrics.attempt("failed")
       }

@@ -103,6 +103,7 @@ package final class Worker: Sendable {
     let cache = ExpertCache(budget: settings.memoryBudget, policy: settings.cachePolicy)
     var pool = ModelPool(locator: ModelLocator(folders: settings.modelFolders), cache: cache)
     pool.inputs = ModelLocator(folders: settings.inputFolders)
+    pool.limits = settings.limits
     if settings.memoryBudget != .max { pool.memoryBudget = MemoryBudget(bytes: settings.memoryBudget) }
     var (current, reloads) = self.current.withLock { $0 }
     var pace = LookPace(usual: settings.pollSeconds, commits: CommitWatch(database: settings.database))
@@ -115,6 +116,7 @@ package final class Worker: Sendable {
         (current, reloads) = latest
         pool.locator = ModelLocator(folders: current.modelFolders)
         pool.inputs = ModelLocator(folders: current.inputFolders)
+        pool.limits = current.limits
         pool.memoryBudget = current.memoryBudget == .max ? nil : MemoryBudget(bytes: current.memoryBudget)
         // What the last job left to it is no limit any more.
         if current.memoryBudget == .max { cache.setBudget(.max, ledger: ExpertLedger()) }
@@ -204,7 +206,7 @@ package final class Worker: Sendable {
   private func companion(of claimed: ClaimedJob, _ settings: DaemonSettings) -> ClaimedJob? {
     do {
       return try store.claimCompanion(
-        of: claimed.request.settings, worker: settings.worker, lease: settings.leaseSeconds,
+        of: claimed.request.render, worker: settings.worker, lease: settings.leaseSeconds,
         limits: settings.limits)
     } catch {
       log.warning("cannot look for further jobs: \(error)")

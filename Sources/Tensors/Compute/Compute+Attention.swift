@@ -1,4 +1,5 @@
 import CKernels
+import Requests
 
 /// A range of neighbouring channels in a tensor's rows. One product may compute queries, keys and values side by side;
 /// this names one of the three.

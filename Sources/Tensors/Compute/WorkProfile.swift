@@ -1,3 +1,4 @@
+import Requests
 import Synchronization
 
 /// What kind of layer an operation belongs to.

@@ -1,4 +1,5 @@
 import CKernels
+import Requests
 
 /// A weight in the layout that products read, rounded to bf16 or int8 if they run in these.
 package struct PackedWeight: Sendable {

@@ -1,0 +1,44 @@
+import Images
+import Requests
+
+extension DiffusionModel {
+  /// The size of a picture that nobody gave a size: `sample_size` of the UNet times the VAE's factor (diffusers'
+  /// `default_sample_size`).
+  package var defaultSize: PixelSize {
+    let edge = unet.configuration.sampleSize * decoder.pixelsPerLatent
+    return PixelSize(width: edge, height: edge)
+  }
+
+  /// The size that a request is rendered at: the one that it names, else its starting picture's, down to the multiple
+  /// that the model needs, else the model's own.
+  /// - Throws: `ImageError` for a starting picture that cannot be read.
+  package func size(of request: RenderRequest) throws -> PixelSize {
+    var size = defaultSize
+    if let path = request.initImage, request.width == nil || request.height == nil {
+      let own = try PNGFile.size(of: path)
+      let multiple = decoder.pixelsPerLatent
+      size.width = max(multiple, own.width / multiple * multiple)
+      size.height = max(multiple, own.height / multiple * multiple)
+    }
+    return PixelSize(width: request.width ?? size.width, height: request.height ?? size.height)
+  }
+
+  /// A request with its files read, for its first picture.
+  /// - Parameter makeRoom: is told how many bytes of memory reading a starting picture takes, before it is read.
+  /// - Throws: `CheckpointError` and `ImageError` for files that cannot be read.
+  package func picture(_ request: RenderRequest, makeRoom: (Int) throws -> Void = { _ in }) throws
+    -> PictureRequest
+  {
+    let size = try size(of: request)
+    var picture = PictureRequest(request, width: size.width, height: size.height)
+    picture.words = try request.embeddings.map { try TextualInversion(path: $0.path, token: $0.token) }
+    if let image = request.initImage {
+      try makeRoom(
+        SourcePicture.readingBytes(
+          imageFile: image, maskFile: request.mask, width: size.width, height: size.height))
+      picture.source = try SourcePicture(
+        imageFile: image, maskFile: request.mask, width: size.width, height: size.height)
+    }
+    return picture
+  }
+}

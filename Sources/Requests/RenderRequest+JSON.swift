@@ -1,0 +1,32 @@
+import Foundation
+
+extension RequestDraft {
+  /// The members of an object of JSON; `null` is as good as absent.
+  /// - Parameter others: keys that are somebody else's.
+  /// - Throws: `RequestError` for unknown keys and values of the wrong kind.
+  package init(_ container: KeyedDecodingContainer<SettingKey>, beside others: [String] = []) throws {
+    self.init()
+    let known = Setting.all.map(\.name) + others
+    if let unknown = container.allKeys.map(\.stringValue).filter({ !known.contains($0) }).min() {
+      throw RequestError.unknownSetting(name: unknown, known: known)
+    }
+    var request = RenderRequest()
+    for setting in Setting.all where try setting.decode(container, &request) {
+      given.insert(setting.name)
+    }
+    self.request = request
+  }
+}
+
+/// The one form of a request in JSON: its settings by their names, without those that are nil or empty.
+extension RenderRequest: Codable {
+  /// - Throws: `RequestError`
+  package init(from decoder: any Decoder) throws {
+    self = try RequestDraft(try decoder.container(keyedBy: SettingKey.self)).request
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: SettingKey.self)
+    for setting in Setting.all { try setting.encode(self, &container) }
+  }
+}

@@ -1,0 +1,142 @@
+/// A value as a column of the queue holds it.
+package enum StoredValue: Sendable, Equatable {
+  case null
+  case integer(Int64)
+  case real(Double)
+  case text(String)
+}
+
+/// How values of a type are written: as text on a command line, in a column of the queue and, by `Codable`, in JSON.
+package protocol SettingForm: Codable, Equatable, Sendable {
+  /// What JSON has to hold, for a message: "a whole number".
+  static var kind: String { get }
+  /// As a person types it; nil for a text that is no such value.
+  init?(text: String)
+  /// As a person would type it.
+  var text: String { get }
+  /// nil for what no program of ours stores.
+  init?(stored: StoredValue)
+  /// For the column.
+  var stored: StoredValue { get }
+}
+
+extension Int: SettingForm {
+  package static var kind: String { "a whole number" }
+  package init?(text: String) { self.init(text) }
+  package var text: String { "\(self)" }
+  package var stored: StoredValue { .integer(Int64(self)) }
+  package init?(stored: StoredValue) {
+    guard case .integer(let value) = stored else { return nil }
+    self = Int(value)
+  }
+}
+
+/// Stored as its 64 bits: SQLite prints those from 2⁶³ on as negative numbers, `printf('%llu', seed)` as they are.
+extension UInt64: SettingForm {
+  package static var kind: String { "a whole number" }
+  package init?(text: String) { self.init(text) }
+  package var text: String { "\(self)" }
+  package var stored: StoredValue { .integer(Int64(bitPattern: self)) }
+  package init?(stored: StoredValue) {
+    guard case .integer(let value) = stored else { return nil }
+    self.init(bitPattern: value)
+  }
+}
+
+extension Double: SettingForm {
+  package static var kind: String { "a number" }
+  package init?(text: String) { self.init(text) }
+  package var text: String { "\(self)" }
+  package var stored: StoredValue { .real(self) }
+  package init?(stored: StoredValue) {
+    switch stored {
+    case .real(let value): self = value
+    case .integer(let value): self = Double(value)
+    case .null, .text: return nil
+    }
+  }
+}
+
+extension String: SettingForm {
+  package static var kind: String { "text" }
+  package init?(text: String) { self = text }
+  package var text: String { self }
+  package var stored: StoredValue { .text(self) }
+  package init?(stored: StoredValue) {
+    guard case .text(let value) = stored else { return nil }
+    self = value
+  }
+}
+
+extension Bool: SettingForm {
+  package static var kind: String { "true or false" }
+  package init?(text: String) { self.init(text) }
+  package var text: String { "\(self)" }
+  package var stored: StoredValue { .integer(self ? 1 : 0) }
+  package init?(stored: StoredValue) {
+    guard case .integer(let value) = stored, value == 0 || value == 1 else { return nil }
+    self = value == 1
+  }
+}
+
+/// nil is NULL in a column; no text means it.
+extension Optional: SettingForm where Wrapped: SettingForm {
+  package static var kind: String { Wrapped.kind }
+  package init?(text: String) {
+    guard let value = Wrapped(text: text) else { return nil }
+    self = .some(value)
+  }
+  package var text: String { self?.text ?? "" }
+  package var stored: StoredValue { self?.stored ?? .null }
+  package init?(stored: StoredValue) {
+    if stored == .null {
+      self = .none
+      return
+    }
+    guard let value = Wrapped(stored: stored) else { return nil }
+    self = .some(value)
+  }
+}
+
+/// A word out of a fixed list.
+package protocol WordForm: SettingForm, CaseIterable, RawRepresentable where RawValue == String {}
+
+extension WordForm {
+  package static var kind: String { "text" }
+  /// What to write, for a person.
+  package static var rule: String { "use one of \(allCases.map(\.rawValue).joined(separator: ", "))" }
+  package init?(text: String) { self.init(rawValue: text) }
+  package var text: String { rawValue }
+  package var stored: StoredValue { .text(rawValue) }
+  package init?(stored: StoredValue) {
+    guard case .text(let word) = stored else { return nil }
+    self.init(rawValue: word)
+  }
+}
+
+/// A value that JSON and columns hold as its text, such as "1024x768".
+package protocol TextForm: SettingForm {}
+
+extension TextForm {
+  package static var kind: String { "text" }
+  package var stored: StoredValue { .text(text) }
+  package init?(stored: StoredValue) {
+    guard case .text(let text) = stored else { return nil }
+    self.init(text: text)
+  }
+
+  /// - Throws: `DecodingError`
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    guard let value = Self(text: try container.decode(String.self)) else {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no \(Self.self)")
+    }
+    self = value
+  }
+
+  /// - Throws: `EncodingError`
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(text)
+  }
+}

@@ -1,0 +1,44 @@
+/// A file of a learned word (textual inversion): `FILE` or `FILE:TOKEN`.
+package struct EmbeddingReference: Sendable, Equatable {
+  /// Path of a safetensors file, or of a folder with one.
+  package var path: String
+  /// What stands for it in a prompt. nil: as the file says.
+  package var token: String?
+
+  package init(path: String, token: String? = nil) {
+    self.path = path
+    self.token = token
+  }
+
+  /// What follows the last colon is part of the file's name if it holds a slash.
+  package init(text: String) {
+    if let colon = text.lastIndex(of: ":"), colon != text.startIndex {
+      let token = text[text.index(after: colon)...]
+      if !token.isEmpty, !token.contains("/") {
+        self.init(path: String(text[..<colon]), token: String(token))
+        return
+      }
+    }
+    self.init(path: text)
+  }
+}
+
+extension EmbeddingReference: ListedForm {
+  package static let kind = "a list of \"file:token\" or {\"path\": …, \"token\": …}"
+
+  enum CodingKeys: String, CodingKey { case path, token }
+
+  /// `{"path": …, "token": …}`, without a token as the file says.
+  package init(object decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      path: try values.decode(String.self, forKey: .path),
+      token: try values.decodeIfPresent(String.self, forKey: .token))
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(path, forKey: .path)
+    try values.encodeIfPresent(token, forKey: .token)
+  }
+}

@@ -1,0 +1,11 @@
+/// The sampling methods, by the names that people ask for them with.
+package enum SchedulerName: String, CaseIterable, Sendable, Codable {
+  case ddpm, ddim, pndm, lms, heun, euler
+  case eulerAncestral = "euler_a"
+  case dpmpp2M = "dpmpp_2m"
+  case dpmpp2MKarras = "dpmpp_2m_karras"
+  case dpmpp2MSDEKarras = "dpmpp_2m_sde_karras"
+  case unipc, lcm
+}
+
+extension SchedulerName: WordForm {}
