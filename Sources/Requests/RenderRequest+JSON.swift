@@ -25,6 +25,7 @@ extension RenderRequest: Codable {
     self = try RequestDraft(try decoder.container(keyedBy: SettingKey.self)).request
   }
 
+  /// - Throws: `EncodingError`
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: SettingKey.self)
     for setting in Setting.all { try setting.encode(self, &container) }

@@ -81,6 +81,7 @@ extension PictureText: Encodable {
     var weight: Double?
   }
 
+  /// - Throws: `EncodingError`
   package func encode(to encoder: any Encoder) throws {
     var plain = request
     plain.model = Self.name(plain.model)

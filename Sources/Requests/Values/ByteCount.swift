@@ -57,6 +57,7 @@ extension ByteCount: SettingForm {
     self.init(bytes: bytes)
   }
 
+  /// - Throws: `EncodingError`
   package func encode(to encoder: any Encoder) throws {
     var value = encoder.singleValueContainer()
     try value.encode(bytes)

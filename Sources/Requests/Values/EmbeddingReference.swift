@@ -36,6 +36,7 @@ extension EmbeddingReference: ListedForm {
       token: try values.decodeIfPresent(String.self, forKey: .token))
   }
 
+  /// - Throws: `EncodingError`
   package func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
     try values.encode(path, forKey: .path)

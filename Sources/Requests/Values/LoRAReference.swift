@@ -33,6 +33,7 @@ extension LoRAReference: ListedForm {
       weight: try values.decodeIfPresent(Double.self, forKey: .weight) ?? 1)
   }
 
+  /// - Throws: `EncodingError`
   package func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
     try values.encode(path, forKey: .path)
