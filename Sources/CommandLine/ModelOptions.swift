@@ -23,6 +23,7 @@ package struct ModelOptions: ParsableArguments {
   var vae: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Memory that rendering may take in all, such as 4GiB.", valueName: "size"))
   var memoryBudget: String?
 

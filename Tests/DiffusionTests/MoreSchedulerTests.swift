@@ -178,7 +178,7 @@ import Testing
                   sample = scheduler.step(step, output: output, sample: sample) { flat }
                 }
                 #expect(sample.isFinite, "\(name) \(spacing) \(trained) \(offset) \(steps)")
-              } catch is DiffusionError {
+              } catch let error where error is DiffusionError || error is RequestError {
                 continue
               }
             }

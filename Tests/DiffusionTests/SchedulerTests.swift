@@ -112,9 +112,10 @@ import Testing
   }
 
   @Test func unknownNameListsTheKnown() {
+    var draft = RequestDraft()
+    let known = SchedulerName.allCases.map(\.rawValue).joined(separator: ", ")
     #expect(
-      throws: DiffusionError.unknownScheduler(
-        name: "plms", known: SchedulerName.allCases.map(\.rawValue))
-    ) { try #require(SchedulerName(rawValue: "plms")) }
+      throws: RequestError.invalid(setting: "scheduler", value: "'plms'", rule: "use one of \(known)")
+    ) { try draft.read("scheduler", "plms") }
   }
 }
