@@ -5,7 +5,6 @@
 #include "attention.h"
 #include "convert.h"
 #include "convolution.h"
-#include "dequantize.h"
 #include "isa.h"
 #include "memory.h"
 #include "normalization.h"
