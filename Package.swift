@@ -61,8 +61,9 @@ let package = Package(
     library("CommandLine", ["Requests", "CKernels", argumentParser]),
     library("Tensors", ["Requests", "CKernels", "COpenBLAS"]),
     library("Checkpoints", ["Requests", "Tensors", "CKernels", "CCrypto"]),
-    library("Layers", ["Checkpoints", "Tensors"]),
-    library("Experts", ["Layers", "Checkpoints", "Tensors"]),
+    library("WeightCache", ["Requests", "Checkpoints", "Tensors"]),
+    library("Layers", ["WeightCache", "Checkpoints", "Tensors"]),
+    library("Experts", ["Layers", "WeightCache", "Checkpoints", "Tensors"]),
     .target(name: "CPNGShim", dependencies: ["CPNG"], cSettings: shim),
     library("Images", ["CPNGShim"]),
     library("Configuration", ["CYAML"]),
@@ -71,8 +72,13 @@ let package = Package(
       cSettings: [.headerSearchPath(".")] + shim),
     library(
       "Diffusion",
-      ["Requests", "CVocabulary", "Experts", "Layers", "Checkpoints", "Tensors", "Images", "Release"]),
-    library("Merging", ["Requests", "Diffusion", "Configuration", "Experts", "Checkpoints", "Tensors"]),
+      [
+        "Requests", "CVocabulary", "Experts", "Layers", "WeightCache", "Checkpoints", "Tensors", "Images",
+        "Release",
+      ]),
+    library(
+      "Merging",
+      ["Requests", "Diffusion", "Configuration", "Experts", "WeightCache", "Checkpoints", "Tensors"]),
     .target(
       name: "Migrations", path: "migrations", resources: [.embedInCode("sql")],
       swiftSettings: strict),
@@ -80,14 +86,14 @@ let package = Package(
     library(
       "RenderDaemon",
       [
-        "Requests", "JobStore", "Diffusion", "Configuration", "Images", "Experts", "Layers", "Checkpoints",
-        "Tensors",
+        "Requests", "JobStore", "Diffusion", "Configuration", "Images", "Layers", "WeightCache",
+        "Checkpoints", "Tensors",
         "Release", logging, lifecycle,
       ]),
     tool(
       "segmoed",
       [
-        "Requests", "CommandLine", "JobStore", "Diffusion", "Experts", "Configuration", "RenderDaemon",
+        "Requests", "CommandLine", "JobStore", "Diffusion", "WeightCache", "Configuration", "RenderDaemon",
         "Release", argumentParser,
         logging,
         lifecycle,
@@ -96,21 +102,25 @@ let package = Package(
     tool(
       "segmoe",
       [
-        "Requests", "CommandLine", "Merging", "Diffusion", "Images", "Configuration", "Experts", "Layers",
-        "Checkpoints",
-        "Tensors", "Release", argumentParser,
+        "Requests", "CommandLine", "Merging", "Diffusion", "Images", "Configuration", "Layers",
+        "WeightCache", "Checkpoints", "Tensors", "Release", argumentParser,
       ]),
     .target(name: "Fuzzing", path: "Tests/Fuzzing", swiftSettings: strict),
     tests("TensorsTests", ["Requests", "Tensors", "CKernels"]),
-    tests("ExpertsTests", ["Experts", "Layers", "Checkpoints", "Tensors"]),
+    tests("WeightCacheTests", ["WeightCache", "Tensors"]),
+    tests("ExpertsTests", ["Experts", "Tensors"]),
     tests("CheckpointsTests", ["Checkpoints", "Tensors", "CKernels", "Fuzzing"]),
     tests("ImagesTests", ["Images", "Fuzzing"]),
     tests("ConfigurationTests", ["Configuration", "Fuzzing"]),
     tests(
-      "DiffusionTests", ["Requests", "Diffusion", "Experts", "Checkpoints", "Tensors", "Images", "Fuzzing"]),
+      "DiffusionTests",
+      ["Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors", "Images", "Fuzzing"]),
     tests(
       "MergingTests",
-      ["Requests", "Merging", "Configuration", "Diffusion", "Experts", "Checkpoints", "Tensors", "Images"]),
+      [
+        "Requests", "Merging", "Configuration", "Diffusion", "WeightCache", "Checkpoints", "Tensors",
+        "Images",
+      ]),
     tests("JobStoreTests", ["Requests", "JobStore", "Migrations", grdb]),
     tests(
       "RenderDaemonTests",

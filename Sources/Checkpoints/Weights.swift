@@ -77,6 +77,9 @@ package struct Weights: Sendable {
     self.isPlanned = isPlanned
   }
 
+  /// The scope's path without the closing dot, for messages and keys.
+  package var name: String { String(prefix.dropLast(prefix.hasSuffix(".") ? 1 : 0)) }
+
   /// The file or folder the weights are from, for messages.
   package var path: String { catalog.path }
 

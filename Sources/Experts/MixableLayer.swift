@@ -1,6 +1,7 @@
 import Checkpoints
 import Layers
 import Tensors
+import WeightCache
 
 /// How a UNet's layers were replaced by mixtures (`segmoe_config` in `unet/config.json`).
 package struct MixtureConfiguration: Sendable, Equatable {

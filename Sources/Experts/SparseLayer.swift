@@ -1,6 +1,7 @@
 import Checkpoints
 import Layers
 import Tensors
+import WeightCache
 
 /// A layer whose work is shared among experts, fetched through the cache when routing asks for
 /// them (the reference's `SparseMoeBlock`).

@@ -1,8 +1,8 @@
 import Diffusion
-import Experts
 import Requests
 import Synchronization
 import Tensors
+import WeightCache
 
 /// How gates are computed: the reference's `get_hidden_states`, with a seed.
 package struct GateSettings: Sendable, Equatable {

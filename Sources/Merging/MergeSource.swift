@@ -1,7 +1,7 @@
 import Checkpoints
 import Diffusion
-import Experts
 import Requests
+import WeightCache
 
 /// A model that goes into a merge, as base or expert, with its LoRAs fused as it is read.
 struct MergeSource: Sendable {
@@ -65,7 +65,7 @@ struct MergeSource: Sendable {
   /// - Parameters:
   ///   - vae: taken if the source has none.
   ///   - cache: where its weights are kept; one for all sources, so that one model's make room for the next's.
-  func model(vae: String, cache: ExpertCache) throws -> DiffusionModel {
+  func model(vae: String, cache: PartCache) throws -> DiffusionModel {
     var replacement: String?
     do { _ = try files.weights(for: "vae") } catch CheckpointError.missingVAE { replacement = vae }
     return try DiffusionModel(folder: files, vae: replacement, cache: cache, loras: loras)

@@ -3,6 +3,7 @@ import Diffusion
 import Experts
 import Foundation
 import Tensors
+import WeightCache
 
 /// Makes a SegMoE folder of a recipe (the reference's `SegMoEPipeline.load_from_scratch` and
 /// `save_pretrained`).
@@ -49,7 +50,7 @@ package struct Merger: Sendable {
       return try randomGates(layers, base: base, experts: experts.count)
     case .hidden:
       let probe = GateProbe(gateSettings, compute: compute, memory: try memory(base, experts))
-      let cache = ExpertCache(budget: .max)
+      let cache = PartCache(budget: .max)
       var rows: [String: [Float]] = [:]
       for (index, expert) in experts.enumerated() {
         let found = try named(index) {

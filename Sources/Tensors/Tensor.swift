@@ -83,6 +83,14 @@ package struct Tensor: Sendable {
     return try body(UnsafeBufferPointer(start: storage.base, count: storage.count))
   }
 
+  /// Bytes that the elements take in memory.
+  package var byteCount: Int { count * MemoryLayout<Float>.stride }
+
+  /// Shows `body` the elements' bytes.
+  package func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    withUnsafe { body(UnsafeRawBufferPointer($0)) }
+  }
+
   /// Writes the elements in place, copying first if another value shares them.
   package mutating func withUnsafeMutable<R>(
     _ body: (UnsafeMutableBufferPointer<Float>) throws -> R

@@ -1,10 +1,10 @@
 import ArgumentParser
 import CommandLine
 import Diffusion
-import Experts
 import Foundation
 import Requests
 import Tensors
+import WeightCache
 
 /// What `bench` measures.
 enum BenchSubject: String, ExpressibleByArgument, CaseIterable {

@@ -2,10 +2,10 @@ import ArgumentParser
 import Checkpoints
 import CommandLine
 import Diffusion
-import Experts
 import Foundation
 import Requests
 import Tensors
+import WeightCache
 
 /// Options of every command that computes.
 struct EngineOptions: ParsableArguments {
@@ -34,8 +34,8 @@ struct EngineOptions: ParsableArguments {
     )
   }
 
-  func cache(_ request: RenderRequest) -> ExpertCache {
-    ExpertCache(budget: request.memoryBudget?.bytes ?? .max, policy: cachePolicy)
+  func cache(_ request: RenderRequest) -> PartCache {
+    PartCache(budget: request.memoryBudget?.bytes ?? .max, policy: cachePolicy)
   }
 
   /// Loads the model of a request with its VAE and LoRAs.

@@ -2,7 +2,6 @@ import ArgumentParser
 import Checkpoints
 import CommandLine
 import Diffusion
-import Experts
 import Foundation
 import Requests
 import Tensors

@@ -1,10 +1,10 @@
 import ArgumentParser
 import Checkpoints
 import Diffusion
-import Experts
 import Foundation
 import Requests
 import Tensors
+import WeightCache
 
 /// Measures how far the reduced precisions are from single precision.
 struct PrecisionCommand: ParsableCommand {
@@ -98,7 +98,7 @@ struct PrecisionCommand: ParsableCommand {
     Outputs, latents: (Tensor, Tensor)
   ) {
     let loaded = try DiffusionModel(
-      folder: ModelPath(model).open(), cache: ExpertCache(budget: .max), precision: precision,
+      folder: ModelPath(model).open(), cache: PartCache(budget: .max), precision: precision,
       inHalves: precision == .int8 ? inBf16 : [])
     let renderer = Renderer(model: loaded, pass: ForwardPass(compute: Compute(threads: threads)))
     let probe = try PrecisionProbe(

@@ -1,12 +1,12 @@
 import ArgumentParser
 import CommandLine
 import Diffusion
-import Experts
 import Foundation
 import Images
 import Release
 import Requests
 import Tensors
+import WeightCache
 
 /// Renders a prompt to PNG files.
 struct RenderCommand: ParsableCommand {
@@ -36,7 +36,7 @@ struct RenderCommand: ParsableCommand {
 
   func run() throws {
     let request = try request()
-    let ledger = ExpertLedger()
+    let ledger = CacheLedger()
     let loaded = try engine.load(request)
     let renderer = Renderer(
       model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger), budget: request.budget)
@@ -69,7 +69,7 @@ struct RenderCommand: ParsableCommand {
   }
 
   /// What the cache did.
-  private static func summary(_ counts: ExpertCounts) -> String {
+  private static func summary(_ counts: CacheCounts) -> String {
     let memory = String(format: "%.0f", Double(ResidentMemory.peakBytes) / 1_048_576)
     let read = String(format: "%.0f", Double(counts.bytesLoaded) / 1_048_576)
     let stall = String(format: "%.1f", counts.stallSeconds)

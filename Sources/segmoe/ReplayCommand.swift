@@ -1,8 +1,8 @@
 import ArgumentParser
 import Configuration
-import Experts
 import Foundation
 import Requests
+import WeightCache
 
 /// Compares cache policies on a recorded render.
 struct ReplayCommand: ParsableCommand {

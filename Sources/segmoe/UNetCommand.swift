@@ -2,8 +2,8 @@ import ArgumentParser
 import Checkpoints
 import CommandLine
 import Diffusion
-import Experts
 import Tensors
+import WeightCache
 
 /// One call of a model's denoiser on tensors from outside, for comparing it with other engines.
 struct UNetCommand: ParsableCommand {

@@ -2,7 +2,6 @@ import ArgumentParser
 import CommandLine
 import Configuration
 import Diffusion
-import Experts
 import Foundation
 import JobStore
 import Logging
@@ -10,6 +9,7 @@ import Release
 import RenderDaemon
 import Requests
 import ServiceLifecycle
+import WeightCache
 
 /// The daemon: claims jobs from the queue and renders them.
 struct Segmoed: AsyncParsableCommand {

@@ -1,9 +1,9 @@
 import Checkpoints
-import Experts
 import Foundation
 import Requests
 import Tensors
 import Testing
+import WeightCache
 
 @testable import Diffusion
 
@@ -17,7 +17,7 @@ import Testing
   @Test func whatEncodesTheTextLeaves() throws {
     let parts = try Golden.ModelParts("all-3x2")
     let pass = ForwardPass(compute: Compute(threads: 2))
-    let free = ExpertCache(budget: .max, prefetches: false)
+    let free = PartCache(budget: .max, prefetches: false)
     free.startTrace()
     _ = try Renderer(model: parts.load(cache: free), pass: pass).render(request)
     let trace = try #require(free.trace)
@@ -30,8 +30,8 @@ import Testing
     let first = trace.uses.filter { $0.step == 1 }
     let sizes = Dictionary(first.map { ($0.part, $0.bytes) }) { $1 }
     let room = sizes.values.reduce(0, +) + (sizes.values.max() ?? 0)
-    let cache = ExpertCache(budget: room, prefetches: false)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: room, prefetches: false)
+    let ledger = CacheLedger()
     let renderer = Renderer(
       model: try parts.load(cache: cache), pass: ForwardPass(compute: Compute(threads: 2), ledger: ledger))
     var denoising = try renderer.begin(request)
@@ -81,8 +81,8 @@ import Testing
     let parts = try Golden.ModelParts("all-3x2")
     let other = try OtherMerge(than: parts)
     let pass = ForwardPass(compute: Compute(threads: 2))
-    let cache = ExpertCache(budget: .max)
-    func load(_ path: String, _ cache: ExpertCache) throws -> DiffusionModel {
+    let cache = PartCache(budget: .max)
+    func load(_ path: String, _ cache: PartCache) throws -> DiffusionModel {
       try DiffusionModel(folder: ModelFolder(path: path), cache: cache, precision: precision)
     }
     let (one, two) = (try load(parts.path, cache), try load(other.path, cache))
@@ -98,7 +98,7 @@ import Testing
     #expect(shared.isEmpty, "\(shared.map(\.path).sorted())")
     #expect(cache.byteCount < alone + alone / 2)
     #expect(
-      try picture == Renderer(model: load(other.path, ExpertCache(budget: .max)), pass: pass).render(request))
+      try picture == Renderer(model: load(other.path, PartCache(budget: .max)), pass: pass).render(request))
     // And the first goes on with what they share when the second is gone, and the other way round.
     let before = try Renderer(model: one, pass: pass).render(request)
     cache.removeAll(model: one.cacheName)

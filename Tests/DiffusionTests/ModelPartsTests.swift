@@ -1,8 +1,8 @@
 import Checkpoints
-import Experts
 import Foundation
 import Tensors
 import Testing
+import WeightCache
 
 @testable import Diffusion
 
@@ -15,7 +15,7 @@ import Testing
     let values = try ConfigObject(contentsOf: index).values.merging(changes) { $1 }
     try FileManager.default.removeItem(atPath: index)
     try Data(JSONValue.object(values).text.utf8).write(to: URL(fileURLWithPath: index))
-    return try DiffusionModel(folder: ModelFolder(path: parts.path), cache: ExpertCache(budget: .max))
+    return try DiffusionModel(folder: ModelFolder(path: parts.path), cache: PartCache(budget: .max))
   }
 
   @Test(arguments: [

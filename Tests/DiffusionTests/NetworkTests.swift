@@ -1,8 +1,8 @@
 import Checkpoints
 import Diffusion
-import Experts
 import Tensors
 import Testing
+import WeightCache
 
 /// Each network alone against the genuine one: relative error at most 1e-4.
 @Suite struct NetworkTests {

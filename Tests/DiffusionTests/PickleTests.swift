@@ -1,8 +1,8 @@
 import Checkpoints
-import Experts
 import Foundation
 import Requests
 import Testing
+import WeightCache
 
 @testable import Diffusion
 
@@ -40,7 +40,7 @@ import Testing
 
   private func base(loras: [String] = [], vae: String? = nil) throws {
     _ = try DiffusionModel(
-      folder: ModelFolder(path: Golden.path("model/base")), vae: vae, cache: ExpertCache(budget: 0),
+      folder: ModelFolder(path: Golden.path("model/base")), vae: vae, cache: PartCache(budget: 0),
       loras: loras.map { LoRAReference(path: $0, weight: 1) })
   }
 
@@ -91,7 +91,7 @@ import Testing
     }
     let file = try folder.pickle(component + "/pytorch_model.bin")
     expectRefusal(of: file) {
-      _ = try DiffusionModel(folder: ModelPath(folder.path).open(), cache: ExpertCache(budget: 0))
+      _ = try DiffusionModel(folder: ModelPath(folder.path).open(), cache: PartCache(budget: 0))
     }
   }
 }

@@ -1,11 +1,11 @@
 import Checkpoints
 import Diffusion
-import Experts
 import Foundation
 import Images
 import Requests
 import Tensors
 import Testing
+import WeightCache
 
 /// Whole renders against genuine diffusers and segmoe: mean difference at most 0.05 levels, maximum
 /// at most 2; and proof that a wrong mixture would not pass.
@@ -77,8 +77,8 @@ import Testing
   @Test func sameBytesAtEveryBudget() throws {
     let setting = try #require(settings.first { $0.model == "all-3x2" })
     let images = try [0, 40_000, 200_000, Int.max].map { budget in
-      let ledger = ExpertLedger()
-      let model = try Golden.ModelParts("all-3x2").load(cache: ExpertCache(budget: budget))
+      let ledger = CacheLedger()
+      let model = try Golden.ModelParts("all-3x2").load(cache: PartCache(budget: budget))
       let renderer = Renderer(
         model: model, pass: ForwardPass(compute: Compute(threads: 2), ledger: ledger))
       let image = try renderer.render(setting.request())

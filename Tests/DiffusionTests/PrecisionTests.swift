@@ -1,10 +1,10 @@
 import Checkpoints
-import Experts
 import Foundation
 import Images
 import Requests
 import Tensors
 import Testing
+import WeightCache
 
 @testable import Diffusion
 
@@ -40,7 +40,7 @@ import Testing
     let request = PictureRequest(prompt: "red heart", width: 64, height: 64, steps: 12, guidance: 5)
     func probe(_ precision: Precision, _ latents: (Tensor, Tensor)?) throws -> PrecisionProbe {
       let model = try DiffusionModel(
-        folder: ModelFolder(path: folder), cache: ExpertCache(budget: .max), precision: precision)
+        folder: ModelFolder(path: folder), cache: PartCache(budget: .max), precision: precision)
       return try PrecisionProbe(
         Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2))), request, step: 11,
         latents: latents)
@@ -73,7 +73,7 @@ import Testing
   @Test(arguments: Precision.allCases) func sameBytes(_ precision: Precision) throws {
     let images = try [(1, Int.max), (2, 0), (5, 30_000)].map { threads, budget in
       let model = try Golden.ModelParts("all-3x2").load(
-        cache: ExpertCache(budget: budget), precision: precision)
+        cache: PartCache(budget: budget), precision: precision)
       return try Renderer(model: model, pass: ForwardPass(compute: Compute(threads: threads)))
         .render(request)
     }
@@ -111,9 +111,9 @@ import Testing
   @Test func theCacheCountsPackedBytes() throws {
     var bytes: [Precision: Int] = [:]
     for precision in Precision.allCases {
-      let cache = ExpertCache(budget: .max)
+      let cache = PartCache(budget: .max)
       let model = try Golden.ModelParts("all-3x2").load(cache: cache, precision: precision)
-      let ledger = ExpertLedger()
+      let ledger = CacheLedger()
       _ = try Renderer(
         model: model, pass: ForwardPass(compute: Compute(threads: 2), ledger: ledger)
       ).render(request)

@@ -1,10 +1,10 @@
 import Checkpoints
-import Experts
 import Foundation
 import Images
 import Requests
 import Tensors
 import Testing
+import WeightCache
 
 @testable import Diffusion
 

@@ -1,10 +1,10 @@
 import Checkpoints
-import Experts
 import Foundation
 import Images
 import Requests
 import Tensors
 import Testing
+import WeightCache
 
 @testable import Diffusion
 
@@ -24,9 +24,9 @@ import Testing
     #expect(small.step.uses.count == large.step.uses.count && small.text.keptBytes > 0)
     #expect(try plan(128, guidance: 1).step.tensorBytes < small.step.tensorBytes)
     // The order of the parts is that of a real step.
-    let cache = ExpertCache(budget: .max, prefetches: false)
+    let cache = PartCache(budget: .max, prefetches: false)
     let real = try Golden.ModelParts("all-3x2").load(cache: cache, precision: precision)
-    let ledger = ExpertLedger()
+    let ledger = CacheLedger()
     let working = Renderer(
       model: real, pass: ForwardPass(compute: Compute(threads: 1), ledger: ledger))
     var denoising = try working.begin(
@@ -85,16 +85,16 @@ import Testing
   @Test func neitherPolicyNorBudgetShows() throws {
     let request = PictureRequest(
       prompt: "a cat", width: 128, height: 64, steps: 3, scheduler: .euler, seed: 3)
-    func image(_ cache: ExpertCache) throws -> RGBImage {
+    func image(_ cache: PartCache) throws -> RGBImage {
       let renderer = Renderer(
         model: try Golden.ModelParts("all-3x2").load(cache: cache),
         pass: ForwardPass(compute: Compute(threads: 2)))
       return try renderer.render(request)
     }
-    let plain = try image(ExpertCache(budget: .max, prefetches: false))
+    let plain = try image(PartCache(budget: .max, prefetches: false))
     for policy in CachePolicy.allCases {
       for budget in [0, 30_000, 150_000, 600_000, .max] {
-        #expect(try image(ExpertCache(budget: budget, policy: policy)) == plain, "\(policy) \(budget)")
+        #expect(try image(PartCache(budget: budget, policy: policy)) == plain, "\(policy) \(budget)")
       }
     }
   }
@@ -112,7 +112,7 @@ import Testing
   @Test func tilesAgainstTheWhole() throws {
     let edge = 48
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/../../demo/base"
-    let model = try DiffusionModel(folder: ModelFolder(path: folder), cache: ExpertCache(budget: .max))
+    let model = try DiffusionModel(folder: ModelFolder(path: folder), cache: PartCache(budget: .max))
     let pass = ForwardPass(compute: Compute(threads: 2))
     let decoder = model.decoder
     let latents = try Self.drawn(model, pass, edge: 72 * decoder.pixelsPerLatent)

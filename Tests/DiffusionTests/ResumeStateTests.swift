@@ -1,5 +1,5 @@
 import Checkpoints
-import Experts
+import WeightCache
 import Foundation
 import Fuzzing
 import Requests

@@ -1,8 +1,8 @@
 import Checkpoints
 import Diffusion
-import Experts
 import Foundation
 import Tensors
+import WeightCache
 
 /// A golden model as one file in CompVis' layout, put together after the recipe that
 /// `Goldens/scripts/single_files.py` made and diffusers has checked. Removed when the value goes.
@@ -51,7 +51,7 @@ final class SingleFile {
   deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   func load(vae: String? = nil) throws -> DiffusionModel {
-    try DiffusionModel(folder: ModelPath(path).open(), vae: vae, cache: ExpertCache(budget: .max))
+    try DiffusionModel(folder: ModelPath(path).open(), vae: vae, cache: PartCache(budget: .max))
   }
 
   /// Everything of a model folder but its weights.

@@ -1,11 +1,11 @@
 import Checkpoints
 import Diffusion
-import Experts
 import Foundation
 import Images
 import Requests
 import Tensors
 import Testing
+import WeightCache
 
 /// Single-file checkpoints against the folders they were made of, whose tensors and pictures genuine
 /// diffusers made.

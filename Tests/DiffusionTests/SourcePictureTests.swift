@@ -1,10 +1,10 @@
 import Checkpoints
-import Experts
 import Foundation
 import Images
 import Requests
 import Tensors
 import Testing
+import WeightCache
 
 @testable import Diffusion
 
@@ -43,7 +43,7 @@ import Testing
       let parts = try Golden.ModelParts(model == "tiny" ? "base" : model)
       return try DiffusionModel(
         folder: ModelFolder(path: parts.path), vae: model == "tiny" ? Golden.path("vae/tiny") : nil,
-        cache: ExpertCache(budget: .max))
+        cache: PartCache(budget: .max))
     }
 
     func difference(_ request: PictureRequest) throws -> (mean: Double, max: Int) {
@@ -88,7 +88,7 @@ import Testing
     let folder = name == "base" ? "model/base" : name == "xl" ? "families/xl" : "vae/tiny"
     let files = try AutoencoderFiles(
       path: Golden.path(name == "tiny" ? folder : folder + "/vae"), own: nil, isXL: name == "xl")
-    let cache = ExpertCache(budget: .max)
+    let cache = PartCache(budget: .max)
     let encoder = try #require(
       try Autoencoder(files.weights, files.config, home: PartHome(model: name, cache: cache)).encoder)
     let source = try SourcePicture(

@@ -1,9 +1,9 @@
 import Checkpoints
-import Experts
 import Foundation
 import Requests
 import Tensors
 import Testing
+import WeightCache
 
 @testable import Diffusion
 
@@ -27,7 +27,7 @@ import Testing
       }
       file = path + "/unet/diffusion_pytorch_model.safetensors"
       model = try DiffusionModel(
-        folder: ModelFolder(path: path), cache: ExpertCache(budget: 0, prefetches: false))
+        folder: ModelFolder(path: path), cache: PartCache(budget: 0, prefetches: false))
     }
 
     var renderer: Renderer { Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2))) }

@@ -1,7 +1,7 @@
-import Experts
 import Foundation
 import Requests
 import Testing
+import WeightCache
 
 @testable import Diffusion
 @testable import Tensors
@@ -15,7 +15,7 @@ import Testing
   }
 
   @Test func theSamePromptIsEncodedOnce() throws {
-    let cache = ExpertCache(budget: .max)
+    let cache = PartCache(budget: .max)
     let model = try Golden.ModelParts("base").load(cache: cache)
     let pass = ForwardPass(compute: Compute(threads: 2))
     func textParts(_ body: () throws -> Void) throws -> Int {

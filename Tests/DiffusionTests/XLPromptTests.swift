@@ -1,8 +1,8 @@
 import Checkpoints
-import Experts
 import Foundation
 import Tensors
 import Testing
+import WeightCache
 
 @testable import Diffusion
 

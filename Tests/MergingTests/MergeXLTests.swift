@@ -1,12 +1,12 @@
 import Checkpoints
 import Diffusion
-import Experts
 import Foundation
 import Images
 import Merging
 import Requests
 import Tensors
 import Testing
+import WeightCache
 
 /// SDXL merges against what the genuine segmoe made of the same recipe (`Goldens/scripts/merge_xl.py`).
 @Suite struct MergeXLTests {
@@ -91,7 +91,7 @@ import Testing
   /// The merged model draws what genuine segmoe's drew; even weights would be 3.6 levels away.
   private func expectPicture(of model: String, _ golden: String) throws {
     let rendered = try Renderer(
-      model: DiffusionModel(folder: ModelPath(model).open(), cache: ExpertCache(budget: .max)),
+      model: DiffusionModel(folder: ModelPath(model).open(), cache: PartCache(budget: .max)),
       pass: ForwardPass(compute: Compute(threads: 2))
     ).render(
       PictureRequest(

@@ -1,5 +1,5 @@
 import Checkpoints
-import Experts
+import WeightCache
 
 /// A model's VAE: what turns latents into pixels and, where the weights have it, what turns pixels into latents.
 package struct Autoencoder: Sendable {

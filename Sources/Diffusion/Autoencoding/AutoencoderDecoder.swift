@@ -1,8 +1,8 @@
 import Checkpoints
-import Experts
 import Layers
 import Requests
 import Tensors
+import WeightCache
 
 /// Latents to pixels (the decoder half of diffusers' `AutoencoderKL`).
 package struct AutoencoderDecoder: LatentDecoder {

@@ -1,7 +1,7 @@
 import Checkpoints
-import Experts
 import Layers
 import Tensors
+import WeightCache
 
 /// Pixels to a distribution of latents (the encoder half of diffusers' `AutoencoderKL`).
 package struct AutoencoderEncoder: LatentEncoder {

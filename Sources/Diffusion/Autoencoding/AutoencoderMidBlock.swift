@@ -1,8 +1,8 @@
 import Checkpoints
-import Experts
 import Layers
 import Requests
 import Tensors
+import WeightCache
 
 /// Two residual blocks around one-headed attention, at the smallest feature map
 /// (diffusers' `UNetMidBlock2D`).

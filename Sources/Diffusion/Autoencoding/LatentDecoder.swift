@@ -1,5 +1,5 @@
-import Experts
 import Tensors
+import WeightCache
 
 /// What turns latents into pixels: the decoder of an autoencoder of either kind.
 package protocol LatentDecoder: Sendable {

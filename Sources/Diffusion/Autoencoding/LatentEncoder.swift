@@ -1,5 +1,5 @@
-import Experts
 import Tensors
+import WeightCache
 
 /// What turns pixels into latents: the encoder of an autoencoder of either kind.
 package protocol LatentEncoder: Sendable {

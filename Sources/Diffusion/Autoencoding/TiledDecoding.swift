@@ -1,5 +1,5 @@
-import Experts
 import Tensors
+import WeightCache
 
 /// Latents to pixels a tile at a time, for pictures whose decoding would not fit the memory budget.
 ///

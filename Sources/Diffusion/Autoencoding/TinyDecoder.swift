@@ -1,8 +1,8 @@
 import Checkpoints
-import Experts
 import Foundation
 import Layers
 import Tensors
+import WeightCache
 
 /// Latents to pixels by a few plain convolutions (the decoder half of diffusers' `AutoencoderTiny`): on
 /// a processor a hundredth of the work of the full decoder.

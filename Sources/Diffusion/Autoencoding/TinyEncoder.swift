@@ -1,7 +1,7 @@
 import Checkpoints
-import Experts
 import Layers
 import Tensors
+import WeightCache
 
 /// Pixels to latents by a few plain convolutions (the encoder half of diffusers' `AutoencoderTiny`).
 struct TinyEncoder: LatentEncoder {

@@ -3,6 +3,7 @@ import Experts
 import Layers
 import Requests
 import Tensors
+import WeightCache
 
 /// Keys and values of one cross-attention layer for one prompt, projected once per render.
 package struct ProjectedText: Sendable {

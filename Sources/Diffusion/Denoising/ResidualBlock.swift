@@ -1,7 +1,7 @@
 import Checkpoints
-import Experts
 import Layers
 import Tensors
+import WeightCache
 
 /// Two normalized convolutions and a shortcut, with the time embedding added between them
 /// (diffusers' `ResnetBlock2D`). The autoencoder's have no time embedding.

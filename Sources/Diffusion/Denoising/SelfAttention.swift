@@ -3,6 +3,7 @@ import Experts
 import Layers
 import Requests
 import Tensors
+import WeightCache
 
 /// Multi-head attention of every position to every other, whose projections may be mixtures (diffusers'
 /// `Attention` in a `BasicTransformerBlock`, `attn1`).

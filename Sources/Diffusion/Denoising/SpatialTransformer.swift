@@ -2,6 +2,7 @@ import Checkpoints
 import Experts
 import Layers
 import Tensors
+import WeightCache
 
 /// Keys and values of a transformer's cross-attention layers.
 package struct TransformerTexts: Sendable {

@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import Layers
 import Tensors
+import WeightCache
 
 /// Sines and cosines of a number at geometrically spaced frequencies (diffusers' `Timesteps`).
 package struct SinusoidalEmbedding: Sendable, Equatable {

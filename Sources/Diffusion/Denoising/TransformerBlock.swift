@@ -2,6 +2,7 @@ import Checkpoints
 import Experts
 import Layers
 import Tensors
+import WeightCache
 
 /// Self attention, cross attention and feed-forward, each on a normalized input and added to it
 /// (diffusers' `BasicTransformerBlock`).

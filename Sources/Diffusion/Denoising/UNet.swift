@@ -1,7 +1,7 @@
 import Checkpoints
-import Experts
 import Layers
 import Tensors
+import WeightCache
 
 /// Keys and values of a UNet's cross-attention layers, block by block as the layers lie: for each stage of a block
 /// those of its transformer, nil for a stage that has none.

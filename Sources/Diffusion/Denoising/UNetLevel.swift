@@ -2,6 +2,7 @@ import Checkpoints
 import Experts
 import Layers
 import Tensors
+import WeightCache
 
 /// One residual block and the transformer after it, if the level has attention.
 struct UNetStage: Sendable {

@@ -1,8 +1,8 @@
 import Checkpoints
-import Experts
 import Layers
 import Requests
 import Tensors
+import WeightCache
 
 /// A loaded model: everything that turns a request into a picture. Experts stay in their files
 /// until the cache is asked for them.
@@ -18,7 +18,7 @@ package struct DiffusionModel: Sendable {
   /// What the cache files this model's parts under: its weights in its precision.
   package let cacheName: String
   /// Where its weights are kept.
-  package let cache: ExpertCache
+  package let cache: PartCache
   package let family: ModelFamily
   package let prompts: PromptEncoder
   package let unet: UNet
@@ -42,7 +42,7 @@ package struct DiffusionModel: Sendable {
   /// - Throws: `CheckpointError` for missing, damaged or misshapen files, `DiffusionError` for a
   ///   model of another kind.
   package init(
-    folder: any ModelFiles, vae: String? = nil, cache: ExpertCache, loras: [LoRAReference] = [],
+    folder: any ModelFiles, vae: String? = nil, cache: PartCache, loras: [LoRAReference] = [],
     precision: Precision = .f32, inHalves halves: [String] = []
   ) throws {
     path = folder.path

@@ -1,5 +1,5 @@
-import Experts
 import Tensors
+import WeightCache
 
 /// How much memory the process may take, all told: weights, activations, scratch, and what it is itself.
 ///
@@ -34,23 +34,23 @@ package struct MemoryBudget: Sendable, Equatable {
 
   /// Lets weights leave the cache until so many bytes are free for what are no tensors; with 0 until the budget is kept.
   /// - Throws: `DiffusionError.memoryBudget` if there are not as many.
-  package func makeRoom(_ wanted: Int, beside cache: ExpertCache, _ footprint: MemoryFootprint) throws {
+  package func makeRoom(_ wanted: Int, beside cache: PartCache, _ footprint: MemoryFootprint) throws {
     let fixed = footprint.bytes(beside: cache, known: 0)
     guard wanted == 0 || wanted <= bytes - fixed else {
       throw DiffusionError.memoryBudget(bytes: bytes, smallest: wanted + fixed + Self.variation)
     }
-    share(fixed: fixed, tensors: 0, others: wanted, cache, ExpertLedger())
+    share(fixed: fixed, tensors: 0, others: wanted, cache, CacheLedger())
   }
 
   /// Gives a phase's tensors their room and the cache the rest.
   /// - Parameter fixed: what the process takes beside the cache and these tensors.
-  func apply(_ phase: PhasePlan, fixed: Int, _ cache: ExpertCache, _ ledger: ExpertLedger) {
+  func apply(_ phase: PhasePlan, fixed: Int, _ cache: PartCache, _ ledger: CacheLedger) {
     share(fixed: fixed, tensors: phase.tensorBytes, others: 0, cache, ledger)
   }
 
   /// Gives the cache what is left, and bounds what freed tensors keep.
   private func share(
-    fixed: Int, tensors: Int, others: Int, _ cache: ExpertCache, _ ledger: ExpertLedger
+    fixed: Int, tensors: Int, others: Int, _ cache: PartCache, _ ledger: CacheLedger
   ) {
     cache.setBudget(max(0, bytes - fixed - tensors - others), ledger: ledger)
     let besideTensors = fixed - (TensorMemory.now.live - cache.byteCount)

@@ -1,6 +1,6 @@
-import Experts
 import Synchronization
 import Tensors
+import WeightCache
 
 /// What a process takes beside tensors: program, tokenizers, stacks, heaps.
 ///
@@ -17,7 +17,7 @@ package final class MemoryFootprint: Sendable {
   /// - Parameters:
   ///   - cache: what it holds is not counted.
   ///   - known: bytes of tensors that are there and are reckoned with elsewhere.
-  func bytes(beside cache: ExpertCache, known: Int) -> Int {
+  func bytes(beside cache: PartCache, known: Int) -> Int {
     let tensors = TensorMemory.now
     let beside = max(0, tensors.live - cache.byteCount - known)
     return bytes(measured: max(0, Int(ResidentMemory.bytes) - tensors.spare - tensors.live)) + beside

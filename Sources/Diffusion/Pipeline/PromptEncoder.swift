@@ -1,6 +1,6 @@
 import Checkpoints
-import Experts
 import Tensors
+import WeightCache
 
 /// What the UNet is told of the prompts.
 package struct Conditioning: Sendable {

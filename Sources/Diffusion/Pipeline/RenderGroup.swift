@@ -1,5 +1,5 @@
-import Experts
 import Tensors
+import WeightCache
 
 /// Renders with one model, a step of all at a time: what is read of the model's weights for one serves all.
 /// Each picture is the one that it would be alone, to the bit.

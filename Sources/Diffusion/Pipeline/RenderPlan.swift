@@ -1,5 +1,5 @@
-import Experts
 import Tensors
+import WeightCache
 
 /// What one phase of a render takes, found out by running it on planned tensors: nothing is read and nothing
 /// computed.

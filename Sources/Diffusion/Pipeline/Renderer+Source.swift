@@ -1,4 +1,3 @@
-import Experts
 import Foundation
 import Requests
 import Tensors

@@ -1,7 +1,7 @@
-import Experts
 import Foundation
 import Images
 import Tensors
+import WeightCache
 
 /// Turns requests into pictures with one model (diffusers' `StableDiffusionPipeline.__call__` and
 /// `StableDiffusionXLPipeline.__call__`).

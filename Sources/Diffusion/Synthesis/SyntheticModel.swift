@@ -1,7 +1,7 @@
 import Checkpoints
-import Experts
 import Foundation
 import Tensors
+import WeightCache
 
 /// A model of real size with random weights, for measuring: it computes what a real one computes,
 /// only its pictures show nothing.
@@ -54,7 +54,7 @@ package struct SyntheticModel: Sendable {
   /// The networks, each built once from weights that are not there, to see what it asks for.
   /// - Throws: `DiffusionError` and `CheckpointError` for a preset that no network can be built of.
   func components() throws -> [Component] {
-    let home = PartHome(model: "synthetic", cache: ExpertCache(budget: 0, prefetches: false))
+    let home = PartHome(model: "synthetic", cache: PartCache(budget: 0, prefetches: false))
     func component(
       _ name: String, _ config: [String: JSONValue], file: String = "diffusion_pytorch_model.safetensors",
       build: (Weights, ConfigObject) throws -> Void

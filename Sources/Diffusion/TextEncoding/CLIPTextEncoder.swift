@@ -1,7 +1,7 @@
 import Checkpoints
-import Experts
 import Layers
 import Tensors
+import WeightCache
 
 /// A causal transformer over tokens (transformers' `CLIPTextModel`).
 package struct CLIPTextEncoder: Sendable {

@@ -1,6 +1,7 @@
 import Checkpoints
 import Layers
 import Tensors
+import WeightCache
 
 /// Causal self attention, then a two-layer network. Each works on a normalized input, and its result is added to the
 /// input (transformers' `CLIPEncoderLayer`).

@@ -1,8 +1,8 @@
 import Checkpoints
 import Diffusion
-import Experts
 import Requests
 import Tensors
+import WeightCache
 
 /// The models that are loaded, least recently used out first. Their experts live in one cache.
 ///
@@ -31,13 +31,13 @@ package struct ModelPool {
   package let texts = TextMemory()
   /// What the process takes beside weights and tensors.
   package let footprint = MemoryFootprint()
-  private let cache: ExpertCache
+  private let cache: PartCache
   private let capacity: Int
   /// The most recently used last.
   private var entries: [Entry] = []
 
   /// - Parameter capacity: how many models to keep loaded.
-  package init(locator: ModelLocator, cache: ExpertCache, capacity: Int = 2) {
+  package init(locator: ModelLocator, cache: PartCache, capacity: Int = 2) {
     self.locator = locator
     self.cache = cache
     self.capacity = max(1, capacity)

@@ -1,8 +1,8 @@
-import Experts
 import Foundation
 import JobStore
 import Synchronization
 import Tensors
+import WeightCache
 
 /// What the daemon counts since its start, for Prometheus.
 package final class DaemonMetrics: Sendable {
@@ -52,7 +52,7 @@ package final class DaemonMetrics: Sendable {
   package func attempt(_ outcome: String) { counts.withLock { $0.outcomes[outcome, default: 0] += 1 } }
 
   /// What a job did to the expert cache.
-  package func cache(_ job: ExpertCounts) {
+  package func cache(_ job: CacheCounts) {
     counts.withLock {
       $0.hits += job.hits
       $0.misses += job.misses

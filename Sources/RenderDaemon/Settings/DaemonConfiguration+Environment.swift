@@ -1,8 +1,8 @@
 import Configuration
-import Experts
 import Foundation
 import Logging
 import Requests
+import WeightCache
 
 /// A variable of the environment that says something wrong.
 package struct EnvironmentError: Error, Equatable, CustomStringConvertible {

@@ -1,8 +1,8 @@
 import Configuration
-import Experts
 import Foundation
 import Logging
 import Requests
+import WeightCache
 
 extension DaemonConfiguration {
   /// Reads a configuration file. Relative paths in it are relative to its folder.

@@ -1,7 +1,7 @@
-import Experts
 import Foundation
 import JobStore
 import Logging
+import WeightCache
 
 /// What one source (the file, the environment, the command line) says about how the daemon runs; nil
 /// where it says nothing.

@@ -1,8 +1,8 @@
-import Experts
 import Foundation
 import JobStore
 import Logging
 import Requests
+import WeightCache
 
 /// How one daemon runs.
 package struct DaemonSettings: Sendable, Equatable {

@@ -1,6 +1,5 @@
 import Checkpoints
 import Diffusion
-import Experts
 import Foundation
 import Images
 import JobStore
@@ -8,6 +7,7 @@ import Logging
 import Release
 import Requests
 import Tensors
+import WeightCache
 
 /// Why a job was put down before it was done; not an error of the job.
 enum Interruption: Error {
@@ -79,7 +79,7 @@ struct JobRenderer {
     (sized.width, sized.height) = (first.width, first.height)
     try sized.validate(limits: pool.limits)
     try note(first, of: claimed)
-    let pass = ForwardPass(compute: compute, ledger: ExpertLedger())
+    let pass = ForwardPass(compute: compute, ledger: CacheLedger())
     let renderer = Renderer(
       model: model, pass: pass, budget: budget, texts: pool.texts, footprint: pool.footprint)
     let requests = (0..<request.count).map(first.next)
@@ -192,7 +192,7 @@ struct JobRenderer {
       description: mixture.map { "\($0.experts)x\($0.expertsPerCall), layers \($0.layers.rawValue)" })
   }
 
-  private func statistics(_ counts: ExpertCounts) -> RenderStatistics {
+  private func statistics(_ counts: CacheCounts) -> RenderStatistics {
     var statistics = RenderStatistics()
     statistics.cacheHits = Int64(counts.hits)
     statistics.cacheMisses = Int64(counts.misses)

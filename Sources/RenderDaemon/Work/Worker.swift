@@ -1,11 +1,11 @@
 import Diffusion
-import Experts
 import Foundation
 import JobStore
 import Logging
 import Release
 import Synchronization
 import Tensors
+import WeightCache
 
 /// Claims jobs and renders them, one after another or several together, on a thread of its own.
 package final class Worker: Sendable {
@@ -100,7 +100,7 @@ package final class Worker: Sendable {
       waitsForRoom: !settings.drain, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, store: store, log: log)
     output.removeTemporaries()
-    let cache = ExpertCache(budget: settings.memoryBudget, policy: settings.cachePolicy)
+    let cache = PartCache(budget: settings.memoryBudget, policy: settings.cachePolicy)
     var pool = ModelPool(locator: ModelLocator(folders: settings.modelFolders), cache: cache)
     pool.inputs = ModelLocator(folders: settings.inputFolders)
     pool.limits = settings.limits
@@ -119,7 +119,7 @@ package final class Worker: Sendable {
         pool.limits = current.limits
         pool.memoryBudget = current.memoryBudget == .max ? nil : MemoryBudget(bytes: current.memoryBudget)
         // What the last job left to it is no limit any more.
-        if current.memoryBudget == .max { cache.setBudget(.max, ledger: ExpertLedger()) }
+        if current.memoryBudget == .max { cache.setBudget(.max, ledger: CacheLedger()) }
       }
       try checkQueue()
       if clock.jump() == .forward {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Experts
+@testable import WeightCache
 
 /// Traces from files, whoever wrote them: a replay or an error that says which line it is, never a crash.
 @Suite struct CacheTraceTests {

@@ -1,5 +1,3 @@
-import Layers
-
 /// Which part of which model: what the cache files packed weights under. A part is what a forward pass
 /// needs at one time: an expert, a residual block, a projection.
 package struct PartKey: Hashable, Sendable, CustomStringConvertible {

@@ -1,5 +1,4 @@
 import Foundation
-import Layers
 import Tensors
 
 /// What the cache and its prefetching thread share.
@@ -12,7 +11,7 @@ final class CacheCore: @unchecked Sendable {
   /// How to get what the forecast names.
   private var ways: [PartKey: PartUse] = [:]
   private var recording: [PartUse]?
-  private var ledger = ExpertLedger()
+  private var ledger = CacheLedger()
   private var isClosed = false
   /// Parts that turned out to be the same as another model's, which is held in their place.
   private var twins: [PartKey: PartKey] = [:]
@@ -31,7 +30,7 @@ final class CacheCore: @unchecked Sendable {
 
   // MARK: Lending
 
-  func borrow<Part: Weighted>(_ use: PartUse, as type: Part.Type, ledger: ExpertLedger) throws -> Part {
+  func borrow<Part: Weighted>(_ use: PartUse, as type: Part.Type, ledger: CacheLedger) throws -> Part {
     condition.lock()
     let use = canonical(use)
     ways[use.key] = use
@@ -98,14 +97,14 @@ final class CacheCore: @unchecked Sendable {
     return held
   }
 
-  private func waitWhileLoading(_ key: PartKey, _ ledger: ExpertLedger) {
+  private func waitWhileLoading(_ key: PartKey, _ ledger: CacheLedger) {
     guard loading.contains(key) else { return }
     let began = ContinuousClock.now
     while loading.contains(key) { condition.wait() }
     ledger.stall(seconds: (ContinuousClock.now - began).seconds)
   }
 
-  func release(_ key: PartKey, ledger: ExpertLedger) {
+  func release(_ key: PartKey, ledger: CacheLedger) {
     condition.lock()
     let key = twins[key] ?? key
     drop(book.release(key, largest: largest), ledger)
@@ -121,7 +120,7 @@ final class CacheCore: @unchecked Sendable {
     } && parts.keys.allSatisfy { book.entries[$0] != nil }
   }
 
-  private func drop(_ leaving: [CacheBook.Leaving], _ ledger: ExpertLedger) {
+  private func drop(_ leaving: [CacheBook.Leaving], _ ledger: CacheLedger) {
     for part in leaving {
       parts[part.key] = nil
       ledger.left(wentBy: part.wentBy)
@@ -147,7 +146,7 @@ final class CacheCore: @unchecked Sendable {
   }
 
   /// Returns when the budget is kept: a part that is on its way in when it shrinks is waited for.
-  func setBudget(_ bytes: Int, ledger: ExpertLedger) {
+  func setBudget(_ bytes: Int, ledger: CacheLedger) {
     locked { core in
       core.book.budget = bytes
       core.drop(core.book.shrink(), ledger)
@@ -169,7 +168,7 @@ final class CacheCore: @unchecked Sendable {
     }
   }
 
-  func begin(lead: [PartUse], ledger: ExpertLedger) {
+  func begin(lead: [PartUse], ledger: CacheLedger) {
     locked { core in
       core.ledger = ledger
       core.largest = max(core.largest, lead.map(\.byteCount).max() ?? 0)
@@ -185,7 +184,7 @@ final class CacheCore: @unchecked Sendable {
     }
   }
 
-  func beginStep(ledger: ExpertLedger) {
+  func beginStep(ledger: CacheLedger) {
     begin(lead: [], ledger: ledger)
     locked {
       $0.recording = []

@@ -1,9 +1,8 @@
 import Foundation
-import Layers
 import Synchronization
 import Testing
 
-@testable import Experts
+@testable import WeightCache
 
 /// What stays under each policy, what the forecast knows, and how far from the optimum that is.
 @Suite struct CachePolicyTests {
@@ -179,8 +178,8 @@ import Testing
     throws
   {
     let alive = LoadedBytes()
-    let cache = ExpertCache(budget: 100, policy: policy)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: 100, policy: policy)
+    let ledger = CacheLedger()
     let uses = (0..<30).map { number in
       PartUse(key: PartKey(model: "m", path: "\(number)"), byteCount: 10) {
         Thread.sleep(forTimeInterval: 0.0005)
@@ -210,8 +209,8 @@ import Testing
   @Test func aFailedReadAheadIsToldToWhoNeedsIt() throws {
     struct Broken: Error {}
     let isBroken = Atomic<Bool>(true)
-    let cache = ExpertCache(budget: 100)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: 100)
+    let ledger = CacheLedger()
     let use = PartUse(key: PartKey(model: "m", path: "x"), byteCount: 10) {
       if isBroken.load(ordering: .relaxed) { throw Broken() }
       return Block(number: 7, alive: LoadedBytes())
@@ -237,8 +236,8 @@ import Testing
   /// one was not begun.
   @Test(arguments: [30, 34, 35, 60]) func whatWasNotForeseenFitsBesideAReadAhead(budget: Int) throws {
     let alive = LoadedBytes()
-    let cache = ExpertCache(budget: budget)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: budget)
+    let ledger = CacheLedger()
     let small = Self.slow("small", bytes: 10, alive: alive, seconds: 0.03)
     let large = Self.slow("large", bytes: 25, alive: alive)
     cache.expect(cycle: [small, large])
@@ -252,8 +251,8 @@ import Testing
   /// Whoever needs what is being read waits for the rest of that read, and for no other.
   @Test func aMissIsWaitedForOnce() throws {
     let alive = LoadedBytes()
-    let cache = ExpertCache(budget: 100)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: 100)
+    let ledger = CacheLedger()
     let use = Self.slow("x", bytes: 10, alive: alive, seconds: 0.2)
     cache.begin(lead: [use], ledger: ledger)
     for _ in 0..<10_000 where alive.count("x") == 0 { Thread.sleep(forTimeInterval: 0.001) }
@@ -266,8 +265,8 @@ import Testing
   /// A budget that shrinks is kept when `setBudget` returns, though a part was on its way in.
   @Test func aShrinkingBudgetWaitsForWhatIsOnItsWay() throws {
     let alive = LoadedBytes()
-    let cache = ExpertCache(budget: 100)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: 100)
+    let ledger = CacheLedger()
     let use = Self.slow("x", bytes: 10, alive: alive, seconds: 0.05)
     cache.begin(lead: [use], ledger: ledger)
     for _ in 0..<10_000 where alive.count("x") == 0 { Thread.sleep(forTimeInterval: 0.001) }
@@ -280,8 +279,8 @@ import Testing
   /// What is not used again leaves before what is, under every policy that looks ahead.
   @Test(arguments: [CachePolicy.nextUse, .pinFirst]) func whatIsOverLeavesFirst(policy: CachePolicy) throws {
     let alive = LoadedBytes()
-    let cache = ExpertCache(budget: 50, policy: policy, prefetches: false)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: 50, policy: policy, prefetches: false)
+    let ledger = CacheLedger()
     let text = (0..<4).map { Self.slow("text.\($0)", bytes: 10, alive: alive) }
     let step = (0..<4).map { Self.slow("step.\($0)", bytes: 10, alive: alive) }
     cache.expect(cycle: step)

@@ -1,5 +1,4 @@
 import Foundation
-import Layers
 
 /// Packed weights of all loaded models, within a budget of bytes: experts, and every other part that a pass
 /// needs for a moment.
@@ -7,7 +6,7 @@ import Layers
 /// A part is pinned while a layer computes with it: it then counts but cannot leave. Two threads that want
 /// the same absent part load it once. When the pinned parts alone exceed the budget, the cache goes over it
 /// rather than fail, and comes back as soon as one is released; a render's plan sees to it that they don't.
-package final class ExpertCache: Sendable {
+package final class PartCache: Sendable {
   private let core: CacheCore
 
   /// - Parameters:
@@ -38,7 +37,7 @@ package final class ExpertCache: Sendable {
   /// - Parameter ledger: where the hit or miss, and what was evicted for it, is counted.
   /// - Throws: what loading throws (nothing is cached then) and what `body` throws.
   package func withPart<Part: Weighted, Result>(
-    _ use: PartUse, as type: Part.Type, ledger: ExpertLedger, _ body: (Part) throws -> Result
+    _ use: PartUse, as type: Part.Type, ledger: CacheLedger, _ body: (Part) throws -> Result
   ) throws -> Result {
     let part = try core.borrow(use, as: type, ledger: ledger)
     defer { core.release(use.key, ledger: ledger) }
@@ -49,18 +48,18 @@ package final class ExpertCache: Sendable {
   package func removeAll(model: String) { core.removeAll(model: model) }
 
   /// Changes the budget; what no longer fits leaves at once.
-  package func setBudget(_ bytes: Int, ledger: ExpertLedger) {
+  package func setBudget(_ bytes: Int, ledger: CacheLedger) {
     core.setBudget(bytes, ledger: ledger)
   }
 
   /// Says what will be used before the next denoising step.
-  package func begin(lead: [PartUse], ledger: ExpertLedger) { core.begin(lead: lead, ledger: ledger) }
+  package func begin(lead: [PartUse], ledger: CacheLedger) { core.begin(lead: lead, ledger: ledger) }
 
   /// Says what a denoising step will use, until one has been recorded.
   package func expect(cycle: [PartUse]) { core.expect(cycle: cycle) }
 
   /// Runs one denoising step; what it uses is the forecast for the next.
-  package func step<Result>(ledger: ExpertLedger, _ body: () throws -> Result) rethrows -> Result {
+  package func step<Result>(ledger: CacheLedger, _ body: () throws -> Result) rethrows -> Result {
     core.beginStep(ledger: ledger)
     defer { core.endStep() }
     return try body()

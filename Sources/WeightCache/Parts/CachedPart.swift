@@ -1,14 +1,13 @@
 import Checkpoints
-import Layers
 import Tensors
 
 /// Where the parts of a network live: in which cache, under which name.
 package struct PartHome: Sendable {
   /// What the cache files the network's parts under.
   package let model: String
-  package let cache: ExpertCache
+  package let cache: PartCache
 
-  package init(model: String, cache: ExpertCache) {
+  package init(model: String, cache: PartCache) {
     self.model = model
     self.cache = cache
   }
@@ -22,7 +21,7 @@ package struct PartHome: Sendable {
 package struct CachedPart<Part: Weighted>: Sendable {
   private let use: PartUse
   private let planned: Part
-  private let cache: ExpertCache
+  private let cache: PartCache
 
   /// - Parameters:
   ///   - weights: the part's scope.

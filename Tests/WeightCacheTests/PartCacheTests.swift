@@ -1,14 +1,13 @@
-import Experts
 import Foundation
-import Layers
 import Synchronization
 import Tensors
 import Testing
+import WeightCache
 
 /// The cache of packed experts: what it holds, what it evicts, what it counts.
-@Suite struct ExpertCacheTests {
+@Suite struct PartCacheTests {
   /// An expert that only has a size and a number.
-  struct Weight: Layer {
+  struct Weight: Weighted {
     let number: Int
     let byteCount: Int
     private let content: Tensor
@@ -19,7 +18,6 @@ import Testing
       content = Tensor(shape: [1], values: [Float(number)])
     }
 
-    func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor { x }
     func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) { content.withBytes(body) }
   }
 
@@ -33,14 +31,14 @@ import Testing
     }
   }
 
-  private func use(_ number: Int, _ cache: ExpertCache, _ ledger: ExpertLedger, bytes: Int = 10) throws {
+  private func use(_ number: Int, _ cache: PartCache, _ ledger: CacheLedger, bytes: Int = 10) throws {
     let found = try cache.withPart(part(number, bytes: bytes), as: Weight.self, ledger: ledger) { $0.number }
     #expect(found == number)
   }
 
   @Test func evictsTheLeastRecentlyUsed() throws {
-    let cache = ExpertCache(budget: 30, policy: .lru)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: 30, policy: .lru)
+    let ledger = CacheLedger()
     for number in [1, 2, 3, 1, 4] { try use(number, cache, ledger) }
     // 2 was the least recently used when 4 came.
     for number in [1, 3, 4] { try use(number, cache, ledger) }
@@ -52,8 +50,8 @@ import Testing
   }
 
   @Test func neverEvictsWhatIsInUse() throws {
-    let cache = ExpertCache(budget: 10)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: 10)
+    let ledger = CacheLedger()
     try cache.withPart(part(1), as: Weight.self, ledger: ledger) { _ in
       try use(2, cache, ledger)
       try use(1, cache, ledger)
@@ -64,15 +62,15 @@ import Testing
   }
 
   @Test func budgetOfNothingHoldsNothing() throws {
-    let cache = ExpertCache(budget: 0)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: 0)
+    let ledger = CacheLedger()
     for _ in 0..<3 { try use(1, cache, ledger) }
     #expect(cache.byteCount == 0 && ledger.counts.misses == 3 && ledger.counts.bypasses == 3)
   }
 
   @Test func aFailedLoadLeavesNothingBehind() throws {
-    let cache = ExpertCache(budget: 100)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: 100)
+    let ledger = CacheLedger()
     #expect(throws: Missing()) {
       try cache.withPart(part(1) { throw Missing() }, as: Weight.self, ledger: ledger) { _ in }
     }
@@ -81,8 +79,8 @@ import Testing
   }
 
   @Test func forgetsAModel() throws {
-    let cache = ExpertCache(budget: 100)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: 100)
+    let ledger = CacheLedger()
     try use(1, cache, ledger)
     try cache.withPart(part(1, model: "other", bytes: 7), as: Weight.self, ledger: ledger) { _ in }
     cache.removeAll(model: "m")
@@ -91,8 +89,8 @@ import Testing
 
   /// What two models have in common is held once, and stays when one of them goes.
   @Test func twinsAreHeldOnce() throws {
-    let cache = ExpertCache(budget: 1000)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: 1000)
+    let ledger = CacheLedger()
     func use(_ model: String, _ place: Int, _ content: Int) throws -> Int {
       let part = PartUse(key: PartKey(model: model, path: "ff.experts.\(place)"), byteCount: 10) {
         Weight(number: content, byteCount: 10)
@@ -111,8 +109,8 @@ import Testing
 
   /// Many threads, few places: each expert is loaded by one thread at a time, the sum is kept.
   @Test func manyThreads() throws {
-    let cache = ExpertCache(budget: 45)
-    let ledger = ExpertLedger()
+    let cache = PartCache(budget: 45)
+    let ledger = CacheLedger()
     let loadsAtOnce = Mutex<[Int: Int]>([:])
     let wrong = Atomic<Int>(0)
     DispatchQueue.concurrentPerform(iterations: 8) { thread in

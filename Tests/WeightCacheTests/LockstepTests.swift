@@ -1,9 +1,8 @@
-import Layers
 import Synchronization
 import Tensors
 import Testing
 
-@testable import Experts
+@testable import WeightCache
 
 /// Passes of several images, part by part together.
 @Suite struct LockstepTests {
@@ -50,7 +49,7 @@ import Testing
   /// them three times.
   @Test func oneReadServesAll() throws {
     let reads = Mutex(0)
-    let cache = ExpertCache(budget: 160, prefetches: false)
+    let cache = PartCache(budget: 160, prefetches: false)
     let uses = (0..<8).map { index in
       PartUse(key: PartKey(model: "m", path: "\(index)"), byteCount: 80) {
         reads.withLock { $0 += 1 }
@@ -58,7 +57,7 @@ import Testing
       }
     }
     cache.expect(cycle: uses.flatMap { [$0, $0, $0] })
-    let ledger = ExpertLedger()
+    let ledger = CacheLedger()
     for _ in 0..<2 {
       let results = cache.step(ledger: ledger) {
         Lockstep.run(3) { place in

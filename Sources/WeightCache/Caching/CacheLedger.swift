@@ -1,7 +1,7 @@
 import Synchronization
 
 /// What the cache did for one job.
-package struct ExpertCounts: Sendable, Equatable {
+package struct CacheCounts: Sendable, Equatable {
   /// Parts that were there when a layer asked, from an earlier use.
   package var hits = 0
   /// Parts that had to be read.
@@ -19,13 +19,13 @@ package struct ExpertCounts: Sendable, Equatable {
 }
 
 /// Counts for one job; safe to write from several threads.
-package final class ExpertLedger: Sendable {
-  private let state = Mutex(ExpertCounts())
+package final class CacheLedger: Sendable {
+  private let state = Mutex(CacheCounts())
 
   package init() {}
 
   /// The counts so far.
-  package var counts: ExpertCounts { state.withLock { $0 } }
+  package var counts: CacheCounts { state.withLock { $0 } }
 
   func hit() { state.withLock { $0.hits += 1 } }
 

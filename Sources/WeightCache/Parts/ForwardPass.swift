@@ -6,7 +6,7 @@ package struct ForwardPass: Sendable {
   /// Where numbers are computed.
   package let compute: Compute
   /// Where loads and evictions of weights are counted.
-  package let ledger: ExpertLedger
+  package let ledger: CacheLedger
   /// Told the input of every layer that a merge could replace, by its path
   /// (`…transformer_blocks.0.attn1.to_q`), before the layer runs. Merging computes gates from it.
   package let observe: (@Sendable (_ path: String, _ input: Tensor) -> Void)?
@@ -16,7 +16,7 @@ package struct ForwardPass: Sendable {
   private(set) var place: Lockstep.Place?
 
   package init(
-    compute: Compute, ledger: ExpertLedger = ExpertLedger(),
+    compute: Compute, ledger: CacheLedger = CacheLedger(),
     observe: (@Sendable (_ path: String, _ input: Tensor) -> Void)? = nil
   ) {
     self.compute = compute
@@ -36,7 +36,7 @@ package struct ForwardPass: Sendable {
   }
 
   private init(
-    compute: Compute, ledger: ExpertLedger,
+    compute: Compute, ledger: CacheLedger,
     observe: (@Sendable (_ path: String, _ input: Tensor) -> Void)?, plan: PassPlan?,
     place: Lockstep.Place?
   ) {
@@ -50,7 +50,7 @@ package struct ForwardPass: Sendable {
   /// A pass that reads and computes nothing.
   package init(planning plan: PassPlan) {
     compute = Compute(planning: plan.meter)
-    ledger = ExpertLedger()
+    ledger = CacheLedger()
     observe = nil
     self.plan = plan
   }
