@@ -57,8 +57,9 @@ let package = Package(
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CKernels", cSettings: kernels),
     library("Release", []),
+    library("Boundary", []),
     library("Requests", []),
-    library("CommandLine", ["Requests", "CKernels", argumentParser]),
+    library("CommandLine", ["Boundary", "Requests", "CKernels", argumentParser]),
     library("Tensors", ["Requests", "CKernels", "COpenBLAS"]),
     library("Checkpoints", ["Requests", "Tensors", "CKernels", "CCrypto"]),
     library("WeightCache", ["Requests", "Checkpoints", "Tensors"]),
@@ -82,30 +83,33 @@ let package = Package(
     .target(
       name: "Migrations", path: "migrations", resources: [.embedInCode("sql")],
       swiftSettings: strict),
-    library("JobStore", ["Requests", grdb, "Migrations"]),
+    library("JobStore", ["Boundary", "Requests", grdb, "Migrations"]),
     library(
       "RenderDaemon",
       [
-        "Requests", "JobStore", "Diffusion", "Configuration", "Images", "Layers", "WeightCache",
+        "Boundary", "Requests", "JobStore", "Diffusion", "Configuration", "Images", "Layers", "WeightCache",
         "Checkpoints", "Tensors",
         "Release", logging, lifecycle,
       ]),
     tool(
       "segmoed",
       [
-        "Requests", "CommandLine", "JobStore", "Diffusion", "WeightCache", "Configuration", "RenderDaemon",
+        "Boundary", "Requests", "CommandLine", "JobStore", "Diffusion", "WeightCache", "Configuration",
+        "RenderDaemon",
         "Release", argumentParser,
         logging,
         lifecycle,
       ]),
-    tool("segmoectl", ["Requests", "CommandLine", "JobStore", "CKernels", "Release", argumentParser]),
+    tool(
+      "segmoectl", ["Boundary", "Requests", "CommandLine", "JobStore", "CKernels", "Release", argumentParser]),
     tool(
       "segmoe",
       [
-        "Requests", "CommandLine", "Merging", "Diffusion", "Images", "Configuration", "Layers",
+        "Boundary", "Requests", "CommandLine", "Merging", "Diffusion", "Images", "Configuration", "Layers",
         "WeightCache", "Checkpoints", "Tensors", "Release", argumentParser,
       ]),
     .target(name: "Fuzzing", path: "Tests/Fuzzing", swiftSettings: strict),
+    tests("BoundaryTests", ["Boundary"]),
     tests("TensorsTests", ["Requests", "Tensors", "CKernels"]),
     tests("WeightCacheTests", ["WeightCache", "Tensors"]),
     tests("ExpertsTests", ["Experts", "Tensors"]),

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import Checkpoints
 import CommandLine
 import Diffusion
@@ -116,6 +117,7 @@ struct ModelSummary: Encodable {
     let failed = failedInstructions.map { "; \($0) gave wrong products and is not used" } ?? ""
     rows.append(
       ("precision", "\(precision) unless asked otherwise; reduced ones by \(instructions)\(failed)"))
-    return rows.map { $0.0.padding(toLength: 12, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
+    return rows.map { $0.0.padding(toLength: 12, withPad: " ", startingAt: 0) + PlainText.line($0.1) }.joined(
+      separator: "\n")
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import CommandLine
 import Foundation
 import Merging
@@ -47,7 +48,7 @@ struct MergeCommand: ParsableCommand {
         }
       guard !quiet, text != lastShown else { return }
       lastShown = text
-      FileHandle.standardError.write(Data((text + "\n").utf8))
+      FileHandle.standardError.write(Data((PlainText.line(text) + "\n").utf8))
     }
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import CommandLine
 import Diffusion
 import Foundation
@@ -86,6 +87,7 @@ struct RenderCommand: ParsableCommand {
 
   private func tell(_ text: String, end: Bool) {
     guard !quiet, isatty(STDERR_FILENO) == 1 || end else { return }
+    let text = PlainText.line(text)
     let line = isatty(STDERR_FILENO) == 1 ? "\r\u{1B}[K\(text)" : text
     FileHandle.standardError.write(Data((line + (end ? "\n" : "")).utf8))
   }

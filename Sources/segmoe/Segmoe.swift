@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import Diffusion
 import Foundation
 import Release
@@ -71,5 +72,5 @@ enum Main {
 
 /// Writes one line to standard error.
 func complain(_ message: String) {
-  FileHandle.standardError.write(Data("segmoe: \(message)\n".utf8))
+  FileHandle.standardError.write(Data("segmoe: \(PlainText.line(message))\n".utf8))
 }

@@ -1,3 +1,4 @@
+import Boundary
 import JobStore
 
 /// JSON to print: keys keep their order, and absent values are `null` rather than missing.
@@ -12,7 +13,7 @@ enum JSONText {
   case written(String)
   case null
 
-  /// One line, safe for a terminal: control characters are escaped, those above 127 too.
+  /// One line, safe for a terminal: what `PlainText` would write out is escaped in JSON's own way, and nothing is cut.
   var text: String {
     var output = ""
     write(to: &output)
@@ -62,11 +63,13 @@ enum JSONText {
       case "\t": output += "\\t"
       case "\r": output += "\\r"
       default:
-        if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) {
-          let digits = String(scalar.value, radix: 16)
-          output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        } else {
+        if PlainText.isPrintable(scalar) {
           output.unicodeScalars.append(scalar)
+        } else {
+          for unit in String(scalar).utf16 {
+            let digits = String(unit, radix: 16)
+            output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+          }
         }
       }
     }

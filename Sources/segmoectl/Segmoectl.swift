@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import CommandLine
 import Foundation
 import Release
@@ -64,5 +65,5 @@ enum Main {
 
 /// Writes one line to standard error.
 func complain(_ message: String) {
-  FileHandle.standardError.write(Data("segmoectl: \(TerminalText.plain(message))\n".utf8))
+  FileHandle.standardError.write(Data("segmoectl: \(PlainText.line(message))\n".utf8))
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import Foundation
 import JobStore
 import Requests
@@ -20,6 +21,9 @@ struct Show: ParsableCommand {
     let details = try location.open().details(job: id)
     print(format.json ? JSONText.details(details).text : Self.text(details))
   }
+
+  /// UTF-8 bytes of the longest prompt that the queue takes, and room for what is written out of it.
+  private static let longest = 100_000
 
   private static func text(_ details: JobDetails) -> String {
     let job = details.job
@@ -51,7 +55,7 @@ struct Show: ParsableCommand {
         (clock(event.at), event.kind.rawValue.replacingOccurrences(of: "_", with: " ") + who + detail))
     }
     return rows.map { key, value in
-      TerminalText.padded(key, columns: 20) + TerminalText.plain(value)
+      TerminalText.padded(key, columns: 20) + PlainText.line(value, limit: Self.longest)
     }.joined(separator: "\n")
   }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import Foundation
 import JobStore
 
@@ -20,7 +21,7 @@ struct Models: ParsableCommand {
         [
           model.name, model.kind ?? "", model.description ?? "", model.bytes.map { "\($0 >> 20) MiB" } ?? "",
           model.loadError ?? model.path ?? "",
-        ].map { TerminalText.plain($0) }
+        ].map { PlainText.line($0) }
       }
       print(TerminalText.table(["MODEL", "KIND", "WHAT", "SIZE", "WHERE, OR ITS ERROR"], rows))
     }
@@ -57,9 +58,9 @@ struct Status: ParsableCommand {
     for worker in workers {
       let job = worker.job.map { " job \($0)" } ?? ""
       let state = worker.isAlive(now: now) ? worker.state.rawValue + job : "gone"
-      print(TerminalText.plain("segmoed \(worker.name) on \(worker.host), process \(worker.pid): \(state)"))
+      print(PlainText.line("segmoed \(worker.name) on \(worker.host), process \(worker.pid): \(state)"))
     }
-    if workers.isEmpty { print("No segmoed has ever run on \(TerminalText.plain(store.path)).") }
+    if workers.isEmpty { print("No segmoed has ever run on \(PlainText.line(store.path)).") }
   }
 
   private static func table(_ batches: [BatchRecord]) -> String {

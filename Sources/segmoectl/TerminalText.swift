@@ -1,34 +1,11 @@
-import JobStore
+import Boundary
 
-/// Text that may go to a terminal: prompts come from strangers and could otherwise move the cursor, change
-/// the title or turn the direction of writing.
+/// Columns, bars and times on a terminal.
 enum TerminalText {
-  /// One line without control, format or private characters; what is taken out leaves a visible mark.
-  static func plain(_ text: String) -> String {
-    if text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
-    var result = String.UnicodeScalarView()
-    for scalar in text.unicodeScalars {
-      switch scalar.value {
-      case 0x09, 0x0A, 0x0D: result.append(" ")
-      case 0x00..<0x20: result.append(Unicode.Scalar(0x2400 + scalar.value) ?? "\u{FFFD}")
-      case 0x7F: result.append("\u{2421}")
-      // Emoji are joined with this one.
-      case 0x200D: result.append(scalar)
-      default:
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse:
-          result.append("\u{FFFD}")
-        default: result.append(scalar)
-        }
-      }
-    }
-    return String(result)
-  }
-
   /// Plain text of at most so many columns, with an ellipsis where it was cut.
   static func plain(_ text: String, columns: Int) -> String {
     // A long prompt's head is enough, whatever its length.
-    let line = plain(String(text.prefix(columns * 4 + 1)))
+    let line = PlainText.line(text, limit: columns * 16 + 100)
     if width(line) <= columns { return line }
     var result = ""
     var used = 0

@@ -1,3 +1,4 @@
+import Boundary
 import Foundation
 import JobStore
 
@@ -116,7 +117,7 @@ private struct EventLog {
   private static func line(_ event: Event) -> String {
     let subject = event.job.map { "job \($0) " } ?? event.batch.map { "batch \($0) " } ?? ""
     let detail = event.detail.map { ": \($0)" } ?? ""
-    return TerminalText.plain(subject + event.kind.rawValue.replacingOccurrences(of: "_", with: " ") + detail)
+    return PlainText.line(subject + event.kind.rawValue.replacingOccurrences(of: "_", with: " ") + detail)
   }
 
   private static func line(_ job: JobSummary, now: Date) -> String {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import Configuration
 import Foundation
 import RenderDaemon
@@ -18,14 +19,14 @@ struct CheckConfig: ParsableCommand {
     let configuration = try DaemonConfiguration(environment: environment)
       .over(DaemonConfiguration(reading: file))
     let settings = configuration.settings(environment: environment)
-    print("\(file) is right. With the environment it leads to:")
-    print("database: \(settings.database)")
-    print("output: \(settings.output)")
-    print("models: [\(settings.modelFolders.joined(separator: ", "))]")
-    print("inputs: [\(settings.inputFolders.joined(separator: ", "))]")
+    print("\(PlainText.line(file)) is right. With the environment it leads to:")
+    print("database: \(PlainText.line(settings.database))")
+    print("output: \(PlainText.line(settings.output))")
+    print("models: [\(PlainText.line(settings.modelFolders.joined(separator: ", ")))]")
+    print("inputs: [\(PlainText.line(settings.inputFolders.joined(separator: ", ")))]")
     print("memory_budget: \(settings.memoryBudget == .max ? "no limit" : "\(settings.memoryBudget)")")
     print("threads: \(settings.threads.map { "\($0)" } ?? "one per processor")")
-    print("worker: \(settings.worker)")
+    print("worker: \(PlainText.line(settings.worker))")
     print("lease_seconds: \(settings.leaseSeconds)")
     print("checkpoint_steps: \(settings.checkpointSteps.map { "\($0)" } ?? "as cost allows")")
     print("coalesce: \(settings.coalesce.map { "\($0)" } ?? "as it pays")")
@@ -35,6 +36,6 @@ struct CheckConfig: ParsableCommand {
       "limits: {side: \(limits.side), steps: \(limits.steps), count: \(limits.count), "
         + "prompt_bytes: \(limits.promptBytes), loras: \(limits.loras)}")
     print("log_level: \(settings.logLevel)")
-    print("metrics: \(settings.metrics ?? "none")")
+    print("metrics: \(PlainText.line(settings.metrics ?? "none"))")
   }
 }

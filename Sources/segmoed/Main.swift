@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import Configuration
 import Foundation
 import JobStore
@@ -49,6 +50,6 @@ enum Main {
   }
 
   private static func complain(_ message: String) {
-    StandardStreams.complain("segmoed: \(message)\n")
+    StandardStreams.complain("segmoed: \(PlainText.line(message))\n")
   }
 }

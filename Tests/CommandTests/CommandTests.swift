@@ -106,7 +106,7 @@ import Testing
       let outcome = try command.run(arguments)
       #expect(outcome.code == 0)
       let raw = outcome.output.unicodeScalars.filter {
-        $0 != "\n" && $0.properties.generalCategory == .control
+        $0 != "\n" && [.control, .format].contains($0.properties.generalCategory)
       }
       #expect(raw.isEmpty, "\(arguments)")
     }

@@ -44,6 +44,32 @@ import Testing
     }
   }
 
+  /// Names of files, tensors and keys are other people's text.
+  @Test func nothingThatIsQuotedDrivesTheTerminal() throws {
+    let folder = NSTemporaryDirectory() + "segmoe-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let key = #""a\u001b[2J\u202e\n\(String(repeating: "k", count: 100_000))""#
+    let header = Data(#"{\#(key): {"dtype": "F32", "shape": [9], "data_offsets": [0, 4]}}"#.utf8)
+    var bytes = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) }
+    bytes += header + Data(count: 4)
+    let file = folder + "/a\u{1B}[31m\u{202E}.safetensors"
+    try bytes.write(to: URL(fileURLWithPath: file))
+    for arguments in [
+      ["inspect", file], ["inspect", folder + "/\u{9B}gone\n"], ["\u{1B}[31m.yaml", folder + "/out"],
+      ["render", model, "--prompt", "x", "--scheduler", "\u{1B}]0;t\u{7}"], ["--\u{1B}[2J\u{202E}"],
+      ["render", model, "--prompt", "x", "--lora", file, "--output", folder + "/out.png"],
+    ] {
+      let outcome = try run(arguments)
+      #expect(outcome.code != 0, "\(arguments)")
+      let raw = (outcome.output + outcome.errors).unicodeScalars.filter {
+        $0 != "\n" && [.control, .format].contains($0.properties.generalCategory)
+      }
+      #expect(raw.isEmpty, "\(outcome)")
+      #expect(outcome.errors.filter { $0 == "\n" }.count == 1 && outcome.errors.utf8.count < 2100)
+    }
+  }
+
   @Test func tokenizesALineEach() throws {
     let outcome = try run("tokenize", model, "--json", input: Data("a red fox\n\ncafé\n".utf8))
     let lines = outcome.output.split(separator: "\n")

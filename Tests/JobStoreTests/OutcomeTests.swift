@@ -33,6 +33,24 @@ import Testing
     #expect(details.events.last?.kind == .done)
   }
 
+  /// An error quotes what somebody wrote into a file or a row: kept three times, it must not fill the database.
+  @Test func messagesAreKeptAsOneBoundedLine() throws {
+    let queue = try TestQueue()
+    _ = try queue.store.enqueue(BatchRequest(), requests: [request("a")])
+    let lease = try #require(try queue.claim()).lease
+    try queue.store.note("waits\n\u{1B}[2J", lease)
+    #expect(try queue.store.details(job: 1).job.error == #"waits\n\u{1B}[2J"#)
+    let message = "tensor '\u{202E}\(String(repeating: "x\n", count: 1_000_000))' is wrong"
+    try queue.store.fail(lease, message: message, kind: .model)
+    let details = try queue.store.details(job: 1)
+    let texts = try [details.job.error, details.events.last?.detail, queue.store.models().first?.loadError]
+    for text in texts {
+      let text = try #require(text)
+      #expect(text.utf8.count <= 2000 && text.contains("tensor '") && text.hasSuffix("' is wrong"))
+      #expect(text.unicodeScalars.allSatisfy { $0.isASCII && $0.value >= 0x20 || $0 == "…" })
+    }
+  }
+
   @Test(arguments: [[], [0], [0, 1, 2], [1, 2]])
   func wrongImagesChangeNothing(indices: [Int]) throws {
     let queue = try TestQueue()

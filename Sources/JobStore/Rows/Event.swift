@@ -1,3 +1,4 @@
+import Boundary
 import GRDB
 
 /// Something that happened: a row of the table `events`.
@@ -56,6 +57,9 @@ extension Database {
         INSERT INTO events (at, batch, job, worker, what, detail)
         VALUES (?, (SELECT id FROM batches WHERE id = ?), (SELECT id FROM jobs WHERE id = ?), ?, ?, ?)
         """
-    ).execute(arguments: [event.at, event.batch, event.job, event.worker, event.kind.rawValue, event.detail])
+    ).execute(arguments: [
+      event.at, event.batch, event.job, event.worker, event.kind.rawValue,
+      event.detail.map { PlainText.line($0) },
+    ])
   }
 }

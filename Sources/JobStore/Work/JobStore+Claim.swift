@@ -1,3 +1,4 @@
+import Boundary
 import Foundation
 import GRDB
 import Requests
@@ -110,7 +111,7 @@ extension JobStore {
             detail: "attempt \(job.attempts) of \(job.request.maxAttempts)"))
         return .claimed(ClaimedJob(lease: lease, job: job))
       } catch let error where error is JobStoreError || error is RequestError {
-        let failure = Failure(message: "\(error)", kind: .badInput)
+        let failure = Failure(message: PlainText.line("\(error)"), kind: .badInput)
         try end(lease, batch: batch, .failed, failure, db, now)
       }
     }
@@ -154,8 +155,8 @@ extension JobStore {
     let attempts: Int = try reader.value("attempts")
     let maxAttempts: Int = try reader.value("max_attempts")
     let losses = min(try reader.value("losses", as: Int.self), 1000) + 1
-    let message =
-      "worker \(worker ?? "?") vanished while rendering it (crash, kill or hang), \(losses) times so far"
+    let message = PlainText.line(
+      "worker \(worker ?? "?") vanished while rendering it (crash, kill or hang), \(losses) times so far")
 
     let state: JobState
     if try reader.value("cancel_requested") {

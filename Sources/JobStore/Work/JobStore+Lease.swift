@@ -1,3 +1,4 @@
+import Boundary
 import GRDB
 
 extension JobStore {
@@ -74,7 +75,7 @@ extension JobStore {
       _ = try standing(lease, db)
       try db.cachedStatement(
         sql: "UPDATE jobs SET error = ?1, error_kind = 'transient' WHERE id = ?2 AND error IS NOT ?1"
-      ).execute(arguments: [message, lease.job])
+      ).execute(arguments: [PlainText.line(message), lease.job])
     }
   }
 

@@ -1,3 +1,4 @@
+import Boundary
 import GRDB
 
 /// Why an attempt failed.
@@ -46,7 +47,7 @@ extension JobStore {
 
   /// The attempt failed. Bad input ends the job; anything else queues it again with a growing pause, as long
   /// as it has attempts left and nobody asked to cancel it.
-  /// - Parameter message: One line for a person: the thing, and the mend.
+  /// - Parameter message: For a person: the thing, and the mend. It is kept as one line of bounded length.
   /// - Throws: `JobStoreError.leaseLost`
   @discardableResult
   package func fail(
@@ -55,12 +56,12 @@ extension JobStore {
     try write { db, now in
       let instruction = try standing(lease, db)
       let job = try job(lease.job, db)
-      let failure = Failure(message: message, kind: kind)
+      let failure = Failure(message: PlainText.line(message), kind: kind)
       if instruction == .cancel {
         try end(lease, batch: job.batch, .cancelled, failure, db, now)
         return .cancelled
       }
-      if kind == .model { try countLoadFailure(of: job.request.render.model, message, db, now) }
+      if kind == .model { try countLoadFailure(of: job.request.render.model, failure.message, db, now) }
       guard kind != .badInput, job.attempts < job.request.maxAttempts else {
         try end(lease, batch: job.batch, .failed, failure, db, now)
         return .failed
@@ -72,7 +73,7 @@ extension JobStore {
             error = ?, error_kind = ?
           WHERE id = ?
           """
-      ).execute(arguments: [after, message, kind.rawValue, lease.job])
+      ).execute(arguments: [after, failure.message, kind.rawValue, lease.job])
       try forgetProgress(lease.job, db)
       try db.record(
         Event(

@@ -1,3 +1,4 @@
+import Boundary
 import Foundation
 import Logging
 
@@ -28,12 +29,12 @@ package struct Journal: Sendable {
   /// Makes an entry; false if it did not arrive (journald is being restarted, or the text is too long for
   /// a datagram).
   /// - Parameters:
-  ///   - message: one line.
+  ///   - message: any text.
   ///   - fields: `job` becomes `SEGMOE_JOB`, and so on.
   func write(_ message: String, level: Logger.Level, fields: Logger.Metadata) -> Bool {
-    var entry = "MESSAGE=\(message)\nPRIORITY=\(level.priority)\nSYSLOG_IDENTIFIER=segmoed\n"
+    var entry = "MESSAGE=\(PlainText.line(message))\nPRIORITY=\(level.priority)\nSYSLOG_IDENTIFIER=segmoed\n"
     for (key, value) in fields.sorted(by: { $0.key < $1.key }) {
-      entry += "\(Self.name(key))=\(ServiceLog.oneLine("\(value)"))\n"
+      entry += "\(Self.name(key))=\(PlainText.line("\(value)"))\n"
     }
     return socket.send(Array(entry.utf8))
   }

@@ -1,3 +1,4 @@
+import Boundary
 import Foundation
 import Logging
 import Synchronization
@@ -46,7 +47,7 @@ package struct ServiceLog: LogHandler {
   package func log(event: LogEvent) {
     let fields = metadata.merging(event.metadata ?? [:]) { $1 }
     let message = event.message.description
-    if let journal, journal.write(Self.oneLine(message), level: event.level, fields: fields) { return }
+    if let journal, journal.write(message, level: event.level, fields: fields) { return }
     let shown = fields.filter { !Self.worded.contains($0.key) }.sorted { $0.key < $1.key }
     let text = Self.line(
       message + shown.map { " \($0.key)=\($0.value)" }.joined(), level: event.level,
@@ -57,16 +58,7 @@ package struct ServiceLog: LogHandler {
   /// A line of standard error. Where it leads to the journal, which was too busy to take an entry, with a
   /// priority that journald understands.
   package static func line(_ text: String, level: Logger.Level, isJournal: Bool, time: Date) -> String {
-    if isJournal { return "<\(level.priority)>\(oneLine(text))\n" }
-    return "\(time.formatted(.iso8601)) \(level.rawValue): \(oneLine(text))\n"
-  }
-
-  /// One line whatever the text: prompts and file names are quoted in errors, and must not be able to
-  /// forge lines or fields, or move a terminal's cursor.
-  static func oneLine(_ text: String) -> String {
-    text.unicodeScalars.map { scalar in
-      scalar.properties.generalCategory == .control || scalar.value == 0x2028 || scalar.value == 0x2029
-        ? scalar.escaped(asASCII: true) : String(scalar)
-    }.joined()
+    if isJournal { return "<\(level.priority)>\(PlainText.line(text))\n" }
+    return "\(time.formatted(.iso8601)) \(level.rawValue): \(PlainText.line(text))\n"
   }
 }

@@ -1,3 +1,4 @@
+import Boundary
 import Foundation
 import Synchronization
 
@@ -123,7 +124,7 @@ package final class ServiceReporter: Sendable {
   private func say(_ status: String, every pause: Double) {
     guard let notifier else { return }
     // It may quote what others wrote: a line of its own would be another message, and a datagram has its limits.
-    let status = String(ServiceLog.oneLine(status).prefix(500))
+    let status = PlainText.line(status, limit: 500)
     let now = ProcessInfo.processInfo.systemUptime
     let isNews = state.withLock { state -> Bool? in
       let waited = now - state.sentAt
