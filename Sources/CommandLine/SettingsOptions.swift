@@ -34,6 +34,13 @@ package struct SettingsOptions: ParsableArguments {
   var guidance: String?
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How far strong guidance gets back its natural contrast, 0 to 1 (0); for v-prediction models 0.7 is usual.",
+      valueName: "share"))
+  var guidanceRescale: String?
+
+  @Option(
     help: ArgumentHelp(
       "\(SchedulerName.allCases.map(\.rawValue).joined(separator: ", ")); without it the model's own.",
       valueName: "name"))
@@ -105,7 +112,7 @@ package struct SettingsOptions: ParsableArguments {
     var draft = try model.draft()
     let texts: [(String, String?)] = [
       ("negative_prompt", negativePrompt), ("width", width), ("height", height), ("steps", steps),
-      ("guidance", guidance), ("scheduler", scheduler), ("seed", seed), ("count", count),
+      ("guidance", guidance), ("guidance_rescale", guidanceRescale), ("scheduler", scheduler), ("seed", seed), ("count", count),
       ("clip_skip", clipSkip), ("init_image", initImage), ("strength", strength), ("mask", mask),
       ("original_size", originalSize), ("crop", crop), ("target_size", targetSize),
     ]

@@ -12,6 +12,8 @@ package enum MergeError: Error, Equatable, CustomStringConvertible {
   case notWritable(path: String, reason: String)
   /// A kind of recipe that this version does not merge.
   case unsupported(what: String)
+  /// A source that is not of the recipe's family, nor, if that says none, of the base's.
+  case family(String, of: Recipe.Family, wanted: Recipe.Family)
   /// A covered layer that never ran in the expert's render.
   case unseen(layer: String)
 
@@ -27,6 +29,9 @@ package enum MergeError: Error, Equatable, CustomStringConvertible {
       "\(path): cannot write the merged model: \(reason)"
     case .unsupported(let what):
       "\(what) is not supported by this version of segmoe"
+    case .family(let source, let own, let wanted):
+      "\(source) is a model of type \(own.rawValue), the merge is of type \(wanted.rawValue): a mixture takes models of "
+        + "one type, and the recipe's 'type' is theirs or left out"
     case .unseen(let layer):
       "layer \(layer) never ran, so it has no gate; the model's unet/config.json does not fit its weights"
     }

@@ -7,6 +7,8 @@ import WeightCache
 struct MergeSource: Sendable {
   /// A folder or a single file.
   let files: any ModelFiles
+  /// What its parts are.
+  let family: Recipe.Family
   let shape: UNetConfiguration
   /// The UNet's tensors, LoRAs applied.
   var weights: Weights { networks.unet }
@@ -14,15 +16,12 @@ struct MergeSource: Sendable {
   private let loras: [LoRAReference]
 
   /// - Throws: what reading the model or a LoRA throws, `MergeError.unsupported` for a source that
-  ///   is itself a mixture, or of another family than the recipe says.
-  init(_ source: Recipe.Source, loras: [Recipe.LoRA], family: Recipe.Family) throws {
+  ///   is itself a mixture, `MergeError.family` for another family than the recipe says. nil: it says none.
+  init(_ source: Recipe.Source, loras: [Recipe.LoRA], family wanted: Recipe.Family?) throws {
     files = try ModelPath(source.path).open()
-    let own = files.isXL ? Recipe.Family.sdxl : .sd
-    guard own == family else {
-      throw MergeError.unsupported(
-        what:
-          "a source of type \(own.rawValue) in a recipe of type \(family.rawValue) (write 'type: \(own.rawValue)')"
-      )
+    family = files.isXL ? .sdxl : .sd
+    guard wanted == nil || wanted == family else {
+      throw MergeError.family(source.written, of: family, wanted: wanted ?? family)
     }
     shape = try UNetConfiguration(files.config(for: "unet"))
     guard shape.mixture == nil else {

@@ -38,7 +38,7 @@ struct MergedFolder {
   private func modelIndex() -> [String: JSONValue] {
     var index = base.files.index.values
     index["scheduler"] = .array([.string("diffusers"), .string("DDPMScheduler")])
-    let isXL = recipe.family == .sdxl
+    let isXL = base.family == .sdxl
     for absent in ["feature_extractor", "image_encoder"] + (isXL ? [] : ["safety_checker"]) {
       index[absent] = .array([.null, .null])
     }
@@ -50,7 +50,7 @@ struct MergedFolder {
   /// pipeline has not.
   private func scheduler() throws -> [String: JSONValue] {
     var config = try base.files.config(for: "scheduler").values
-    if recipe.family == .sd {
+    if base.family == .sd {
       if config["clip_sample"] != nil { config["clip_sample"] = .bool(false) }
       if config["steps_offset"] != nil { config["steps_offset"] = .integer(1) }
     }
@@ -78,7 +78,7 @@ struct MergedFolder {
     mixture["num_experts"] = .integer(shape.experts)
     mixture["num_experts_per_tok"] = .integer(shape.expertsPerCall)
     mixture["moe_layers"] = .string(shape.layers.rawValue)
-    mixture["type"] = .string(recipe.family.rawValue)
+    mixture["type"] = .string(base.family.rawValue)
     mixture["down_idx_start"] = .integer(shape.downBlocks.lowerBound)
     mixture["down_idx_end"] = .integer(shape.downBlocks.upperBound)
     mixture["up_idx_start"] = .integer(shape.upBlocks.lowerBound)

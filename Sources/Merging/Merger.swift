@@ -24,9 +24,9 @@ package struct Merger: Sendable {
     var status = stat()
     guard lstat(output, &status) != 0 else { throw MergeError.outputExists(path: output) }
     let base = try baseSource()
-    let experts = try recipe.experts.indices.map(expertSource)
+    let experts = try recipe.experts.indices.map { try expertSource($0, family: base.family) }
     let levels = base.shape.down.count
-    let blocks = CoveredLayers.blocks(recipe.family, levels: levels)
+    let blocks = CoveredLayers.blocks(base.family, levels: levels)
     let covered = CoveredLayers(
       MixtureConfiguration(
         experts: experts.count, expertsPerCall: recipe.expertsPerToken, layers: recipe.mixtureLayers,
@@ -100,10 +100,10 @@ package struct Merger: Sendable {
     }
   }
 
-  private func expertSource(_ index: Int) throws -> MergeSource {
+  private func expertSource(_ index: Int, family: Recipe.Family) throws -> MergeSource {
     try named(index) {
       try MergeSource(
-        recipe.experts[index].source, loras: recipe.experts[index].loras, family: recipe.family)
+        recipe.experts[index].source, loras: recipe.experts[index].loras, family: family)
     }
   }
 

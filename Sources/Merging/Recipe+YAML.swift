@@ -44,7 +44,7 @@ extension Recipe {
       let map = try root.mapping("the recipe", keys: Recipe.keys)
       written = root
       base = try sources.find(map.required("base_model"), "'base_model'")
-      family = try map.choice("type") ?? .sdxl
+      family = try map.choice("type")
       layers = try map.choice("moe_layers") ?? .attn
       gates = try map.choice("init") ?? .hidden
       let declared = try map.int("num_experts", in: 1...Recipe.mostExperts)

@@ -82,8 +82,8 @@ package struct Recipe: Sendable, Equatable {
   package let expertsPerToken: Int
   /// Which layers become mixtures.
   package let layers: MixedLayers
-  /// The kind of the models.
-  package let family: Family
+  /// The kind of the models. nil: the base's.
+  package let family: Family?
   /// How the gates are made.
   package let gates: GateInit
   /// The recipe as it was written, for `segmoe_config` in the merged model.

@@ -17,6 +17,9 @@ package struct RenderRequest: Sendable, Equatable {
   package var steps = 25
   /// Classifier-free guidance (Ho and Salimans, 2022). At most 1 means none.
   package var guidance = 7.5
+  /// 0 to 1: how far the guided noise gets back the spread of the noise that the prompt alone asks for (diffusers'
+  /// `guidance_rescale`; Lin et al., 2023, section 3.4). 0: not at all.
+  package var guidanceRescale = 0.0
   /// The sampling method. nil: the model's own.
   package var scheduler: SchedulerName?
   /// Of the first picture's noise. The other pictures have the next ones.

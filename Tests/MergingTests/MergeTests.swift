@@ -147,20 +147,44 @@ import Testing
     #expect(kitchen.leftovers.isEmpty)
   }
 
-  /// A recipe without a type means SDXL, as upstream; models of another family are refused with the mend.
+  /// Models of another family than the recipe says are refused, with both.
   @Test func theFamilyOfTheSourcesMustBeTheRecipes() throws {
     let kitchen = try Kitchen()
     let recipe = try kitchen.recipe(
       """
       base_model: base
+      type: sdxl
       experts:
         - {source_model: expert-a, positive_prompt: a, negative_prompt: b}
       """)
     do {
       try kitchen.merge(recipe)
       Issue.record("merged Stable Diffusion 1 as SDXL")
-    } catch let error as MergeError { #expect(error.description.contains("type: sd"), "\(error)") }
+    } catch let error as MergeError {
+      #expect(error.description.contains("type sd, the merge is of type sdxl"), "\(error)")
+    }
     #expect(kitchen.leftovers.isEmpty)
+  }
+
+  /// A recipe without a type takes the base's, and says so in what it makes, as Python wants to read it.
+  @Test func theTypeIsTheBases() throws {
+    let kitchen = try Kitchen()
+    let recipe = try kitchen.recipe(
+      """
+      base_model: base
+      init: random
+      experts:
+        - {source_model: expert-a, positive_prompt: a, negative_prompt: b}
+      """)
+    try kitchen.merge(recipe)
+    let config = try ConfigObject(contentsOf: kitchen.folder + "/out/unet/config.json").values
+    guard case .object(let mixture) = config["segmoe_config"] else {
+      Issue.record("no segmoe_config")
+      return
+    }
+    #expect(mixture["type"] == .string("sd"))
+    // An SD UNet has four levels; SDXL's numbers would leave its first level out.
+    #expect(mixture["down_idx_start"] == .integer(0))
   }
 
   /// What a killed merge left goes with the next one; what a living one is at does not.

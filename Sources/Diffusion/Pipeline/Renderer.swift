@@ -86,7 +86,7 @@ package struct Renderer: Sendable {
       latents = combine(scheduler.initialSigma, first, 0, first)
     }
     return Denoising(
-      scheduler: scheduler, guidance: isGuided ? Float(request.guidance) : nil, text: text,
+      scheduler: scheduler, guidance: isGuided ? Guidance(request.render) : nil, text: text,
       noise: noise, latents: latents, plan: plan, start: start, firstCall: firstCall)
   }
 
@@ -187,8 +187,7 @@ package struct Renderer: Sendable {
     let (step, latents) = (denoising.firstCall + denoising.step, denoising.latents)
     let output: Tensor
     if let guidance = denoising.guidance {
-      // unconditional + guidance · (conditional − unconditional)
-      output = combine(1 - guidance, prediction.image(0), guidance, prediction.image(1))
+      output = guidance.joined(unconditional: prediction.image(0), conditional: prediction.image(1))
     } else {
       output = prediction
     }
@@ -238,7 +237,7 @@ package struct Renderer: Sendable {
 package struct Denoising: Sendable {
   var scheduler: any Scheduler
   /// nil: no unconditional row.
-  let guidance: Float?
+  let guidance: Guidance?
   let text: TextContext
   var noise: TorchNoise
   /// `[1, height, width, channel]`.
@@ -253,7 +252,7 @@ package struct Denoising: Sendable {
   let firstCall: Int
 
   init(
-    scheduler: any Scheduler, guidance: Float?, text: TextContext, noise: TorchNoise, latents: Tensor,
+    scheduler: any Scheduler, guidance: Guidance?, text: TextContext, noise: TorchNoise, latents: Tensor,
     plan: RenderPlan, start: StartingPoint? = nil, firstCall: Int = 0
   ) {
     self.scheduler = scheduler

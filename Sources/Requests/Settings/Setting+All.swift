@@ -12,6 +12,9 @@ extension Setting {
       "guidance", \.guidance,
       rule: { "use a number from -\(short($0.guidance)) to \(short($0.guidance)), 7.5 is usual" },
       accepts: { $0.isFinite && abs($0) <= $1.guidance }),
+    Setting(
+      "guidance_rescale", \.guidanceRescale, rule: { _ in "use a number from 0 to 1, 0.7 is usual" },
+      accepts: { value, _ in (0...1).contains(value) }),
     Setting("scheduler", \.scheduler, rule: { _ in SchedulerName.rule }, accepts: { _, _ in true }),
     Setting("seed", \.seed, rule: { _ in "use 0 to \(UInt64.max)" }, accepts: { _, _ in true }),
     Setting(

@@ -20,6 +20,7 @@ STAGES = [
     "pictures",
     "prompt_states",
     "families",
+    "guidance_rescale",
     "single_files",
     "single_kinds",
     "config_keys",
