@@ -112,7 +112,8 @@ package struct SettingsOptions: ParsableArguments {
     var draft = try model.draft()
     let texts: [(String, String?)] = [
       ("negative_prompt", negativePrompt), ("width", width), ("height", height), ("steps", steps),
-      ("guidance", guidance), ("guidance_rescale", guidanceRescale), ("scheduler", scheduler), ("seed", seed), ("count", count),
+      ("guidance", guidance), ("guidance_rescale", guidanceRescale), ("scheduler", scheduler), ("seed", seed),
+      ("count", count),
       ("clip_skip", clipSkip), ("init_image", initImage), ("strength", strength), ("mask", mask),
       ("original_size", originalSize), ("crop", crop), ("target_size", targetSize),
     ]
