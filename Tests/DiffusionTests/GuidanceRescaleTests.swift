@@ -1,9 +1,9 @@
 import Diffusion
-import Experts
 import Foundation
 import Requests
 import Tensors
 import Testing
+import WeightCache
 
 /// `guidance_rescale` against genuine diffusers: mean difference at most 0.05 levels, maximum 2.
 @Suite struct GuidanceRescaleTests {
