@@ -5,6 +5,7 @@
 #include "attention.h"
 #include "convert.h"
 #include "convolution.h"
+#include "dequantize.h"
 #include "isa.h"
 #include "memory.h"
 #include "normalization.h"

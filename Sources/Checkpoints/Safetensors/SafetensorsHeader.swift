@@ -52,7 +52,7 @@ struct SafetensorsHeader {
       switch key {
       case "dtype" where type == nil:
         let text = try scanner.string()
-        guard let known = StoredType(rawValue: text) else {
+        guard let known = StoredType(rawValue: text), !known.isBlock else {
           throw scanner.fault("tensor '\(name)' has the unknown dtype '\(text)'")
         }
         type = known
@@ -112,7 +112,7 @@ extension SafetensorsHeader.Entry {
   /// The length must be what type and shape need. No product may overflow, zero axes left aside: shapes
   /// are multiplied all over the engine, in any order.
   func check(name: String) throws {
-    var bits = type.bits
+    var bits = type.unit.bits
     for length in shape {
       let (product, overflow) = bits.multipliedReportingOverflow(by: max(length, 1))
       guard !overflow else { throw HeaderFault("tensor '\(name)' has the impossible shape \(shape)") }

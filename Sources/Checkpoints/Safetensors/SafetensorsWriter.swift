@@ -197,10 +197,10 @@ extension SafetensorsWriter {
 
 extension SafetensorsWriter {
   private static func byteCount(of tensor: Declaration, path: String) throws -> Int {
-    var bits = tensor.type.bits
+    var bits = tensor.type.unit.bits
     for length in tensor.shape {
       let (product, overflow) = bits.multipliedReportingOverflow(by: length)
-      guard length >= 0, !overflow else {
+      guard length >= 0, !overflow, !tensor.type.isBlock else {
         throw CheckpointError.wrongOrder(
           path: path, name: tensor.name, reason: "impossible shape \(tensor.shape)")
       }

@@ -17,13 +17,14 @@ package struct StoredTensor: Sendable {
   /// What changes the values read, in this order.
   package private(set) var patches: [any WeightPatch] = []
   private let reader: FileReader
-  /// Where in the file its first byte is.
+  /// Where in the file its first unit begins.
   private var offset: Int
   private(set) var isTransposed = false
   /// What values are multiplied with: nothing, one number, or one for each row.
   private var scales: [Float] = []
 
-  /// - Parameter offset: of its first byte in the file, which holds all of its bytes.
+  /// - Parameter offset: of its first byte in the file, which holds all of its bytes; a block type's last axis
+  ///   need not be a multiple of a block, but its elements are.
   init(name: String, type: StoredType, shape: [Int], offset: Int, reader: FileReader) {
     self.name = name
     self.type = type
@@ -41,10 +42,10 @@ package struct StoredTensor: Sendable {
   /// Whether its values are simply the file's, so that `readBytes` gives them.
   package var isRaw: Bool { patches.isEmpty && !isTransposed && scales.isEmpty }
 
-  /// The narrowest type of safetensors that holds its values exactly; single precision where patches or scales
+  /// The narrowest type of safetensors that holds its values exactly; single precision where patches, scales or blocks
   /// make numbers that a half would round.
   package var exactType: StoredType {
-    patches.isEmpty && scales.isEmpty ? type : .float32
+    patches.isEmpty && scales.isEmpty && !type.isBlock ? type : .float32
   }
 
   /// The file it is in.
@@ -104,14 +105,15 @@ package struct StoredTensor: Sendable {
     switch type {
     case .float32, .float16, .bfloat16, .float64: return
     default:
-      guard type.isFloat8 else {
+      guard type.isBlock || type.isFloat8 else {
         throw CheckpointError.unreadableType(name: name, path: path, type: type.rawValue)
       }
     }
   }
 
   private func readPlain(into buffer: UnsafeMutableBufferPointer<Float>, from first: Int) throws {
-    let width = type.bits / 8
+    if type.isBlock { return try readBlocks(into: buffer, from: first) }
+    let width = type.unit.bits / 8
     let start = offset + first * width
     if type == .float32 { return try reader.read(into: UnsafeMutableRawBufferPointer(buffer), at: start) }
     let size = min(buffer.count, Self.chunk) * width
@@ -121,6 +123,29 @@ package struct StoredTensor: Sendable {
         let source = UnsafeMutableRawBufferPointer(rebasing: bytes[..<(count * width)])
         try reader.read(into: source, at: start + done * width)
         convert(source, into: UnsafeMutableBufferPointer(rebasing: buffer[done..<(done + count)]))
+      }
+    }
+  }
+
+  /// Reads the blocks that hold the elements asked for, some at a time.
+  private func readBlocks(into buffer: UnsafeMutableBufferPointer<Float>, from first: Int) throws {
+    let (bits, width) = type.unit
+    let (size, atOnce) = (bits / 8, Self.chunk / width)
+    try withUnsafeTemporaryAllocation(byteCount: atOnce * size, alignment: 8) { bytes in
+      try withUnsafeTemporaryAllocation(of: Float.self, capacity: atOnce * width) { floats in
+        var done = 0
+        while done < buffer.count {
+          let block = (first + done) / width
+          let skipped = (first + done) % width
+          let blocks = min(atOnce, (skipped + buffer.count - done + width - 1) / width)
+          let source = UnsafeMutableRawBufferPointer(rebasing: bytes[..<(blocks * size)])
+          try reader.read(into: source, at: offset + block * size)
+          GGMLBlock.unpack(type, UnsafeRawBufferPointer(source), into: floats)
+          let count = min(buffer.count - done, blocks * width - skipped)
+          _ = UnsafeMutableBufferPointer(rebasing: buffer[done..<(done + count)])
+            .update(fromContentsOf: floats[skipped..<(skipped + count)])
+          done += count
+        }
       }
     }
   }
@@ -165,8 +190,8 @@ extension StoredTensor {
 
   /// The rows `rows` of the outermost axis: a part of a fused tensor. nil if there are not as many.
   package func rows(_ rows: Range<Int>) -> StoredTensor? {
-    guard let height = shape.first, height > 0, type.bits >= 8, rows.lowerBound >= 0,
-      rows.upperBound <= height,
+    guard let height = shape.first, height > 0, type.unit.bits >= 8, rows.lowerBound >= 0,
+      rows.upperBound <= height, count / height % type.unit.elements == 0,
       !isTransposed, patches.isEmpty
     else { return nil }
     var view = self

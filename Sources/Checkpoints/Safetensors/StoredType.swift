@@ -1,5 +1,6 @@
 /// How a file encodes the elements of a tensor: every type that the safetensors format knows, so that sizes can be checked
-/// even of tensors that the engine has no use for. Raw values are the format's own names.
+/// even of tensors that the engine has no use for, and the blocks that GGUF files pack elements in. Raw values are the
+/// formats' own names.
 package enum StoredType: String, Sendable, CaseIterable {
   case bool = "BOOL"
   case float4 = "F4"
@@ -23,19 +24,42 @@ package enum StoredType: String, Sendable, CaseIterable {
   case float64 = "F64"
   case int64 = "I64"
   case uint64 = "U64"
+  case q4x0 = "Q4_0"
+  case q4x1 = "Q4_1"
+  case q5x0 = "Q5_0"
+  case q5x1 = "Q5_1"
+  case q8x0 = "Q8_0"
+  case q2K = "Q2_K"
+  case q3K = "Q3_K"
+  case q4K = "Q4_K"
+  case q5K = "Q5_K"
+  case q6K = "Q6_K"
 
-  /// Bits of an element.
-  package var bits: Int {
+  /// Bits that are stored together, and the elements that they hold: one, but for GGUF's blocks.
+  package var unit: (bits: Int, elements: Int) {
     switch self {
-    case .float4: 4
-    case .float6E2M3, .float6E3M2: 6
+    case .float4: (4, 1)
+    case .float6E2M3, .float6E3M2: (6, 1)
     case .bool, .uint8, .int8, .float8E5M2, .float8E4M3, .float8E8M0, .float8E4M3FNUZ, .float8E5M2FNUZ:
-      8
-    case .int16, .uint16, .float16, .bfloat16: 16
-    case .int32, .uint32, .float32: 32
-    case .complex64, .float64, .int64, .uint64: 64
+      (8, 1)
+    case .int16, .uint16, .float16, .bfloat16: (16, 1)
+    case .int32, .uint32, .float32: (32, 1)
+    case .complex64, .float64, .int64, .uint64: (64, 1)
+    case .q4x0: (8 * 18, 32)
+    case .q4x1: (8 * 20, 32)
+    case .q5x0: (8 * 22, 32)
+    case .q5x1: (8 * 24, 32)
+    case .q8x0: (8 * 34, 32)
+    case .q2K: (8 * 84, 256)
+    case .q3K: (8 * 110, 256)
+    case .q4K: (8 * 144, 256)
+    case .q5K: (8 * 176, 256)
+    case .q6K: (8 * 210, 256)
     }
   }
+
+  /// Whether elements are packed in blocks, as only GGUF does it.
+  package var isBlock: Bool { unit.elements > 1 }
 
   /// Whether it is a whole number or a truth value.
   package var isInteger: Bool {
@@ -45,6 +69,6 @@ package enum StoredType: String, Sendable, CaseIterable {
   /// Whether it is one of the floats of 8 bits that have values by themselves.
   package var isFloat8: Bool { Float8(self) != nil }
 
-  /// Bytes of `count` elements.
-  func byteCount(of count: Int) -> Int { count * bits / 8 }
+  /// Bytes of `count` elements, which must fill whole units.
+  func byteCount(of count: Int) -> Int { count / unit.elements * unit.bits / 8 }
 }
