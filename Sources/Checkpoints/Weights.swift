@@ -15,8 +15,8 @@ package struct Weights: Sendable {
   package let precision: Precision
   /// Parts of names: scopes below with such a name compute in bfloat16.
   private let halves: [String]
-  /// Whether names and shapes are checked but nothing is read: tensors are planned ones then.
-  package let isPlanned: Bool
+  /// Whether names and shapes are checked but nothing is read: tensors are meta tensors then.
+  package let isMeta: Bool
 
   /// What all scopes over the same weights share.
   private final class Catalog: Sendable {
@@ -39,7 +39,7 @@ package struct Weights: Sendable {
     prefix = ""
     precision = .f32
     halves = []
-    isPlanned = false
+    isMeta = false
   }
 
   /// All tensors of one or several files. `path` is named in errors; `renaming` gives the engine's name
@@ -66,15 +66,15 @@ package struct Weights: Sendable {
     prefix = ""
     precision = .f32
     halves = []
-    isPlanned = true
+    isMeta = true
   }
 
-  private init(catalog: Catalog, prefix: String, precision: Precision, halves: [String], isPlanned: Bool) {
+  private init(catalog: Catalog, prefix: String, precision: Precision, halves: [String], isMeta: Bool) {
     self.catalog = catalog
     self.prefix = prefix
     self.precision = precision
     self.halves = halves
-    self.isPlanned = isPlanned
+    self.isMeta = isMeta
   }
 
   /// The scope's path without the closing dot, for messages and keys.
@@ -88,7 +88,7 @@ package struct Weights: Sendable {
     let scope = prefix + name + "."
     return Weights(
       catalog: catalog, prefix: scope, precision: halves.contains { scope.contains($0) } ? .bf16 : precision,
-      halves: halves, isPlanned: isPlanned)
+      halves: halves, isMeta: isMeta)
   }
 
   /// The scope of a numbered component below this one.
@@ -100,7 +100,7 @@ package struct Weights: Sendable {
     for (name, added) in patches { tensors[name] = tensors[name]?.patched(added) }
     return Weights(
       catalog: Catalog(tensors: tensors, path: path), prefix: prefix, precision: precision, halves: halves,
-      isPlanned: isPlanned)
+      isMeta: isMeta)
   }
 
   /// The same scope for layers of another precision; scopes below it have it too.
@@ -108,12 +108,12 @@ package struct Weights: Sendable {
   ///   - precision: of the layers.
   ///   - halves: parts of names. Scopes whose names contain one compute in bfloat16 all the same.
   package func layers(in precision: Precision, inHalves halves: [String] = []) -> Weights {
-    Weights(catalog: catalog, prefix: prefix, precision: precision, halves: halves, isPlanned: isPlanned)
+    Weights(catalog: catalog, prefix: prefix, precision: precision, halves: halves, isMeta: isMeta)
   }
 
   /// The same scope for layers that are built to be checked and measured, not to compute.
-  package var planned: Weights {
-    Weights(catalog: catalog, prefix: prefix, precision: precision, halves: halves, isPlanned: true)
+  package var meta: Weights {
+    Weights(catalog: catalog, prefix: prefix, precision: precision, halves: halves, isMeta: true)
   }
 }
 
@@ -143,9 +143,9 @@ extension Weights {
 
   /// The values of `name` as floats. Errors: `missingTensor`, `wrongShape`, and those of reading.
   package func tensor(_ name: String, shape: [Int]) throws -> Tensor {
-    if isPlanned {
+    if isMeta {
       try plan(name, shape: shape)
-      return Tensor(planned: shape)
+      return Tensor(meta: shape)
     }
     return try stored(name, shape: shape).read()
   }
@@ -163,9 +163,9 @@ extension Weights {
   /// Errors: `missingTensor`, `wrongShape`; reading has its own.
   package func rows(_ name: String, shape: [Int]) throws -> WeightRows {
     let width = shape.dropFirst().reduce(1, *)
-    if isPlanned {
+    if isMeta {
       try plan(name, shape: shape)
-      return WeightRows(Tensor(planned: [shape[0], width]))
+      return WeightRows(Tensor(meta: [shape[0], width]))
     }
     let stored = try stored(name, shape: shape)
     if stored.patches.contains(where: \.readsWhole) { return WeightRows(try stored.read()) }

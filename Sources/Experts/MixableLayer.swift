@@ -122,7 +122,7 @@ extension MixableLayer where Plain == Linear {
       return
     }
     // Gates without elements cannot be compared.
-    if weights.isPlanned { return nil }
+    if weights.isMeta { return nil }
     let gates = try names.map {
       try weights[$0]["gate"].tensor("weight", shape: [mixture.experts, inputs])
     }

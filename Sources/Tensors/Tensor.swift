@@ -37,18 +37,18 @@ package struct Tensor: Sendable {
   /// - Parameters:
   ///   - shape: the length of every axis.
   ///   - meter: counts its bytes while it exists.
-  package init(planned shape: [Int], meter: MemoryMeter? = nil) {
+  package init(meta shape: [Int], meter: MemoryMeter? = nil) {
     self.shape = shape
-    storage = FloatStorage(plannedCount: shape.reduce(1, *), meter: meter)
+    storage = FloatStorage(metaCount: shape.reduce(1, *), meter: meter)
   }
 
   /// Whether this is a meta tensor, without elements.
-  package var isPlanned: Bool { storage.isPlanned }
+  package var isMeta: Bool { storage.isMeta }
 
   /// Stands for writing to a meta tensor: makes a copy if another value shares it.
   mutating func planWrite() {
     if !isKnownUniquelyReferenced(&storage) {
-      storage = FloatStorage(plannedCount: storage.count, meter: storage.meter)
+      storage = FloatStorage(metaCount: storage.count, meter: storage.meter)
     }
   }
 
@@ -78,7 +78,7 @@ package struct Tensor: Sendable {
 
   /// Reads the elements in place.
   package func withUnsafe<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
-    precondition(!isPlanned, "a planned tensor has no elements")
+    precondition(!isMeta, "a meta tensor has no elements")
     defer { withExtendedLifetime(storage) {} }
     return try body(UnsafeBufferPointer(start: storage.base, count: storage.count))
   }
@@ -95,7 +95,7 @@ package struct Tensor: Sendable {
   package mutating func withUnsafeMutable<R>(
     _ body: (UnsafeMutableBufferPointer<Float>) throws -> R
   ) rethrows -> R {
-    precondition(!isPlanned, "a planned tensor has no elements")
+    precondition(!isMeta, "a meta tensor has no elements")
     if !isKnownUniquelyReferenced(&storage) { storage = FloatStorage(copying: storage) }
     return try body(UnsafeMutableBufferPointer(start: storage.base, count: storage.count))
   }
@@ -106,23 +106,23 @@ private final class FloatStorage: @unchecked Sendable {
   // Unchecked: written only through a uniquely referenced Tensor.
   let base: UnsafeMutablePointer<Float>
   let count: Int
-  let isPlanned: Bool
+  let isMeta: Bool
   let meter: MemoryMeter?
   private let block: MemoryBlock
 
   init(count: Int) {
     self.count = count
-    isPlanned = false
+    isMeta = false
     meter = nil
     block = MemoryBlock(byteCount: max(count, 1) * MemoryLayout<Float>.stride)
     base = block.base.bindMemory(to: Float.self, capacity: max(count, 1))
   }
 
   /// Stands for `count` floats.
-  init(plannedCount count: Int, meter: MemoryMeter?) {
+  init(metaCount count: Int, meter: MemoryMeter?) {
     self.count = count
     self.meter = meter
-    isPlanned = true
+    isMeta = true
     meter?.take(count * MemoryLayout<Float>.stride)
     block = MemoryBlock(byteCount: MemoryLayout<Float>.stride)
     base = block.base.bindMemory(to: Float.self, capacity: 1)
@@ -133,5 +133,5 @@ private final class FloatStorage: @unchecked Sendable {
     base.update(from: other.base, count: count)
   }
 
-  deinit { if isPlanned { meter?.give(count * MemoryLayout<Float>.stride) } }
+  deinit { if isMeta { meter?.give(count * MemoryLayout<Float>.stride) } }
 }

@@ -127,9 +127,9 @@ import WeightCache
     #expect(mean > 0 && mean <= 0.5)
     // And the plan says that they take less.
     let (one, many) = (PassPlan(), PassPlan())
-    _ = try decoder(Tensor(planned: latents.shape), undoingNormalization: false, ForwardPass(planning: one))
+    _ = try decoder(Tensor(meta: latents.shape), undoingNormalization: false, ForwardPass(planning: one))
     _ = try tiling.decode(
-      Tensor(planned: latents.shape), decoder, undoingNormalization: false, ForwardPass(planning: many))
+      Tensor(meta: latents.shape), decoder, undoingNormalization: false, ForwardPass(planning: many))
     #expect(many.tensorBytes < one.tensorBytes)
   }
 }

@@ -125,7 +125,7 @@ package struct UNet: Sendable {
         name: "pooled text and sizes", value: "\(added?.pooled.shape ?? []) and \(added?.sizes.count ?? 0)",
         allowed: "[\(batch), \(shape.pooledWidth)] and 6")
     }
-    if pooled.isPlanned { return network(compute.zeros(shape: [batch, shape.inputs]), compute) }
+    if pooled.isMeta { return network(compute.zeros(shape: [batch, shape.inputs]), compute) }
     let rows = (0..<batch).map { Tensor(shape: [1, shape.inputs], values: pooled.image($0).values + sizes) }
     return network(Tensor.batch(rows), compute)
   }

@@ -129,7 +129,7 @@ extension Tensor {
   /// Sets one image of a batch to zero.
   fileprivate mutating func clear(image: Int) {
     let size = count / shape[0]
-    if isPlanned { return }
+    if isMeta { return }
     withUnsafeMutable { $0[image * size..<(image + 1) * size].update(repeating: 0) }
   }
 }

@@ -1,7 +1,7 @@
 import Tensors
 import WeightCache
 
-/// What one phase of a render takes, found out by running it on planned tensors: nothing is read and nothing
+/// What one phase of a render takes, found out by running it on meta tensors: nothing is read and nothing
 /// computed.
 package struct PhasePlan: Sendable {
   /// The most bytes of tensors at one time.
@@ -54,7 +54,7 @@ package struct RenderPlan: Sendable {
   }
 }
 
-/// The first phase of a render, and the planned tensors that it leaves.
+/// The first phase of a render, and the meta tensors that it leaves.
 struct TextPlan {
   let context: TextContext
   let phase: PhasePlan
@@ -83,7 +83,7 @@ extension Renderer {
     let step = PassPlan()
     let shape = [isGuided(request) ? 2 : 1, height, width, model.unet.configuration.inputChannels]
     _ = try model.unet(
-      Tensor(planned: shape), timestep: 1, text: text.context, ForwardPass(planning: step))
+      Tensor(meta: shape), timestep: 1, text: text.context, ForwardPass(planning: step))
     let latents = [1, height, width, model.decoder.latentChannels]
     var (decoding, tile) = (try decodingPlan(latents, tile: nil), Int?.none)
     let room = room.map { $0 - text.phase.keptBytes }
@@ -104,7 +104,7 @@ extension Renderer {
     guard request.source != nil, let encoder = model.encoder else { return nil }
     let plan = PassPlan()
     _ = try encoder(
-      Tensor(planned: [1, request.height, request.width, 3]), ForwardPass(planning: plan))
+      Tensor(meta: [1, request.height, request.width, 3]), ForwardPass(planning: plan))
     // The picture itself, whole and without the parts to paint.
     let pictures = 2 * request.width * request.height * 3 * MemoryLayout<Float>.stride
     return PhasePlan(
@@ -115,7 +115,7 @@ extension Renderer {
   private func decodingPlan(_ latents: [Int], tile: Int?) throws -> PhasePlan {
     let plan = PassPlan()
     let picture = try decoded(
-      Tensor(planned: latents), tile: tile, ForwardPass(planning: plan))
+      Tensor(meta: latents), tile: tile, ForwardPass(planning: plan))
     return withExtendedLifetime(picture) { PhasePlan(plan, kept: 0) }
   }
 }

@@ -76,7 +76,7 @@ struct ChunkedPrompts: Sendable {
     let (length, width) = (states.shape[1], states.shape[2])
     let rows = Array(prompts[range].joined())
     var result = states
-    if !states.isPlanned, rows.contains(where: \.isWeighted) {
+    if !states.isMeta, rows.contains(where: \.isWeighted) {
       var values = states.values
       for (row, chunk) in rows.enumerated() where chunk.isWeighted {
         let span = (row * length * width)..<((row + 1) * length * width)

@@ -21,7 +21,7 @@ extension Compute {
     // number of threads.
     let grain = max(1, Self.elementGrain / channels)
     let pieces = (positions + grain - 1) / grain
-    if let plan { return Tensor(planned: x.shape, meter: plan) }
+    if let plan { return Tensor(meta: x.shape, meter: plan) }
     let counted = countedSpans(of: x, positions: positions, grain: grain)
     var moments = [Double](repeating: 0, count: batch * counted.count * 2 * channels)
     return tensor(shape: x.shape) { result in

@@ -75,7 +75,7 @@ extension Tensor {
   /// Image `index` of a batch, as a batch of one.
   package func image(_ index: Int) -> Tensor {
     let size = count / shape[0]
-    if isPlanned { return Tensor(planned: [1] + shape.dropFirst(), meter: meter) }
+    if isMeta { return Tensor(meta: [1] + shape.dropFirst(), meter: meter) }
     return Tensor(shape: [1] + shape.dropFirst()) { result in
       withUnsafe { source in
         _ = result.initialize(fromContentsOf: source[index * size..<(index + 1) * size])
@@ -87,7 +87,7 @@ extension Tensor {
   package static func batch(_ images: [Tensor]) -> Tensor {
     let rest = images.first.map { Array($0.shape.dropFirst()) } ?? []
     let shape = [images.reduce(0) { $0 + $1.shape[0] }] + rest
-    if let planned = images.first(where: \.isPlanned) { return Tensor(planned: shape, meter: planned.meter) }
+    if let meta = images.first(where: \.isMeta) { return Tensor(meta: shape, meter: meta.meter) }
     return Tensor(shape: shape) { result in
       var start = 0
       for image in images {

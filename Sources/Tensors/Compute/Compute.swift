@@ -42,13 +42,13 @@ package struct Compute: Sendable {
 
   /// A tensor of zeros, to be summed up in.
   package func zeros(shape: [Int]) -> Tensor {
-    if let plan { return Tensor(planned: shape, meter: plan) }
+    if let plan { return Tensor(meta: shape, meter: plan) }
     return Tensor(shape: shape)
   }
 
   /// A tensor that `fill` writes; a meta tensor if this is a plan.
   package func tensor(shape: [Int], fill: (UnsafeMutableBufferPointer<Float>) -> Void) -> Tensor {
-    if let plan { return Tensor(planned: shape, meter: plan) }
+    if let plan { return Tensor(meta: shape, meter: plan) }
     return Tensor(shape: shape, fill: fill)
   }
 

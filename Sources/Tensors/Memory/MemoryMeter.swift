@@ -1,7 +1,7 @@
 import CKernels
 import Synchronization
 
-/// Counts what tensors would take, without there being any: a network is run once with planned tensors,
+/// Counts what tensors would take, without there being any: a network is run once with meta tensors,
 /// and what was the most at one time is what a real run needs.
 package final class MemoryMeter: Sendable {
   private struct State {

@@ -53,7 +53,7 @@ package struct PackedWeight: Sendable {
     isGated = gated
     let packing = segmoe_packing(outputs: outputs, segments: segments, depth: depth, gated: gated ? 1 : 0)
     byteCount = precision.packedBytes(packing)
-    guard !rows.isPlanned else {
+    guard !rows.isMeta else {
       storage = nil
       return
     }
@@ -116,7 +116,7 @@ package struct PackedWeight: Sendable {
 
   /// Shows `body` the packed bytes.
   package func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
-    guard let storage else { preconditionFailure("a planned weight has no elements") }
+    guard let storage else { preconditionFailure("a meta weight has no elements") }
     defer { withExtendedLifetime(storage) {} }
     body(UnsafeRawBufferPointer(start: storage.base, count: byteCount))
   }

@@ -6,7 +6,7 @@ package struct WeightRows: Sendable {
   /// Values of a row.
   package let width: Int
   /// Whether there are only sizes, and nothing to read.
-  package let isPlanned: Bool
+  package let isMeta: Bool
   private let reading: @Sendable (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
 
   /// - Parameters:
@@ -19,7 +19,7 @@ package struct WeightRows: Sendable {
   ) {
     self.count = count
     self.width = width
-    isPlanned = false
+    isMeta = false
     reading = read
   }
 
@@ -28,7 +28,7 @@ package struct WeightRows: Sendable {
     count = matrix.shape[0]
     let width = matrix.count / max(1, matrix.shape[0])
     self.width = width
-    isPlanned = matrix.isPlanned
+    isMeta = matrix.isMeta
     reading = { range, buffer in
       matrix.withUnsafe {
         _ = buffer.initialize(fromContentsOf: $0[range.lowerBound * width..<range.upperBound * width])
@@ -41,7 +41,7 @@ package struct WeightRows: Sendable {
     precondition(Set(weights.map(\.width)).count == 1, "weights of one width are stacked")
     count = weights.reduce(0) { $0 + $1.count }
     width = weights.first?.width ?? 0
-    isPlanned = weights.contains(where: \.isPlanned)
+    isMeta = weights.contains(where: \.isMeta)
     let width = width
     reading = { range, buffer in
       var first = 0
@@ -60,7 +60,7 @@ package struct WeightRows: Sendable {
 
   /// The same rows as convolutions read them: torch's `[in, taps]` of each output as `[taps, in]`.
   package func tapsFirst(_ taps: Int) -> WeightRows {
-    guard taps > 1, !isPlanned else { return self }
+    guard taps > 1, !isMeta else { return self }
     let (reading, width) = (reading, width)
     return WeightRows(count: count, width: width) { range, buffer in
       try withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * width) { stored in
@@ -72,7 +72,7 @@ package struct WeightRows: Sendable {
 
   /// Writes the rows of a range into a buffer of just that many values.
   package func read(_ range: Range<Int>, into buffer: UnsafeMutableBufferPointer<Float>) throws {
-    precondition(!isPlanned, "planned rows have no values")
+    precondition(!isMeta, "meta rows have no values")
     try reading(range, buffer)
   }
 
@@ -86,7 +86,7 @@ package struct WeightRows: Sendable {
 
   /// All rows, as a matrix `[count, width]`.
   package func matrix() throws -> Tensor {
-    if isPlanned { return Tensor(planned: [count, width]) }
+    if isMeta { return Tensor(meta: [count, width]) }
     let atOnce = max(1, Self.packedAtOnce / max(1, width))
     return try Tensor(shape: [count, width]) { result in
       for first in stride(from: 0, to: count, by: atOnce) {

@@ -32,7 +32,7 @@ package struct WinogradWeight: Sendable {
     self.inputs = inputs
     isBF16 = bf16
     byteCount = panels * Self.panelWidth * rows.width * size
-    guard !rows.isPlanned else {
+    guard !rows.isMeta else {
       storage = nil
       return
     }
@@ -67,7 +67,7 @@ package struct WinogradWeight: Sendable {
 
   /// Shows `body` the packed bytes.
   package func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
-    guard let storage else { preconditionFailure("a planned weight has no elements") }
+    guard let storage else { preconditionFailure("a meta weight has no elements") }
     defer { withExtendedLifetime(storage) {} }
     body(UnsafeRawBufferPointer(start: storage.base, count: byteCount))
   }

@@ -20,20 +20,20 @@ package struct PartHome: Sendable {
 /// and shapes are checked, and its size is known, from the start.
 package struct CachedPart<Part: Weighted>: Sendable {
   private let use: PartUse
-  private let planned: Part
+  private let meta: Part
   private let cache: PartCache
 
   /// - Parameters:
   ///   - weights: the part's scope.
   ///   - part: tells parts of one scope apart.
-  ///   - build: makes the part from its scope; run once now on planned tensors, and again at every load.
+  ///   - build: makes the part from its scope; run once now on meta tensors, and again at every load.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, and what else `build` throws.
   package init(
     _ weights: Weights, part name: String? = nil, in home: PartHome,
     build: @escaping @Sendable (Weights) throws -> Part
   ) throws {
-    let part = try build(weights.planned)
-    planned = part
+    let part = try build(weights.meta)
+    meta = part
     cache = home.cache
     let path = name.map { "\(weights.name).\($0)" } ?? weights.name
     use = PartUse(key: PartKey(model: home.model, path: path), byteCount: part.byteCount) {
@@ -49,7 +49,7 @@ package struct CachedPart<Part: Weighted>: Sendable {
   package func callAsFunction<Result>(_ pass: ForwardPass, _ body: (Part) throws -> Result) throws -> Result {
     if let plan = pass.plan {
       plan.note(use)
-      return try body(planned)
+      return try body(meta)
     }
     defer { pass.place?.letOthersUse() }
     return try cache.withPart(use, as: Part.self, ledger: pass.ledger, body)
