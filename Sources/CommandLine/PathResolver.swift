@@ -26,7 +26,8 @@ package struct PathResolver {
     if model.contains("/") { return try existing(model, "model") }
     return remembered("model \(model)") {
       let path = absolutePath(model)
-      let file = model.hasSuffix(".safetensors") ? path : path + "/model_index.json"
+      let file =
+        [".safetensors", ".gguf"].contains(where: model.hasSuffix) ? path : path + "/model_index.json"
       return FileManager.default.fileExists(atPath: file) ? path : model
     }
   }

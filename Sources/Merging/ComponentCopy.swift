@@ -39,7 +39,7 @@ struct ComponentCopy {
     }
     guard !name.hasPrefix("tokenizer") else { return }
     let weights = try component.weightFileNames()
-    if weights.count == 1, !base.changes(name) {
+    if weights.count == 1, weights[0].hasSuffix(".safetensors"), !base.changes(name) {
       try copy(component.path(of: weights[0]), to: "\(folder)/\(name)/\(Self.weightFile(of: name))")
     } else {
       try writeWeights(name)
@@ -48,7 +48,7 @@ struct ComponentCopy {
 
   /// Weights of any format and precision, and their indexes.
   private static func isWeight(_ file: String) -> Bool {
-    file.contains(".safetensors")
+    file.contains(".safetensors") || file.hasSuffix(".gguf")
       || [".bin", ".index.json", ".msgpack", ".h5", ".onnx"].contains {
         file.hasSuffix($0)
       }

@@ -33,7 +33,7 @@ struct SourceFinder {
   /// "owner/name" of letters, digits, dots, hyphens and underscores, and no file name.
   private static func looksLikeHubID(_ text: String) -> Bool {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    return parts.count == 2 && !text.hasSuffix(".safetensors")
+    return parts.count == 2 && ![".safetensors", ".gguf"].contains(where: text.hasSuffix)
       && parts.allSatisfy { part in
         part.utf8.first.map { $0 != UInt8(ascii: ".") && $0 != UInt8(ascii: "~") } ?? false
           && part.unicodeScalars.allSatisfy {

@@ -47,6 +47,10 @@ package struct ComponentFolder: Sendable {
   /// Errors: `missingFile`, `pickled`, `malformed`, and those of opening.
   package func weights() throws -> Weights {
     let names = try weightFileNames()
+    if names[0].hasSuffix(".gguf") {
+      let file = try GGUFFile(path: path(of: names[0]))
+      return Weights(tensors: try GGUFNames.component(file), path: file.path)
+    }
     return try Weights(
       files: names.map { try SafetensorsFile(path: path(of: $0)) },
       path: names.count == 1 ? path(of: names[0]) : path)
@@ -65,6 +69,14 @@ package struct ComponentFolder: Sendable {
         let single = "\(stem)\(variant).safetensors"
         if has(single) { return [single] }
       }
+    }
+    // Nobody agreed on a name for these; several are one weight in several types.
+    let packed = fileNames().filter { $0.hasSuffix(".gguf") }.sorted()
+    if packed.count == 1 { return packed }
+    if packed.count > 1 {
+      throw CheckpointError.unreadable(
+        path: path,
+        reason: "holds \(packed.count) GGUF files (\(packed[0]), \(packed[1])…): leave the one to be used")
     }
     try PickledFile.refuse(in: path)
     throw CheckpointError.missingFile(

@@ -2,9 +2,10 @@
 /// none overlap, and each has the length that its type and shape need.
 ///
 /// Memory: the header's, at most 100 MB of text; tensors are read only when asked for.
-package struct SafetensorsFile: Sendable {
+package struct SafetensorsFile: TensorFile {
   private let reader: FileReader
-  private let tensors: [String: StoredTensor]
+  /// What it holds, by name; the scales of 8-bit floats are no tensors of their own.
+  package let tensors: [String: StoredTensor]
   /// Every name that the header has, scales of other tensors among them.
   let storedNames: Set<String>
   /// The file's `__metadata__`.

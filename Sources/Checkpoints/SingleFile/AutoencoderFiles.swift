@@ -32,7 +32,7 @@ package struct AutoencoderFiles: Sendable {
       files = try folder.weightFileNames().map { folder.path(of: $0) } + [config.path]
       return
     }
-    let file = try SafetensorsFile(path: path)
+    let file = try TensorFiles.open(path)
     let tensors = try Self.tensors(of: file)
     weights = Weights(tensors: tensors, path: path)
     if let beside = Self.configBeside(path) {
@@ -66,9 +66,8 @@ package struct AutoencoderFiles: Sendable {
     return candidates.first { access($0, R_OK) == 0 }
   }
 
-  private static func tensors(of file: SafetensorsFile) throws -> [String: StoredTensor] {
-    var tensors: [String: StoredTensor] = [:]
-    for name in file.names { tensors[name] = file[name] }
+  private static func tensors(of file: any TensorFile) throws -> [String: StoredTensor] {
+    var tensors = file.tensors
     // Within a whole checkpoint, other tensors are ignored.
     for prefix in CheckpointKind.autoencoderPrefixes
     where tensors.keys.contains(where: { $0.hasPrefix(prefix) }) {

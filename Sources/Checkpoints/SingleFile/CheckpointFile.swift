@@ -1,10 +1,11 @@
 import Glibc
 
-/// A model in one safetensors file, in CompVis' layout. Its components are views of the file under diffusers' names,
+/// A model in one safetensors or GGUF file, in CompVis' layout. Its components are views of the file under diffusers' names,
 /// with the configurations that a folder would hold. Nothing is converted in memory.
 ///
 /// A file cannot tell everything, for example the number of heads of unusual models. A companion folder beside it
-/// (`NAME.config`, in diffusers' layout without weights) can, and it takes precedence.
+/// (`NAME.config`, in diffusers' layout) can, and it takes precedence. Of weights it gives those of the components that the
+/// file lacks, as files of a UNet alone do.
 package struct CheckpointFile: ModelFiles {
   package let path: String
   package let kind: CheckpointKind
@@ -18,13 +19,14 @@ package struct CheckpointFile: ModelFiles {
   ///   `unmatchedKeys` for tensors without a place in their network.
   package init(path: String) throws {
     try PickledFile.refuse(path)
-    let file = try SafetensorsFile(path: path)
+    let file = try TensorFiles.open(path)
     self.path = path
-    kind = try CheckpointKind(file)
     companion = try? ComponentFolder(path: Self.companionPath(of: path))
+    let encoder = companion.flatMap { try? ComponentFolder(path: $0.path(of: "text_encoder")) }
+    kind = try CheckpointKind(file, hasEncoders: encoder.map { (try? $0.weightFileNames()) != nil } ?? false)
     var parts: [String: [String: StoredTensor]] = [:]
-    for name in file.names {
-      guard let stored = file[name], let (component, rest) = Self.split(name, kind) else { continue }
+    for (name, stored) in file is GGUFFile ? GGUFNames.checkpoint(file.tensors) : file.tensors {
+      guard let (component, rest) = Self.split(name, kind) else { continue }
       parts[component, default: [:]][rest] = stored
     }
     components = try Self.views(parts, kind: kind, path: path)
@@ -34,15 +36,17 @@ package struct CheckpointFile: ModelFiles {
 
   /// The folder beside a file that may say more about it: `a/b.config` for `a/b.safetensors`.
   package static func companionPath(of path: String) -> String {
-    let suffix = ".safetensors"
-    return (path.hasSuffix(suffix) ? String(path.dropLast(suffix.count)) : path) + ".config"
+    let suffix = [".safetensors", ".gguf"].first(where: path.hasSuffix) ?? ""
+    return path.dropLast(suffix.count) + ".config"
   }
 
   /// The component that a tensor belongs to, and its name there. Nil if no component needs it: EMA copies, the noise
   /// schedule, leftovers of training.
   private static func split(_ name: String, _ kind: CheckpointKind) -> (component: String, rest: String)? {
     var prefixes = [("unet", CheckpointKind.unetPrefix)]
-    prefixes += (CheckpointKind.textEncoders[kind.family] ?? []).map { ($0.component, $0.prefix) }
+    for encoder in CheckpointKind.textEncoders[kind.family] ?? [] {
+      prefixes += [encoder.prefix, encoder.otherPrefix].compactMap { $0 }.map { (encoder.component, $0) }
+    }
     prefixes += CheckpointKind.autoencoderPrefixes.map { ("vae", $0) }
     guard let (component, prefix) = prefixes.first(where: { name.hasPrefix($0.1) }) else { return nil }
     return (component, String(name.dropFirst(prefix.count)))
@@ -54,9 +58,11 @@ package struct CheckpointFile: ModelFiles {
     var views: [String: [String: StoredTensor]] = [:]
     views["unet"] = try unet(parts["unet"] ?? [:], path: path)
     if let autoencoder = parts["vae"] { views["vae"] = try AutoencoderKeyMap.views(autoencoder, path: path) }
-    for (component, _, layout) in CheckpointKind.textEncoders[kind.family] ?? [] {
-      let tensors = parts[component] ?? [:]
-      switch layout {
+    for encoder in CheckpointKind.textEncoders[kind.family] ?? [] {
+      let component = encoder.component
+      guard let tensors = parts[component] else { continue }
+      let isOther = encoder.otherPrefix != nil && tensors.keys.contains { $0.hasPrefix("text_model.") }
+      switch isOther ? .transformers : encoder.layout {
       case .transformers: views[component] = TextKeyMap.transformers(tensors)
       case .openCLIP:
         let count = numbered(tensors.keys, "transformer.resblocks.")
@@ -67,7 +73,11 @@ package struct CheckpointFile: ModelFiles {
     return views
   }
 
-  private static func unet(_ tensors: [String: StoredTensor], path: String) throws -> [String: StoredTensor] {
+  /// A UNet's tensors under diffusers' names, from CompVis' layout or its own.
+  static func unet(_ tensors: [String: StoredTensor], path: String) throws -> [String: StoredTensor] {
+    if tensors["conv_in.weight"] != nil {
+      return tensors.reduce(into: [:]) { $0[$1.key] = $1.value.renamed($1.key) }
+    }
     let map = UNetKeyMap(UNetLayout(compVis: { tensors[$0] != nil }))
     var views: [String: StoredTensor] = [:]
     var strange: [String] = []
@@ -127,6 +137,9 @@ extension CheckpointFile {
   /// - Throws: `missingVAE` if the file holds none, `missingFile` for a component that it never holds.
   package func weights(for component: String) throws -> Weights {
     if let tensors = components[component] { return Weights(tensors: tensors, path: path) }
+    if let folder = companion(component), (try? folder.weightFileNames()) != nil {
+      return try folder.weights()
+    }
     if component == "vae" { throw CheckpointError.missingVAE(path: path) }
     throw CheckpointError.missingFile(path: path, purpose: "the checkpoint's \(component)")
   }
@@ -145,7 +158,8 @@ extension CheckpointFile {
     try hash.add(piecesOf: reader)
     for component in index.values.keys.sorted() {
       guard let folder = companion(component) else { continue }
-      for name in folder.textFiles().sorted() {
+      let weights = components[component] == nil ? (try? folder.weightFileNames()) ?? [] : []
+      for name in (folder.textFiles() + weights).sorted() {
         let reader = try FileReader(path: folder.path(of: name), purpose: "a file of the model")
         hash.add(Array("\(component)/\(name)\0\(reader.size)\0".utf8))
         try hash.add(contentsOf: reader)

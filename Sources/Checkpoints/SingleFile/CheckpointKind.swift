@@ -36,13 +36,27 @@ package struct CheckpointKind: Sendable, Equatable {
   static let unetPrefix = "model.diffusion_model."
   static let autoencoderPrefixes = ["first_stage_model.", "vae."]
 
-  /// The text encoders of each family: component, prefix, layout.
-  static let textEncoders: [Family: [(component: String, prefix: String, layout: TextLayout)]] = [
-    .sd1: [("text_encoder", "cond_stage_model.transformer.", .transformers)],
-    .sd2: [("text_encoder", "cond_stage_model.model.", .openCLIP)],
+  /// A text encoder in a checkpoint.
+  struct TextEncoder: Sendable {
+    let component: String
+    let prefix: String
+    let layout: TextLayout
+    /// Where stable-diffusion.cpp puts it, in transformers' layout.
+    var otherPrefix: String?
+  }
+
+  /// The text encoders of each family.
+  static let textEncoders: [Family: [TextEncoder]] = [
+    .sd1: [
+      TextEncoder(component: "text_encoder", prefix: "cond_stage_model.transformer.", layout: .transformers)
+    ],
+    .sd2: [TextEncoder(component: "text_encoder", prefix: "cond_stage_model.model.", layout: .openCLIP)],
     .sdxl: [
-      ("text_encoder", "conditioner.embedders.0.transformer.", .transformers),
-      ("text_encoder_2", "conditioner.embedders.1.model.", .openCLIP),
+      TextEncoder(
+        component: "text_encoder", prefix: "conditioner.embedders.0.transformer.", layout: .transformers),
+      TextEncoder(
+        component: "text_encoder_2", prefix: "conditioner.embedders.1.model.", layout: .openCLIP,
+        otherPrefix: "conditioner.embedders.1.transformer."),
     ],
   ]
 
@@ -69,8 +83,10 @@ package struct CheckpointKind: Sendable, Equatable {
 
   /// Tells the kind.
   /// - Throws: `unknownCheckpoint` with what it seems to be.
-  init(_ file: SafetensorsFile) throws {
-    let names = Set(file.names)
+  /// - Parameter hasEncoders: whether text encoders that the file lacks lie beside it.
+  init(_ file: any TensorFile, hasEncoders: Bool) throws {
+    let tensors = file is GGUFFile ? GGUFNames.checkpoint(file.tensors) : file.tensors
+    let names = Set(tensors.keys)
     func has(_ prefix: String) -> Bool { names.contains(prefix) || names.contains { $0.hasPrefix(prefix) } }
     if let (_, what) = Self.foreign.first(where: { has($0.0) }) {
       throw CheckpointError.unknownCheckpoint(
@@ -87,16 +103,36 @@ package struct CheckpointKind: Sendable, Equatable {
     }
     // The families' prefixes exclude one another, so the order does not matter.
     let known = Family.allCases.first { family in
-      (Self.textEncoders[family] ?? []).allSatisfy { has($0.prefix) }
+      (Self.textEncoders[family] ?? []).allSatisfy { encoder in
+        has(encoder.prefix) || encoder.otherPrefix.map(has) == true
+      }
     }
-    guard let known else {
+    func shape(_ name: String) -> [Int]? { tensors[Self.unetPrefix + name]?.shape }
+    let isXL = shape("label_emb.0.0.weight") != nil || shape("add_embedding.linear_1.weight") != nil
+    let contextWidth = tensors.first {
+      $0.key.hasPrefix(Self.unetPrefix) && $0.key.hasSuffix(".attn2.to_k.weight")
+    }?.value.shape.last
+    if let known {
+      family = known
+    } else {
+      guard hasEncoders else {
+        throw CheckpointError.unknownCheckpoint(
+          path: file.path,
+          reason:
+            "holds a UNet, but no text encoder: take the whole checkpoint, put this file into a model's folder "
+            + "in place of unet/diffusion_pytorch_model.safetensors, or put text_encoder, tokenizer and vae of such a "
+            + "model into \(CheckpointFile.companionPath(of: file.path))")
+      }
+      family = isXL ? .sdxl : contextWidth == 1024 ? .sd2 : .sd1
+    }
+    guard family != .sd1 || known == nil || contextWidth != 1024 else {
       throw CheckpointError.unknownCheckpoint(
         path: file.path,
-        reason: "holds a UNet, but no text encoder: take the whole checkpoint, not a pruned UNet")
+        reason: "is Stable Diffusion 2 with its text encoder under names of Stable Diffusion 1")
     }
-    family = known
-    isInpainting = file[Self.unetPrefix + "input_blocks.0.0.weight"]?.shape.dropFirst().first == 9
-    isBase = try known == .sd2 && Self.step(file) == 875_000
+    let input = shape("input_blocks.0.0.weight") ?? shape("conv_in.weight")
+    isInpainting = input?.dropFirst().first == 9
+    isBase = try family == .sd2 && Self.step(file) == 875_000
     ownPrediction = Self.prediction(names, file.metadata)
     isZeroSNR =
       ownPrediction == .velocity
@@ -117,8 +153,8 @@ package struct CheckpointKind: Sendable, Equatable {
   }
 
   /// How diffusers recognizes SD2 at 512 pixels: the number of training steps, where a file has it.
-  private static func step(_ file: SafetensorsFile) throws -> Int? {
-    try file["global_step"]?.number().flatMap { Int(exactly: $0) }
+  private static func step(_ file: any TensorFile) throws -> Int? {
+    try file.tensors["global_step"]?.number().flatMap { Int(exactly: $0) }
   }
 
   /// The pipeline that runs it.

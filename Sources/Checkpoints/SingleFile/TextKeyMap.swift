@@ -5,6 +5,11 @@ enum TextKeyMap {
   static func transformers(_ tensors: [String: StoredTensor]) -> [String: StoredTensor] {
     var views: [String: StoredTensor] = [:]
     for (name, stored) in tensors where !name.hasSuffix("position_ids") && name != "logit_scale" {
+      // stable-diffusion.cpp keeps the projection as the parameter that it was, which multiplies from the right.
+      if name == "text_model.text_projection", let view = stored.transposed {
+        views["text_projection.weight"] = view.renamed("text_projection.weight")
+        continue
+      }
       let isWhole = name.hasPrefix("text_model.") || name.hasPrefix("text_projection.")
       let known = isWhole ? name : "text_model." + name
       views[known] = stored.renamed(known)

@@ -1,0 +1,177 @@
+/// A GGUF file, open: the format of llama.cpp and stable-diffusion.cpp, versions 2 and 3. Its head has been checked in full:
+/// every tensor lies within the file, and is of a type that can be unpacked.
+package struct GGUFFile: TensorFile {
+  package let path: String
+  package let tensors: [String: StoredTensor]
+  /// Keys whose values are texts: `general.architecture`…
+  package let metadata: [String: String]
+
+  private static let magic = Array("GGUF".utf8)
+  /// The format's own bound on a key.
+  private static let longestKey = 65_535
+  /// Axes that ggml's tensors may have, and more than any real file's.
+  private static let mostAxes = 8
+  /// Where city96's converter keeps a shape that it changed so that rows fill blocks.
+  private static let shapeKey = "comfy.gguf.orig_shape."
+
+  /// Whether a file begins as one. Error: those of opening.
+  static func isOne(_ path: String) throws -> Bool {
+    let reader = try FileReader(path: path, purpose: "a safetensors or GGUF file")
+    guard reader.size >= magic.count else { return false }
+    var head = [UInt8](repeating: 0, count: magic.count)
+    try head.withUnsafeMutableBytes { try reader.read(into: $0, at: 0) }
+    return head == magic
+  }
+
+  /// Opens and checks a file. Errors: `missingFile`, `unreadable`, `malformed`, `unreadableType`.
+  package init(path: String) throws {
+    let reader = try FileReader(path: path, purpose: "a GGUF file")
+    try LFSPointer.refuse(reader)
+    var cursor = GGUFCursor(reader)
+    guard try cursor.bytes(4).elementsEqual(Self.magic) else { throw cursor.fault("not a GGUF file") }
+    let version = try cursor.integer(UInt32.self)
+    guard (2...3).contains(version) else { throw cursor.fault("version \(version), expected 2 or 3") }
+    // A tensor takes a name's length, a count of axes, a type and an offset; an entry a key's length and a type.
+    let tensorCount = try cursor.count(least: 24)
+    let entryCount = try cursor.count(least: 12)
+    var metadata = Metadata()
+    for _ in 0..<entryCount { try metadata.read(&cursor) }
+    var entries: [Entry] = []
+    for _ in 0..<tensorCount { entries.append(try Entry(&cursor, path: path)) }
+    let alignment = metadata.alignment
+    guard alignment > 0, alignment <= 1 << 20 else { throw cursor.fault("an alignment of \(alignment)") }
+    let start = (cursor.place + alignment - 1) / alignment * alignment
+    var tensors = [String: StoredTensor](minimumCapacity: entries.count)
+    for entry in entries {
+      guard entry.offset <= max(0, reader.size - start), entry.byteCount <= reader.size - start - entry.offset
+      else {
+        throw CheckpointError.malformed(
+          path: path, reason: "cut short: tensor '\(entry.name)' ends beyond the file")
+      }
+      let shape = try metadata.shape(of: entry, path: path)
+      let stored = StoredTensor(
+        name: entry.name, type: entry.type, shape: shape, offset: start + entry.offset, reader: reader)
+      guard tensors.updateValue(stored, forKey: entry.name) == nil else {
+        throw CheckpointError.malformed(path: path, reason: "tensor '\(entry.name)' twice")
+      }
+    }
+    self.path = path
+    self.tensors = tensors
+    self.metadata = metadata.texts
+  }
+
+  // MARK: - Tensors
+
+  /// What the head says of one tensor.
+  private struct Entry {
+    let name: String
+    let type: StoredType
+    /// Outermost axis first; the file has it the other way round.
+    let shape: [Int]
+    let offset: Int
+    let byteCount: Int
+
+    init(_ cursor: inout GGUFCursor, path: String) throws {
+      name = try cursor.string(limit: GGUFFile.longestKey)
+      let axes = try cursor.integer(UInt32.self)
+      guard axes <= GGUFFile.mostAxes else { throw cursor.fault("tensor '\(name)' has \(axes) axes") }
+      var lengths: [Int] = []
+      var bits = 64
+      for _ in 0..<axes {
+        // No product may overflow: shapes are multiplied all over the engine.
+        guard let length = Int(exactly: try cursor.integer(UInt64.self)), length > 0,
+          case let (product, overflow) = bits.multipliedReportingOverflow(by: length), !overflow
+        else { throw cursor.fault("tensor '\(name)' has an impossible shape") }
+        bits = product
+        lengths.append(length)
+      }
+      let number = try cursor.integer(UInt32.self)
+      guard let type = GGMLType.stored(number) else {
+        throw CheckpointError.unreadableType(name: name, path: path, type: GGMLType.name(number))
+      }
+      guard (lengths.first ?? 1) % type.unit.elements == 0,
+        let offset = Int(exactly: try cursor.integer(UInt64.self))
+      else { throw cursor.fault("tensor '\(name)' does not fill whole blocks of \(type.rawValue)") }
+      self.type = type
+      self.offset = offset
+      shape = lengths.reversed()
+      byteCount = type.byteCount(of: lengths.reduce(1, *))
+    }
+  }
+
+  // MARK: - Metadata
+
+  /// The entries that matter here.
+  private struct Metadata {
+    var texts: [String: String] = [:]
+    var alignment = 32
+    private var shapes: [String: [Int]] = [:]
+
+    /// Bytes of a value of each type of fixed size, by its number.
+    private static let sizes: [UInt32: Int] = [
+      0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8,
+    ]
+    private static let text: UInt32 = 8
+    private static let list: UInt32 = 9
+
+    mutating func read(_ cursor: inout GGUFCursor) throws {
+      let key = try cursor.string(limit: GGUFFile.longestKey)
+      let type = try cursor.integer(UInt32.self)
+      switch type {
+      case Self.text:
+        let length = try cursor.count(least: 1)
+        // Licenses and templates may be long; nobody here reads them.
+        if length <= GGUFFile.longestKey {
+          texts[key] = String(decoding: try cursor.bytes(length), as: UTF8.self)
+        } else {
+          try cursor.skip(length)
+        }
+      case Self.list: try readList(key, &cursor)
+      default:
+        if key == "general.alignment", type == 4 {
+          alignment = Int(try cursor.integer(UInt32.self))
+        } else {
+          try cursor.skip(try size(type, cursor))
+        }
+      }
+    }
+
+    private func size(_ type: UInt32, _ cursor: GGUFCursor) throws -> Int {
+      guard let size = Self.sizes[type] else { throw cursor.fault("a value of the unknown type \(type)") }
+      return size
+    }
+
+    private mutating func readList(_ key: String, _ cursor: inout GGUFCursor) throws {
+      let type = try cursor.integer(UInt32.self)
+      if type == Self.text {
+        // A text takes its length at least.
+        for _ in 0..<(try cursor.count(least: 8)) { try cursor.skip(try cursor.count(least: 1)) }
+        return
+      }
+      let size = try size(type, cursor)
+      let count = try cursor.count(least: size)
+      guard key.hasPrefix(GGUFFile.shapeKey), count <= GGUFFile.mostAxes, [4, 5, 10, 11].contains(type) else {
+        return try cursor.skip(count * size)
+      }
+      shapes[String(key.dropFirst(GGUFFile.shapeKey.count))] = try (0..<count).map { _ in
+        size == 4
+          ? Int(try cursor.integer(UInt32.self)) : Int(truncatingIfNeeded: try cursor.integer(UInt64.self))
+      }
+    }
+
+    /// The shape that a tensor had before its converter changed it.
+    func shape(of entry: Entry, path: String) throws -> [Int] {
+      guard let shape = shapes[entry.name] else { return entry.shape }
+      let count = shape.reduce(1) { count, length in
+        let (product, overflow) = count.multipliedReportingOverflow(by: length)
+        return length > 0 && !overflow ? product : -1
+      }
+      guard count == entry.shape.reduce(1, *) else {
+        throw CheckpointError.malformed(
+          path: path,
+          reason: "tensor '\(entry.name)' of shape \(entry.shape) cannot have had the shape \(shape)")
+      }
+      return shape
+    }
+  }
+}
