@@ -1,4 +1,5 @@
 import Foundation
+import Fuzzing
 import Tensors
 import Testing
 
@@ -30,6 +31,10 @@ import Testing
   private func scaled(_ folder: borrowing TestFolder, _ scale: [Float], named name: String) throws
     -> SafetensorsFile
   {
+    try SafetensorsFile(path: folder.write("a.safetensors", Self.bytes(scale, named: name)))
+  }
+
+  private static func bytes(_ scale: [Float], named name: String) -> [UInt8] {
     let shape = scale.count == 1 ? "[]" : "[\(scale.count)]"
     let header = """
       {"a.weight":{"dtype":"F8_E4M3","shape":[2,3],"data_offsets":[0,6]},\
@@ -37,7 +42,7 @@ import Testing
       "scaled_fp8":{"dtype":"F8_E4M3","shape":[0],"data_offsets":[\(6 + 4 * scale.count),\(6 + 4 * scale.count)]}}
       """
     let data: [UInt8] = [0x38, 0x40, 0x44, 0x48, 0x4a, 0x4c] + littleEndian(scale)
-    return try SafetensorsFile(path: folder.write("a.safetensors", safetensors(header: header, data: data)))
+    return safetensors(header: header, data: data)
   }
 
   @Test(arguments: ["scale_weight", "weight_scale"]) func scalesMultiplyTheWeight(_ name: String) throws {
@@ -53,6 +58,36 @@ import Testing
     #expect(try scaled(folder, [0.5], named: name).names.sorted() == ["a.weight"])
     #expect(throws: CheckpointError.self) { try scaled(folder, [1, 2, 3], named: name) }
     #expect(throws: CheckpointError.self) { try scaled(folder, [.infinity], named: name) }
+  }
+
+  /// Bytes changed at random: an error, or weights that can be read with their scales.
+  @Test func fuzzedScalesNeverCrash() throws {
+    let folder = try TestFolder()
+    let seeds = [
+      Self.bytes([0.5], named: "scale_weight"), Self.bytes([0.5, 2], named: "weight_scale"),
+      Self.bytes([1], named: "comfy_quant"),
+    ]
+    let pieces = [
+      "F8_E5M2", "F8_E4M3", "F8_E4M3FNUZ", "F8_E8M0", "scale_weight", "a.weight", "[]", "[0]", "[6]",
+    ]
+    var refused = 0
+    let run = try FuzzRun("fp8", cases: 3000) { number, numbers in
+      var bytes = seeds[number % seeds.count]
+      // Half of the cases leave the header as it is.
+      numbers.mutate(&bytes, most: 3, from: number % 2 == 0 ? 8 : bytes.count - 14, pieces: pieces)
+      let path = try folder.write("a.safetensors", bytes)
+      do {
+        let file = try SafetensorsFile(path: path)
+        for name in file.names {
+          guard let stored = file[name], stored.type.isFloat8 || stored.type == .float32 else { continue }
+          #expect(try stored.read().count == stored.count)
+        }
+      } catch is CheckpointError {
+        refused += 1
+      }
+    }
+    #expect(refused > run.cases / 4 && refused < run.cases, "\(refused) of \(run.cases)")
+    #expect(run.isBounded)
   }
 
   /// A pointer that Git LFS left is called that, wherever weights are looked for.

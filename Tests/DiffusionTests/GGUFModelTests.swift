@@ -15,6 +15,7 @@ import Testing
     name: String, stored: StoredTensor
   )] {
     let file = try SingleFile(name)
+    defer { withExtendedLifetime(file) {} }
     let whole = try SafetensorsFile(path: file.path)
     let prefixes = [
       "unet": ["model.diffusion_model."],
@@ -35,6 +36,7 @@ import Testing
   /// A copy of a golden model's folder, without its UNet's weights.
   private func copy(_ name: String, to folder: String) throws {
     let parts = try Golden.ModelParts(name)
+    defer { withExtendedLifetime(parts) {} }
     let files = FileManager.default
     try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
     for component in try files.contentsOfDirectory(atPath: parts.path) {
@@ -47,7 +49,10 @@ import Testing
   }
 
   private func expectSame(_ files: any ModelFiles, as name: String) throws {
-    let wanted = try ModelFolder(path: Golden.ModelParts(name).path)
+    let parts = try Golden.ModelParts(name)
+    let wanted = try ModelFolder(path: parts.path)
+    // The folder lasts as long as its parts.
+    defer { withExtendedLifetime(parts) {} }
     for component in ["unet", "vae", "text_encoder", "text_encoder_2"] where wanted.has(component) {
       let (found, known) = (try files.weights(for: component), try wanted.weights(for: component))
       for tensor in found.names {
@@ -88,7 +93,9 @@ import Testing
       #expect(throws: CheckpointError.self) { try expectSame(ModelPath(folder + "/model").open(), as: name) }
     case "in the folder by diffusers' names":
       try copy(name, to: folder + "/model")
-      let source = try ModelFolder(path: Golden.ModelParts(name).path).weights(for: "unet")
+      let parts = try Golden.ModelParts(name)
+      defer { withExtendedLifetime(parts) {} }
+      let source = try ModelFolder(path: parts.path).weights(for: "unet")
       let known = try source.names.map { (name: $0, stored: try source.stored($0)) }
       try write(known, to: folder + "/model/unet/any.gguf")
       try expectSame(ModelPath(folder + "/model").open(), as: name)
@@ -115,7 +122,9 @@ import Testing
 
   /// SDXL's second encoder in transformers' layout, as stable-diffusion.cpp renames it.
   private func secondEncoder(_ name: String) throws -> [(name: String, stored: StoredTensor)] {
-    let weights = try ModelFolder(path: Golden.ModelParts(name).path).weights(for: "text_encoder_2")
+    let parts = try Golden.ModelParts(name)
+    defer { withExtendedLifetime(parts) {} }
+    let weights = try ModelFolder(path: parts.path).weights(for: "text_encoder_2")
     return try weights.names.filter { !$0.hasSuffix("position_ids") }.map { tensor in
       let stored = try weights.stored(tensor)
       if tensor == "text_projection.weight", let turned = stored.transposed {

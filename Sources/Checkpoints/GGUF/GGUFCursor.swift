@@ -11,7 +11,8 @@ struct GGUFCursor {
     .malformed(path: reader.path, reason: "byte \(place): \(reason)")
   }
 
-  /// The next bytes. Error: `malformed` where the file ends.
+  /// The next bytes.
+  /// - Throws: `malformed` where the file ends.
   mutating func bytes(_ count: Int) throws -> ArraySlice<UInt8> {
     guard count >= 0, count <= reader.size - place else { throw fault("cut short") }
     if place < bufferStart || place + count > bufferStart + buffer.count {

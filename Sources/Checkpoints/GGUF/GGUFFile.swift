@@ -14,7 +14,8 @@ package struct GGUFFile: TensorFile {
   /// Where city96's converter keeps a shape that it changed so that rows fill blocks.
   private static let shapeKey = "comfy.gguf.orig_shape."
 
-  /// Whether a file begins as one. Error: those of opening.
+  /// Whether a file begins as one.
+  /// - Throws: those of opening.
   static func isOne(_ path: String) throws -> Bool {
     let reader = try FileReader(path: path, purpose: "a safetensors or GGUF file")
     guard reader.size >= magic.count else { return false }
@@ -23,7 +24,8 @@ package struct GGUFFile: TensorFile {
     return head == magic
   }
 
-  /// Opens and checks a file. Errors: `missingFile`, `unreadable`, `malformed`, `unreadableType`.
+  /// Opens and checks a file.
+  /// - Throws: `missingFile`, `unreadable`, `malformed`, `unreadableType`.
   package init(path: String) throws {
     let reader = try FileReader(path: path, purpose: "a GGUF file")
     try LFSPointer.refuse(reader)

@@ -2,18 +2,18 @@
 /// encoders names of its own; city96's converter takes the UNet alone, without its prefix.
 enum GGUFNames {
   private static let known = [
-    CheckpointKind.unetPrefix, "first_stage_model.", "vae.", "cond_stage_model.", "conditioner.embedders.",
+    KeyTable.unetPrefix, "first_stage_model.", "vae.", "cond_stage_model.", "conditioner.embedders.",
   ]
 
   /// The tensors under the names that a checkpoint in one safetensors file has.
   static func checkpoint(_ tensors: [String: StoredTensor]) -> [String: StoredTensor] {
-    let isBare = !tensors.keys.contains { $0.hasPrefix(CheckpointKind.unetPrefix) } && isUNet(tensors)
+    let isBare = !tensors.keys.contains { $0.hasPrefix(KeyTable.unetPrefix) } && isUNet(tensors)
     let isXL = tensors.keys.contains { $0.hasPrefix("cond_stage_model.1.") }
     var result = [String: StoredTensor](minimumCapacity: tensors.count)
     for (name, stored) in tensors {
       var known = name
       if isBare, !Self.known.contains(where: name.hasPrefix) {
-        known = CheckpointKind.unetPrefix + name
+        known = KeyTable.unetPrefix + name
       } else if isXL, name.hasPrefix("cond_stage_model.1.") {
         known = "conditioner.embedders.1." + name.dropFirst("cond_stage_model.1.".count)
       } else if isXL, name.hasPrefix("cond_stage_model.") {
@@ -33,11 +33,11 @@ enum GGUFNames {
   /// A component of a model's folder under diffusers' names.
   /// - Throws: `unmatchedKeys` for tensors without a place in a UNet.
   static func component(_ file: GGUFFile) throws -> [String: StoredTensor] {
-    let prefix = CheckpointKind.unetPrefix
+    let prefix = KeyTable.unetPrefix
     let whole = checkpoint(file.tensors)
     let inside = whole.filter { $0.key.hasPrefix(prefix) }
     guard !inside.isEmpty else { return file.tensors }
-    return try CheckpointFile.unet(
+    return try UNetKeyMap.views(
       Dictionary(uniqueKeysWithValues: inside.map { (String($0.key.dropFirst(prefix.count)), $0.value) }),
       path: file.path)
   }

@@ -69,7 +69,7 @@ package struct AutoencoderFiles: Sendable {
   private static func tensors(of file: any TensorFile) throws -> [String: StoredTensor] {
     var tensors = file.tensors
     // Within a whole checkpoint, other tensors are ignored.
-    for prefix in CheckpointKind.autoencoderPrefixes
+    for prefix in KeyTable.autoencoderPrefixes
     where tensors.keys.contains(where: { $0.hasPrefix(prefix) }) {
       let inside = tensors.filter { $0.key.hasPrefix(prefix) }
       tensors = Dictionary(

@@ -21,9 +21,11 @@ package struct CheckpointFile: ModelFiles {
     try PickledFile.refuse(path)
     let file = try TensorFiles.open(path)
     self.path = path
-    companion = try? ComponentFolder(path: Self.companionPath(of: path))
+    let companionPath = Self.companionPath(of: path)
+    companion = try? ComponentFolder(path: companionPath)
     let encoder = companion.flatMap { try? ComponentFolder(path: $0.path(of: "text_encoder")) }
-    kind = try CheckpointKind(file, hasEncoders: encoder.map { (try? $0.weightFileNames()) != nil } ?? false)
+    let hasEncoders = encoder.map { (try? $0.weightFileNames()) != nil } ?? false
+    kind = try CheckpointKind(file, companionPath: companionPath, hasEncoders: hasEncoders)
     var parts: [String: [String: StoredTensor]] = [:]
     for (name, stored) in file is GGUFFile ? GGUFNames.checkpoint(file.tensors) : file.tensors {
       guard let (component, rest) = Self.split(name, kind) else { continue }
@@ -43,11 +45,11 @@ package struct CheckpointFile: ModelFiles {
   /// The component that a tensor belongs to, and its name there. Nil if no component needs it: EMA copies, the noise
   /// schedule, leftovers of training.
   private static func split(_ name: String, _ kind: CheckpointKind) -> (component: String, rest: String)? {
-    var prefixes = [("unet", CheckpointKind.unetPrefix)]
+    var prefixes = [("unet", KeyTable.unetPrefix)]
     for encoder in CheckpointKind.textEncoders[kind.family] ?? [] {
       prefixes += [encoder.prefix, encoder.otherPrefix].compactMap { $0 }.map { (encoder.component, $0) }
     }
-    prefixes += CheckpointKind.autoencoderPrefixes.map { ("vae", $0) }
+    prefixes += KeyTable.autoencoderPrefixes.map { ("vae", $0) }
     guard let (component, prefix) = prefixes.first(where: { name.hasPrefix($0.1) }) else { return nil }
     return (component, String(name.dropFirst(prefix.count)))
   }
@@ -56,7 +58,7 @@ package struct CheckpointFile: ModelFiles {
     _ parts: [String: [String: StoredTensor]], kind: CheckpointKind, path: String
   ) throws -> [String: [String: StoredTensor]] {
     var views: [String: [String: StoredTensor]] = [:]
-    views["unet"] = try unet(parts["unet"] ?? [:], path: path)
+    views["unet"] = try UNetKeyMap.views(parts["unet"] ?? [:], path: path)
     if let autoencoder = parts["vae"] { views["vae"] = try AutoencoderKeyMap.views(autoencoder, path: path) }
     for encoder in CheckpointKind.textEncoders[kind.family] ?? [] {
       let component = encoder.component
@@ -70,25 +72,6 @@ package struct CheckpointFile: ModelFiles {
           tensors, layers: kind.textLayers(count), withProjection: component == "text_encoder_2", path: path)
       }
     }
-    return views
-  }
-
-  /// A UNet's tensors under diffusers' names, from CompVis' layout or its own.
-  static func unet(_ tensors: [String: StoredTensor], path: String) throws -> [String: StoredTensor] {
-    if tensors["conv_in.weight"] != nil {
-      return tensors.reduce(into: [:]) { $0[$1.key] = $1.value.renamed($1.key) }
-    }
-    let map = UNetKeyMap(UNetLayout(compVis: { tensors[$0] != nil }))
-    var views: [String: StoredTensor] = [:]
-    var strange: [String] = []
-    for (name, stored) in tensors {
-      guard let known = map.diffusers(name) else {
-        strange.append(name)
-        continue
-      }
-      views[known] = stored.renamed(known)
-    }
-    guard strange.isEmpty else { throw CheckpointError.unmatchedKeys(path: path, keys: strange.sorted()) }
     return views
   }
 

@@ -32,10 +32,6 @@ package struct CheckpointKind: Sendable, Equatable {
     case openCLIP
   }
 
-  /// A component's tensors: those whose names begin so.
-  static let unetPrefix = "model.diffusion_model."
-  static let autoencoderPrefixes = ["first_stage_model.", "vae."]
-
   /// A text encoder in a checkpoint.
   struct TextEncoder: Sendable {
     let component: String
@@ -83,8 +79,10 @@ package struct CheckpointKind: Sendable, Equatable {
 
   /// Tells the kind.
   /// - Throws: `unknownCheckpoint` with what it seems to be.
-  /// - Parameter hasEncoders: whether text encoders that the file lacks lie beside it.
-  init(_ file: any TensorFile, hasEncoders: Bool) throws {
+  /// - Parameters:
+  ///   - companionPath: where components that the file lacks may lie.
+  ///   - hasEncoders: whether text encoders do.
+  init(_ file: any TensorFile, companionPath: String, hasEncoders: Bool) throws {
     let tensors = file is GGUFFile ? GGUFNames.checkpoint(file.tensors) : file.tensors
     let names = Set(tensors.keys)
     func has(_ prefix: String) -> Bool { names.contains(prefix) || names.contains { $0.hasPrefix(prefix) } }
@@ -92,13 +90,13 @@ package struct CheckpointKind: Sendable, Equatable {
       throw CheckpointError.unknownCheckpoint(
         path: file.path, reason: "is \(what), which this version of segmoe does not have")
     }
-    guard has(Self.unetPrefix) else {
+    guard has(KeyTable.unetPrefix) else {
       let isLoRA = names.contains { $0.contains("lora_") || $0.contains(".lora") || $0.contains("lokr_") }
       let reason =
         isLoRA
         ? "is a LoRA: name it with --lora, and a whole model as the model"
         : Self.mistaken.first { names.contains($0.0) }?.1
-          ?? "holds no UNet (no tensor under \(Self.unetPrefix)); it is no Stable Diffusion checkpoint"
+          ?? "holds no UNet (no tensor under \(KeyTable.unetPrefix)); it is no Stable Diffusion checkpoint"
       throw CheckpointError.unknownCheckpoint(path: file.path, reason: reason)
     }
     // The families' prefixes exclude one another, so the order does not matter.
@@ -107,10 +105,10 @@ package struct CheckpointKind: Sendable, Equatable {
         has(encoder.prefix) || encoder.otherPrefix.map(has) == true
       }
     }
-    func shape(_ name: String) -> [Int]? { tensors[Self.unetPrefix + name]?.shape }
+    func shape(_ name: String) -> [Int]? { tensors[KeyTable.unetPrefix + name]?.shape }
     let isXL = shape("label_emb.0.0.weight") != nil || shape("add_embedding.linear_1.weight") != nil
     let contextWidth = tensors.first {
-      $0.key.hasPrefix(Self.unetPrefix) && $0.key.hasSuffix(".attn2.to_k.weight")
+      $0.key.hasPrefix(KeyTable.unetPrefix) && $0.key.hasSuffix(".attn2.to_k.weight")
     }?.value.shape.last
     if let known {
       family = known
@@ -121,7 +119,7 @@ package struct CheckpointKind: Sendable, Equatable {
           reason:
             "holds a UNet, but no text encoder: take the whole checkpoint, put this file into a model's folder "
             + "in place of unet/diffusion_pytorch_model.safetensors, or put text_encoder, tokenizer and vae of such a "
-            + "model into \(CheckpointFile.companionPath(of: file.path))")
+            + "model into \(companionPath)")
       }
       family = isXL ? .sdxl : contextWidth == 1024 ? .sd2 : .sd1
     }

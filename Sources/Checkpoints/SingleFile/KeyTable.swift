@@ -1,6 +1,12 @@
 /// The names of a network's parts in the first implementation of latent diffusion (CompVis) and in OpenCLIP, beside
 /// those of diffusers and transformers. How often a part repeats is read from the file.
 enum KeyTable {
+  /// How the names of a UNet's tensors begin in a checkpoint in one file.
+  static let unetPrefix = "model.diffusion_model."
+
+  /// How those of an autoencoder's tensors do.
+  static let autoencoderPrefixes = ["first_stage_model.", "vae."]
+
   /// Parts of a UNet that come once: CompVis, diffusers.
   static let unet = [
     ("time_embed.0", "time_embedding.linear_1"),

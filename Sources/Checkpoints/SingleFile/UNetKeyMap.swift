@@ -48,3 +48,25 @@ package struct UNetKeyMap: Sendable {
   /// CompVis' name of a tensor or layer; nil if the UNet has none of that name.
   package func compVis(_ diffusers: String) -> String? { toCompVis(diffusers) }
 }
+
+extension UNetKeyMap {
+  /// A UNet's tensors under diffusers' names, from CompVis' layout or its own.
+  /// - Throws: `unmatchedKeys` for tensors without a place in it.
+  static func views(_ tensors: [String: StoredTensor], path: String) throws -> [String: StoredTensor] {
+    if tensors["conv_in.weight"] != nil {
+      return tensors.reduce(into: [:]) { $0[$1.key] = $1.value.renamed($1.key) }
+    }
+    let map = Self(UNetLayout(compVis: { tensors[$0] != nil }))
+    var views: [String: StoredTensor] = [:]
+    var strange: [String] = []
+    for (name, stored) in tensors {
+      guard let known = map.diffusers(name) else {
+        strange.append(name)
+        continue
+      }
+      views[known] = stored.renamed(known)
+    }
+    guard strange.isEmpty else { throw CheckpointError.unmatchedKeys(path: path, keys: strange.sorted()) }
+    return views
+  }
+}
