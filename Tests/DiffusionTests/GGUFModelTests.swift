@@ -1,9 +1,9 @@
 import Checkpoints
-import Experts
 import Foundation
 import Fuzzing
 import Tensors
 import Testing
+import WeightCache
 
 @testable import Diffusion
 
@@ -62,7 +62,7 @@ import Testing
       }
       #expect(!found.isEmpty, "\(component)")
     }
-    _ = try DiffusionModel(folder: files, cache: ExpertCache(budget: .max))
+    _ = try DiffusionModel(folder: files, cache: PartCache(budget: .max))
   }
 
   @Test(arguments: [
