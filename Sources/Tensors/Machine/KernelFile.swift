@@ -10,7 +10,10 @@ enum KernelFile {
     guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(field + ":") }) else {
       return nil
     }
-    return line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
+    let fields = line.dropFirst(field.count + 1).split(whereSeparator: \.isWhitespace)
+    guard let count = fields.first.flatMap({ Int($0) }) else { return nil }
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: 1024)
+    return overflow ? nil : bytes
   }
 
   /// The folders of a control group and of every group above it, including the root. In a container, the group's own

@@ -1,29 +1,133 @@
 import Foundation
+import Glibc
 
-/// How much more memory this process may take before something is killed for it.
+/// How much more memory this process may take before something is killed or refused for it.
 package enum AvailableMemory {
-  /// In bytes; nil where the kernel doesn't say.
+  /// In bytes; nil if the kernel does not say.
   package static var bytes: Int? {
     bytes(
       groups: KernelFile.text("/proc/self/cgroup") ?? "", resident: Int(ResidentMemory.bytes),
-      read: KernelFile.text)
+      system: systemFree, read: KernelFile.text)
   }
 
-  /// The least of what the machine has left without swapping, and of what the control groups (version 2) in
-  /// `/proc/self/cgroup`'s text and those above them allow beyond what is resident.
+  /// The least of three: what the machine has left without swapping, what the process's control groups and those above
+  /// them allow (versions 1 and 2), and what the process's own limits allow (`ulimit -v` and `-d`).
   /// - Parameters:
   ///   - groups: the text of `/proc/self/cgroup`.
-  ///   - resident: bytes that this process has resident.
+  ///   - resident: bytes that this process has resident. They count if a group does not say what its processes take
+  ///     together.
+  ///   - system: bytes of the machine that are free, in case no file says it.
   ///   - read: the text of a file, nil if it cannot be read.
-  package static func bytes(groups: String, resident: Int, read: (String) -> String?) -> Int? {
-    var least = read("/proc/meminfo").flatMap { KernelFile.bytes("MemAvailable", in: $0) }
-    for line in groups.split(separator: "\n") where line.hasPrefix("0::") {
-      for folder in KernelFile.groupFolders("/sys/fs/cgroup", line.dropFirst(3)) {
-        let text = read(folder + "/memory.max")?.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard let limit = text.flatMap({ Int($0) }) else { continue }
-        least = min(least ?? .max, max(0, limit - resident))
-      }
-    }
-    return least
+  package static func bytes(
+    groups: String, resident: Int, system: Int? = nil, read: (String) -> String?
+  ) -> Int? {
+    let ofGroups = groups.split(separator: "\n").flatMap { left(inGroup: $0, resident: resident, read) }
+    return ([machine(read) ?? system] + ofGroups + limits(read)).compactMap { $0 }.min()
   }
+
+  // MARK: The machine
+
+  private static func machine(_ read: (String) -> String?) -> Int? {
+    if let bytes = read("/proc/meminfo").flatMap({ KernelFile.bytes("MemAvailable", in: $0) }) {
+      return bytes
+    }
+    // systemd's ProcSubset=pid hides that file. The memory nodes say nearly as much: what is free, and what files take
+    // in the page cache, which goes when memory is needed.
+    let nodes = (0..<mostNodes).compactMap { node -> Int? in
+      guard let text = read("/sys/devices/system/node/node\(node)/meminfo"),
+        let free = KernelFile.bytes("Node \(node) MemFree", in: text)
+      else { return nil }
+      let files = ["Active(file)", "Inactive(file)"]
+        .compactMap { KernelFile.bytes("Node \(node) \($0)", in: text) }
+      return files.reduce(free, +)
+    }
+    return nodes.isEmpty ? nil : nodes.reduce(0, +)
+  }
+
+  /// How many memory nodes are looked for.
+  private static let mostNodes = 64
+
+  /// What a system call says is free. It leaves out the page cache, so it is too little rather than too much.
+  private static var systemFree: Int? {
+    let (pages, bytes) = (sysconf(Int32(_SC_AVPHYS_PAGES)), sysconf(Int32(_SC_PAGESIZE)))
+    return pages > 0 && bytes > 0 ? pages * bytes : nil
+  }
+
+  // MARK: Control groups
+
+  /// What a group and those above it have left; nothing for groups without a limit.
+  /// - Parameter line: of `/proc/self/cgroup`, `hierarchy-ID:controllers:path`.
+  private static func left(
+    inGroup line: Substring, resident: Int, _ read: (String) -> String?
+  ) -> [Int?] {
+    let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+    guard fields.count == 3 else { return [] }
+    let files: GroupFiles
+    if fields[0] == "0" && fields[1].isEmpty {
+      files = .versionTwo
+    } else if fields[1].split(separator: ",").contains("memory") {
+      files = .versionOne
+    } else {
+      return []
+    }
+    return KernelFile.groupFolders(files.root, fields[2]).map {
+      files.left(in: $0, resident: resident, read)
+    }
+  }
+
+  /// Where a version of control groups says what of memory.
+  private struct GroupFiles {
+    static let versionTwo = GroupFiles(
+      root: "/sys/fs/cgroup", limits: ["memory.max", "memory.high"], usage: "memory.current",
+      reclaimable: ["inactive_file", "active_file", "slab_reclaimable"])
+    static let versionOne = GroupFiles(
+      root: "/sys/fs/cgroup/memory", limits: ["memory.limit_in_bytes"], usage: "memory.usage_in_bytes",
+      reclaimable: ["total_inactive_file", "total_active_file"])
+
+    let root: String
+    /// Above `memory.high` a group is slowed to a crawl, so it is a limit as well.
+    let limits: [String]
+    let usage: String
+    /// Fields of `memory.stat`: the part of the usage that goes when memory is needed.
+    let reclaimable: Set<String>
+
+    /// What a group has left; nil if it has no limit.
+    func left(in folder: String, resident: Int, _ read: (String) -> String?) -> Int? {
+      let limits = limits.compactMap { read(folder + "/" + $0).flatMap(Self.number) }
+      guard let limit = limits.min() else { return nil }
+      guard let used = read(folder + "/" + usage).flatMap(Self.number) else {
+        return max(0, limit - resident)
+      }
+      var files = 0
+      for line in (read(folder + "/memory.stat") ?? "").split(separator: "\n") {
+        let fields = line.split(separator: " ").map(String.init)
+        guard fields.count == 2, reclaimable.contains(fields[0]), let bytes = Int(fields[1]) else { continue }
+        files += max(0, min(bytes, used))
+      }
+      return max(0, limit - max(0, used - files))
+    }
+
+    /// nil for `max` and for nonsense.
+    private static func number(_ text: String) -> Int? {
+      Int(text.trimmingCharacters(in: .whitespacesAndNewlines)).flatMap { $0 >= 0 ? $0 : nil }
+    }
+  }
+
+  // MARK: The process
+
+  /// Of the limits of addresses and of data, what is left of each. They are read from files, because a sandbox may
+  /// forbid the system call.
+  private static func limits(_ read: (String) -> String?) -> [Int?] {
+    guard let limits = read("/proc/self/limits"), let status = read("/proc/self/status") else { return [] }
+    return [("Max address space", "VmSize"), ("Max data size", "VmData")].map { name, field in
+      guard let line = limits.split(separator: "\n").first(where: { $0.hasPrefix(name) }),
+        let limit = line.dropFirst(name.count).split(separator: " ").first.flatMap({ Int($0) }),
+        let used = KernelFile.bytes(field, in: status)
+      else { return nil }
+      return max(0, limit - used - addresses)
+    }
+  }
+
+  /// Addresses that threads and the C library set aside and never fill.
+  private static let addresses = 256 << 20
 }
