@@ -22,7 +22,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 // Freed blocks, the longest unused first.
 static block free_blocks[most_free_blocks];
 static size_t free_count = 0;
-static segmoe_memory_state state = {0, 0, 0, SIZE_MAX};
+static segmoe_memory_state state = {0, 0, SIZE_MAX, SIZE_MAX};
 
 static size_t rounded(size_t bytes) {
   return (bytes + granule - 1) / granule * granule;
@@ -44,9 +44,9 @@ static void *take_free(size_t bytes) {
   return NULL;
 }
 
-// Gives freed blocks back to the kernel until live and spare ones together are within the limit.
+// Gives freed blocks back to the kernel until both limits are kept.
 static void keep_limit(void) {
-  while (free_count > 0 && state.live + state.spare > state.limit) {
+  while (free_count > 0 && (state.live + state.spare > state.limit || state.spare > state.spare_limit)) {
     block oldest = remove_free(0);
     munmap(oldest.base, oldest.bytes);
   }
@@ -64,7 +64,6 @@ static void give_up_spare(void) {
 
 static void count(size_t bytes) {
   state.live += bytes;
-  if (state.live > state.peak) state.peak = state.live;
   keep_limit();
 }
 
@@ -195,11 +194,12 @@ void segmoe_memory_trim_heap(void) {
 #endif
 }
 
-void segmoe_memory_set_limit(size_t bytes) {
+void segmoe_memory_set_limit(size_t bytes, size_t spare) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   if (bytes != SIZE_MAX) pthread_once(&once, give_back_at_once);
   pthread_mutex_lock(&lock);
   state.limit = bytes;
+  state.spare_limit = spare;
   keep_limit();
   pthread_mutex_unlock(&lock);
 }
@@ -209,10 +209,4 @@ segmoe_memory_state segmoe_memory_now(void) {
   segmoe_memory_state now = state;
   pthread_mutex_unlock(&lock);
   return now;
-}
-
-void segmoe_memory_restart_peak(void) {
-  pthread_mutex_lock(&lock);
-  state.peak = state.live;
-  pthread_mutex_unlock(&lock);
 }

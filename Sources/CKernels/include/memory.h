@@ -14,9 +14,9 @@
 /// Bytes in large and small blocks.
 typedef struct {
   size_t live;  ///< in use
-  size_t peak;  ///< the most that were live since `segmoe_memory_restart_peak`
   size_t spare; ///< freed and kept for the next caller
   size_t limit; ///< the most that live and spare bytes may be together; spare ones above it go back to the kernel
+  size_t spare_limit; ///< the most that spare bytes may be
 } segmoe_memory_state;
 
 /// `bytes` of memory, aligned to 64; NULL if there is none. Its contents are undefined.
@@ -45,13 +45,10 @@ int segmoe_memory_available(size_t bytes);
 /// Hands free pages of the C library's heap back to the kernel.
 void segmoe_memory_trim_heap(void);
 
-/// Bounds live and spare bytes together. Spare ones above the bound go back to the kernel at once. Live ones are
-/// never refused.
-void segmoe_memory_set_limit(size_t bytes);
+/// Bounds live and spare bytes together, and spare ones alone. Spare ones above a bound go back to the kernel at once.
+/// Live ones are never refused. SIZE_MAX: no bound.
+void segmoe_memory_set_limit(size_t bytes, size_t spare);
 
 segmoe_memory_state segmoe_memory_now(void);
-
-/// Measures the peak from now on.
-void segmoe_memory_restart_peak(void);
 
 #endif

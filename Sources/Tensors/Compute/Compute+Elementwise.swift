@@ -42,9 +42,8 @@ extension Compute {
     let timing = self.timing(.elementwise, "sum")
     defer { timing?.end() }
     precondition(x.count == result.count, "adding \(x.shape) to \(result.shape)")
-    if plan != nil { return result.planWrite() }
-    x.withUnsafe { x in
-      result.withUnsafeMutable { result in
+    change(&result) { result, _ in
+      x.withUnsafe { x in
         guard let source = x.baseAddress, let target = result.baseAddress else { return }
         forEachRange(x.count, grain: Self.elementGrain) { range in
           segmoe_add_scaled(source + range.lowerBound, scale, target + range.lowerBound, range.count)
@@ -60,9 +59,8 @@ extension Compute {
     defer { timing?.end() }
     let (batch, channels) = (rows.shape[0], rows.shape[1])
     let positions = x.count / rows.count
-    if plan != nil { return x.planWrite() }
-    rows.withUnsafe { rows in
-      x.withUnsafeMutable { x in
+    change(&x) { x, _ in
+      rows.withUnsafe { rows in
         guard let rows = rows.baseAddress, let x = x.baseAddress else { return }
         forEachRange(batch * positions, grain: max(1, Self.elementGrain / channels)) { range in
           for position in range {
@@ -78,13 +76,12 @@ extension Compute {
   package func accumulate(_ x: Tensor, rowWeights weights: [Float], into result: inout Tensor) {
     let timing = self.timing(.elementwise, "weighted sum")
     defer { timing?.end() }
-    if plan != nil { return result.planWrite() }
-    precondition(x.count == result.count && weights.count > 0, "rows of \(x.shape)")
-    let rows = weights.count
-    let width = x.count / rows
-    x.withUnsafe { x in
+    change(&result) { result, _ in
+      precondition(x.count == result.count && weights.count > 0, "rows of \(x.shape)")
+      let rows = weights.count
+      let width = x.count / rows
       weights.withUnsafeBufferPointer { weights in
-        result.withUnsafeMutable { result in
+        x.withUnsafe { x in
           guard let x = x.baseAddress, let weights = weights.baseAddress,
             let result = result.baseAddress
           else { return }

@@ -21,21 +21,20 @@ extension Compute {
     // number of threads.
     let grain = max(1, Self.elementGrain / channels)
     let pieces = (positions + grain - 1) / grain
-    if let plan { return Tensor(meta: x.shape, meter: plan) }
     let counted = countedSpans(of: x, positions: positions, grain: grain)
-    var moments = [Double](repeating: 0, count: batch * counted.count * 2 * channels)
-    return tensor(shape: x.shape) { result in
+    let sumCount = batch * counted.count * 2 * channels
+    return tensor(shape: x.shape, temporary: sumCount * MemoryLayout<Double>.stride) { result, temporary in
       x.withUnsafe { x in
         guard let x = x.baseAddress, let result = result.baseAddress else { return }
-        moments.withUnsafeMutableBufferPointer { moments in
-          guard let moments = moments.baseAddress else { return }
-          pool.run(batch * counted.count) { task in
-            let (image, span) = (task / counted.count, counted[task % counted.count])
-            let sums = moments + task * 2 * channels
-            segmoe_channel_moments(
-              x + (image * positions + span.lowerBound) * channels, span.count, channels, sums,
-              sums + channels)
-          }
+        let base = temporary.bindMemory(to: Double.self, capacity: sumCount)
+        base.initialize(repeating: 0, count: sumCount)
+        let moments = UnsafeMutableBufferPointer(start: base, count: sumCount)
+        pool.run(batch * counted.count) { task in
+          let (image, span) = (task / counted.count, counted[task % counted.count])
+          let sums = base + task * 2 * channels
+          segmoe_channel_moments(
+            x + (image * positions + span.lowerBound) * channels, span.count, channels, sums,
+            sums + channels)
         }
         var scale = [Float](repeating: 0, count: batch * channels)
         var shift = scale
@@ -75,8 +74,8 @@ extension Compute {
 
   /// What group normalization does to one image, as a scale and a shift per channel.
   private func groupAffine(
-    _ moments: ArraySlice<Double>, pieces: Int, positions: Int, groups: Int, weight: [Float],
-    bias: [Float], epsilon: Float
+    _ moments: Slice<UnsafeMutableBufferPointer<Double>>, pieces: Int, positions: Int, groups: Int,
+    weight: [Float], bias: [Float], epsilon: Float
   ) -> (scale: [Float], shift: [Float]) {
     let channels = weight.count
     let width = channels / groups

@@ -32,10 +32,9 @@ extension Compute {
     shape[shape.count - 1] = weight.outputs
     let timing = self.timing(.linear, linearLabel(x, weight))
     defer { timing?.end() }
-    planPrepared(x, weight, asLinear: true, beside: x.count / weight.inputs * weight.outputs)
-    return tensor(shape: shape) { result in
+    return tensor(shape: shape, temporary: preparedBytes(x, weight, asLinear: true)) { result, prepared in
       guard let result = result.baseAddress else { return }
-      product(x, weight, epilogue, residual: nil, into: result)
+      product(x, weight, epilogue, residual: nil, prepared: prepared, into: result)
     }
   }
 
@@ -49,15 +48,11 @@ extension Compute {
     _ x: Tensor, _ weight: PackedWeight, _ epilogue: ProductEpilogue = ProductEpilogue(),
     addedTo sum: inout Tensor
   ) {
-    if plan != nil {
-      planPrepared(x, weight, asLinear: true, beside: 0)
-      return sum.planWrite()
-    }
     let timing = self.timing(.linear, linearLabel(x, weight))
     defer { timing?.end() }
-    sum.withUnsafeMutable { sum in
+    change(&sum, temporary: preparedBytes(x, weight, asLinear: true)) { sum, prepared in
       guard let sum = sum.baseAddress else { return }
-      product(x, weight, epilogue, residual: UnsafePointer(sum), into: sum)
+      product(x, weight, epilogue, residual: UnsafePointer(sum), prepared: prepared, into: sum)
     }
   }
 
@@ -79,10 +74,12 @@ extension Compute {
       .convolution,
       "\(shape.kernel)×\(shape.kernel) \(weight.depth)→\(weight.outputs), \(batch)×\(outHeight)×\(outWidth)")
     defer { timing?.end() }
-    planPrepared(x, weight, asLinear: false, beside: batch * positions * weight.outputs)
-    return tensor(shape: [batch, outHeight, outWidth, weight.outputs]) { result in
+    return tensor(
+      shape: [batch, outHeight, outWidth, weight.outputs],
+      temporary: preparedBytes(x, weight, asLinear: false)
+    ) { result, prepared in
       guard let result = result.baseAddress else { return }
-      withPrepared(x, weight) { pixels, outside, bytes in
+      withPrepared(x, weight, in: prepared) { pixels, outside, bytes in
         let pictures = Pictures(
           pixels: pixels, outside: outside, bytes: bytes, height: height, width: width, shape: shape)
         weight.withColumns {
@@ -94,14 +91,14 @@ extension Compute {
 
   private func product(
     _ x: Tensor, _ weight: PackedWeight, _ epilogue: ProductEpilogue, residual: UnsafePointer<Float>?,
-    into result: UnsafeMutablePointer<Float>
+    prepared: UnsafeMutableRawPointer, into result: UnsafeMutablePointer<Float>
   ) {
     let (rows, bytes) = (x.count / weight.inputs, weight.segmentBytes)
     func point(_ segments: UnsafeMutablePointer<UnsafeRawPointer?>, at first: UnsafeRawPointer, rows: Int) {
       for index in 0..<rows * weight.segments { segments[index] = first + index * bytes }
     }
     guard preparesInTasks(weight, rows: rows) else {
-      return withPrepared(x, weight) { prepared, _, _ in
+      return withPrepared(x, weight, in: prepared) { prepared, _, _ in
         weight.withColumns {
           run($0, rows: rows, epilogue, residual: residual, into: result) { range, segments in
             point(segments, at: prepared + range.lowerBound * weight.segments * bytes, rows: range.count)
@@ -143,16 +140,14 @@ extension Compute {
   }
 
   /// Lends `x`, rounded or quantized segment by segment, and a segment of zeros. In single precision `x` is lent unchanged.
+  /// - Parameter prepared: `preparedBytes` to work in.
   private func withPrepared(
-    _ x: Tensor, _ weight: PackedWeight,
+    _ x: Tensor, _ weight: PackedWeight, in prepared: UnsafeMutableRawPointer,
     _ body: (UnsafeRawPointer, _ zeros: UnsafeRawPointer, _ bytes: Int) -> Void
   ) {
     let bytes = weight.segmentBytes
     if weight.precision == .f32 { return Self.withZeros(beside: x, bytes: bytes) { body($0, $1, bytes) } }
     let count = x.count / weight.depth
-    let block = MemoryBlock(byteCount: (count + 1) * bytes)
-    defer { withExtendedLifetime(block) {} }
-    let prepared = block.base
     (prepared + count * bytes).initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
     x.withUnsafe { x in
       guard let x = x.baseAddress else { return }
@@ -178,13 +173,10 @@ extension Compute {
     }
   }
 
-  /// Counts what `withPrepared` takes beside a result of so many elements.
-  private func planPrepared(_ x: Tensor, _ weight: PackedWeight, asLinear: Bool, beside elements: Int) {
-    guard let plan else { return }
+  /// Bytes that `withPrepared` works in.
+  private func preparedBytes(_ x: Tensor, _ weight: PackedWeight, asLinear: Bool) -> Int {
     let inTasks = asLinear && preparesInTasks(weight, rows: x.count / weight.inputs)
-    let prepared =
-      weight.precision == .f32 || inTasks ? 0 : (x.count / weight.depth + 1) * weight.segmentBytes
-    plan.touch(prepared + elements * MemoryLayout<Float>.stride)
+    return weight.precision == .f32 || inTasks ? 0 : (x.count / weight.depth + 1) * weight.segmentBytes
   }
 
   private func linearLabel(_ x: Tensor, _ weight: PackedWeight) -> String {

@@ -36,8 +36,9 @@ extension Compute {
       height: height, width: width, source_height: x.shape[1], source_width: x.shape[2],
       inputs: weight.inputs, outputs: weight.outputs, bf16_weight: weight.isBF16 ? 1 : 0)
     let chunks = WinogradChunks(shape, batch: batch)
-    plan?.touch((chunks.floats + batch * height * width * weight.outputs) * MemoryLayout<Float>.stride)
-    return tensor(shape: [batch, height, width, weight.outputs]) { result in
+    return tensor(
+      shape: [batch, height, width, weight.outputs], temporary: chunks.floats * MemoryLayout<Float>.stride
+    ) { result, transformed in
       x.withUnsafe { x in
         weight.withBytes { panels in
           Self.withOptional(bias) { biasBase in
@@ -49,7 +50,7 @@ extension Compute {
                 shape, chunks, x, panels,
                 segmoe_winograd_epilogue(
                   bias: biasBase, bias_stride: perImage ? weight.outputs : 0, residual: residual),
-                into: result)
+                transformed: transformed.bindMemory(to: Float.self, capacity: chunks.floats), into: result)
             }
           }
         }
@@ -64,7 +65,6 @@ extension Compute {
   {
     let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
     let bytes = weight.inputs * MemoryLayout<Float>.stride
-    plan?.touch(batch * height * width * weight.outputs * MemoryLayout<Float>.stride)
     return tensor(shape: [batch, height, width, weight.outputs]) { result in
       Self.withZeros(beside: x, bytes: bytes) { pixels, zeros in
         Self.withOptional(residual) { residual in
@@ -87,11 +87,8 @@ extension Compute {
   private func winograd(
     _ shape: segmoe_convolution, _ chunks: WinogradChunks, _ x: UnsafePointer<Float>,
     _ panels: UnsafeRawPointer, _ epilogue: segmoe_winograd_epilogue,
-    into result: UnsafeMutablePointer<Float>
+    transformed: UnsafeMutablePointer<Float>, into result: UnsafeMutablePointer<Float>
   ) {
-    let buffer = MemoryBlock(byteCount: chunks.floats * MemoryLayout<Float>.stride)
-    defer { withExtendedLifetime(buffer) {} }
-    let transformed = buffer.base.bindMemory(to: Float.self, capacity: chunks.floats)
     let scratchSize = segmoe_winograd_scratch(Self.winogradPanels, WinogradChunks.tilesPerTask)
     let panelCount = (shape.outputs + 15) / 16
     let groups = (panelCount + Self.winogradPanels - 1) / Self.winogradPanels

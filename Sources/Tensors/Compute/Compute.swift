@@ -52,6 +52,44 @@ package struct Compute: Sendable {
     return Tensor(shape: shape, fill: fill)
   }
 
+  /// A tensor that `fill` writes, with temporary memory to work in. A plan counts both.
+  /// - Parameters:
+  ///   - shape: of the tensor.
+  ///   - bytes: of temporary memory, aligned to 64. Its contents are undefined.
+  ///   - fill: writes the tensor.
+  func tensor(
+    shape: [Int], temporary bytes: Int,
+    fill: (UnsafeMutableBufferPointer<Float>, _ temporary: UnsafeMutableRawPointer) -> Void
+  ) -> Tensor {
+    let result = tensor(shape: shape) { result in withTemporary(bytes) { fill(result, $0) } }
+    plan?.touch(bytes)
+    return result
+  }
+
+  /// Changes `x` in place, with temporary memory to work in. A plan counts that, and the copy that is made if another
+  /// value shares the elements.
+  /// - Parameters:
+  ///   - x: the tensor.
+  ///   - bytes: of temporary memory, aligned to 64. Its contents are undefined.
+  ///   - body: changes the elements.
+  func change(
+    _ x: inout Tensor, temporary bytes: Int = 0,
+    _ body: (UnsafeMutableBufferPointer<Float>, _ temporary: UnsafeMutableRawPointer) -> Void
+  ) {
+    if let plan {
+      x.planWrite()
+      return plan.touch(bytes)
+    }
+    x.withUnsafeMutable { x in withTemporary(bytes) { body(x, $0) } }
+  }
+
+  /// Lends memory that goes when `body` ends. Only what counts it in a plan may call this.
+  private func withTemporary(_ bytes: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
+    let block = MemoryBlock(byteCount: bytes)
+    defer { withExtendedLifetime(block) {} }
+    body(block.base)
+  }
+
   /// Runs `body` over `0..<count` in pieces of `grain`, on the pool.
   package func forEachRange(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
     let pieces = (count + grain - 1) / grain

@@ -64,26 +64,27 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
 package struct TensorMemory: Sendable, Equatable {
   /// Taken now.
   package let live: Int
-  /// The most that was taken since `restartPeak`.
-  package let peak: Int
   /// Freed, and kept for the next tensor of that size.
   package let spare: Int
 
   /// As it is now.
   package static var now: TensorMemory {
     let state = segmoe_memory_now()
-    return TensorMemory(live: Int(state.live), peak: Int(state.peak), spare: Int(state.spare))
+    return TensorMemory(live: Int(state.live), spare: Int(state.spare))
   }
 
   /// Hands what was freed in small pieces back to the system.
   package static func trimHeap() { segmoe_memory_trim_heap() }
 
-  /// The peak is what is taken now.
-  package static func restartPeak() { segmoe_memory_restart_peak() }
-
-  /// Bounds what is taken and what is kept for the next tensor together: freed memory above it goes back to
-  /// the system. Without a bound all is kept.
-  package static func setLimit(_ bytes: Int?) { segmoe_memory_set_limit(bytes.map { max(0, $0) } ?? Int.max) }
+  /// Bounds what is kept for the next tensor: freed memory above a bound goes back to the system. Only the
+  /// `MemoryGovernor` calls this.
+  /// - Parameters:
+  ///   - bytes: what is taken and what is kept, together; nil: there is no bound.
+  ///   - spare: what is kept, alone; nil: there is no bound.
+  package static func setLimit(_ bytes: Int?, spare: Int? = nil) {
+    func bound(_ bytes: Int?) -> Int { bytes.map { max(0, $0) } ?? Int(bitPattern: UInt.max) }
+    segmoe_memory_set_limit(bound(bytes), bound(spare))
+  }
 
   /// Whether the system would give so much more memory now.
   package static func isAvailable(_ bytes: Int) -> Bool { segmoe_memory_available(max(0, bytes)) == 1 }

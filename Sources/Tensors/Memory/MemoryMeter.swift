@@ -31,6 +31,7 @@ package final class MemoryMeter: Sendable {
 
   /// Counts what is there for a moment only.
   func touch(_ bytes: Int) {
+    guard bytes > 0 else { return }
     take(bytes)
     give(bytes)
   }
