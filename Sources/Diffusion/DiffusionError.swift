@@ -12,10 +12,6 @@ package enum DiffusionError: Error, Equatable, CustomStringConvertible {
   case tokenOutOfRange(id: Int, vocabulary: Int)
   /// A tokenizer and a text encoder, or an encoder and a UNet, that do not belong together.
   case mismatch(folder: String, what: String)
-  /// A memory budget that is too small for a request, in bytes, and the smallest that would do.
-  case memoryBudget(bytes: Int, smallest: Int)
-  /// The system has no memory for a request, in bytes.
-  case noMemory(bytes: Int)
   /// The numbers blew up: the picture would be black.
   case notFinite(stage: String)
 
@@ -33,15 +29,8 @@ package enum DiffusionError: Error, Equatable, CustomStringConvertible {
       "token \(id) is outside the text encoder's vocabulary of \(vocabulary); tokenizer and text_encoder do not belong together"
     case .mismatch(let folder, let what):
       "\(folder): \(what)"
-    case .memoryBudget(let bytes, let smallest):
-      "a memory budget of \(Self.mebibytes(bytes)) is too small for this request; the smallest that would do is \(Self.mebibytes(smallest))"
-    case .noMemory(let bytes):
-      "the system has no memory for this request, which takes \(Self.mebibytes(bytes)) more"
     case .notFinite(let stage):
       "the \(stage) produced numbers that are not finite; the weights may be damaged"
     }
   }
-
-  /// Rounded up, so that what is asked for does do.
-  private static func mebibytes(_ bytes: Int) -> String { "\((bytes + (1 << 20) - 1) >> 20) MiB" }
 }

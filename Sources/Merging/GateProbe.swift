@@ -24,25 +24,26 @@ package struct GateSettings: Sendable, Equatable {
 package struct GateProbe: Sendable {
   private let settings: GateSettings
   private let compute: Compute
-  private let memory: Int?
+  private let governor: MemoryGovernor
+  private let memory: Int
 
   /// - Parameters:
   ///   - settings: seed, steps and size.
   ///   - compute: where it renders.
+  ///   - governor: of the cache that all experts' weights are in.
   ///   - memory: bytes that the process should not exceed. Weights that do not fit are read again in each step. More
-  ///     is taken only if a step of one expert needs it. Nil: no bound.
-  package init(_ settings: GateSettings, compute: Compute, memory: Int? = nil) {
+  ///     is taken only if a step of one expert needs it.
+  package init(_ settings: GateSettings, compute: Compute, governor: MemoryGovernor, memory: Int) {
     self.settings = settings
     self.compute = compute
+    self.governor = governor
     self.memory = memory
   }
 
-  /// The bound, or the least that the request needs, plus room for what is not planned.
-  private func budget(_ model: DiffusionModel, _ request: PictureRequest) throws -> MemoryBudget? {
-    guard let memory else { return nil }
-    let planning = Renderer(model: model, pass: ForwardPass(compute: compute))
-    let least = try planning.plan(request, room: memory).smallest + Self.besidePlans
-    return MemoryBudget(bytes: max(memory, least))
+  /// Bounds the process by `memory`, or by the least that the request needs, plus room for what is not planned.
+  private func limit(_ model: DiffusionModel, _ request: PictureRequest) throws {
+    let planning = Renderer(model: model, pass: ForwardPass(compute: compute), governor: governor)
+    governor.limit(to: max(memory, try planning.plan(request, room: memory).smallest + Self.besidePlans))
   }
 
   /// Bytes for the program itself, its stacks and short-lived objects.
@@ -70,13 +71,13 @@ package struct GateProbe: Sendable {
       steps: settings.steps,
       guidance: model.family.defaultGuidance, scheduler: .ddpm,
       seed: settings.seed)
-    let budget = try budget(model, request)
+    try limit(model, request)
     let observing = Renderer(
       model: model,
       pass: ForwardPass(compute: compute) { path, input in
         if wanted.contains(path) { rows.set(path, Self.row(input)) }
-      }, budget: budget)
-    let plain = Renderer(model: model, pass: ForwardPass(compute: compute), budget: budget)
+      }, governor: governor)
+    let plain = Renderer(model: model, pass: ForwardPass(compute: compute), governor: governor)
     // Keys and values of the prompt are projected at the start; all other inputs are taken at the last step.
     var denoising = try observing.begin(request)
     while denoising.step < denoising.steps {

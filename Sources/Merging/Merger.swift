@@ -11,11 +11,18 @@ package struct Merger: Sendable {
   private let recipe: Recipe
   private let gateSettings: GateSettings
   private let compute: Compute
+  private let budget: MemoryBudget?
 
-  package init(_ recipe: Recipe, gates: GateSettings, compute: Compute) {
+  /// - Parameters:
+  ///   - recipe: what to merge.
+  ///   - gates: how gates are computed.
+  ///   - compute: where.
+  ///   - budget: what the process may take; nil: there is no bound but that of `memory`.
+  package init(_ recipe: Recipe, gates: GateSettings, compute: Compute, budget: MemoryBudget? = nil) {
     self.recipe = recipe
     gateSettings = gates
     self.compute = compute
+    self.budget = budget
   }
 
   /// Merges into `output`, which must not exist; it appears whole or not at all.
@@ -49,13 +56,14 @@ package struct Merger: Sendable {
     case .random:
       return try randomGates(layers, base: base, experts: experts.count)
     case .hidden:
-      let probe = GateProbe(gateSettings, compute: compute, memory: try memory(base, experts))
-      let cache = PartCache(budget: .max)
+      let governor = MemoryGovernor(budget: budget)
+      let probe = GateProbe(
+        gateSettings, compute: compute, governor: governor, memory: try memory(base, experts))
       var rows: [String: [Float]] = [:]
       for (index, expert) in experts.enumerated() {
         let found = try named(index) {
           // An expert may lack a VAE. The base's stands in; nothing is decoded.
-          let model = try expert.model(vae: base.files.path, cache: cache)
+          let model = try expert.model(vae: base.files.path, cache: governor.cache)
           return try probe.gateRows(
             model: model, prompt: recipe.experts[index].gatePrompt,
             negativePrompt: recipe.experts[index].gateNegativePrompt, layers: layers

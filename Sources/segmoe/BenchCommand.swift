@@ -60,8 +60,10 @@ struct BenchCommand: ParsableCommand {
     let timed = WorkProfile()
     let compute = engine.compute(profile: timed)
     let asked = try settings.request(model: model)
-    let loaded = try engine.load(asked)
-    let renderer = Renderer(model: loaded, pass: ForwardPass(compute: compute), budget: asked.budget)
+    let governor = engine.governor(asked)
+    if let notice = governor.notice { complain(notice) }
+    let loaded = try engine.load(asked, governor)
+    let renderer = Renderer(model: loaded, pass: ForwardPass(compute: compute), governor: governor)
     let body = try work(
       renderer,
       PictureRequest(

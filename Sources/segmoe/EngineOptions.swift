@@ -34,23 +34,25 @@ struct EngineOptions: ParsableArguments {
     )
   }
 
-  func cache(_ request: RenderRequest) -> PartCache {
-    PartCache(budget: request.memoryBudget?.bytes ?? .max, policy: cachePolicy)
+  /// The owner of this process's memory. Without a budget of the request it is what the machine has left.
+  func governor(_ request: RenderRequest) -> MemoryGovernor {
+    MemoryGovernor(
+      budget: MemoryBudget.chosen(given: request.memoryBudget?.bytes), policy: cachePolicy)
   }
 
   /// Loads the model of a request with its VAE and LoRAs.
-  func load(_ request: RenderRequest) throws -> DiffusionModel {
+  func load(_ request: RenderRequest, _ governor: MemoryGovernor) throws -> DiffusionModel {
     let model = try DiffusionModel(
-      folder: ModelPath(request.model).open(), vae: request.vae, cache: cache(request), loras: request.loras,
-      precision: request.precision)
+      folder: ModelPath(request.model).open(), vae: request.vae, cache: governor.cache,
+      loras: request.loras, precision: request.precision)
     model.notices.forEach(complain)
     return model
   }
 }
 
-extension RenderRequest {
-  /// What the process may take; nil: no limit.
-  var budget: MemoryBudget? { memoryBudget.map { MemoryBudget(bytes: $0.bytes) } }
+extension MemoryGovernor {
+  /// The budget in a line, if nobody gave one.
+  var notice: String? { budget.flatMap { $0.source == .machine ? "memory budget \($0)" : nil } }
 }
 
 extension ModelOptions {

@@ -4,6 +4,7 @@ import CommandLine
 import Foundation
 import Merging
 import Requests
+import WeightCache
 
 /// Merges a recipe into a SegMoE folder.
 struct MergeCommand: ParsableCommand {
@@ -36,7 +37,10 @@ struct MergeCommand: ParsableCommand {
     let settings = GateSettings(seed: gateSeed, steps: gateSteps, size: gateSize)
     let trap = SignalTrap()
     var lastShown = ""
-    try Merger(recipe, gates: settings, compute: .init(threads: threads)).merge(into: output) { progress in
+    let budget = MemoryBudget.chosen(given: nil)
+    if let budget, !quiet { complain("memory budget \(budget)") }
+    let merger = Merger(recipe, gates: settings, compute: .init(threads: threads), budget: budget)
+    try merger.merge(into: output) { progress in
       // Until something is copied there is nothing to tidy up, and a step may take minutes.
       if case .gates = progress {} else { try trap.holdAndCheck() }
       let text =

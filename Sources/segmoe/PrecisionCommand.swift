@@ -97,10 +97,12 @@ struct PrecisionCommand: ParsableCommand {
   private func outputs(_ precision: Precision, latents: (Tensor, Tensor)?) throws -> (
     Outputs, latents: (Tensor, Tensor)
   ) {
+    let governor = MemoryGovernor(budget: MemoryBudget.chosen(given: nil))
     let loaded = try DiffusionModel(
-      folder: ModelPath(model).open(), cache: PartCache(budget: .max), precision: precision,
+      folder: ModelPath(model).open(), cache: governor.cache, precision: precision,
       inHalves: precision == .int8 ? inBf16 : [])
-    let renderer = Renderer(model: loaded, pass: ForwardPass(compute: Compute(threads: threads)))
+    let renderer = Renderer(
+      model: loaded, pass: ForwardPass(compute: Compute(threads: threads)), governor: governor)
     let probe = try PrecisionProbe(
       renderer, PictureRequest(prompt: prompt, width: width, height: height, steps: steps, guidance: 5),
       step: step,

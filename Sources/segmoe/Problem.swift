@@ -6,6 +6,7 @@ import Layers
 import Merging
 import Requests
 import Tensors
+import WeightCache
 
 /// An error of ours with its exit code (sysexits.h).
 struct Problem: Error {
@@ -47,6 +48,12 @@ struct Problem: Error {
       } else {
         self.init(code: 65, message: "\(error)")
       }
+    case let error as MemoryError:
+      if case .budget = error {
+        self.init(code: 64, message: "\(error)")
+      } else {
+        self.init(code: 69, message: "\(error)")
+      }
     case let error as MemoryRefusal: self.init(code: 70, message: "\(error)")
     case let error as LayerError: self.init(code: 65, message: "\(error)")
     case let error as ImageError:
@@ -62,9 +69,9 @@ struct Problem: Error {
 
   private static func code(_ error: DiffusionError) -> Int32 {
     switch error {
-    case .unknownScheduler, .size, .setting, .memoryBudget: 64
+    case .unknownScheduler, .size, .setting: 64
     case .unsupported, .tokenOutOfRange, .mismatch: 65
-    case .notFinite, .noMemory: 70
+    case .notFinite: 70
     }
   }
 

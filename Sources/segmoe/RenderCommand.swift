@@ -38,11 +38,13 @@ struct RenderCommand: ParsableCommand {
   func run() throws {
     let request = try request()
     let ledger = CacheLedger()
-    let loaded = try engine.load(request)
+    let governor = engine.governor(request)
+    if let notice = governor.notice { tell(notice, end: true) }
+    let loaded = try engine.load(request, governor)
     let renderer = Renderer(
-      model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger), budget: request.budget)
+      model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger), governor: governor)
     if trace != nil { loaded.cache.startTrace() }
-    let first = try loaded.picture(request)
+    let first = try loaded.picture(request, makeRoom: governor.spare)
     for picture in (0..<request.count).map(first.next) {
       let started = Date()
       let image = try renderer.render(picture) { progress in

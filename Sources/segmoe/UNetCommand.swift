@@ -37,7 +37,8 @@ struct UNetCommand: ParsableCommand {
     guard timestep.count == 1, latents.shape[0] == states.shape[0] else {
       throw Problem.badData("\(input): wants one timestep, and as many rows of states as of latents")
     }
-    let unet = try engine.load(settings.request(model: model)).unet
+    let asked = try settings.request(model: model)
+    let unet = try engine.load(asked, engine.governor(asked)).unet
     guard latents.shape[1] == unet.configuration.inputChannels,
       states.shape[2] == unet.configuration.contextWidth
     else {

@@ -24,7 +24,7 @@ struct CheckConfig: ParsableCommand {
     print("output: \(PlainText.line(settings.output))")
     print("models: [\(PlainText.line(settings.modelFolders.joined(separator: ", ")))]")
     print("inputs: [\(PlainText.line(settings.inputFolders.joined(separator: ", ")))]")
-    print("memory_budget: \(settings.memoryBudget == .max ? "no limit" : "\(settings.memoryBudget)")")
+    print("memory_budget: \(settings.memoryBudget.map { "\($0)" } ?? "what the machine has left")")
     print("threads: \(settings.threads.map { "\($0)" } ?? "one per processor")")
     print("worker: \(PlainText.line(settings.worker))")
     print("lease_seconds: \(settings.leaseSeconds)")

@@ -45,7 +45,8 @@ struct Segmoed: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Memory that the daemon may take in all, e.g. 4GiB; without it no limit.", valueName: "size"))
+      "Memory that the daemon may take in all, e.g. 4GiB; without it what the machine has left.",
+      valueName: "size"))
   var memoryBudget: ByteCount?
 
   @Option(

@@ -54,7 +54,7 @@ import WeightCache
       LoRAReference(path: Golden.path("families/lora.safetensors"), weight: Double($0))
     }
     return try DiffusionModel(
-      folder: ModelFolder(path: parts.path), cache: PartCache(budget: .max), loras: lora.map { [$0] } ?? [])
+      folder: ModelFolder(path: parts.path), cache: PartCache(), loras: lora.map { [$0] } ?? [])
   }
 
   private func difference(_ setting: Setting, _ request: PictureRequest) throws -> (mean: Double, max: Int) {
@@ -108,7 +108,7 @@ import WeightCache
     let parts = try Golden.ModelParts(setting.model)
     let lora = LoRAReference(path: Golden.path("families/lora.safetensors"), weight: 0.7)
     let model = try DiffusionModel(
-      folder: ModelFolder(path: parts.path), cache: PartCache(budget: .max), loras: [lora])
+      folder: ModelFolder(path: parts.path), cache: PartCache(), loras: [lora])
     let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2)))
     let image = try renderer.render(setting.request())
     #expect(try PictureTests.difference(image, from: "../families/" + setting.file).mean > 0.2)

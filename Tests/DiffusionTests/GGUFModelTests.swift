@@ -62,7 +62,7 @@ import WeightCache
       }
       #expect(!found.isEmpty, "\(component)")
     }
-    _ = try DiffusionModel(folder: files, cache: PartCache(budget: .max))
+    _ = try DiffusionModel(folder: files, cache: PartCache())
   }
 
   @Test(arguments: [

@@ -77,7 +77,7 @@ enum Golden {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     /// In f32, as the goldens are, unless another precision is what is tested.
-    func load(cache: PartCache = PartCache(budget: .max), precision: Precision = .f32) throws
+    func load(cache: PartCache = PartCache(), precision: Precision = .f32) throws
       -> DiffusionModel
     {
       try DiffusionModel(folder: ModelFolder(path: path), cache: cache, precision: precision)

@@ -17,7 +17,7 @@ import WeightCache
   @Test func whatEncodesTheTextLeaves() throws {
     let parts = try Golden.ModelParts("all-3x2")
     let pass = ForwardPass(compute: Compute(threads: 2))
-    let free = PartCache(budget: .max, prefetches: false)
+    let free = PartCache(prefetches: false)
     free.startTrace()
     _ = try Renderer(model: parts.load(cache: free), pass: pass).render(request)
     let trace = try #require(free.trace)
@@ -81,7 +81,7 @@ import WeightCache
     let parts = try Golden.ModelParts("all-3x2")
     let other = try OtherMerge(than: parts)
     let pass = ForwardPass(compute: Compute(threads: 2))
-    let cache = PartCache(budget: .max)
+    let cache = PartCache()
     func load(_ path: String, _ cache: PartCache) throws -> DiffusionModel {
       try DiffusionModel(folder: ModelFolder(path: path), cache: cache, precision: precision)
     }
@@ -98,7 +98,7 @@ import WeightCache
     #expect(shared.isEmpty, "\(shared.map(\.path).sorted())")
     #expect(cache.byteCount < alone + alone / 2)
     #expect(
-      try picture == Renderer(model: load(other.path, PartCache(budget: .max)), pass: pass).render(request))
+      try picture == Renderer(model: load(other.path, PartCache()), pass: pass).render(request))
     // And the first goes on with what they share when the second is gone, and the other way round.
     let before = try Renderer(model: one, pass: pass).render(request)
     cache.removeAll(model: one.cacheName)

@@ -15,7 +15,7 @@ import WeightCache
     let values = try ConfigObject(contentsOf: index).values.merging(changes) { $1 }
     try FileManager.default.removeItem(atPath: index)
     try Data(JSONValue.object(values).text.utf8).write(to: URL(fileURLWithPath: index))
-    return try DiffusionModel(folder: ModelFolder(path: parts.path), cache: PartCache(budget: .max))
+    return try DiffusionModel(folder: ModelFolder(path: parts.path), cache: PartCache())
   }
 
   @Test(arguments: [

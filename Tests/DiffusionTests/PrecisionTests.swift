@@ -40,7 +40,7 @@ import WeightCache
     let request = PictureRequest(prompt: "red heart", width: 64, height: 64, steps: 12, guidance: 5)
     func probe(_ precision: Precision, _ latents: (Tensor, Tensor)?) throws -> PrecisionProbe {
       let model = try DiffusionModel(
-        folder: ModelFolder(path: folder), cache: PartCache(budget: .max), precision: precision)
+        folder: ModelFolder(path: folder), cache: PartCache(), precision: precision)
       return try PrecisionProbe(
         Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2))), request, step: 11,
         latents: latents)
@@ -111,7 +111,7 @@ import WeightCache
   @Test func theCacheCountsPackedBytes() throws {
     var bytes: [Precision: Int] = [:]
     for precision in Precision.allCases {
-      let cache = PartCache(budget: .max)
+      let cache = PartCache()
       let model = try Golden.ModelParts("all-3x2").load(cache: cache, precision: precision)
       let ledger = CacheLedger()
       _ = try Renderer(

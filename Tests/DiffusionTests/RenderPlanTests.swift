@@ -24,7 +24,7 @@ import WeightCache
     #expect(small.step.uses.count == large.step.uses.count && small.text.keptBytes > 0)
     #expect(try plan(128, guidance: 1).step.tensorBytes < small.step.tensorBytes)
     // The order of the parts is that of a real step.
-    let cache = PartCache(budget: .max, prefetches: false)
+    let cache = PartCache(prefetches: false)
     let real = try Golden.ModelParts("all-3x2").load(cache: cache, precision: precision)
     let ledger = CacheLedger()
     let working = Renderer(
@@ -66,17 +66,20 @@ import WeightCache
   @Test func aBudgetThatIsTooSmallNamesOneThatWillDo() throws {
     let model = try Golden.ModelParts("base").load()
     let request = PictureRequest(prompt: "a", width: 128, height: 128, steps: 2)
+    func governor(_ bytes: Int) -> MemoryGovernor {
+      MemoryGovernor(budget: MemoryBudget(bytes: bytes), cache: model.cache)
+    }
     let renderer = Renderer(
-      model: model, pass: ForwardPass(compute: Compute(threads: 1)), budget: MemoryBudget(bytes: 1 << 20))
+      model: model, pass: ForwardPass(compute: Compute(threads: 1)), governor: governor(1 << 20))
     do {
       _ = try renderer.begin(request)
       Issue.record("1 MiB is enough for a process?")
-    } catch DiffusionError.memoryBudget(let bytes, let smallest) {
+    } catch MemoryError.budget(let bytes, let smallest) {
       #expect(bytes == 1 << 20 && smallest > 32 << 20)
       // Other tests come and go in this process: some room for them.
       let enough = Renderer(
         model: model, pass: ForwardPass(compute: Compute(threads: 1)),
-        budget: MemoryBudget(bytes: smallest + (4 << 30)))
+        governor: governor(smallest + (4 << 30)))
       _ = try enough.begin(request)
     }
   }
@@ -91,7 +94,7 @@ import WeightCache
         pass: ForwardPass(compute: Compute(threads: 2)))
       return try renderer.render(request)
     }
-    let plain = try image(PartCache(budget: .max, prefetches: false))
+    let plain = try image(PartCache(prefetches: false))
     for policy in CachePolicy.allCases {
       for budget in [0, 30_000, 150_000, 600_000, .max] {
         #expect(try image(PartCache(budget: budget, policy: policy)) == plain, "\(policy) \(budget)")
@@ -112,7 +115,7 @@ import WeightCache
   @Test func tilesAgainstTheWhole() throws {
     let edge = 48
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/../../demo/base"
-    let model = try DiffusionModel(folder: ModelFolder(path: folder), cache: PartCache(budget: .max))
+    let model = try DiffusionModel(folder: ModelFolder(path: folder), cache: PartCache())
     let pass = ForwardPass(compute: Compute(threads: 2))
     let decoder = model.decoder
     let latents = try Self.drawn(model, pass, edge: 72 * decoder.pixelsPerLatent)

@@ -51,7 +51,7 @@ final class SingleFile {
   deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   func load(vae: String? = nil) throws -> DiffusionModel {
-    try DiffusionModel(folder: ModelPath(path).open(), vae: vae, cache: PartCache(budget: .max))
+    try DiffusionModel(folder: ModelPath(path).open(), vae: vae, cache: PartCache())
   }
 
   /// Everything of a model folder but its weights.

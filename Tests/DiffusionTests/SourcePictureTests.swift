@@ -43,7 +43,7 @@ import WeightCache
       let parts = try Golden.ModelParts(model == "tiny" ? "base" : model)
       return try DiffusionModel(
         folder: ModelFolder(path: parts.path), vae: model == "tiny" ? Golden.path("vae/tiny") : nil,
-        cache: PartCache(budget: .max))
+        cache: PartCache())
     }
 
     func difference(_ request: PictureRequest) throws -> (mean: Double, max: Int) {
@@ -88,7 +88,7 @@ import WeightCache
     let folder = name == "base" ? "model/base" : name == "xl" ? "families/xl" : "vae/tiny"
     let files = try AutoencoderFiles(
       path: Golden.path(name == "tiny" ? folder : folder + "/vae"), own: nil, isXL: name == "xl")
-    let cache = PartCache(budget: .max)
+    let cache = PartCache()
     let encoder = try #require(
       try Autoencoder(files.weights, files.config, home: PartHome(model: name, cache: cache)).encoder)
     let source = try SourcePicture(

@@ -15,7 +15,7 @@ import WeightCache
   }
 
   @Test func theSamePromptIsEncodedOnce() throws {
-    let cache = PartCache(budget: .max)
+    let cache = PartCache()
     let model = try Golden.ModelParts("base").load(cache: cache)
     let pass = ForwardPass(compute: Compute(threads: 2))
     func textParts(_ body: () throws -> Void) throws -> Int {

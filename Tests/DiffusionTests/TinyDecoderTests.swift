@@ -52,7 +52,7 @@ import WeightCache
     let setting = try #require(settings.first)
     let parts = try Golden.ModelParts("base")
     let model = try DiffusionModel(
-      folder: ModelPath(parts.path).open(), vae: vae, cache: PartCache(budget: .max))
+      folder: ModelPath(parts.path).open(), vae: vae, cache: PartCache())
     #expect(model.digest.contains("+vae:"))
     let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2)))
     let difference = try PictureTests.difference(renderer.render(setting.request()), from: setting.file)

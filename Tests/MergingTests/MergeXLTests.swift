@@ -91,7 +91,7 @@ import WeightCache
   /// The merged model draws what genuine segmoe's drew; even weights would be 3.6 levels away.
   private func expectPicture(of model: String, _ golden: String) throws {
     let rendered = try Renderer(
-      model: DiffusionModel(folder: ModelPath(model).open(), cache: PartCache(budget: .max)),
+      model: DiffusionModel(folder: ModelPath(model).open(), cache: PartCache()),
       pass: ForwardPass(compute: Compute(threads: 2))
     ).render(
       PictureRequest(

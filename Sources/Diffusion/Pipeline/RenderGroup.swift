@@ -53,26 +53,21 @@ package struct RenderGroup: Sendable {
   package func hasRoom(
     for request: PictureRequest, with renderer: Renderer, always: Bool = false
   ) throws -> Bool {
-    guard let first = members.first, first.renderer.model.cacheName == renderer.model.cacheName,
-      first.renderer.budget == renderer.budget
+    guard let first = members.first, first.renderer.model.cacheName == renderer.model.cacheName
     else { return false }
     let model = renderer.model
-    let kept = keptBytes
-    let fixed = renderer.footprint.bytes(beside: model.cache, known: kept)
-    let plan = try renderer.plan(request, room: renderer.budget.map { $0.room(fixed: fixed) })
+    let standing = renderer.governor.standing(beside: keptBytes)
+    let plan = try renderer.plan(request, room: standing.room)
     let plans = members.map(\.denoising.plan) + [plan]
     let steps = plans.reduce(0) { $0 + $1.step.tensorBytes }
-    guard let budget = renderer.budget else {
-      return always && TensorMemory.isAvailable(steps + model.byteCounts.total - model.cache.byteCount)
-    }
-    let room = budget.bytes - fixed - kept
+    guard let room = standing.left else { return always }
     guard always || room - steps - plan.text.keptBytes < model.unet.byteCounts.total else { return false }
     // Between two images' turns a part may be held for each of the two, and the next be on its way.
     let largest = plans.map(\.step.largestPart).max() ?? 0
-    let encoding = plan.encoding.map { plan.text.keptBytes + $0.tensorBytes + $0.largestPart } ?? 0
+    let encoding = plan.encoding.map { plan.text.keptBytes + $0.smallest } ?? 0
     let phases =
-      plans.map { $0.decoding.tensorBytes + $0.decoding.largestPart + plan.text.keptBytes }
-      + [plan.text.tensorBytes + plan.text.largestPart, encoding, plan.text.keptBytes + steps + 3 * largest]
+      plans.map { $0.decoding.smallest + plan.text.keptBytes }
+      + [plan.text.smallest, encoding, plan.text.keptBytes + steps + 3 * largest]
     return phases.allSatisfy { $0 <= room }
   }
 
@@ -86,9 +81,8 @@ package struct RenderGroup: Sendable {
       largestTensor: plans.map(\.step.largestTensor).max() ?? 0,
       uses: first.denoising.plan.step.uses.flatMap { Array(repeating: $0, count: members.count) },
       keptBytes: 0)
-    let kept = keptBytes
-    let fixed = first.renderer.footprint.bytes(beside: cache, known: kept) + kept
-    first.renderer.budget?.apply(step, fixed: fixed, cache, ledger)
+    let governor = first.renderer.governor
+    governor.enter(step, governor.standing(beside: keptBytes), ledger: ledger)
     cache.expect(cycle: step.uses)
   }
 

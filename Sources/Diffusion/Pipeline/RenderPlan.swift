@@ -1,23 +1,6 @@
 import Tensors
 import WeightCache
 
-/// What one phase of a render takes, found out by running it on meta tensors: nothing is read and nothing
-/// computed.
-package struct PhasePlan: Sendable {
-  /// The most bytes of tensors at one time.
-  package let tensorBytes: Int
-  /// Bytes of the largest of them.
-  package let largestTensor: Int
-  /// Parts of networks in the order of their use. Of a mixture it is not known which experts will be chosen:
-  /// as many as will be are named.
-  package let uses: [PartUse]
-  /// What is left at the end for the phases that follow, in bytes.
-  package let keptBytes: Int
-
-  /// Bytes of the largest part: less than this room for weights will not do.
-  package var largestPart: Int { uses.map(\.byteCount).max() ?? 0 }
-}
-
 /// What a render takes, known before it begins.
 package struct RenderPlan: Sendable {
   /// Encoding of the prompts, and what they project to.
@@ -31,15 +14,20 @@ package struct RenderPlan: Sendable {
   /// Latents along the edge of a tile of the decoder; nil: it decodes all at once.
   package let tile: Int?
 
+  /// What the governor is asked for.
+  package var memory: MemoryPlan {
+    MemoryPlan(smallest: smallest, largestPhase: largestPhase, largestBlock: largestBlock)
+  }
+
   /// The most bytes of tensors at one time.
-  var largestPhase: Int {
+  private var largestPhase: Int {
     max(
       text.tensorBytes,
       text.keptBytes + max(step.tensorBytes, decoding.tensorBytes, encoding?.tensorBytes ?? 0))
   }
 
   /// Bytes of the largest tensor or part.
-  var largestBlock: Int {
+  private var largestBlock: Int {
     [text, step, decoding, encoding].compactMap { $0 }.map { max($0.largestTensor, $0.largestPart) }.max()
       ?? 0
   }
@@ -47,10 +35,8 @@ package struct RenderPlan: Sendable {
   /// Bytes of tensors and weights that no smaller budget could do without.
   package var smallest: Int {
     max(
-      text.tensorBytes + text.largestPart,
-      text.keptBytes + (encoding.map { $0.tensorBytes + $0.largestPart } ?? 0),
-      text.keptBytes + step.tensorBytes + step.largestPart,
-      text.keptBytes + decoding.tensorBytes + decoding.largestPart)
+      text.smallest,
+      text.keptBytes + max(encoding?.smallest ?? 0, step.smallest, decoding.smallest))
   }
 }
 
@@ -87,11 +73,10 @@ extension Renderer {
     let latents = [1, height, width, model.decoder.latentChannels]
     var (decoding, tile) = (try decodingPlan(latents, tile: nil), Int?.none)
     let room = room.map { $0 - text.phase.keptBytes }
-    let whole = decoding.tensorBytes + decoding.largestPart
-    if let room, whole > max(room, MemoryBudget.alwaysWhole), model.decoder.canTile {
+    if let room, decoding.smallest > max(room, MemoryBudget.alwaysWhole), model.decoder.canTile {
       for edge in TiledDecoding.edges where edge < max(height, width) {
         (decoding, tile) = (try decodingPlan(latents, tile: edge), edge)
-        if decoding.tensorBytes + decoding.largestPart <= room { break }
+        if decoding.smallest <= room { break }
       }
     }
     return RenderPlan(
@@ -117,12 +102,5 @@ extension Renderer {
     let picture = try decoded(
       Tensor(meta: latents), tile: tile, ForwardPass(planning: plan))
     return withExtendedLifetime(picture) { PhasePlan(plan, kept: 0) }
-  }
-}
-
-extension PhasePlan {
-  fileprivate init(_ plan: PassPlan, kept: Int) {
-    self.init(
-      tensorBytes: plan.tensorBytes, largestTensor: plan.largestTensor, uses: plan.uses, keptBytes: kept)
   }
 }

@@ -11,22 +11,22 @@ import WeightCache
 package struct Renderer: Sendable {
   package let model: DiffusionModel
   package let pass: ForwardPass
-  /// nil: as much memory as there is.
-  package let budget: MemoryBudget?
+  let governor: MemoryGovernor
   private let texts: TextMemory
-  let footprint: MemoryFootprint
 
   /// - Parameters:
-  ///   - texts: shared by renderers whose renders follow each other; so is `footprint`.
+  ///   - model: what renders.
+  ///   - pass: where numbers are computed and uses of weights are counted.
+  ///   - governor: of the cache that the model's weights are in; nil: there is no bound but the cache's own.
+  ///   - texts: shared by renderers whose renders follow each other.
   package init(
-    model: DiffusionModel, pass: ForwardPass, budget: MemoryBudget? = nil, texts: TextMemory = TextMemory(),
-    footprint: MemoryFootprint = MemoryFootprint()
+    model: DiffusionModel, pass: ForwardPass, governor: MemoryGovernor? = nil,
+    texts: TextMemory = TextMemory()
   ) {
     self.model = model
     self.pass = pass
-    self.budget = budget
+    self.governor = governor ?? MemoryGovernor(budget: nil, cache: model.cache)
     self.texts = texts
-    self.footprint = footprint
   }
 
   /// Renders one picture.
@@ -47,6 +47,7 @@ package struct Renderer: Sendable {
 
   /// Encodes the prompts and draws the first noise.
   /// - Parameter beside: bytes that other renders hold meanwhile (`RenderGroup.keptBytes`).
+  /// - Throws: `DiffusionError`, `MemoryError`, and what reading weights and `report` throw.
   package func begin(
     _ request: PictureRequest, beside: Int = 0, report: (RenderProgress) throws -> Void = { _ in }
   ) throws -> Denoising {
@@ -56,23 +57,23 @@ package struct Renderer: Sendable {
     let scheduler = try model.scheduler(for: request)
     try report(.encoding)
     let isGuided = isGuided(request)
-    let (known, plan, fixed) = try reckon(request, beside: beside)
-    try check(plan, fixed: fixed)
+    let (known, plan, standing) = try reckon(request, beside: beside)
+    try governor.admit(plan.memory, standing)
     model.cache.expect(cycle: plan.step.uses)
     let text: TextContext
     if let known {
       text = known
     } else {
-      enter(plan.text, fixed: fixed)
+      enter(plan.text, standing)
       text = try MemoryRefusal.check { try prepare(request, isGuided: isGuided, pass) }
       texts.keep(text, for: textKey(request))
     }
-    if let encoding = plan.encoding { enter(encoding, fixed: fixed + plan.text.keptBytes) }
+    if let encoding = plan.encoding { enter(encoding, standing, kept: plan.text.keptBytes) }
     var noise = TorchNoise(seed: request.seed)
     let start = try request.source.map { source in
       try MemoryRefusal.check { try startingPoint(from: source, request, noise: &noise) }
     }
-    enter(plan.step, fixed: fixed + plan.text.keptBytes, isStep: true)
+    enter(plan.step, standing, kept: plan.text.keptBytes, isStep: true)
     let firstCall = request.skippedSteps * scheduler.order
     let latents: Tensor
     if let start, let source = request.source, source.mask == nil || request.strength < 1 {
@@ -92,21 +93,20 @@ package struct Renderer: Sendable {
 
   /// What is known of a request's text, what rendering it takes, and what the process takes beside that.
   private func reckon(_ request: PictureRequest, beside: Int) throws -> (
-    known: TextContext?, plan: RenderPlan, fixed: Int
+    known: TextContext?, plan: RenderPlan, standing: MemoryStanding
   ) {
     let known = texts.context(for: textKey(request))
     let text = try textPlan(request)
     // What is known of the text is there already, and counts with the render.
     let mine = known == nil ? 0 : text.phase.keptBytes
-    let alone = footprint.bytes(beside: model.cache, known: mine + beside)
-    return (known, try plan(request, text, room: budget.map { $0.room(fixed: alone) }), alone + beside)
+    let standing = governor.standing(known: mine, beside: beside)
+    return (known, try plan(request, text, room: standing.room), standing)
   }
 
   /// Whether the budget is too small for a request as things are.
   package func lacksRoom(for request: PictureRequest) throws -> Bool {
-    guard let budget else { return false }
-    let (_, plan, fixed) = try reckon(request, beside: 0)
-    return plan.smallest > budget.bytes - fixed
+    let (_, plan, standing) = try reckon(request, beside: 0)
+    return standing.lacks(plan.smallest)
   }
 
   /// Whether an unconditional row is computed as well.
@@ -135,30 +135,9 @@ package struct Renderer: Sendable {
       guidanceScale: Float(request.guidance), pass)
   }
 
-  /// - Throws: `DiffusionError.memoryBudget` and `.noMemory`
-  private func check(_ plan: RenderPlan, fixed: Int) throws {
-    if let budget, plan.smallest > budget.bytes - fixed {
-      throw DiffusionError.memoryBudget(
-        bytes: budget.bytes, smallest: plan.smallest + fixed + MemoryBudget.variation)
-    }
-    // Without a budget all weights come to stay. What is there already is not asked for again.
-    let all = plan.largestPhase + model.byteCounts.total - model.cache.byteCount
-    let needed = budget == nil ? max(plan.smallest, all) : plan.smallest
-    guard MemoryRefusal.prepare(forBlocksOf: plan.largestBlock),
-      TensorMemory.isAvailable(needed + MemoryBudget.margin)
-    else { throw DiffusionError.noMemory(bytes: needed) }
-    // Freed memory is kept for the next step, of several sizes at a time, because pages that the kernel gives anew are
-    // cleared first; but not of every size that ever was, nor all that the machine has left.
-    if budget == nil {
-      let left = AvailableMemory.bytes.map { max(0, $0 + TensorMemory.now.spare - needed) / 2 } ?? .max
-      TensorMemory.setLimit(
-        TensorMemory.now.live + needed + min(plan.largestPhase, left) + MemoryBudget.margin)
-    }
-  }
-
-  /// Tells the cache what comes, and gives it the room that the phase's tensors leave.
-  private func enter(_ phase: PhasePlan, fixed: Int, isStep: Bool = false) {
-    budget?.apply(phase, fixed: fixed, model.cache, pass.ledger)
+  /// Gives a phase the room that it needs, and tells the cache what comes.
+  private func enter(_ phase: PhasePlan, _ standing: MemoryStanding, kept: Int = 0, isStep: Bool = false) {
+    governor.enter(phase, standing, kept: kept, ledger: pass.ledger)
     model.cache.begin(lead: isStep ? [] : phase.uses, ledger: pass.ledger)
   }
 
@@ -207,7 +186,7 @@ package struct Renderer: Sendable {
   /// - Throws: `DiffusionError.notFinite`, and what reading weights throws.
   package func decode(_ denoising: Denoising) throws -> RGBImage {
     let kept = denoising.plan.text.keptBytes
-    enter(denoising.plan.decoding, fixed: footprint.bytes(beside: model.cache, known: kept) + kept)
+    enter(denoising.plan.decoding, governor.standing(known: kept), kept: kept)
     return try decode(denoising.latents, tile: denoising.plan.tile)
   }
 

@@ -21,25 +21,26 @@ package struct ModelPool {
 
   /// Where models are found; a reload changes it.
   package var locator: ModelLocator
-  /// What the process may take in all; nil: no limit. A reload changes it.
-  package var memoryBudget: MemoryBudget?
   /// Where pictures that jobs start from may be; a reload changes it.
   package var inputs = ModelLocator(folders: [])
   /// What a job may ask for at most; a reload changes it.
   package var limits = RenderLimits()
   /// What the last job's prompts were projected to.
   package let texts = TextMemory()
-  /// What the process takes beside weights and tensors.
-  package let footprint = MemoryFootprint()
-  private let cache: PartCache
+  /// The owner of the process's memory, and of the weights of all models.
+  package let governor: MemoryGovernor
+  private var cache: PartCache { governor.cache }
   private let capacity: Int
   /// The most recently used last.
   private var entries: [Entry] = []
 
-  /// - Parameter capacity: how many models to keep loaded.
-  package init(locator: ModelLocator, cache: PartCache, capacity: Int = 2) {
+  /// - Parameters:
+  ///   - locator: where models are found.
+  ///   - governor: the owner of the process's memory.
+  ///   - capacity: how many models to keep loaded.
+  package init(locator: ModelLocator, governor: MemoryGovernor, capacity: Int = 2) {
     self.locator = locator
-    self.cache = cache
+    self.governor = governor
     self.capacity = max(1, capacity)
   }
 
@@ -89,8 +90,7 @@ package struct ModelPool {
     }
     try willLoad()
     while entries.count >= capacity { cache.removeAll(model: entries.removeFirst().model.cacheName) }
-    // What stays of a model, norms and gates, is small.
-    guard MemoryRefusal.prepare(forBlocksOf: 64 << 20) else { throw MemoryRefusal() }
+    try governor.prepareToOpen()
     let model = try MemoryRefusal.check {
       try DiffusionModel(
         folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision)
@@ -100,18 +100,12 @@ package struct ModelPool {
     return model
   }
 
-  /// Lets weights leave until a budget has so many bytes to spare, for what no render's plan knows of.
-  /// - Throws: `DiffusionError.memoryBudget`
-  func makeRoom(_ bytes: Int, in budget: MemoryBudget?) throws {
-    try budget?.makeRoom(bytes, beside: cache, footprint)
-  }
-
   /// Unloads all models but one.
   package mutating func unloadOthers(than model: DiffusionModel) {
     for entry in entries where entry.model.cacheName != model.cacheName {
       cache.removeAll(model: entry.model.cacheName)
     }
     entries.removeAll { $0.model.cacheName != model.cacheName }
-    TensorMemory.trimHeap()
+    governor.tidy()
   }
 }

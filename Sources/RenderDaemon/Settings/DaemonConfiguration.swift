@@ -78,7 +78,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     let beside = URL(fileURLWithPath: database).deletingLastPathComponent().path
     var settings = DaemonSettings(
       database: database, output: output ?? state.map { $0 + "/pictures" } ?? beside + "/images",
-      modelFolders: models ?? state.map { [$0 + "/models"] } ?? [], memoryBudget: memoryBudget ?? .max,
+      modelFolders: models ?? state.map { [$0 + "/models"] } ?? [], memoryBudget: memoryBudget,
       threads: threads, worker: worker, drain: drain, leaseSeconds: leaseSeconds ?? 60)
     settings.checkpointSteps = checkpointSteps
     settings.coalesce = coalesce

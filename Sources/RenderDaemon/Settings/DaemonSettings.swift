@@ -13,8 +13,8 @@ package struct DaemonSettings: Sendable, Equatable {
   /// Where models are looked for by name. If there are any, a job may only name models below them;
   /// if there are none, any folder that the daemon can read.
   package var modelFolders: [String]
-  /// What the process may take in all, in bytes; `Int.max` for no limit.
-  package var memoryBudget: Int
+  /// What the process may take in all, in bytes; nil: what the machine has left.
+  package var memoryBudget: Int?
   /// Threads that compute; nil: as many as there are processors to use.
   package var threads: Int?
   /// Tells daemons on one database apart.
@@ -42,7 +42,7 @@ package struct DaemonSettings: Sendable, Equatable {
   package var metrics: String?
 
   package init(
-    database: String, output: String, modelFolders: [String] = [], memoryBudget: Int = .max,
+    database: String, output: String, modelFolders: [String] = [], memoryBudget: Int? = nil,
     threads: Int? = nil, worker: String? = nil, drain: Bool = false, leaseSeconds: Double = 60,
     pollSeconds: Double = 0.01
   ) {

@@ -5,6 +5,7 @@ import Images
 import JobStore
 import Layers
 import Requests
+import WeightCache
 
 /// What the queue should think of an error: retry, hold the model, or give up.
 /// - Parameters:
@@ -22,12 +23,16 @@ func failureKind(of error: any Error, request: RenderRequest, locator: ModelLoca
   case is RequestError: return .badInput
   case let error as DiffusionError:
     switch error {
-    case .unsupported, .unknownScheduler, .size, .setting, .memoryBudget: return .badInput
+    case .unsupported, .unknownScheduler, .size, .setting: return .badInput
     // The same request gives the same numbers; other requests may not.
     case .notFinite: return .badInput
     case .mismatch(let path, _): return isAddition(path) ? .badInput : .model
     case .tokenOutOfRange: return .model
-    case .noMemory: return .transient
+    }
+  case let error as MemoryError:
+    switch error {
+    case .budget: return .badInput
+    case .machine, .refused: return .transient
     }
   case let error as DaemonError:
     switch error {

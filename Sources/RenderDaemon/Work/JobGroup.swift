@@ -105,10 +105,6 @@ struct JobGroup {
           isFull = true
           break
         }
-        // A job before, or the configuration before a reload, may have had a budget.
-        if renders.isEmpty, job.renderer.budget == nil {
-          job.renderer.model.cache.setBudget(.max, ledger: job.renderer.pass.ledger)
-        }
         let beginning = try renderer.begin(index, of: job, in: &renders)
         change(job) { $0.begun += 1 }
         switch beginning {

@@ -58,9 +58,8 @@ struct JobRenderer {
       case .lora, .embedding, .vae: try pool.locator.path(of: path)
       }
     }
-    let budget = budget(request, pool.memoryBudget)
     // A job before may have been given more.
-    try pool.makeRoom(0, in: budget)
+    pool.governor.limit(to: request.memoryBudget?.bytes)
     let model = try pool.model(
       named: request.model, vae: request.vae, loras: request.loras, precision: request.precision
     ) {
@@ -73,15 +72,14 @@ struct JobRenderer {
       // What the queue knows of models is for information, but for a hold: that ends with the next success.
       quiet.warning(log, "cannot register model \(request.model): \(error)", claimed.fields)
     }
-    let first = try model.picture(request) { try pool.makeRoom($0, in: budget) }
+    let first = try model.picture(request, makeRoom: pool.governor.spare)
     // A size that nobody gave is within the limits, too.
     var sized = claimed.request.render
     (sized.width, sized.height) = (first.width, first.height)
     try sized.validate(limits: pool.limits)
     try note(first, of: claimed)
     let pass = ForwardPass(compute: compute, ledger: CacheLedger())
-    let renderer = Renderer(
-      model: model, pass: pass, budget: budget, texts: pool.texts, footprint: pool.footprint)
+    let renderer = Renderer(model: model, pass: pass, governor: pool.governor, texts: pool.texts)
     let requests = (0..<request.count).map(first.next)
     // What an idle model holds beside the cache is little, but it must not stand in the way.
     if pool.names.count > 1, let request = requests.first, try renderer.lacksRoom(for: request) {
@@ -176,12 +174,6 @@ struct JobRenderer {
       // For information: the next attempt finds the same size.
       quiet.warning(log, "job \(claimed.job.id): cannot note its size: \(error)", claimed.fields)
     }
-  }
-
-  /// What rendering a job may take: what it asks for, but no more than the daemon may.
-  private func budget(_ request: RenderRequest, _ daemon: MemoryBudget?) -> MemoryBudget? {
-    guard let bytes = request.memoryBudget?.bytes else { return daemon }
-    return MemoryBudget(bytes: min(bytes, daemon?.bytes ?? .max))
   }
 
   private func record(of model: DiffusionModel, named name: String) -> ModelRecord {

@@ -21,6 +21,7 @@ package final class Worker: Sendable {
   private let lastStep = LastStep()
   private let reporter: ServiceReporter
   let metrics: DaemonMetrics
+  private let governor: MemoryGovernor
 
   /// - Parameter reporter: tells the service manager; without it nobody is told.
   /// - Throws: `JobStoreError` if the database cannot be opened or another daemon has this name.
@@ -30,6 +31,8 @@ package final class Worker: Sendable {
     current = Mutex((settings, 0))
     self.reporter = reporter
     metrics = DaemonMetrics(worker: settings.worker)
+    governor = MemoryGovernor(
+      budget: MemoryBudget.chosen(given: settings.memoryBudget), policy: settings.cachePolicy)
     var log = log
     log[metadataKey: "worker"] = "\(settings.worker)"
     self.log = log
@@ -100,14 +103,14 @@ package final class Worker: Sendable {
       waitsForRoom: !settings.drain, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, store: store, log: log)
     output.removeTemporaries()
-    let cache = PartCache(budget: settings.memoryBudget, policy: settings.cachePolicy)
-    var pool = ModelPool(locator: ModelLocator(folders: settings.modelFolders), cache: cache)
+    var pool = ModelPool(locator: ModelLocator(folders: settings.modelFolders), governor: governor)
     pool.inputs = ModelLocator(folders: settings.inputFolders)
     pool.limits = settings.limits
-    if settings.memoryBudget != .max { pool.memoryBudget = MemoryBudget(bytes: settings.memoryBudget) }
     var (current, reloads) = self.current.withLock { $0 }
     var pace = LookPace(usual: settings.pollSeconds, commits: CommitWatch(database: settings.database))
     var clock = ClockWatch()
+    var given = settings.memoryBudget
+    sayBudget()
     reporter.ready()
     while !stop.isRequested {
       output.removeLeftovers()
@@ -117,9 +120,11 @@ package final class Worker: Sendable {
         pool.locator = ModelLocator(folders: current.modelFolders)
         pool.inputs = ModelLocator(folders: current.inputFolders)
         pool.limits = current.limits
-        pool.memoryBudget = current.memoryBudget == .max ? nil : MemoryBudget(bytes: current.memoryBudget)
-        // What the last job left to it is no limit any more.
-        if current.memoryBudget == .max { cache.setBudget(.max, ledger: CacheLedger()) }
+        if current.memoryBudget != given {
+          given = current.memoryBudget
+          governor.setBudget(MemoryBudget.chosen(given: given))
+          sayBudget()
+        }
       }
       try checkQueue()
       if clock.jump() == .forward {
@@ -144,6 +149,12 @@ package final class Worker: Sendable {
         self.current.withLock { $0.reloads } == reloads ? current : nil
       }
     }
+  }
+
+  /// Says what the process may take.
+  private func sayBudget() {
+    log.info(
+      "memory budget \(governor.budget.map { "\($0)" } ?? "none: the system says nothing of its memory")")
   }
 
   /// Whether the queue is still the one that was opened, and this daemon the one of its name there. A queue that
@@ -185,6 +196,7 @@ package final class Worker: Sendable {
     unchanged: () -> DaemonSettings?
   ) {
     renderer.peak.restart()
+    if governor.measureAgain() != nil { sayBudget() }
     var group = JobGroup(renderer: renderer, coalesce: settings.coalesce)
     var next: ClaimedJob? = claimed
     while let claimed = next {

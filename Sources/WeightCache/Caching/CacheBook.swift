@@ -21,7 +21,8 @@ struct CacheBook: Sendable {
   }
 
   let policy: CachePolicy
-  var budget: Int
+  /// Bytes that it may hold; nil: there is no bound.
+  var budget: Int?
   var forecast = Forecast()
   private(set) var entries: [PartKey: Entry] = [:]
   private(set) var held = 0
@@ -29,7 +30,7 @@ struct CacheBook: Sendable {
   private(set) var fresh = 0
   private var clock: UInt64 = 0
 
-  init(policy: CachePolicy, budget: Int) {
+  init(policy: CachePolicy, budget: Int?) {
     self.policy = policy
     self.budget = budget
   }
@@ -67,10 +68,10 @@ struct CacheBook: Sendable {
   /// if the largest part would still have room beside it.
   /// - Returns: the parts that leave for it; nil if it has to wait.
   mutating func admitAhead(_ key: PartKey, byteCount: Int, largest: Int) -> [Leaving]? {
-    guard byteCount + largest <= budget, let distance = forecast.distance(to: key) else { return nil }
+    guard byteCount + largest <= room, let distance = forecast.distance(to: key) else { return nil }
     var trial = self
     let leaving = trial.makeRoom(byteCount) { (self.forecast.distance(to: $0) ?? .infinity) > distance }
-    guard trial.held + byteCount <= budget else { return nil }
+    guard trial.held + byteCount <= room else { return nil }
     self = trial
     add(key, byteCount: byteCount, pins: 1, isFresh: true)
     return leaving
@@ -83,8 +84,8 @@ struct CacheBook: Sendable {
   mutating func release(_ key: PartKey, largest: Int) -> [Leaving] {
     entries[key]?.pins -= 1
     guard policy == .nextUse else { return shrink() }
-    let room = forecast.largest(ofNext: Self.provided) { entries[$0] == nil } ?? largest
-    return makeRoom(room > budget / Self.much ? min(room, budget) : 0) { _ in true }
+    let next = forecast.largest(ofNext: Self.provided) { entries[$0] == nil } ?? largest
+    return makeRoom(next > room / Self.much ? min(next, room) : 0) { _ in true }
   }
 
   /// Ends the reading of a part that is to be used later.
@@ -121,8 +122,14 @@ struct CacheBook: Sendable {
       && values.allSatisfy { $0.pins >= 0 && $0.lastUse <= clock && ($0.uses > 0 || $0.isFresh) }
   }
 
+  /// Whether more is held than may be.
+  var isOver: Bool { held > room }
+
+  /// Bytes that fit at all.
+  private var room: Int { budget ?? .max }
+
   /// Whether only what is in use goes beyond the budget.
-  private var keepsBudget: Bool { held <= budget || entries.values.allSatisfy { $0.pins > 0 } }
+  private var keepsBudget: Bool { !isOver || entries.values.allSatisfy { $0.pins > 0 } }
 
   private mutating func add(_ key: PartKey, byteCount: Int, pins: Int, isFresh: Bool) {
     precondition(entries[key] == nil, "\(key) comes twice")
@@ -137,7 +144,7 @@ struct CacheBook: Sendable {
 
   private mutating func makeRoom(_ byteCount: Int, allowed: (PartKey) -> Bool) -> [Leaving] {
     var leaving: [Leaving] = []
-    while held + byteCount > budget, let victim = farthest(allowed) {
+    while held + byteCount > room, let victim = farthest(allowed) {
       leaving.append(
         Leaving(key: victim, wentBy: policy != .lru && (entries[victim]?.uses ?? 0) <= 1))
       remove(victim)

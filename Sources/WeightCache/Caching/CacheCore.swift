@@ -146,11 +146,11 @@ final class CacheCore: @unchecked Sendable {
   }
 
   /// Returns when the budget is kept: a part that is on its way in when it shrinks is waited for.
-  func setBudget(_ bytes: Int, ledger: CacheLedger) {
+  func setBudget(_ bytes: Int?, ledger: CacheLedger) {
     locked { core in
       core.book.budget = bytes
       core.drop(core.book.shrink(), ledger)
-      while core.book.held > bytes, !core.loading.isEmpty {
+      while core.book.isOver, !core.loading.isEmpty {
         core.condition.wait()
         core.drop(core.book.shrink(), ledger)
       }

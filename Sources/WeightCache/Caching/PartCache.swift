@@ -10,10 +10,10 @@ package final class PartCache: Sendable {
   private let core: CacheCore
 
   /// - Parameters:
-  ///   - budget: bytes of packed weights to hold; `Int.max` for no limit.
+  ///   - budget: bytes of packed weights to hold; nil: there is no bound.
   ///   - policy: what leaves first.
   ///   - prefetches: whether a thread of its own reads ahead of the forecast.
-  package init(budget: Int, policy: CachePolicy = .nextUse, prefetches: Bool = true) {
+  package init(budget: Int? = nil, policy: CachePolicy = .nextUse, prefetches: Bool = true) {
     core = CacheCore(book: CacheBook(policy: policy, budget: budget))
     // Read ahead pays only if it is known what comes; `lru` is there to compare with.
     if prefetches && policy != .lru { core.startPrefetching() }
@@ -30,8 +30,8 @@ package final class PartCache: Sendable {
   /// What is held now, or on its way in.
   package var keys: Set<PartKey> { core.locked { Set($0.book.entries.keys) } }
 
-  /// Bytes that it may hold.
-  package var budget: Int { core.locked { $0.book.budget } }
+  /// Bytes that it may hold; nil: there is no bound.
+  package var budget: Int? { core.locked { $0.book.budget } }
 
   /// Lends a part to `body`, loading it first if it isn't here.
   /// - Parameter ledger: where the hit or miss, and what was evicted for it, is counted.
@@ -48,7 +48,7 @@ package final class PartCache: Sendable {
   package func removeAll(model: String) { core.removeAll(model: model) }
 
   /// Changes the budget; what no longer fits leaves at once.
-  package func setBudget(_ bytes: Int, ledger: CacheLedger) {
+  package func setBudget(_ bytes: Int?, ledger: CacheLedger) {
     core.setBudget(bytes, ledger: ledger)
   }
 

@@ -35,12 +35,6 @@ package struct CacheReplay: Sendable {
     return sizes.values.reduce(0, +)
   }
 
-  /// Bytes of the parts of the step that uses most.
-  package var largestStep: Int {
-    let steps = Dictionary(grouping: uses.filter { $0.step != nil }, by: \.step)
-    return steps.values.map { CacheReplay(CacheTrace(uses: $0)).workingSet }.max() ?? 0
-  }
-
   /// With the rules of a policy. The first step has no forecast but what it has used so far.
   package func run(_ policy: CachePolicy, budget: Int) -> Outcome {
     var book = CacheBook(policy: policy, budget: budget)

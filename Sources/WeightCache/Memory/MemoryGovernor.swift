@@ -1,0 +1,185 @@
+import Synchronization
+import Tensors
+
+/// The one owner of the process's memory: of its budget, of what it takes beside weights and tensors, of how much freed
+/// memory is kept for the next tensors, and of the room for weights. Nothing else sets any of these.
+///
+/// A render asks it in this order:
+///
+/// ```swift
+/// let standing = governor.standing(known: kept)                // what is there already
+/// try governor.admit(plan, standing)                           // or an error that names the smallest budget
+/// governor.enter(step, standing, kept: kept, ledger: ledger)   // before each phase
+/// ```
+///
+/// The budget is kept by construction. A phase's tensors are known before it begins, what the process takes beside them
+/// is measured, and the rest is for weights. The memory that tensors share belongs to the process, so a process has one
+/// governor at work.
+package final class MemoryGovernor: Sendable {
+  private struct State {
+    /// What the process may take; nil: there is no bound.
+    var process: MemoryBudget?
+    /// What the work at hand may take: no more than the process.
+    var current: MemoryBudget?
+    /// The least that the process took beside weights and tensors, in bytes.
+    var least: Int?
+    /// The most tensors at one time of what was admitted last, in bytes.
+    var largestPhase = 0
+  }
+
+  /// The weights of all models.
+  package let cache: PartCache
+  private let state: Mutex<State>
+
+  /// - Parameters:
+  ///   - budget: what the process may take; nil: there is no bound, and `cache` keeps its own.
+  ///   - cache: the weights of all models.
+  package init(budget: MemoryBudget?, cache: PartCache) {
+    self.cache = cache
+    state = Mutex(State(process: budget, current: budget))
+  }
+
+  /// - Parameters:
+  ///   - budget: what the process may take; nil: there is no bound.
+  ///   - policy: which weights leave first.
+  package convenience init(budget: MemoryBudget?, policy: CachePolicy = .nextUse) {
+    self.init(budget: budget, cache: PartCache(budget: budget?.bytes, policy: policy))
+  }
+
+  // MARK: The budget
+
+  /// What the process may take; nil: there is no bound.
+  package var budget: MemoryBudget? { state.withLock { $0.process } }
+
+  /// Changes what the process may take, and with it what the work at hand may take. Between two jobs.
+  /// - Parameter budget: nil: there is no bound.
+  package func setBudget(_ budget: MemoryBudget?) {
+    change { ($0.process, $0.current) = (budget, budget) }
+  }
+
+  /// If nobody gave a budget, measures again what the machine has left: others may have come or gone. Between two jobs.
+  /// - Returns: the new budget if it differs by more than an eighth; nil if it stays as it was.
+  package func measureAgain() -> MemoryBudget? {
+    guard let old = budget, old.source == .machine, let new = MemoryBudget.chosen(given: nil),
+      Self.differ(old, new)
+    else { return nil }
+    setBudget(new)
+    return new
+  }
+
+  /// Whether two budgets differ by more than an eighth of the first.
+  static func differ(_ a: MemoryBudget, _ b: MemoryBudget) -> Bool { abs(a.bytes - b.bytes) > a.bytes / 8 }
+
+  /// Bounds the work at hand: weights that an earlier job was allowed leave.
+  /// - Parameter bytes: what it may take, if that is less than the process may; nil: as much as the process may.
+  package func limit(to bytes: Int?) {
+    change { state in
+      state.current = state.process
+      guard let bytes, bytes < state.process?.bytes ?? .max else { return }
+      state.current = MemoryBudget(bytes: bytes)
+    }
+  }
+
+  private func change(_ body: (inout State) -> Void) {
+    let (before, after) = state.withLock { state in
+      let before = state.current
+      body(&state)
+      return (before, state.current)
+    }
+    if before != nil, after == nil {
+      cache.setBudget(nil, ledger: CacheLedger())
+      TensorMemory.setLimit(nil)
+    }
+    share(standing(), kept: 0, tensors: 0, others: 0, CacheLedger())
+  }
+
+  // MARK: A render
+
+  /// Measures what the process takes.
+  /// - Parameters:
+  ///   - known: bytes of tensors that are there and that the plan counts.
+  ///   - beside: bytes of tensors that other renders hold meanwhile.
+  package func standing(known: Int = 0, beside: Int = 0) -> MemoryStanding {
+    let tensors = TensorMemory.now
+    let others = max(0, tensors.live - cache.byteCount - known - beside)
+    let measured = max(0, Int(ResidentMemory.bytes) - tensors.spare - tensors.live)
+    return MemoryStanding(
+      budget: state.withLock { $0.current }, alone: reckon(measured: measured) + others, beside: beside)
+  }
+
+  /// What to reckon with beside weights and tensors: what was measured, and a margin for what comes while a render runs
+  /// (scratch memory, heaps, pages of the program). The first measurement is made before anything of that is there.
+  /// Later ones find it, and must not have the margin added once more: a budget that is enough for one picture must be
+  /// enough for the next.
+  /// - Parameter now: bytes.
+  func reckon(measured now: Int) -> Int {
+    let least = state.withLock { state in
+      let smaller = min(state.least ?? now, now)
+      state.least = smaller
+      return smaller
+    }
+    return max(least + MemoryBudget.margin, now + MemoryBudget.leastMargin)
+  }
+
+  /// Lets a render begin if there is room for it.
+  /// - Parameters:
+  ///   - plan: what the render takes.
+  ///   - standing: as it was measured when the plan was made.
+  /// - Throws: `MemoryError`.
+  package func admit(_ plan: MemoryPlan, _ standing: MemoryStanding) throws {
+    if let budget = standing.budget, standing.lacks(plan.smallest) {
+      throw MemoryError(budget, smallest: plan.smallest + standing.fixed + MemoryBudget.variation)
+    }
+    guard MemoryRefusal.prepare(forBlocksOf: plan.largestBlock),
+      TensorMemory.isAvailable(plan.smallest + MemoryBudget.margin)
+    else { throw MemoryError.refused(bytes: plan.smallest) }
+    state.withLock { $0.largestPhase = plan.largestPhase }
+  }
+
+  /// Gives a phase's tensors their room, and weights the rest.
+  /// - Parameters:
+  ///   - phase: what it takes.
+  ///   - standing: as it was measured.
+  ///   - kept: bytes of known tensors that stay during the phase and that it does not count.
+  ///   - ledger: where weights that leave are counted.
+  package func enter(_ phase: PhasePlan, _ standing: MemoryStanding, kept: Int = 0, ledger: CacheLedger) {
+    share(standing, kept: kept, tensors: phase.tensorBytes, others: 0, ledger)
+  }
+
+  /// Makes room for so many bytes that no plan counts, such as a picture that is read. Weights leave for them.
+  /// - Throws: `MemoryError` if there is not as much.
+  package func spare(_ bytes: Int) throws {
+    let standing = standing()
+    if let budget = standing.budget, standing.lacks(bytes) {
+      throw MemoryError(budget, smallest: bytes + standing.fixed + MemoryBudget.variation)
+    }
+    share(standing, kept: 0, tensors: 0, others: bytes, CacheLedger())
+  }
+
+  /// Prepares for opening a model. What stays of one, norms and gates, is small and in no plan.
+  /// - Throws: `MemoryRefusal`
+  package func prepareToOpen() throws {
+    guard MemoryRefusal.prepare(forBlocksOf: Self.largestOpened) else { throw MemoryRefusal() }
+  }
+
+  /// Hands freed memory that nobody waits for back to the system, after a model was unloaded.
+  package func tidy() { TensorMemory.trimHeap() }
+
+  /// A block of what stays of a model is never larger, in bytes.
+  private static let largestOpened = 64 << 20
+
+  /// Gives weights what is left, and bounds what freed tensors keep.
+  private func share(
+    _ standing: MemoryStanding, kept: Int, tensors: Int, others: Int, _ ledger: CacheLedger
+  ) {
+    guard let budget = standing.budget else { return }
+    let fixed = standing.fixed + kept
+    cache.setBudget(max(0, budget.bytes - fixed - tensors - others), ledger: ledger)
+    let besideTensors = fixed - (TensorMemory.now.live - cache.byteCount)
+    // Freed memory is kept for the next step, because the kernel clears pages that it gives anew. What a person gave
+    // is there to be used. Of what the machine has left no more is kept than a phase can use.
+    let most =
+      budget.source == .machine ? max(state.withLock { $0.largestPhase }, tensors) + MemoryBudget.margin : nil
+    TensorMemory.setLimit(budget.bytes - max(MemoryBudget.margin, besideTensors) - others, spare: most)
+  }
+}

@@ -1,0 +1,127 @@
+import Tensors
+import Testing
+
+@testable import WeightCache
+
+/// The budget of a process: where it comes from, what it reckons with, and whom it refuses.
+@Suite(.serialized) struct MemoryGovernorTests {
+  private let margin = MemoryBudget.margin
+  private let left = MemoryBudget.leastMargin
+
+  private func governor(_ budget: MemoryBudget?) -> MemoryGovernor {
+    MemoryGovernor(budget: budget, cache: PartCache(prefetches: false))
+  }
+
+  private func plan(_ smallest: Int) -> MemoryPlan {
+    MemoryPlan(smallest: smallest, largestPhase: smallest, largestBlock: 1 << 20)
+  }
+
+  /// What the margin is there for must not have it added once more.
+  @Test func growthComesOutOfTheMargin() {
+    let governor = governor(nil)
+    let first = governor.reckon(measured: 50 << 20)
+    #expect(first == 50 << 20 + margin)
+    #expect(governor.reckon(measured: 80 << 20) == first)
+    #expect(governor.reckon(measured: 50 << 20 + margin - left) == first)
+  }
+
+  /// But some of it is always left.
+  @Test func someOfTheMarginStays() {
+    let governor = governor(nil)
+    _ = governor.reckon(measured: 50 << 20)
+    #expect(governor.reckon(measured: 200 << 20) == 200 << 20 + left)
+    #expect(governor.reckon(measured: 40 << 20) == 40 << 20 + margin)
+  }
+
+  /// A sixteenth is left to others, 128 MiB at least, half at most.
+  @Test func theMachineKeepsAReserve() {
+    func budget(_ available: Int, _ resident: Int) -> Int {
+      MemoryBudget.machine(available: available, resident: resident).bytes
+    }
+    #expect(budget(31 << 30, 1 << 30) == 30 << 30)
+    #expect(budget(900 << 20, 100 << 20) == 872 << 20)
+    #expect(budget(100 << 20, 20 << 20) == 60 << 20)
+    #expect(budget(0, 0) == 0)
+    // Whole mebibytes.
+    #expect(budget(900 << 20 + 12_345, 100 << 20) == 872 << 20)
+  }
+
+  @Test func whatAPersonGivesCounts() throws {
+    #expect(MemoryBudget.chosen(given: 5) == MemoryBudget(bytes: 5, source: .given))
+    let machine = try #require(MemoryBudget.chosen(given: nil))
+    #expect(machine.source == .machine && machine.bytes > 0 && machine.bytes % (1 << 20) == 0)
+  }
+
+  @Test func aBudgetIsWrittenAsTheOptionTakesIt() {
+    #expect(MemoryBudget(bytes: 4 << 30).description == "4GiB")
+    #expect(MemoryBudget(bytes: 1536 << 20).description == "1536MiB")
+    #expect(MemoryBudget(bytes: 12_345).description == "12345")
+    #expect(MemoryBudget(bytes: 2 << 30, source: .machine).description == "2GiB, what this machine has left")
+  }
+
+  @Test func whatDoesNotFitIsRefusedWithWhatWould() throws {
+    for (source, bytes) in [(MemoryBudget.Source.given, 1 << 20), (.machine, 1 << 20)] {
+      let governor = governor(MemoryBudget(bytes: bytes, source: source))
+      do {
+        try governor.admit(plan(64 << 20), governor.standing())
+        Issue.record("1 MiB is enough?")
+      } catch MemoryError.budget(let given, let smallest) {
+        #expect(source == .given && given == bytes && smallest > 64 << 20)
+        let enough = self.governor(MemoryBudget(bytes: smallest + (4 << 30)))
+        try enough.admit(plan(64 << 20), enough.standing())
+      } catch MemoryError.machine(let given, let smallest) {
+        #expect(source == .machine && given == bytes && smallest > 64 << 20)
+      }
+    }
+    // More than there are addresses.
+    #expect(throws: MemoryError.refused(bytes: 1 << 55)) {
+      let governor = governor(nil)
+      try governor.admit(plan(1 << 55), governor.standing())
+    }
+  }
+
+  /// A job may ask for less than the process may take, never for more; the next job has it all again.
+  @Test func aJobMayTakeLess() {
+    let governor = governor(MemoryBudget(bytes: 8 << 30, source: .machine))
+    governor.limit(to: 4 << 30)
+    #expect(governor.standing().budget == MemoryBudget(bytes: 4 << 30))
+    governor.limit(to: 16 << 30)
+    #expect(governor.standing().budget == MemoryBudget(bytes: 8 << 30, source: .machine))
+    governor.limit(to: 4 << 30)
+    governor.limit(to: nil)
+    #expect(governor.standing().budget?.bytes == 8 << 30)
+    #expect(governor.budget?.bytes == 8 << 30)
+  }
+
+  /// Without a bound a job's own goes with the job.
+  @Test func theBoundOfAJobGoesWithIt() {
+    let governor = governor(nil)
+    governor.limit(to: 4 << 30)
+    #expect(governor.cache.budget != nil)
+    governor.limit(to: nil)
+    #expect(governor.cache.budget == nil && governor.standing().left == nil)
+  }
+
+  /// Weights get what a phase's tensors leave, and room that something else asks for comes out of theirs.
+  @Test func weightsGetTheRest() throws {
+    let governor = governor(MemoryBudget(bytes: 64 << 30))
+    let standing = governor.standing(known: 0, beside: 1 << 20)
+    let phase = PhasePlan(tensorBytes: 3 << 30, largestTensor: 1 << 20, uses: [], keptBytes: 0)
+    governor.enter(phase, standing, kept: 5 << 20, ledger: CacheLedger())
+    let room = try #require(standing.left) - (3 << 30) - (5 << 20)
+    #expect(governor.cache.budget == room)
+    try governor.spare(1 << 30)
+    // Other tests come and go in this process.
+    #expect(try #require(governor.cache.budget) < 63 << 30)
+    #expect(throws: MemoryError.self) { try governor.spare(65 << 30) }
+  }
+
+  /// Small changes are none: a picture in tiles must not depend on them.
+  @Test func onlyALargeChangeCounts() {
+    let old = MemoryBudget(bytes: 8 << 30, source: .machine)
+    #expect(!MemoryGovernor.differ(old, MemoryBudget(bytes: 9 << 30, source: .machine)))
+    #expect(MemoryGovernor.differ(old, MemoryBudget(bytes: 10 << 30, source: .machine)))
+    #expect(MemoryGovernor.differ(old, MemoryBudget(bytes: 6 << 30, source: .machine)))
+    #expect(governor(old).budget == old && governor(MemoryBudget(bytes: 5)).measureAgain() == nil)
+  }
+}
