@@ -8,7 +8,7 @@ import Testing
     .deletingLastPathComponent().appending(path: "Goldens/model/base").path
 
   /// Options with values that both take, and values that both refuse.
-  private static let table: [(option: String, taken: [String], refused: [String])] = [
+  static let table: [(option: String, taken: [String], refused: [String])] = [
     ("--width", ["8", "64", "72"], ["0", "-8", "100", "4.5", "x", "", "16392", "99999999999999999999"]),
     ("--height", ["8", "64"], ["0", "-64", "12", "1e3", "sixty", "", "20000"]),
     ("--steps", ["1", "2"], ["0", "-1", "1001", "2.5", "x", "", "9223372036854775808"]),
