@@ -54,6 +54,7 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CKernels", cSettings: kernels),
     library("Release", []),
@@ -62,6 +63,8 @@ let package = Package(
     library("CommandLine", ["Boundary", "Requests", "CKernels", argumentParser]),
     library("Tensors", ["Requests", "CKernels", "COpenBLAS"]),
     library("Checkpoints", ["Requests", "Tensors", "CKernels", "CCrypto"]),
+    .target(name: "CCurlShim", dependencies: ["CCurl"], cSettings: shim),
+    library("Hub", ["Boundary", "Requests", "Checkpoints", "CCurlShim", "Release"]),
     library("WeightCache", ["Requests", "Checkpoints", "Tensors"]),
     library("Layers", ["WeightCache", "Checkpoints", "Tensors"]),
     library("Experts", ["Layers", "WeightCache", "Checkpoints", "Tensors"]),
@@ -105,7 +108,8 @@ let package = Package(
     tool(
       "segmoe",
       [
-        "Boundary", "Requests", "CommandLine", "Merging", "Diffusion", "Images", "Configuration", "Layers",
+        "Boundary", "Requests", "CommandLine", "Hub", "Merging", "Diffusion", "Images", "Configuration",
+        "Layers",
         "WeightCache", "Checkpoints", "Tensors", "Release", argumentParser,
       ]),
     .target(name: "Fuzzing", path: "Tests/Fuzzing", swiftSettings: strict),
@@ -114,6 +118,7 @@ let package = Package(
     tests("WeightCacheTests", ["WeightCache", "Tensors"]),
     tests("ExpertsTests", ["Experts", "Tensors"]),
     tests("CheckpointsTests", ["Checkpoints", "Tensors", "CKernels", "Fuzzing"]),
+    tests("HubTests", ["Requests", "Hub", "Checkpoints"]),
     tests("ImagesTests", ["Images", "Fuzzing"]),
     tests("ConfigurationTests", ["Configuration", "Fuzzing"]),
     tests(

@@ -4,19 +4,31 @@ import Tensors
 
 /// A SHA-256 under way, by libcrypto: a 4 GB model takes some two seconds of one processor with SHA instructions.
 package struct Digest: ~Copyable {
-  private let context: OpaquePointer
+  /// Which hash. SHA-1 is there because git names files by it; nothing is kept safe by it.
+  package enum Algorithm: Sendable {
+    case sha256
+    case sha1
 
-  /// SHA-256 from a library context of its own: libcrypto's default one reads the machine's `openssl.cnf`, which may
-  /// switch the algorithm off. It is never freed, never changed, and may be used from any thread.
-  nonisolated(unsafe) private static let algorithm = EVP_MD_fetch(OSSL_LIB_CTX_new(), "SHA256", nil)
+    fileprivate var byteCount: Int { self == .sha256 ? 32 : 20 }
+  }
+
+  private let context: OpaquePointer
+  private let byteCount: Int
+
+  /// Algorithms from a library context of our own: libcrypto's default one reads the machine's `openssl.cnf`, which may
+  /// switch them off. They are never freed, never changed, and may be used from any thread.
+  nonisolated(unsafe) private static let library = OSSL_LIB_CTX_new()
+  nonisolated(unsafe) private static let sha256 = EVP_MD_fetch(library, "SHA256", nil)
+  nonisolated(unsafe) private static let sha1 = EVP_MD_fetch(library, "SHA1", nil)
 
   /// The hash of nothing so far.
-  package init() {
+  package init(_ algorithm: Algorithm = .sha256) {
     // Fails for want of some hundred bytes alone, where Swift's own allocations end the process too.
-    guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, Self.algorithm, nil) == 1 else {
-      preconditionFailure("no memory for a SHA-256")
-    }
+    guard let context = EVP_MD_CTX_new(),
+      EVP_DigestInit_ex(context, algorithm == .sha256 ? Self.sha256 : Self.sha1, nil) == 1
+    else { preconditionFailure("no memory for a hash") }
     self.context = context
+    byteCount = algorithm.byteCount
   }
 
   deinit { EVP_MD_CTX_free(context) }
@@ -26,7 +38,8 @@ package struct Digest: ~Copyable {
     bytes.withUnsafeBytes { add($0) }
   }
 
-  private mutating func add(_ bytes: UnsafeRawBufferPointer) {
+  /// Adds bytes.
+  package mutating func add(_ bytes: UnsafeRawBufferPointer) {
     EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
   }
 
@@ -69,7 +82,7 @@ package struct Digest: ~Copyable {
     }
   }
 
-  /// The digest of all that was added, 32 bytes as 64 lower-case hexadecimal digits.
+  /// The digest of all that was added, as lower-case hexadecimal digits: 64 of a SHA-256.
   package consuming func hexadecimal() -> String {
     let digits = Array("0123456789abcdef".utf8)
     let text = bytes().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
@@ -77,7 +90,7 @@ package struct Digest: ~Copyable {
   }
 
   private consuming func bytes() -> [UInt8] {
-    var digest = [UInt8](repeating: 0, count: 32)
+    var digest = [UInt8](repeating: 0, count: byteCount)
     EVP_DigestFinal_ex(context, &digest, nil)
     return digest
   }

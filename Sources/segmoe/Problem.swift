@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Diffusion
+import Hub
 import Images
 import Layers
 import Merging
@@ -42,6 +43,8 @@ struct Problem: Error {
         self.init(code: 65, message: "\(error)")
       }
     case let error as RecipeError: self.init(code: Self.code(error), message: "\(error)")
+    case let error as SourceError: self.init(code: 66, message: "\(error)")
+    case let error as HubError: self.init(code: Self.code(error), message: "\(error)")
     case let error as MergeError:
       if case .notWritable = error {
         self.init(code: 70, message: "\(error)")
@@ -72,6 +75,16 @@ struct Problem: Error {
     case .unknownScheduler, .size, .setting: 64
     case .unsupported, .tokenOutOfRange, .mismatch: 65
     case .notFinite: 70
+    }
+  }
+
+  private static func code(_ error: HubError) -> Int32 {
+    switch error.kind {
+    case .usage: 64
+    case .damaged: 65
+    case .missing: 66
+    case .unavailable: 69
+    case .notPermitted: 77
     }
   }
 

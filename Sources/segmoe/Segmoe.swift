@@ -13,14 +13,14 @@ struct Segmoe: ParsableCommand {
     discussion: """
       `segmoe CONFIG.yaml OUT` is short for `segmoe merge CONFIG.yaml OUT`.
 
-      Exit codes: 0 done, 64 wrong usage, 65 bad input data, 66 missing file, 69 model unavailable,
-      70 anything else. Errors go to standard error, one line each.
+      Exit codes: 0 done, 64 wrong usage, 65 bad input data, 66 missing file or model, 69 unavailable
+      (network, hub, disk), 70 anything else, 77 not permitted. Errors go to standard error, one line each.
       """,
     version: Version.current,
     subcommands: [
       RenderCommand.self, MergeCommand.self, TokenizeCommand.self, InspectCommand.self, BenchCommand.self,
       SynthCommand.self, PrecisionCommand.self, UNetCommand.self, ReplayCommand.self,
-      ContactSheetCommand.self,
+      ContactSheetCommand.self, PullCommand.self,
     ],
     defaultSubcommand: MergeCommand.self)
 }

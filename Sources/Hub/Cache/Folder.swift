@@ -1,0 +1,89 @@
+import Glibc
+
+/// What the caches do with folders.
+enum Folder {
+  /// Makes a folder and those above it.
+  /// - Throws: `HubError.file`
+  static func make(_ path: String) throws(HubError) {
+    if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
+    let parent = Self.parent(of: path)
+    guard errno == ENOENT, parent != path else { throw .system(path) }
+    try make(parent)
+    guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw .system(path) }
+  }
+
+  /// Whether a folder, or where it would be made, can be written to.
+  static func isWritable(_ path: String) -> Bool {
+    var place = path
+    while access(place, F_OK) != 0, errno == ENOENT, parent(of: place) != place { place = parent(of: place) }
+    return access(place, W_OK) == 0
+  }
+
+  /// The folder that a path lies in.
+  static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  /// Puts a folder's entries on the disk. Some file systems cannot; then it is as good as it gets.
+  static func sync(of path: String) {
+    let descriptor = open(parent(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    fsync(descriptor)
+    close(descriptor)
+  }
+
+  /// Writes a small file whole or not at all. `temporary` lies on the same disk.
+  /// - Throws: `HubError.file`
+  static func write(_ text: String, to path: String, temporary: String) throws(HubError) {
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o666)
+    guard descriptor >= 0 else { throw .system(temporary) }
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0, errno == EINTR { continue }
+      guard written > 0 else {
+        let error = HubError.system(temporary)
+        close(descriptor)
+        unlink(temporary)
+        throw error
+      }
+      bytes = bytes.dropFirst(written)
+    }
+    close(descriptor)
+    guard rename(temporary, path) == 0 else {
+      let error = HubError.system(path)
+      unlink(temporary)
+      throw error
+    }
+  }
+
+  /// Bytes of a regular file, links followed; nil for anything else.
+  static func size(of path: String) -> Int? {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return Int(status.st_size)
+  }
+
+  /// Whether the path is a link itself.
+  static func isLink(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+  }
+}
+
+/// Room on a disk.
+enum FreeSpace {
+  /// Bytes that may still be written where a path lies, or will lie; nil if the system does not say.
+  static func bytes(at path: String) -> Int? {
+    var status = statvfs()
+    var place = path
+    while statvfs(place, &status) != 0 {
+      let parent = Folder.parent(of: place)
+      guard errno == ENOENT || errno == ENOTDIR, parent != place else { return nil }
+      place = parent
+    }
+    let (bytes, overflow) = Int(status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
+    return overflow ? .max : bytes
+  }
+}

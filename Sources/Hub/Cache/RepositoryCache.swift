@@ -1,0 +1,130 @@
+import Foundation
+import Requests
+
+/// One repository in Hugging Face's cache, laid out as `huggingface_hub` does it, so that each finds what the other has
+/// fetched: `blobs/HASH`, `snapshots/COMMIT/PATH` as links to them, `refs/BRANCH`, and `trees/COMMIT.json`.
+struct RepositoryCache {
+  let root: String
+  let id: RepositoryID
+  private let usesLinks: Bool
+
+  init(root: String, id: RepositoryID, usesLinks: Bool) {
+    self.root = root
+    self.id = id
+    self.usesLinks = usesLinks
+  }
+
+  private var name: String { "models--\(id.owner)--\(id.name)" }
+  private var folder: String { "\(root)/\(name)" }
+
+  /// The folder of a commit's files, there or not.
+  func snapshot(_ commit: String) -> String { "\(folder)/snapshots/\(commit)" }
+
+  /// A file of a commit, there or not.
+  func path(of file: String, at commit: String) -> String { "\(snapshot(commit))/\(file)" }
+
+  func blob(_ file: RemoteFile) -> String { "\(folder)/blobs/\(file.blob)" }
+
+  private func lock(_ file: RemoteFile) -> String { "\(root)/.locks/\(name)/\(file.blob).lock" }
+
+  /// The commit that a branch or tag was at when last seen; a commit is itself.
+  func commit(of revision: String?) -> String? {
+    let revision = revision ?? "main"
+    if RemoteFile.isHexadecimal(revision, 40) { return revision }
+    guard let bytes = FileManager.default.contents(atPath: "\(folder)/refs/\(revision)"), bytes.count < 100
+    else {
+      return nil
+    }
+    let commit = String(String(decoding: bytes, as: UTF8.self).trimming(while: \.isWhitespace))
+    return RemoteFile.isHexadecimal(commit, 40) ? commit : nil
+  }
+
+  /// Whether a file of a commit is there whole.
+  func has(_ file: RemoteFile, at commit: String) -> Bool {
+    Folder.size(of: path(of: file.path, at: commit)) == file.size
+  }
+
+  /// Whether a file's bytes are there, whatever commit they came with.
+  func hasBlob(_ file: RemoteFile) -> Bool { Folder.size(of: blob(file)) == file.size }
+
+  /// Bytes that an earlier try has left.
+  func partBytes(_ file: RemoteFile) -> Int {
+    min(file.size, Folder.size(of: blob(file) + ".segmoe.incomplete") ?? 0)
+  }
+
+  /// Makes the folders that files are written to.
+  /// - Throws: `HubError.file`
+  func prepare() throws(HubError) {
+    try Folder.make("\(folder)/blobs")
+    try Folder.make("\(folder)/refs")
+    try Folder.make("\(root)/.locks/\(name)")
+    let tag = "\(root)/CACHEDIR.TAG"
+    guard access(tag, F_OK) != 0 else { return }
+    let text = """
+      Signature: 8a477f597d28d172789f06886806bc55
+      # This file is a cache directory tag created by huggingface_hub.
+      # For information about cache directory tags, see:
+      #\thttps://bford.info/cachedir/
+
+      """
+    try? Folder.write(text, to: tag, temporary: "\(root)/.locks/\(name)/tag.\(getpid())")
+  }
+
+  /// Takes the file's lock, opens its part, and lets `fetch` fill it, unless somebody else did while we waited.
+  /// - Throws: what `fetch` throws, `HubError.file`, `HubError.stopped`.
+  func fill(
+    _ file: RemoteFile, stop: StopFlag, isWaiting: () -> Void, fetch: (PartFile) throws -> Void
+  ) throws {
+    let lock = try FileLock(path: lock(file), stop: stop, isWaiting: isWaiting)
+    defer { withExtendedLifetime(lock) {} }
+    if hasBlob(file) { return }
+    let blob = blob(file)
+    guard !Folder.isLink(blob) else {
+      throw HubError.file(path: blob, reason: "leads to damaged bytes in a shared store: remove it")
+    }
+    // Older versions of Python's client leave a part of this name, and would go on with it.
+    let left = blob + ".incomplete"
+    if access(blob + ".segmoe.incomplete", F_OK) != 0, Folder.size(of: left) != nil, !Folder.isLink(left) {
+      rename(left, blob + ".segmoe.incomplete")
+    }
+    let part = try PartFile(path: blob, content: file.content, size: file.size)
+    try fetch(part)
+    try part.publish(as: blob)
+  }
+
+  /// Gives a blob its place in a commit: a link, put in place whole. Where there are no links, another name of the same
+  /// file, or the file itself.
+  /// - Throws: `HubError.file`
+  func place(_ file: RemoteFile, at commit: String) throws(HubError) {
+    let path = path(of: file.path, at: commit)
+    if Folder.size(of: path) == file.size { return }
+    try Folder.make(Folder.parent(of: path))
+    let depth = file.path.utf8.count { $0 == UInt8(ascii: "/") }
+    let target = String(repeating: "../", count: 2 + depth) + "blobs/\(file.blob)"
+    let temporary = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp"
+    var isDone = usesLinks && symlink(target, temporary) == 0
+    if !isDone { isDone = link(blob(file), temporary) == 0 }
+    if isDone {
+      guard rename(temporary, path) == 0 else {
+        let error = HubError.system(path)
+        unlink(temporary)
+        throw error
+      }
+      // rename(2) does nothing where both are the same file.
+      unlink(temporary)
+    } else if rename(blob(file), path) != 0 {
+      throw .system(path)
+    }
+  }
+
+  /// Remembers the branch's commit, which must be there. That it could not is no error.
+  func remember(_ commit: String, for revision: String?) {
+    let revision = revision ?? "main"
+    guard revision != commit, self.commit(of: revision) != commit, access(snapshot(commit), F_OK) == 0 else {
+      return
+    }
+    let path = "\(folder)/refs/\(revision)"
+    try? Folder.make(Folder.parent(of: path))
+    try? Folder.write(commit, to: path, temporary: "\(folder)/ref.\(getpid()).tmp")
+  }
+}

@@ -1,0 +1,68 @@
+import Checkpoints
+import Glibc
+import Requests
+
+/// Brings sources onto this machine.
+package struct ModelPuller: Sendable {
+  let settings: HubSettings
+  let transport: any HTTPTransport
+  let pace: RetryPace
+  let stop: StopFlag
+  let say: @Sendable (String) -> Void
+  let tell: @Sendable (PullProgress) -> Void
+
+  /// - Parameters:
+  ///   - say: takes a line for the person.
+  ///   - tell: takes the progress, some times a second, from any thread.
+  package init(
+    settings: HubSettings, transport: any HTTPTransport, pace: RetryPace = RetryPace(),
+    stop: StopFlag = StopFlag(),
+    say: @escaping @Sendable (String) -> Void = { _ in },
+    tell: @escaping @Sendable (PullProgress) -> Void = { _ in }
+  ) {
+    self.settings = settings
+    self.transport = transport
+    self.pace = pace
+    self.stop = stop
+    self.say = say
+    self.tell = tell
+  }
+
+  /// Pulls a source, unless it is here already. A path is taken as it is.
+  /// - Parameter isDry: only find out what there would be to do.
+  /// - Throws: `HubError`
+  package func pull(_ source: ModelSource, for use: ModelUse, isDry: Bool = false) throws(HubError)
+    -> PulledModel
+  {
+    do {
+      switch source {
+      case .path(let path):
+        guard access(path, F_OK) == 0 else {
+          throw HubError.file(path: path, reason: "no such file or folder; a model of a hub is owner/name")
+        }
+        return PulledModel(
+          source: path, path: path, revision: nil, bytes: Folder.size(of: path) ?? 0, fromCache: true)
+      case .card(let id, let revision):
+        return try repository(id).pull(source, revision: revision, file: nil, for: use, isDry: isDry)
+      case .file(let id, let revision, let path):
+        return try repository(id).pull(source, revision: revision, file: path, for: use, isDry: isDry)
+      case .civitai(let link):
+        throw HubError.gone(what: "\(link)", reason: "not yet")
+      }
+    } catch let error as HubError {
+      throw error
+    } catch {
+      throw .strangeAnswer(host: settings.endpoint.host, reason: "\(error)")
+    }
+  }
+
+  private func repository(_ id: RepositoryID) -> RepositoryPull {
+    let site = Site(
+      transport: transport, trust: settings.hubTrust, pace: pace, stop: stop, patience: settings.patience,
+      say: say)
+    return RepositoryPull(
+      id: id, client: HubClient(site: site, endpoint: settings.endpoint),
+      cache: RepositoryCache(root: settings.cache, id: id, usesLinks: settings.usesLinks),
+      isOffline: settings.isOffline, tell: tell)
+  }
+}

@@ -1,0 +1,96 @@
+/// One request to one address. Redirects are the caller's business.
+package struct HTTPRequest: Sendable {
+  /// What is asked of the server.
+  package enum Method: String, Sendable {
+    case get = "GET"
+    case head = "HEAD"
+    case post = "POST"
+    case put = "PUT"
+  }
+
+  /// What is sent with it.
+  package enum Body: Sendable {
+    case none
+    case bytes([UInt8])
+    /// `count` bytes of an open file, which stays the caller's, from `offset` on.
+    case file(descriptor: Int32, offset: Int, count: Int)
+  }
+
+  /// How long to wait, in seconds.
+  package struct Patience: Sendable {
+    /// Until the connection stands.
+    package var connecting: Int
+    /// Without a byte in either direction.
+    package var silence: Int
+    /// In all; nil for no limit.
+    package var total: Int?
+
+    package init(connecting: Int = 10, silence: Int = 30, total: Int? = nil) {
+      self.connecting = connecting
+      self.silence = silence
+      self.total = total
+    }
+  }
+
+  package var method: Method
+  package var address: WebAddress
+  package var headers: [HTTPHeader]
+  package var body: Body
+  package var patience: Patience
+  /// Ends the transfer when it is set.
+  package var stop: StopFlag?
+
+  package init(
+    _ method: Method, _ address: WebAddress, headers: [HTTPHeader] = [], body: Body = .none,
+    patience: Patience = Patience(), stop: StopFlag? = nil
+  ) {
+    self.method = method
+    self.address = address
+    self.headers = headers
+    self.body = body
+    self.patience = patience
+    self.stop = stop
+  }
+}
+
+/// A header's name and value.
+package struct HTTPHeader: Sendable, Equatable {
+  package let name: String
+  package let value: String
+
+  package init(_ name: String, _ value: String) {
+    self.name = name
+    self.value = value
+  }
+}
+
+/// The head of an answer.
+package struct HTTPHead: Sendable {
+  package let status: Int
+  /// In their order; names as the server wrote them.
+  package let headers: [HTTPHeader]
+
+  package init(status: Int, headers: [HTTPHeader]) {
+    self.status = status
+    self.headers = headers
+  }
+
+  /// The last header of that name, whatever its case.
+  package subscript(name: String) -> String? {
+    headers.last { $0.name.lowercased() == name.lowercased() }?.value
+  }
+
+  /// Whether the body is a web page.
+  package var isWebPage: Bool { self["content-type"]?.lowercased().hasPrefix("text/html") ?? false }
+}
+
+/// An answer with what of its body went to no sink, bounded.
+package struct HTTPAnswer: Sendable {
+  package let head: HTTPHead
+  package let body: [UInt8]
+
+  package init(head: HTTPHead, body: [UInt8]) {
+    self.head = head
+    self.body = body
+  }
+}

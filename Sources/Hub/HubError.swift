@@ -1,0 +1,165 @@
+import Requests
+
+/// Why a model could not be pulled or pushed. Each is one line with the mend; none holds a token.
+package enum HubError: Error, Sendable, Equatable {
+  /// A variable of the environment that cannot be used.
+  case setting(name: String, value: String, rule: String)
+  /// No such repository, or none that this token may see.
+  case noRepository(RepositoryID, token: String?)
+  /// No such branch, tag or commit.
+  case noRevision(RepositoryID, revision: String)
+  /// No such file in a repository; `near` are names like it.
+  case noFile(RepositoryID, path: String, near: [String])
+  /// The hub does not know the token; `origin` is where it was found.
+  case badToken(origin: String)
+  /// The conditions of a repository have to be accepted first.
+  case gated(RepositoryID, page: String, hasToken: Bool)
+  /// The hub has taken a repository down.
+  case disabled(RepositoryID)
+  /// Not allowed, in the site's own words.
+  case forbidden(what: String, reason: String)
+  /// Not to be had, for good, in the site's own words.
+  case gone(what: String, reason: String)
+  /// Too many requests; the site says how long to wait.
+  case rateLimited(host: String, seconds: Int?, hasToken: Bool)
+  /// Nobody answers, or not in time.
+  case unreachable(host: String, reason: String)
+  /// The server's certificate is not trusted here.
+  case untrusted(host: String, reason: String)
+  /// A page of the network or of a login in the place of what was asked for.
+  case webPage(host: String)
+  /// An answer that no hub gives.
+  case strangeAnswer(host: String, reason: String)
+  /// Tried again and again without getting on.
+  case gaveUp(what: String, reason: String)
+  /// Offline, and not in the cache.
+  case offline(source: String, missing: String)
+  /// Bytes that are not those that the hub names.
+  case wrongContent(path: String, expected: String, found: String)
+  /// A name in a repository that could lead out of the cache.
+  case hostileName(String)
+  /// Larger than plain HTTP serves.
+  case tooLarge(path: String, bytes: Int)
+  /// No room on the disk.
+  case noRoom(folder: String, needed: Int, free: Int)
+  /// The cache cannot be written, and something is missing.
+  case readOnly(folder: String, files: Int, bytes: Int)
+  /// A file of the cache that cannot be read or written.
+  case file(path: String, reason: String)
+  /// A repository without `model_index.json`; `files` are its safetensors.
+  case noModel(RepositoryID, files: [String])
+  /// A part of a model with pickled weights alone.
+  case pickled(RepositoryID, component: String, file: String)
+  /// A part of a model without any weights.
+  case noWeights(RepositoryID, component: String)
+  /// More than one file could be meant.
+  case ambiguous(RepositoryID, files: [String])
+  /// A link of CivitAI needs a login.
+  case login(link: String, hasToken: Bool)
+  /// A link of CivitAI that no file of the version fits.
+  case noSuchFile(link: String, files: [String])
+  /// A file that is no safetensors file, whatever its name says.
+  case notSafetensors(what: String, found: String)
+  /// The person's stop.
+  case stopped
+
+  /// Exit codes as of sysexits.h.
+  package enum Kind: Sendable {
+    case usage
+    case damaged
+    case missing
+    case unavailable
+    case notPermitted
+  }
+
+  /// What kind of failure it is.
+  package var kind: Kind {
+    switch self {
+    case .setting, .ambiguous: .usage
+    case .wrongContent, .hostileName, .noModel, .pickled, .noWeights, .notSafetensors: .damaged
+    case .noRepository, .noRevision, .noFile, .gone, .noSuchFile: .missing
+    case .badToken, .gated, .disabled, .forbidden, .login: .notPermitted
+    case .rateLimited, .unreachable, .untrusted, .webPage, .strangeAnswer, .gaveUp, .offline, .tooLarge,
+      .noRoom,
+      .readOnly, .file, .stopped:
+      .unavailable
+    }
+  }
+}
+
+extension HubError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .setting(let name, let value, let rule): "$\(name) is '\(value)': \(rule)"
+    case .noRepository(let id, nil):
+      "\(id): no such path here, and the hub knows no such model, or it is private and no token is set "
+        + "(HF_TOKEN, or `hf auth login`)"
+    case .noRepository(let id, let token?):
+      "\(id): no such path here, and the hub knows no such model, or the token of \(token) has no access to it"
+    case .noRevision(let id, let revision): "\(id) has no branch, tag or commit '\(revision)'"
+    case .noFile(let id, let path, let near):
+      "\(id) has no file '\(path)'" + (near.isEmpty ? "" : "; it has \(near.joined(separator: ", "))")
+    case .badToken(let origin):
+      "the site does not accept the token of \(origin): set a new one, or run `hf auth login`"
+    case .gated(let id, let page, let hasToken):
+      "\(id): accept its conditions at \(page), then try again"
+        + (hasToken ? "" : "; a token is needed, too (HF_TOKEN, or `hf auth login`)")
+    case .disabled(let id): "\(id): the hub has switched off access to this model"
+    case .forbidden(let what, let reason): "\(what): \(reason)"
+    case .gone(let what, let reason): "\(what): \(reason)"
+    case .rateLimited(let host, let seconds, let hasToken):
+      "\(host) wants fewer requests" + (seconds.map { ": try again in \($0) s" } ?? ": try again later")
+        + (hasToken ? "" : "; with a token (HF_TOKEN) it allows more")
+    case .unreachable(let host, let reason):
+      "\(host) cannot be reached (\(reason)): check the network, the proxy (HTTPS_PROXY) and HF_ENDPOINT"
+    case .untrusted(let host, let reason):
+      "\(host): its certificate is not trusted here (\(reason)); name your own authority with SSL_CERT_FILE"
+    case .webPage(let host):
+      "\(host) answered with a web page: the network wants a login, or the address is no hub's"
+    case .strangeAnswer(let host, let reason): "\(host) does not answer as a hub does: \(reason)"
+    case .gaveUp(let what, let reason):
+      "\(what): gave up (\(reason)); run the same command again, it goes on where it stopped"
+    case .offline(let source, let missing):
+      "\(source): offline (HF_HUB_OFFLINE), and \(missing); pull it once with a network"
+    case .wrongContent(let path, let expected, let found):
+      "\(path): damaged on the way, twice: its hash is \(found), the hub says \(expected); try again later"
+    case .hostileName(let name):
+      "the repository has a file named '\(name)', which could lead out of the cache"
+    case .tooLarge(let path, let bytes):
+      "\(path) has \(bytes >> 30) GiB; over plain HTTP the hub serves 50 GB: use `hf download`"
+    case .noRoom(let folder, let needed, let free):
+      "\(folder): no room: \(Self.size(needed)) are needed, \(Self.size(free)) are free; "
+        + "make room, or set HF_HUB_CACHE to another disk"
+    case .readOnly(let folder, let files, let bytes):
+      "the cache \(folder) is read-only and lacks \(files) files (\(Self.size(bytes))); "
+        + "set HF_HUB_CACHE to a folder that can be written"
+    case .file(let path, let reason): "\(path): \(reason)"
+    case .noModel(let id, let files):
+      "\(id) is no diffusers model: no model_index.json"
+        + (files.isEmpty
+          ? "" : "; to take one file, write \(files.map { "\(id)/\($0)" }.joined(separator: " or "))")
+    case .pickled(let id, let component, let file):
+      "\(component) of \(id) has only pickled weights (\(file)), which are not read: choose a model with safetensors"
+    case .noWeights(let id, let component): "\(component) of \(id) has no weights"
+    case .ambiguous(let id, let files):
+      "\(id) has several files that could be meant: write "
+        + files.map { "\(id)/\($0)" }.joined(separator: " or ")
+    case .login(let link, false):
+      "\(link): the site wants a login: make a key at https://civitai.com/user/account, and set CIVITAI_API_TOKEN"
+    case .login(let link, true): "\(link): the site does not accept the token: make a new one"
+    case .noSuchFile(let link, let files):
+      "\(link): no file of that version fits; it has \(files.joined(separator: ", "))"
+    case .notSafetensors(let what, let found):
+      "\(what) is \(found), no safetensors file; only those are read"
+    case .stopped: "stopped"
+    }
+  }
+
+  /// `3.4 GB`.
+  package static func size(_ bytes: Int) -> String {
+    let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")]
+    guard let (unit, name) = units.first(where: { bytes >= $0.0 }) else { return "\(bytes) bytes" }
+    let tenths = (bytes * 10 + unit / 2) / unit
+    return tenths >= 1000 ? "\(tenths / 10) \(name)" : "\(tenths / 10).\(tenths % 10) \(name)"
+  }
+}

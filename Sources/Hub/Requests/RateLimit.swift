@@ -1,0 +1,23 @@
+import Foundation
+
+/// How long a site with too many requests wants to be left alone.
+enum RateLimit {
+  /// Seconds by `RateLimit: "api";r=0;t=55` if that limit is what was hit, else by `Retry-After`; nil if neither says.
+  static func wait(_ head: HTTPHead, now: Date = Date()) -> Int? {
+    if let limit = head["ratelimit"] {
+      var values: [Substring: Int] = [:]
+      for part in limit.split(separator: ";") {
+        let sides = part.split(separator: "=")
+        if sides.count == 2 { values[sides[0].drop { $0 == " " }] = Int(sides[1]) }
+      }
+      if values["r"] == 0, let seconds = values["t"], (0...1_000_000).contains(seconds) { return seconds + 1 }
+    }
+    guard let text = head["retry-after"] else { return nil }
+    if let seconds = Int(text) { return seconds < 0 ? nil : seconds }
+    let format = DateFormatter()
+    format.locale = Locale(identifier: "en_US_POSIX")
+    format.timeZone = TimeZone(secondsFromGMT: 0)
+    format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+    return format.date(from: text).map { max(0, Int($0.timeIntervalSince(now).rounded(.up))) }
+  }
+}

@@ -1,0 +1,64 @@
+import Requests
+
+/// A file of a repository at one commit.
+package struct RemoteFile: Sendable, Equatable {
+  /// How its content is named, and checked.
+  package enum Content: Sendable, Equatable {
+    /// SHA-256 of a large file.
+    case sha256(String)
+    /// SHA-1 of a small file as git takes it: with `blob LENGTH\0` before it.
+    case git(String)
+  }
+
+  /// Within the repository.
+  package let path: String
+  /// Bytes.
+  package let size: Int
+  /// What its bytes must be.
+  package let content: Content
+  /// Git's name for what it keeps: of a large file, of the pointer.
+  package let gitName: String
+
+  /// The name of its blob in the cache: the hash, in hexadecimal digits.
+  package var blob: String {
+    switch content {
+    case .sha256(let digits), .git(let digits): digits
+    }
+  }
+
+  /// Nil for names of contents that are no hashes: they become names of files.
+  package init?(path: String, size: Int, gitName: String, sha256: String?) {
+    guard size >= 0, Self.isHexadecimal(gitName, 40), sha256.map({ Self.isHexadecimal($0, 64) }) ?? true
+    else {
+      return nil
+    }
+    self.path = path
+    self.size = size
+    self.gitName = gitName
+    content = sha256.map(Content.sha256) ?? .git(gitName)
+  }
+
+  /// Whether `text` is so many lower-case hexadecimal digits.
+  package static func isHexadecimal(_ text: String, _ count: Int) -> Bool {
+    text.utf8.count == count
+      && text.utf8.allSatisfy {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+          || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+      }
+  }
+
+  /// Over plain HTTP a hub serves no larger files (`MAX_HTTP_DOWNLOAD_SIZE`).
+  private static let mostBytes = 50_000_000_000
+
+  /// Refuses a name that could lead out of the cache, and a file that plain HTTP does not serve.
+  /// - Throws: `HubError.hostileName`, `HubError.tooLarge`
+  func check() throws(HubError) {
+    let segments = path.split(separator: "/", omittingEmptySubsequences: false)
+    let isSafe = segments.allSatisfy {
+      !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255
+        && !$0.utf8.contains { $0 < 0x20 || $0 == UInt8(ascii: "\\") || $0 == 0x7f }
+    }
+    guard isSafe else { throw .hostileName(path.replacing(#/[\x00-\x1f\x7f]/#, with: "?")) }
+    guard size <= Self.mostBytes else { throw .tooLarge(path: path, bytes: size) }
+  }
+}

@@ -1,0 +1,23 @@
+/// Why a text names no model that could be had.
+package enum SourceError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// A link to somewhere else.
+  case otherHost(link: String)
+  /// A link to a hub's page that is no model.
+  case hubLink(link: String, reason: String)
+  /// `owner/name`, but not as a hub allows it.
+  case repositoryName(text: String)
+  /// A link to CivitAI that names no model.
+  case civitai(link: String, reason: String)
+
+  package var description: String {
+    switch self {
+    case .otherHost(let link):
+      "\(link): only models of huggingface.co and civitai.com can be pulled; download the file and give its path"
+    case .hubLink(let link, let reason): "\(link): \(reason)"
+    case .repositoryName(let text):
+      "\(text): no repository can have that name; write owner/name, or ./ before a path"
+    case .civitai(let link, let reason):
+      "\(link): \(reason); copy the link of the download button, https://civitai.com/api/download/models/VERSION"
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// A request as the test server read it.
+struct SeenRequest: Sendable {
+  let server: String
+  let method: String
+  /// As sent, with the query.
+  let target: String
+  /// Names in lower case.
+  let headers: [String: String]
+  let body: [UInt8]
+
+  var path: String { String(target.prefix { $0 != "?" }) }
+  var hasToken: Bool { headers["authorization"] != nil }
+}
+
+/// What the test server answers.
+struct CannedAnswer: Sendable {
+  var status = 200
+  var headers: [String: String] = [:]
+  var body: [UInt8] = []
+  /// The connection ends after so many bytes of the body.
+  var cutAfter: Int?
+  /// Whether it then ends by a reset.
+  var isReset = false
+  /// Seconds of silence where the connection would be cut.
+  var stall: Double?
+  /// The answer is never sent.
+  var isLost = false
+
+  static func json(_ text: String, status: Int = 200, _ headers: [String: String] = [:]) -> CannedAnswer {
+    CannedAnswer(
+      status: status, headers: headers.merging(["Content-Type": "application/json"]) { $1 },
+      body: Array(text.utf8))
+  }
+}
+
+/// A small HTTP server on a loopback address, a thread for each connection.
+final class TestServer: Sendable {
+  let name: String
+  let address: String
+  private let descriptor: Int32
+  private let handler: @Sendable (SeenRequest) -> CannedAnswer
+  private let open = Mutex(true)
+
+  struct CannotListen: Error { let code: Int32 }
+
+  /// Listens on a free port of `host`, an address in 127.0.0.0/8.
+  init(_ name: String, host: String, handler: @escaping @Sendable (SeenRequest) -> CannedAnswer) throws {
+    self.name = name
+    self.handler = handler
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    descriptor = listener
+    var place = sockaddr_in()
+    place.sin_family = sa_family_t(AF_INET)
+    inet_pton(AF_INET, host, &place.sin_addr)
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let listens = withUnsafeMutablePointer(to: &place) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+        bind(listener, pointer, length) == 0 && listen(listener, 128) == 0
+          && getsockname(listener, pointer, &length) == 0
+      }
+    }
+    guard listens else { throw CannotListen(code: errno) }
+    address = "http://\(host):\(UInt16(bigEndian: place.sin_port))"
+    let thread = Thread { [self] in acceptAll() }
+    thread.start()
+  }
+
+  func stop() {
+    guard
+      open.withLock({ isOpen in
+        defer { isOpen = false }; return isOpen
+      })
+    else { return }
+    shutdown(descriptor, Int32(SHUT_RDWR))
+  }
+
+  private func acceptAll() {
+    while true {
+      let connection = accept(descriptor, nil, nil)
+      guard connection >= 0 else { break }
+      Thread { [self] in serve(connection) }.start()
+    }
+    close(descriptor)
+  }
+
+  private func serve(_ connection: Int32) {
+    var one: Int32 = 1
+    setsockopt(connection, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(4))
+    var buffer: [UInt8] = []
+    while let request = read(connection, &buffer) {
+      guard send(handler(request), to: request, on: connection) else { break }
+    }
+    close(connection)
+  }
+
+  /// The next request; nil at the connection's end.
+  private func read(_ connection: Int32, _ buffer: inout [UInt8]) -> SeenRequest? {
+    let end = Array("\r\n\r\n".utf8)
+    var headEnd = buffer.firstRange(of: end)
+    while headEnd == nil {
+      guard receive(connection, &buffer) else { return nil }
+      headEnd = buffer.firstRange(of: end)
+    }
+    guard let headEnd else { return nil }
+    let lines = String(decoding: buffer[..<headEnd.lowerBound], as: UTF8.self).split(separator: "\r\n")
+    buffer.removeFirst(headEnd.upperBound)
+    guard let first = lines.first?.split(separator: " "), first.count == 3 else { return nil }
+    var headers: [String: String] = [:]
+    for line in lines.dropFirst() {
+      guard let colon = line.firstIndex(of: ":") else { continue }
+      headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(
+        in: .whitespaces)
+    }
+    let length = headers["content-length"].flatMap { Int($0) } ?? 0
+    while buffer.count < length { guard receive(connection, &buffer) else { return nil } }
+    let body = Array(buffer.prefix(length))
+    buffer.removeFirst(length)
+    return SeenRequest(
+      server: name, method: String(first[0]), target: String(first[1]), headers: headers, body: body)
+  }
+
+  private func receive(_ connection: Int32, _ buffer: inout [UInt8]) -> Bool {
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    let count = recv(connection, &chunk, chunk.count, 0)
+    guard count > 0 else { return false }
+    buffer += chunk[..<count]
+    return true
+  }
+
+  /// Whether the connection goes on.
+  private func send(_ answer: CannedAnswer, to request: SeenRequest, on connection: Int32) -> Bool {
+    if answer.isLost { return false }
+    var head = "HTTP/1.1 \(answer.status) Said\r\nContent-Length: \(answer.body.count)\r\n"
+    for (name, value) in answer.headers { head += "\(name): \(value)\r\n" }
+    guard sendAll(Array((head + "\r\n").utf8)[...], on: connection), request.method != "HEAD" else {
+      return request.method == "HEAD"
+    }
+    guard let cut = answer.cutAfter, cut < answer.body.count else {
+      return sendAll(answer.body[...], on: connection)
+    }
+    guard sendAll(answer.body[..<cut], on: connection) else { return false }
+    if let stall = answer.stall { usleep(UInt32(stall * 1_000_000)) }
+    if answer.isReset {
+      var linger = linger(l_onoff: 1, l_linger: 0)
+      setsockopt(connection, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+    }
+    return false
+  }
+
+  private func sendAll(_ bytes: ArraySlice<UInt8>, on connection: Int32) -> Bool {
+    var rest = bytes
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes {
+        Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      }
+      guard count > 0 else { return false }
+      rest = rest.dropFirst(count)
+    }
+    return true
+  }
+}
