@@ -23,7 +23,7 @@ def arguments():
 
 def render(options, budget, path):
     """Seconds from prompt to file, peak bytes, digest, and what the program says of the cache."""
-    command = [options.segmoe, "render", options.model, "--prompt", "a lighthouse in a storm", "--output", path]
+    command = [options.segmoe, "render", options.model, "--prompt", "a lighthouse in a storm", "--force", "--output", path]
     command += ["--width", str(options.size), "--height", str(options.size), "--steps", str(options.steps)]
     command += ["--precision", options.precision, "--scheduler", "ddim"]
     if budget != "none":

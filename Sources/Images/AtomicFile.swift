@@ -53,7 +53,7 @@ package enum AtomicFile {
     guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure("fsync", path: folder) }
   }
 
-  private static func split(_ path: String) -> (folder: String, name: String) {
+  static func split(_ path: String) -> (folder: String, name: String) {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
     let folder = String(path[..<slash])
     return (folder.isEmpty ? "/" : folder, String(path[path.index(after: slash)...]))
@@ -80,7 +80,7 @@ package enum AtomicFile {
     throw .writeFailed(path: path, call: "open", code: EEXIST)
   }
 
-  private static func fill(_ descriptor: Int32, with bytes: [UInt8], path: String) throws(ImageError) {
+  static func fill(_ descriptor: Int32, with bytes: [UInt8], path: String) throws(ImageError) {
     var written = 0
     while written < bytes.count {
       let step = bytes.withUnsafeBytes { buffer -> Int in

@@ -16,6 +16,10 @@ package enum ImageError: Error, Sendable, Equatable {
   case badText(keyword: String, reason: String)
   /// A folder that is to receive a file is not there.
   case folderMissing(folder: String)
+  /// A file that would be replaced, though nobody said so.
+  case outputExists(path: String)
+  /// A folder where a file is to be written.
+  case isFolder(path: String)
   /// A folder or file that this user may not write.
   case notWritable(path: String, code: Int32)
   /// No space, or no quota, left for a file.
@@ -39,6 +43,14 @@ extension ImageError {
   }
 }
 
+extension ImageError {
+  /// The case for a place that cannot be looked at.
+  static func opening(_ path: String, code: Int32) -> ImageError {
+    [ENOENT, ENOTDIR].contains(code)
+      ? .folderMissing(folder: AtomicFile.split(path).folder) : .writing(path: path, call: "open", code: code)
+  }
+}
+
 extension ImageError: CustomStringConvertible {
   /// One line that names the thing and the mend.
   package var description: String {
@@ -59,6 +71,10 @@ extension ImageError: CustomStringConvertible {
       "text '\(keyword)' cannot be stored: \(reason)"
     case .folderMissing(let folder):
       "\(folder): no such folder: create it, or choose another place for the output"
+    case .outputExists(let path):
+      "\(path): exists already: give another name, or --force to replace it"
+    case .isFolder(let path):
+      "\(path): is a folder: give the name of a file in it"
     case .notWritable(let path, let code):
       "\(path): cannot be written (\(reason(code))): give this user write permission, "
         + "or choose another place for the output"

@@ -32,6 +32,13 @@ package enum PNGFile {
     return Array(UnsafeBufferPointer(start: bytes, count: count))
   }
 
+  /// Writes a PNG to where a person said.
+  package static func write(_ image: RGBImage, texts: [PNGText] = [], to output: OutputFile)
+    throws(ImageError)
+  {
+    try output.write(encode(image, texts: texts))
+  }
+
   /// Writes a PNG. At any moment, `path` holds either the file of before or the whole picture.
   package static func write(_ image: RGBImage, texts: [PNGText] = [], to path: String) throws(ImageError) {
     try AtomicFile.write(encode(image, texts: texts), to: path)

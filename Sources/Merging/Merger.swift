@@ -30,6 +30,8 @@ package struct Merger: Sendable {
   package func merge(into output: String, report: (MergeProgress) throws -> Void = { _ in }) throws {
     var status = stat()
     guard lstat(output, &status) != 0 else { throw MergeError.outputExists(path: output) }
+    // Gates may take an hour. A place where nothing can be written is found out before.
+    try PartialFolder(for: output).discard()
     let base = try baseSource()
     let experts = try recipe.experts.indices.map { try expertSource($0, family: base.family) }
     let levels = base.shape.down.count

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Images
 
 /// Puts pictures side by side on one page.
@@ -6,8 +7,11 @@ struct ContactSheetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "contact-sheet", abstract: "Put PNG files side by side on one page.")
 
-  @Argument(help: "The PNG file to write.")
-  var output: String
+  @Option(help: "The PNG file to write.")
+  var output: String?
+
+  @Flag(help: "Replace the file if it exists.")
+  var force = false
 
   @Argument(help: "The pictures, in order.")
   var pictures: [String]
@@ -22,7 +26,19 @@ struct ContactSheetCommand: ParsableCommand {
   }
 
   func run() throws {
+    var pictures = pictures
+    let file: OutputFile
+    if let output {
+      file = try OutputFile(output, force: force)
+    } else {
+      // Before 0.2 the file to write came first. A picture that exists is never taken for it.
+      let first = pictures.removeFirst()
+      guard access(first, F_OK) != 0, !pictures.isEmpty else {
+        throw Problem.usage("--output FILE is missing: the page needs a file of its own")
+      }
+      file = try OutputFile(first, force: false)
+    }
     let images = try pictures.map { try PNGFile.read($0).image }
-    try PNGFile.write(ContactSheet(columns: columns).page(of: images), to: output)
+    try PNGFile.write(ContactSheet(columns: columns).page(of: images), to: file)
   }
 }

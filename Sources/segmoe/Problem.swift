@@ -64,6 +64,10 @@ struct Problem: Error {
       case .unreadable: self.init(code: 66, message: "\(error)")
       case .damaged, .tooLarge, .tooManyBytes, .badSize, .badText, .noImages:
         self.init(code: 65, message: "\(error)")
+      case .outputExists, .isFolder: self.init(code: 64, message: "\(error)")
+      case .folderMissing: self.init(code: 66, message: "\(error)")
+      case .diskFull: self.init(code: 69, message: "\(error)")
+      case .notWritable: self.init(code: 77, message: "\(error)")
       default: self.init(code: 70, message: "\(error)")
       }
     default: return nil

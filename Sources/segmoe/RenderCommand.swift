@@ -25,6 +25,9 @@ struct RenderCommand: ParsableCommand {
   @Option(help: "The PNG file to write.")
   var output: String
 
+  @Flag(help: "Replace files that exist.")
+  var force = false
+
   @Option(
     help: ArgumentHelp(
       "Write which weights are used, in order, for `segmoe replay-cache`.", valueName: "file"))
@@ -37,6 +40,8 @@ struct RenderCommand: ParsableCommand {
 
   func run() throws {
     let request = try request()
+    let outputs = try (0..<request.count).map { try OutputFile(file($0, of: request.count), force: force) }
+    let traceFile = try trace.map { try OutputFile($0, force: force) }
     let ledger = CacheLedger()
     let governor = engine.governor(request)
     if let notice = governor.notice { tell(notice, end: true) }
@@ -45,18 +50,18 @@ struct RenderCommand: ParsableCommand {
       model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger), governor: governor)
     if trace != nil { loaded.cache.startTrace() }
     let first = try loaded.picture(request, makeRoom: governor.spare)
-    for picture in (0..<request.count).map(first.next) {
+    for (index, output) in outputs.enumerated() {
+      let picture = first.next(index)
       let started = Date()
       let image = try renderer.render(picture) { progress in
         if case .denoising(let step, let steps) = progress { tell("\(step)/\(steps)", end: false) }
       }
       let text = try PictureText(picture, model: loaded, version: Version.current)
-      let path = file(Int(picture.seed &- request.seed), of: request.count)
-      try PNGFile.write(image, texts: text.texts(), to: path)
+      try PNGFile.write(image, texts: text.texts(), to: output)
       let seconds = Date().timeIntervalSince(started)
-      tell("\(path) \(String(format: "%.1f", seconds)) s", end: true)
+      tell("\(output.path) \(String(format: "%.1f", seconds)) s", end: true)
     }
-    if let trace { try loaded.cache.trace?.write(to: trace) }
+    if let traceFile, let trace = loaded.cache.trace { try traceFile.write(trace.lines()) }
     tell(Self.summary(ledger.counts), end: true)
   }
 

@@ -114,7 +114,7 @@ enum CacheRoom {
 }
 
 extension CacheTrace {
-  /// A file of JSON lines, as `write` makes it.
+  /// A file of JSON lines, as `lines` makes it.
   /// - Throws: `Problem` for a file that is missing or no trace of a render.
   init(contentsOf path: String) throws {
     guard let data = FileManager.default.contents(atPath: path) else {
@@ -127,8 +127,8 @@ extension CacheTrace {
     }
   }
 
-  /// Writes one JSON object a line.
-  func write(to path: String) throws {
+  /// One JSON object a line.
+  func lines() throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var data = Data()
@@ -136,10 +136,6 @@ extension CacheTrace {
       data += try encoder.encode(use)
       data.append(UInt8(ascii: "\n"))
     }
-    do {
-      try data.write(to: URL(fileURLWithPath: path), options: .atomic)
-    } catch {
-      throw Problem.badData("cannot write \(path): \(error.localizedDescription)")
-    }
+    return Array(data)
   }
 }

@@ -100,8 +100,20 @@ import Testing
       "--scheduler", "euler", "--count", "2", "--output", folder + "/x.png")
     #expect(outcome.code == 0, "\(outcome)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["x-0.png", "x-1.png"])
-    let sheet = try run("contact-sheet", folder + "/sheet.png", folder + "/x-0.png", folder + "/x-1.png")
+    let (pictures, page) = ([folder + "/x-0.png", folder + "/x-1.png"], folder + "/sheet.png")
+    let sheet = try run(["contact-sheet", "--output", page] + pictures)
     #expect(sheet.code == 0, "\(sheet)")
+    // The output forgotten, as in `contact-sheet pics/*.png`: no picture is taken for it.
+    let before = try Data(contentsOf: URL(fileURLWithPath: pictures[0]))
+    expectError(try run(["contact-sheet"] + pictures), code: 64, "--output")
+    expectError(try run(["contact-sheet", "--output"] + pictures), code: 64, "--force")
+    #expect(try Data(contentsOf: URL(fileURLWithPath: pictures[0])) == before)
+    let again = try run(["contact-sheet", "--output", page, "--force"] + pictures)
+    #expect(again.code == 0, "\(again)")
+    // A place that cannot be written is found out before anything is rendered.
+    let nowhere = try run("render", model, "--prompt", "x", "--output", folder + "/none/x.png")
+    expectError(nowhere, code: 66, "no such folder")
+    expectError(try run("render", model, "--prompt", "x", "--output", pictures[0]), code: 64, "--force")
   }
 
   /// Every precision renders, says so in the picture, and is as far from f32 as a rounding is.
