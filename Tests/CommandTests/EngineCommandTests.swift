@@ -58,7 +58,7 @@ import Testing
     for arguments in [
       ["inspect", file], ["inspect", folder + "/\u{9B}gone\n"], ["\u{1B}[31m.yaml", folder + "/out"],
       ["render", model, "--prompt", "x", "--scheduler", "\u{1B}]0;t\u{7}"], ["--\u{1B}[2J\u{202E}"],
-      ["render", model, "--prompt", "x", "--lora", file, "--output", folder + "/out.png"],
+      ["render", model, "--prompt", "x", "--lora", file, "--output", folder + "/out.png", "--quiet"],
     ] {
       let outcome = try run(arguments)
       #expect(outcome.code != 0, "\(arguments)")
