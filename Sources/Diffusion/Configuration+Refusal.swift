@@ -1,7 +1,7 @@
 import Checkpoints
 
 extension ConfigObject {
-  /// Fails for the first key whose value is none of those allowed; absent and null always pass.
+  /// Fails for the first key whose value is not allowed. A key that is absent or null always passes.
   /// - Throws: `CheckpointError.badConfig`, naming file, key and value.
   func refuse(_ rules: [(key: String, allowed: [JSONValue])]) throws {
     for (key, allowed) in rules {

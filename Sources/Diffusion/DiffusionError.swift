@@ -1,8 +1,8 @@
 /// Why a model cannot be used or a request cannot be rendered.
 package enum DiffusionError: Error, Equatable, CustomStringConvertible {
-  /// A configuration asks for something that this engine does not do.
+  /// A configuration asks for something that this engine cannot do.
   case unsupported(file: String, key: String, value: String)
-  /// A scheduler that nobody knows.
+  /// A scheduler name that is not in the registry.
   case unknownScheduler(name: String, known: [String])
   /// A picture size that the model cannot make.
   case size(width: Int, height: Int, multiple: Int)
@@ -10,9 +10,9 @@ package enum DiffusionError: Error, Equatable, CustomStringConvertible {
   case setting(name: String, value: String, allowed: String)
   /// A prompt's token that the text encoder has no embedding for.
   case tokenOutOfRange(id: Int, vocabulary: Int)
-  /// A tokenizer and a text encoder, or an encoder and a UNet, that do not belong together.
+  /// Two parts of a model that do not fit each other: tokenizer and text encoder, or encoder and UNet.
   case mismatch(folder: String, what: String)
-  /// The numbers blew up: the picture would be black.
+  /// A stage computed infinities or NaN; the picture would be black.
   case notFinite(stage: String)
 
   package var description: String {

@@ -1,16 +1,16 @@
 import Checkpoints
 import WeightCache
 
-/// A model's VAE: what turns latents into pixels and, where the weights have it, what turns pixels into latents.
+/// A model's VAE: a decoder from latents to pixels and, if the weights have one, an encoder from pixels to latents.
 package struct Autoencoder: Sendable {
   package let decoder: any LatentDecoder
-  /// nil: the VAE has none.
+  /// nil if the VAE has no encoder.
   package let encoder: (any LatentEncoder)?
 
-  /// Builds both of the kind that a configuration names: `AutoencoderKL` or `AutoencoderTiny`.
+  /// Builds encoder and decoder of the class that the configuration names: `AutoencoderKL` or `AutoencoderTiny`.
   /// - Parameter home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `DiffusionError.unsupported` for
-  ///   another kind.
+  ///   another class.
   package init(_ weights: Weights, _ config: ConfigObject, home: PartHome) throws {
     let hasEncoder = !weights["encoder"].isEmpty
     if try config.stringIfPresent("_class_name") == AutoencoderTinyConfiguration.className {

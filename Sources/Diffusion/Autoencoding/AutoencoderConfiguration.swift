@@ -12,14 +12,14 @@ package struct AutoencoderConfiguration: Sendable {
   package let usesQuantConvolution: Bool
   /// Latents are divided by this before decoding.
   package let scalingFactor: Float
-  /// SDXL pipelines undo this normalization of each latent channel as well; nil: there is none.
+  /// Normalization of each latent channel, which SDXL pipelines undo before decoding; nil if there is none.
   package let normalization: LatentNormalization?
 
-  /// Pixels along an edge of what one latent covers.
+  /// Pixels per latent along an edge.
   package var pixelsPerLatent: Int { 1 << (widths.count - 1) }
 
   /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for anything
-  ///   this engine does not do.
+  ///   that this engine cannot do.
   package init(_ config: ConfigObject) throws {
     func refuse(_ key: String, _ value: String) -> DiffusionError {
       .unsupported(file: config.path, key: key, value: value)
@@ -63,8 +63,8 @@ package struct AutoencoderConfiguration: Sendable {
   ]
 }
 
-/// Mean and deviation of each latent channel, as some SDXL models were trained with
-/// (`latents_mean`, `latents_std`). Stable Diffusion 1 and 2 pipelines do not look at them.
+/// Mean and deviation of each latent channel (`latents_mean`, `latents_std`). Some SDXL models were trained with
+/// latents normalized by them. Stable Diffusion 1 and 2 pipelines ignore them.
 package struct LatentNormalization: Sendable, Equatable {
   package let mean: [Float]
   package let deviation: [Float]

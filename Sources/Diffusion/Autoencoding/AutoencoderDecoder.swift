@@ -14,7 +14,7 @@ package struct AutoencoderDecoder: LatentDecoder {
   private let convNormOut: GroupNorm
   private let convOut: Convolution
 
-  /// A level of equal feature-map size.
+  /// The layers at one feature-map size.
   private struct Level: Sendable {
     let blocks: [ResidualBlock]
     let upsample: CachedPart<Convolution>?
@@ -72,9 +72,12 @@ package struct AutoencoderDecoder: LatentDecoder {
       }
   }
 
-  /// `[batch, height, width, latent]` as the UNet works on them, to
-  /// `[batch, height·f, width·f, 3]`, −1…1 where the picture is in range.
-  /// - Parameter undoingNormalization: as SDXL pipelines do it.
+  /// Decodes latents at the UNet's scale, `[batch, height, width, latent]`, to pixels,
+  /// `[batch, height·f, width·f, 3]`. Values in range are −1…1.
+  /// - Parameters:
+  ///   - latents: at the UNet's scale.
+  ///   - undoingNormalization: whether `LatentNormalization` is undone first, as SDXL pipelines do.
+  ///   - pass: where it is computed.
   /// - Throws: what reading weights throws.
   package func callAsFunction(
     _ latents: Tensor, undoingNormalization: Bool = false, _ pass: ForwardPass
@@ -84,7 +87,8 @@ package struct AutoencoderDecoder: LatentDecoder {
 
   package var canTile: Bool { true }
 
-  /// What sees the whole picture: post-quantization, the first convolution and the middle.
+  /// The layers at the latents' own size, whose attention needs the whole picture: post-quantization, the first
+  /// convolution and the middle block.
   package func atLatentSize(_ latents: Tensor, undoingNormalization: Bool, _ pass: ForwardPass) throws
     -> Tensor
   {
@@ -105,7 +109,7 @@ package struct AutoencoderDecoder: LatentDecoder {
     return try midBlock(convIn(postQuantConv?(unscaled, compute) ?? unscaled, compute), pass)
   }
 
-  /// The levels, up to pixels.
+  /// The layers that enlarge the picture, up to pixels.
   package func toPixels(_ features: Tensor, _ pass: ForwardPass) throws -> Tensor {
     let compute = pass.compute
     var x = features

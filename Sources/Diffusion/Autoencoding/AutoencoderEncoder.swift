@@ -13,7 +13,7 @@ package struct AutoencoderEncoder: LatentEncoder {
   private let convOut: Convolution
   private let quantConv: Linear?
 
-  /// A level of equal feature-map size.
+  /// The layers at one feature-map size.
   private struct Level: Sendable {
     let blocks: [ResidualBlock]
     let downsample: CachedPart<Convolution>?
@@ -40,7 +40,7 @@ package struct AutoencoderEncoder: LatentEncoder {
         downsample: index == widths.count - 1
           ? nil
           : try CachedPart(scope["downsamplers.0.conv"], in: home) {
-            // One row and column of zeros, at the end only.
+            // diffusers pads these with one row and one column of zeros, at the bottom and right only.
             try Convolution(
               $0, inputs: width, outputs: width,
               shape: ConvolutionShape(kernel: 3, stride: 2, padding: (0, 1)))
@@ -65,7 +65,7 @@ package struct AutoencoderEncoder: LatentEncoder {
   package var scalingFactor: Float { configuration.scalingFactor }
   package var normalization: LatentNormalization? { configuration.normalization }
 
-  /// Means, then logarithms of variances.
+  /// Encodes pixels to twice the latent channels: means first, then logarithms of variances.
   package func callAsFunction(_ pixels: Tensor, _ pass: ForwardPass) throws -> Tensor {
     let compute = pass.compute
     var x = convIn(pixels, compute)

@@ -7,7 +7,7 @@ import WeightCache
 /// Two residual blocks around one-headed attention, at the smallest feature map
 /// (diffusers' `UNetMidBlock2D`).
 struct AutoencoderMidBlock: Sendable {
-  /// What diffusers adds to variances in autoencoders.
+  /// What diffusers adds to the variance in an autoencoder's group normalization.
   static let epsilon: Float = 1e-6
 
   private let first: ResidualBlock

@@ -3,10 +3,10 @@ import Tensors
 
 /// The shape of a tiny autoencoder (TAESD): `vae/config.json` of an `AutoencoderTiny`.
 package struct AutoencoderTinyConfiguration: Sendable {
-  /// What `_class_name` says.
+  /// The value of `_class_name`.
   static let className = "AutoencoderTiny"
 
-  /// The width of a half of it, and how many blocks stand before each change of size and at the end.
+  /// Encoder or decoder: its width, and how many blocks come before each change of size and at the end.
   package struct Half: Sendable, Equatable {
     package let width: Int
     package let blocks: [Int]
@@ -20,11 +20,11 @@ package struct AutoencoderTinyConfiguration: Sendable {
   /// Latents are divided by this before decoding.
   package let scalingFactor: Float
 
-  /// Pixels along an edge of what one latent covers.
+  /// Pixels per latent along an edge.
   package var pixelsPerLatent: Int { 1 << (decoder.blocks.count - 1) }
 
-  /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for anything this
-  ///   engine does not do.
+  /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for anything that this
+  ///   engine cannot do.
   package init(_ config: ConfigObject) throws {
     func refuse(_ key: String, _ value: String) -> DiffusionError {
       .unsupported(file: config.path, key: key, value: value)
@@ -59,8 +59,8 @@ package struct AutoencoderTinyConfiguration: Sendable {
     }
   }
 
-  /// Keys of diffusers' `AutoencoderTiny`. It writes `block_out_channels` when it saves one, a copy of the encoder's and
-  /// decoder's own, and passes it over when it loads.
+  /// Keys of diffusers' `AutoencoderTiny`. diffusers writes `block_out_channels`, a copy of the encoder's and
+  /// decoder's own, when it saves a model. It ignores the key when it loads one.
   private static let knownKeys: Set<String> = [
     "act_fn", "block_out_channels", "decoder_block_out_channels",
     "encoder_block_out_channels",

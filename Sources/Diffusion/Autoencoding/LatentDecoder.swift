@@ -1,26 +1,30 @@
 import Tensors
 import WeightCache
 
-/// What turns latents into pixels: the decoder of an autoencoder of either kind.
+/// The decoder of an autoencoder, which turns latents into pixels. There is a full and a tiny one.
 package protocol LatentDecoder: Sendable {
   /// Channels of the latents.
   var latentChannels: Int { get }
-  /// Pixels along an edge of what one latent covers.
+  /// Pixels per latent along an edge.
   var pixelsPerLatent: Int { get }
   /// Bytes of all weights.
   var byteCount: Int { get }
-  /// `[batch, height, width, latent]` as the UNet works on them, to
-  /// `[batch, height·f, width·f, 3]`, −1…1 where the picture is in range.
-  /// - Parameter undoingNormalization: as SDXL pipelines do it, where the VAE has one.
+  /// Decodes latents at the UNet's scale, `[batch, height, width, latent]`, to pixels,
+  /// `[batch, height·f, width·f, 3]`. Values in range are −1…1.
+  /// - Parameters:
+  ///   - latents: at the UNet's scale.
+  ///   - undoingNormalization: whether the VAE's `LatentNormalization`, if it has one, is undone first, as SDXL
+  ///     pipelines do.
+  ///   - pass: where it is computed.
   /// - Throws: what reading weights throws.
   func callAsFunction(_ latents: Tensor, undoingNormalization: Bool, _ pass: ForwardPass) throws -> Tensor
-  /// Whether it can be run in two halves: the first on all latents, the second tile by tile.
+  /// Whether decoding can be split in two: `atLatentSize` for all latents, then `toPixels` tile by tile.
   var canTile: Bool { get }
-  /// What is done at the latents' own size, `[batch, height, width, latent]` to
+  /// The first part of decoding, at the latents' own size: `[batch, height, width, latent]` to
   /// `[batch, height, width, channel]`.
   /// - Throws: what reading weights throws.
   func atLatentSize(_ latents: Tensor, undoingNormalization: Bool, _ pass: ForwardPass) throws -> Tensor
-  /// What follows, up to pixels.
+  /// The second part of decoding: from the result of `atLatentSize` to pixels.
   /// - Throws: what reading weights throws.
   func toPixels(_ features: Tensor, _ pass: ForwardPass) throws -> Tensor
 }

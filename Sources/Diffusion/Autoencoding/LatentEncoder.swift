@@ -1,17 +1,17 @@
 import Tensors
 import WeightCache
 
-/// What turns pixels into latents: the encoder of an autoencoder of either kind.
+/// The encoder of an autoencoder, which turns pixels into latents. There is a full and a tiny one.
 package protocol LatentEncoder: Sendable {
-  /// Channels of what `callAsFunction` gives that are the latents' mean; the rest is the logarithm of their
-  /// variance.
+  /// How many channels of `callAsFunction`'s result are the latents' mean. Any further channels are the logarithm of
+  /// their variance.
   var latentChannels: Int { get }
-  /// Latents are multiplied by this for the UNet.
+  /// Encoded latents are multiplied by this before the UNet sees them.
   var scalingFactor: Float { get }
-  /// What SDXL's img2img takes out of each channel as well; nil: nothing.
+  /// Normalization of each latent channel, which SDXL's img2img pipeline applies; nil if there is none.
   var normalization: LatentNormalization? { get }
-  /// `[1, height, width, 3]`, −1…1, to `[1, height/f, width/f, latent]`, or twice the channels where the
-  /// latents are drawn: means, then logarithms of variances.
+  /// Encodes pixels in −1…1, `[1, height, width, 3]`, to latents, `[1, height/f, width/f, latent]`. An encoder whose
+  /// latents are random gives twice the channels: means, then logarithms of variances.
   /// - Throws: what reading weights throws.
   func callAsFunction(_ pixels: Tensor, _ pass: ForwardPass) throws -> Tensor
 }

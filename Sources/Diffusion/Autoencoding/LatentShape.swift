@@ -1,12 +1,13 @@
 import Checkpoints
 
-/// What latents look like, told without the weights.
+/// Channels and scale of a model's latents, from its configuration alone.
 package struct LatentShape: Sendable, Equatable {
   package let channels: Int
-  /// Along an edge of what one latent covers.
+  /// Pixels per latent along an edge.
   package let pixels: Int
 
-  /// Of an autoencoder of either kind. Errors: those of its configuration.
+  /// Reads the configuration of an autoencoder, full or tiny.
+  /// - Throws: what `AutoencoderConfiguration` and `AutoencoderTinyConfiguration` throw.
   package init(_ config: ConfigObject) throws {
     if try config.stringIfPresent("_class_name") == AutoencoderTinyConfiguration.className {
       let tiny = try AutoencoderTinyConfiguration(config)

@@ -1,24 +1,25 @@
 import Tensors
 import WeightCache
 
-/// Latents to pixels a tile at a time, for pictures whose decoding would not fit the memory budget.
+/// Decodes latents tile by tile, for pictures that would not fit the memory budget in one piece.
 ///
-/// What a decoder does at the latents' own size (its first convolution and its middle, whose attention sees
-/// the whole picture) is done once for all tiles. Each tile then goes through the levels with a border that
-/// is cut away again, and neighbours are blended where they overlap. Group normalizations take sums over the
-/// whole picture: rounds over all tiles gather them, each with what the one before found.
+/// The layers at the latents' own size, among them attention over the whole picture, run once for all tiles. The rest
+/// runs per tile. Tiles overlap, and neighbours are blended where they do.
+///
+/// Group normalization needs moments over the whole picture. Extra rounds over all tiles gather them; each round
+/// normalizes with the moments of the round before.
 struct TiledDecoding {
   /// Latents along the edge of a tile.
   let edge: Int
 
-  /// Rounds that only gather. The first normalization is right after one; what later ones see comes closer
-  /// with every round.
+  /// Rounds that only gather moments. One round makes the first normalization exact; each further round brings the
+  /// later ones closer.
   static let rounds = 2
 
-  /// Edges to try, the largest first.
+  /// Lengths of a tile's edge to try, in latents, the largest first.
   static let edges = [192, 160, 128, 112, 96, 80, 64, 48]
 
-  /// Latents that neighbours have in common: twice as far as a pixel of the usual decoder sees.
+  /// Latents by which neighbours overlap. A pixel of the usual decoder depends on latents up to half as far away.
   private var overlap: Int { min(24, edge / 2) }
 
   /// - Parameter latents: `[1, height, width, latent]`.
@@ -48,7 +49,7 @@ struct TiledDecoding {
     return picture
   }
 
-  /// The part of a tile that is no other tile's: up to the middle of what it has in common with a neighbour.
+  /// The part of a tile whose moments count: up to the middle of each overlap, so that every pixel counts once.
   private func core(_ rows: Range<Int>, _ columns: Range<Int>, height: Int, width: Int) -> GroupMoments.Core {
     GroupMoments.Core(
       rows: share(rows, of: height), columns: share(columns, of: width), height: rows.count,
@@ -63,7 +64,7 @@ struct TiledDecoding {
     return start - span.lowerBound..<end - span.lowerBound
   }
 
-  /// Spans of at most `edge` that cover `length` and overlap evenly.
+  /// Spans of at most `edge` latents that cover `length` and overlap evenly.
   func spans(_ length: Int) -> [Range<Int>] {
     guard length > edge else { return [0..<length] }
     let count = (length - overlap + edge - overlap - 1) / (edge - overlap)
@@ -73,7 +74,7 @@ struct TiledDecoding {
     }
   }
 
-  /// Writes a tile over what is there, going over to it smoothly along its upper and left overlap.
+  /// Writes a tile into the picture, with a smooth transition along its upper and left overlap.
   private func blend(
     _ tile: Tensor, into picture: inout Tensor, rows: Range<Int>, columns: Range<Int>, factor: Int,
     _ compute: Compute
@@ -99,8 +100,8 @@ struct TiledDecoding {
     }
   }
 
-  /// From 0 to 1: nothing of a tile's outermost quarter of the overlap, where its border shows, then a
-  /// smooth rise.
+  /// A tile's share along an overlap, from 0 to 1. It is 0 in the outermost quarter, where the missing surroundings
+  /// show, then rises smoothly.
   private static func ramp(_ length: Int) -> [Float] {
     (0..<length).map { index in
       let place = max(0, min(1, (Float(index) + 0.5 - Float(length) / 4) / (Float(length) / 2)))

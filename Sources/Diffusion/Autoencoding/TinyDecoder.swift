@@ -4,15 +4,16 @@ import Layers
 import Tensors
 import WeightCache
 
-/// Latents to pixels by a few plain convolutions (the decoder half of diffusers' `AutoencoderTiny`): on
-/// a processor a hundredth of the work of the full decoder.
+/// Latents to pixels by a few plain convolutions (the decoder half of diffusers' `AutoencoderTiny`). It takes about a
+/// hundredth of the full decoder's work.
 package struct TinyDecoder: LatentDecoder {
   package let configuration: AutoencoderTinyConfiguration
   private let convIn: Convolution
   private let stages: [Stage]
   private let convOut: Convolution
 
-  /// Blocks at one size; `resize` follows the enlargement after them, and is nil at the end.
+  /// Blocks at one size, then an enlargement and the convolution `resize`; nil in the last stage, which enlarges
+  /// nothing.
   private struct Stage: Sendable {
     let blocks: [TinyBlock]
     let resize: Convolution?
@@ -56,24 +57,24 @@ package struct TinyDecoder: LatentDecoder {
     }
   }
 
-  /// All of it works on the pixels around: a tile needs nothing else. But it is small as it is.
+  /// False: it needs so little memory that tiles would gain nothing.
   package var canTile: Bool { false }
 
-  /// Nothing: the latents as they are.
+  /// The latents unchanged: this decoder has no layers of that size alone.
   package func atLatentSize(_ latents: Tensor, undoingNormalization: Bool, _ pass: ForwardPass) -> Tensor {
     latents
   }
 
-  /// All of it.
+  /// The whole decoder.
   package func toPixels(_ features: Tensor, _ pass: ForwardPass) -> Tensor { self(features, pass) }
 
-  /// It knows no normalization of channels, so there is none to undo.
+  /// Decodes latents. `AutoencoderTiny` has no normalization of channels, so `undoingNormalization` changes nothing.
   package func callAsFunction(
     _ latents: Tensor, undoingNormalization: Bool = false, _ pass: ForwardPass
   ) -> Tensor {
     let compute = pass.compute
     let factor = configuration.scalingFactor
-    // It was trained on latents held softly within ±3.
+    // It was trained on latents squashed into ±3 by 3·tanh(x/3).
     let held = compute.tensor(shape: latents.shape) { result in
       latents.withUnsafe {
         for index in $0.indices { result[index] = tanh($0[index] / factor / 3) * 3 }
@@ -94,7 +95,7 @@ package struct TinyDecoder: LatentDecoder {
   }
 }
 
-/// Three convolutions, added to their input (diffusers' `AutoencoderTinyBlock` of equal widths).
+/// Three convolutions, added to their input (diffusers' `AutoencoderTinyBlock` with equal widths).
 struct TinyBlock: Sendable {
   private let first: Convolution
   private let second: Convolution

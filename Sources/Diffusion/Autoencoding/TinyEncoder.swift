@@ -9,7 +9,7 @@ struct TinyEncoder: LatentEncoder {
   private let stages: [Stage]
   private let convOut: Convolution
 
-  /// A convolution, which halves the size in all but the first, and the blocks after it.
+  /// A convolution and the blocks after it. In every stage but the first, the convolution halves the size.
   private struct Stage: Sendable {
     let convIn: Convolution
     let blocks: [TinyBlock]
@@ -44,10 +44,10 @@ struct TinyEncoder: LatentEncoder {
   var scalingFactor: Float { configuration.scalingFactor }
   var normalization: LatentNormalization? { nil }
 
-  /// The latents themselves: nothing is drawn.
+  /// Encodes pixels to the latents themselves. They are not random, so there is no variance.
   func callAsFunction(_ pixels: Tensor, _ pass: ForwardPass) throws -> Tensor {
     let compute = pass.compute
-    // It was trained on 0…1.
+    // It was trained on pixels in 0…1.
     var x = compute.tensor(shape: pixels.shape) { result in
       pixels.withUnsafe { for index in $0.indices { result[index] = ($0[index] + 1) / 2 } }
     }

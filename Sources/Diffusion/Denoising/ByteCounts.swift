@@ -1,4 +1,4 @@
-/// Bytes of weights, those of experts apart.
+/// Bytes of weights, counted separately for experts and for all else.
 package struct ByteCounts: Sendable, Equatable {
   package let dense: Int
   package let experts: Int
@@ -10,7 +10,7 @@ package struct ByteCounts: Sendable, Equatable {
 
   init(_ counts: (dense: Int, experts: Int)) { self.init(dense: counts.dense, experts: counts.experts) }
 
-  /// Of both.
+  /// Bytes of all weights.
   package var total: Int { dense + experts }
 
   static func + (a: Self, b: Self) -> Self {

@@ -7,13 +7,13 @@ import WeightCache
 
 /// Keys and values of one cross-attention layer for one prompt, projected once per render.
 package struct ProjectedText: Sendable {
-  /// heads·width channels of `[batch, tokens, …]`.
+  /// Heads · head width channels of `[batch, tokens, …]`.
   let key: Channels
   let value: Channels
 }
 
-/// Multi-head attention to the text, whose query, key and value projections may be mixtures (diffusers'
-/// `Attention` in a `BasicTransformerBlock`, `attn2`).
+/// Multi-head attention to the text (diffusers' `attn2` in a `BasicTransformerBlock`). Its query, key and value
+/// projections may be mixtures.
 package struct CrossAttention: Sendable {
   private let query: MixableLayer<Linear>
   private let text: TextProjections
@@ -22,9 +22,9 @@ package struct CrossAttention: Sendable {
   private let precision: Precision
 
   private enum TextProjections: Sendable {
-    /// Key and value side by side from one product.
+    /// One product computes key and value side by side.
     case together(MixableLayer<Linear>)
-    /// Mixtures that route each for itself.
+    /// Two mixtures, each with a router of its own.
     case apart(key: MixableLayer<Linear>, value: MixableLayer<Linear>)
   }
 
@@ -65,7 +65,7 @@ package struct CrossAttention: Sendable {
     precision = weights.precision
   }
 
-  /// Bytes of all weights, those of experts apart.
+  /// Bytes of all weights, experts counted separately.
   package var byteCounts: ByteCounts {
     let ours = ByteCounts(query.byteCounts) + ByteCounts(dense: output.byteCount)
     return switch text {

@@ -2,7 +2,7 @@ import Checkpoints
 import Experts
 
 extension MixtureConfiguration {
-  /// Reads `segmoe_config`. The four index fields win over what the type implies.
+  /// Reads `segmoe_config`. The four index fields, if present, replace what the type implies.
   /// - Throws: `CheckpointError` or `DiffusionError.unsupported` for values out of range.
   init(_ config: ConfigObject, levels: Int) throws {
     let type = try config.string("type", default: "sdxl")

@@ -4,15 +4,15 @@ import Tensors
 import WeightCache
 
 /// Two normalized convolutions and a shortcut, with the time embedding added between them
-/// (diffusers' `ResnetBlock2D`). The autoencoder's have no time embedding.
+/// (diffusers' `ResnetBlock2D`). An autoencoder's blocks have no time embedding.
 ///
-/// In two parts, because those of a UNet's lowest levels are its largest: what must be in memory at one time
-/// is the smaller for it.
+/// The blocks of a UNet's lowest levels are its largest layers. Each is split in two parts, so that only half of it
+/// has to be in memory at a time.
 package struct ResidualBlock: Sendable {
   private let first: CachedPart<FirstHalf>
   private let second: CachedPart<SecondHalf>
 
-  /// Up to the first convolution.
+  /// Everything up to the first convolution.
   private struct FirstHalf: Weighted {
     let norm: GroupNorm
     let convolution: Convolution
@@ -27,7 +27,7 @@ package struct ResidualBlock: Sendable {
     }
   }
 
-  /// From there to the sum.
+  /// Everything after the first convolution, up to the sum with the shortcut.
   private struct SecondHalf: Weighted {
     let norm: GroupNorm
     let convolution: Convolution

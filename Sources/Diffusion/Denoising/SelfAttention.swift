@@ -5,8 +5,8 @@ import Requests
 import Tensors
 import WeightCache
 
-/// Multi-head attention of every position to every other, whose projections may be mixtures (diffusers'
-/// `Attention` in a `BasicTransformerBlock`, `attn1`).
+/// Multi-head attention of every position to every other (diffusers' `attn1` in a `BasicTransformerBlock`). Its
+/// projections may be mixtures.
 package struct SelfAttention: Sendable {
   private let projections: Projections
   private let output: CachedPart<Linear>
@@ -14,9 +14,9 @@ package struct SelfAttention: Sendable {
   private let precision: Precision
 
   private enum Projections: Sendable {
-    /// Query, key and value side by side from one product.
+    /// One product computes query, key and value side by side.
     case together(MixableLayer<Linear>)
-    /// Mixtures that route each for itself.
+    /// Three mixtures, each with a router of its own.
     case apart(query: MixableLayer<Linear>, key: MixableLayer<Linear>, value: MixableLayer<Linear>)
   }
 
@@ -52,7 +52,7 @@ package struct SelfAttention: Sendable {
     precision = weights.precision
   }
 
-  /// Bytes of all weights, those of experts apart.
+  /// Bytes of all weights, experts counted separately.
   package var byteCounts: ByteCounts {
     let output = ByteCounts(dense: output.byteCount)
     return switch projections {

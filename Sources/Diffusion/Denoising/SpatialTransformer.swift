@@ -6,12 +6,12 @@ import WeightCache
 
 /// Keys and values of a transformer's cross-attention layers.
 package struct TransformerTexts: Sendable {
-  /// Block by block.
+  /// One entry per transformer block.
   let blocks: [ProjectedText]
 }
 
 /// Transformer blocks over the positions of a feature map (diffusers' `Transformer2DModel`).
-/// Channels last, so tokens are pixels: nothing is transposed on the way in or out.
+/// Channels come last, so a feature map already is a row of tokens and nothing has to be transposed.
 package struct SpatialTransformer: Sendable {
   private let norm: GroupNorm
   private let projectIn: CachedPart<Linear>
@@ -45,7 +45,7 @@ package struct SpatialTransformer: Sendable {
     projectOut = try projection("proj_out")
   }
 
-  /// Bytes of all weights, those of experts apart.
+  /// Bytes of all weights, experts counted separately.
   package var byteCounts: ByteCounts {
     blocks.reduce(ByteCounts(dense: norm.byteCount + projectIn.byteCount + projectOut.byteCount)) {
       $0 + $1.byteCounts
@@ -58,7 +58,7 @@ package struct SpatialTransformer: Sendable {
   }
 
   /// `[batch, height, width, channel]`, shape kept.
-  /// - Parameter texts: what `project` gave.
+  /// - Parameter texts: the result of `project`.
   package func callAsFunction(_ x: Tensor, texts: TransformerTexts, _ pass: ForwardPass) throws -> Tensor {
     let tokens = [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]
     let normed = norm(x, pass.compute).reshaped(tokens)

@@ -6,11 +6,11 @@ import WeightCache
 
 /// Sines and cosines of a number at geometrically spaced frequencies (diffusers' `Timesteps`).
 package struct SinusoidalEmbedding: Sendable, Equatable {
-  /// Values per number; half of them sines.
+  /// Length of an embedding; half of it are sines.
   package let width: Int
   /// Whether cosines come first.
   package let cosinesFirst: Bool
-  /// How far the last frequency stays from 1/10000 (`freq_shift`).
+  /// With 0 the last frequency is a little above 1/10000, with 1 exactly that (`freq_shift`).
   package let frequencyShift: Float
 
   package init(width: Int, cosinesFirst: Bool, frequencyShift: Float) {
@@ -21,7 +21,7 @@ package struct SinusoidalEmbedding: Sendable, Equatable {
 
   /// The embedding of one number, `width` values.
   ///
-  /// In 32-bit steps as the reference computes it: at timestep 999 the rounding of the angle shows.
+  /// Computed in 32 bits as in the reference, because at timestep 999 the rounding of the angle matters.
   package func callAsFunction(_ number: Float) -> [Float] {
     let half = width / 2
     let angles = (0..<half).map { index -> Float in
@@ -37,7 +37,7 @@ package struct SinusoidalEmbedding: Sendable, Equatable {
 /// Sines and cosines of a guidance scale, for models that were distilled to take it as an input
 /// (diffusers' `get_guidance_scale_embedding`).
 struct GuidanceEmbedding {
-  /// Values per number; half of them sines, which come first.
+  /// Length of an embedding: first the sines, then as many cosines.
   let width: Int
 
   /// - Parameter guidance: the guidance scale, less one.
@@ -60,7 +60,7 @@ package struct EmbeddingNetwork: Weighted {
     second = try Linear(weights["linear_2"], inputs: outputs, outputs: outputs)
   }
 
-  /// Those of both layers.
+  /// Passes the weights of both layers.
   package func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
     first.withWeights(body)
     second.withWeights(body)

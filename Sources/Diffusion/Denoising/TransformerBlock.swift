@@ -4,8 +4,8 @@ import Layers
 import Tensors
 import WeightCache
 
-/// Self attention, cross attention and feed-forward, each on a normalized input and added to it
-/// (diffusers' `BasicTransformerBlock`).
+/// Self attention, cross attention and feed-forward (diffusers' `BasicTransformerBlock`). Each takes the normalized
+/// activations, and its result is added to them.
 package struct TransformerBlock: Sendable {
   private let norm1: LayerNorm
   private let selfAttention: SelfAttention
@@ -37,7 +37,7 @@ package struct TransformerBlock: Sendable {
       load: { try FeedForward($0, width: width) })
   }
 
-  /// Bytes of all weights, those of experts apart.
+  /// Bytes of all weights, experts counted separately.
   package var byteCounts: ByteCounts {
     ByteCounts(dense: norm1.byteCount + norm2.byteCount + norm3.byteCount) + selfAttention.byteCounts
       + crossAttention.byteCounts + ByteCounts(feedForward.byteCounts)

@@ -3,27 +3,27 @@ import Layers
 import Tensors
 import WeightCache
 
-/// Keys and values of a UNet's cross-attention layers, block by block as the layers lie: for each stage of a block
-/// those of its transformer, nil for a stage that has none.
+/// Keys and values of a UNet's cross-attention layers. Each block has one entry per stage; it is nil for a stage
+/// without a transformer.
 struct UNetTexts: Sendable {
   let down: [[TransformerTexts?]]
   let mid: TransformerTexts?
   let up: [[TransformerTexts?]]
 }
 
-/// What a UNet is told of one render and that stays the same in all steps.
+/// The UNet's inputs that stay the same in all steps of a render.
 package struct TextContext: Sendable {
   /// Keys and values of every cross-attention layer.
   let projected: UNetTexts
-  /// What SDXL adds to the time embedding, `[batch, 4·first width]`.
+  /// SDXL's embedding of pooled text and sizes, added to the time embedding: `[batch, 4·first width]`.
   let added: Tensor?
-  /// What a distilled consistency model adds to the embedded timestep, `[1, first width]`.
+  /// A consistency model's embedding of the guidance scale, added to the embedded timestep: `[1, first width]`.
   let guidance: Tensor?
 }
 
-/// What SDXL conditions on beside the text states.
+/// SDXL's conditions besides the text states.
 package struct AddedConditions: Sendable {
-  /// The second text encoder's summary of the prompts, `[batch, width]`.
+  /// The second text encoder's pooled state of each prompt, `[batch, width]`.
   let pooled: Tensor
   /// Original height and width, top and left of the crop, target height and width; pixels.
   let sizes: [Float]
@@ -34,7 +34,7 @@ package struct AddedConditions: Sendable {
   }
 }
 
-/// The denoiser: predicts what was added to noisy latents (diffusers' `UNet2DConditionModel`).
+/// The denoiser: predicts the noise in noisy latents (diffusers' `UNet2DConditionModel`).
 package struct UNet: Sendable {
   package let configuration: UNetConfiguration
   private let timeEmbedding: EmbeddingNetwork
@@ -47,8 +47,8 @@ package struct UNet: Sendable {
   private let convNormOut: GroupNorm
   private let convOut: Convolution
 
-  /// What a few hundred numbers go through stays in single precision, whatever the rest computes in: the
-  /// time embedding, the first convolution and the last (docs/precision.md).
+  /// Builds the network. The time embedding and the first and last convolution always compute in single precision:
+  /// they are cheap, and errors there show (docs/precision.md).
   /// - Parameter home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `LayerError` for a configuration
   ///   that cannot be.
@@ -85,7 +85,7 @@ package struct UNet: Sendable {
       shape: ConvolutionShape(kernel: 3))
   }
 
-  /// Bytes of all weights, those of experts apart.
+  /// Bytes of all weights, experts counted separately.
   package var byteCounts: ByteCounts {
     let ends =
       timeEmbedding.byteCount + (guidanceProjection?.byteCount ?? 0) + (addedEmbedding?.byteCount ?? 0)
@@ -95,12 +95,12 @@ package struct UNet: Sendable {
       .reduce(ByteCounts(dense: ends), +)
   }
 
-  /// Computes once per render what all steps share: keys and values of every cross-attention layer,
-  /// which see nothing but the text, and what SDXL and consistency models add to the time embedding.
+  /// Computes what all steps of a render share: keys and values of every cross-attention layer, which depend on the
+  /// text only, and what SDXL and consistency models add to the time embedding.
   /// - Parameters:
   ///   - states: `[batch, tokens, contextWidth]`.
-  ///   - added: needed, and used, by models with `addition_embed_type` only.
-  ///   - guidanceScale: used by models with `time_cond_proj_dim` only.
+  ///   - added: required by models with `addition_embed_type`; others ignore it.
+  ///   - guidanceScale: used by models with `time_cond_proj_dim`; others ignore it.
   /// - Throws: what reading an expert throws; `DiffusionError.setting` if `added` is missing or of the
   ///   wrong width.
   package func prepare(
@@ -132,8 +132,8 @@ package struct UNet: Sendable {
 
   /// Predicts the noise (or velocity, as the model was trained) in `latents`.
   /// - Parameters:
-  ///   - latents: `[batch, height, width, in]`, scaled as the scheduler asks. The rows of one image:
-  ///     unconditional first, conditional last.
+  ///   - latents: `[batch, height, width, in]`, scaled by the scheduler. The batch holds one image: unconditional
+  ///     first, conditional last.
   ///   - timestep: from the scheduler.
   /// - Returns: `[batch, height, width, out]`.
   /// - Throws: what reading an expert throws.
@@ -175,7 +175,7 @@ package struct UNet: Sendable {
         x = try apply(stage, text, x)
       }
       if let upsample = block.upsample, let skip = skips.last {
-        // To the skip's size, not twice: sizes that two does not divide come back right.
+        // Enlarged to the skip's size rather than doubled, because an odd size was rounded on the way down.
         let enlarged = compute.resizeNearest(x, height: skip.shape[1], width: skip.shape[2])
         x = try upsample(pass) { $0(enlarged, compute) }
       }
@@ -183,7 +183,7 @@ package struct UNet: Sendable {
     return convOut(convNormOut(x, compute), compute)
   }
 
-  /// SiLU of the time embedding, a row per image of the batch. Every residual block starts from it.
+  /// SiLU of the time embedding, one row per image of the batch; an input of every residual block.
   private func timeRows(_ timestep: Float, _ text: TextContext, batch: Int, _ compute: Compute) -> Tensor {
     let sinusoid = configuration.timestep(timestep)
     var row = Tensor(shape: [1, sinusoid.count], values: sinusoid)

@@ -1,6 +1,6 @@
 extension UNetConfiguration {
-  /// Keys that may stand in `unet/config.json`: those of diffusers' `UNet2DConditionModel`, the reference's
-  /// own, and what averaging weights in training leaves (diffusers' `EMAModel`), which means nothing here.
+  /// Keys that may be in `unet/config.json`: those of diffusers' `UNet2DConditionModel`, the reference's own, and
+  /// those that averaging weights in training leaves behind (diffusers' `EMAModel`). The last are ignored.
   static let knownKeys: Set<String> = [
     "act_fn", "addition_embed_type", "addition_embed_type_num_heads", "addition_time_embed_dim",
     "attention_head_dim", "attention_type", "block_out_channels", "center_input_sample", "class_embed_type",

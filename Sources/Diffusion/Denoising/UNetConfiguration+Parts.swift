@@ -1,7 +1,7 @@
 import Checkpoints
 
 extension UNetConfiguration {
-  /// `mid_block_type`; null means none, absence the usual one.
+  /// Reads `mid_block_type`. null means that there is no middle block; without the key it is the usual one.
   static func middle(_ config: ConfigObject, depth: Int) throws -> Middle {
     guard config.has("mid_block_type") else { return .attention(depth: depth) }
     switch try config.stringIfPresent("mid_block_type") {
@@ -13,8 +13,8 @@ extension UNetConfiguration {
     }
   }
 
-  /// `addition_embed_type`: none, or SDXL's `text_time`.
-  /// - Parameter embedding: the embedding of a number of that width.
+  /// Reads `addition_embed_type`: nothing, or SDXL's `text_time`.
+  /// - Parameter embedding: makes the embedding of a number, given its width.
   static func added(
     _ config: ConfigObject, embedding: (Int) -> SinusoidalEmbedding
   ) throws -> AddedConditioning? {
@@ -34,20 +34,20 @@ extension UNetConfiguration {
   }
 }
 
-/// `transformer_layers_per_block`: a number, one for each level, or one for each layer of a level
-/// (Segmind's distilled SDXL models, whose way up has a list of its own).
+/// `transformer_layers_per_block`: one number for all levels, a number per level, or a number per layer of each
+/// level. The last is the form of Segmind's distilled SDXL models, which have another list for the way up.
 struct TransformerDepths {
   private let config: ConfigObject
   private let down: [[Int]]
   private let up: [[Int]]
-  /// Of the middle block.
+  /// The depth of the middle block.
   let middle: Int
 
   private static let key = "transformer_layers_per_block"
   private static let reverseKey = "reverse_transformer_layers_per_block"
 
-  /// - Throws: `CheckpointError.badConfig` for lists of the wrong length, and for a nested list without
-  ///   the one for the way up, which diffusers refuses as well.
+  /// - Throws: `CheckpointError.badConfig` for lists of the wrong length, and for a nested list without the list for
+  ///   the way up, which diffusers refuses too.
   init(_ config: ConfigObject, layers: [Int]) throws {
     self.config = config
     let entries = try Self.entries(config, Self.key, layers: layers) ?? layers.map { Entry(1, layers: $0) }
@@ -66,10 +66,10 @@ struct TransformerDepths {
     middle = entries.last?.depths.first ?? 1
   }
 
-  /// Of each layer of a level, counted from the largest feature map.
+  /// The depths of a level's layers on the way down, where level 0 has the largest feature map.
   func down(_ level: Int, layers: Int) throws -> [Int] { try first(layers, of: down[level], Self.key) }
 
-  /// Of each layer of a level on the way up, counted from the smallest feature map.
+  /// The depths of a level's layers on the way up, where level 0 has the smallest feature map.
   func up(_ index: Int, layers: Int) throws -> [Int] { try first(layers, of: up[index], Self.reverseKey) }
 
   private func first(_ layers: Int, of depths: [Int], _ key: String) throws -> [Int] {
@@ -110,7 +110,7 @@ struct TransformerDepths {
     }
     return try zip(values, layers).map { value, count in
       guard case .array(let nested) = value else { return Entry(try depth(value), layers: count) }
-      // A level without attention may hold a list of any length: nothing reads it.
+      // The list of a level without attention may have any length, because nothing reads it.
       return Entry(try nested.map(depth))
     }
   }

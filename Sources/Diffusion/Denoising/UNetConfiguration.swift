@@ -4,46 +4,45 @@ import Layers
 
 /// The shape of a conditional UNet: `unet/config.json` of the SD1.5 family.
 ///
-/// Whatever in the file this engine does not do is refused by name, never ignored.
+/// If the file asks for anything that this engine cannot do, it is refused by name, never ignored.
 package struct UNetConfiguration: Sendable {
-  /// One level of the UNet, as the way down sees it.
+  /// One level of the UNet.
   package struct Level: Sendable, Equatable {
     package let width: Int
     package let layers: Int
     package let heads: Int
-    /// Transformer blocks after each residual block, one entry a layer; empty where the level has no
-    /// attention.
+    /// How many transformer blocks follow each residual block; empty if the level has no attention.
     package let depths: [Int]
 
-    /// Transformer blocks after a residual block of this level; nil if there are none.
+    /// How many transformer blocks follow a residual block of this level; nil if there are none.
     func depth(after layer: Int) -> Int? { depths.indices.contains(layer) ? depths[layer] : nil }
   }
 
-  /// What lies between the way down and the way up.
+  /// The middle block, between the way down and the way up.
   package enum Middle: Sendable, Equatable {
-    /// Nothing: distilled models such as tiny-sd.
+    /// No middle block, as in distilled models such as tiny-sd.
     case none
     /// One residual block.
     case residual
-    /// Two residual blocks around a transformer of that depth.
+    /// Two residual blocks with a transformer of this depth between them.
     case attention(depth: Int)
   }
 
-  /// What SDXL tells the UNet beside the timestep: pooled text and picture sizes.
+  /// SDXL's inputs besides the timestep: pooled text and picture sizes.
   package struct AddedConditioning: Sendable, Equatable {
-    /// The embedding of each of the sizes.
+    /// The embedding that each of the sizes goes through.
     package let size: SinusoidalEmbedding
-    /// Pooled text and all embedded sizes, side by side.
+    /// Width of the pooled text and all embedded sizes, side by side.
     package let inputs: Int
 
-    /// Channels of the pooled text, for six sizes.
+    /// Width of the pooled text: what six embedded sizes leave of `inputs`.
     package var pooledWidth: Int { inputs - 6 * size.width }
   }
 
   package let inputChannels: Int
   package let outputChannels: Int
   package let down: [Level]
-  /// The way up, from the smallest feature map to the largest; `layers` is one more than below.
+  /// The way up, from the smallest feature map to the largest. Each level has one layer more than on the way down.
   package let up: [Level]
   package let middle: Middle
   package let contextWidth: Int
@@ -54,14 +53,15 @@ package struct UNetConfiguration: Sendable {
   /// Latent rows and columns the model was trained at.
   package let sampleSize: Int
   package let mixture: MixtureConfiguration?
-  /// nil: the text states and the timestep are all that the UNet is told.
+  /// nil if the UNet takes nothing besides the text states and the timestep.
   package let added: AddedConditioning?
-  /// Width of the embedded guidance scale of a distilled consistency model; nil: guidance is two rows.
+  /// Width of the embedded guidance scale that a consistency model takes; nil for other models, where guidance means
+  /// an unconditional row beside the conditional one.
   package let guidanceWidth: Int?
 
-  /// Levels and widths must agree in number; each refusal names the key and the value.
+  /// Reads the file. Every refusal names the key and the value.
   /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for anything
-  ///   this engine does not do.
+  ///   that this engine cannot do.
   package init(_ config: ConfigObject) throws {
     func refuse(_ key: String, _ value: String) -> DiffusionError {
       .unsupported(file: config.path, key: key, value: value)
@@ -78,7 +78,7 @@ package struct UNetConfiguration: Sendable {
       try config.intOrInts(key, count: count, default: fallback, in: 1...65536)
     }
     let layers = try perLevel("layers_per_block", 2)
-    // What diffusers calls attention_head_dim is the number of heads, for historical reasons.
+    // For historical reasons, diffusers' attention_head_dim is the number of heads.
     let heads = try perLevel(
       config["num_attention_heads"] == nil ? "attention_head_dim" : "num_attention_heads", 8)
     let depths = try TransformerDepths(config, layers: layers)
@@ -122,7 +122,7 @@ package struct UNetConfiguration: Sendable {
     }
     guidanceWidth = try config.intIfPresent("time_cond_proj_dim", in: 4...65536)
     let trained = try config.int("sample_size", default: 64, in: 1...65536)
-    // The first releases wrote a wrong size; diffusers mends it as it loads.
+    // The first releases of diffusers wrote a wrong size; diffusers corrects it when loading, so we do too.
     let isOld = Self.isBefore09(try config.stringIfPresent("_diffusers_version"))
     sampleSize = isOld ? max(64, trained) : trained
     mixture = try config.objectIfPresent("segmoe_config").map {
@@ -130,7 +130,7 @@ package struct UNetConfiguration: Sendable {
     }
   }
 
-  /// Keys that change what a UNet computes, with the values that this engine computes.
+  /// Keys that change what a UNet computes, with the values that are supported.
   private static let onlyWith: [(key: String, allowed: [JSONValue])] = [
     ("act_fn", [.string("silu"), .string("swish")]),
     ("attention_type", [.string("default")]),

@@ -19,7 +19,7 @@ struct UNetStage: Sendable {
   }
 }
 
-/// What is common to all blocks of one UNet, for building them.
+/// What building any block of a UNet needs.
 struct UNetBlueprint: Sendable {
   let configuration: UNetConfiguration
   /// Channels of the time embedding: four times the first level's width.
@@ -27,7 +27,7 @@ struct UNetBlueprint: Sendable {
   /// Where the weights are kept.
   let home: PartHome
 
-  /// The mixture, if block `index` of that side holds mixtures.
+  /// The mixture of block `index` on the way down; nil if the block has none.
   func mixture(down index: Int) -> MixtureConfiguration? {
     configuration.mixture.flatMap { $0.downBlocks.contains(index) ? $0 : nil }
   }
@@ -42,7 +42,7 @@ struct UNetBlueprint: Sendable {
       epsilon: configuration.epsilon, home: home)
   }
 
-  /// The convolution that leads to another size.
+  /// The convolution of a down- or upsampler.
   func convolution(_ weights: Weights, width: Int, stride: Int) throws -> CachedPart<Convolution> {
     try CachedPart(weights, in: home) {
       try Convolution(
@@ -102,8 +102,8 @@ struct UNetUpBlock: Sendable {
   init(_ weights: Weights, index: Int, _ blueprint: UNetBlueprint) throws {
     let levels = blueprint.configuration.up
     let level = levels[index]
-    // The skips come from the way down in reverse; the last of a level was made by its downsampler's
-    // successor, one level wider apart.
+    // Skips are taken in reverse order. A level's last skip was its input on the way down, so it has the width of the
+    // level above.
     let below = levels[max(0, index - 1)].width
     let above = levels[min(levels.count - 1, index + 1)].width
     stages = try (0..<level.layers).map { layer in
@@ -133,11 +133,11 @@ struct UNetUpBlock: Sendable {
   }
 }
 
-/// The lowest level (diffusers' `UNetMidBlock2DCrossAttn`, or `UNetMidBlock2D` with one residual block
-/// and nothing else). Its transformer is never a mixture.
+/// The middle block (diffusers' `UNetMidBlock2DCrossAttn`, or `UNetMidBlock2D` with a single residual block). Its
+/// transformer is never a mixture.
 struct UNetMidBlock: Sendable {
   let first: ResidualBlock
-  /// nil: the first residual block is all.
+  /// nil if there is nothing after the first residual block.
   let rest: Rest?
 
   /// What follows the first residual block.

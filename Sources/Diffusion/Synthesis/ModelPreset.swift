@@ -99,7 +99,7 @@ package enum ModelPreset: String, Sendable, CaseIterable {
     ]
   }
 
-  /// `scheduler/scheduler_config.json`: what segmoe saves with a merge.
+  /// `scheduler/scheduler_config.json`, as the reference saves it with a merge.
   package var scheduler: [String: JSONValue] {
     [
       "_class_name": .string("DDPMScheduler"), "beta_end": .number(0.012),

@@ -3,8 +3,8 @@ import Foundation
 import Tensors
 import WeightCache
 
-/// A model of real size with random weights, for measuring: it computes what a real one computes,
-/// only its pictures show nothing.
+/// A model of real size with random weights, for measuring. It costs the same time and memory as a real model; its
+/// pictures show noise.
 package struct SyntheticModel: Sendable {
   private let preset: ModelPreset
   private let type: StoredType
@@ -24,7 +24,7 @@ package struct SyntheticModel: Sendable {
   /// - Throws: `CheckpointError.unwritable` and file system errors.
   package func write(to folder: String) throws {
     let files = FileManager.default
-    // An empty folder is one that was made for it.
+    // An empty folder is accepted: the caller may have made it for the model.
     let inside = try? files.contentsOfDirectory(atPath: folder)
     guard !files.fileExists(atPath: folder) || inside?.isEmpty == true else {
       throw CheckpointError.unwritable(path: folder, reason: "exists already; choose another folder")
@@ -43,7 +43,7 @@ package struct SyntheticModel: Sendable {
     }
   }
 
-  /// A network of the model: its folder, its configuration, the file of its weights and what is in it.
+  /// A network of the model: its folder, its configuration, its weights' file and the tensors in it.
   struct Component {
     let name: String
     let config: [String: JSONValue]
@@ -51,8 +51,9 @@ package struct SyntheticModel: Sendable {
     let tensors: [WeightRecorder.Request]
   }
 
-  /// The networks, each built once from weights that are not there, to see what it asks for.
-  /// - Throws: `DiffusionError` and `CheckpointError` for a preset that no network can be built of.
+  /// The model's networks. Each is built once from a recording source without weights, which lists the tensors that
+  /// the network asks for.
+  /// - Throws: `DiffusionError` and `CheckpointError` if a network cannot be built from the preset.
   func components() throws -> [Component] {
     let home = PartHome(model: "synthetic", cache: PartCache(budget: 0, prefetches: false))
     func component(
@@ -87,11 +88,11 @@ package struct SyntheticModel: Sendable {
     for tensor in tensors {
       let values = Tensor(shape: tensor.shape) { result in
         guard tensor.shape.count > 1 else {
-          // Of a normalization, or a bias: it changes nothing.
+          // The weight of a normalization, or a bias. These values change nothing.
           return result.update(repeating: tensor.name.hasSuffix(".bias") ? 0 : 1)
         }
-        // Uniform within ±√(3/n) has the variance 1/n, n being what a number is summed up of: activations keep
-        // their size.
+        // Each output is a sum of n products. Weights uniform within ±√(3/n) have the variance 1/n, which keeps
+        // activations at their size.
         let bound = (3 / Float(tensor.shape.dropFirst().reduce(1, *))).squareRoot()
         for index in result.indices { result[index] = numbers.next() * bound }
       }
