@@ -1,8 +1,7 @@
 import Foundation
 
 /// The quantile function of the symmetric beta distribution with both parameters 0.6 (scipy's
-/// `beta.ppf(p, 0.6, 0.6)`), by which "beta" sigmas are spaced (Lee et al., 2024, "Beta Sampling is All
-/// You Need").
+/// `beta.ppf(p, 0.6, 0.6)`). "Beta" sigmas are spaced by it (Lee et al., 2024, "Beta Sampling is All You Need").
 struct BetaQuantile {
   private let shape: Double
 
@@ -10,13 +9,13 @@ struct BetaQuantile {
     self.shape = shape
   }
 
-  /// The x in 0…1 below which a share of `probability` lies.
+  /// The x in 0…1 with that cumulative probability.
   func callAsFunction(_ probability: Double) -> Double {
     guard probability > 0 else { return 0 }
     guard probability < 1 else { return 1 }
-    // Symmetric: the upper half mirrors the lower, where small x keep all their digits.
+    // The distribution is symmetric. The lower half is computed, because small x keep all their digits.
     guard probability <= 0.5 else { return 1 - self(1 - probability) }
-    // The distribution function rises throughout, so halving finds the place whatever the start.
+    // The distribution function is monotonic, so bisection always finds the place.
     var (low, high) = (0.0, 0.5)
     for _ in 0..<200 {
       let middle = (low + high) / 2

@@ -1,26 +1,26 @@
 import Checkpoints
 import Foundation
 
-/// How much noise each training step adds, as a scheduler file says it: by a named curve between two
-/// ends, or listed. What the file leaves out is filled in by each method (`Defaults`).
+/// How much noise each training step adds. A scheduler file names a curve and its two ends, or lists the betas.
+/// Values that it leaves out have other defaults in each method (`Defaults`).
 package struct BetaSchedule: Sendable, Equatable {
-  /// The curves, with the names that diffusers gives them.
+  /// The curves, by diffusers' names.
   package enum Curve: String, Sendable {
     case linear
-    /// Linear in the square root (latent diffusion).
+    /// The square roots are linear (latent diffusion).
     case scaledLinear = "scaled_linear"
-    /// A squared cosine for ᾱ (Nichol and Dhariwal, 2021).
+    /// ᾱ is a squared cosine (Nichol and Dhariwal, 2021).
     case cosine = "squaredcos_cap_v2"
-    /// ᾱ = exp(−12·t); of the methods here only Heun's knows it.
+    /// ᾱ = exp(−12·t); only Heun's method supports it.
     case exponential = "exp"
   }
 
-  /// What a scheduler class of diffusers takes where the file is silent.
+  /// A diffusers class's defaults for keys that the file leaves out.
   package struct Defaults: Sendable {
     package let start: Double
     package let end: Double
     package let curve: Curve
-    /// Whether the class knows the curve `exp`.
+    /// Whether the class supports the curve `exp`.
     package let knowsExponential: Bool
 
     /// Most classes.
@@ -36,7 +36,7 @@ package struct BetaSchedule: Sendable, Equatable {
   private let count: Int
   private let start: Double?
   private let end: Double?
-  /// nil where the file names none. Not followed where the file lists betas.
+  /// nil if the file names none. Ignored if the file lists betas.
   let curve: Curve?
   private let trained: [Float]?
 
@@ -50,7 +50,7 @@ package struct BetaSchedule: Sendable, Equatable {
     end = try config.doubleIfPresent("beta_end")
     curve = try config.choiceIfPresent("beta_schedule")
     trained = try config.doublesIfPresent("trained_betas")?.map { Float($0) }
-    // What no class can use is refused when the model is loaded, not when it is asked to render.
+    // Betas that no method can use are refused here, when the model is loaded, rather than when it renders.
     _ = try values(.heun)
   }
 
@@ -69,13 +69,13 @@ package struct BetaSchedule: Sendable, Equatable {
     return betas
   }
 
-  /// Betas along a curve, in 32-bit steps as torch makes them.
+  /// Betas along a curve, computed in 32 bits as torch does.
   private static func betas(_ curve: Curve, from start: Double, to end: Double, count: Int) -> [Float] {
     switch curve {
     case .linear:
       return linspace(Float(start), Float(end), count)
     case .scaledLinear:
-      // The reference takes the roots in double before torch rounds them.
+      // The reference takes the square roots in double, then torch rounds them.
       return linspace(Float(start.squareRoot()), Float(end.squareRoot()), count).map { $0 * $0 }
     case .cosine:
       return capped(count) { pow(cos(($0 + 0.008) / 1.008 * .pi / 2), 2) }
@@ -84,7 +84,7 @@ package struct BetaSchedule: Sendable, Equatable {
     }
   }
 
-  /// Betas whose ᾱ follows a function of time, none above 0.999.
+  /// Betas whose ᾱ follows a function of time, capped at 0.999.
   private static func capped(_ count: Int, product: (Double) -> Double) -> [Float] {
     (0..<count).map { step in
       let (from, to) = (Double(step) / Double(count), Double(step + 1) / Double(count))
@@ -92,7 +92,7 @@ package struct BetaSchedule: Sendable, Equatable {
     }
   }
 
-  /// torch's linspace: from both ends towards the middle.
+  /// torch's `linspace`, which computes from both ends towards the middle.
   static func linspace(_ start: Float, _ end: Float, _ count: Int) -> [Float] {
     guard count > 1 else { return [start] }
     let step = (end - start) / Float(count - 1)
@@ -101,7 +101,7 @@ package struct BetaSchedule: Sendable, Equatable {
     }
   }
 
-  /// Betas whose last step is pure noise (Lin et al., 2023, algorithm 1).
+  /// Betas rescaled so that the last training step is pure noise (Lin et al., 2023, algorithm 1).
   static func rescaledToZeroSNR(_ betas: [Float]) -> [Float] {
     var product: Float = 1
     var roots = betas.map { beta -> Float in

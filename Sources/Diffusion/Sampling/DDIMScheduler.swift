@@ -19,7 +19,7 @@ package struct DDIMScheduler: Scheduler {
     stride = configuration.trainingSteps / steps
   }
 
-  /// By the share of the image at the call's timestep.
+  /// Image and noise are weighted by ᾱ at the call's timestep.
   package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
     let alpha = alphaProducts[Int(timesteps[call])]
     return combine(alpha.squareRoot(), sample, (1 - alpha).squareRoot(), noise)

@@ -1,6 +1,6 @@
 import Tensors
 
-/// Ancestral sampling of the trained chain (Ho et al., 2020; diffusers' `DDPMScheduler`).
+/// Ancestral sampling of the diffusion process that was trained (Ho et al., 2020; diffusers' `DDPMScheduler`).
 package struct DDPMScheduler: Scheduler {
   package let timesteps: [Float]
   package let initialSigma: Float = 1
@@ -16,13 +16,13 @@ package struct DDPMScheduler: Scheduler {
     timesteps = times.map { Float($0) }
   }
 
-  /// By the share of the image at the call's timestep.
+  /// Image and noise are weighted by ᾱ at the call's timestep.
   package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
     let alpha = alphaProducts[Int(timesteps[call])]
     return combine(alpha.squareRoot(), sample, (1 - alpha).squareRoot(), noise)
   }
 
-  /// One step of the posterior; draws noise at every timestep above 0.
+  /// One step of the posterior. Noise is drawn at every timestep above 0.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let alpha = alphaProducts[Int(timesteps[index])]
     let next = index + 1 < timesteps.count ? alphaProducts[Int(timesteps[index + 1])] : 1
@@ -36,7 +36,7 @@ package struct DDPMScheduler: Scheduler {
     guard timesteps[index] > 0 else { return mean }
     let small = max(1e-20, (1 - next) / (1 - alpha) * (1 - currentAlpha))
     switch configuration.variance {
-    // The logarithm that gives `smallLog` its name is taken back: what is left is the root.
+    // diffusers takes the logarithm of `smallLog` and exponentiates it again, so both are the square root.
     case .small, .smallLog: return combine(1, mean, small.squareRoot(), noise())
     case .large: return combine(1, mean, (1 - currentAlpha).squareRoot(), noise())
     }

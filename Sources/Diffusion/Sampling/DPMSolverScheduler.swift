@@ -2,12 +2,14 @@ import Foundation
 import Tensors
 
 /// Multistep exponential integrators of first to third order in log-SNR (Lu et al., 2022, "DPM-Solver"
-/// and "DPM-Solver++"; diffusers' `DPMSolverMultistepScheduler`): `dpmpp_2m`, and with Karras's sigmas
-/// `dpmpp_2m_karras`, and with fresh noise at each step `dpmpp_2m_sde_karras`.
+/// and "DPM-Solver++"; diffusers' `DPMSolverMultistepScheduler`).
+///
+/// It serves three names: `dpmpp_2m`; `dpmpp_2m_karras` with Karras's sigmas; `dpmpp_2m_sde_karras` with fresh noise
+/// at each step as well.
 package struct DPMSolverScheduler: Scheduler {
   package let timesteps: [Float]
   package let initialSigma: Float = 1
-  /// As many predicted images (or, with the older algorithms, predicted noise) as the order.
+  /// The last predicted images, as many as the order. The older algorithms keep predicted noise instead.
   package var history = SchedulerHistory()
   private let configuration: SchedulerConfiguration
   private let sigmas: [Float]
@@ -19,7 +21,7 @@ package struct DPMSolverScheduler: Scheduler {
       .unsupported(file: "scheduler", key: key, value: value)
     }
     guard solver.order <= 3 else { throw refuse("solver_order", "\(solver.order)") }
-    // What the reference refuses, and what it leaves undefined.
+    // The reference refuses the first of these two as well. For the second it computes nothing meaningful.
     guard !solver.algorithm.predictsNoise || settings.final != .zero else {
       throw refuse("final_sigmas_type", "zero with algorithm_type \(solver.algorithm.rawValue)")
     }
@@ -37,19 +39,19 @@ package struct DPMSolverScheduler: Scheduler {
     sigmas = schedule.sigmas
   }
 
-  /// Both scaled to unit deviation in all.
+  /// Image and noise are scaled so that their sum has unit deviation.
   package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
     let point = SolverPoint(level: sigmas[call])
     return combine(point.alpha, sample, point.sigma, noise)
   }
 
-  /// One step; the stochastic algorithms draw noise in every one.
+  /// One step. The stochastic algorithms draw noise in every step.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let solver = configuration.solver
     history.remember(converted(output, sample, SolverPoint(level: sigmas[index])), limit: solver.order)
-    // Drawn whether or not it counts, so that the stream goes on as the reference's.
+    // Drawn even where it is not used, to stay in step with the reference's noise stream.
     let fresh = solver.algorithm.isStochastic ? noise() : nil
-    // No distance, no change. (The reference's fractions of it would be 0 / 0.)
+    // A step of no length changes nothing. The reference would compute 0 / 0.
     guard sigmas[index + 1] != sigmas[index] else { return sample }
     let update = DPMSolverUpdate(
       algorithm: solver.algorithm, kind: solver.kind == .heun ? .heun : .midpoint,
@@ -57,8 +59,8 @@ package struct DPMSolverScheduler: Scheduler {
     return update(sample, history, fresh)
   }
 
-  /// The order of a step: as many outputs as there are, and fewer at the end of short renders, where
-  /// higher orders overshoot.
+  /// The order of a step: limited by how many outputs there are, and lower at the end of short renders, where higher
+  /// orders overshoot.
   private func order(_ index: Int) -> Int {
     let solver = configuration.solver
     let remaining = timesteps.count - index
@@ -67,7 +69,7 @@ package struct DPMSolverScheduler: Scheduler {
     return min(history.outputs.count, remaining == 2 && short ? 2 : 3)
   }
 
-  /// The prediction in the form that the algorithm integrates.
+  /// The UNet's output, converted to the quantity that the algorithm integrates: image or noise.
   private func converted(_ output: Tensor, _ sample: Tensor, _ point: SolverPoint) -> Tensor {
     let prediction = configuration.denoised(output, sample: sample, alpha: point.alpha, sigma: point.sigma)
     guard let threshold = configuration.thresholding else {

@@ -1,21 +1,21 @@
 import Foundation
 import Tensors
 
-/// One step of DPM-Solver from one noise level to the next: the coefficients of Lu et al. (2022),
-/// "DPM-Solver++", algorithm 2 and appendix B; of the stochastic variants, diffusers'
+/// One step of DPM-Solver from one noise level to the next. The coefficients are those of Lu et al. (2022),
+/// "DPM-Solver++", algorithm 2 and appendix B. Those of the stochastic variants are from diffusers'
 /// `DPMSolverMultistepScheduler`.
 struct DPMSolverUpdate {
   private let algorithm: SolverSettings.Algorithm
   private let kind: SolverSettings.Kind
   private let order: Int
-  /// The level to reach, and those of the outputs, newest first.
+  /// The noise level to reach.
   private let target: SolverPoint
   private let sources: [SolverPoint]
-  /// The distance in log-SNR; infinite in the step to no noise at all.
+  /// Length of the step in log-SNR; infinite in the step to zero noise.
   private let h: Float
 
   /// - Parameters:
-  ///   - levels: of all steps.
+  ///   - levels: the noise levels of all steps.
   ///   - index: the step to take.
   init(
     algorithm: SolverSettings.Algorithm, kind: SolverSettings.Kind, levels: [Float], index: Int, order: Int
@@ -29,7 +29,7 @@ struct DPMSolverUpdate {
   }
 
   /// The sample at the target.
-  /// - Parameter noise: with the stochastic algorithms.
+  /// - Parameter noise: given for the stochastic algorithms only.
   func callAsFunction(_ sample: Tensor, _ history: SchedulerHistory, _ noise: Tensor?) -> Tensor {
     let weights = weights()
     var terms = [
@@ -42,7 +42,7 @@ struct DPMSolverUpdate {
     return combine(terms)
   }
 
-  /// The first and, at third order, second differences of the outputs over log-SNR in units of h.
+  /// The first and, at third order, second divided differences of the outputs over log-SNR, in units of h.
   private func slopes(_ history: SchedulerHistory) -> [Tensor] {
     guard order > 1 else { return [] }
     let near = (sources[0].lambda - sources[1].lambda) / h
@@ -57,7 +57,7 @@ struct DPMSolverUpdate {
     ]
   }
 
-  /// The factors of first order: of the sample, the newest output and the noise.
+  /// The first-order factors of the sample, the newest output and the noise.
   private func weights() -> (sample: Float, value: Float, noise: Float) {
     let source = sources[0]
     switch algorithm {
@@ -78,7 +78,7 @@ struct DPMSolverUpdate {
 
   /// The factor of the first differences.
   private func slopeWeight() -> Float {
-    // At third order there is one variant only.
+    // The third order has only one variant.
     let midpoint = order == 2 && kind == .midpoint
     switch algorithm {
     case .image, .deis:

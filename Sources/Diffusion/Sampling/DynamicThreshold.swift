@@ -1,15 +1,15 @@
 import Checkpoints
 import Tensors
 
-/// Dynamic thresholding (Saharia et al., 2022; `_threshold_sample` of diffusers): a predicted image is
-/// cut at a high quantile of its own magnitudes and scaled back into ±1.
+/// Dynamic thresholding (Saharia et al., 2022; diffusers' `_threshold_sample`): a predicted image is clipped at a
+/// high quantile of its own magnitudes and scaled back into ±1.
 package struct DynamicThreshold: Sendable, Equatable {
   /// The quantile, 0…1.
   package var ratio: Float
-  /// The highest value to cut at.
+  /// The highest value to clip at.
   package var limit: Float
 
-  /// nil where the file does not ask for it.
+  /// Reads the settings; nil if the file does not ask for thresholding.
   /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for a ratio outside 0…1.
   init?(_ config: ConfigObject) throws {
     ratio = try config.float("dynamic_thresholding_ratio", default: 0.995)
@@ -24,9 +24,9 @@ package struct DynamicThreshold: Sendable, Equatable {
     }
   }
 
-  /// The image within ±1. One image: the quantile is of all its elements.
+  /// The image within ±1. It must be a single image, since the quantile is over all elements.
   func callAsFunction(_ image: Tensor) -> Tensor {
-    // The smallest bound is 1 unless the limit is lower still: torch's clamp ends with the maximum.
+    // torch's clamp applies the maximum last, so a limit below 1 wins over the smallest bound of 1.
     let bound = min(max(1, Self.quantile(image.values.map(abs), ratio)), limit)
     return Tensor(shape: image.shape) { result in
       image.withUnsafe { x in
@@ -35,9 +35,9 @@ package struct DynamicThreshold: Sendable, Equatable {
     }
   }
 
-  /// torch's quantile: between the two nearest ranks, linearly.
+  /// torch's `quantile`: linear between the two nearest ranks.
   private static func quantile(_ values: [Float], _ ratio: Float) -> Float {
-    // A NaN has no rank; what it does to the picture shows later.
+    // A NaN has no rank. The check of the finished picture reports it.
     let sorted = values.filter { !$0.isNaN }.sorted()
     guard let last = sorted.last else { return 1 }
     let rank = ratio * Float(sorted.count - 1)

@@ -1,7 +1,7 @@
 import Tensors
 
-/// Euler steps that go further down than needed and add fresh noise back (Katherine Crowson's
-/// k-diffusion, `sample_euler_ancestral`; diffusers' `EulerAncestralDiscreteScheduler`).
+/// Euler steps that remove more noise than needed, then add fresh noise (Katherine Crowson's k-diffusion,
+/// `sample_euler_ancestral`; diffusers' `EulerAncestralDiscreteScheduler`).
 package struct EulerAncestralScheduler: Scheduler {
   package let timesteps: [Float]
   package let initialSigma: Float
@@ -14,7 +14,7 @@ package struct EulerAncestralScheduler: Scheduler {
       throw DiffusionError.unsupported(
         file: "scheduler", key: "prediction_type", value: "sample with euler_a")
     }
-    // The class knows no other shapes and ends at 0.
+    // diffusers' class supports no other shapes, and always ends at 0.
     let schedule = try SigmaSchedule(
       continuous: configuration, steps: steps, trained: configuration.trainedSigmas(), shape: .trained)
     self.configuration = configuration
@@ -28,16 +28,16 @@ package struct EulerAncestralScheduler: Scheduler {
     scaledInput(sample, sigma: sigmas[step])
   }
 
-  /// The noise with the call's deviation, the image as it is.
+  /// The image plus noise of the call's deviation.
   package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
     combine(1, sample, sigmas[call], noise)
   }
 
-  /// One Euler step, and fresh noise; drawn even in the last, where it counts for nothing.
+  /// One Euler step and fresh noise. Noise is drawn even in the last step, whose factor is 0.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let (from, to) = (sigmas[index], sigmas[index + 1])
     let up = (to * to * (from * from - to * to) / (from * from)).squareRoot()
-    // Held at 0: where `from` is far larger the difference may round below it.
+    // If `from` is far larger, the difference may be rounded below 0.
     let down = max(0, to * to - up * up).squareRoot()
     let mean = configuration.moved(output, sample: sample, sigma: from, change: down - from)
     return combine(1, mean, up, noise())

@@ -7,7 +7,7 @@ package struct EulerScheduler: Scheduler {
   package let timesteps: [Float]
   package let initialSigma: Float
   private let configuration: SchedulerConfiguration
-  /// The deviation of the noise at each step, and 0 after the last.
+  /// The noise level at each step, then the one after the last.
   private let sigmas: [Float]
 
   /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
@@ -30,7 +30,7 @@ package struct EulerScheduler: Scheduler {
     scaledInput(sample, sigma: sigmas[step])
   }
 
-  /// The noise with the call's deviation, the image as it is.
+  /// The image plus noise of the call's deviation.
   package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
     combine(1, sample, sigmas[call], noise)
   }
@@ -42,7 +42,7 @@ package struct EulerScheduler: Scheduler {
   }
 }
 
-/// A sample of unit image and noise of a deviation, scaled to unit deviation in all.
+/// Scales a sample, the sum of an image of deviation 1 and noise of deviation `sigma`, to deviation 1.
 func scaledInput(_ sample: Tensor, sigma: Float) -> Tensor {
   combine(1 / (sigma * sigma + 1).squareRoot(), sample, 0, sample)
 }

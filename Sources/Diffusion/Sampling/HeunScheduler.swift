@@ -1,14 +1,14 @@
 import Tensors
 
-/// Euler steps, each corrected by the slope at its end (Karras et al., 2022, algorithm 1 without
-/// churn; diffusers' `HeunDiscreteScheduler`). Two UNet calls a step, but one in the last.
+/// Euler steps, each corrected by the slope at its end (Karras et al., 2022, algorithm 1 without churn; diffusers'
+/// `HeunDiscreteScheduler`). Each step takes two UNet calls, the last only one.
 package struct HeunScheduler: Scheduler {
   package let timesteps: [Float]
   package let initialSigma: Float
-  /// Between the two calls of a step: the first slope and the sample it was taken at.
+  /// Between the two calls of a step, the first slope and the sample where it was computed; otherwise empty.
   package var history = SchedulerHistory()
   private let configuration: SchedulerConfiguration
-  /// The level at every call, and 0 after the last.
+  /// The noise level at every call, then the one after the last.
   private let sigmas: [Float]
 
   /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
@@ -18,7 +18,7 @@ package struct HeunScheduler: Scheduler {
       trained: configuration.trainedSigmas(.heun, zeroSNR: false), shape: configuration.sigmas.shape())
     self.configuration = configuration
     initialSigma = schedule.initialSigma(configuration.spacing ?? .linspace)
-    // Every level but the first is the end of one step and the start of the next.
+    // Every timestep but the first is called twice: as the end of one step and as the start of the next.
     timesteps = schedule.timesteps.enumerated().flatMap { $0 == 0 ? [$1] : [$1, $1] }
     sigmas = schedule.sigmas.dropLast().enumerated().flatMap { $0 == 0 ? [$1] : [$1, $1] } + [0]
   }
@@ -28,10 +28,10 @@ package struct HeunScheduler: Scheduler {
     scaledInput(sample, sigma: sigmas[step])
   }
 
-  /// Two: a step and its correction.
+  /// 2: a step and its correction.
   package var order: Int { 2 }
 
-  /// The noise with the call's deviation, the image as it is.
+  /// The image plus noise of the call's deviation.
   package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
     combine(1, sample, sigmas[call], noise)
   }

@@ -21,8 +21,8 @@ package struct LCMScheduler: Scheduler {
     }
     self.configuration = configuration
     alphaProducts = try configuration.alphaProducts(.consistency)
-    // Evenly spaced places of the schedule that the model was distilled on; `timestep_spacing` and
-    // `steps_offset` have no say.
+    // Evenly spaced entries of the schedule that the model was distilled on. As in diffusers, `timestep_spacing` and
+    // `steps_offset` are ignored.
     let times = (0..<steps).map { step in
       let place = Int(Double(step) * (Double(distilled) / Double(steps)))
       return (distilled - place) * (trained / distilled) - 1
@@ -31,18 +31,18 @@ package struct LCMScheduler: Scheduler {
     timesteps = times.map { Float($0) }
   }
 
-  /// By the share of the image at the call's timestep.
+  /// Image and noise are weighted by ᾱ at the call's timestep.
   package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
     let alpha = alphaProducts[Int(timesteps[call])]
     return combine(alpha.squareRoot(), sample, (1 - alpha).squareRoot(), noise)
   }
 
-  /// One jump to the image, and noise for the next unless it is the last.
+  /// One jump to the image. Except after the last, noise is added for the next.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let alpha = alphaProducts[Int(timesteps[index])]
     let predicted = configuration.denoised(output, sample: sample, alphaProduct: alpha).image
     let image = configuration.bounded(predicted, clip: false)
-    // The boundary condition: at timestep 0 the sample itself is the image (σ of the data is ½).
+    // Boundary condition (Luo et al., 2023): at timestep 0 the sample itself is the image. The data's deviation is ½.
     let time = timesteps[index] * configuration.timestepScaling
     let variance = time * time + 0.25
     let denoised = combine(time / variance.squareRoot(), image, 0.25 / variance, sample)

@@ -28,7 +28,7 @@ package struct LMSScheduler: Scheduler {
     scaledInput(sample, sigma: sigmas[step])
   }
 
-  /// The noise with the call's deviation, the image as it is.
+  /// The image plus noise of the call's deviation.
   package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
     combine(1, sample, sigmas[call], noise)
   }
@@ -45,7 +45,7 @@ package struct LMSScheduler: Scheduler {
     return combine(terms)
   }
 
-  /// The integral, over the step, of the polynomial that is 1 at one past level and 0 at the others.
+  /// The integral over the step of the Lagrange polynomial that is 1 at one past noise level and 0 at the others.
   private func coefficient(_ index: Int, order: Int, age: Int) -> Double {
     func weight(_ sigma: Double) -> Double {
       var product = 1.0
@@ -55,8 +55,8 @@ package struct LMSScheduler: Scheduler {
       }
       return product
     }
-    // Gauss's rule of two points is exact up to the third degree, which this is at most. The reference
-    // integrates numerically.
+    // The polynomial's degree is at most 3, for which Gauss's rule of two points is exact. The reference integrates
+    // numerically.
     let (start, end) = (Double(sigmas[index]), Double(sigmas[index + 1]))
     let (middle, half) = ((start + end) / 2, (end - start) / 2)
     let offset = half / 3.0.squareRoot()

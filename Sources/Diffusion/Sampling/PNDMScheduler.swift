@@ -1,18 +1,18 @@
 import Tensors
 
-/// Pseudo linear multistep sampling, after Runge–Kutta steps or not (Liu et al., 2022, formulas 9, 12,
-/// 13; diffusers' `PNDMScheduler`).
+/// Pseudo linear multistep sampling, which may start with Runge–Kutta steps (Liu et al., 2022, formulas 9, 12, 13;
+/// diffusers' `PNDMScheduler`).
 package struct PNDMScheduler: Scheduler {
   package let timesteps: [Float]
   package let initialSigma: Float = 1
-  /// The last four outputs; within a step of several calls, the sample it started from and the sum of
-  /// the slopes so far.
+  /// The last four outputs. Within a step of several calls, also the sample that it started from and the sum of its
+  /// slopes so far.
   package var history = SchedulerHistory()
   private let configuration: SchedulerConfiguration
   private let alphaProducts: [Float]
   /// Training timesteps from one step to the next.
   private let stride: Int
-  /// The first calls, if they are those of Runge–Kutta steps.
+  /// The timesteps of the Runge–Kutta calls at the start; empty if they are skipped.
   private let prelude: [Int]
 
   /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
@@ -21,14 +21,14 @@ package struct PNDMScheduler: Scheduler {
       throw DiffusionError.unsupported(file: "scheduler", key: "prediction_type", value: "sample with pndm")
     }
     self.configuration = configuration
-    // The class does not know zero SNR.
+    // diffusers' class does not support zero SNR.
     alphaProducts = try configuration.alphaProducts(zeroSNR: false)
     let times = try configuration.timesteps(steps, configuration.spacing ?? .leading)
     stride = configuration.trainingSteps / steps
     let calls: [Int]
     if configuration.skipsRungeKutta ?? false {
       prelude = []
-      // The second timestep is called twice: the first step is done over with the mean of two slopes.
+      // The second timestep is called twice: the first step is repeated with the mean of two slopes.
       calls = times.count > 1 ? [times[0], times[1]] + times[1...] : times
     } else {
       guard steps >= 4 else {
@@ -47,8 +47,11 @@ package struct PNDMScheduler: Scheduler {
     try configuration.requireSignal(alphaProducts, at: moves.map(\.from))
   }
 
-  /// From and to which training timestep a call moves the sample. Below 0: to the end.
-  /// - Parameter calls: how many came before it in this render, which may have begun late.
+  /// The training timesteps between which a call moves the sample. A target below 0 means the end.
+  /// - Parameters:
+  ///   - call: the index in `timesteps`.
+  ///   - calls: how many calls this render has made. A render from a picture starts late, so it may differ from
+  ///     `call`.
   private func move(call: Int, after calls: Int) -> (from: Int, to: Int) {
     let time = Int(timesteps[call])
     if calls < prelude.count {
@@ -57,7 +60,7 @@ package struct PNDMScheduler: Scheduler {
     return prelude.isEmpty && calls == 1 ? (from: time + stride, to: time) : (from: time, to: time - stride)
   }
 
-  /// The calls of three Runge–Kutta steps: each step's start, its middle twice and its end.
+  /// The timesteps of three Runge–Kutta steps: each step's start, its middle twice, its end.
   private static func rungeKutta(_ times: [Int], half: Int) -> [Int] {
     (0..<3).flatMap { step in
       let middle = times[step + 1] + half
@@ -65,7 +68,7 @@ package struct PNDMScheduler: Scheduler {
     }
   }
 
-  /// By the share of the image at the call's timestep.
+  /// Image and noise are weighted by ᾱ at the call's timestep.
   package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
     let alpha = alphaProducts[Int(timesteps[call])]
     return combine(alpha.squareRoot(), sample, (1 - alpha).squareRoot(), noise)
@@ -106,7 +109,7 @@ package struct PNDMScheduler: Scheduler {
     return moved(history.sample ?? sample, slope, move(call: index, after: history.calls))
   }
 
-  /// Adams–Bashforth over as many outputs as there are.
+  /// The Adams–Bashforth slope from the outputs so far, at most four (formula 12).
   private func multistepSlope() -> Tensor {
     switch history.outputs.count {
     case 1: history.output(0)

@@ -1,13 +1,13 @@
 import Checkpoints
 import Requests
 
-/// A sampling method: how others call it, which scheduler files mean it, and what makes one.
+/// A sampling method: its names elsewhere, which scheduler files mean it, and how to make its scheduler.
 package struct SamplingMethod: Sendable {
-  /// diffusers' class.
+  /// Name of diffusers' class.
   package let className: String
-  /// What AUTOMATIC1111 calls it.
+  /// AUTOMATIC1111's name.
   package let samplerName: String
-  /// Whether a scheduler file of the class means just this method, where several methods share the class.
+  /// Whether a scheduler file of the class means this method. Several methods may share one class.
   let isMeant: @Sendable (SchedulerConfiguration) -> Bool
   private let make: @Sendable (SchedulerConfiguration, Int) throws -> any Scheduler
 
@@ -22,8 +22,8 @@ package struct SamplingMethod: Sendable {
     self.make = make
   }
 
-  /// A sampler of this kind for a number of steps.
-  /// - Throws: `DiffusionError.unsupported` for settings that the method does not have,
+  /// The method's scheduler for a number of steps.
+  /// - Throws: `DiffusionError.unsupported` for settings that the method does not support,
   ///   `RequestError.invalid` for a step count that it cannot take.
   package func scheduler(_ configuration: SchedulerConfiguration, steps: Int) throws -> any Scheduler {
     guard steps >= 1, steps <= configuration.trainingSteps else {
@@ -35,7 +35,8 @@ package struct SamplingMethod: Sendable {
 }
 
 extension SchedulerName {
-  /// The registry of sampling methods: a new one is a file with its `Scheduler`, its name, and a row here.
+  /// The registry of sampling methods. A new method is a file with its `Scheduler`, a case of `SchedulerName`, and a
+  /// row here.
   package var method: SamplingMethod {
     switch self {
     case .ddpm: .init("DDPMScheduler", a1111: "DDPM", DDPMScheduler.init)
@@ -63,7 +64,7 @@ extension SchedulerName {
     }
   }
 
-  /// The method that a model's scheduler file means: of those of its class the last whose settings the file has.
+  /// The method that a model's scheduler file means: of the methods of its class, the last one whose settings match.
   /// - Throws: `DiffusionError.unknownScheduler`.
   package init(own configuration: SchedulerConfiguration) throws {
     let known = Self.allCases.last {
@@ -78,14 +79,16 @@ extension SchedulerName {
 }
 
 extension SchedulerConfiguration {
-  /// Reads a model's scheduler file, of any class that has a method here or shares their schedules.
-  /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for what no scheduler here does.
+  /// Reads a model's scheduler file. Its class must be one that has a method here, or one that shares their
+  /// schedules.
+  /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for anything that no scheduler here can
+  ///   do.
   package init(_ config: ConfigObject) throws {
     try self.init(config, classes: Self.kin.union(SchedulerName.allCases.map(\.method.className)))
   }
 
-  /// Schedulers of diffusers that share these schedules, so that their files serve the methods that are here,
-  /// though they themselves are not.
+  /// Classes of diffusers that have no method here, but whose files hold the same schedules. Their files can be used
+  /// with any method here.
   private static let kin: Set<String> = [
     "DEISMultistepScheduler", "DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler",
     "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "SASolverScheduler", "TCDScheduler",
@@ -93,14 +96,14 @@ extension SchedulerConfiguration {
 
   fileprivate var hasKarrasSigmas: Bool { sigmas.shapes.contains(.karras) }
 
-  /// As if by `from_config(config, use_karras_sigmas=True)`.
+  /// Like diffusers' `from_config(config, use_karras_sigmas=True)`.
   fileprivate var withKarrasSigmas: SchedulerConfiguration {
     var copy = self
     copy.sigmas.shapes.insert(.karras)
     return copy
   }
 
-  /// As if by `from_config(config, algorithm_type=…)`.
+  /// Like diffusers' `from_config(config, algorithm_type=…)`.
   fileprivate func with(_ algorithm: SolverSettings.Algorithm) -> SchedulerConfiguration {
     var copy = self
     copy.solver.algorithm = algorithm

@@ -1,40 +1,40 @@
 import Tensors
 
-/// A sampling method at work: the timesteps of one render and what to do at each.
+/// A sampling method during one render: its timesteps, and the update of the latents at each.
 package protocol Scheduler: Sendable {
-  /// What the UNet is told at each of its calls, noisiest first. Methods that call it more than once
-  /// a step list every call, and `step` is told of every call.
+  /// The timestep of each UNet call, noisiest first. A method with several calls per step lists every call, and
+  /// `step` is called after each.
   var timesteps: [Float] { get }
-  /// The deviation of the noise that a render starts from.
+  /// Standard deviation of the noise that a render starts from.
   var initialSigma: Float { get }
-  /// What the method remembers between steps; without memory, empty. Setting it goes on from there.
+  /// What the method remembers between steps; empty for methods that remember nothing. A resumed render sets it.
   var history: SchedulerHistory { get set }
-  /// UNet calls that make up a step, but the last.
+  /// UNet calls per step. The last step may have fewer.
   var order: Int { get }
-  /// A clean sample with as much noise as a call expects (the reference's `add_noise`).
+  /// Adds as much noise to a clean sample as a call expects (diffusers' `add_noise`).
   func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor
-  /// What the UNet is shown of a sample at a step.
+  /// The sample scaled as the UNet expects it (diffusers' `scale_model_input`).
   func scaled(_ sample: Tensor, step: Int) -> Tensor
-  /// The next, less noisy sample.
+  /// Computes the next, less noisy sample.
   /// - Parameters:
   ///   - index: which call of the UNet, from 0.
-  ///   - output: the UNet's prediction, guidance applied; same shape as `sample`.
+  ///   - output: the UNet's prediction with guidance applied; same shape as `sample`.
   ///   - sample: the noisy sample.
-  ///   - noise: gives fresh noise of the sample's shape; called only by methods that add some, in
-  ///     the reference's order.
+  ///   - noise: draws fresh noise of the sample's shape. Only methods that add noise call it, in the reference's
+  ///     order.
   mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor
 }
 
 extension Scheduler {
-  /// Nothing: most methods look at the present sample alone.
+  /// Empty: most methods use the current sample only.
   package var history: SchedulerHistory {
     get { SchedulerHistory() }
     set {}
   }
 
-  /// One: most methods.
+  /// 1, as for most methods.
   package var order: Int { 1 }
 
-  /// Methods that keep the sample at unit variance show it as it is.
+  /// The sample itself, for methods that keep it at unit variance.
   package func scaled(_ sample: Tensor, step: Int) -> Tensor { sample }
 }

@@ -1,6 +1,6 @@
 extension SchedulerConfiguration {
-  /// Keys that may stand in `scheduler_config.json`: those of all schedulers of diffusers that share these
-  /// schedules, since a file is handed on from one to the other, and of its first releases.
+  /// Keys that may be in `scheduler_config.json`. One class's file is often loaded by another, so these are the keys
+  /// of all diffusers classes that share these schedules, and of diffusers' first releases.
   static let knownKeys: Set<String> = [
     "algorithm_type", "beta_end", "beta_schedule", "beta_start", "clip_sample", "clip_sample_range",
     "corrector_order", "disable_corrector", "dynamic_thresholding_ratio", "euler_at_final",

@@ -1,7 +1,9 @@
-/// The noise that a model was trained on, timestep by timestep.
+/// The noise levels that a model was trained on.
 extension SchedulerConfiguration {
-  /// ᾱ: the running product of 1 − beta, with the betas that a class makes of the file.
-  /// - Parameter zeroSNR: whether the class knows `rescale_betas_zero_snr`; the others ignore it.
+  /// ᾱ at each training timestep: the running product of 1 − beta.
+  /// - Parameters:
+  ///   - defaults: of the class, for what the file leaves out.
+  ///   - zeroSNR: whether the class supports `rescale_betas_zero_snr`; others ignore it.
   /// - Throws: `DiffusionError.unsupported`.
   func alphaProducts(_ defaults: BetaSchedule.Defaults = .common, zeroSNR: Bool = true) throws -> [Float] {
     var values = try betas.values(defaults)
@@ -13,12 +15,14 @@ extension SchedulerConfiguration {
     }
   }
 
-  /// The deviation of the noise at each training timestep, √((1 − ᾱ) / ᾱ), the image having 1.
-  /// - Parameter zeroSNR: whether the class knows `rescale_betas_zero_snr`.
+  /// Deviation of the noise at each training timestep if the image's is 1: √((1 − ᾱ) / ᾱ).
+  /// - Parameters:
+  ///   - defaults: of the class, for what the file leaves out.
+  ///   - zeroSNR: whether the class supports `rescale_betas_zero_snr`; others ignore it.
   /// - Throws: `DiffusionError.unsupported`.
   func trainedSigmas(_ defaults: BetaSchedule.Defaults = .common, zeroSNR: Bool = true) throws -> [Float] {
     var products = try alphaProducts(defaults, zeroSNR: zeroSNR)
-    // Zero signal would be infinite noise; the reference stops at 2⁻²⁴.
+    // ᾱ = 0 would mean infinite noise. The reference uses 2⁻²⁴ instead.
     if rescaleZeroSNR, zeroSNR { products[products.count - 1] = 0x1p-24 }
     return products.map { ((1 - $0) / $0).squareRoot() }
   }

@@ -6,7 +6,7 @@ extension SchedulerConfiguration {
     denoised(output, sample: sample, alpha: alphaProduct.squareRoot(), sigma: (1 - alphaProduct).squareRoot())
   }
 
-  /// The same where the image's share of a sample is `alpha` and the noise's is `sigma`.
+  /// The clean image and the noise that a prediction implies, if the sample is `alpha` · image + `sigma` · noise.
   func denoised(
     _ output: Tensor, sample: Tensor, alpha a: Float, sigma b: Float
   ) -> (image: Tensor, noise: Tensor) {
@@ -20,16 +20,18 @@ extension SchedulerConfiguration {
     }
   }
 
-  /// A predicted image held within bounds: by thresholding, else by clipping if the class or the file
-  /// wants that.
-  /// - Parameter clip: the class's own default for `clip_sample`.
+  /// Limits the values of a predicted image: by thresholding if the file asks for it, else by clipping if file or
+  /// class ask for that.
+  /// - Parameters:
+  ///   - image: the predicted image.
+  ///   - clip: the class's default for `clip_sample`.
   func bounded(_ image: Tensor, clip: Bool) -> Tensor {
     if let thresholding { return thresholding(image) }
     return clipSample ?? clip ? image.clipped(clipSampleRange) : image
   }
 
-  /// The clean image that a prediction implies where the noise's deviation is `sigma` and the image's 1
-  /// (the methods of Karras et al.).
+  /// The clean image that a prediction implies if the sample is image + `sigma` · noise (the methods of Karras et
+  /// al.).
   func image(_ output: Tensor, sample: Tensor, sigma: Float) -> Tensor {
     let variance = sigma * sigma + 1
     switch prediction {
@@ -39,8 +41,8 @@ extension SchedulerConfiguration {
     }
   }
 
-  /// The slope of the probability flow at a noise level: (sample − image) / sigma, simplified where the
-  /// difference would only lose digits.
+  /// The slope of the probability flow at a noise level: (sample − image) / sigma. Where the prediction gives it
+  /// directly, it is not computed from the difference, which would lose digits.
   func derivative(_ output: Tensor, sample: Tensor, sigma: Float) -> Tensor {
     switch prediction {
     case .epsilon: return output
@@ -51,10 +53,10 @@ extension SchedulerConfiguration {
     }
   }
 
-  /// A step along that slope from one noise level to another, `change` away.
+  /// A step along that slope. `change` is the next noise level less this one.
   func moved(_ output: Tensor, sample: Tensor, sigma: Float, change: Float) -> Tensor {
-    // The weights in double: from zero signal (σ = 4096) nearly all of the sample goes, and 32 bits
-    // would keep five digits of the rest.
+    // The weights are computed in double. From zero signal (σ = 4096) the step cancels nearly all of the sample, and
+    // 32 bits would keep only five digits of the rest.
     let (level, step) = (Double(sigma), Double(change))
     switch prediction {
     case .epsilon: return combine(1, sample, change, output)
@@ -66,8 +68,8 @@ extension SchedulerConfiguration {
     }
   }
 
-  /// Fails where a step would divide by a signal that is none: with zero terminal SNR the noise alone
-  /// says nothing about the image.
+  /// Fails if a step would divide by a signal of zero. With zero terminal SNR the first sample is pure noise, and a
+  /// prediction of noise says nothing about the image.
   /// - Throws: `DiffusionError.unsupported`.
   func requireSignal(_ alphaProducts: [Float], at timesteps: [Int]) throws {
     guard prediction == .epsilon, timesteps.contains(where: { alphaProducts[$0] <= 0 }) else { return }

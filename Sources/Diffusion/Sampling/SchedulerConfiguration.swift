@@ -2,8 +2,7 @@ import Checkpoints
 import Foundation
 import Requests
 
-/// What a model says about its noise: `scheduler/scheduler_config.json`, whichever scheduler class
-/// it was written for.
+/// A model's noise schedule and sampling settings: `scheduler/scheduler_config.json`, of any scheduler class.
 package struct SchedulerConfiguration: Sendable, Equatable {
   /// What the UNet was trained to predict.
   package enum Prediction: String, Sendable {
@@ -32,27 +31,30 @@ package struct SchedulerConfiguration: Sendable, Equatable {
   package var betas: BetaSchedule
   package var prediction: Prediction
   package var spacing: Spacing?
-  /// nil where the file says nothing: then each method has its own default.
+  /// nil if the file leaves it out; then each method has its own default.
   package var stepsOffset: Int?
   package var clipSample: Bool?
   package var clipSampleRange: Float
   package var setAlphaToOne: Bool?
   package var rescaleZeroSNR: Bool
-  /// nil: no dynamic thresholding.
+  /// nil without dynamic thresholding.
   package var thresholding: DynamicThreshold?
   package var sigmas: SigmaSettings
   package var solver: SolverSettings
   package var variance: Variance
-  /// Whether PNDM starts without Runge–Kutta steps; nil: the file leaves it out, and it starts with them.
+  /// Whether PNDM skips its Runge–Kutta steps. nil if the file leaves it out, which means no.
   package var skipsRungeKutta: Bool?
-  /// Steps of the schedule that a latent consistency model was distilled on.
+  /// Steps of the schedule on which a latent consistency model was distilled.
   package var distilledSteps: Int
-  /// By what a latent consistency model's timesteps are multiplied in its boundary condition.
+  /// Factor of the timesteps in a latent consistency model's boundary condition.
   package var timestepScaling: Float
 
-  /// - Parameter classes: those of diffusers whose files are read.
-  /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for what no scheduler
-  ///   here does.
+  /// Reads a scheduler file.
+  /// - Parameters:
+  ///   - config: the file.
+  ///   - classes: names of the diffusers classes whose files are accepted.
+  /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for anything that no scheduler here can
+  ///   do.
   init(_ config: ConfigObject, classes: Set<String>) throws {
     className = try config.string("_class_name", default: "PNDMScheduler")
     guard classes.contains(className) else {
@@ -78,10 +80,10 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     try config.refuse(Self.onlyWith)
   }
 
-  /// What the SD pipelines of diffusers make of it: `clip_sample` off and `steps_offset` 1.
+  /// The configuration as diffusers' SD pipelines change it: `clip_sample` off and `steps_offset` 1.
   ///
-  /// The model's own scheduler is so changed whatever its file says. One chosen by name is made by
-  /// `from_config`, which hands on what the file says, changed so, but not what it leaves out.
+  /// The pipeline changes the model's own scheduler in any case. A scheduler chosen by name is made by `from_config`
+  /// from the file's keys: a key in the file is changed, a key that is not in the file keeps the class's default.
   package func forStableDiffusion(ownMethod: Bool) -> SchedulerConfiguration {
     var copy = self
     if ownMethod || clipSample != nil { copy.clipSample = false }
@@ -89,8 +91,8 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     return copy
   }
 
-  /// What the SD inpainting pipeline of diffusers makes of it: `skip_prk_steps` on and `steps_offset` 1, but
-  /// `clip_sample` as it is. One chosen by name gets it as in `forStableDiffusion`.
+  /// The configuration as diffusers' SD inpainting pipeline changes it: `skip_prk_steps` on and `steps_offset` 1, but
+  /// `clip_sample` unchanged. For a scheduler chosen by name, see `forStableDiffusion`.
   package func forInpainting(ownMethod: Bool) -> SchedulerConfiguration {
     var copy = self
     if ownMethod || skipsRungeKutta != nil { copy.skipsRungeKutta = true }
@@ -98,7 +100,7 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     return copy
   }
 
-  /// The variance of DDPM's noise; other methods know the key with other words, which they ignore.
+  /// The variance of DDPM's noise. In files of other classes the key may have other values, which are ignored.
   private static func variance(_ config: ConfigObject) throws -> Variance {
     guard let name = try config.stringIfPresent("variance_type") else { return .small }
     guard let variance = Variance(rawValue: name) else {
@@ -107,7 +109,7 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     return variance
   }
 
-  /// Keys that change what a method computes, with the values that the methods here compute.
+  /// Keys that change what a method computes, with the values that are supported.
   private static let onlyWith: [(key: String, allowed: [JSONValue])] = [
     ("predict_epsilon", [.bool(true)]),
     ("use_flow_sigmas", [.bool(false)]),
@@ -118,8 +120,8 @@ package struct SchedulerConfiguration: Sendable, Equatable {
 }
 
 extension ConfigObject {
-  /// One of a key's known words, or nil where it is absent.
-  /// - Throws: `DiffusionError.unsupported` for any other word.
+  /// The choice that a key names; nil if the key is absent.
+  /// - Throws: `DiffusionError.unsupported` for an unknown value.
   func choiceIfPresent<Choice: RawRepresentable<String>>(_ key: String) throws -> Choice? {
     guard let name = try stringIfPresent(key) else { return nil }
     guard let choice = Choice(rawValue: name) else {
@@ -128,7 +130,7 @@ extension ConfigObject {
     return choice
   }
 
-  /// As `choiceIfPresent`, with a fallback.
+  /// Like `choiceIfPresent`, with a default.
   func choice<Choice: RawRepresentable<String>>(_ key: String, default fallback: Choice) throws -> Choice {
     try choiceIfPresent(key) ?? fallback
   }

@@ -1,21 +1,23 @@
 import Tensors
 
-/// What a sampling method remembers from one step to the next, as a plain value: with the latents,
-/// the noise stream and the step's number it is all that a render needs to go on elsewhere.
+/// What a sampling method remembers from one step to the next.
+///
+/// It is a plain value, so that a render can be saved and resumed elsewhere. Besides it, only the latents, the noise
+/// stream and the step's number are needed.
 package struct SchedulerHistory: Sendable {
-  /// Earlier outputs of the UNet, oldest first, in whichever form the method keeps them (predicted
-  /// images, noise, derivatives).
+  /// Earlier outputs of the UNet, oldest first. Depending on the method they are predicted images, noise or
+  /// derivatives.
   package var outputs: [Tensor]
-  /// The sample that a step of several calls started from.
+  /// Within a step of several calls, the sample that it started from.
   package var sample: Tensor?
-  /// A weighted sum of outputs that is still being collected.
+  /// Within a step of several calls, the weighted sum of outputs so far.
   package var sum: Tensor?
   /// UNet calls so far.
   package var calls: Int
   /// The order of the last step.
   package var order: Int
 
-  /// An empty history is where every render starts.
+  /// A history; without arguments the empty one that every render starts with.
   package init(
     outputs: [Tensor] = [], sample: Tensor? = nil, sum: Tensor? = nil, calls: Int = 0, order: Int = 0
   ) {
@@ -26,25 +28,25 @@ package struct SchedulerHistory: Sendable {
     self.order = order
   }
 
-  /// Remembers an output, and the last `limit` only.
+  /// Adds an output and keeps only the last `limit`.
   mutating func remember(_ output: Tensor, limit: Int) {
     outputs.append(output)
     if outputs.count > limit { outputs.removeFirst(outputs.count - limit) }
   }
 
-  /// The output of so many calls ago: 0 is the newest.
+  /// The output of `age` calls ago: 0 is the newest.
   func output(_ age: Int) -> Tensor { outputs[outputs.count - 1 - age] }
 }
 
 extension SchedulerHistory {
-  /// All tensors in one row, for a resume state: outputs, then the sample and the sum if there are any.
+  /// All tensors in one list, for a resume state: outputs, then sample and sum if present.
   var tensors: [Tensor] { outputs + [sample, sum].compactMap { $0 } }
 
-  /// All whole numbers in one row, for a resume state; the first says how many tensors are outputs, the
-  /// next two whether the sample and the sum follow.
+  /// All integers in one list, for a resume state: the number of outputs, whether sample and sum are present (0 or
+  /// 1), `calls` and `order`.
   var counters: [Int] { [outputs.count, sample == nil ? 0 : 1, sum == nil ? 0 : 1, calls, order] }
 
-  /// How many tensors a history of these counters has; nil for counters that no history has.
+  /// The number of tensors in a history with these counters; nil for impossible counters.
   static func tensorCount(of counters: [Int]) -> Int? {
     guard counters.count == 5, (0...1).contains(counters[1]), (0...1).contains(counters[2]),
       (0...1000).contains(counters[0])
@@ -52,7 +54,7 @@ extension SchedulerHistory {
     return counters[0] + counters[1] + counters[2]
   }
 
-  /// The history that these rows came from; nil if they fit none.
+  /// Restores a history from both lists; nil if they do not fit together.
   init?(tensors: [Tensor], counters: [Int]) {
     guard let count = Self.tensorCount(of: counters), tensors.count == count else { return nil }
     self.init(

@@ -1,19 +1,19 @@
 import Foundation
 
-/// The noise levels of one render: sigma is the deviation of the noise where the image's is 1.
+/// The noise levels of one render. Sigma is the deviation of the noise if the image's is 1.
 struct SigmaSchedule: Sendable {
-  /// What the UNet is told at each step.
+  /// The timestep at each step.
   let timesteps: [Float]
-  /// The level at each step, and the one after the last.
+  /// The noise level at each step, then the one after the last.
   let sigmas: [Float]
 
-  /// Levels for the methods of Karras et al. (Euler, Heun, LMS): timesteps may lie between the trained
-  /// ones, and a shape runs between the first and the last level that the spacing picks.
+  /// Levels for the methods of Karras et al. (Euler, Heun, LMS). Timesteps may lie between the trained ones. A shape
+  /// runs between the first and the last level that the spacing chooses.
   /// - Parameters:
   ///   - trained: sigmas of the training timesteps, ascending.
-  ///   - final: how the levels end; of these classes only Euler's reads it from the file.
-  ///   - interpolation: likewise.
-  ///   - limited: whether `sigma_min` and `sigma_max` bound Karras's shape: not with LMS.
+  ///   - final: how the levels end. Only Euler's class reads it from the file.
+  ///   - interpolation: how levels between trained timesteps are computed. Only Euler's class reads it from the file.
+  ///   - limited: whether `sigma_min` and `sigma_max` limit Karras's shape. They do not in LMS.
   init(
     continuous configuration: SchedulerConfiguration, steps: Int, trained: [Float],
     shape: SigmaSettings.Shape, final: SigmaSettings.Final = .zero,
@@ -36,13 +36,13 @@ struct SigmaSchedule: Sendable {
     sigmas = levels.map { Float($0) } + [final == .zero ? 0 : trained[0]]
   }
 
-  /// Levels for the multistep solvers: timesteps are whole, and a shape runs between the ends of the
-  /// training schedule.
+  /// Levels for the multistep solvers. Timesteps are integers. A shape runs between the ends of the training
+  /// schedule.
   /// - Parameters:
-  ///   - last: the training steps to spread over.
-  ///   - rounded: whether timesteps of Karras's and Lu's shapes are rounded; else, as with the other
-  ///     shapes, cut off.
-  ///   - shapedEnd: whether, ending at the smallest sigma, a shape ends at its own.
+  ///   - last: how many training steps to spread over.
+  ///   - rounded: whether timesteps of Karras's and Lu's shapes are rounded. Otherwise they are truncated, as those
+  ///     of the other shapes always are.
+  ///   - shapedEnd: if the levels end at the smallest sigma, whether that is the shape's or the training schedule's.
   init(
     solver configuration: SchedulerConfiguration, steps: Int, trained: [Float],
     shape: SigmaSettings.Shape, last: Int, rounded: Bool, shapedEnd: Bool
@@ -67,7 +67,7 @@ struct SigmaSchedule: Sendable {
       if shapedEnd, let end = levels.last { smallest = Float(end) }
       sigmas = levels.map { Float($0) } + [settings.final == .zero ? 0 : smallest]
     }
-    // The solvers divide by the differences. Only the last may be none: that step changes nothing.
+    // The solvers divide by the differences of levels. Only the last may be 0, because that step changes nothing.
     try requireFalling(steps)
   }
 
@@ -88,7 +88,7 @@ struct SigmaSchedule: Sendable {
     return spacing == .leading ? (largest * largest + 1).squareRoot() : largest
   }
 
-  /// - Throws: `DiffusionError.unsupported` for a training schedule without an image in it.
+  /// - Throws: `DiffusionError.unsupported` for a training schedule in which no timestep has any signal.
   private static func check(_ trained: [Float]) throws {
     guard trained.count >= 2, trained.allSatisfy({ $0.isFinite && $0 > 0 }) else {
       throw DiffusionError.unsupported(
@@ -96,7 +96,7 @@ struct SigmaSchedule: Sendable {
     }
   }
 
-  /// Levels along a shape, in double as numpy has them.
+  /// Levels along a shape, in double as in numpy.
   private static func levels(
     _ shape: SigmaSettings.Shape, from largest: Double?, or first: Double, to smallest: Double?,
     or last: Double, steps: Int
@@ -116,14 +116,14 @@ struct SigmaSchedule: Sendable {
     }
   }
 
-  /// Evenly spaced logarithms from the largest trained sigma to the smallest. One value more than
-  /// there are steps, as the reference has it.
+  /// Evenly spaced logarithms from the largest trained sigma to the smallest. As in the reference, there is one more
+  /// than there are steps.
   private static func logLinear(_ trained: [Float], steps: Int) -> [Double] {
     let (smallest, largest) = (trained[0], trained[trained.count - 1])
     return BetaSchedule.linspace(log(largest), log(smallest), steps + 1).map { Double(exp($0)) }
   }
 
-  /// The trained timestep, with fraction, whose sigma this is, by interpolated logarithms.
+  /// The timestep of a sigma, with a fraction, by interpolating the logarithms of the trained sigmas.
   private static func timestep(of sigma: Double, in trained: [Float]) -> Double {
     let logarithms = trained.map { Double(log($0)) }
     let wanted = log(max(sigma, 1e-10))
@@ -135,7 +135,7 @@ struct SigmaSchedule: Sendable {
   }
 }
 
-/// A table's value between its entries, held at the ends (numpy's `interp` over indices).
+/// A table's value between its entries (numpy's `interp` over indices). Beyond the ends it is constant.
 func interpolate(_ table: [Float], at position: Double) -> Double {
   let lower = max(0, min(table.count - 1, Int(position)))
   let upper = min(table.count - 1, lower + 1)

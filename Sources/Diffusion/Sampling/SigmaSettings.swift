@@ -1,10 +1,10 @@
 import Checkpoints
 
-/// How a scheduler file wants noise levels (sigmas) laid out.
+/// A scheduler file's settings for the noise levels (sigmas).
 package struct SigmaSettings: Sendable, Equatable {
   /// The curves that sigmas may follow instead of the training schedule.
   package enum Shape: String, Sendable {
-    /// The training schedule, as picked by the timesteps.
+    /// The training schedule's own levels at the chosen timesteps.
     case trained
     /// Karras et al. (2022), equation 5.
     case karras = "use_karras_sigmas"
@@ -28,26 +28,26 @@ package struct SigmaSettings: Sendable, Equatable {
     case logLinear = "log_linear"
   }
 
-  /// What the UNet is told of a noise level.
+  /// How a noise level becomes the UNet's timestep.
   package enum TimestepKind: String, Sendable {
     /// The training timestep.
     case discrete
-    /// A quarter of the sigma's logarithm, where the model predicts velocity.
+    /// A quarter of the sigma's logarithm, if the model predicts velocity.
     case continuous
   }
 
-  /// The shapes that the file asks for; more than one is a contradiction.
+  /// The shapes that the file asks for; `shape` refuses more than one.
   package var shapes: Set<Shape>
   package var final: Final
   package var interpolation: Interpolation
   package var timestepKind: TimestepKind
-  /// Limits for the shapes, in place of the schedule's own.
+  /// The lower limit of a shape instead of the schedule's own.
   package var smallest: Double?
   package var largest: Double?
-  /// No timestep with a lower log-SNR is visited (`lambda_min_clipped`).
+  /// Timesteps with a lower log-SNR are not visited (`lambda_min_clipped`).
   package var smallestLambda: Double
 
-  /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for unknown words and
+  /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for unknown values and
   ///   impossible limits.
   init(_ config: ConfigObject) throws {
     func limit(_ key: String) throws -> Double? {
@@ -73,15 +73,15 @@ package struct SigmaSettings: Sendable, Equatable {
   }
 
   /// The one shape to use.
-  /// - Parameter knowsLu: whether the class knows `use_lu_lambdas`; the others ignore it.
-  /// - Throws: `DiffusionError.unsupported` for several at once, as the reference refuses them.
+  /// - Parameter knowsLu: whether the class supports `use_lu_lambdas`; others ignore it.
+  /// - Throws: `DiffusionError.unsupported` for several at once, which the reference refuses too.
   func shape(knowsLu: Bool = false) throws -> Shape {
     let exclusive = [Shape.karras, .exponential, .beta].filter { shapes.contains($0) }
     guard exclusive.count < 2 else {
       throw DiffusionError.unsupported(
         file: "scheduler", key: exclusive[0].rawValue, value: "together with \(exclusive[1].rawValue)")
     }
-    // The reference looks for Karras first, then for Lu, then for the others.
+    // The reference's order: Karras first, then Lu, then the others.
     if shapes.contains(.karras) { return .karras }
     if knowsLu, shapes.contains(.lu) { return .lu }
     return exclusive.first ?? .trained

@@ -1,18 +1,18 @@
 import Checkpoints
 
-/// How a scheduler file wants the multistep solvers (DPM-Solver, UniPC) to work.
+/// A scheduler file's settings for the multistep solvers (DPM-Solver, UniPC).
 package struct SolverSettings: Sendable, Equatable {
   /// Which equation DPM-Solver solves.
   package enum Algorithm: String, Sendable {
-    /// The probability flow, in the predicted noise (Lu et al., 2022).
+    /// Probability flow ODE in terms of predicted noise (Lu et al., 2022).
     case noise = "dpmsolver"
-    /// The probability flow, in the predicted image (Lu et al., 2022, "DPM-Solver++").
+    /// Probability flow ODE in terms of the predicted image (Lu et al., 2022, "DPM-Solver++").
     case image = "dpmsolver++"
-    /// The reverse diffusion, in the predicted noise.
+    /// Reverse diffusion SDE in terms of predicted noise.
     case stochasticNoise = "sde-dpmsolver"
-    /// The reverse diffusion, in the predicted image.
+    /// Reverse diffusion SDE in terms of the predicted image.
     case stochasticImage = "sde-dpmsolver++"
-    /// Another solver's word, which the reference's class takes for `dpmsolver++`.
+    /// Another solver's value, which diffusers' class treats as `dpmsolver++`.
     case deis
 
     /// Whether fresh noise is added at each step.
@@ -21,7 +21,7 @@ package struct SolverSettings: Sendable, Equatable {
     var predictsNoise: Bool { self == .noise || self == .stochasticNoise }
   }
 
-  /// Variants of the updates. A class takes the words of the others for its own default.
+  /// Variants of the update. A class treats another class's values as its own default.
   package enum Kind: String, Sendable {
     /// DPM-Solver's.
     case midpoint, heun
@@ -39,10 +39,10 @@ package struct SolverSettings: Sendable, Equatable {
   package var eulerAtFinal: Bool
   /// Whether UniPC works on predicted images rather than predicted noise.
   package var predictsImage: Bool
-  /// Steps after which UniPC does not correct.
+  /// Steps after which UniPC skips the correction.
   package var uncorrected: [Int]
 
-  /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for unknown words.
+  /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for unknown values.
   init(_ config: ConfigObject) throws {
     order = try config.int("solver_order", default: 2, in: 1...8)
     algorithm = try config.choice("algorithm_type", default: .image)

@@ -29,7 +29,7 @@ func combine(_ terms: [(weight: Float, tensor: Tensor)]) -> Tensor {
 }
 
 extension Tensor {
-  /// Every element within ±limit.
+  /// Clips every element to ±limit.
   func clipped(_ limit: Float) -> Tensor {
     Tensor(shape: shape) { result in
       withUnsafe { x in for index in x.indices { result[index] = max(-limit, min(limit, x[index])) } }

@@ -3,9 +3,9 @@ import Tensors
 
 /// The stream of normal numbers that torch's CPU generator gives for a seed.
 ///
-/// `at::CPUGeneratorImpl` is a 32-bit Mersenne twister seeded with the low 32 bits; `randn` of 16
-/// or more values is `normal_fill` (Box–Muller over blocks of 16), of fewer a double Box–Muller
-/// that keeps its second value for the next draw.
+/// `at::CPUGeneratorImpl` is a 32-bit Mersenne twister seeded with the low 32 bits. For 16 or more values, `randn` is
+/// `normal_fill`: Box–Muller over blocks of 16. For fewer values it is Box–Muller in double, which keeps its second
+/// value for the next draw.
 package struct TorchNoise: Sendable {
   private var twister: MersenneTwister
   private var spare: Double?
@@ -15,12 +15,12 @@ package struct TorchNoise: Sendable {
     twister = MersenneTwister(seed: UInt32(truncatingIfNeeded: seed))
   }
 
-  /// Where the stream is: what a resume state keeps.
+  /// The position of the stream, for a resume state.
   package struct State: Sendable, Equatable {
-    /// Words of the twister.
+    /// Number of words in the twister's state.
     package static let wordCount = 624
 
-    /// Of the twister, `wordCount`.
+    /// The twister's state, `wordCount` words.
     package var words: [UInt32]
     /// The next word to hand out, 0…624.
     package var position: Int
@@ -37,15 +37,14 @@ package struct TorchNoise: Sendable {
     State(words: twister.state, position: twister.position, spare: spare)
   }
 
-  /// Goes on where another stream was; nil for a state that no stream can have.
+  /// Continues another stream; nil for an impossible state.
   package init?(state: State) {
     guard let twister = MersenneTwister(words: state.words, position: state.position) else { return nil }
     self.twister = twister
     spare = state.spare
   }
 
-  /// Standard normal numbers in the shape torch would draw, `[batch, channel, height, width]`,
-  /// handed over channels last.
+  /// Standard normal numbers, drawn in torch's order, `[batch, channel, height, width]`, and returned channels last.
   package mutating func latents(channels: Int, height: Int, width: Int) -> Tensor {
     Tensor(shape: [1, channels, height, width], values: normals(channels * height * width)).channelsLast
   }
@@ -56,7 +55,7 @@ package struct TorchNoise: Sendable {
     var values = (0..<count).map { _ in nextUniform() }
     for start in stride(from: 0, through: count - 16, by: 16) { Self.transform(&values, start) }
     if count % 16 != 0 {
-      // The last 16 values are drawn anew, over what the last whole block left.
+      // As torch does, the last 16 values are drawn anew, over part of the last whole block.
       let start = count - 16
       for index in start..<count { values[index] = nextUniform() }
       Self.transform(&values, start)
@@ -67,7 +66,7 @@ package struct TorchNoise: Sendable {
   /// Box–Muller of 16 uniforms: radii from the first eight, angles from the last eight.
   private static func transform(_ values: inout [Float], _ start: Int) {
     for index in start..<start + 8 {
-      // In double: rounding the angle to 24 bits would show in the seventh digit.
+      // In double, because an angle rounded to 24 bits would change the seventh digit.
       let radius = (-2 * log(1 - Double(values[index]))).squareRoot()
       let angle = 2 * Double.pi * Double(values[index + 8])
       values[index] = Float(radius * cos(angle))

@@ -1,13 +1,13 @@
 import Foundation
 import Tensors
 
-/// A multistep predictor whose every step is corrected by the next step's output (Zhao et al., 2023,
-/// "UniPC", the B(h) version; diffusers' `UniPCMultistepScheduler`).
+/// A multistep predictor in which the next step's output corrects each step (Zhao et al., 2023, "UniPC", the B(h)
+/// version; diffusers' `UniPCMultistepScheduler`).
 package struct UniPCScheduler: Scheduler {
   package let timesteps: [Float]
   package let initialSigma: Float = 1
-  /// As many predicted images (or predicted noise) as the order; the sample that the last prediction
-  /// started from, and that prediction's order.
+  /// The last predicted images (or predicted noise), as many as the order; the sample that the last prediction
+  /// started from; and that prediction's order.
   package var history = SchedulerHistory()
   private let configuration: SchedulerConfiguration
   private let sigmas: [Float]
@@ -15,8 +15,8 @@ package struct UniPCScheduler: Scheduler {
   /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
   package init(_ configuration: SchedulerConfiguration, steps: Int) throws {
     let (settings, solver) = (configuration.sigmas, configuration.solver)
-    // The step to no noise at all is infinitely long; only in first order, on images, it has an end.
-    // The reference computes NaN with these.
+    // In log-SNR the step to zero noise is infinitely long. Only a first-order step on predicted images has a finite
+    // result; with other settings the reference computes NaN.
     if settings.final == .zero {
       guard solver.predictsImage else {
         throw DiffusionError.unsupported(
@@ -36,7 +36,7 @@ package struct UniPCScheduler: Scheduler {
     sigmas = schedule.sigmas
   }
 
-  /// Both scaled to unit deviation in all.
+  /// Image and noise are scaled so that their sum has unit deviation.
   package func noised(_ sample: Tensor, noise: Tensor, call: Int) -> Tensor {
     let point = SolverPoint(level: sigmas[call])
     return combine(point.alpha, sample, point.sigma, noise)
@@ -70,7 +70,7 @@ package struct UniPCScheduler: Scheduler {
   ///   - end: the output at the step's end, for correcting; nil for predicting.
   private func moved(_ sample: Tensor, from index: Int, order: Int, end: Tensor?) -> Tensor {
     let (target, source) = (SolverPoint(level: sigmas[index + 1]), SolverPoint(level: sigmas[index]))
-    // No distance, no change. (The reference's fractions of it would be 0 / 0.)
+    // A step of no length changes nothing. The reference would compute 0 / 0.
     guard sigmas[index + 1] != sigmas[index] else { return sample }
     let h = target.lambda - source.lambda
     let onImages = configuration.solver.predictsImage
@@ -97,10 +97,10 @@ package struct UniPCScheduler: Scheduler {
     return combine(terms)
   }
 
-  /// The weights of the differences: those that make the step exact for polynomials up to the order.
+  /// The weights of the differences, chosen so that the step is exact for polynomials up to the order.
   private func weights(_ ratios: [Float], signed: Float, predicting: Bool) -> [Float] {
     let order = ratios.count
-    // What the reference simplifies.
+    // The reference uses this constant instead of solving.
     if order == (predicting ? 2 : 1) { return [0.5] }
     let scale = configuration.solver.kind == .bh1 ? signed : expm1(signed)
     var moment = expm1(signed) / signed - 1
@@ -116,7 +116,7 @@ package struct UniPCScheduler: Scheduler {
     return solve(rows.dropLast().map { Array($0.dropLast()) }, moments.dropLast())
   }
 
-  /// The x of a small square system, by elimination with pivots.
+  /// Solves a small linear system by Gaussian elimination with pivoting.
   private func solve(_ rows: [[Float]], _ right: [Float]) -> [Float] {
     var system = zip(rows, right).map { row, value in row + [value] }
     let count = system.count
