@@ -1,20 +1,20 @@
-/// What a tensor of an adapter's file is to the change of its layer, by the end of its name.
+/// The role of a tensor in an adapter's file, told by the end of its name.
 enum AdapterFactor: String, CaseIterable, Sendable {
-  /// Numbers that the change is multiplied with: alpha / rank, or this scale in its place; and one more.
+  /// Factors of the change. It is multiplied by alpha / rank, or by `scale` instead; and by `scalar`.
   case alpha, scale, scalar
-  /// LoRA and its core.
+  /// LoRA's two factors, and the core between them.
   case down, up, mid
-  /// What PEFT's LoRA adds to a bias.
+  /// PEFT's LoRA: added to the bias.
   case upBias
-  /// DoRA: the length of every row or column, in the spelling of kohya and LyCORIS, and in PEFT's.
+  /// DoRA: the magnitude of every row or column, in the spelling of kohya and LyCORIS, and in PEFT's.
   case doraScale = "dora_scale"
   case magnitude = "lora_magnitude_vector"
-  /// Whole differences of a weight and a bias, and of a norm's.
+  /// Whole differences of a weight and a bias, and of a normalization's.
   case diff
   case diffBias = "diff_b"
   case normWeight = "w_norm"
   case normBias = "b_norm"
-  /// A bias that takes the place of the layer's.
+  /// A bias that replaces the layer's.
   case bias
   /// LoHa.
   case hadaW1A = "hada_w1_a"
@@ -48,20 +48,20 @@ enum AdapterFactor: String, CaseIterable, Sendable {
   case ia3OnInput = "on_input"
   case ia3Scale = "ia3_l"
 
-  /// Whether it is a number about the others, and no change by itself.
+  /// Whether it only qualifies the others and is no change by itself.
   var isNumber: Bool { [.alpha, .scale, .scalar, .ia3OnInput].contains(self) }
 
   /// Whether it changes the layer's bias, and not its weight.
   var isOfBias: Bool { [.upBias, .diffBias, .normBias, .bias].contains(self) }
 
-  /// The layer and the factor of a tensor's name; nil for an ending that is none of these.
+  /// Splits a tensor's name into layer and factor; nil for an unknown ending.
   static func split(_ name: String) -> (layer: String, factor: AdapterFactor)? {
     for (suffix, factor) in spellings where name.hasSuffix(suffix) {
       return (String(name.dropLast(suffix.count)), factor)
     }
     var parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     func layer(_ dropping: Int) -> String { parts.dropLast(dropping).joined(separator: ".") }
-    // PEFT's parts are modules or parameters, and may go with the adapter's name: `lora_A.default.weight`.
+    // In PEFT these are modules or parameters, and the adapter's name may follow: `lora_A.default.weight`.
     let isWeight = parts.last == "weight"
     for length in isWeight ? [2, 3] : [1, 2] where parts.count > length {
       if let factor = modules[parts[parts.count - length]] { return (layer(length), factor) }
@@ -69,7 +69,7 @@ enum AdapterFactor: String, CaseIterable, Sendable {
     guard parts.count > 1, let last = parts.last, let factor = AdapterFactor(rawValue: last),
       !named.contains(factor)
     else { return nil }
-    // A LoRA's own layer is wrapped by it.
+    // PEFT wraps the original layer and calls it `base_layer`.
     if factor == .bias, parts[parts.count - 2] == "base_layer" { parts.remove(at: parts.count - 2) }
     return (layer(1), factor)
   }
@@ -93,7 +93,7 @@ enum AdapterFactor: String, CaseIterable, Sendable {
     "lokr_w2_a": .lokrW2A, "lokr_w2_b": .lokrW2B, "lokr_t2": .lokrT2,
   ]
 
-  /// Those whose raw value alone is no ending of a name.
+  /// Factors that need more than the raw value as the ending of a name.
   private static let named: Set<AdapterFactor> = [
     .down, .up, .mid, .upBias, .gloraA1, .gloraA2, .gloraB1, .gloraB2, .gloraBM,
   ]

@@ -1,15 +1,15 @@
 import Tensors
 
-/// Adapters that are no products of thin matrices.
+/// Adapters other than products of thin matrices.
 extension AdapterLayer {
   typealias Target = (name: String, shape: [Int])
 
-  /// The widest block of a rotation: more than any real file's; it bounds what its inverse costs.
+  /// Larger than any real file's rotation blocks. It limits the cost of their inverse.
   private static let widestBlock = 2048
 
   // MARK: Differences
 
-  /// What changes a bias; nil if nothing does.
+  /// The patch for a bias; nil if it is not changed.
   func biasPatch(_ target: Target, _ strength: Float, _ settings: AdapterSettings.Layer) throws -> (
     any WeightPatch
   )? {
@@ -42,7 +42,7 @@ extension AdapterLayer {
 
   // MARK: Families
 
-  /// A change of the families beyond low rank; nil if the layer is of none of them.
+  /// The patch of a family other than low rank; nil if the layer belongs to none of them.
   func familyPatch(
     _ target: Target, _ strength: Float, _ settings: AdapterSettings.Layer
   ) throws -> (any WeightPatch)? {
@@ -57,14 +57,15 @@ extension AdapterLayer {
     }
     if let stored = factors[.ia3Scale] {
       let factors = try stored.read().values.map { 1 + strength * ($0 - 1) }
-      // Of a convolution both shapes begin with 1: then channels tell, and if they are alike, the settings.
+      // For a convolution both shapes begin with 1. Then the number of channels decides, or the settings if input and
+      // output have the same number.
       let isOnInput = stored.count == target.shape[0] ? isOnInput(stored, settings) : true
       return try scaling(factors, isOnInput, target)
     }
     return nil
   }
 
-  /// PEFT's `[1, inputs]` of a layer whose inputs are scaled, and `[outputs, 1]` of any other.
+  /// Whether PEFT's IA³ scales the inputs: then the tensor is `[1, inputs]`, otherwise `[outputs, 1]`.
   private func isOnInput(_ stored: StoredTensor, _ settings: AdapterSettings.Layer) -> Bool {
     stored.shape.count == 2 ? stored.shape[0] == 1 && stored.shape[1] != 1 : settings.isFeedForward ?? false
   }
@@ -74,7 +75,7 @@ extension AdapterLayer {
     return ScalingPatch(factors: factors, axis: isOnInput ? .input : .output)
   }
 
-  /// LyCORIS' GLoRA: a1, a2, b1, b2, and bm as a core.
+  /// LyCORIS' GLoRA: a1, a2, b1, b2, and bm as the core.
   private func generalized(
     _ target: Target, _ strength: Float, _ settings: AdapterSettings.Layer
   ) throws -> GeneralizedPatch {
@@ -97,8 +98,8 @@ extension AdapterLayer {
 
   // MARK: Rotations
 
-  /// OFT of kohya's trainer and LyCORIS (`[blocks, width, width]`), or LyCORIS' BOFT (`[times, blocks, width, width]`):
-  /// the outputs are turned. Their alpha is how far the blocks may go.
+  /// OFT of kohya's trainer and LyCORIS (`[blocks, width, width]`), or LyCORIS' BOFT (`[times, blocks, width,
+  /// width]`). Both rotate the outputs. Their alpha limits the norm of the blocks.
   private func kohyaRotation(_ target: Target, _ strength: Float) throws -> RotationPatch {
     let stored = try stored(.oftBlocks)
     let times = stored.shape.count == 4 ? stored.shape[0] : 1
@@ -127,8 +128,8 @@ extension AdapterLayer {
     return RotationPatch(stages: stages, axis: .output, outputScales: scales)
   }
 
-  /// The channel that stands at each place, the given time: LyCORIS sees them as `[c, 2, k]`, k = 2^time · width / 2,
-  /// and turns them as `[c, k, 2]`.
+  /// The order of channels for BOFT's rotation number `time`. LyCORIS reshapes the channels to `[c, 2, k]` with
+  /// k = 2^time · width / 2, then swaps the last two axes.
   private func butterfly(_ time: Int, width: Int, channels: Int) throws -> [Int] {
     let (half, overflow) = (width / 2).multipliedReportingOverflow(by: 1 << min(time, 40))
     guard width % 2 == 0, !overflow, half > 0, half <= channels, channels % (2 * half) == 0 else {
@@ -140,14 +141,15 @@ extension AdapterLayer {
     }
   }
 
-  /// PEFT's OFT: the inputs are turned; blocks by what stands above their diagonals, one for all if there is but one.
+  /// PEFT's OFT, which rotates the inputs. Blocks are stored as their entries above the diagonal. A single block
+  /// serves all.
   private func peftRotation(
     _ target: Target, _ strength: Float, _ settings: AdapterSettings.Layer
   ) throws -> RotationPatch {
     let stored = try stored(.oftRotation)
     let inputs = target.shape.dropFirst().reduce(1, *)
     guard stored.shape.count == 2 else { throw misfit(target, stored.shape) }
-    // width · (width − 1) / 2 numbers.
+    // The width for which width · (width − 1) / 2 is the count of numbers.
     let width = Int(((1 + 8 * Double(stored.shape[1])).squareRoot() + 1) / 2)
     guard width <= Self.widestBlock, width * (width - 1) / 2 == stored.shape[1], inputs % width == 0,
       [1, inputs / width].contains(stored.shape[0])
@@ -173,14 +175,14 @@ extension AdapterLayer {
       stages: [RotationPatch.Stage(blocks: blocks, order: nil)], axis: .input, outputScales: nil)
   }
 
-  /// PEFT's BOFT: `boft_R` `[times, blocks, width, width]` turns the inputs, `boft_s` scales the outputs.
+  /// PEFT's BOFT: `boft_R`, `[times, blocks, width, width]`, rotates the inputs; `boft_s` scales the outputs.
   private func peftButterfly(_ target: Target, _ strength: Float) throws -> RotationPatch {
     let stored = try stored(.boftRotation)
     let inputs = target.shape.dropFirst().reduce(1, *)
     guard stored.shape.count == 4, case let width = stored.shape[3], stored.shape[2] == width,
       width <= Self.widestBlock, stored.shape[1] * width == inputs
     else { throw misfit(target, stored.shape) }
-    // Made on the CPU, as most are, it has one time, which needs no other order of channels.
+    // PEFT without a GPU always makes one rotation, which does not reorder the channels.
     guard stored.shape[0] == 1 else {
       throw CheckpointError.unknownAdapter(
         path: path, family: "BOFT of several butterfly factors (PEFT)", example: stored.name)

@@ -1,43 +1,43 @@
 import Tensors
 
-/// The tensors that a LoRA file has for one layer, not yet read.
+/// A LoRA file's tensors for one layer, not yet read.
 struct AdapterLayer: Sendable {
   let path: String
-  /// The layer as the file names it, for messages.
+  /// The layer's name in the file, for messages.
   let name: String
   var factors: [AdapterFactor: StoredTensor] = [:]
 
-  /// More than any real file's; it bounds what expanding a factored convolution costs.
+  /// Larger than in any real file. It limits the cost of expanding a factored convolution.
   private static let largestRank = 4096
   private static let largestAxis = 1 << 24
 
-  /// Whether its tensors say a change: an IA³ is told by its `on_input`, and any other tensor called `weight` is a
-  /// whole layer, and no adapter.
+  /// False for a tensor called `weight` without `on_input`. With it, the tensor is an IA³; without it, it is a whole
+  /// layer rather than an adapter.
   var isWhole: Bool { !has(.ia3Weight) || has(.ia3OnInput) }
 
-  /// Whether it changes the bias, whatever else.
+  /// Whether it changes the bias, alone or with the weight.
   var changesBias: Bool { factors.keys.contains(where: \.isOfBias) }
 
   /// Whether it changes the weight or bias of that name.
   func changes(_ name: String) -> Bool {
     guard name.hasSuffix(".bias") else { return factors.keys.contains { !$0.isOfBias && !$0.isNumber } }
-    // PEFT's IA³ scales outputs, bias and all.
+    // PEFT's IA³ scales the outputs, which include the bias.
     return changesBias || has(.ia3Scale)
   }
 
-  /// Whether it is a product whose strength alpha would say, and no tensor of the layer says it.
+  /// Whether its strength depends on alpha, and no tensor of the layer gives alpha.
   var needsAlpha: Bool {
     !has(.alpha) && !has(.scale)
       && [.down, .hadaW1B, .lokrW1B, .lokrW2B, .gloraA2].contains(where: { has($0) })
   }
 
-  /// What changes a weight or a bias of the model.
+  /// The patches for a weight or bias of the model.
   /// - Parameters:
   ///   - target: its name and shape; a bias ends in `.bias`.
-  ///   - strength: how far the adapter counts; 1 is as trained.
-  ///   - settings: what counts where the file has no tensor for it.
-  /// - Throws: `malformed` if factors are missing or do not fit each other, `wrongShape` if they do not fit the weight,
-  ///   and those of reading.
+  ///   - strength: factor of the change; 1 is as trained.
+  ///   - settings: used where the file has no tensor for a value.
+  /// - Throws: `malformed` if factors are missing or do not fit each other, `wrongShape` if they do not fit the
+  ///   weight, and what reading throws.
   func patches(
     for target: (name: String, shape: [Int]), strength: Float, settings: AdapterSettings.Layer
   ) throws -> [any WeightPatch] {
@@ -50,7 +50,7 @@ struct AdapterLayer: Sendable {
     if let patch = try isBias ? biasPatch(target, strength, settings) : differencePatch(target, strength) {
       return [patch]
     }
-    // What is left changes weights alone, but for the factors of IA3.
+    // The remaining families change weights only; IA³'s factors were handled above.
     if isBias { return [] }
     guard let rows = target.shape.first, rows > 0, target.shape.count >= 2 else {
       throw fault("the model's weight is no matrix or convolution")
@@ -67,14 +67,15 @@ struct AdapterLayer: Sendable {
     .wrongShape(name: "\(name) (for \(target.name))", path: path, expected: target.shape, found: found)
   }
 
-  /// A product of factors, with DoRA's lengths where the file has them.
+  /// A product of factors, with DoRA's magnitudes if the file has them.
   private func lowRankPatch(
     _ target: (name: String, shape: [Int]), _ strength: Float, _ settings: AdapterSettings.Layer
   ) throws -> any WeightPatch {
     let matrix = [target.shape[0], target.shape.dropFirst().reduce(1, *)]
     let (form, rank) = try form(for: matrix, kernel: target.shape.dropFirst(2).reduce(1, *))
     let scale = try self.scale(rank: rank, settings)
-    // LyCORIS adds the whole LoRA and follows the lengths as far as it counts; PEFT does it the other way round.
+    // LyCORIS adds the LoRA at full strength and applies `strength` to the magnitudes. PEFT applies `strength` to the
+    // LoRA and the magnitudes in full.
     let isWhole = has(.doraScale)
     let delta = AdapterDelta(form: form, scale: isWhole ? scale : strength * scale)
     guard [delta.rows, delta.columns] == matrix else {
@@ -93,12 +94,12 @@ struct AdapterLayer: Sendable {
       strength: isWhole ? strength : 1)
   }
 
-  /// What the product of the factors is multiplied with; `rank` is nil for a LoKr of two whole factors.
+  /// The factor of the product. `rank` is nil for a LoKr whose two factors are both whole matrices.
   func scale(rank: Int?, _ settings: AdapterSettings.Layer) throws -> Float {
     let scalar = try number(.scalar).map { Float($0) } ?? 1
     if let scale = try number(.scale) { return scalar * Float(scale) }
     guard let rank else {
-      // In LyCORIS alpha has no meaning then; PEFT divides it by the rank it was asked for.
+      // Without a rank, LyCORIS ignores alpha. PEFT divides it by the rank in its settings.
       guard !has(.alpha), let alpha = settings.alpha, let rank = settings.rank, rank > 0 else {
         return scalar
       }
@@ -108,7 +109,8 @@ struct AdapterLayer: Sendable {
     return scalar * settings.scale(rank: rank)
   }
 
-  /// A factor that is one number. Error: `malformed` for any other.
+  /// A factor that must be a single number.
+  /// - Throws: `malformed` if it is not, and what reading throws.
   func number(_ factor: AdapterFactor) throws -> Double? {
     guard let stored = factors[factor] else { return nil }
     guard let value = try stored.number(), value.isFinite else {
@@ -181,7 +183,7 @@ struct AdapterLayer: Sendable {
     return stored
   }
 
-  /// A factor as a matrix: everything behind its first axis is one.
+  /// A factor as a matrix: all axes after the first become one.
   func matrix(_ factor: AdapterFactor) throws -> Tensor {
     let stored = try stored(factor)
     guard stored.shape.count >= 2 else { throw fault("'\(factor.rawValue)' has shape \(stored.shape)") }

@@ -1,48 +1,48 @@
-/// What is said of an adapter beside its tensors: by the metadata in its file, by the trainer, or by PEFT's
-/// `adapter_config.json` beside it.
+/// Settings of an adapter that are not tensors: from the file's metadata, or from PEFT's `adapter_config.json` beside
+/// the file.
 struct AdapterSettings: Sendable {
-  /// Every place that says something; the first that has a key counts.
+  /// All sources of settings. For each key, the first source that has it counts.
   private let sources: [Source]
-  /// `adapter_config.json` as it stands; empty without one.
+  /// The text of `adapter_config.json`; empty if there is none.
   let textBeside: String
 
-  /// One of them: keys may go with the network's name before them (`unet.lora_alpha`) or without.
+  /// One source. Its keys may begin with the network's name (`unet.lora_alpha`).
   private struct Source: Sendable {
     let config: ConfigObject
-    /// The keys of `alpha_pattern`, as the text has them: the first that fits a layer counts.
+    /// The keys of the patterns in the order of the text, because the first match counts.
     let order: [String]
   }
 
-  /// What holds for one layer.
+  /// The settings of one layer.
   struct Layer: Sendable {
     let alpha: Double?
-    /// As the settings have it, for adapters whose tensors do not tell it.
+    /// The rank in the settings, for adapters whose tensors do not show it.
     let rank: Double?
     let isRankStabilized: Bool
-    /// Whether it is to be a DoRA.
+    /// Whether it is a DoRA.
     let isDecomposed: Bool
-    /// PEFT's IA³: whether it scales the layer's inputs; nil where nothing says it.
+    /// For PEFT's IA³: whether it scales the layer's inputs; nil if unknown.
     let isFeedForward: Bool?
-    /// PEFT's OFT: whether rotations are a series of a few terms, and how far they may go.
+    /// For PEFT's OFT: the number of terms if rotations are computed by a series; and their limit.
     let seriesTerms: Int?
     let largestAngle: Double?
 
-    /// alpha / rank, or alpha / √rank where that is asked for ("rank-stabilized" LoRA, Kalajdzievski, 2023).
+    /// alpha / rank, or alpha / √rank for a "rank-stabilized" LoRA (Kalajdzievski, 2023).
     func scale(rank: Int) -> Float {
       guard let alpha else { return 1 }
       return Float(alpha / (isRankStabilized ? Double(rank).squareRoot() : Double(rank)))
     }
   }
 
-  /// Where a trainer may have written alpha: diffusers' JSON, plain keys, kohya's own.
+  /// Keys under which trainers write alpha: those of diffusers' JSON, plain ones, kohya's.
   private static let alphaKeys = ["lora_alpha", "alpha", "network_alpha", "ss_network_alpha"]
   private static let rankKeys = ["r", "rank", "network_dim", "ss_network_dim"]
   /// PEFT's kinds of adapter that can be fused.
   private static let kinds: Set = ["LORA", "LOHA", "LOKR", "OFT", "BOFT", "IA3"]
   private static let prefixes = LoRAComponent.allCases.map { $0.rawValue + "." }
 
-  /// Reads what the file's metadata and the configuration beside it say.
-  /// - Throws: `malformed`, `badConfig`; `unknownAdapter` for a kind that cannot be fused; those of reading.
+  /// Reads the file's metadata and the configuration beside it.
+  /// - Throws: `malformed`, `badConfig`; `unknownAdapter` for a kind that cannot be fused; what reading throws.
   init(metadata: [String: String], path: String) throws {
     var sources: [Source] = []
     if let text = metadata["lora_adapter_metadata"] {
@@ -68,7 +68,7 @@ struct AdapterSettings: Sendable {
     }
   }
 
-  /// The network that an `adapter_config.json` is for; nil if nothing says it.
+  /// The network that the `adapter_config.json` is for; nil if it does not say.
   func component() throws -> LoRAComponent? {
     for source in sources {
       switch try source.config.objectIfPresent("auto_mapping")?.stringIfPresent("base_model_class") {
@@ -81,7 +81,8 @@ struct AdapterSettings: Sendable {
     return nil
   }
 
-  /// What holds for a layer. Error: `badConfig`.
+  /// The settings of a layer.
+  /// - Throws: `badConfig`.
   func layer(_ name: String, of component: LoRAComponent) throws -> Layer {
     func first<Value>(_ keys: [String], _ read: (ConfigObject, String) throws -> Value?) rethrows -> Value? {
       for source in sources {
@@ -114,7 +115,7 @@ struct AdapterSettings: Sendable {
       largestAngle: isConstrained ? angle : nil)
   }
 
-  /// Whether `feedforward_modules` names the layer: by the end of its name, or all of it by a pattern.
+  /// Whether `feedforward_modules` names the layer: as a list of name endings, or as a pattern for the whole name.
   private func isFeedForward(_ name: String) throws -> Bool? {
     let key = "feedforward_modules"
     for source in sources where source.config.has(key) {
@@ -131,7 +132,7 @@ struct AdapterSettings: Sendable {
     return nil
   }
 
-  /// The value of the first pattern that fits the layer's name.
+  /// The value of the first pattern that matches the layer's name.
   private func pattern(_ key: String, _ name: String, _ component: LoRAComponent) throws -> Double? {
     for source in sources {
       for spelling in [component.rawValue + "." + key, key] {
@@ -153,14 +154,14 @@ struct AdapterSettings: Sendable {
 // MARK: - Files
 
 extension AdapterSettings {
-  /// `adapter_config.json` in a folder, or beside a file.
+  /// The path of `adapter_config.json`: in the folder, or beside the file.
   static func path(beside path: String) -> String {
     guard path.hasSuffix(".safetensors") else { return path + "/adapter_config.json" }
     let split = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
     return path[..<split] + "adapter_config.json"
   }
 
-  /// The same where it is there, of a file that PEFT named, or that is the only weight in its folder.
+  /// The path if the settings belong to this file: if PEFT named it, or if it is the only weight file in its folder.
   private static func configBeside(_ path: String) -> String? {
     let split = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
     let folder = split == path.startIndex ? "./" : String(path[..<split])

@@ -1,18 +1,18 @@
-/// A learned word (textual inversion) that comes within a LoRA's file, as kohya's trainer and OneTrainer bundle it:
-/// tensors `bundle_emb.<word>.…`.
+/// A learned word (textual inversion) inside a LoRA file, in tensors `bundle_emb.<word>.…`. kohya's trainer and
+/// OneTrainer write them.
 package struct BundledWord: Sendable {
-  /// What stands for it in a prompt.
+  /// The token that stands for it in a prompt.
   package let token: String
-  /// Its tensors by what follows the word: `clip_l` and `clip_g`, `emb_params`, or `string_to_param.*`.
+  /// Its tensors, by the rest of their names: `clip_l` and `clip_g`, `emb_params`, or `string_to_param.*`.
   package fileprivate(set) var tensors: [String: StoredTensor]
 
   private static let prefix = "bundle_emb."
   private static let parts = ["clip_l", "clip_g", "emb_params"]
 
-  /// Whether a tensor's name is that of a part of a word.
+  /// Whether a tensor's name belongs to a word.
   static func isPart(_ name: String) -> Bool { name.hasPrefix(prefix) && split(name) != nil }
 
-  /// A word may hold dots itself.
+  /// Splits a tensor's name; the word itself may contain dots.
   private static func split(_ name: String) -> (token: String, part: String)? {
     let rest = name.dropFirst(prefix.count)
     if let range = rest.firstRange(of: ".string_to_param.") {

@@ -1,6 +1,7 @@
 import Tensors
 
-/// Rotations from the skew parts of square blocks (Cayley, 1846): what OFT and BOFT store.
+/// Rotations from skew-symmetric matrices (Cayley, 1846). OFT and BOFT store square blocks whose skew parts these
+/// are.
 enum CayleyTransform {
   /// Square matrices in double precision, `[blocks, width, width]`.
   struct Blocks {
@@ -8,7 +9,7 @@ enum CayleyTransform {
     let width: Int
     var values: [Double]
 
-    /// The skew matrix of a block, times `factor`: Q − Qᵀ.
+    /// The skew part of each block, times `factor`: Q − Qᵀ.
     init(skewOf tensor: Tensor, count: Int, width: Int, factor: Double = 1) {
       self.count = count
       self.width = width
@@ -27,7 +28,7 @@ enum CayleyTransform {
       }
     }
 
-    /// Skew matrices from what stands above their diagonals, row after row: `[blocks, width · (width − 1) / 2]`.
+    /// Skew matrices from their entries above the diagonal, row by row: `[blocks, width · (width − 1) / 2]`.
     init(above tensor: Tensor, count: Int, width: Int) {
       self.count = count
       self.width = width
@@ -46,12 +47,12 @@ enum CayleyTransform {
       }
     }
 
-    /// The root of the sum of all squares, of some.
+    /// The Frobenius norm of all values or of a range of them.
     func norm(_ range: Range<Int>? = nil) -> Double {
       values[range ?? 0..<values.count].reduce(0) { $0 + $1 * $1 }.squareRoot()
     }
 
-    /// The range of one block.
+    /// Where a block's values are.
     func range(_ block: Int) -> Range<Int> { block * width * width..<(block + 1) * width * width }
   }
 
@@ -78,14 +79,14 @@ enum CayleyTransform {
     return result
   }
 
-  /// (I − Q)·(I + Q)⁻¹, which is how PEFT turns.
+  /// (I − Q)·(I + Q)⁻¹, PEFT's form.
   static func peft(_ skew: Blocks) -> Blocks {
     var negative = skew
     for place in negative.values.indices { negative.values[place].negate() }
     return rotations(negative)
   }
 
-  /// left · x = right, by Gauss and Jordan with pivots; x is left in `right`.
+  /// Solves left · x = right by Gauss-Jordan elimination with pivoting. The result is in `right`.
   private static func eliminate(_ left: inout [Double], _ right: inout [Double], _ width: Int) {
     left.withUnsafeMutableBufferPointer { left in
       right.withUnsafeMutableBufferPointer { right in
@@ -118,7 +119,7 @@ enum CayleyTransform {
     }
   }
 
-  /// PEFT's series in place of the inverse: I + 2Q + 2Q² + … and Qⁿ once, of so many terms.
+  /// PEFT's series instead of the inverse, with `terms` terms: I + 2Q + 2Q² + …, where the last term counts once.
   static func series(_ skew: Blocks, terms: Int) -> Blocks {
     var result = skew
     let width = skew.width
@@ -159,7 +160,7 @@ enum CayleyTransform {
 }
 
 extension CayleyTransform.Blocks {
-  /// The rotations as far as `strength` says, R·s + (1 − s)·I, or their transposes.
+  /// The rotations weakened by `strength`, s·R + (1 − s)·I, or their transposes.
   func tensor(strength: Float, isTransposed: Bool) -> Tensor {
     Tensor(shape: [count, width, width]) { result in
       for block in 0..<count {

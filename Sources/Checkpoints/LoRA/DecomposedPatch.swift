@@ -1,7 +1,7 @@
 import Synchronization
 import Tensors
 
-/// DoRA (Liu et al., 2024): after a LoRA is added, every row or column of a weight gets a length of its own.
+/// DoRA (Liu et al., 2024): after a LoRA is added, every row or column of the weight is scaled to a stored magnitude.
 struct DecomposedPatch: WeightPatch {
   /// What a row or column is: all inputs of an output, or all outputs (and taps) of an input.
   enum Axis: Sendable {
@@ -10,15 +10,15 @@ struct DecomposedPatch: WeightPatch {
   }
 
   private let delta: AdapterDelta
-  /// The lengths.
+  /// The magnitude of each row or column.
   private let magnitudes: [Float]
   private let axis: Axis
-  /// How far the lengths are followed. PEFT puts the adapter's weight into the LoRA, and follows them wholly; LyCORIS
-  /// adds the whole LoRA, and follows them so far.
+  /// How much of the scaling is applied. PEFT applies the adapter's strength to the LoRA and scales in full. LyCORIS
+  /// adds the LoRA in full and applies the strength to the scaling.
   private let strength: Float
   private let factors = Cached()
 
-  /// What a row or column is multiplied with, worked out when it is first needed.
+  /// The factor of each row or column, computed when first needed.
   private final class Cached: Sendable {
     let values = Mutex<[Float]?>(nil)
   }
@@ -39,7 +39,7 @@ struct DecomposedPatch: WeightPatch {
     for (index, element) in elements.enumerated() { values[index] *= factors[place(element)] }
   }
 
-  /// The row or column of an element.
+  /// A function from an element's index to its row or column.
   private static func place(_ axis: Axis, _ shape: [Int]) -> (Int) -> Int {
     let width = shape.dropFirst().reduce(1, *)
     let taps = shape.dropFirst(2).reduce(1, *)
@@ -67,7 +67,7 @@ struct DecomposedPatch: WeightPatch {
           }
         }
       }
-      // The smallest step at 1, as LyCORIS adds it: a row of zeros has no length to divide by.
+      // LyCORIS adds epsilon too. Otherwise a row of zeros would be divided by 0.
       let factors = zip(magnitudes, squares).map { magnitude, square in
         1 + strength * (magnitude / (Float(square.squareRoot()) + Float.ulpOfOne) - 1)
       }

@@ -1,4 +1,4 @@
-/// A difference as large as its weight, added as it is read.
+/// Adds a difference that has the weight's shape.
 struct DifferencePatch: WeightPatch {
   let difference: StoredTensor
   let scale: Float

@@ -1,8 +1,8 @@
 import Tensors
 
-/// GLoRA (Chavan et al., 2023) as LyCORIS has it: W + scale · (B + W·A), with both A and B of low rank.
+/// GLoRA (Chavan et al., 2023) in LyCORIS' form: W + scale · (B + W·A), where A and B have low rank.
 struct GeneralizedPatch: WeightPatch {
-  /// B, with the scale.
+  /// scale · B.
   let added: AdapterDelta
   /// A = first · second: `[inputs, rank]`, `[rank, inputs]`.
   let first: Tensor
@@ -36,10 +36,10 @@ struct GeneralizedPatch: WeightPatch {
   }
 }
 
-/// Changes of a weight that make a row from the same row.
+/// For patches in which a row of the result depends on the same row of the weight only.
 enum WholeRows {
-  /// Calls `change` for each row with the old values and with the same again, which it makes the new ones; what of
-  /// these was asked for lands in `values`.
+  /// Calls `change` for each row with its old values and a copy, which it overwrites with the new ones. The elements
+  /// that were asked for are written to `values`.
   static func apply(
     to values: UnsafeMutableBufferPointer<Float>, elements: Range<Int>, of weight: StoredTensor,
     change: (UnsafeBufferPointer<Float>, UnsafeMutableBufferPointer<Float>) throws -> Void

@@ -1,4 +1,4 @@
-/// A network's weights and biases by layer, experts under the layer they came from.
+/// A network's weights and biases by layer. Experts are listed under the layer that they replaced.
 struct LayerIndex {
   private var byName: [String: [AdapterLayer.Target]] = [:]
   private var byFlatName: [String: String] = [:]
@@ -14,7 +14,7 @@ struct LayerIndex {
       let layer = Self.withoutExperts(String(full[..<dot]))
       byName[layer, default: []].append((full, stored.shape))
       byFlatName[layer.replacing(".", with: "_")] = layer
-      // A text encoder has no such layers, so the map knows no name of its.
+      // Only UNet layers have names in CompVis' layout.
       if let other = map.compVis(layer) {
         byCompVisName[other] = layer
         byCompVisName[other.replacing(".", with: "_")] = layer
@@ -22,7 +22,8 @@ struct LayerIndex {
     }
   }
 
-  /// `attn1.to_q.experts.3` and `ff.experts.3.net.2` are experts of `attn1.to_q` and `ff.net.2`.
+  /// The layer that an expert's layer belongs to: `attn1.to_q` for `attn1.to_q.experts.3`, and `ff.net.2` for
+  /// `ff.experts.3.net.2`.
   private static func withoutExperts(_ layer: String) -> String {
     var parts = layer.split(separator: ".", omittingEmptySubsequences: false)
     if let place = parts.firstIndex(of: "experts"), place + 1 < parts.count, Int(parts[place + 1]) != nil {
@@ -31,10 +32,10 @@ struct LayerIndex {
     return parts.joined(separator: ".")
   }
 
-  /// Weights and biases of a layer, by any of its names; none if there is no such layer.
+  /// A layer's weights and biases, found by any of its names; empty if there is no such layer.
   func targets(of layer: String, isFlat: Bool) -> [AdapterLayer.Target] {
     let prefix = isFlat ? "text_model_" : "text_model."
-    // Text encoders come with and without this prefix, independently of their LoRAs.
+    // Some text encoders have this prefix and some do not, and so do LoRAs, independently.
     let spellings = [
       layer, prefix + layer, layer.hasPrefix(prefix) ? String(layer.dropFirst(prefix.count)) : layer,
     ]

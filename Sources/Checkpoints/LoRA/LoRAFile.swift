@@ -1,11 +1,13 @@
-/// A LoRA file: small changes to many layers, in the styles of PEFT, diffusers, kohya, LyCORIS, SimpleTuner and OneTrainer
-/// (see `LoRAKey` and `AdapterFactor`). It is fused when weights are read: `apply` gives weights that carry the changes.
+/// A LoRA file: small changes to many layers. It may be written by PEFT, diffusers, kohya's trainer, LyCORIS,
+/// SimpleTuner or OneTrainer (see `LoRAKey` and `AdapterFactor`).
+///
+/// The changes are fused when weights are read: `apply` returns weights that carry them.
 package struct LoRAFile: Sendable {
   /// The path as given.
   package let path: String
-  /// Learned words that come with it.
+  /// Learned words that the file brings along.
   package let words: [BundledWord]
-  /// What a person should know of it, one line each: that nothing says how strong it is, say.
+  /// Notices for the user, one line each: for example that the file does not say how strong it is.
   package let notices: [String]
   private let layers: [Layer]
   private let settings: AdapterSettings
@@ -18,8 +20,9 @@ package struct LoRAFile: Sendable {
     var keys: [String]
   }
 
-  /// Opens and sorts a file. Errors: those of `SafetensorsFile`; `unknownAdapter` for a family that cannot be fused;
-  /// `unmatchedKeys` if a name is of no known style; `malformed` if it holds nothing at all; `pickled`.
+  /// Opens a file and groups its tensors by layer.
+  /// - Throws: what `SafetensorsFile` throws, and `CheckpointError`: `unknownAdapter` for a family that cannot be
+  ///   fused, `unmatchedKeys` for names of no known style, `malformed` for an empty file, `pickled`.
   package init(path: String) throws {
     try PickledFile.refuse(path)
     let file = try SafetensorsFile(path: path)
@@ -65,10 +68,10 @@ package struct LoRAFile: Sendable {
       ]
   }
 
-  /// Where PEFT keeps what it says of an adapter, whether or not it does: beside the file, or in the folder.
+  /// The path where PEFT keeps an adapter's settings: beside the file, or in the folder. The file may not exist.
   package static func settingsPath(of path: String) -> String { AdapterSettings.path(beside: path) }
 
-  /// What settings outside the file say of it, so that weights made with others are told apart.
+  /// The settings outside the file. They are part of a model's identity, because other settings give other weights.
   package var settingsText: String { settings.textBeside }
 
   /// The networks it changes.
@@ -77,11 +80,11 @@ package struct LoRAFile: Sendable {
   /// The number of layers it changes.
   package var layerCount: Int { layers.count }
 
-  /// The given networks' weights with this LoRA in them, `weight` times. In a SegMoE model a layer that
-  /// became experts is changed in every expert. UNet layers may go by their names in CompVis' layout.
+  /// The given networks' weights, changed by this LoRA with strength `weight`. In a SegMoE model, a layer that became
+  /// experts is changed in every expert. UNet layers may have their names in CompVis' layout.
   ///
-  /// Errors: `unmatchedKeys` with every key that fits no layer, also those of a network not given;
-  /// `wrongShape`, `malformed`, and those of reading.
+  /// - Throws: `CheckpointError.unmatchedKeys` with every key that matches no layer, including keys of networks that
+  ///   were not given; `wrongShape`, `malformed`, and what reading throws.
   package func apply(
     to networks: [LoRAComponent: Weights], weight: Float = 1
   ) throws -> [LoRAComponent: Weights] {

@@ -5,7 +5,7 @@ package enum LoRAComponent: String, Sendable, CaseIterable {
   case textEncoder2 = "text_encoder_2"
 }
 
-/// One tensor's name in a LoRA file, taken apart: which network, which layer, which factor.
+/// A tensor's name in a LoRA file, split into network, layer and factor.
 ///
 /// Styles: PEFT and diffusers (`unet.<layer>.lora_A.weight`, `unet.<layer>.lora.down.weight`, and the old
 /// `….processor.to_q_lora.down.weight`), kohya and LyCORIS
@@ -19,8 +19,10 @@ struct LoRAKey: Equatable {
   let isFlat: Bool
   let factor: AdapterFactor
 
-  /// nil if the name is of no style known here.
-  /// - Parameter unprefixed: the network of names that say none.
+  /// nil for a name of no known style.
+  /// - Parameters:
+  ///   - name: the tensor's name.
+  ///   - unprefixed: the network of names that name none.
   init?(_ name: String, unprefixed: LoRAComponent? = nil) {
     guard let (rest, factor) = AdapterFactor.split(name) else { return nil }
     self.factor = factor
@@ -45,7 +47,7 @@ struct LoRAKey: Equatable {
     isFlat = false
   }
 
-  /// The longer of two that begin alike comes first.
+  /// If one prefix is the beginning of another, the longer one comes first.
   private static let flatPrefixes: [(String, LoRAComponent)] = [
     ("lora_unet_", .unet), ("lora_te1_", .textEncoder), ("lora_te2_", .textEncoder2),
     ("lora_te_", .textEncoder),

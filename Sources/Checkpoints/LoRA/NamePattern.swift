@@ -1,10 +1,10 @@
-/// A regular expression over names of layers, as `rank_pattern` and `alpha_pattern` of PEFT have them, in the part of
-/// Python's syntax that such names need: literals, `.`, classes, groups, alternation, repetition, `^` and `$`.
+/// A regular expression over names of layers, as in PEFT's `rank_pattern` and `alpha_pattern`. It supports the part
+/// of Python's syntax that such names need: literals, `.`, classes, groups, alternation, repetition, `^` and `$`.
 ///
-/// Every state is followed at once (Thompson, 1968), so that no pattern of a file takes long: steps are at most the
-/// length of the name times that of the pattern.
+/// The pattern comes from a file, so matching must not take exponential time. All states are followed at once
+/// (Thompson, 1968): the number of steps is at most the length of the name times the length of the pattern.
 struct NamePattern: Sendable {
-  /// What a text must hold at one place.
+  /// What the text must have at one place.
   private enum Test: Sendable {
     case any
     case set(Set<UInt8>, isNegated: Bool)
@@ -28,10 +28,10 @@ struct NamePattern: Sendable {
   private var states: [State] = [.match]
   private var first = 0
 
-  /// More than any name of a layer needs; it bounds what `{m,n}` may become.
+  /// Far more than any layer's name needs. It limits how many states `{m,n}` can make.
   private static let mostStates = 4096
 
-  /// What in a pattern is not known here.
+  /// A part of a pattern that is not supported.
   struct Fault: Error { let reason: String }
 
   /// - Throws: `Fault`.
@@ -42,8 +42,7 @@ struct NamePattern: Sendable {
     first = try add(tree, next: 0)
   }
 
-  /// Whether the pattern fits the end of a name from its beginning, or from behind one of its dots: PEFT's
-  /// `(.*\.)?(pattern)$`.
+  /// Whether the pattern matches the whole name, or all of it after one of its dots: PEFT's `(.*\.)?(pattern)$`.
   func fits(_ name: String) -> Bool {
     let bytes = Array(name.utf8)
     var active: Set<Int> = []
@@ -63,7 +62,7 @@ struct NamePattern: Sendable {
     return active.contains(0)
   }
 
-  /// Adds a state and all that are reached from it without a byte.
+  /// Adds a state and all states that are reached from it without consuming a byte.
   private func follow(_ state: Int, _ place: Int, _ end: Int, into active: inout Set<Int>) {
     guard active.insert(state).inserted else { return }
     switch states[state] {
@@ -88,7 +87,7 @@ extension NamePattern {
     case repeated(Tree, least: Int, most: Int?)
   }
 
-  /// Adds the states of a tree and gives the first.
+  /// Adds the states of a syntax tree and returns the first.
   private mutating func add(_ tree: Tree, next: Int) throws -> Int {
     guard states.count < Self.mostStates else { throw Fault(reason: "it is too long") }
     switch tree {
@@ -168,7 +167,7 @@ extension NamePattern {
       } else {
         return tree
       }
-      // Lazy or greedy: what fits is the same.
+      // Lazy and greedy repetition match the same names.
       _ = take("?")
       if let byte = next, "*+".utf8.contains(byte) { throw Fault(reason: "one repetition of another") }
       return tree

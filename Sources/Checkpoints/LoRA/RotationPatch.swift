@@ -1,13 +1,13 @@
 import Tensors
 
-/// OFT (Qiu et al., 2023) and BOFT (Liu et al., 2024): the outputs, or the inputs, of a layer are turned in blocks; BOFT
-/// does so several times, with another order of channels each time.
+/// OFT (Qiu et al., 2023) and BOFT (Liu et al., 2024): blocks of a layer's outputs, or of its inputs, are rotated.
+/// BOFT rotates several times, each time with the channels in another order.
 struct RotationPatch: WeightPatch {
-  /// One time: blocks along the diagonal, and which channel stands at each place.
+  /// One rotation: a block-diagonal matrix and the order of the channels.
   struct Stage: Sendable {
-    /// `[blocks, width, width]`: what is made of a block's channels, by rows.
+    /// `[blocks, width, width]`: the rotation of each block.
     let blocks: Tensor
-    /// nil: channels as they are.
+    /// Which channel is at each place; nil if channels keep their order.
     let order: [Int]?
 
     var width: Int { blocks.shape[1] }
@@ -15,10 +15,10 @@ struct RotationPatch: WeightPatch {
 
   let stages: [Stage]
   let axis: DecomposedPatch.Axis
-  /// What outputs are multiplied with afterwards; nil: nothing.
+  /// Factors of the outputs after all rotations; nil for none.
   let outputScales: [Float]?
 
-  /// Whether a part of the weight needs all of it.
+  /// Whether reading a part of the weight needs all of it.
   var readsWhole: Bool { axis == .output && (stages.count > 1 || stages.contains { $0.order != nil }) }
 
   func apply(
@@ -53,13 +53,13 @@ struct RotationPatch: WeightPatch {
     }
   }
 
-  /// The rows that those asked for are made of.
+  /// The rows from which the rows `asked` are computed.
   private func rows(for asked: Range<Int>, of weight: StoredTensor) -> Range<Int> {
     guard !readsWhole, let width = stages.first?.width else { return 0..<weight.shape[0] }
     return asked.lowerBound / width * width..<(asked.upperBound + width - 1) / width * width
   }
 
-  /// Turns rows of a matrix `[rows, columns]` in place.
+  /// Rotates the rows of a matrix `[rows, columns]` in place.
   private static func turn(
     _ stage: Stage, _ matrix: UnsafeMutableBufferPointer<Float>, rows: Int, columns: Int, firstBlock: Int = 0
   ) {

@@ -1,4 +1,4 @@
-/// IA³ (Liu et al., 2022): every output, or every input, of a layer gets a factor.
+/// IA³ (Liu et al., 2022): every output, or every input, of a layer is multiplied by a factor of its own.
 struct ScalingPatch: WeightPatch {
   let factors: [Float]
   let axis: DecomposedPatch.Axis
@@ -14,10 +14,10 @@ struct ScalingPatch: WeightPatch {
   }
 }
 
-/// A weight's values moved towards others of the same shape: a bias that an adapter brings whole.
+/// Moves values towards others of the same shape: for an adapter that brings a whole bias.
 struct ReplacingPatch: WeightPatch {
   let other: StoredTensor
-  /// 1: the other's values.
+  /// 0 keeps the old values, 1 gives the others.
   let strength: Float
 
   func apply(

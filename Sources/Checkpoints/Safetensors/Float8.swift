@@ -1,12 +1,12 @@
-/// Floats of 8 bits: a sign, an exponent, and a mantissa of 3 or 2 bits (Micikevicius et al., "FP8 formats for deep
+/// 8-bit floats: a sign, an exponent, and a mantissa of 3 or 2 bits (Micikevicius et al., "FP8 formats for deep
 /// learning", 2022; the FNUZ kinds by Noune et al., 2022). torch calls them `float8_e4m3fn`, `float8_e5m2` and so on.
 struct Float8: Sendable {
   private let exponentBits: Int
   private let bias: Int
-  /// Whether there is no minus zero, whose bits are the only NaN, and no infinity.
+  /// Whether it is a FNUZ kind: there is no infinity and no minus zero, whose bits mean NaN instead.
   private let isUnsignedZero: Bool
 
-  /// nil for a type that is none of them.
+  /// nil for a type that is no 8-bit float.
   init?(_ type: StoredType) {
     switch type {
     case .float8E4M3: (exponentBits, bias, isUnsignedZero) = (4, 7, false)
@@ -17,7 +17,7 @@ struct Float8: Sendable {
     }
   }
 
-  /// The value of a byte; every one is exact in single precision.
+  /// The value of a byte. Single precision holds it exactly.
   func value(_ byte: UInt8) -> Float {
     let mantissaBits = 7 - exponentBits
     let mantissa = Int(byte) & (1 << mantissaBits - 1)
@@ -26,7 +26,7 @@ struct Float8: Sendable {
     if isUnsignedZero {
       if byte == 0x80 { return .nan }
     } else if exponent == 1 << exponentBits - 1 {
-      // Four bits of exponent have no infinity and one NaN; five follow IEEE 754.
+      // With a 4-bit exponent there is no infinity and one NaN. With 5 bits it follows IEEE 754.
       if exponentBits == 4, mantissa == 7 { return .nan }
       if exponentBits == 5 { return mantissa == 0 ? sign * .infinity : .nan }
     }

@@ -1,14 +1,14 @@
-/// Weights in 8-bit floats that are to be multiplied with a scale: ComfyUI's files keep it in a tensor beside the weight,
-/// `scale_weight` or, later, `weight_scale`.
+/// Weights in 8-bit floats that have to be multiplied by a scale. ComfyUI's files keep the scale in a tensor beside
+/// the weight, `scale_weight` or, in newer files, `weight_scale`.
 ///
-/// Scales of inputs are for processors that multiply 8-bit numbers, and no matter here.
+/// Scales of a layer's inputs are ignored: they are for hardware that multiplies 8-bit floats.
 enum ScaledFloat8 {
   private static let scales = ["scale_weight", "weight_scale"]
   private static let others = ["scale_input", "input_scale", "comfy_quant"]
   private static let marker = "scaled_fp8"
 
-  /// The tensors with their scales, without what only says them.
-  /// - Throws: `malformed` for a scale that is no finite number, nor one for each row; what reading throws.
+  /// The tensors with their scales applied, without the tensors that hold the scales.
+  /// - Throws: `malformed` unless a scale is one finite number or one for each row; what reading throws.
   static func folded(_ tensors: [String: StoredTensor], path: String) throws -> [String: StoredTensor] {
     var result = tensors
     for (name, stored) in tensors {
