@@ -2,8 +2,11 @@
 /// for without the rest, so experts can be read on demand.
 package protocol WeightPatch: Sendable {
   /// Changes the elements `elements` (row-major order of the weight's shape) in `values`, which holds just those.
-  /// - Parameter weight: the weight as it was before this change, to read other parts of; its shape was checked before
-  ///   the patch was attached.
+  /// - Parameters:
+  ///   - values: the elements as read so far; changed in place.
+  ///   - elements: which elements they are, in row-major order.
+  ///   - weight: the weight as it was before this change, to read other parts of; its shape was checked before
+  ///     the patch was attached.
   /// - Throws: what reading throws.
   func apply(to values: UnsafeMutableBufferPointer<Float>, elements: Range<Int>, of weight: StoredTensor)
     throws

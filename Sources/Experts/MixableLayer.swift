@@ -45,7 +45,12 @@ package struct MixableLayer<Plain: Layer>: Sendable {
   private let paths: [String]
 
   /// Builds the layer at `weights`: a mixture if `mixture` is given, else the plain layer.
-  /// - Parameter load: makes a plain layer from its scope.
+  /// - Parameters:
+  ///   - weights: the layer's tensors.
+  ///   - inputs: channels of a row.
+  ///   - mixture: how the layer was replaced by experts; nil for a plain layer.
+  ///   - home: where the weights are kept.
+  ///   - load: makes a plain layer from its scope.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
   package init(
     _ weights: Weights, inputs: Int, mixture: MixtureConfiguration?, home: PartHome,
@@ -104,8 +109,11 @@ extension MixableLayer where Plain == Linear {
   /// one routing, one part of the cache for each expert.
   /// - Parameters:
   ///   - names: of the projections, none with a bias; the first one's gate routes them all.
+  ///   - weights: the layer's tensors.
+  ///   - inputs: channels of a row.
   ///   - outputs: of each.
   ///   - mixture: given if they are mixtures.
+  ///   - home: where the weights are kept.
   /// - Returns: nil if they are mixtures whose gates differ, as those of `init: random` do.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
   package init?(

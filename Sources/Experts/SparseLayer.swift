@@ -14,6 +14,8 @@ package struct SparseLayer<Expert: Layer>: Sendable {
   ///   - weights: the layer's scope, with `gate.weight` and `experts.N`.
   ///   - inputs: width of a row.
   ///   - experts: how many there are; `expertsPerCall` of them work on a call.
+  ///   - expertsPerCall: how many experts are chosen.
+  ///   - home: where the weights are kept.
   ///   - load: makes one expert from its scope.
   /// - Throws: `CheckpointError` if the gate or any expert's tensors are missing or misshapen.
   package init(
@@ -27,7 +29,9 @@ package struct SparseLayer<Expert: Layer>: Sendable {
     }
   }
 
-  /// - Parameter router: chooses among `experts`.
+  /// - Parameters:
+  ///   - router: chooses among `experts`.
+  ///   - experts: all experts, in the order of the gate's rows.
   package init(router: Router, experts: [CachedPart<Expert>]) {
     self.router = router
     self.experts = experts

@@ -2,7 +2,9 @@ import Foundation
 
 extension RequestDraft {
   /// The members of an object of JSON; `null` is as good as absent.
-  /// - Parameter others: keys that are somebody else's.
+  /// - Parameters:
+  ///   - container: the object.
+  ///   - others: keys that are somebody else's.
   /// - Throws: `RequestError` for unknown keys and values of the wrong kind.
   package init(_ container: KeyedDecodingContainer<SettingKey>, beside others: [String] = []) throws {
     self.init()

@@ -8,7 +8,10 @@ package struct Autoencoder: Sendable {
   package let encoder: (any LatentEncoder)?
 
   /// Builds encoder and decoder of the class that the configuration names: `AutoencoderKL` or `AutoencoderTiny`.
-  /// - Parameter home: where the weights are kept.
+  /// - Parameters:
+  ///   - weights: the network's tensors.
+  ///   - config: `vae/config.json`.
+  ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `DiffusionError.unsupported` for
   ///   another class.
   package init(_ weights: Weights, _ config: ConfigObject, home: PartHome) throws {

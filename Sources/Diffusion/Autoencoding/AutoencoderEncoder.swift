@@ -19,7 +19,10 @@ package struct AutoencoderEncoder: LatentEncoder {
     let downsample: CachedPart<Convolution>?
   }
 
-  /// - Parameter home: where the weights are kept.
+  /// - Parameters:
+  ///   - weights: the network's tensors.
+  ///   - configuration: the shape of the network.
+  ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
   package init(_ weights: Weights, _ configuration: AutoencoderConfiguration, home: PartHome) throws {
     self.configuration = configuration

@@ -29,7 +29,10 @@ package struct CrossAttention: Sendable {
   }
 
   /// - Parameters:
+  ///   - weights: the network's tensors.
   ///   - width: channels of the query side; `contextWidth` of the key and value side.
+  ///   - contextWidth: channels of a token of the text.
+  ///   - heads: attention heads.
   ///   - mixture: given if the projections are mixtures.
   ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `LayerError` if `heads` does not

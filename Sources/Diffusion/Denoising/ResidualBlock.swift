@@ -43,7 +43,12 @@ package struct ResidualBlock: Sendable {
   }
 
   /// - Parameters:
+  ///   - weights: the network's tensors.
+  ///   - inputs: channels of the input.
+  ///   - outputs: channels of the output.
   ///   - timeWidth: channels of the time embedding, nil if there is none.
+  ///   - groups: of group normalization.
+  ///   - epsilon: added to the variance of group normalization.
   ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
   package init(
@@ -77,7 +82,10 @@ package struct ResidualBlock: Sendable {
   package var byteCount: Int { first.byteCount + second.byteCount }
 
   /// `[batch, height, width, in]` to `[batch, height, width, out]`.
-  /// - Parameter time: SiLU of the time embedding, `[batch, timeWidth]`.
+  /// - Parameters:
+  ///   - x: `[batch, height, width, in]`.
+  ///   - time: SiLU of the time embedding, `[batch, timeWidth]`.
+  ///   - pass: where it is computed, and the cache of its weights.
   /// - Throws: what reading weights throws.
   package func callAsFunction(_ x: Tensor, time: Tensor? = nil, _ pass: ForwardPass) throws -> Tensor {
     let compute = pass.compute

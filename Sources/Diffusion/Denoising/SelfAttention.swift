@@ -21,6 +21,9 @@ package struct SelfAttention: Sendable {
   }
 
   /// - Parameters:
+  ///   - weights: the network's tensors.
+  ///   - width: channels of a token.
+  ///   - heads: attention heads.
   ///   - mixture: given if the projections are mixtures.
   ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `LayerError` if `heads` does not

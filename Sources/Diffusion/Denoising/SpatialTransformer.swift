@@ -19,7 +19,12 @@ package struct SpatialTransformer: Sendable {
   private let projectOut: CachedPart<Linear>
 
   /// - Parameters:
+  ///   - weights: the network's tensors.
+  ///   - width: channels of the feature map.
+  ///   - contextWidth: channels of a token of the text.
+  ///   - heads: attention heads.
   ///   - depth: number of transformer blocks.
+  ///   - groups: of group normalization.
   ///   - linearProjection: whether `proj_in`/`proj_out` are stored as linear layers rather than as
   ///     1×1 convolutions.
   ///   - mixture: given if the blocks hold mixtures.
@@ -58,7 +63,10 @@ package struct SpatialTransformer: Sendable {
   }
 
   /// `[batch, height, width, channel]`, shape kept.
-  /// - Parameter texts: the result of `project`.
+  /// - Parameters:
+  ///   - x: `[batch, height, width, channel]`.
+  ///   - texts: the result of `project`.
+  ///   - pass: where it is computed, and the cache of its weights.
   package func callAsFunction(_ x: Tensor, texts: TransformerTexts, _ pass: ForwardPass) throws -> Tensor {
     let tokens = [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]
     let normed = norm(x, pass.compute).reshaped(tokens)

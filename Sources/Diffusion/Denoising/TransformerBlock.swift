@@ -15,6 +15,10 @@ package struct TransformerBlock: Sendable {
   private let feedForward: MixableLayer<FeedForward>
 
   /// - Parameters:
+  ///   - weights: the network's tensors.
+  ///   - width: channels of a token.
+  ///   - contextWidth: channels of a token of the text.
+  ///   - heads: attention heads.
   ///   - mixture: given if the block's UNet level holds mixtures.
   ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.

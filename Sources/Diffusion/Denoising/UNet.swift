@@ -49,7 +49,10 @@ package struct UNet: Sendable {
 
   /// Builds the network. The time embedding and the first and last convolution always compute in single precision:
   /// they are cheap, and errors there show (docs/precision.md).
-  /// - Parameter home: where the weights are kept.
+  /// - Parameters:
+  ///   - weights: the network's tensors.
+  ///   - configuration: the shape of the network.
+  ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `LayerError` for a configuration
   ///   that cannot be.
   package init(_ weights: Weights, _ configuration: UNetConfiguration, home: PartHome) throws {
@@ -101,6 +104,7 @@ package struct UNet: Sendable {
   ///   - states: `[batch, tokens, contextWidth]`.
   ///   - added: required by models with `addition_embed_type`; others ignore it.
   ///   - guidanceScale: used by models with `time_cond_proj_dim`; others ignore it.
+  ///   - pass: where it is computed, and the cache of its weights.
   /// - Throws: what reading an expert throws; `DiffusionError.setting` if `added` is missing or of the
   ///   wrong width.
   package func prepare(
@@ -135,6 +139,8 @@ package struct UNet: Sendable {
   ///   - latents: `[batch, height, width, in]`, scaled by the scheduler. The batch holds one image: unconditional
   ///     first, conditional last.
   ///   - timestep: from the scheduler.
+  ///   - text: the result of `prepare`.
+  ///   - pass: where it is computed, and the cache of its weights.
   /// - Returns: `[batch, height, width, out]`.
   /// - Throws: what reading an expert throws.
   package func callAsFunction(_ latents: Tensor, timestep: Float, text: TextContext, _ pass: ForwardPass)

@@ -13,7 +13,9 @@ package struct ModelAutoencoder: Sendable {
   /// SHA-256 of the VAE in the own one's place, in hexadecimal; nil without one.
   package let replacementDigest: String?
 
-  /// - Parameter replacement: a folder or file to take in place of the model's own.
+  /// - Parameters:
+  ///   - files: the model's files.
+  ///   - replacement: a folder or file to take in place of the model's own.
   /// - Throws: `CheckpointError` for files that are missing, damaged or no VAE.
   package init(_ files: any ModelFiles, replacement: String?) throws {
     guard let replacement else {

@@ -19,6 +19,8 @@ package struct ModelWeights: Sendable {
 
   /// Opens the weights of a model; nothing is read yet.
   /// - Parameters:
+  ///   - folder: the model's files.
+  ///   - loras: fused into the weights as they are read.
   ///   - precision: what layers built from them compute in.
   ///   - halves: parts of the names of layers of the UNet that compute in bfloat16 all the same.
   /// - Throws: `CheckpointError` for missing or damaged files, and for LoRA keys that fit nothing.

@@ -24,7 +24,9 @@ extension DiffusionModel {
   }
 
   /// A request with its files read, for its first picture.
-  /// - Parameter makeRoom: is told how many bytes of memory reading a starting picture takes, before it is read.
+  /// - Parameters:
+  ///   - request: what is asked for.
+  ///   - makeRoom: is told how many bytes of memory reading a starting picture takes, before it is read.
   /// - Throws: `CheckpointError` and `ImageError` for files that cannot be read.
   package func picture(_ request: RenderRequest, makeRoom: (Int) throws -> Void = { _ in }) throws
     -> PictureRequest

@@ -21,6 +21,7 @@ package struct PictureText: Sendable {
   package var index: Int?
 
   /// - Parameters:
+  ///   - picture: the request that was rendered.
   ///   - model: that rendered it.
   ///   - version: of the program.
   /// - Throws: `DiffusionError.unknownScheduler` if the model's own is none we know.

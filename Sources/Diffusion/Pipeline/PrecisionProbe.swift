@@ -12,6 +12,8 @@ package struct PrecisionProbe: Sendable {
   package let latents: (Tensor, Tensor)
 
   /// - Parameters:
+  ///   - renderer: of the model to measure.
+  ///   - request: what it renders.
   ///   - step: which step's call of the denoiser.
   ///   - latents: what to give the denoiser and the decoder; nil: what this model comes to at that step,
   ///     and what it takes for the picture then.

@@ -74,6 +74,7 @@ package struct PromptEncoder: Sendable {
   ///   - prompts: the last is the positive one; nil stands for none: an empty text, or zeros where the model
   ///     wants them.
   ///   - reading: how they are read.
+  ///   - pass: where it is computed, and the cache of its weights.
   /// - Throws: `DiffusionError.tokenOutOfRange`, and that of `ChunkedPrompts`.
   package func callAsFunction(
     _ prompts: [String?], _ reading: PromptReading, _ pass: ForwardPass

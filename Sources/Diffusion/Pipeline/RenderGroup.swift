@@ -24,7 +24,9 @@ package struct RenderGroup: Sendable {
   package var isEmpty: Bool { members.isEmpty }
 
   /// Takes in a render between two steps.
-  /// - Parameter renderer: of the same model as the others'.
+  /// - Parameters:
+  ///   - denoising: the render, which `begin` has begun.
+  ///   - renderer: of the same model as the others'.
   package mutating func add(_ denoising: Denoising, of renderer: Renderer) -> Handle {
     handlesGiven += 1
     members.append(
@@ -48,7 +50,10 @@ package struct RenderGroup: Sendable {
 
   /// Whether a further render fits into memory, and gains anything: a model whose weights are all there is as
   /// quick with one picture after the other.
-  /// - Parameter always: whether it may go along without a gain.
+  /// - Parameters:
+  ///   - request: what would be added.
+  ///   - renderer: of the same model.
+  ///   - always: whether it may go along without a gain.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
   package func hasRoom(
     for request: PictureRequest, with renderer: Renderer, always: Bool = false

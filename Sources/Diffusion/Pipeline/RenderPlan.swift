@@ -48,7 +48,9 @@ struct TextPlan {
 
 extension Renderer {
   /// What rendering a request takes.
-  /// - Parameter room: bytes for tensors and weights; a decode that would take more goes tile by tile.
+  /// - Parameters:
+  ///   - request: what is rendered.
+  ///   - room: bytes for tensors and weights; a decode that would take more goes tile by tile.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
   package func plan(_ request: PictureRequest, room: Int? = nil) throws -> RenderPlan {
     try plan(request, try textPlan(request), room: room)

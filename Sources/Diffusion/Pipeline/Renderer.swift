@@ -30,7 +30,9 @@ package struct Renderer: Sendable {
   }
 
   /// Renders one picture.
-  /// - Parameter report: called between all stages and steps; what it throws ends the render.
+  /// - Parameters:
+  ///   - request: what is rendered.
+  ///   - report: called between all stages and steps; what it throws ends the render.
   /// - Throws: `DiffusionError` for a request the model cannot render, what reading experts throws,
   ///   and what `report` throws.
   package func render(_ request: PictureRequest, report: (RenderProgress) throws -> Void = { _ in }) throws
@@ -46,7 +48,10 @@ package struct Renderer: Sendable {
   }
 
   /// Encodes the prompts and draws the first noise.
-  /// - Parameter beside: bytes that other renders hold meanwhile (`RenderGroup.keptBytes`).
+  /// - Parameters:
+  ///   - request: what is rendered.
+  ///   - beside: bytes that other renders hold meanwhile (`RenderGroup.keptBytes`).
+  ///   - report: called as the render goes on. An error that it throws ends the render.
   /// - Throws: `DiffusionError`, `MemoryError`, and what reading weights and `report` throw.
   package func begin(
     _ request: PictureRequest, beside: Int = 0, report: (RenderProgress) throws -> Void = { _ in }

@@ -14,7 +14,10 @@ package struct CLIPTextEncoder: Sendable {
   private let projection: CachedPart<Linear>?
 
   /// Reads the encoder; its tensors may or may not carry the prefix `text_model`.
-  /// - Parameter home: where the weights are kept.
+  /// - Parameters:
+  ///   - weights: the network's tensors.
+  ///   - configuration: the shape of the network.
+  ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
   package init(_ weights: Weights, _ configuration: CLIPTextConfiguration, home: PartHome) throws {
     self.configuration = configuration
@@ -43,7 +46,9 @@ package struct CLIPTextEncoder: Sendable {
   }
 
   /// The normalized last hidden state of each prompt.
-  /// - Parameter ids: token ids per prompt, all of one length, at most `positions`.
+  /// - Parameters:
+  ///   - ids: token ids per prompt, all of one length, at most `positions`.
+  ///   - pass: where it is computed, and the cache of its weights.
   /// - Returns: `[prompt, token, width]`.
   /// - Throws: `DiffusionError.tokenOutOfRange`.
   package func callAsFunction(_ ids: [[Int32]], _ pass: ForwardPass) throws -> Tensor {
@@ -53,8 +58,10 @@ package struct CLIPTextEncoder: Sendable {
   /// The states of each prompt after some layer before the last, normalized as the last layer's would be
   /// (diffusers' `clip_skip` of Stable Diffusion 1 and 2).
   /// - Parameters:
+  ///   - ids: token ids of each prompt, all of one length.
   ///   - skip: layers left out at the end; fewer than there are.
   ///   - words: token embeddings beyond the vocabulary.
+  ///   - pass: where it is computed, and the cache of its weights.
   /// - Returns: `[prompt, token, width]`.
   /// - Throws: `DiffusionError.tokenOutOfRange`, and `.setting` for too large a skip.
   package func normalized(_ ids: [[Int32]], skip: Int, words: EmbeddingRows?, _ pass: ForwardPass) throws
@@ -114,7 +121,10 @@ package struct CLIPTextEncoder: Sendable {
     }
   }
 
-  /// - Parameter words: rows that follow the vocabulary's own, `[row, width]`.
+  /// - Parameters:
+  ///   - ids: token ids of each prompt, all of one length.
+  ///   - words: rows that follow the vocabulary's own, `[row, width]`.
+  ///   - compute: where it is computed.
   private func embed(_ ids: [[Int32]], _ words: EmbeddingRows?, _ compute: Compute) throws -> Tensor {
     let (width, vocabulary) = (configuration.width, configuration.vocabulary)
     let length = ids.first?.count ?? 0

@@ -5,6 +5,7 @@ enum PromptWeighting {
   /// - Parameters:
   ///   - weights: one a token.
   ///   - states: the chunk's, `width` of each token.
+  ///   - width: channels of a token.
   /// - Throws: `DiffusionError.notFinite` if the weights cancel the mean.
   static func apply(_ weights: [Float], to states: inout ArraySlice<Float>, width: Int) throws {
     // In double, so that a mean near zero does not consist of rounding errors.

@@ -26,7 +26,9 @@ package struct TextualInversion: Sendable {
   ///
   /// or a folder with `learned_embeds.safetensors` and, for SDXL, `learned_embeds_2.safetensors`. Each tensor is `[width]`
   /// or `[vectors, width]`; counters beside them are passed over.
-  /// - Parameter token: nil: the tensor's name, or for the other kinds the file's name without its ending.
+  /// - Parameters:
+  ///   - given: the file or folder.
+  ///   - token: nil: the tensor's name, or for the other kinds the file's name without its ending.
   /// - Throws: `CheckpointError` for a file that is not there, damaged, pickled or of another kind.
   package init(path given: String, token: String? = nil) throws {
     let files = try Self.files(given)
@@ -46,7 +48,10 @@ package struct TextualInversion: Sendable {
   }
 
   /// A word that came within a LoRA.
-  /// - Parameter digest: of the LoRA's file.
+  /// - Parameters:
+  ///   - word: the word inside a LoRA file.
+  ///   - path: the LoRA file's path.
+  ///   - digest: of the LoRA's file.
   /// - Throws: `CheckpointError` for vectors that cannot be.
   package init(_ word: BundledWord, path: String, digest: String) throws {
     let parts = ["clip_l", "clip_g", "emb_params"]

@@ -61,6 +61,7 @@ package struct ModelPool {
 
   /// The model that a job names, loaded if it isn't or if its files have changed since.
   /// - Parameters:
+  ///   - name: the name or path in the request.
   ///   - vae: in place of its own; the same model with another VAE is loaded beside it.
   ///   - loras: fused into it; the same model with other LoRAs is loaded beside it.
   ///   - precision: what it computes in; the same model in another precision is loaded beside it.

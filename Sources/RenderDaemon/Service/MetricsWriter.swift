@@ -17,7 +17,12 @@ package final class MetricsWriter: Sendable {
   /// Held while a page is written; true once the last one is.
   private let isOver = Mutex(false)
 
-  /// - Parameter pause: seconds from one page to the next.
+  /// - Parameters:
+  ///   - path: of the file to write.
+  ///   - store: the queue.
+  ///   - metrics: the numbers to write.
+  ///   - pause: seconds from one page to the next.
+  ///   - log: gets errors.
   package init(path: String, store: JobStore, metrics: DaemonMetrics, pause: Double = 5, log: Logger) {
     self.path = path
     self.store = store

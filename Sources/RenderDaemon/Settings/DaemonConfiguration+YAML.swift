@@ -22,7 +22,9 @@ extension DaemonConfiguration {
 
   /// What the file says that is read unless another is named; nothing where there is none. One that is there but
   /// cannot be reached is an error: the daemon would run without the limits that somebody wrote.
-  /// - Parameter wasThere: it was read before: then its absence is an error, too (an editor may be at it).
+  /// - Parameters:
+  ///   - path: the file's path, for messages.
+  ///   - wasThere: it was read before: then its absence is an error, too (an editor may be at it).
   /// - Throws: `YAMLError`, with line and column.
   package init(standardAt path: String = Self.standardFile, wasThere: Bool = false) throws(YAMLError) {
     var status = stat()
@@ -30,7 +32,9 @@ extension DaemonConfiguration {
     if isAbsent && !wasThere { self.init() } else { try self.init(reading: path) }
   }
 
-  /// - Parameter folder: what relative paths are relative to.
+  /// - Parameters:
+  ///   - document: the parsed file.
+  ///   - folder: what relative paths are relative to.
   /// - Throws: `YAMLError`, with line and column.
   package init(_ document: YAMLDocument, folder: String) throws(YAMLError) {
     let map = try document.root.mapping(

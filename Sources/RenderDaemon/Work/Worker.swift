@@ -23,7 +23,10 @@ package final class Worker: Sendable {
   let metrics: DaemonMetrics
   private let governor: MemoryGovernor
 
-  /// - Parameter reporter: tells the service manager; without it nobody is told.
+  /// - Parameters:
+  ///   - settings: of the daemon.
+  ///   - log: gets what the worker does.
+  ///   - reporter: tells the service manager; without it nobody is told.
   /// - Throws: `JobStoreError` if the database cannot be opened or another daemon has this name.
   package init(_ settings: DaemonSettings, log: Logger, reporter: ServiceReporter = ServiceReporter()) throws
   {

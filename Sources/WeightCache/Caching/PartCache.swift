@@ -34,7 +34,11 @@ package final class PartCache: Sendable {
   package var budget: Int? { core.locked { $0.book.budget } }
 
   /// Lends a part to `body`, loading it first if it isn't here.
-  /// - Parameter ledger: where the hit or miss, and what was evicted for it, is counted.
+  /// - Parameters:
+  ///   - use: which part, its size, and how to read it.
+  ///   - type: what the part is once it is read.
+  ///   - ledger: where the hit or miss, and what was evicted for it, is counted.
+  ///   - body: gets the part, which stays in memory while it runs.
   /// - Throws: what loading throws (nothing is cached then) and what `body` throws.
   package func withPart<Part: Weighted, Result>(
     _ use: PartUse, as type: Part.Type, ledger: CacheLedger, _ body: (Part) throws -> Result

@@ -25,7 +25,8 @@ package struct CachedPart<Part: Weighted>: Sendable {
 
   /// - Parameters:
   ///   - weights: the part's scope.
-  ///   - part: tells parts of one scope apart.
+  ///   - name: tells parts of one scope apart.
+  ///   - home: where the weights are kept.
   ///   - build: makes the part from its scope; run once now on meta tensors, and again at every load.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, and what else `build` throws.
   package init(

@@ -29,7 +29,9 @@ package struct CacheTrace: Sendable, Equatable {
   package static let mostBytes = 1 << 53
 
   /// Reads JSON lines, as `segmoe render … --trace` writes them; empty ones count as lines and say nothing.
-  /// - Parameter path: the file that they come from, for messages.
+  /// - Parameters:
+  ///   - data: the bytes of the file.
+  ///   - path: the file that they come from, for messages.
   /// - Throws: `CacheTraceError` for a line that no render can have written.
   package init(lines data: Data, path: String) throws(CacheTraceError) {
     let decoder = JSONDecoder()
