@@ -41,7 +41,7 @@ package struct MixableLayer<Plain: Layer>: Sendable {
   }
 
   private let kind: Kind
-  /// Of the layer in the model; of several that are computed as one, of each.
+  /// The layer's path in the model. If several layers are computed as one, the path of each.
   private let paths: [String]
 
   /// Builds the layer at `weights`: a mixture if `mixture` is given, else the plain layer.
@@ -67,7 +67,7 @@ package struct MixableLayer<Plain: Layer>: Sendable {
     }
   }
 
-  /// The gate's router, if this is a mixture.
+  /// The router; nil if this is a plain layer.
   package var router: Router? {
     switch kind {
     case .dense: nil
@@ -75,7 +75,7 @@ package struct MixableLayer<Plain: Layer>: Sendable {
     }
   }
 
-  /// Bytes of all weights, those of the experts apart.
+  /// Bytes of all weights, experts counted separately.
   package var byteCounts: (dense: Int, experts: Int) {
     switch kind {
     case .dense(let layer): (layer.byteCount, 0)
@@ -83,7 +83,7 @@ package struct MixableLayer<Plain: Layer>: Sendable {
     }
   }
 
-  /// Applies the layer, telling the pass's observer its input.
+  /// Applies the layer. The pass's observer, if there is one, gets its input.
   /// - Throws: what reading weights throws.
   package func callAsFunction(_ x: Tensor, _ pass: ForwardPass) throws -> Tensor {
     for path in paths { pass.observe?(path, x) }
@@ -93,7 +93,7 @@ package struct MixableLayer<Plain: Layer>: Sendable {
     }
   }
 
-  /// sum += what the layer gives.
+  /// sum += layer(x).
   /// - Throws: what reading weights throws.
   package func add(_ x: Tensor, to sum: inout Tensor, _ pass: ForwardPass) throws {
     for path in paths { pass.observe?(path, x) }
@@ -105,16 +105,16 @@ package struct MixableLayer<Plain: Layer>: Sendable {
 }
 
 extension MixableLayer where Plain == Linear {
-  /// Builds several projections of one input as one layer, whose result has theirs side by side: one product,
-  /// one routing, one part of the cache for each expert.
+  /// Builds several projections of one input as one layer, whose result holds theirs side by side. That takes one
+  /// product and one routing, and each expert is one part of the cache.
   /// - Parameters:
-  ///   - names: of the projections, none with a bias; the first one's gate routes them all.
+  ///   - names: of the projections, which have no bias. The first one's gate routes all of them.
   ///   - weights: the layer's tensors.
   ///   - inputs: channels of a row.
-  ///   - outputs: of each.
-  ///   - mixture: given if they are mixtures.
+  ///   - outputs: channels of each projection.
+  ///   - mixture: how the projections were replaced by experts; nil for plain ones.
   ///   - home: where the weights are kept.
-  /// - Returns: nil if they are mixtures whose gates differ, as those of `init: random` do.
+  /// - Returns: nil if the projections are mixtures with different gates, as `init: random` makes them.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
   package init?(
     stacking names: [String], of weights: Weights, inputs: Int, outputs: Int, mixture: MixtureConfiguration?,
@@ -129,7 +129,7 @@ extension MixableLayer where Plain == Linear {
         })
       return
     }
-    // Gates without elements cannot be compared.
+    // The gates of a meta network have no elements to compare.
     if weights.isMeta { return nil }
     let gates = try names.map {
       try weights[$0]["gate"].tensor("weight", shape: [mixture.experts, inputs])

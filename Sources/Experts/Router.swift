@@ -5,7 +5,7 @@ import Tensors
 package struct Routing: Sendable, Equatable {
   /// Chosen experts, the one with the largest summed logit first.
   package let experts: [Int]
-  /// For each chosen expert, its weight in every row; over the experts they add up to 1.
+  /// For each chosen expert, its weight in every row. In each row the experts' weights add up to 1.
   package let rowWeights: [[Float]]
 }
 
@@ -21,10 +21,10 @@ package struct Router: Sendable {
     self.expertsPerCall = expertsPerCall
   }
 
-  /// Routes `x` `[batch, sequence, in]`, the rows of one image: unconditional and conditional.
+  /// Routes `x`, `[batch, sequence, in]`, the rows of one image: unconditional and conditional.
   ///
-  /// Logits are summed over all rows; the k largest sums choose the experts for the call. Per row,
-  /// a softmax over just those k logits gives the weights.
+  /// Logits are summed over all rows. The k largest sums choose the experts for the call. In each row, a softmax over
+  /// those k logits gives the experts' weights.
   package func route(_ x: Tensor, _ compute: Compute) -> Routing {
     let experts = gate.shape[0]
     if compute.plan != nil {

@@ -3,17 +3,17 @@ import Layers
 import Tensors
 import WeightCache
 
-/// A layer whose work is shared among experts, fetched through the cache when routing asks for
-/// them (the reference's `SparseMoeBlock`).
+/// A layer made of experts (the reference's `SparseMoeBlock`). An expert's weights are taken from the cache when the
+/// router chooses it.
 package struct SparseLayer<Expert: Layer>: Sendable {
-  /// Who chooses the experts.
+  /// Chooses the experts.
   package let router: Router
   private let experts: [CachedPart<Expert>]
 
   /// - Parameters:
   ///   - weights: the layer's scope, with `gate.weight` and `experts.N`.
   ///   - inputs: width of a row.
-  ///   - experts: how many there are; `expertsPerCall` of them work on a call.
+  ///   - experts: how many there are.
   ///   - expertsPerCall: how many experts are chosen.
   ///   - home: where the weights are kept.
   ///   - load: makes one expert from its scope.
@@ -37,16 +37,16 @@ package struct SparseLayer<Expert: Layer>: Sendable {
     self.experts = experts
   }
 
-  /// Bytes of the experts' weights, all of them.
+  /// Bytes of all experts' weights.
   package var expertBytes: Int { experts.reduce(0) { $0 + $1.byteCount } }
 
   /// Σ over the chosen experts of weight · expert(x), row by row.
   /// - Throws: what reading an expert throws.
   package func callAsFunction(_ x: Tensor, _ pass: ForwardPass) throws -> Tensor {
     let routing = router.route(x, pass.compute)
-    // With one expert its weight is exactly 1.
+    // The weight of a single expert is exactly 1.
     if routing.experts.count == 1 { return try experts[routing.experts[0]](pass) { $0(x, pass.compute) } }
-    // The first one's product is where the others are added to.
+    // The other experts' products are added to the first one's, so that no further tensor is needed.
     var sum = try experts[routing.experts[0]](pass) { $0(x, rowWeights: routing.rowWeights[0], pass.compute) }
     for slot in 1..<routing.experts.count { try add(x, routing, slot, to: &sum, pass) }
     return sum

@@ -1,12 +1,13 @@
 import CKernels
 
-/// 64-byte aligned memory of tensors and packed weights, given back with its last owner.
+/// 64-byte aligned memory of tensors and packed weights, freed with its last owner.
 ///
-/// Whom the system refuses memory gets a piece that others may have as well: computing goes on, safely, and
-/// what it computes is worthless. Whoever computes asks at its end whether that was so (`MemoryRefusal.check`).
-/// A render that would not fit is refused before, by its plan; this is for limits that change meanwhile.
+/// If the system refuses memory, callers share a reserve block. Its contents are garbage, so computing goes on safely
+/// but its results are worthless. `MemoryRefusal.check` reports that at the end.
+///
+/// This is for limits that change during a render. A render that would not fit is refused beforehand, by its plan.
 final class MemoryBlock: @unchecked Sendable {
-  // Unchecked: written only while one value has it.
+  // Unchecked: it is written only while a single value owns it.
   let base: UnsafeMutableRawPointer
   let byteCount: Int
   private let isReserve: Bool
@@ -33,7 +34,7 @@ final class MemoryBlock: @unchecked Sendable {
   }
 }
 
-/// The system had no memory for what was computed or read: it is worthless.
+/// The system refused memory during a computation or a read, so the result is worthless.
 package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
   package init() {}
 
@@ -42,7 +43,7 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
   }
 
   /// Runs `body`.
-  /// - Throws: `MemoryRefusal` if memory was refused meanwhile, to whomever, and what `body` throws.
+  /// - Throws: `MemoryRefusal` if memory was refused meanwhile, to any caller of the process; and what `body` throws.
   package static func check<Result>(_ body: () throws -> Result) throws -> Result {
     let before = segmoe_memory_refusals()
     let result = try body()
@@ -50,30 +51,31 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
     return result
   }
 
-  /// What a thread's scratch memory never takes more than.
+  /// The most that a thread's scratch memory takes, in bytes.
   private static let mostScratch = 4 << 20
 
-  /// Sees to it that a block of so many bytes, and scratch memory, can be refused without ending the process.
-  /// - Returns: whether there is room for that.
+  /// Sets aside the reserve, so that the system can refuse a block of up to `bytes`, or scratch memory, without
+  /// ending the process.
+  /// - Returns: whether there was memory for the reserve.
   package static func prepare(forBlocksOf bytes: Int) -> Bool {
     segmoe_memory_reserve(max(mostScratch, bytes)) == 1
   }
 }
 
-/// What tensors and packed weights of this process take, in bytes.
+/// Bytes that tensors and packed weights of this process take.
 package struct TensorMemory: Sendable, Equatable {
-  /// Taken now.
+  /// In use now.
   package let live: Int
-  /// Freed, and kept for the next tensor of that size.
+  /// Freed, and kept for the next tensor of the same size.
   package let spare: Int
 
-  /// As it is now.
+  /// The current numbers.
   package static var now: TensorMemory {
     let state = segmoe_memory_now()
     return TensorMemory(live: Int(state.live), spare: Int(state.spare))
   }
 
-  /// Hands what was freed in small pieces back to the system.
+  /// Gives freed heap memory, which is in small blocks, back to the system.
   package static func trimHeap() { segmoe_memory_trim_heap() }
 
   /// Bounds what is kept for the next tensor: freed memory above a bound goes back to the system. Only the

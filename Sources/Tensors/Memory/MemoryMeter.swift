@@ -1,8 +1,8 @@
 import CKernels
 import Synchronization
 
-/// Counts what tensors would take, without there being any: a network is run once with meta tensors,
-/// and what was the most at one time is what a real run needs.
+/// Counts the memory that meta tensors would take. A network is run once on meta tensors; the peak is what a real run
+/// needs.
 package final class MemoryMeter: Sendable {
   private struct State {
     var live = 0
@@ -20,16 +20,16 @@ package final class MemoryMeter: Sendable {
   /// Bytes of the largest block.
   package var largest: Int { state.withLock { $0.largest } }
 
-  /// Bytes that there are now.
+  /// Bytes at the moment.
   package var live: Int { state.withLock { $0.live } }
 
-  /// Bytes that a block of that size takes, whole pages included.
+  /// Bytes that a block of this size takes, rounded up to whole pages.
   package static func blockSize(_ bytes: Int) -> Int {
     let granule = 1 << 12
     return bytes < Int(SEGMOE_LARGE_BLOCK) ? bytes : (bytes + granule - 1) / granule * granule
   }
 
-  /// Counts what is there for a moment only.
+  /// Counts a block that is freed at once.
   func touch(_ bytes: Int) {
     guard bytes > 0 else { return }
     take(bytes)

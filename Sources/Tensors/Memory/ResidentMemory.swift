@@ -1,9 +1,9 @@
 /// The process's memory as the kernel counts it.
 package enum ResidentMemory {
-  /// The most that ever was resident, in bytes; 0 where the kernel doesn't say.
+  /// The peak of resident memory in bytes; 0 if the kernel does not say.
   package static var peakBytes: Int64 { read("VmHWM") }
 
-  /// What is resident now, in bytes; 0 where the kernel doesn't say.
+  /// Resident memory in bytes; 0 if the kernel does not say.
   package static var bytes: Int64 { read("VmRSS") }
 
   private static func read(_ field: String) -> Int64 {

@@ -1,22 +1,22 @@
-/// Which parts are held and which leave: the cache's book-keeping, without the weights, so that a recorded
-/// trace can be replayed by the very same rules.
+/// The cache's book-keeping: which parts are held, and which leave. It holds no weights, so that recorded traces can
+/// be replayed by the same rules.
 struct CacheBook: Sendable {
-  /// One part that is held, or on its way in.
+  /// A part that is held or being read.
   struct Entry: Sendable {
     let byteCount: Int
     var pins: Int
-    /// Whether it came for a use that is still ahead.
+    /// Whether it was read ahead of a use that has not happened yet.
     var isFresh: Bool
     var lastUse: UInt64
     let arrival: UInt64
-    /// Uses since it came.
+    /// Uses since it was read.
     var uses: Int
   }
 
   /// A part that has to leave.
   struct Leaving: Sendable, Equatable {
     let key: PartKey
-    /// Whether it was used only when it came: it went by, because all that stayed is needed sooner.
+    /// Whether it was bypassed: used once when it came, and not kept.
     let wentBy: Bool
   }
 
@@ -26,7 +26,7 @@ struct CacheBook: Sendable {
   var forecast = Forecast()
   private(set) var entries: [PartKey: Entry] = [:]
   private(set) var held = 0
-  /// Bytes that came ahead of their use, which is still to come.
+  /// Bytes of the entries that are fresh.
   private(set) var fresh = 0
   private var clock: UInt64 = 0
 
@@ -35,8 +35,8 @@ struct CacheBook: Sendable {
     self.budget = budget
   }
 
-  /// Notes a use of a part that is held.
-  /// - Returns: whether it was there from an earlier use; nil if it is not held.
+  /// Notes a use of a part.
+  /// - Returns: nil if it is not held; else whether it was there from an earlier use.
   mutating func use(_ key: PartKey, byteCount: Int) -> Bool? {
     forecast.use(key, byteCount: byteCount)
     guard var entry = entries[key] else { return nil }
@@ -52,21 +52,22 @@ struct CacheBook: Sendable {
     return wasThere
   }
 
-  /// Pins a part that is held in the place of an equal one.
+  /// Pins the twin that is held instead of a part.
   mutating func pin(_ key: PartKey) { entries[key]?.pins += 1 }
 
-  /// Takes in a part that is used at once, and says which have to leave for it.
+  /// Adds a part that is used at once.
+  /// - Returns: the parts that have to leave for it.
   mutating func admit(_ key: PartKey, byteCount: Int) -> [Leaving] {
     let leaving = makeRoom(byteCount) { _ in true }
     add(key, byteCount: byteCount, pins: 1, isFresh: false)
     return leaving
   }
 
-  /// Takes in a part ahead of its use, unless something that is needed sooner would have to leave.
+  /// Adds a part ahead of its use, unless a part that is needed sooner would have to leave.
   ///
-  /// While it is read it cannot leave, and what is used meanwhile may not be what was foreseen: it comes only
-  /// if the largest part would still have room beside it.
-  /// - Returns: the parts that leave for it; nil if it has to wait.
+  /// While it is being read it cannot be evicted, and the forecast may be wrong. So it is added only if the largest
+  /// part would still fit beside it.
+  /// - Returns: the parts that have to leave for it; nil if it has to wait.
   mutating func admitAhead(_ key: PartKey, byteCount: Int, largest: Int) -> [Leaving]? {
     guard byteCount + largest <= room, let distance = forecast.distance(to: key) else { return nil }
     var trial = self
@@ -77,10 +78,15 @@ struct CacheBook: Sendable {
     return leaving
   }
 
-  /// Ends a use. Where a part that comes soon would take much of the budget, what is used farthest ahead leaves
-  /// before it comes, and its room stays free once it has gone: making its room when it comes would push out
-  /// many small parts each time.
-  /// - Parameter largest: bytes of the largest part, where nothing is foreseen.
+  /// Ends a use.
+  ///
+  /// If one of the next parts takes much of the budget, room for it is made now, by evicting what is used farthest
+  /// ahead. That room stays free after the large part has left. Otherwise it would push out many small parts each
+  /// time it comes.
+  /// - Parameters:
+  ///   - key: the part that was used.
+  ///   - largest: bytes of the largest part, used if there is no forecast.
+  /// - Returns: the parts that have to leave.
   mutating func release(_ key: PartKey, largest: Int) -> [Leaving] {
     entries[key]?.pins -= 1
     guard policy == .nextUse else { return shrink() }
@@ -88,25 +94,25 @@ struct CacheBook: Sendable {
     return makeRoom(next > room / Self.much ? min(next, room) : 0) { _ in true }
   }
 
-  /// Ends the reading of a part that is to be used later.
+  /// Ends the reading of a part that was read ahead.
   mutating func arrived(_ key: PartKey) -> [Leaving] {
     entries[key]?.pins -= 1
     return shrink()
   }
 
-  // By trial on recorded renders of small, real and large models, bytes and uses against the optimum.
-  /// Absent parts that room is kept for.
+  // Both numbers were found by trial on recorded renders of small and large models, compared with the optimum.
+  /// How many absent parts ahead are considered.
   private static let provided = 8
-  /// The share of the budget that is much.
+  /// A part is large if it takes more than one such share of the budget: a twelfth.
   private static let much = 12
 
-  /// Lets unpinned parts leave until the budget is kept.
+  /// Evicts unpinned parts until the budget is kept.
   mutating func shrink() -> [Leaving] {
     defer { assert(keepsBudget) }
     return makeRoom(0) { _ in true }
   }
 
-  /// Forgets a part: one that could not be read, or whose model is gone.
+  /// Forgets a part that could not be read, or whose model was unloaded.
   mutating func remove(_ key: PartKey) {
     guard let entry = entries.removeValue(forKey: key) else { return }
     held -= entry.byteCount
@@ -114,7 +120,7 @@ struct CacheBook: Sendable {
     assert(isSound)
   }
 
-  /// Whether sums are those of the entries; debug builds ask after every change.
+  /// Whether the sums are those of the entries. Debug builds check it after every change.
   private var isSound: Bool {
     let values = entries.values
     return held == values.reduce(0) { $0 + $1.byteCount }
@@ -122,13 +128,13 @@ struct CacheBook: Sendable {
       && values.allSatisfy { $0.pins >= 0 && $0.lastUse <= clock && ($0.uses > 0 || $0.isFresh) }
   }
 
-  /// Whether more is held than may be.
+  /// Whether more is held than the budget allows.
   var isOver: Bool { held > room }
 
-  /// Bytes that fit at all.
+  /// The budget in bytes, as a number in any case.
   private var room: Int { budget ?? .max }
 
-  /// Whether only what is in use goes beyond the budget.
+  /// Whether the budget is kept, or only pinned parts exceed it.
   private var keepsBudget: Bool { !isOver || entries.values.allSatisfy { $0.pins > 0 } }
 
   private mutating func add(_ key: PartKey, byteCount: Int, pins: Int, isFresh: Bool) {
@@ -152,17 +158,18 @@ struct CacheBook: Sendable {
     return leaving
   }
 
-  /// The unpinned part that is to leave first.
+  /// The unpinned part that is to be evicted first.
   private func farthest(_ allowed: (PartKey) -> Bool) -> PartKey? {
     var best: (key: PartKey, rank: (Double, UInt64))?
     for (key, entry) in entries where entry.pins == 0 && allowed(key) {
-      // What is ranked highest leaves; among equals the one that is unused for longer.
+      // The part with the highest rank is evicted; among equals the one that was unused for longest.
       let age = UInt64.max - entry.lastUse
       let rank: (Double, UInt64) =
         switch policy {
         case .lru: (0, age)
         case .nextUse: (forecast.distance(to: key) ?? .infinity, age)
-        // What will not be used again is in nobody's way; what came ahead of its use was not read for nothing.
+        // Parts without an expected use are evicted first. Parts that were read ahead are evicted last, or they would
+        // have been read for nothing.
         case .pinFirst: (entry.isFresh ? 0 : forecast.isExpected(key) ? 1 : 2, entry.arrival)
         }
       if best.map({ rank > $0.rank }) ?? true { best = (key, rank) }

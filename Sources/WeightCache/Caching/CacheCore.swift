@@ -1,19 +1,19 @@
 import Foundation
 import Tensors
 
-/// What the cache and its prefetching thread share.
+/// The state that the cache and its prefetching thread share.
 final class CacheCore: @unchecked Sendable {
   // Unchecked: every property is touched only with `condition` held.
   private let condition = NSCondition()
   private(set) var book: CacheBook
   private var parts: [PartKey: any Weighted] = [:]
   private var loading: Set<PartKey> = []
-  /// How to get what the forecast names.
+  /// How to read the parts of the forecast.
   private var ways: [PartKey: PartUse] = [:]
   private var recording: [PartUse]?
   private var ledger = CacheLedger()
   private var isClosed = false
-  /// Parts that turned out to be the same as another model's, which is held in their place.
+  /// Parts that are bit for bit equal to another model's part, which is held instead.
   private var twins: [PartKey: PartKey] = [:]
   private var largest = 0
   /// Denoising steps begun since the trace began.
@@ -39,7 +39,7 @@ final class CacheCore: @unchecked Sendable {
       CacheTrace.Use(
         part: use.key.description, bytes: use.byteCount, step: recording == nil ? nil : step))
     waitWhileLoading(use.key, ledger)
-    // Another type under the same path means another reading of the same weights: load anew.
+    // Another type under the same path means that the same weights are now packed differently: load anew.
     if book.entries[use.key] != nil, !(parts[use.key] is Part) { forget(use.key) }
     if let wasThere = book.use(use.key, byteCount: use.byteCount), let part = parts[use.key] as? Part {
       condition.broadcast()
@@ -79,7 +79,7 @@ final class CacheCore: @unchecked Sendable {
     twins[use.key].map { PartUse(key: $0, byteCount: use.byteCount, load: use.load) } ?? use
   }
 
-  /// Keeps a part that was read and is pinned; or, if another model holds the same, that one in its place.
+  /// Keeps a part that was read and is pinned. If another model holds an equal part, that one is kept instead.
   private func place(_ part: any Weighted, _ use: PartUse) -> any Weighted {
     let layer = use.key.layer
     let twin = book.entries.first { key, entry in
@@ -90,7 +90,7 @@ final class CacheCore: @unchecked Sendable {
       parts[use.key] = part
       return part
     }
-    // Its own entry goes, the other's is pinned in its place.
+    // The part's own entry is removed, and the other model's is pinned instead.
     book.remove(use.key)
     twins[use.key] = twin.key
     book.pin(twin.key)
@@ -113,7 +113,7 @@ final class CacheCore: @unchecked Sendable {
     condition.unlock()
   }
 
-  /// Whether every part that the book lists is here or on its way in, pinned; debug builds ask.
+  /// Whether every part in the book is here, or pinned and being read. Debug builds check it.
   private var isSound: Bool {
     book.entries.allSatisfy { key, entry in
       loading.contains(key) ? entry.pins > 0 : parts[key].map { $0.byteCount == entry.byteCount } == true
@@ -145,7 +145,8 @@ final class CacheCore: @unchecked Sendable {
     }
   }
 
-  /// Returns when the budget is kept: a part that is on its way in when it shrinks is waited for.
+  /// Changes the budget and returns when it is kept. If it shrinks while a part is being read, that read is waited
+  /// for.
   func setBudget(_ bytes: Int?, ledger: CacheLedger) {
     locked { core in
       core.book.budget = bytes
@@ -237,7 +238,7 @@ final class CacheCore: @unchecked Sendable {
         _ = place(loaded, use)
         drop(book.arrived(twins[use.key] ?? use.key), ledger)
       } else {
-        // Whoever needs it reads it again and gets the error.
+        // The layer that needs the part will read it again and report the error.
         book.remove(use.key)
       }
       condition.broadcast()
@@ -246,12 +247,12 @@ final class CacheCore: @unchecked Sendable {
     condition.unlock()
   }
 
-  /// The next part of the forecast that is absent, if it is time to read it: what is read too early pushes
-  /// out what is needed in between.
+  /// The next absent part of the forecast; nil if it is too early to read it, because it would push out parts that
+  /// are needed before it.
   private func nextAbsent() -> PartUse? {
     guard book.fresh < max(2 * largest, 1) else { return nil }
     var (parts, last) = (0, PartKey?.none)
-    // A circle is enough: then all is here.
+    // One round of the forecast is enough.
     for index in 0..<book.forecast.announced where parts < Self.farthestAhead {
       let expected = book.forecast.upcoming(index).key
       let key = twins[expected] ?? expected
@@ -261,7 +262,7 @@ final class CacheCore: @unchecked Sendable {
     return nil
   }
 
-  /// Parts that the thread looks ahead.
+  /// How many parts the thread looks ahead.
   private static let farthestAhead = 24
 }
 

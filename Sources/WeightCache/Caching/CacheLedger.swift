@@ -2,15 +2,15 @@ import Synchronization
 
 /// What the cache did for one job.
 package struct CacheCounts: Sendable, Equatable {
-  /// Parts that were there when a layer asked, from an earlier use.
+  /// Uses whose part was in the cache from an earlier use.
   package var hits = 0
-  /// Parts that had to be read.
+  /// Uses whose part had to be read.
   package var misses = 0
-  /// Parts that had to leave for others.
+  /// Parts that were evicted to make room for others.
   package var evictions = 0
-  /// Parts that were used when they came and then left, because all that stayed is needed sooner.
+  /// Parts that were read for one use and not kept, because everything kept is needed sooner.
   package var bypasses = 0
-  /// Bytes of packed weights that the misses brought in.
+  /// Bytes of packed weights that the misses read.
   package var bytesLoaded = 0
   /// Time that computing waited for weights.
   package var stallSeconds = 0.0

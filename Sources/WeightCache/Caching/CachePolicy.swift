@@ -1,10 +1,10 @@
-/// Which part leaves when another needs its room.
+/// Which part is evicted when another needs room.
 package enum CachePolicy: String, Sendable, CaseIterable {
-  /// The one unused for the longest time. For what comes by in a circle, as the layers of a step do, it is
-  /// the worst there is: each part leaves just before it is needed again.
+  /// The part that was unused for longest. It is the worst policy for the layers of a step, which are used in the
+  /// same order again and again: each part leaves just before it is needed.
   case lru
-  /// The one whose next use is the farthest (Belady's rule, with each layer's latest routing for a forecast).
+  /// The part whose next use is farthest ahead (Belady's rule, with a forecast by each layer's latest routing).
   case nextUse = "next-use"
-  /// The one that came last: what fits first stays.
+  /// The part that was read last, so that the first ones to fit stay.
   case pinFirst = "pin-first"
 }

@@ -1,16 +1,15 @@
-/// In which order parts are expected to be used: those of the phase at work, then those of a denoising step,
-/// over and over.
+/// The order in which parts are expected to be used: first the lead, which is the phase before the steps, then the
+/// cycle, which is a denoising step, over and over.
 ///
-/// What a step uses is learned as it goes by: where a layer is routed to another expert than the last time,
-/// that one is expected from then on, not only from the next step on. How sure that is is learned as well
-/// (`RoutingPersistence`).
+/// The cycle is corrected as a step runs. If a layer is routed to another expert than the last time, that expert is
+/// expected at once, not only from the next step on. How sure that is is learned too (`RoutingPersistence`).
 struct Forecast: Sendable {
-  /// A use that is expected.
+  /// An expected use.
   struct Use: Sendable {
     let key: PartKey
     let byteCount: Int
     fileprivate let layer: Substring
-    /// Whether a router chooses it, so that it may be another one the next time.
+    /// Whether a router chose it, so that another expert may come the next time.
     fileprivate let isChosen: Bool
 
     init(key: PartKey, byteCount: Int) {
@@ -23,26 +22,26 @@ struct Forecast: Sendable {
 
   private var lead = UseOrder()
   private var cycle = UseOrder()
-  /// Whether nobody has said what a step uses: then it is what has been seen so far, over and over.
+  /// Whether the cycle is unknown. Then the uses seen so far are expected, over and over.
   private var isLearning = true
   private var persistence = RoutingPersistence()
-  /// Uses of the lead, then of the cycle, that have gone by.
+  /// How many uses of the lead, then of the cycle, have happened.
   private(set) var position = 0
 
-  /// What comes before the next step begins.
+  /// Sets the lead: the uses before the next step.
   mutating func begin(lead uses: [Use]) {
     lead = UseOrder(uses)
     position = 0
     persistence.fade()
   }
 
-  /// What a step uses.
+  /// Sets the cycle: the uses of a step.
   mutating func setCycle(_ uses: [Use]) {
     cycle = UseOrder(uses)
     isLearning = uses.isEmpty
   }
 
-  /// A part is used now.
+  /// Notes that a part is used now.
   mutating func use(_ key: PartKey, byteCount: Int) {
     if let place = lead.next(key, from: position) {
       position = place + 1
@@ -61,10 +60,10 @@ struct Forecast: Sendable {
     }
   }
 
-  /// Uses that come before the next one of `key`, more of them the less sure it is; nil if none is known.
+  /// How many uses come before the next one of `key`, divided by its probability; nil if none is expected.
   ///
-  /// What is used with probability p after d others saves as much for its room and time as what is certain to be
-  /// used after d/p.
+  /// Keeping a part that is used with probability p after d others is worth as much as keeping one that is certain to
+  /// be used after d/p.
   func distance(to key: PartKey) -> Double? {
     if let place = lead.next(key, from: position) { return Double(place - position) }
     guard let first = cycle.places[key]?.first else { return nil }
@@ -74,25 +73,25 @@ struct Forecast: Sendable {
     return Double(uses) / persistence.share(rank: cycle.ranks[place ?? first])
   }
 
-  /// Whether a further use is known.
+  /// Whether a further use is expected.
   func isExpected(_ key: PartKey) -> Bool {
     cycle.places[key] != nil || lead.next(key, from: position) != nil
   }
 
-  /// How many uses are foreseen before all begins anew.
+  /// How many uses are expected before the cycle repeats.
   var count: Int { max(0, lead.uses.count - position) + cycle.uses.count }
 
-  /// How many of them somebody has announced.
+  /// How many of them were announced rather than learned.
   var announced: Int { isLearning ? max(0, lead.uses.count - position) : count }
 
-  /// The use after so many others, below `count`.
+  /// The use after `index` others, below `count`.
   func upcoming(_ index: Int) -> Use {
     let place = position + index
     return place < lead.uses.count
       ? lead.uses[place] : cycle.uses[(place - lead.uses.count) % cycle.uses.count]
   }
 
-  /// Bytes of the largest of the next parts that are absent, as many as `number`; nil if nothing is foreseen.
+  /// Bytes of the largest among the next `number` absent parts; nil if nothing is expected.
   func largest(ofNext number: Int, where isAbsent: (PartKey) -> Bool) -> Int? {
     guard count > 0 else { return nil }
     var (found, largest) = (0, 0)
@@ -107,12 +106,13 @@ struct Forecast: Sendable {
   }
 }
 
-/// Uses in order, and at which places a part is used, ascending: a step of several images uses each part once
-/// for every image.
+/// Uses in order, with the places at which each part is used, ascending. In a step of several images, each part is
+/// used once per image.
 private struct UseOrder: Sendable {
   private(set) var uses: [Forecast.Use]
   private(set) var places: [PartKey: [Int]]
-  /// By place, how many uses of the same layer come right before: a router names first what it gives most weight.
+  /// For each place, how many uses of the same layer come directly before it. A router's first use is its first
+  /// choice.
   private(set) var ranks: [Int] = []
 
   init(_ uses: [Forecast.Use] = []) {
@@ -126,7 +126,7 @@ private struct UseOrder: Sendable {
     place > 0 && uses[place - 1].layer == uses[place].layer ? ranks[place - 1] + 1 : 0
   }
 
-  /// The first place of a part that is not before `start`.
+  /// The first place of a part at or after `start`.
   func next(_ key: PartKey, from start: Int) -> Int? {
     guard let places = places[key], let last = places.last, last >= start else { return nil }
     var (low, high) = (0, places.count - 1)
@@ -143,10 +143,10 @@ private struct UseOrder: Sendable {
     ranks.append(rank(at: uses.count - 1))
   }
 
-  /// Puts `use` at a place that belongs to its layer. The layer's uses that were expected from there on come
-  /// later by one; the last is dropped, or `use` itself if it was among them.
-  /// - Returns: nil if the place belongs to another layer; else whether the layer was expected to use it, and the
-  ///   rank of where, or of what was dropped.
+  /// Inserts `use` at a place that belongs to its layer. The layer's uses that were expected from there on move back
+  /// by one. If `use` was among them, it is removed there; otherwise the last one is dropped.
+  /// - Returns: nil if the place belongs to another layer; else whether `use` was expected, and the rank where it
+  ///   was, or the rank of the dropped use.
   mutating func correct(_ use: Forecast.Use, at place: Int) -> (rank: Int, wasExpected: Bool)? {
     guard place < uses.count, uses[place].layer == use.layer else { return nil }
     var last = place

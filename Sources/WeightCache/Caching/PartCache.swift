@@ -1,21 +1,22 @@
 import Foundation
 
-/// Packed weights of all loaded models, within a budget of bytes: experts, and every other part that a pass
-/// needs for a moment.
+/// Packed weights of all loaded models, within a budget of bytes: experts and all other parts.
 ///
-/// A part is pinned while a layer computes with it: it then counts but cannot leave. Two threads that want
-/// the same absent part load it once. When the pinned parts alone exceed the budget, the cache goes over it
-/// rather than fail, and comes back as soon as one is released; a render's plan sees to it that they don't.
+/// A part is pinned while a layer computes with it. Then it counts but cannot be evicted. If two threads want the
+/// same absent part, it is read once.
+///
+/// If the pinned parts alone exceed the budget, the cache exceeds it rather than fail, until one is released. A
+/// render's plan makes sure beforehand that this does not happen.
 package final class PartCache: Sendable {
   private let core: CacheCore
 
   /// - Parameters:
   ///   - budget: bytes of packed weights to hold; nil: there is no bound.
-  ///   - policy: what leaves first.
-  ///   - prefetches: whether a thread of its own reads ahead of the forecast.
+  ///   - policy: which part is evicted first.
+  ///   - prefetches: whether a thread reads parts ahead of their use.
   package init(budget: Int? = nil, policy: CachePolicy = .nextUse, prefetches: Bool = true) {
     core = CacheCore(book: CacheBook(policy: policy, budget: budget))
-    // Read ahead pays only if it is known what comes; `lru` is there to compare with.
+    // Reading ahead needs a forecast. `lru` has none; it is there to compare with.
     if prefetches && policy != .lru { core.startPrefetching() }
   }
 
@@ -27,13 +28,13 @@ package final class PartCache: Sendable {
   /// Number of parts held now.
   package var count: Int { core.locked { $0.book.entries.count } }
 
-  /// What is held now, or on its way in.
+  /// Parts that are held or being read.
   package var keys: Set<PartKey> { core.locked { Set($0.book.entries.keys) } }
 
   /// Bytes that it may hold; nil: there is no bound.
   package var budget: Int? { core.locked { $0.book.budget } }
 
-  /// Lends a part to `body`, loading it first if it isn't here.
+  /// Lends a part to `body`. It is read first if it is not here.
   /// - Parameters:
   ///   - use: which part, its size, and how to read it.
   ///   - type: what the part is once it is read.
@@ -48,21 +49,21 @@ package final class PartCache: Sendable {
     return try body(part)
   }
 
-  /// Forgets everything that belongs to `model`, or to a network of it, and is not in use.
+  /// Forgets all parts of `model` and its networks that are not in use.
   package func removeAll(model: String) { core.removeAll(model: model) }
 
-  /// Changes the budget; what no longer fits leaves at once.
+  /// Changes the budget. What no longer fits is evicted at once.
   package func setBudget(_ bytes: Int?, ledger: CacheLedger) {
     core.setBudget(bytes, ledger: ledger)
   }
 
-  /// Says what will be used before the next denoising step.
+  /// Announces what will be used before the next denoising step.
   package func begin(lead: [PartUse], ledger: CacheLedger) { core.begin(lead: lead, ledger: ledger) }
 
-  /// Says what a denoising step will use, until one has been recorded.
+  /// Announces what a denoising step will use. It counts until a step has been recorded.
   package func expect(cycle: [PartUse]) { core.expect(cycle: cycle) }
 
-  /// Runs one denoising step; what it uses is the forecast for the next.
+  /// Runs a denoising step. Its uses are the forecast for the next step.
   package func step<Result>(ledger: CacheLedger, _ body: () throws -> Result) rethrows -> Result {
     core.beginStep(ledger: ledger)
     defer { core.endStep() }
@@ -72,6 +73,6 @@ package final class PartCache: Sendable {
   /// Starts to record which parts are used, in order.
   package func startTrace() { core.locked { $0.trace = CacheTrace(uses: []) } }
 
-  /// What was recorded since `startTrace`.
+  /// The uses since `startTrace`; nil if it was not called.
   package var trace: CacheTrace? { core.locked { $0.trace } }
 }

@@ -1,9 +1,9 @@
 import Checkpoints
 import Tensors
 
-/// Where the parts of a network live: in which cache, under which name.
+/// Where the parts of a network are kept: the cache, and the model's name in it.
 package struct PartHome: Sendable {
-  /// What the cache files the network's parts under.
+  /// The model's name in the keys of its parts.
   package let model: String
   package let cache: PartCache
 
@@ -12,12 +12,12 @@ package struct PartHome: Sendable {
     self.cache = cache
   }
 
-  /// The home of one network of the model, whose parts may be named as those of another.
+  /// The home of one network of the model. Two networks may have parts of the same name.
   package subscript(network: String) -> PartHome { PartHome(model: model + "/" + network, cache: cache) }
 }
 
-/// A part of a network whose weights are in memory only as long as the cache keeps them. Its tensors' names
-/// and shapes are checked, and its size is known, from the start.
+/// A part of a network whose weights are in memory only as long as the cache keeps them. From the start its size is
+/// known, and the names and shapes of its tensors have been checked.
 package struct CachedPart<Part: Weighted>: Sendable {
   private let use: PartUse
   private let meta: Part

@@ -1,18 +1,18 @@
 import Synchronization
 import Tensors
 
-/// What every layer of a denoising call needs beside its input.
+/// What every layer needs besides its input.
 package struct ForwardPass: Sendable {
   /// Where numbers are computed.
   package let compute: Compute
-  /// Where loads and evictions of weights are counted.
+  /// Counts loads and evictions of weights.
   package let ledger: CacheLedger
-  /// Told the input of every layer that a merge could replace, by its path
-  /// (`…transformer_blocks.0.attn1.to_q`), before the layer runs. Merging computes gates from it.
+  /// Called with the path (`…transformer_blocks.0.attn1.to_q`) and input of every layer that a merge could replace,
+  /// before the layer runs. Merging computes gates from these inputs.
   package let observe: (@Sendable (_ path: String, _ input: Tensor) -> Void)?
-  /// Given where nothing is computed: notes what would be used.
+  /// Set if nothing is to be computed: notes what would be used.
   package let plan: PassPlan?
-  /// Given where several images go through the network together.
+  /// Set if several images go through the network together.
   private(set) var place: Lockstep.Place?
 
   package init(
@@ -25,12 +25,12 @@ package struct ForwardPass: Sendable {
     plan = nil
   }
 
-  /// The same pass, normalizing with shared sums.
+  /// The same pass, with group normalization by shared moments.
   package func sharing(_ moments: GroupMoments) -> ForwardPass {
     ForwardPass(compute: compute.sharing(moments), ledger: ledger, observe: observe, plan: plan, place: place)
   }
 
-  /// The same pass, part by part together with others.
+  /// The same pass, in lockstep with other images.
   package func walking(at place: Lockstep.Place) -> ForwardPass {
     ForwardPass(compute: compute, ledger: ledger, observe: observe, plan: plan, place: place)
   }
@@ -72,7 +72,7 @@ package final class PassPlan: Sendable {
   /// Bytes of tensors that are still there.
   package var liveBytes: Int { meter.live }
 
-  /// All uses, in order. Of a mixture it is not known which experts will be chosen: some are named.
+  /// All uses, in order. Which experts a mixture will choose is unknown, so any are named, as many as will be chosen.
   package var uses: [PartUse] { parts.withLock { $0 } }
 
   func note(_ use: PartUse) { parts.withLock { $0.append(use) } }

@@ -1,16 +1,16 @@
 import Foundation
 import Synchronization
 
-/// Leads the passes of several images through one network together: an image computes until it has used a part
-/// of the network, then it is the next image's turn. All use a part before one goes on to the next, so one
-/// read of it serves all.
+/// Leads the passes of several images through one network together. An image computes until it has used a part of the
+/// network. Then it is the next image's turn. All images use a part before any goes on, so one read of the part
+/// serves all.
 ///
-/// Every pass has a thread of its own and is written as if it were alone; only one runs at any time, and what
-/// it computes is what it would compute alone.
+/// Every pass has a thread of its own, and its code is as if it were alone. Only one runs at any time, so each
+/// computes what it would compute alone.
 package final class Lockstep: @unchecked Sendable {
   // Unchecked: every property is touched only with `condition` held.
   private let condition = NSCondition()
-  /// Images that have not ended.
+  /// Whether each image is still on its way.
   private var walking: [Bool]
   /// Whose turn it is.
   private var current = 0
@@ -21,13 +21,13 @@ package final class Lockstep: @unchecked Sendable {
     /// Which image this is, from 0.
     package let index: Int
 
-    /// Lets the others use what this one has just used; returns when it is this one's turn again.
+    /// Lets the other images use the part that this one has just used. Returns when it is this one's turn again.
     func letOthersUse() { lockstep.pass(from: index) }
   }
 
   private init(count: Int) { walking = Array(repeating: true, count: count) }
 
-  /// Runs `body` for the images 0 ..< `count` together. One that throws leaves, the others go on.
+  /// Runs `body` for the images 0 ..< `count` together. If one throws, the others go on.
   /// - Returns: how each image's pass ended, in order.
   package static func run<Value: Sendable>(
     _ count: Int, _ body: @escaping @Sendable (Place) throws -> Value

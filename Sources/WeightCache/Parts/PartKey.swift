@@ -1,7 +1,7 @@
-/// Which part of which model: what the cache files packed weights under. A part is what a forward pass
-/// needs at one time: an expert, a residual block, a projection.
+/// Which part of which model: the cache's key. A part is what a forward pass needs at one time, such as an expert, a
+/// projection, or half a residual block.
 package struct PartKey: Hashable, Sendable, CustomStringConvertible {
-  /// Identifies the loaded weights; two models that are the same files share it.
+  /// Identifies the loaded weights. Two models made of the same files have the same value.
   package let model: String
   /// The part's place, such as `down_blocks.0.attentions.0.transformer_blocks.0.ff.experts.2`.
   package let path: String
@@ -11,7 +11,7 @@ package struct PartKey: Hashable, Sendable, CustomStringConvertible {
     self.path = path
   }
 
-  /// The path without the number of an expert and what follows.
+  /// The path up to an expert's number.
   var layer: Substring {
     path.firstRange(of: ".experts.").map { path[..<$0.lowerBound] } ?? path[...]
   }
@@ -23,7 +23,7 @@ package struct PartKey: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// A part that will be needed, how large it is and how to get it.
+/// A use of a part: which one, its size, and how to read it.
 package struct PartUse: Sendable {
   package let key: PartKey
   /// Bytes of packed weights.

@@ -1,10 +1,9 @@
-/// What a cache would have done with a recorded trace: by the very rules of the real one, or by the best that
-/// anybody could have done.
+/// What a cache would have done with a recorded trace: by the rules of the real cache, or by the best possible ones.
 ///
-/// A part that is used in another size than the one that is held is read anew, as the cache does with another
-/// reading of the same weights.
+/// If a part is used in another size than the one that is held, it counts as read anew. The real cache does the same
+/// with weights that are packed differently.
 package struct CacheReplay: Sendable {
-  /// How one replay went.
+  /// The result of a replay.
   package struct Outcome: Sendable, Equatable {
     package internal(set) var hits = 0
     package internal(set) var misses = 0
@@ -14,12 +13,12 @@ package struct CacheReplay: Sendable {
     /// Bytes of the hits.
     package internal(set) var bytesHit = 0
 
-    /// Of all bytes used, how many were there, 0…1: what is not has to be read.
+    /// The share of all bytes used that did not have to be read, 0…1.
     package var byteRate: Double {
       bytesHit + bytesRead == 0 ? 0 : Double(bytesHit) / Double(bytesHit + bytesRead)
     }
 
-    /// Hits of all uses, 0…1.
+    /// The share of hits among all uses, 0…1.
     package var hitRate: Double { hits + misses == 0 ? 0 : Double(hits) / Double(hits + misses) }
   }
 
@@ -27,7 +26,8 @@ package struct CacheReplay: Sendable {
 
   package init(_ trace: CacheTrace) { uses = trace.uses }
 
-  /// Bytes of all parts that the denoising steps use, each in its largest size; of a trace without steps, of all.
+  /// Bytes of all parts that the denoising steps use, each in its largest size. For a trace without steps, of all
+  /// parts.
   package var workingSet: Int {
     var sizes: [String: Int] = [:]
     let inSteps = uses.filter { $0.step != nil }
@@ -35,7 +35,7 @@ package struct CacheReplay: Sendable {
     return sizes.values.reduce(0, +)
   }
 
-  /// With the rules of a policy. The first step has no forecast but what it has used so far.
+  /// Replays the trace by a policy's rules. In the first step, the forecast is what the step has used so far.
   package func run(_ policy: CachePolicy, budget: Int) -> Outcome {
     var book = CacheBook(policy: policy, budget: budget)
     var outcome = Outcome()
@@ -45,7 +45,7 @@ package struct CacheReplay: Sendable {
     for use in uses {
       if use.step != step {
         if step != nil { book.forecast.setCycle(used) }
-        // What came before any step does not come again in each.
+        // The uses before the first step are not repeated in each step.
         if step == nil, used.count == outcome.hits + outcome.misses { book.forecast.setCycle([]) }
         book.forecast.begin(lead: [])
         used = []
@@ -67,11 +67,13 @@ package struct CacheReplay: Sendable {
     return outcome
   }
 
-  /// With the future known (Belady, 1966): what leaves is what is used farthest ahead, and what would be the
-  /// first to leave does not take any room. Of parts of equal size nobody hits more; of unequal ones that is
-  /// so for bytes, nearly, not for uses: who keeps the small ones hits more often.
+  /// Replays the trace with the future known (Belady, 1966): the part whose next use is farthest ahead is evicted,
+  /// and a part that would be the first to leave is not kept at all.
+  ///
+  /// For parts of equal size no policy hits more. For unequal sizes this is nearly so for bytes, but not for uses,
+  /// because a policy that keeps small parts hits more often.
   package func optimum(budget: Int) -> Outcome {
-    // The next use of each use's part in the same size, from the end backwards.
+    // For each use, the next use of the same part in the same size, found from the end backwards.
     var next = [Int](repeating: .max, count: uses.count)
     var seen: [String: Int] = [:]
     for (index, use) in uses.enumerated().reversed() {

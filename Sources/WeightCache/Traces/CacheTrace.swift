@@ -1,13 +1,13 @@
 import Foundation
 
-/// Which parts one render used, in order: enough to replay the cache under other policies and budgets.
+/// Which parts a render used, in order. With that the cache can be replayed under other policies and budgets.
 package struct CacheTrace: Sendable, Equatable {
   /// One use.
   package struct Use: Sendable, Equatable, Codable {
     package let part: String
     /// Bytes of packed weights.
     package let bytes: Int
-    /// Number of the denoising step, from 1; nil outside of steps.
+    /// Number of the denoising step, from 1; nil outside the steps.
     package var step: Int?
 
     package init(part: String, bytes: Int, step: Int? = nil) {
@@ -21,14 +21,14 @@ package struct CacheTrace: Sendable, Equatable {
 
   package init(uses: [Use]) { self.uses = uses }
 
-  /// Bytes that one part may have in a file, a TiB: far more than any part has.
+  /// Bytes that one part may have in a file: 1 TiB, far more than any part has.
   package static let mostPartBytes = 1 << 40
 
-  /// Bytes that all uses of a file may have together, 8 PiB: far more than a render uses. Up to there no sum of a
-  /// replay can overflow, and a Double counts them exactly, so that shares of them are right.
+  /// Bytes that all uses of a file may have together: 8 PiB, far more than a render uses. Up to this size no sum of a
+  /// replay can overflow, and a Double is exact.
   package static let mostBytes = 1 << 53
 
-  /// Reads JSON lines, as `segmoe render … --trace` writes them; empty ones count as lines and say nothing.
+  /// Reads JSON lines, as `segmoe render … --trace` writes them. Empty lines are skipped, but counted for messages.
   /// - Parameters:
   ///   - data: the bytes of the file.
   ///   - path: the file that they come from, for messages.
@@ -63,14 +63,15 @@ package struct CacheTrace: Sendable, Equatable {
 package enum CacheTraceError: Error, Equatable, CustomStringConvertible {
   /// A line that is not the JSON of a use.
   case notAUse(path: String, line: Int)
-  /// A part of fewer bytes than none, or of more than a part may have.
+  /// A part with a negative number of bytes, or more than `mostPartBytes`.
   case partBytes(path: String, line: Int, bytes: Int, most: Int)
-  /// A step before the first.
+  /// A step number below 1.
   case step(path: String, line: Int, step: Int)
-  /// Uses that have, with this line's, more bytes together than a file may have.
+  /// With this line, the uses have more than `mostBytes` together.
   case totalBytes(path: String, line: Int, bytes: Int, most: Int)
 
-  /// One line that names the place, the value and what is allowed; never a part, whose name may have any letters.
+  /// One line that names the place, the value and what is allowed. The part is not named, because its name comes from
+  /// the file and may hold anything.
   package var description: String {
     switch self {
     case .notAUse(let path, let line):
