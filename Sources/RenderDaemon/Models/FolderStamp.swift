@@ -1,12 +1,12 @@
 import Foundation
 
-/// Names, sizes, times and identities of files and of all files in folders: cheap to take, and
-/// different when a model has been replaced. Links are followed, those to folders, too.
+/// Names, sizes, times and identities of files, and of all files in folders. It is cheap to take, and differs if a
+/// model was replaced. Links are followed, to folders too.
 struct FolderStamp: Equatable {
   private var files: [String: [Int]] = [:]
-  /// Where the links on the way really lead.
+  /// The real paths that links lead to.
   private(set) var linked: [String] = []
-  /// Identities of folders: links may lead in a circle.
+  /// Identities of the folders seen so far, because links may form a circle.
   private var seen: Set<[Int]> = []
 
   init(_ paths: [String]) {
@@ -18,7 +18,7 @@ struct FolderStamp: Equatable {
     guard lstat(path, &status) == 0 else { return }
     if status.st_mode & S_IFMT == S_IFLNK {
       linked.append(ModelLocator.resolved(path))
-      // One that leads nowhere is noticed when it is read.
+      // A missing file is reported when it is read.
       guard stat(path, &status) == 0 else { return }
     }
     switch status.st_mode & S_IFMT {
@@ -26,7 +26,7 @@ struct FolderStamp: Equatable {
       files[path] = [
         Int(status.st_size), Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec),
         Int(truncatingIfNeeded: status.st_ino), Int(truncatingIfNeeded: status.st_dev),
-        // Nobody can set this one back.
+        // Unlike the modification time, this one cannot be set back.
         Int(status.st_ctim.tv_sec), Int(status.st_ctim.tv_nsec),
       ]
     case S_IFDIR:

@@ -4,14 +4,13 @@ import Foundation
 package struct ModelLocator: Sendable {
   private let folders: [String]
 
-  /// - Parameter folders: where models are; links in them are followed first.
+  /// - Parameter folders: the folders of models. Links in these paths are followed first.
   package init(folders: [String]) {
     self.folders = folders.map(Self.resolved)
   }
 
   /// The real path of the model that `name` means: a path, or a name below one of the folders.
-  /// - Throws: `DaemonError.modelMissing`, or `.modelOutside` if its real place is below none of the
-  ///   folders.
+  /// - Throws: `DaemonError.modelMissing`, or `.modelOutside` if the real path is outside all folders.
   package func path(of name: String) throws -> String {
     let candidates = name.hasPrefix("/") ? [name] : folders.map { $0 + "/" + name }
     guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
@@ -22,8 +21,8 @@ package struct ModelLocator: Sendable {
     return real
   }
 
-  /// Refuses a model with links in it that lead out of the folders: it would be a way to read any file.
-  /// - Parameter linked: where they lead, links followed.
+  /// Refuses a model that contains links to places outside the folders. With such links a job could read any file.
+  /// - Parameter linked: the real paths that the links lead to.
   /// - Throws: `DaemonError.modelOutside`
   func check(linked: [String]) throws {
     if let outside = linked.first(where: { !isInside($0) }) {

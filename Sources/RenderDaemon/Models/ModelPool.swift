@@ -4,11 +4,11 @@ import Requests
 import Tensors
 import WeightCache
 
-/// The models that are loaded, least recently used out first. Their experts live in one cache.
+/// The loaded models. The least recently used is unloaded first. All models' weights are in one cache.
 ///
-/// Used by one thread, the worker's.
+/// Only the worker's thread uses it.
 package struct ModelPool {
-  /// A loaded model and the file sizes and times that it was loaded from.
+  /// A loaded model, and the sizes and times of its files when it was loaded.
   private struct Entry {
     let name: String
     let path: String
@@ -21,17 +21,17 @@ package struct ModelPool {
 
   /// Where models are found; a reload changes it.
   package var locator: ModelLocator
-  /// Where pictures that jobs start from may be; a reload changes it.
+  /// Where the pictures that jobs start from may be; a reload changes it.
   package var inputs = ModelLocator(folders: [])
-  /// What a job may ask for at most; a reload changes it.
+  /// The limits of a job; a reload changes them.
   package var limits = RenderLimits()
-  /// What the last job's prompts were projected to.
+  /// Projections of the last job's prompts.
   package let texts = TextMemory()
   /// The owner of the process's memory, and of the weights of all models.
   package let governor: MemoryGovernor
   private var cache: PartCache { governor.cache }
   private let capacity: Int
-  /// The most recently used last.
+  /// The most recently used model is last.
   private var entries: [Entry] = []
 
   /// - Parameters:
@@ -44,7 +44,7 @@ package struct ModelPool {
     self.capacity = max(1, capacity)
   }
 
-  /// The names of the loaded models, the most recently used last.
+  /// The names of the loaded models. The most recently used is last.
   package var names: [String] { entries.map(\.name) }
 
   /// The real path of a picture that a job starts from.
@@ -59,12 +59,12 @@ package struct ModelPool {
     }
   }
 
-  /// The model that a job names, loaded if it isn't or if its files have changed since.
+  /// The model that a job names. It is loaded if it is not in the pool, or if its files have changed.
   /// - Parameters:
   ///   - name: the name or path in the request.
-  ///   - vae: in place of its own; the same model with another VAE is loaded beside it.
-  ///   - loras: fused into it; the same model with other LoRAs is loaded beside it.
-  ///   - precision: what it computes in; the same model in another precision is loaded beside it.
+  ///   - vae: used instead of the model's own. The same model with another VAE is a model of its own in the pool.
+  ///   - loras: fused into the model. The same model with other LoRAs is a model of its own in the pool.
+  ///   - precision: what it computes in. The same model in another precision is a model of its own in the pool.
   ///   - willLoad: called before a load, which takes seconds.
   /// - Throws: `DaemonError`, `CheckpointError`, `DiffusionError`.
   package mutating func model(

@@ -4,7 +4,7 @@ import Synchronization
 import Tensors
 import WeightCache
 
-/// What the daemon counts since its start, for Prometheus.
+/// The daemon's counters since its start, for Prometheus.
 package final class DaemonMetrics: Sendable {
   private struct Counts {
     var steps = 0
@@ -25,10 +25,10 @@ package final class DaemonMetrics: Sendable {
   private let worker: String
   private let counts = Mutex(Counts())
 
-  /// - Parameter worker: the daemon's name, a label of every number.
+  /// - Parameter worker: the daemon's name, the label of every number.
   package init(worker: String) { self.worker = worker }
 
-  /// A denoising step is over.
+  /// Counts a denoising step.
   package func step(seconds: Double) {
     counts.withLock {
       $0.steps += 1
@@ -37,7 +37,7 @@ package final class DaemonMetrics: Sendable {
     }
   }
 
-  /// A checkpoint is written.
+  /// Counts a saved resume state.
   package func checkpoint(seconds: Double) {
     counts.withLock {
       $0.checkpoints += 1
@@ -45,13 +45,13 @@ package final class DaemonMetrics: Sendable {
     }
   }
 
-  /// A picture is on disk.
+  /// Counts a picture that is on disk.
   package func image() { counts.withLock { $0.images += 1 } }
 
-  /// An attempt is over; `outcome` is done, failed, cancelled, given_back or lost.
+  /// Counts an attempt that is over. `outcome` is done, failed, cancelled, given_back or lost.
   package func attempt(_ outcome: String) { counts.withLock { $0.outcomes[outcome, default: 0] += 1 } }
 
-  /// What a job did to the expert cache.
+  /// Adds what the cache of weights did for a job.
   package func cache(_ job: CacheCounts) {
     counts.withLock {
       $0.hits += job.hits
@@ -63,7 +63,7 @@ package final class DaemonMetrics: Sendable {
     }
   }
 
-  /// Everything in Prometheus's text format.
+  /// All metrics in Prometheus's text format.
   package func text(queue: StateCounts) -> String {
     let counts = counts.withLock { $0 }
     var page = Page(worker: worker)

@@ -2,23 +2,23 @@ import Boundary
 import Foundation
 import Logging
 
-/// systemd's journal, spoken to in its own protocol: a datagram of `FIELD=value` lines makes an entry
-/// whose fields can be searched (`journalctl SEGMOE_JOB=17`).
+/// systemd's journal by its native protocol. A datagram of `FIELD=value` lines becomes an entry, whose fields can be
+/// searched (`journalctl SEGMOE_JOB=17`).
 package struct Journal: Sendable {
   /// Where journald listens.
   package static let standardSocket = "/run/systemd/journal/socket"
 
   private let socket: UnixDatagram
 
-  /// nil for a name that can't be a socket's.
+  /// nil for a name that cannot be a socket's.
   package init?(socket name: String = Self.standardSocket) {
-    // Less patience than with the service manager: a render logs more often than it reports.
+    // A shorter wait than with the service manager, because a render logs more often than it reports.
     guard let socket = UnixDatagram(name: name, patience: 0.5) else { return nil }
     self.socket = socket
   }
 
-  /// Whether a descriptor leads to the journal: `$JOURNAL_STREAM` names the very file. (Inherited by a
-  /// program whose output goes elsewhere, it would not.)
+  /// Whether a descriptor leads to the journal. `$JOURNAL_STREAM` must name the same file: the variable may also be
+  /// inherited by a program whose output goes elsewhere.
   package static func hears(_ descriptor: Int32 = STDERR_FILENO, environment: [String: String]) -> Bool {
     guard let stream = environment["JOURNAL_STREAM"] else { return false }
     var status = stat()
@@ -26,8 +26,8 @@ package struct Journal: Sendable {
     return stream == "\(status.st_dev):\(status.st_ino)"
   }
 
-  /// Makes an entry; false if it did not arrive (journald is being restarted, or the text is too long for
-  /// a datagram).
+  /// Writes an entry.
+  /// - Returns: false if it did not arrive: journald is being restarted, or the text is too long for a datagram.
   /// - Parameters:
   ///   - message: any text.
   ///   - fields: `job` becomes `SEGMOE_JOB`, and so on.
@@ -47,7 +47,7 @@ package struct Journal: Sendable {
 }
 
 extension Logger.Level {
-  /// As in syslog(3).
+  /// The priority as in syslog(3).
   var priority: Int {
     switch self {
     case .trace, .debug: 7

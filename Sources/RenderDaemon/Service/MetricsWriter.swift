@@ -4,7 +4,7 @@ import JobStore
 import Logging
 import Synchronization
 
-/// Writes the daemon's numbers to a file every few seconds, from a thread of its own.
+/// Writes the daemon's metrics to a file every few seconds, from a thread of its own.
 package final class MetricsWriter: Sendable {
   private let path: String
   private let store: JobStore
@@ -12,9 +12,9 @@ package final class MetricsWriter: Sendable {
   private let pause: Double
   private let log: Logger
   private let stop = StopSignal()
-  /// A folder that is read-only may be so for weeks.
+  //// Limits warnings: a folder may be read-only for weeks.
   private let quiet = QuietLog(pause: 600)
-  /// Held while a page is written; true once the last one is.
+  /// Locked while the file is written; true once the last one has been written.
   private let isOver = Mutex(false)
 
   /// - Parameters:
@@ -33,7 +33,7 @@ package final class MetricsWriter: Sendable {
 
   /// Starts the thread; it ends after `end`.
   package func start() {
-    // Of a daemon that died here; each writes a file of its own.
+    // Left by a daemon that died. Each daemon writes a file of its own.
     AtomicFile.removeTemporaries(of: path)
     let thread = Thread { [self] in
       repeat { write() } while !stop.sleep(seconds: pause)
@@ -42,8 +42,8 @@ package final class MetricsWriter: Sendable {
     thread.start()
   }
 
-  /// Ends the thread, waits for the page it is at, and writes a last one. Afterwards it touches neither the
-  /// queue, which may then be closed, nor the file, which is the next daemon's.
+  /// Ends the thread, waits for it, and writes the file a last time. After that the queue may be closed, and the next
+  /// daemon may write the file.
   package func end() {
     stop.request()
     write(isLast: true)
@@ -54,7 +54,7 @@ package final class MetricsWriter: Sendable {
       guard !isOver else { return }
       isOver = isLast
       do {
-        // The collector must never see half a file: temporary file and rename.
+        // The collector must never see half a file, so it is written aside and renamed.
         try AtomicFile.write(Array(metrics.text(queue: store.status().counts).utf8), to: path)
       } catch {
         quiet.warning(log, "cannot write the metrics: \(error)", [:])

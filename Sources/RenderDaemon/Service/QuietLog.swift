@@ -1,8 +1,8 @@
 import Logging
 import Synchronization
 
-/// Passes on at most one warning in a while: what goes wrong at every step would fill a log, and with it a disk
-/// that is full as it is.
+/// Logs at most one warning in a while. A fault at every step would fill the log, and so a disk that may be full
+/// already.
 final class QuietLog: Sendable {
   /// Seconds between two warnings.
   private let pause: Double
@@ -10,7 +10,7 @@ final class QuietLog: Sendable {
 
   init(pause: Double = 30) { self.pause = pause }
 
-  /// Logs it unless something was logged a moment ago.
+  /// Logs a warning, unless one was logged within the pause.
   func warning(_ log: Logger, _ message: @autoclosure () -> String, _ fields: Logger.Metadata) {
     let now = CheckpointPace.now
     let isDue = last.withLock { last in

@@ -2,14 +2,13 @@ import Foundation
 import Logging
 import ServiceLifecycle
 
-/// The worker as a service: started and stopped by a service group, on a thread of its own.
+/// The worker as a service, which a service group starts and stops. It runs on a thread of its own.
 package struct RenderService: Service {
   private let worker: Worker
   private let log: Logger
-  /// Seconds that a step may take to end after a stop is asked for; then its job is given back
-  /// from outside.
+  /// Seconds that a step may go on after a stop is asked for. Then its job is given back by another thread.
   private let grace: Double
-  /// Requested once the worker has returned: then nothing is left to give back.
+  /// Requested when the worker has returned. Then there is no job to give back.
   private let ended = StopSignal()
 
   package init(worker: Worker, log: Logger, grace: Double = 3) {
@@ -18,7 +17,7 @@ package struct RenderService: Service {
     self.grace = grace
   }
 
-  /// Runs until the queue is drained or a shutdown is asked for.
+  /// Runs until a shutdown is asked for or, with `drain`, the queue is empty.
   /// - Throws: what the worker throws.
   package func run() async throws {
     try await withGracefulShutdownHandler {
@@ -34,14 +33,14 @@ package struct RenderService: Service {
       }
     } onGracefulShutdown: { [worker, log, grace, ended] in
       worker.requestStop()
-      // A long step is still running: its job must not wait for it, and neither must systemd.
+      // A long step is still running. Neither its job nor systemd should wait for it.
       unless(ended, within: grace) {
         worker.abandon()
         log.notice("stopped in the middle of a step")
-        // No handlers and destructors: other threads are still computing.
+        // Without exit handlers and destructors, because other threads are still computing.
         _exit(0)
       }
-      // Somebody holds the queue's lock, or the disk hangs: the job's lease will run out by itself.
+      // Another process holds the queue's lock, or the disk hangs. The job's lease will expire by itself.
       unless(ended, within: grace + 1.5) {
         log.error("stopped without having given its job back: the queue does not answer")
         _exit(0)
@@ -50,7 +49,7 @@ package struct RenderService: Service {
   }
 }
 
-/// Runs something on a thread of its own if, `seconds` from now, a signal has not come.
+/// Runs `body` on a thread of its own, unless the signal comes within `seconds`.
 private func unless(
   _ signal: StopSignal, within seconds: Double, _ body: @escaping @Sendable () -> Void
 ) {

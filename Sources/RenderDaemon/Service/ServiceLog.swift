@@ -3,7 +3,7 @@ import Foundation
 import Logging
 import Synchronization
 
-/// From which level on is logged; shared by all loggers, so that a reload changes them all.
+/// The lowest level that is logged. All loggers share it, so that a reload changes all of them.
 package final class LogThreshold: Sendable {
   private let value: Mutex<Logger.Level>
 
@@ -15,12 +15,11 @@ package final class LogThreshold: Sendable {
   }
 }
 
-/// Lines on standard error with the time, for a person or a file; entries with fields for the journal,
-/// which keeps the time itself.
+/// The log: entries with fields if standard error leads to the journal, else lines with the time.
 package struct ServiceLog: LogHandler {
   package var metadata: Logger.Metadata = [:]
   private let threshold: LogThreshold
-  /// nil: standard error leads elsewhere.
+  /// nil if standard error leads elsewhere.
   private let journal: Journal?
 
   package init(threshold: LogThreshold, journal: Journal? = nil) {
@@ -28,7 +27,7 @@ package struct ServiceLog: LogHandler {
     self.journal = journal
   }
 
-  /// Deliberately the threshold of all: swift-log would have it per logger.
+  /// The shared threshold. swift-log has a level per logger; here it is deliberately one for all.
   package var logLevel: Logger.Level {
     get { threshold.level }
     set { threshold.level = newValue }
@@ -40,10 +39,10 @@ package struct ServiceLog: LogHandler {
     set { metadata[key] = newValue }
   }
 
-  /// What messages say in words anyway: fields of the journal, but not repeated on a line.
+  /// Fields whose values are in the message anyway. They go to the journal, but are not repeated on a line.
   private static let worded: Set<String> = ["worker", "job", "batch"]
 
-  /// Writes one entry or line, in one piece.
+  /// Writes an entry, or a line, in one piece.
   package func log(event: LogEvent) {
     let fields = metadata.merging(event.metadata ?? [:]) { $1 }
     let message = event.message.description
@@ -55,8 +54,8 @@ package struct ServiceLog: LogHandler {
     StandardStreams.complain(text)
   }
 
-  /// A line of standard error. Where it leads to the journal, which was too busy to take an entry, with a
-  /// priority that journald understands.
+  /// A line for standard error. If that leads to the journal, because an entry could not be sent, the line begins
+  /// with a priority that journald understands.
   package static func line(_ text: String, level: Logger.Level, isJournal: Bool, time: Date) -> String {
     if isJournal { return "<\(level.priority)>\(PlainText.line(text))\n" }
     return "\(time.formatted(.iso8601)) \(level.rawValue): \(PlainText.line(text))\n"

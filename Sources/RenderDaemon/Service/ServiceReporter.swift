@@ -2,15 +2,15 @@ import Boundary
 import Foundation
 import Synchronization
 
-/// Tells the service manager what the daemon does and that it gets on.
+/// Tells the service manager what the daemon does, and that it is alive.
 ///
-/// Pings come from the render thread alone, one when a step or stage is over and some while it waits
-/// for work: a step that hangs stops them, and the manager restarts the daemon.
+/// Only the render thread sends pings: one after each step or stage, and some while it waits for work. If a step
+/// hangs, the pings stop, and the manager restarts the daemon.
 package final class ServiceReporter: Sendable {
-  /// How far a job is, for a person.
+  /// A job's progress, for the status line.
   package struct Position: Sendable {
     package var job: Int64
-    /// Which image of how many, from 0.
+    /// Index of the image, from 0.
     package var image: Int
     package var images: Int
     package var phase: String
@@ -30,7 +30,7 @@ package final class ServiceReporter: Sendable {
       self.secondsPerStep = secondsPerStep
     }
 
-    /// Seconds to the end of the job, as far as steps tell.
+    /// Estimated seconds to the end of the job, from the time of its steps.
     var secondsLeft: Double? {
       secondsPerStep.map { $0 * Double(steps - step + (images - image - 1) * steps) }
     }
@@ -46,18 +46,18 @@ package final class ServiceReporter: Sendable {
   private struct State {
     var status = ""
     var sentAt = -Double.infinity
-    /// Seconds without a ping after which the manager acts; nil: it doesn't watch.
+    /// Seconds without a ping after which the manager restarts the daemon; nil if it does not watch.
     var watchdog: Double?
     var isStopping = false
   }
 
   private let notifier: SystemdNotifier?
   private let state: Mutex<State>
-  /// As the unit has it.
+  /// The watchdog time in the unit.
   private let configuredWatchdog: Double?
 
-  /// - Parameter environment: with `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, if a service
-  ///   manager started this process.
+  /// - Parameter environment: has `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` if a service manager started
+  ///   this process.
   package init(environment: [String: String] = [:]) {
     notifier = SystemdNotifier(environment: environment)
     let isOurs = environment["WATCHDOG_PID"].map { $0 == "\(getpid())" } ?? true
@@ -66,36 +66,36 @@ package final class ServiceReporter: Sendable {
     state = Mutex(State(watchdog: configuredWatchdog))
   }
 
-  /// Asks for more time to start: migrating a large queue copies it first.
+  /// Asks for more time to start, because a large queue is copied before it is migrated.
   package func starting(seconds: Double) {
     notifier?.send("STATUS=opening the queue", "EXTEND_TIMEOUT_USEC=\(Self.microseconds(seconds))")
   }
 
-  /// The queue is open.
+  /// Reports that the daemon is ready: the queue is open.
   package func ready() {
     state.withLock { $0.status = "waiting for jobs" }
     notifier?.send("READY=1", "STATUS=waiting for jobs", "WATCHDOG=1")
   }
 
-  /// Nothing to render; call it as often as you like.
+  /// Reports that there is nothing to render. It may be called at any rate.
   package func idle() { say("waiting for jobs", every: (configuredWatchdog ?? .infinity) / 8) }
 
-  /// The queue does not answer, but the daemon is at it.
+  /// Reports that the queue does not answer and the daemon keeps trying.
   package func troubled(_ what: String) { say(what, every: 0.5) }
 
-  /// A step or stage is over and the next begins.
+  /// Reports that a step or stage is over and the next begins.
   package func progress(_ position: Position) {
     if let perStep = position.secondsPerStep { widenWatchdog(perStep: perStep) }
     say(position.text, every: 0.5)
   }
 
-  /// Shutdown has begun.
+  /// Reports that the daemon is stopping.
   package func stopping() {
     state.withLock { $0.isStopping = true }
     notifier?.send("STOPPING=1", "STATUS=stopping")
   }
 
-  /// Reads the configuration anew, then is ready again.
+  /// Reports a reload, runs `body`, then reports that the daemon is ready again.
   package func reload(_ body: () -> Void) {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
@@ -104,14 +104,13 @@ package final class ServiceReporter: Sendable {
     notifier?.send("READY=1")
   }
 
-  /// A step that is known, from those before it, to take nearly as long as the watchdog waits gets a
-  /// longer one. (`EXTEND_TIMEOUT_USEC` concerns starting and stopping only.) One that was never
-  /// measured gets none: it may hang.
+  /// Asks for a longer watchdog time if steps take nearly as long as the watchdog waits. (`EXTEND_TIMEOUT_USEC` is
+  /// for starting and stopping only.) A step that was never measured gets no longer time, because it may hang.
   private func widenWatchdog(perStep: Double) {
     guard let configuredWatchdog else { return }
     let wanted = max(configuredWatchdog, (perStep * 3).rounded(.up))
     let isNews = state.withLock { state -> Bool in
-      // Times vary a little from step to step: that is not worth a message.
+      // Small variations from step to step need no message.
       guard let now = state.watchdog, wanted > now || wanted < now / 2 else { return false }
       state.watchdog = wanted
       return true
@@ -119,11 +118,12 @@ package final class ServiceReporter: Sendable {
     if isNews { notifier?.send("WATCHDOG_USEC=\(Self.microseconds(wanted))") }
   }
 
-  /// Pings, with the status if it is new. Steps may take milliseconds, hence the pause in between: at
-  /// most half a second where the next step may take as long as the watchdog waits.
+  /// Sends a ping, with the status if it is new. Steps may take milliseconds, so there is a pause between pings. It
+  /// is at most half a second if the next step may take as long as the watchdog waits.
   private func say(_ status: String, every pause: Double) {
     guard let notifier else { return }
-    // It may quote what others wrote: a line of its own would be another message, and a datagram has its limits.
+    // The status may quote other people's text. A line break in it would begin another message, and a datagram is
+    // limited in size.
     let status = PlainText.line(status, limit: 500)
     let now = ProcessInfo.processInfo.systemUptime
     let isNews = state.withLock { state -> Bool? in

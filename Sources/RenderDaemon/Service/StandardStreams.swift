@@ -1,19 +1,21 @@
 import Foundation
 
-/// Standard input, output and error of a program that runs for weeks: what becomes of those who read them must
-/// not end it.
+/// Standard input, output and error of a program that runs for weeks. It must not end when their readers do.
 package enum StandardStreams {
-  /// To be called first of all. A reader of the log that goes away is no reason to die (SIGPIPE), and a descriptor
-  /// that came closed leads nowhere from now on: the next file opened would get its number, and the log's lines.
+  /// Prepares the streams. It must be called before anything else.
+  ///
+  /// SIGPIPE is ignored, so that the program survives the reader of its log. A descriptor that was inherited closed
+  /// is opened on `/dev/null`. Otherwise the next file opened would get its number, and the log would be written into
+  /// it.
   package static func prepare() {
     signal(SIGPIPE, SIG_IGN)
     for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
-      // The lowest number that is free is this one: those below are open by now.
+      // open() takes the lowest free number, which is this one, because those below are open by now.
       _ = open("/dev/null", descriptor == STDIN_FILENO ? O_RDONLY : O_WRONLY)
     }
   }
 
-  /// Writes to standard error. What the disk has no room for, or nobody reads, is left out.
+  /// Writes to standard error. If the disk is full or nobody reads it, the text is lost.
   package static func complain(_ text: String) { write(text, to: STDERR_FILENO) }
 
   static func write(_ text: String, to descriptor: Int32) {

@@ -3,12 +3,12 @@ import Synchronization
 
 /// Asks the worker to stop, and lets it sleep until asked.
 ///
-/// Sleeps are measured on the clock that only goes forward: when somebody sets the time of day back by
-/// an hour, a wait of ten milliseconds must not take an hour.
+/// Sleeps use the monotonic clock. If the time of day is set back by an hour, a wait of ten milliseconds must not
+/// take an hour.
 package final class StopSignal: Sendable {
   private let requested = Atomic<Bool>(false)
-  /// What is written to the second can be read from the first, which stays readable: sleepers wake. Both
-  /// negative where there are no descriptors left: then sleepers look every tenth of a second.
+  /// A pair of sockets. One byte wakes all sleepers, because nobody reads it away. Both ends are negative if there were no
+  /// descriptors left; then sleepers look every tenth of a second.
   private let ends: (reading: Int32, writing: Int32)
 
   package init() {
@@ -24,20 +24,21 @@ package final class StopSignal: Sendable {
     }
   }
 
-  /// Whether somebody asked.
+  /// Whether a stop was asked for.
   package var isRequested: Bool { requested.load(ordering: .acquiring) }
 
-  /// Asks; wakes whoever sleeps.
+  /// Asks for a stop and wakes all sleepers.
   package func request() {
     requested.store(true, ordering: .releasing)
     var byte: UInt8 = 1
     if ends.writing >= 0 { send(ends.writing, &byte, 1, Int32(MSG_NOSIGNAL)) }
   }
 
-  /// Sleeps until asked, at most `seconds`. Returns whether it was asked.
+  /// Sleeps until a stop is asked for, at most `seconds`.
   /// - Parameters:
   ///   - seconds: how long to wait.
-  ///   - descriptor: wakes, too, when there is something to read from it; negative: none.
+  ///   - descriptor: also wakes the sleeper when it can be read; negative for none.
+  /// - Returns: whether a stop was asked for.
   @discardableResult
   package func sleep(seconds: Double, orUntilReadable descriptor: Int32 = -1) -> Bool {
     let end = CheckpointPace.now + seconds

@@ -1,8 +1,8 @@
-/// Speaks sd_notify's protocol straight to `$NOTIFY_SOCKET`: a datagram of `NAME=value` lines.
+/// Sends sd_notify's messages to `$NOTIFY_SOCKET`: datagrams of `NAME=value` lines.
 package struct SystemdNotifier: Sendable {
   private let socket: UnixDatagram
 
-  /// nil where nobody listens: no `$NOTIFY_SOCKET`, or one of a kind that this program can't reach.
+  /// nil if there is no `$NOTIFY_SOCKET`, or one of a kind that this program cannot reach.
   package init?(environment: [String: String]) {
     guard let name = environment["NOTIFY_SOCKET"], let socket = UnixDatagram(name: name, patience: 2) else {
       return nil
@@ -10,7 +10,8 @@ package struct SystemdNotifier: Sendable {
     self.socket = socket
   }
 
-  /// Sends a message; false if it did not arrive. Waits two seconds at most.
+  /// Sends a message, waiting at most two seconds.
+  /// - Returns: false if it did not arrive.
   @discardableResult
   package func send(_ lines: String...) -> Bool { socket.send(Array(lines.joined(separator: "\n").utf8)) }
 }

@@ -1,13 +1,16 @@
 import Foundation
 
-/// Where datagrams go on this machine: a socket in the file system, or one with an abstract name.
+/// The receiver of datagrams on this machine: a socket in the file system, or one with an abstract name.
 struct UnixDatagram: Sendable {
   /// The bytes of `sun_path`; an abstract name begins with a zero byte.
   private let address: [UInt8]
-  /// Seconds that a send waits at most: a stuck listener must not stop a render.
+  /// Seconds that a send waits at most, because a stuck listener must not stop a render.
   private let patience: Double
 
-  /// - Parameter name: a path, or an abstract name that begins with `@`; nil comes back for anything else.
+  /// nil for a name that is neither a path nor an abstract name.
+  /// - Parameters:
+  ///   - name: a path, or an abstract name, which begins with `@`.
+  ///   - patience: seconds that a send waits at most.
   init?(name: String, patience: Double) {
     var bytes = [UInt8](name.utf8)
     guard let first = bytes.first, first == UInt8(ascii: "/") || first == UInt8(ascii: "@") else {
@@ -30,7 +33,7 @@ struct UnixDatagram: Sendable {
     var target = sockaddr_un()
     target.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &target.sun_path) { $0.copyBytes(from: address) }
-    // An abstract name ends where its length says; a path may do so, too.
+    // The length ends an abstract name, which has no zero byte at its end. It may end a path too.
     let length = socklen_t(MemoryLayout.size(ofValue: target.sun_family) + address.count)
     let sent = withUnsafePointer(to: target) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {

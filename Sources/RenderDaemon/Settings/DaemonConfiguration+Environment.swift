@@ -4,11 +4,11 @@ import Logging
 import Requests
 import WeightCache
 
-/// A variable of the environment that says something wrong.
+/// An environment variable with a wrong value.
 package struct EnvironmentError: Error, Equatable, CustomStringConvertible {
   package let name: String
   package let value: String
-  /// What it may be.
+  /// What the value may be.
   package let rule: String
 
   package init(name: String, value: String, rule: String) {
@@ -21,9 +21,9 @@ package struct EnvironmentError: Error, Equatable, CustomStringConvertible {
 }
 
 extension DaemonConfiguration {
-  /// What the variables `SEGMOE_DATABASE`, `SEGMOE_OUTPUT`, `SEGMOE_MODELS` and
-  /// `SEGMOE_INPUTS` (folders with colons between), `SEGMOE_MEMORY_BUDGET` and so on say. An empty one says nothing.
-  /// - Throws: `EnvironmentError` for a value that cannot be.
+  /// Reads the environment variables: `SEGMOE_DATABASE`, `SEGMOE_OUTPUT`, `SEGMOE_MODELS` and `SEGMOE_INPUTS`
+  /// (folders separated by colons), `SEGMOE_MEMORY_BUDGET` and so on. An empty variable counts as not set.
+  /// - Throws: `EnvironmentError` for a wrong value.
   package init(environment: [String: String]) throws(EnvironmentError) {
     let variables = Variables(environment: environment)
     database = variables.path("SEGMOE_DATABASE")

@@ -12,7 +12,7 @@ extension DaemonConfiguration {
     do throws(YAMLError) {
       document = try YAMLDocument(reading: path)
     } catch {
-      // Every key may be left out, so all of it may be commented out.
+      // All keys are optional, so a file in which everything is commented out is fine.
       guard case .empty = error else { throw error }
       self.init()
       return
@@ -20,11 +20,11 @@ extension DaemonConfiguration {
     try self.init(document, folder: URL(fileURLWithPath: path).deletingLastPathComponent().path)
   }
 
-  /// What the file says that is read unless another is named; nothing where there is none. One that is there but
-  /// cannot be reached is an error: the daemon would run without the limits that somebody wrote.
+  /// Reads the standard file; empty if there is none. A file that exists but cannot be read is an error, because the
+  /// daemon would otherwise run without the limits in it.
   /// - Parameters:
-  ///   - path: the file's path, for messages.
-  ///   - wasThere: it was read before: then its absence is an error, too (an editor may be at it).
+  ///   - path: the file's path.
+  ///   - wasThere: whether it was read before. Then its absence is an error too, because an editor may be writing it.
   /// - Throws: `YAMLError`, with line and column.
   package init(standardAt path: String = Self.standardFile, wasThere: Bool = false) throws(YAMLError) {
     var status = stat()
@@ -34,7 +34,7 @@ extension DaemonConfiguration {
 
   /// - Parameters:
   ///   - document: the parsed file.
-  ///   - folder: what relative paths are relative to.
+  ///   - folder: relative paths in the file start here.
   /// - Throws: `YAMLError`, with line and column.
   package init(_ document: YAMLDocument, folder: String) throws(YAMLError) {
     let map = try document.root.mapping(
@@ -73,7 +73,8 @@ extension DaemonConfiguration {
 }
 
 extension DaemonConfiguration {
-  /// Who writes an empty list means that nothing is allowed; without folders everything would be.
+  /// An empty list is refused: the writer probably means that nothing is allowed, but no folders would mean that all
+  /// are.
   private static func folders(
     _ list: YAMLNode, _ nodes: [YAMLNode], _ key: String, in folder: String
   ) throws(YAMLError) -> [String] {

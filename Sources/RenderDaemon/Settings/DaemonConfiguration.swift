@@ -3,13 +3,13 @@ import JobStore
 import Logging
 import WeightCache
 
-/// What one source (the file, the environment, the command line) says about how the daemon runs; nil
-/// where it says nothing.
+/// The daemon's settings in one source: the file, the environment or the command line. A setting that the source does
+/// not have is nil.
 package struct DaemonConfiguration: Sendable, Equatable {
   package var database: String?
   package var output: String?
   package var models: [String]?
-  /// Folders of pictures that jobs may start from.
+  /// Folders of the pictures that jobs may start from.
   package var inputs: [String]?
   /// Bytes.
   package var memoryBudget: Int?
@@ -17,16 +17,16 @@ package struct DaemonConfiguration: Sendable, Equatable {
   package var worker: String?
   package var leaseSeconds: Double?
   package var checkpointSteps: Int?
-  /// Pictures that may be rendered together.
+  /// How many pictures may be rendered together.
   package var coalesce: Int?
-  /// Which weights leave first.
+  /// Which weights are evicted first.
   package var cachePolicy: CachePolicy?
   package var limits = Limits()
   package var logLevel: Logger.Level?
-  /// A file for Prometheus's node exporter.
+  /// Path of a metrics file for Prometheus's node exporter.
   package var metrics: String?
 
-  /// What a job may ask for at most.
+  /// The limits of a job.
   package struct Limits: Sendable, Equatable {
     package var side: Int?
     package var steps: Int?
@@ -39,10 +39,10 @@ package struct DaemonConfiguration: Sendable, Equatable {
 
   package init() {}
 
-  /// Where the file is unless `--config` names another.
+  /// Path of the file, unless `--config` names another.
   package static let standardFile = "/etc/segmoed/config.yaml"
 
-  /// This, and where it says nothing, the other.
+  /// These settings, with the other's where these are nil.
   package func over(_ other: DaemonConfiguration) -> DaemonConfiguration {
     var result = self
     result.database = database ?? other.database
@@ -66,12 +66,13 @@ package struct DaemonConfiguration: Sendable, Equatable {
     return result
   }
 
-  /// Complete settings; defaults for what nobody said.
+  /// The complete settings, with defaults for what is nil.
   ///
-  /// As a service (`$STATE_DIRECTORY`) the queue, `pictures`, `models` and `inputs` are in its state folder;
-  /// for a person the pictures are in `images` beside the queue, and models and inputs may be anywhere.
+  /// For a service (`$STATE_DIRECTORY` is set), the queue and the folders `pictures`, `models` and `inputs` are in
+  /// its state folder. For a person, pictures are in `images` beside the queue, and models and inputs may be
+  /// anywhere.
   package func settings(environment: [String: String], drain: Bool = false) -> DaemonSettings {
-    // What the environment says of the database is a layer by now, and may have been overridden.
+    // SEGMOE_DATABASE is left out: it was read as a source of its own, and the command line may have overridden it.
     let database =
       self.database ?? JobStore.defaultPath(environment: environment.filter { $0.key != "SEGMOE_DATABASE" })
     let state = environment["STATE_DIRECTORY"]?.split(separator: ":").first.map { String($0) }
@@ -95,7 +96,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     return settings
   }
 
-  /// What each number may be, the same from every source.
+  /// The range of each number, the same for all sources.
   enum Range {
     static let threads = 1...1024
     static let leaseSeconds = 1...86_400

@@ -1,18 +1,18 @@
-/// Why a job cannot be rendered here, beside what the engine says.
+/// Why this daemon cannot render a job. Errors of the engine have their own types.
 package enum DaemonError: Error, Equatable, CustomStringConvertible {
   /// No model of that name or path.
   case modelMissing(name: String, searched: [String])
   /// A path outside the folders that jobs may use.
   case modelOutside(path: String, folders: [String])
-  /// No picture of that name or path to start from.
+  /// There is no starting picture of that name or path.
   case inputMissing(name: String, searched: [String])
   /// A picture outside the folders that jobs may start from.
   case inputOutside(path: String, folders: [String])
-  /// A setting that this version cannot serve.
+  /// A setting that this version does not support.
   case unsupported(setting: String, value: String)
   /// The folder for a batch's pictures cannot be made.
   case outputFolder(path: String, reason: String)
-  /// There is no room for it, or its disk takes nothing at the moment; or the folder of all pictures cannot be used.
+  /// The disk is full or takes nothing at the moment, or the folder of all pictures cannot be used.
   case outputFull(path: String, reason: String)
 
   package var description: String {

@@ -6,39 +6,40 @@ import WeightCache
 
 /// How one daemon runs.
 package struct DaemonSettings: Sendable, Equatable {
-  /// The queue.
+  /// Path of the queue's database.
   package var database: String
-  /// Below it, a folder per batch with its pictures.
+  /// Folder of pictures. Each batch has a folder in it.
   package var output: String
-  /// Where models are looked for by name. If there are any, a job may only name models below them;
-  /// if there are none, any folder that the daemon can read.
+  /// Folders in which models are found by name. Jobs may only use models below them. If there are none, jobs may use
+  /// any model that the daemon can read.
   package var modelFolders: [String]
-  /// What the process may take in all, in bytes; nil: what the machine has left.
+  /// Memory budget of the process in bytes; nil means what the machine has left.
   package var memoryBudget: Int?
-  /// Threads that compute; nil: as many as there are processors to use.
+  /// Number of computing threads; nil means one per usable processor.
   package var threads: Int?
-  /// Tells daemons on one database apart.
+  /// The daemon's name, which tells daemons on one database apart.
   package var worker: String
-  /// Render what is queued, then end.
+  /// Whether the daemon ends when the queue is empty.
   package var drain: Bool
-  /// Seconds that a claimed job is this daemon's without a sign of life.
+  /// Seconds after the last heartbeat until another daemon may take a job.
   package var leaseSeconds: Double
-  /// Seconds between looks at the database when idle.
+  /// Seconds from one look at the database to the next while idle.
   package var pollSeconds: Double
-  /// Steps from one checkpoint to the next; nil: so that writing them costs less than a hundredth.
+  /// Steps from one saved resume state to the next. nil means as often as writing them takes less than a hundredth of
+  /// the time.
   package var checkpointSteps: Int?
-  /// Pictures of one model and size that may go through it together; nil: a few, and only where the model's
-  /// weights do not all fit into the memory budget.
+  /// How many pictures of one model and size may go through the model together. nil means a few, and only if the
+  /// model's weights do not fit into the memory budget.
   package var coalesce: Int?
-  /// What a job may ask for at most.
+  /// The limits of a job.
   package var limits = RenderLimits()
-  /// Folders that pictures to start from must be below; empty: anywhere.
+  /// Folders in which the pictures that jobs start from must be; if empty, they may be anywhere.
   package var inputFolders: [String] = []
-  /// Which weights leave first when the budget is short.
+  /// Which weights are evicted first.
   package var cachePolicy = CachePolicy.nextUse
-  /// What is logged.
+  /// The lowest level that is logged.
   package var logLevel = Logger.Level.info
-  /// A file for Prometheus's node exporter, or none.
+  /// Path of a metrics file for Prometheus's node exporter; nil for none.
   package var metrics: String?
 
   package init(
@@ -57,7 +58,8 @@ package struct DaemonSettings: Sendable, Equatable {
     self.pollSeconds = pollSeconds
   }
 
-  /// Takes over what a running daemon can change, and names what it cannot.
+  /// Applies the settings that can change while the daemon runs.
+  /// - Returns: the names of changed settings that need a restart.
   package mutating func reload(_ new: DaemonSettings) -> [String] {
     var ignored: [String] = []
     if new.database != database { ignored.append("database") }

@@ -1,9 +1,9 @@
 import Tensors
 
 extension EnvironmentError {
-  /// To be called before anything is computed: looks at what `SEGMOE_ISA` asks for.
-  /// - Returns: what to warn of, if the processor lacks it.
-  /// - Throws: `EnvironmentError` if it is no name of instructions.
+  /// Checks `SEGMOE_ISA`. It must be called before anything is computed.
+  /// - Returns: a warning if the processor lacks the instruction set; else nil.
+  /// - Throws: `EnvironmentError` if the value is no name of an instruction set.
   package static func checkInstructions() throws(EnvironmentError) -> String? {
     if let value = ProductInstructions.unknown() {
       throw EnvironmentError(
