@@ -4,18 +4,17 @@ import Requests
 import Tensors
 import WeightCache
 
-/// A loaded model: everything that turns a request into a picture. Experts stay in their files
-/// until the cache is asked for them.
+/// A loaded model. Most weights stay in their files until a layer needs them.
 package struct DiffusionModel: Sendable {
   /// The folder or file it was loaded from.
   package let path: String
   /// SHA-256 over the model's files, in hexadecimal.
   package let digest: String
-  /// What pictures say of it.
+  /// The digests that a picture's text names.
   package let names: Names
-  /// What its networks compute in.
+  /// The precision of its networks.
   package let precision: Precision
-  /// What the cache files this model's parts under: its weights in its precision.
+  /// The model's name in the keys of the cache, which stands for its weights in its precision.
   package let cacheName: String
   /// Where its weights are kept.
   package let cache: PartCache
@@ -23,11 +22,11 @@ package struct DiffusionModel: Sendable {
   package let prompts: PromptEncoder
   package let unet: UNet
   package let decoder: any LatentDecoder
-  /// nil: its VAE has none.
+  /// nil if its VAE has no encoder.
   package let encoder: (any LatentEncoder)?
-  /// What a person should know of the LoRAs in it, one line each.
+  /// Notices about its LoRAs for the user, one line each.
   package let notices: [String]
-  /// The model's noise, as its scheduler file has it.
+  /// The model's noise schedule, from its scheduler file.
   package let schedulerConfiguration: SchedulerConfiguration
 
   /// Loads a Stable Diffusion 1, 2 or XL model, plain or a SegMoE mixture.
@@ -86,7 +85,8 @@ package struct DiffusionModel: Sendable {
     schedulerConfiguration = try SchedulerConfiguration(folder.config(for: "scheduler"))
   }
 
-  /// The digest was taken by name, the weights are read from files that are open: they must be the same.
+  /// Checks that the files did not change while the model was opened. The digest was computed from paths, and the
+  /// weights are read from open files; both must be the same files.
   private static func checkUnchanged(_ networks: [Weights]) throws {
     var seen: Set<String> = []
     for tensor in networks.flatMap(\.tensors.values) where seen.insert(tensor.path).inserted {
@@ -112,16 +112,16 @@ package struct DiffusionModel: Sendable {
     }
   }
 
-  /// Whether the UNet is shown a mask and the picture around it, as models for inpainting are.
+  /// Whether the UNet takes a mask and the masked picture as inputs, as models for inpainting do.
   package var isInpainting: Bool { unet.configuration.inputChannels != unet.configuration.outputChannels }
 
-  /// Bytes of all weights, those of experts apart.
+  /// Bytes of all weights, experts counted separately.
   package var byteCounts: ByteCounts {
     ByteCounts(dense: prompts.byteCount + decoder.byteCount) + unet.byteCounts
   }
 
-  /// The scheduler for a request: the one it names, else the model's own.
-  /// - Throws: `DiffusionError` for one that is unknown or cannot take the step count.
+  /// The scheduler for a request: the one that it names, else the model's own.
+  /// - Throws: `DiffusionError` if it is unknown or cannot take the step count.
   func scheduler(for request: PictureRequest) throws -> any Scheduler {
     let isOwn = request.scheduler == nil
     let configuration =
@@ -135,18 +135,18 @@ package struct DiffusionModel: Sendable {
 }
 
 extension DiffusionModel {
-  /// What a picture says of the model that rendered it: SHA-256 of files, in hexadecimal.
+  /// The digests of the model's files that a picture's text names: SHA-256 in hexadecimal.
   package struct Names: Sendable {
-    /// Over all of its files.
+    /// Of all files of the model.
     let digest: String
-    /// Of the LoRAs that are fused into it.
+    /// Of each LoRA that is fused into it.
     let loraDigests: [String]
-    /// Of the VAE in place of its own; nil without one.
+    /// Of the VAE that replaces its own; nil without one.
     let vaeDigest: String?
   }
 
-  /// The sampling method for a request: the one it names, else the model's own.
-  /// - Throws: `DiffusionError.unknownScheduler` if the model's own is none we know.
+  /// The sampling method for a request: the one that it names, else the model's own.
+  /// - Throws: `DiffusionError.unknownScheduler` if the model's own is unknown.
   package func schedulerName(for request: PictureRequest) throws -> SchedulerName {
     try request.scheduler ?? SchedulerName(own: schedulerConfiguration)
   }

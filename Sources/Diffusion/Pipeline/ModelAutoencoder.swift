@@ -1,16 +1,16 @@
 import Checkpoints
 
-/// The autoencoder that a model is to use: its own, or another in its place.
+/// The autoencoder that a model uses: its own, or one that replaces it.
 package struct ModelAutoencoder: Sendable {
   /// Where it is from.
   package let path: String
   package let config: ConfigObject
-  /// Nothing is read yet.
+  /// Its weights, not yet read.
   package let weights: Weights
-  /// Tells the digest of a model with another VAE from its own; empty without one.
+  /// Appended to the model's digest if its VAE is replaced; otherwise empty.
   package let suffix: String
 
-  /// SHA-256 of the VAE in the own one's place, in hexadecimal; nil without one.
+  /// SHA-256 of the VAE that replaces the model's own, in hexadecimal; nil without one.
   package let replacementDigest: String?
 
   /// - Parameters:

@@ -7,7 +7,7 @@ package enum ModelFamily: String, Sendable {
   /// Stable Diffusion XL.
   case xl = "sdxl"
 
-  /// The guidance of diffusers' pipeline when it is told none.
+  /// The default guidance of diffusers' pipeline.
   package var defaultGuidance: Double {
     switch self {
     case .sd: 7.5
@@ -15,28 +15,28 @@ package enum ModelFamily: String, Sendable {
     }
   }
 
-  /// Parts of diffusers' pipelines that a picture can do without: filters, and what reads pictures for adapters.
+  /// Components of diffusers' pipelines that are not needed: safety filters, and encoders for picture adapters.
   private static let spare: Set = [
     "feature_extractor", "image_encoder", "image_processor", "safety_checker", "watermark",
   ]
   private static let needed: Set = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"]
   private static let neededByXL: Set = ["text_encoder_2", "tokenizer_2"]
 
-  /// Told by the model's parts: the class in its index says which task somebody saved it for, and one model serves
-  /// several.
-  /// - Throws: `DiffusionError.unsupported` for a part that this engine does not have, or one too few.
+  /// Tells the family from the model's components. The class in its index is no help: it names the task that the
+  /// model was saved for, and one model serves several tasks.
+  /// - Throws: `DiffusionError.unsupported` for a component that this engine does not have, or a missing one.
   package init(_ folder: any ModelFiles) throws {
     self = folder.isXL ? .xl : .sd
     let known = Self.needed.union(self == .xl ? Self.neededByXL : []).union(Self.spare)
     for (name, value) in folder.index.values.sorted(by: { $0.key < $1.key }) {
-      // Other values are settings of the pipeline; [null, null] says that the part is left out.
+      // Other values are settings of the pipeline; [null, null] means that the component is left out.
       guard case .array(let pair) = value, pair.count == 2, case .string(let className) = pair[1],
         !known.contains(name)
       else { continue }
       throw DiffusionError.unsupported(
         file: folder.index.path, key: name, value: "\(className) (of a \(folder.pipelineClass))")
     }
-    // The refiner has the second encoder only, and is told an aesthetic score.
+    // This refuses SDXL's refiner, which has the second encoder only and needs an aesthetic score.
     for name in Self.needed.union(self == .xl ? Self.neededByXL : []).sorted()
     where !folder.has(name) && name != "vae" {
       throw DiffusionError.unsupported(

@@ -2,17 +2,17 @@ import Checkpoints
 import Requests
 import Tensors
 
-/// The tensors of the networks that LoRAs change, with the LoRAs added as they are read.
+/// The weights of the networks that LoRAs can change. LoRAs are fused when weights are read.
 package struct ModelWeights: Sendable {
   package let unet: Weights
   package let textEncoder: Weights
-  /// SDXL's second one; nil for models without.
+  /// SDXL's second text encoder; nil in other models.
   package let textEncoder2: Weights?
-  /// Learned words that the LoRAs brought.
+  /// Learned words that the LoRAs bring along.
   package let words: [TextualInversion]
-  /// What a person should know of the LoRAs, one line each.
+  /// Notices about the LoRAs for the user, one line each.
   package let notices: [String]
-  /// Tells the weights of one model with different LoRAs apart; empty without any.
+  /// Appended to the model's digest, so that different LoRAs are told apart; empty without LoRAs.
   package let suffix: String
   /// SHA-256 of each LoRA's file, in hexadecimal.
   package let loraDigests: [String]
@@ -62,7 +62,8 @@ package struct ModelWeights: Sendable {
     suffix = loras.isEmpty ? "" : "+" + digest.hexadecimal()
   }
 
-  /// Errors: `pickled` for a folder that holds the LoRA in no other form.
+  /// The safetensors file of a LoRA.
+  /// - Throws: `pickled` for a folder that has the LoRA in pickled form only.
   private static func file(_ path: String) throws -> String {
     for name in ["pytorch_lora_weights", "adapter_model"] {
       let inside = "\(path)/\(name).safetensors"
@@ -74,12 +75,12 @@ package struct ModelWeights: Sendable {
 }
 
 extension Precision {
-  /// What text encoders and autoencoders compute in: int8 is for the UNet, where nearly all of the time
-  /// goes; they are in bf16 then.
+  /// The precision of text encoders and autoencoders. int8 is for the UNet only, which takes nearly all of the time;
+  /// the others are in bf16 then.
   package var besideUNet: Precision { self == .int8 ? .bf16 : self }
 
-  /// What the shortcuts of residual blocks compute in. What comes through them is added to the result as it is, and at
-  /// the last steps it is far larger than what the network predicts: they made two thirds of int8's error
-  /// (docs/precision.md), at a fiftieth of the work.
+  /// The precision of residual blocks' shortcuts. A shortcut's output is added directly to the result, and in the
+  /// last steps it is far larger than the prediction. In int8, shortcuts caused two thirds of the error
+  /// (docs/precision.md) but are a fiftieth of the work, so they stay in bf16.
   var ofShortcuts: Precision { self == .int8 ? .bf16 : self }
 }

@@ -2,15 +2,15 @@ import Images
 import Requests
 
 extension DiffusionModel {
-  /// The size of a picture that nobody gave a size: `sample_size` of the UNet times the VAE's factor (diffusers'
+  /// The default size of a picture: the UNet's `sample_size` times the VAE's factor (diffusers'
   /// `default_sample_size`).
   package var defaultSize: PixelSize {
     let edge = unet.configuration.sampleSize * decoder.pixelsPerLatent
     return PixelSize(width: edge, height: edge)
   }
 
-  /// The size that a request is rendered at: the one that it names, else its starting picture's, down to the multiple
-  /// that the model needs, else the model's own.
+  /// The size that a request is rendered at: the size that it names, else that of its starting picture, rounded down
+  /// to the multiple that the model needs, else the model's default.
   /// - Throws: `ImageError` for a starting picture that cannot be read.
   package func size(of request: RenderRequest) throws -> PixelSize {
     var size = defaultSize
@@ -26,7 +26,7 @@ extension DiffusionModel {
   /// A request with its files read, for its first picture.
   /// - Parameters:
   ///   - request: what is asked for.
-  ///   - makeRoom: is told how many bytes of memory reading a starting picture takes, before it is read.
+  ///   - makeRoom: called before a starting picture is read, with the bytes of memory that this takes.
   /// - Throws: `CheckpointError` and `ImageError` for files that cannot be read.
   package func picture(_ request: RenderRequest, makeRoom: (Int) throws -> Void = { _ in }) throws
     -> PictureRequest

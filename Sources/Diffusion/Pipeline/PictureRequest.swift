@@ -1,9 +1,9 @@
 import Requests
 
-/// A request for one picture as the engine takes it: its size is known and its files are read.
+/// A request for one picture, ready for the engine: its size is known and its files are read.
 @dynamicMemberLookup
 package struct PictureRequest: Sendable, Equatable {
-  /// What was asked for; its seed is that of this picture.
+  /// The request, with the seed of this picture.
   package var render: RenderRequest
   /// Pixels.
   package var width: Int
@@ -11,7 +11,7 @@ package struct PictureRequest: Sendable, Equatable {
   package var height: Int
   /// Learned words that the prompts may use, read from `render.embeddings`.
   package var words: [TextualInversion] = []
-  /// The picture to start from; nil: noise alone.
+  /// The picture to start from; nil to start from noise.
   package var source: SourcePicture?
 
   /// A request that needs no files.
@@ -21,7 +21,7 @@ package struct PictureRequest: Sendable, Equatable {
     self.height = height
   }
 
-  /// A picture from noise, with the defaults of `RenderRequest` for what is left out.
+  /// A request for a picture from noise, with the defaults of `RenderRequest`.
   package init(
     prompt: String, negativePrompt: String? = nil, width: Int = 512, height: Int = 512,
     steps: Int = 25, guidance: Double = 7.5, scheduler: SchedulerName? = nil, seed: UInt64 = 0
@@ -41,7 +41,7 @@ package struct PictureRequest: Sendable, Equatable {
     set { render[keyPath: path] = newValue }
   }
 
-  /// The request for the picture `index` places after this one, which has a seed of its own.
+  /// The request for the picture `index` places after this one. Only the seed differs.
   package func next(_ index: Int) -> PictureRequest {
     var copy = self
     copy.render.seed &+= UInt64(index)
@@ -58,10 +58,10 @@ package struct PictureRequest: Sendable, Equatable {
     }
   }
 
-  /// How much of the starting picture is replaced.
+  /// How much of the starting picture is replaced, 0…1.
   var strength: Double { render.strength ?? RenderRequest.defaultStrength }
 
-  /// Steps that are left out with a starting picture (diffusers' `get_timesteps`).
+  /// Steps that are skipped with a starting picture (diffusers' `get_timesteps`).
   var skippedSteps: Int {
     source == nil ? 0 : render.steps - RenderRequest.takenSteps(of: render.steps, strength: strength)
   }
@@ -74,8 +74,8 @@ package struct PictureRequest: Sendable, Equatable {
     return [original.height, original.width, crop.y, crop.x, target.height, target.width].map(Float.init)
   }
 
-  /// Checks what only the model knows.
-  /// - Parameter multiple: pixels along an edge of one latent of the model.
+  /// Checks the request against the model.
+  /// - Parameter multiple: pixels per latent along an edge.
   /// - Throws: `DiffusionError.size` or `RequestError.invalid`
   func validate(multiple: Int) throws {
     guard width > 0, height > 0, width % multiple == 0, height % multiple == 0 else {
@@ -83,16 +83,16 @@ package struct PictureRequest: Sendable, Equatable {
     }
     var sized = render
     (sized.width, sized.height) = (width, height)
-    // A picture that was made in memory has no path; what depends on one is checked with the source itself.
+    // A starting picture made in memory has no path, so any path stands for it here.
     sized.initImage = source == nil ? nil : sized.initImage ?? "-"
     sized.model = sized.model.isEmpty ? "-" : sized.model
     try sized.validate()
   }
 
-  /// All that decides the pixels, beside the model: text for the key of what is kept of a render.
+  /// A text of everything besides the model that decides the pixels. It is part of the key of a resume state.
   var identity: String {
     var own = render
-    // What the files hold counts, not where they are.
+    // The contents of files count, not their paths.
     own.model = ""
     own.loras = []
     own.embeddings = []
@@ -109,7 +109,7 @@ package struct PictureRequest: Sendable, Equatable {
   }
 }
 
-/// Where a render is.
+/// How far a render is.
 package enum RenderProgress: Sendable, Equatable {
   /// Prompts are being encoded.
   case encoding

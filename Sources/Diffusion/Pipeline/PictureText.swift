@@ -2,35 +2,36 @@ import Foundation
 import Images
 import Requests
 
-/// What a picture says of how it was made: for AUTOMATIC1111 readers and, whole, as JSON.
+/// The text in a PNG file about how the picture was made: one for AUTOMATIC1111's readers, and one in JSON with
+/// everything.
 ///
-/// Files are named by name and SHA-256, without the folders of the machine that rendered it.
+/// Files are given by name and SHA-256, without the folders of the machine that rendered the picture.
 package struct PictureText: Sendable {
-  /// The keyword of the JSON text.
+  /// The PNG keyword of the JSON text.
   package static let keyword = "segmoe"
 
-  /// The request of this picture: its own seed, and the size and the method that were used.
+  /// The request, with this picture's seed, and the size and method that were used.
   private let request: RenderRequest
   private let model: DiffusionModel.Names
   private let words: [TextualInversion]
   private let source: SourcePicture?
   private let version: String
-  /// The queue's numbers; nil for a picture rendered by hand.
+  /// The queue's batch; nil for a picture rendered by hand.
   package var batch: Int64?
   package var job: Int64?
   package var index: Int?
 
   /// - Parameters:
   ///   - picture: the request that was rendered.
-  ///   - model: that rendered it.
+  ///   - model: the model that rendered it.
   ///   - version: of the program.
-  /// - Throws: `DiffusionError.unknownScheduler` if the model's own is none we know.
+  /// - Throws: `DiffusionError.unknownScheduler` if the model's own method is unknown.
   package init(_ picture: PictureRequest, model: DiffusionModel, version: String) throws {
     var request = picture.render
     (request.width, request.height) = (picture.width, picture.height)
     request.scheduler = try model.schedulerName(for: picture)
     request.count = 1
-    // It decides no pixel.
+    // It changes no pixel.
     request.memoryBudget = nil
     if picture.source != nil { request.strength = picture.strength }
     self.request = request
@@ -55,7 +56,7 @@ package struct PictureText: Sendable {
     return [try parameters.pngText(), PNGText(keyword: Self.keyword, text: json)]
   }
 
-  /// What AUTOMATIC1111 writes of it. It counts clip skip from 1, and knows plain text as an emphasis "None".
+  /// The settings in AUTOMATIC1111's words. It counts clip skip from 1, and calls plain text the emphasis "None".
   private var pairs: [A1111Parameters.Pair] {
     var pairs: [A1111Parameters.Pair] = []
     if request.clipSkip != 0 { pairs.append(.init("Clip skip", "\(request.clipSkip + 1)")) }
@@ -74,7 +75,7 @@ package struct PictureText: Sendable {
   private static func name(_ path: String) -> String { (path as NSString).lastPathComponent }
 }
 
-/// The request's own form, with what is known of its files, the model's digest and the queue's numbers.
+/// The request's JSON form, with the digests of its files and of the model, and the queue's numbers.
 extension PictureText: Encodable {
   private struct File: Encodable {
     let name: String
@@ -91,7 +92,7 @@ extension PictureText: Encodable {
     try plain.encode(to: encoder)
     var members = encoder.container(keyedBy: SettingKey.self)
     func key(_ name: String) -> SettingKey { SettingKey(name) }
-    // Said even if there is none: an empty text is not the same.
+    // Written even if it is null, because an empty text is not the same.
     try members.encode(plain.negativePrompt, forKey: key("negative_prompt"))
     if !request.loras.isEmpty {
       let files = zip(request.loras, model.loraDigests).map { lora, digest in
@@ -100,7 +101,7 @@ extension PictureText: Encodable {
       try members.encode(files, forKey: key("loras"))
     }
     if !words.isEmpty {
-      // A word of SDXL may come in two files.
+      // A learned word for SDXL may be in two files.
       let digests = words.reduce(into: [String: String]()) { found, word in
         found[word.token] = [found[word.token], word.digest].compactMap { $0 }.joined(separator: "+")
       }

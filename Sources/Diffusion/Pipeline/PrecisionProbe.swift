@@ -1,22 +1,22 @@
 import Tensors
 
-/// One call of each network of a model, to compare precisions by.
+/// One call of each network of a model, to compare precisions.
 package struct PrecisionProbe: Sendable {
   /// Text states.
   package let text: Tensor
-  /// What the denoiser gave for an unconditional and a conditional row.
+  /// The UNet's prediction for an unconditional and a conditional row.
   package let noise: Tensor
   /// The decoded latents, −1…1.
   package let pixels: Tensor
-  /// What the denoiser and the decoder were given.
+  /// The latents that UNet and decoder got.
   package let latents: (Tensor, Tensor)
 
   /// - Parameters:
   ///   - renderer: of the model to measure.
   ///   - request: what it renders.
-  ///   - step: which step's call of the denoiser.
-  ///   - latents: what to give the denoiser and the decoder; nil: what this model comes to at that step,
-  ///     and what it takes for the picture then.
+  ///   - step: at which step the UNet is called.
+  ///   - latents: the latents for UNet and decoder. nil means this model's own at that step, and its estimate of the
+  ///     picture there.
   /// - Throws: what rendering throws.
   package init(_ renderer: Renderer, _ request: PictureRequest, step: Int, latents: (Tensor, Tensor)? = nil)
     throws

@@ -2,17 +2,17 @@ import Checkpoints
 import Tensors
 import WeightCache
 
-/// What the UNet is told of the prompts.
+/// The encoded prompts, which condition the UNet.
 package struct Conditioning: Sendable {
   /// `[prompt, token, width]`; SDXL's two encoders side by side.
   package var states: Tensor
-  /// The second encoder's summary, `[prompt, width]`; nil where the model has one encoder.
+  /// The second encoder's pooled state, `[prompt, width]`; nil if the model has one encoder.
   package var pooled: Tensor?
 }
 
-/// Prompts to what the UNet conditions on (diffusers' `encode_prompt`).
+/// Encodes prompts (diffusers' `encode_prompt`).
 package struct PromptEncoder: Sendable {
-  /// A tokenizer and the network for its tokens.
+  /// A tokenizer and its text encoder.
   package struct Half: Sendable {
     package let tokenizer: CLIPTokenizer
     package let network: CLIPTextEncoder
@@ -38,9 +38,10 @@ package struct PromptEncoder: Sendable {
   package let first: Half
   /// SDXL's second.
   package let second: Half?
-  /// Whether SDXL's states for no negative prompt are zeros rather than those of an empty text.
+  /// Whether SDXL's states are zeros if there is no negative prompt, rather than those of an empty text
+  /// (`force_zeros_for_empty_prompt`).
   private let zerosForNoPrompt: Bool
-  /// Words that LoRAs brought: a request's own of the same token go before them.
+  /// Learned words that LoRAs bring along. A request's own word replaces one with the same token.
   private let words: [TextualInversion]
   private let memory = PromptMemory()
 
@@ -64,15 +65,15 @@ package struct PromptEncoder: Sendable {
     first.network.configuration.width + (second?.network.configuration.width ?? 0)
   }
 
-  /// Channels of the pooled state; nil where there is none.
+  /// Channels of the pooled state; nil if there is none.
   package var pooledWidth: Int? { second?.network.configuration.projection }
 
-  /// Bytes of all weights but the token embeddings.
+  /// Bytes of all weights except the token embeddings.
   package var byteCount: Int { first.network.byteCount + (second?.network.byteCount ?? 0) }
 
   /// - Parameters:
-  ///   - prompts: the last is the positive one; nil stands for none: an empty text, or zeros where the model
-  ///     wants them.
+  ///   - prompts: the last is the positive one. nil means no prompt, which is an empty text or, if the model says so,
+  ///     zeros.
   ///   - reading: how they are read.
   ///   - pass: where it is computed, and the cache of its weights.
   /// - Throws: `DiffusionError.tokenOutOfRange`, and that of `ChunkedPrompts`.
@@ -98,7 +99,7 @@ package struct PromptEncoder: Sendable {
       }
       return Conditioning(states: states.states)
     }
-    // SDXL takes the last layer but one of both.
+    // SDXL takes the second to last layer of both.
     let both = try [first, second].enumerated().map { place, half in
       try chunked[place].encoded(skip: reading.clipSkip) { ids, skip, words in
         try remembered(ids, skip, words, encoder: place, pass) {
@@ -116,7 +117,8 @@ package struct PromptEncoder: Sendable {
     return conditioning
   }
 
-  /// Rows that were encoded lately are not encoded again; of a plan, and with learned words, all are.
+  /// Encodes rows of tokens, except rows that were encoded recently. In a plan, and with learned words, all are
+  /// encoded.
   private func remembered(
     _ ids: [[Int32]], _ skip: Int, _ words: EmbeddingRows?, encoder: Int, _ pass: ForwardPass,
     _ encode: ([[Int32]]) throws -> (states: Tensor, pooled: Tensor?)

@@ -1,11 +1,11 @@
 import Synchronization
 import Tensors
 
-/// What the text encoders said of the latest rows of tokens. Jobs of one batch mostly have the negative prompt in
-/// common, and what fills a short prompt up to a long one is the same each time: it is encoded once. A row's states do
-/// not depend on what is encoded beside it.
+/// The text encoders' states for the latest rows of tokens. Jobs of a batch mostly have the same negative prompt, and
+/// the padding between a short and a long prompt is always the same, so these are encoded once. A row's states do not
+/// depend on other rows.
 final class PromptMemory: Sendable {
-  /// A row of tokens and how many layers were left out for it.
+  /// A row of tokens, and how many layers were skipped.
   private struct Key: Hashable {
     let ids: [Int32]
     let skip: Int
@@ -17,17 +17,18 @@ final class PromptMemory: Sendable {
     let pooled: Tensor?
   }
 
-  /// By encoder; what goes first comes first. Of one call's rows the first stay longest: those of the negative prompt,
-  /// which is what comes again.
+  /// The rows of each encoder. Rows are dropped from the front, and a call's rows are added in reverse. So its first
+  /// rows stay longest: those of the negative prompt, which is most likely to come again.
   private let kept = Mutex<[Int: [Row]]>([:])
-  /// Rows that are kept of each encoder: less than 4 MB of both of SDXL's.
+  /// How many rows are kept per encoder. SDXL's two take less than 4 MB together.
   private static let most = 6
 
-  /// States of rows, `[row, token, width]`, and the pooled states `[row, width]` of an encoder that gives them.
+  /// The states of rows, `[row, token, width]`, and their pooled states, `[row, width]`, if the encoder has them.
   /// - Parameters:
-  ///   - skip: layers left out.
-  ///   - encoder: 0 for a model's first.
-  ///   - encode: called with the rows that are not known, each once; not at all if all are.
+  ///   - ids: the rows of tokens.
+  ///   - skip: layers skipped.
+  ///   - encoder: 0 for the model's first.
+  ///   - encode: called with the rows that are not kept, each once. Not called if there are none.
   /// - Throws: what `encode` throws, and `MemoryRefusal`.
   func encoded(
     _ ids: [[Int32]], skip: Int, encoder: Int,
@@ -40,7 +41,7 @@ final class PromptMemory: Sendable {
     for row in kept.withLock({ $0[encoder] ?? [] }) where distinct.contains(row.key) { rows[row.key] = row }
     let missing = distinct.filter { rows[$0] == nil }
     if !missing.isEmpty {
-      // What was computed in memory that the system refused must not be kept.
+      // If the system refused memory meanwhile, the result is garbage and must not be kept.
       let fresh = try MemoryRefusal.check {
         let encoded = try encode(missing.map(\.ids))
         return missing.enumerated().map { place, key in

@@ -1,10 +1,10 @@
 import Tensors
 import WeightCache
 
-/// Renders with one model, a step of all at a time: what is read of the model's weights for one serves all.
-/// Each picture is the one that it would be alone, to the bit.
+/// Renders with one model that go together, one step of all at a time. Each part of the model is read once for all of
+/// them. Each picture is the same as if it were rendered alone, to the bit.
 package struct RenderGroup: Sendable {
-  /// Names a render of a group. Handles are never used again.
+  /// Identifies a render of the group. A handle is never used again.
   package struct Handle: Hashable, Sendable {
     fileprivate let number: Int
   }
@@ -15,7 +15,7 @@ package struct RenderGroup: Sendable {
     var denoising: Denoising
   }
 
-  /// In the order in which they came.
+  /// In the order in which they were added.
   private var members: [Member] = []
   private var handlesGiven = 0
 
@@ -23,7 +23,7 @@ package struct RenderGroup: Sendable {
 
   package var isEmpty: Bool { members.isEmpty }
 
-  /// Takes in a render between two steps.
+  /// Adds a render. It must be between two steps.
   /// - Parameters:
   ///   - denoising: the render, which `begin` has begun.
   ///   - renderer: of the same model as the others'.
@@ -34,10 +34,10 @@ package struct RenderGroup: Sendable {
     return Handle(number: handlesGiven)
   }
 
-  /// Lets a render go; nothing if it has gone.
+  /// Removes a render, if it is still there.
   package mutating func remove(_ handle: Handle) { members.removeAll { $0.handle == handle } }
 
-  /// A render as it is; nil if it has gone.
+  /// The state of a render; nil if it was removed.
   package subscript(handle: Handle) -> Denoising? { members.first { $0.handle == handle }?.denoising }
 
   /// Renders that have a step left.
@@ -48,12 +48,12 @@ package struct RenderGroup: Sendable {
     members.reduce(0) { $0 + $1.denoising.plan.text.keptBytes }
   }
 
-  /// Whether a further render fits into memory, and gains anything: a model whose weights are all there is as
-  /// quick with one picture after the other.
+  /// Whether another render fits into memory and is worth adding. If all of the model's weights are in memory,
+  /// rendering one picture after the other is as fast.
   /// - Parameters:
   ///   - request: what would be added.
   ///   - renderer: of the same model.
-  ///   - always: whether it may go along without a gain.
+  ///   - always: whether it may be added even if nothing is gained.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
   package func hasRoom(
     for request: PictureRequest, with renderer: Renderer, always: Bool = false
@@ -67,7 +67,7 @@ package struct RenderGroup: Sendable {
     let steps = plans.reduce(0) { $0 + $1.step.tensorBytes }
     guard let room = standing.left else { return always }
     guard always || room - steps - plan.text.keptBytes < model.unet.byteCounts.total else { return false }
-    // Between two images' turns a part may be held for each of the two, and the next be on its way.
+    // Between two images' turns, each of them may hold a part while the next part is being read.
     let largest = plans.map(\.step.largestPart).max() ?? 0
     let encoding = plan.encoding.map { plan.text.keptBytes + $0.smallest } ?? 0
     let phases =
@@ -76,7 +76,7 @@ package struct RenderGroup: Sendable {
     return phases.allSatisfy { $0 <= room }
   }
 
-  /// Prepares the steps of renders that have not gone together before.
+  /// Prepares for the steps after renders were added or removed.
   package func enter() {
     guard let first = members.first else { return }
     let (cache, ledger) = (first.renderer.model.cache, first.renderer.pass.ledger)
@@ -91,8 +91,8 @@ package struct RenderGroup: Sendable {
     cache.expect(cycle: step.uses)
   }
 
-  /// Takes a step of each render that has one left.
-  /// - Returns: what went wrong with a render; the others go on all the same.
+  /// Takes one step of each unfinished render.
+  /// - Returns: the errors of renders that failed. The others go on.
   package mutating func advance() -> [Handle: any Error] {
     let open = members.indices.filter { !members[$0].denoising.isDone }
     guard let first = open.first else { return [:] }

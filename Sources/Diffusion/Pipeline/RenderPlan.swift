@@ -3,18 +3,18 @@ import WeightCache
 
 /// What a render takes, known before it begins.
 package struct RenderPlan: Sendable {
-  /// Encoding of the prompts, and what they project to.
+  /// Encoding the prompts, and projecting them for cross attention.
   package let text: PhasePlan
-  /// Of a picture to start from, its way to latents; nil without one.
+  /// Encoding the starting picture to latents; nil without one.
   package let encoding: PhasePlan?
   /// One denoising step.
   package let step: PhasePlan
-  /// Latents to pixels; in tiles if `tile` says so.
+  /// Decoding latents to pixels, whole or in tiles.
   package let decoding: PhasePlan
-  /// Latents along the edge of a tile of the decoder; nil: it decodes all at once.
+  /// Edge of a decoder's tile in latents; nil if the decode is whole.
   package let tile: Int?
 
-  /// What the governor is asked for.
+  /// The part of the plan that `MemoryGovernor.admit` needs.
   package var memory: MemoryPlan {
     MemoryPlan(smallest: smallest, largestPhase: largestPhase, largestBlock: largestBlock)
   }
@@ -32,7 +32,7 @@ package struct RenderPlan: Sendable {
       ?? 0
   }
 
-  /// Bytes of tensors and weights that no smaller budget could do without.
+  /// Bytes of tensors and weights that the render needs at least.
   package var smallest: Int {
     max(
       text.smallest,
@@ -47,16 +47,16 @@ struct TextPlan {
 }
 
 extension Renderer {
-  /// What rendering a request takes.
+  /// Plans a render.
   /// - Parameters:
   ///   - request: what is rendered.
-  ///   - room: bytes for tensors and weights; a decode that would take more goes tile by tile.
+  ///   - room: bytes for tensors and weights. A decode that would take more is done in tiles.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
   package func plan(_ request: PictureRequest, room: Int? = nil) throws -> RenderPlan {
     try plan(request, try textPlan(request), room: room)
   }
 
-  /// What encoding the prompts of a request takes, and what it leaves for the steps.
+  /// Plans the encoding of a request's prompts.
   func textPlan(_ request: PictureRequest) throws -> TextPlan {
     try request.validate(multiple: model.decoder.pixelsPerLatent)
     let plan = PassPlan()
@@ -64,7 +64,7 @@ extension Renderer {
     return TextPlan(context: context, phase: PhasePlan(plan, kept: plan.liveBytes))
   }
 
-  /// The same as `plan` with the first phase known.
+  /// Plans a render whose first phase is already planned.
   func plan(_ request: PictureRequest, _ text: TextPlan, room: Int?) throws -> RenderPlan {
     let pixels = model.decoder.pixelsPerLatent
     let (height, width) = (request.height / pixels, request.width / pixels)
@@ -92,7 +92,7 @@ extension Renderer {
     let plan = PassPlan()
     _ = try encoder(
       Tensor(meta: [1, request.height, request.width, 3]), ForwardPass(planning: plan))
-    // The picture itself, whole and without the parts to paint.
+    // The starting picture, and a copy without the parts that are painted anew.
     let pictures = 2 * request.width * request.height * 3 * MemoryLayout<Float>.stride
     return PhasePlan(
       tensorBytes: plan.tensorBytes + pictures, largestTensor: max(plan.largestTensor, pictures),

@@ -3,8 +3,8 @@ import Release
 import Tensors
 
 extension Renderer {
-  /// What a resume state of this render is good for: the same request, weights and program. It covers the text of
-  /// the whole request, so that a field that is added to the request counts by itself.
+  /// Identifies the request, weights and program that a resume state belongs to. It covers the text of the whole
+  /// request, so that new settings are included without a change here.
   private func resumeKey(of request: PictureRequest) -> String {
     var digest = Digest()
     for part in [Version.current, model.digest, model.precision.rawValue, request.identity] {
@@ -13,7 +13,7 @@ extension Renderer {
     return digest.hexadecimal()
   }
 
-  /// A render between two steps as bytes, to be taken up by `restore`.
+  /// A render between two steps as bytes, for `restore`.
   package func resumeState(_ denoising: Denoising, of request: PictureRequest) -> [UInt8] {
     ResumeState(
       step: denoising.step, noise: denoising.noise, latents: denoising.latents,
@@ -21,12 +21,12 @@ extension Renderer {
     ).sealed(key: resumeKey(of: request))
   }
 
-  /// Takes up a render that `begin` has just begun where a resume state left it.
+  /// Continues a render, which `begin` has just begun, from a resume state.
   ///
-  /// The bytes are other people's input. Nothing is allocated for them, and nothing changes, before every size and
-  /// count in them is the one that this render has after that step.
-  /// - Returns: false if the bytes are damaged, or of another request, other weights or another version. Then the
-  ///   render starts at its first step.
+  /// The bytes may come from anybody. Before anything is allocated or changed, every size and count in them must be
+  /// the one that this render has after that step.
+  /// - Returns: false if the bytes are damaged, or belong to another request, other weights or another version. Then
+  ///   the render starts at its first step.
   package func restore(_ denoising: inout Denoising, from bytes: [UInt8], of request: PictureRequest) -> Bool
   {
     let state = ResumeState(
@@ -42,8 +42,8 @@ extension Renderer {
 }
 
 extension Denoising {
-  /// The counters that the scheduler's history has after so many steps of this render, which depend on their number
-  /// alone: found by taking the steps with samples of one number.
+  /// The counters of the scheduler's history after this many steps. They depend on the number of steps only, so they
+  /// are found by taking the steps on samples of a single number.
   func expectedCounters(after steps: Int) -> [Int] {
     var scheduler = scheduler
     scheduler.history = SchedulerHistory()

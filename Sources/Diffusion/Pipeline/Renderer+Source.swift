@@ -3,7 +3,8 @@ import Requests
 import Tensors
 
 extension Renderer {
-  /// A model for inpainting needs a picture and a mask, and a picture needs an encoder.
+  /// Checks that a model for inpainting gets a picture and a mask, and that a model which gets a picture has an
+  /// encoder.
   /// - Throws: `DiffusionError`
   func checkSource(_ request: PictureRequest) throws {
     if model.isInpainting, request.source?.mask == nil {
@@ -18,7 +19,7 @@ extension Renderer {
     }
   }
 
-  /// The picture as latents, and the noise for it, drawn in the reference's order (`prepare_latents` and
+  /// The picture as latents, and its noise. They are drawn in the reference's order (`prepare_latents` and
   /// `prepare_mask_latents` of diffusers' img2img and inpainting pipelines).
   func startingPoint(from source: SourcePicture, _ request: PictureRequest, noise: inout TorchNoise) throws
     -> StartingPoint
@@ -26,7 +27,7 @@ extension Renderer {
     let size = model.decoder.pixelsPerLatent
     let pixels = try source.pixels(width: request.width, height: request.height)
     let painted = try source.painted(width: request.width, height: request.height)
-    // An inpainting model that starts from pure noise never looks at the whole picture.
+    // An inpainting model that starts from pure noise never uses the whole picture.
     let isLookedAt = !(model.isInpainting && request.strength == 1)
     var latents = isLookedAt ? try encode(pixels, isInpainting: painted != nil, noise: &noise) : nil
     let fresh = noise.latents(
@@ -34,7 +35,7 @@ extension Renderer {
       width: request.width / size)
     var masked: Tensor?
     if let painted {
-      // Drawn whether or not the UNet is shown it, so that the stream goes on as the reference's.
+      // Drawn even if the UNet does not get it, to stay in step with the reference's noise stream.
       let encoded = try encode(Self.without(painted, pixels), isInpainting: true, noise: &noise)
       if model.isInpainting { masked = encoded }
       if latents == nil { latents = encoded }
@@ -44,7 +45,7 @@ extension Renderer {
       masked: masked)
   }
 
-  /// Pixels to latents as the UNet works on them, drawn where the encoder gives a distribution.
+  /// Encodes pixels to latents at the UNet's scale. If the encoder gives a distribution, they are drawn from it.
   private func encode(_ pixels: Tensor, isInpainting: Bool, noise: inout TorchNoise) throws -> Tensor {
     guard let encoder = model.encoder else { return pixels }
     let moments = try encoder(pixels, pass)
@@ -72,7 +73,7 @@ extension Renderer {
     }
   }
 
-  /// The picture with gray (0) where it is painted anew.
+  /// The picture, with gray (0) where it is painted anew.
   private static func without(_ painted: Tensor, _ pixels: Tensor) -> Tensor {
     Tensor(shape: pixels.shape) { result in
       pixels.withUnsafe { pixels in

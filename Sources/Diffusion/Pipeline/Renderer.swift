@@ -6,8 +6,7 @@ import WeightCache
 /// Turns requests into pictures with one model (diffusers' `StableDiffusionPipeline.__call__` and
 /// `StableDiffusionXLPipeline.__call__`).
 ///
-/// The pixels depend on the request and the model alone: not on threads, budget or what was
-/// rendered before.
+/// The pixels depend on the request and the model only, not on threads, budget or earlier renders.
 package struct Renderer: Sendable {
   package let model: DiffusionModel
   package let pass: ForwardPass
@@ -32,8 +31,8 @@ package struct Renderer: Sendable {
   /// Renders one picture.
   /// - Parameters:
   ///   - request: what is rendered.
-  ///   - report: called between all stages and steps; what it throws ends the render.
-  /// - Throws: `DiffusionError` for a request the model cannot render, what reading experts throws,
+  ///   - report: called between all stages and steps. An error that it throws ends the render.
+  /// - Throws: `DiffusionError` for a request that the model cannot render, what reading weights throws,
   ///   and what `report` throws.
   package func render(_ request: PictureRequest, report: (RenderProgress) throws -> Void = { _ in }) throws
     -> RGBImage
@@ -50,7 +49,7 @@ package struct Renderer: Sendable {
   /// Encodes the prompts and draws the first noise.
   /// - Parameters:
   ///   - request: what is rendered.
-  ///   - beside: bytes that other renders hold meanwhile (`RenderGroup.keptBytes`).
+  ///   - beside: bytes that other renders hold at the same time (`RenderGroup.keptBytes`).
   ///   - report: called as the render goes on. An error that it throws ends the render.
   /// - Throws: `DiffusionError`, `MemoryError`, and what reading weights and `report` throw.
   package func begin(
@@ -96,30 +95,30 @@ package struct Renderer: Sendable {
       noise: noise, latents: latents, plan: plan, start: start, firstCall: firstCall)
   }
 
-  /// What is known of a request's text, what rendering it takes, and what the process takes beside that.
+  /// A request's text context if it is known, its plan, and the process's memory at the moment.
   private func reckon(_ request: PictureRequest, beside: Int) throws -> (
     known: TextContext?, plan: RenderPlan, standing: MemoryStanding
   ) {
     let known = texts.context(for: textKey(request))
     let text = try textPlan(request)
-    // What is known of the text is there already, and counts with the render.
+    // A known text context is in memory already, and is counted with the render.
     let mine = known == nil ? 0 : text.phase.keptBytes
     let standing = governor.standing(known: mine, beside: beside)
     return (known, try plan(request, text, room: standing.room), standing)
   }
 
-  /// Whether the budget is too small for a request as things are.
+  /// Whether there is too little memory for a request at the moment.
   package func lacksRoom(for request: PictureRequest) throws -> Bool {
     let (_, plan, standing) = try reckon(request, beside: 0)
     return standing.lacks(plan.smallest)
   }
 
-  /// Whether an unconditional row is computed as well.
+  /// Whether the UNet also computes an unconditional row.
   func isGuided(_ request: PictureRequest) -> Bool {
     request.guidance > 1 && model.unet.configuration.guidanceWidth == nil
   }
 
-  /// All that `prepare` looks at.
+  /// Everything in a request that `prepare` depends on.
   private func textKey(_ request: PictureRequest) -> String {
     [
       model.cacheName, request.prompt, String(reflecting: request.negativePrompt), "\(isGuided(request))",
@@ -140,13 +139,14 @@ package struct Renderer: Sendable {
       guidanceScale: Float(request.guidance), pass)
   }
 
-  /// Gives a phase the room that it needs, and tells the cache what comes.
+  /// Gives a phase the memory that it needs, and announces its uses to the cache.
   private func enter(_ phase: PhasePlan, _ standing: MemoryStanding, kept: Int = 0, isStep: Bool = false) {
     governor.enter(phase, standing, kept: kept, ledger: pass.ledger)
     model.cache.begin(lead: isStep ? [] : phase.uses, ledger: pass.ledger)
   }
 
-  /// Takes one denoising step; false when there was none left.
+  /// Takes one denoising step.
+  /// - Returns: false if none was left.
   package func advance(_ denoising: inout Denoising) throws -> Bool {
     guard denoising.step < denoising.steps else { return false }
     let prediction = try MemoryRefusal.check {
@@ -156,7 +156,7 @@ package struct Renderer: Sendable {
     return true
   }
 
-  /// What the UNet says of the latents as they are: a row, or with guidance two.
+  /// The UNet's prediction for the current latents: one row, or two with guidance.
   func predict(_ denoising: Denoising, _ pass: ForwardPass) throws -> Tensor {
     let step = denoising.firstCall + denoising.step
     var input = denoising.scheduler.scaled(denoising.latents, step: step)
@@ -166,7 +166,7 @@ package struct Renderer: Sendable {
       rows, timestep: denoising.scheduler.timesteps[step], text: denoising.text, pass)
   }
 
-  /// Goes a step by what the UNet said.
+  /// Takes a scheduler's step with a prediction.
   func take(_ prediction: Tensor, _ denoising: inout Denoising) {
     let (step, latents) = (denoising.firstCall + denoising.step, denoising.latents)
     let output: Tensor
@@ -187,7 +187,7 @@ package struct Renderer: Sendable {
     denoising.step += 1
   }
 
-  /// The picture of a render whose steps are done.
+  /// Decodes the picture of a render whose steps are done.
   /// - Throws: `DiffusionError.notFinite`, and what reading weights throws.
   package func decode(_ denoising: Denoising) throws -> RGBImage {
     let kept = denoising.plan.text.keptBytes
@@ -195,21 +195,23 @@ package struct Renderer: Sendable {
     return try decode(denoising.latents, tile: denoising.plan.tile)
   }
 
-  /// Latents `[1, height, width, channel]` to pixels, −1…1.
+  /// Decodes latents, `[1, height, width, channel]`, to pixels in −1…1.
   func decoded(_ latents: Tensor, tile: Int?, _ pass: ForwardPass) throws -> Tensor {
     let undoing = model.family == .xl
     guard let tile else { return try model.decoder(latents, undoingNormalization: undoing, pass) }
     return try TiledDecoding(edge: tile).decode(latents, model.decoder, undoingNormalization: undoing, pass)
   }
 
-  /// Latents `[1, height, width, channel]` to a picture.
-  /// - Parameter tile: latents along the edge of a tile; nil: all at once.
+  /// Decodes latents, `[1, height, width, channel]`, to a picture.
+  /// - Parameters:
+  ///   - latents: of the finished render.
+  ///   - tile: edge of a tile in latents; nil to decode the whole at once.
   /// - Throws: `DiffusionError.notFinite`, and what reading weights throws.
   private func decode(_ latents: Tensor, tile: Int?) throws -> RGBImage {
     guard latents.isFinite else { throw DiffusionError.notFinite(stage: "denoiser") }
     let pixels = try MemoryRefusal.check { try decoded(latents, tile: tile, pass) }
     guard pixels.isFinite else { throw DiffusionError.notFinite(stage: "VAE decoder") }
-    // x/2 + 0.5 held in 0…1, times 255, halves to even, as numpy rounds.
+    // x/2 + 0.5, clamped to 0…1, times 255. Halves are rounded to even, as in numpy.
     let bytes = pixels.withUnsafe { values in
       values.map { UInt8((max(0, min(1, $0 / 2 + 0.5)) * 255).rounded(.toNearestOrEven)) }
     }
@@ -217,10 +219,10 @@ package struct Renderer: Sendable {
   }
 }
 
-/// A render between two steps: all that the next step needs.
+/// A render between two steps.
 package struct Denoising: Sendable {
   var scheduler: any Scheduler
-  /// nil: no unconditional row.
+  /// nil without guidance; then there is no unconditional row.
   let guidance: Guidance?
   let text: TextContext
   var noise: TorchNoise
@@ -228,11 +230,11 @@ package struct Denoising: Sendable {
   package internal(set) var latents: Tensor
   /// Steps done.
   package internal(set) var step = 0
-  /// What the render takes.
+  /// The memory that the render takes.
   package let plan: RenderPlan
-  /// Of a picture that it starts from; nil: it starts from noise.
+  /// Given if the render starts from a picture; nil if it starts from noise.
   let start: StartingPoint?
-  /// The scheduler's call that it begins with.
+  /// Index of the scheduler's call that it begins with.
   let firstCall: Int
 
   init(

@@ -2,10 +2,11 @@ import Checkpoints
 import Foundation
 import Tensors
 
-/// A render between two steps: with the request and the model it is all that the rest of the render needs.
+/// A render between two steps. Together with the request and the model it is everything that the rest of the render
+/// needs.
 ///
 /// As bytes, little-endian: magic with the format's number, key, step, noise stream, latents, the scheduler's
-/// history, and the SHA-256 of all before.
+/// history, and the SHA-256 of everything before it.
 struct ResumeState: Sendable {
   /// Steps done.
   let step: Int
@@ -15,7 +16,7 @@ struct ResumeState: Sendable {
   let history: SchedulerHistory
 
   private static let magic = Array("SGMCHK01".utf8)
-  /// Characters of a SHA-256 in hexadecimal.
+  /// Length of a SHA-256 in hexadecimal.
   private static let digestLength = 64
 
   init(step: Int, noise: TorchNoise, latents: Tensor, history: SchedulerHistory) {
@@ -25,8 +26,8 @@ struct ResumeState: Sendable {
     self.history = history
   }
 
-  /// The bytes.
-  /// - Parameter key: says what the state is good for; 64 characters.
+  /// The state as bytes.
+  /// - Parameter key: identifies what the state belongs to; 64 characters.
   func sealed(key: String) -> [UInt8] {
     var writer = ByteWriter()
     writer.bytes(Self.magic)
@@ -45,13 +46,14 @@ struct ResumeState: Sendable {
     return writer.data + Self.digest(of: writer.data)
   }
 
-  /// Reads bytes that may be anything.
+  /// Reads a state from bytes, which may be anything.
   /// - Parameters:
-  ///   - key: the one that the state must have been sealed with.
-  ///   - steps: the most that may be done.
-  ///   - shape: of the latents, and of every tensor of the history.
-  ///   - counters: those of the history after so many steps.
-  /// - Returns: nil unless everything is as it must be, all numbers finite.
+  ///   - bytes: the sealed state.
+  ///   - key: must be the key that the state was sealed with.
+  ///   - steps: the render's number of steps.
+  ///   - shape: of the latents, and of every tensor in the history.
+  ///   - counters: the history's counters after a number of steps.
+  /// - Returns: nil unless everything is as expected and all numbers are finite.
   init?(sealed bytes: [UInt8], key: String, steps: Int, shape: [Int], counters: (Int) -> [Int]) {
     guard bytes.count >= Self.digestLength else { return nil }
     let body = Array(bytes.dropLast(Self.digestLength))
@@ -104,7 +106,7 @@ private struct ByteWriter {
   }
 }
 
-/// Reads what is expected, and says where something else is.
+/// Reads bytes and checks that they are what is expected.
 private struct ByteReader {
   private let data: [UInt8]
   private var position = 0
@@ -113,14 +115,14 @@ private struct ByteReader {
 
   var isAtEnd: Bool { position == data.count }
 
-  /// Whether just these bytes come next.
+  /// Takes the next bytes; false if they are not these.
   mutating func take(_ bytes: [UInt8]) -> Bool {
     guard data[position...].starts(with: bytes) else { return false }
     position += bytes.count
     return true
   }
 
-  /// Whether just this number comes next.
+  /// Takes the next number; false if it is not this one.
   mutating func take(_ expected: some FixedWidthInteger) -> Bool {
     integer(type(of: expected)) == expected
   }
@@ -133,7 +135,7 @@ private struct ByteReader {
     return Value(littleEndian: value)
   }
 
-  /// A tensor of just that shape whose numbers are finite.
+  /// Takes a tensor of this shape; nil if there are too few bytes or a number is not finite.
   mutating func tensor(of shape: [Int]) -> Tensor? {
     let count = shape.reduce(1, *)
     guard take(UInt32(shape.count)), shape.allSatisfy({ take(UInt32($0)) }),

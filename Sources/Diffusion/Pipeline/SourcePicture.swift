@@ -3,11 +3,11 @@ import Foundation
 import Images
 import Tensors
 
-/// A picture that a render starts from, and which of its parts are painted anew.
+/// A picture that a render starts from, and a mask of the parts that are painted anew.
 package struct SourcePicture: Sendable, Equatable {
-  /// As it was read, or at the size that renders start from.
+  /// The picture, in its original size or in the size of the render.
   package let image: RGBImage
-  /// White parts are painted anew; nil: all of it.
+  /// White parts are painted anew; nil means all of it.
   package let mask: RGBImage?
   /// SHA-256 of the pixels as they were read, in hexadecimal.
   package let digest: String
@@ -21,7 +21,8 @@ package struct SourcePicture: Sendable, Equatable {
     maskDigest = mask.map(Self.digest)
   }
 
-  /// Reads the files, and keeps the pictures at the size that they are wanted at: they may be a hundred times as large.
+  /// Reads the files. The pictures are kept at the size of the render, because the originals may be a hundred times
+  /// as large.
   /// - Throws: `ImageError` for files that are no pictures.
   package init(imageFile: String, maskFile: String?, width: Int, height: Int) throws {
     func read(_ path: String) throws -> (picture: RGBImage, digest: String) {
@@ -33,8 +34,8 @@ package struct SourcePicture: Sendable, Equatable {
     (self.mask, maskDigest) = (mask?.picture, mask?.digest)
   }
 
-  /// Bytes of memory that reading the files takes at one time: of one the file, its pixels and those of the way to the
-  /// size, which may be as many again where one edge grows.
+  /// Bytes of memory that reading the files takes at one time: of one the file, its pixels and those of the way to
+  /// the size, which may be as many again where one edge grows.
   package static func readingBytes(imageFile: String, maskFile: String?, width: Int, height: Int) throws
     -> Int
   {
@@ -45,18 +46,18 @@ package struct SourcePicture: Sendable, Equatable {
     }.max() ?? 0
   }
 
-  /// The picture at a size, −1…1, `[1, height, width, 3]`.
+  /// The picture's pixels in −1…1 at a size, `[1, height, width, 3]`.
   func pixels(width: Int, height: Int) throws -> Tensor {
     let resized = try image.resized(width: width, height: height)
     return Tensor(
       shape: [1, height, width, 3], values: resized.pixels.map { Float($0) / 255 * 2 - 1 })
   }
 
-  /// 1 where the picture is painted anew, 0 elsewhere, `[1, height, width, 1]`; nil without a mask.
+  /// The mask at a size, `[1, height, width, 1]`: 1 where the picture is painted anew, else 0. nil without a mask.
   func painted(width: Int, height: Int) throws -> Tensor? {
     guard let mask = try mask?.resized(width: width, height: height) else { return nil }
     let values = (0..<width * height).map { place -> Float in
-      // Pillow's gray: weights of 16 bits, rounded.
+      // Pillow's conversion to gray, with 16-bit weights.
       let (red, green, blue) = (
         mask.pixels[place * 3], mask.pixels[place * 3 + 1], mask.pixels[place * 3 + 2]
       )

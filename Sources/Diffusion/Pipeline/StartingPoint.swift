@@ -1,18 +1,19 @@
 import Tensors
 
-/// What a render that starts from a picture keeps of it (diffusers' img2img and inpainting pipelines).
+/// What the steps of a render need of its starting picture (diffusers' img2img and inpainting pipelines).
 struct StartingPoint: Sendable {
   /// The picture as latents, `[1, height, width, latent]`.
   let latents: Tensor
   /// The noise that was added.
   let noise: Tensor
-  /// 1 where it is painted anew, at the latents' size, `[1, height, width, 1]`; nil: everywhere.
+  /// The mask at the latents' size, `[1, height, width, 1]`: 1 where the picture is painted anew. nil means
+  /// everywhere.
   let mask: Tensor?
-  /// Without the parts to paint, as latents: what a UNet of nine channels is shown.
+  /// Latents of the picture without the masked parts, an input of a UNet with nine channels; nil for other UNets.
   let masked: Tensor?
 
-  /// Puts back what is not painted, with as much noise as the next call expects; of the picture itself after
-  /// the last.
+  /// Restores the parts that are not painted anew, with as much noise as the next call expects. After the last call
+  /// that is none.
   func blended(_ painted: Tensor, _ scheduler: any Scheduler, next call: Int?) -> Tensor {
     guard let mask, masked == nil else { return painted }
     let kept = call.map { scheduler.noised(latents, noise: noise, call: $0) } ?? latents
@@ -31,7 +32,7 @@ struct StartingPoint: Sendable {
     }
   }
 
-  /// What the UNet is shown beside the latents, `[1, height, width, 1 + latent]`; nil if it takes nothing.
+  /// The UNet's inputs besides the latents, `[1, height, width, 1 + latent]`; nil if it has none.
   var beside: Tensor? {
     guard let mask, let masked else { return nil }
     let channels = masked.shape[3]

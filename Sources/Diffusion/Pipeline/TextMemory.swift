@@ -1,7 +1,7 @@
 import Synchronization
 
-/// What the last prompts were projected to. Pictures of one job, and jobs that differ in the seed, say the same
-/// to the model: it is computed once.
+/// The text context of the last prompts. Pictures of one job, and jobs that differ in the seed only, share it, so it
+/// is computed once.
 package final class TextMemory: Sendable {
   private struct Remembered: Sendable {
     let key: String
@@ -12,7 +12,7 @@ package final class TextMemory: Sendable {
 
   package init() {}
 
-  /// What was kept under just that key. Anything else is forgotten, so that its memory is free for what comes.
+  /// The context with this key. A context with another key is dropped, so that its memory is free.
   func context(for key: String) -> TextContext? {
     last.withLock { last in
       if last?.key != key { last = nil }
