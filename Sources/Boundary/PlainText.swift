@@ -1,16 +1,16 @@
-/// Text of other people in a form that may be stored in a message, logged or printed: one line of bounded length, in
-/// which nothing steers a terminal, turns the direction of writing or begins a line of its own.
+/// Other people's text, made safe to store in a message, to log or to print. It becomes one line of limited length.
+/// Nothing in it can control a terminal, change the direction of writing or begin another line.
 ///
-/// Prompts, names of files and tensors, keys, arguments and the names of hosts are quoted in messages, and anybody may
-/// choose them. Every message goes through here where it leaves the program. Doing it twice changes nothing.
+/// Messages quote prompts, names of files and tensors, keys, arguments and host names, which anybody may choose.
+/// Every message goes through here when it leaves the program. Doing it twice changes nothing.
 package enum PlainText {
-  /// UTF-8 bytes of a message, unless a place has a limit of its own.
+  /// The default limit in UTF-8 bytes.
   package static let limit = 2000
 
-  /// The text as one line: unprintable characters as Swift writes them (`\n`, `\u{1B}`), the middle cut out if it is
-  /// too long. The end stays, because there a message says what mends the fault.
+  /// The text as one line. Unprintable characters are written as in Swift (`\n`, `\u{1B}`). If it is too long, its
+  /// middle is cut out; the end stays, because it says how to fix the fault.
   /// - Parameters:
-  ///   - text: anything, of any length; what is cut out is not read.
+  ///   - text: any text of any length. The part that is cut out is not read.
   ///   - limit: UTF-8 bytes of the result, at least 100.
   package static func line(_ text: String, limit: Int = Self.limit) -> String {
     let limit = max(100, limit)
@@ -25,7 +25,7 @@ package enum PlainText {
     return head[..<headEnd] + mark + tail[tailStart...]
   }
 
-  /// The place of a byte, or the nearest one between two characters' scalars.
+  /// The index of a byte, moved to the nearest boundary of a scalar.
   private static func boundary(_ text: String, _ offset: Int, forward: Bool = false) -> String.Index {
     let bytes = text.utf8
     var index = bytes.index(bytes.startIndex, offsetBy: min(max(0, offset), bytes.count))
@@ -48,9 +48,9 @@ package enum PlainText {
     return result
   }
 
-  /// Whether a terminal shows a scalar and does nothing else with it.
+  /// Whether a terminal only shows a scalar.
   package static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
-    // Emoji of several parts are joined with this one.
+    // This one joins the parts of an emoji.
     if scalar.value == 0x200D { return true }
     return switch scalar.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse: false

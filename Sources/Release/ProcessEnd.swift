@@ -2,8 +2,8 @@ import Foundation
 
 /// How the programs end.
 package enum ProcessEnd {
-  /// Ends the process once what was printed is out. The libraries' own farewells are left out: OpenBLAS waits for its
-  /// threads, one of which may never come to an end where memory is refused.
+  /// Flushes the output and ends the process without the libraries' exit handlers. OpenBLAS's handler waits for its
+  /// threads, and one of them may never end if memory was refused.
   package static func now(_ code: Int32) -> Never {
     fflush(nil)
     _exit(code)

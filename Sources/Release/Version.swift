@@ -1,5 +1,5 @@
-/// The version of segmoe that this is.
+/// The version of segmoe.
 package enum Version {
-  /// As in `segmoe --version` and in the metadata of pictures.
+  /// As `segmoe --version` prints it and pictures name it.
   package static let current = "0.1.0"
 }

@@ -1,4 +1,5 @@
-/// What a request may ask for at most. Both command lines apply the defaults; a daemon's configuration may be stricter.
+/// The largest values that a request may have. Both command lines use the defaults. A daemon's configuration may be
+/// stricter.
 package struct RenderLimits: Sendable, Equatable {
   /// Pixels, of width and of height.
   package var side = 16_384
@@ -6,7 +7,7 @@ package struct RenderLimits: Sendable, Equatable {
   package var steps = 1000
   /// Pictures of one prompt.
   package var count = 1000
-  /// UTF-8 bytes of a prompt. A model reads 77 tokens at a time; this only keeps nonsense out.
+  /// UTF-8 bytes of a prompt: far more than any real one.
   package var promptBytes = 65_536
   /// UTF-8 bytes of a path or a name.
   package var pathBytes = 4096
@@ -14,9 +15,9 @@ package struct RenderLimits: Sendable, Equatable {
   package var loras = 64
   /// Learned words of one request.
   package var embeddings = 64
-  /// Distance of the guidance from 0.
+  /// Absolute value of the guidance.
   package var guidance = 1000.0
 
-  /// The limits that hold everywhere.
+  /// The default limits.
   package init() {}
 }

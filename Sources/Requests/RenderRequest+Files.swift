@@ -1,4 +1,4 @@
-/// The settings that name files, in the words of messages.
+/// The settings that name files. Raw values are words for messages.
 package enum RequestFile: String, Sendable {
   case lora = "LoRA"
   case embedding
@@ -8,7 +8,7 @@ package enum RequestFile: String, Sendable {
 }
 
 extension RenderRequest {
-  /// Puts another path in the place of every file's; the model is none of them.
+  /// Replaces the path of every file in the request. The model's path is not changed.
   /// - Throws: what `change` throws.
   package mutating func changeFiles(_ change: (RequestFile, String) throws -> String) rethrows {
     for index in loras.indices { loras[index].path = try change(.lora, loras[index].path) }

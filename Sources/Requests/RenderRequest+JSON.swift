@@ -1,11 +1,11 @@
 import Foundation
 
 extension RequestDraft {
-  /// The members of an object of JSON; `null` is as good as absent.
+  /// Reads the members of a JSON object. `null` counts as absent.
   /// - Parameters:
   ///   - container: the object.
-  ///   - others: keys that are somebody else's.
-  /// - Throws: `RequestError` for unknown keys and values of the wrong kind.
+  ///   - others: keys that are no settings and are ignored.
+  /// - Throws: `RequestError` for unknown keys and values of the wrong type.
   package init(_ container: KeyedDecodingContainer<SettingKey>, beside others: [String] = []) throws {
     self.init()
     let known = Setting.all.map(\.name) + others
@@ -20,7 +20,7 @@ extension RequestDraft {
   }
 }
 
-/// The one form of a request in JSON: its settings by their names, without those that are nil or empty.
+/// The JSON form of a request: its settings by name, except those that are nil or empty.
 extension RenderRequest: Codable {
   /// - Throws: `RequestError`
   package init(from decoder: any Decoder) throws {

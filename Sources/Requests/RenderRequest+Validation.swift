@@ -1,12 +1,12 @@
 extension RenderRequest {
-  /// Checks every setting, alone and together, as far as it can be checked without the model.
-  /// - Throws: `RequestError.invalid` for the first that is wrong.
+  /// Checks each setting, and settings that depend on each other. What depends on the model is checked later.
+  /// - Throws: `RequestError.invalid` for the first wrong setting.
   package func validate(limits: RenderLimits = RenderLimits()) throws {
     for setting in Setting.all { try setting.check(self, limits) }
     try checkStartingPicture()
   }
 
-  /// The settings of a starting picture need one, and leave at least one step to take.
+  /// Checks that there is a starting picture if its settings are given, and that at least one step is left.
   private func checkStartingPicture() throws {
     guard initImage != nil else {
       let alone = strength.map { ("strength", "\($0)") } ?? mask.map { ("mask", $0) }
@@ -21,8 +21,8 @@ extension RenderRequest {
     }
   }
 
-  /// Steps that are taken of `steps` from a starting picture (diffusers' `get_timesteps`), in double as Python
-  /// multiplies.
+  /// How many of `steps` are taken from a starting picture (diffusers' `get_timesteps`). Computed in double, as in
+  /// Python.
   package static func takenSteps(of steps: Int, strength: Double) -> Int {
     min(steps, Int(Double(steps) * strength))
   }

@@ -5,13 +5,13 @@
 package struct RenderRequest: Sendable, Equatable {
   /// A name that the daemon knows, or the path of a folder or `.safetensors` file.
   package var model = ""
-  /// May be empty (an unconditional picture).
+  /// What the picture shows. It may be empty, for an unconditional picture.
   package var prompt = ""
-  /// What the picture should not show. nil: nothing was said, which for SDXL is not the same as an empty text.
+  /// What the picture should not show. nil means no negative prompt, which in SDXL differs from an empty one.
   package var negativePrompt: String?
   /// Pixels. nil: the starting picture's own width, or the width that the model was trained for.
   package var width: Int?
-  /// Pixels. nil: as for `width`.
+  /// Pixels. nil: the starting picture's own height, or the height that the model was trained for.
   package var height: Int?
   /// Denoising steps.
   package var steps = 25
@@ -22,17 +22,17 @@ package struct RenderRequest: Sendable, Equatable {
   package var guidanceRescale = 0.0
   /// The sampling method. nil: the model's own.
   package var scheduler: SchedulerName?
-  /// Of the first picture's noise. The other pictures have the next ones.
+  /// Seed of the first picture's noise. The next pictures have the next seeds.
   package var seed: UInt64 = 0
-  /// Pictures of this prompt.
+  /// How many pictures of this prompt.
   package var count = 1
-  /// What the networks compute in.
+  /// Precision of the networks.
   package var precision = Precision.f32
   /// Fused into the model's weights, in order.
   package var loras: [LoRAReference] = []
   /// Learned words that the prompts may use.
   package var embeddings: [EmbeddingReference] = []
-  /// How many of the text encoder's last layers are left out for the prompt.
+  /// How many of the text encoder's last layers are skipped.
   package var clipSkip = 0
   /// Whether prompts are plain text: no weights, no `BREAK`, cut at 77 tokens.
   package var isPlainPrompt = false
@@ -42,18 +42,18 @@ package struct RenderRequest: Sendable, Equatable {
   package var initImage: String?
   /// Above 0, up to 1: how much of the starting picture is replaced. nil: `defaultStrength`.
   package var strength: Double?
-  /// Path of a picture whose white parts are painted anew.
+  /// Path of a mask: the starting picture is painted anew where the mask is white.
   package var mask: String?
-  /// For SDXL: pixels of a training picture before scaling. nil: the size rendered.
+  /// For SDXL: the size of the training picture before scaling, in pixels. nil: the rendered size.
   package var originalSize: PixelSize?
-  /// For SDXL: pixels cut away at the left and at the top. nil: none.
+  /// For SDXL: how much of the training picture was cropped at the left and at the top, in pixels. nil: nothing.
   package var crop: PixelPoint?
-  /// For SDXL: pixels after cutting. nil: the size rendered.
+  /// For SDXL: the size of the training picture after cropping, in pixels. nil: the rendered size.
   package var targetSize: PixelSize?
-  /// What the process may take in all while it renders. nil: the program's own budget.
+  /// The most memory that the process may take while it renders. nil: the program's own budget.
   package var memoryBudget: ByteCount?
 
-  /// What `strength` is with a starting picture if nobody says (diffusers' img2img pipelines).
+  /// The default of `strength` with a starting picture (diffusers' img2img pipelines).
   package static let defaultStrength = 0.8
 
   /// The defaults, with no model yet.

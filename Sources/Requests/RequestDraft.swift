@@ -1,14 +1,14 @@
-/// Settings as far as they were given: on a command line, in a line of JSON, in a table.
+/// The settings that were given, on a command line or in a line of JSON. The others may come from elsewhere.
 package struct RequestDraft: Sendable, Equatable {
-  /// What was given; defaults elsewhere.
+  /// The given settings. The others have their defaults.
   package internal(set) var request = RenderRequest()
   /// The names of the settings that were given.
   package internal(set) var given: Set<String> = []
 
-  /// Nothing is given.
+  /// A draft in which nothing is given.
   package init() {}
 
-  /// Takes a setting from a text.
+  /// Sets a setting from a text.
   /// - Throws: `RequestError.invalid` for a text that is no such value, `.unknownSetting`.
   package mutating func read(_ name: String, _ text: String) throws {
     guard let setting = Setting.named(name) else {
@@ -21,7 +21,7 @@ package struct RequestDraft: Sendable, Equatable {
     given.insert(name)
   }
 
-  /// Gives a setting a value.
+  /// Sets a setting to a value.
   package mutating func give<Value>(
     _ name: String, _ path: WritableKeyPath<RenderRequest, Value>, _ value: Value
   ) {
@@ -29,7 +29,7 @@ package struct RequestDraft: Sendable, Equatable {
     given.insert(name)
   }
 
-  /// These where given, else `others`.
+  /// This draft's settings where they are given, else those of `others`.
   package func over(_ others: RequestDraft) -> RequestDraft {
     var result = others
     for setting in Setting.all where given.contains(setting.name) {

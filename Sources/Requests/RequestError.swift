@@ -1,14 +1,14 @@
-/// Why a request cannot be what was meant.
+/// Why a request is refused.
 package enum RequestError: Error, Equatable {
-  /// A setting's value is no such thing or out of its range; `rule` says what would be right.
+  /// A setting's value is malformed or out of range. `rule` says what is allowed.
   case invalid(setting: String, value: String, rule: String)
-  /// A setting that there is not.
+  /// There is no setting of that name.
   case unknownSetting(name: String, known: [String])
-  /// A value in JSON that is of the wrong kind.
+  /// A value in JSON has the wrong type.
   case wrongKind(setting: String, wanted: String)
-  /// No prompt in an object that needs one.
+  /// A JSON object without a prompt.
   case noPrompt
-  /// A file that a setting names is not there.
+  /// The file that a setting names does not exist.
   case missingFile(setting: String, path: String)
 }
 
@@ -26,7 +26,7 @@ extension RequestError: CustomStringConvertible {
 }
 
 extension RequestError {
-  /// For a mistake on a command line: a setting by the name of its option.
+  /// The message for a command line, where a setting goes by the name of its option.
   package var optionText: String {
     guard case .invalid(let setting, let value, let rule) = self, Setting.named(setting) != nil,
       setting != "model", setting != "prompt"

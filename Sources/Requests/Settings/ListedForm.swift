@@ -1,12 +1,12 @@
 import Foundation
 
-/// An entry of a list: one argument on a command line; in JSON that argument as text, or an object.
+/// An entry of a list. On a command line it is an argument; in JSON it is the same text, or an object.
 package protocol ListedForm: Codable, Equatable, Sendable {
-  /// What JSON has to hold for the whole list.
+  /// What JSON must have for the whole list, for messages.
   static var kind: String { get }
-  /// Every text is an entry.
+  /// Reads an entry from a text. Every text is valid.
   init(text: String)
-  /// From an object of JSON.
+  /// Reads an entry from a JSON object.
   init(object decoder: any Decoder) throws
 }
 
@@ -21,7 +21,7 @@ extension ListedForm {
   }
 }
 
-/// A column holds the list as JSON; one text is a list of one.
+/// A column holds the list as JSON. A text that is no JSON list is a list with one entry.
 extension Array: SettingForm where Element: ListedForm {
   package static var kind: String { Element.kind }
 
@@ -29,7 +29,7 @@ extension Array: SettingForm where Element: ListedForm {
 
   package var text: String { JSONForm.text(self) ?? "[]" }
 
-  /// Numbers that JSON cannot hold are refused before anything is stored, so that this is never empty by mistake.
+  /// The list as JSON. Numbers that JSON cannot hold were refused before, so the list is never empty by mistake.
   package var stored: StoredValue { .text(isEmpty ? "[]" : text) }
 
   package init?(stored: StoredValue) {
@@ -43,9 +43,9 @@ extension Array: SettingForm where Element: ListedForm {
   }
 }
 
-/// JSON as we write it.
+/// The way in which JSON is written here.
 enum JSONForm {
-  /// Keys in order, slashes as they are; nil for numbers that JSON cannot hold.
+  /// JSON with sorted keys and unescaped slashes; nil for numbers that JSON cannot hold.
   static func text(_ value: some Encodable) -> String? {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -47,7 +47,8 @@ extension Setting {
     "use a multiple of 8 pixels, up to \(limits.side)"
   }
 
-  /// 8 pixels are one latent of every Stable Diffusion model; a model that needs more says so itself.
+  /// Every Stable Diffusion model has at least 8 pixels per latent. A model that needs a larger multiple checks it
+  /// itself.
   @Sendable private static func isSide(_ side: Int?, _ limits: RenderLimits) -> Bool {
     side.map { $0 > 0 && $0 % 8 == 0 && $0 <= limits.side } ?? true
   }
@@ -79,7 +80,7 @@ extension Setting {
         throw RequestError.invalid(
           setting: name, value: "\(value.utf8.count) bytes long", rule: textRule(limits))
       }
-      // SQLite's own functions stop at a zero byte, so text behind one would be invisible.
+      // SQLite's functions stop at a zero byte, so text after one would be invisible.
       guard !value.utf8.contains(0) else {
         throw RequestError.invalid(
           setting: name, value: "text with a zero byte", rule: "remove it (is the file UTF-16?)")

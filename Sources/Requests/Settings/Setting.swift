@@ -1,37 +1,38 @@
-/// One setting of a request: its name, what it may be, and how it is read and written.
+/// One setting of a request: its name, its allowed values, and how it is read and written.
 ///
-/// A new setting is a field of `RenderRequest`, a row in `Setting.all`, a column of the table `jobs` of the same name,
-/// an option in `SettingsOptions`, and what uses it.
+/// A new setting is a field of `RenderRequest`, a row in `Setting.all`, a column of the table `jobs` of the same
+/// name, an option in `SettingsOptions`, and what uses it.
 package struct Setting: Sendable {
-  /// Of the column and in JSON; the option has dashes.
+  /// The name of the column and of the key in JSON. The option has dashes instead of underscores.
   package let name: String
-  /// What JSON has to hold.
+  /// The type of value that JSON must have, for messages.
   let kind: String
-  /// What would be right, for a person.
+  /// What is allowed, for messages.
   let rule: @Sendable (RenderLimits) -> String
-  /// Whether a request's value is in range; throws `RequestError.invalid` if not.
+  /// Throws `RequestError.invalid` if a request's value is out of range.
   let check: @Sendable (RenderRequest, RenderLimits) throws -> Void
-  /// Takes the value from a text; false if it is none.
+  /// Sets the value from a text; false if the text is no such value.
   let read: @Sendable (String, inout RenderRequest) -> Bool
-  /// Takes the value from a column; false if no program of ours stored it.
+  /// Sets the value from a column; false if the column holds something that segmoe never stores.
   package let restore: @Sendable (StoredValue, inout RenderRequest) -> Bool
-  /// For the column.
+  /// The value for the column.
   package let stored: @Sendable (RenderRequest) -> StoredValue
-  /// As a person would type it.
+  /// The value as a user would type it.
   package let text: @Sendable (RenderRequest) -> String
-  /// As JSON; `null` for nil.
+  /// The value as JSON; `null` for nil.
   package let json: @Sendable (RenderRequest) -> String
-  /// Whether a request has the value that it has without being told.
+  /// Whether a request has the default value.
   package let isDefault: @Sendable (RenderRequest) -> Bool
   let copy: @Sendable (RenderRequest, inout RenderRequest) -> Void
-  /// Takes the value from a member of JSON; false if there is none.
+  /// Sets the value from a member of a JSON object; false if there is no such member.
   let decode: @Sendable (KeyedDecodingContainer<SettingKey>, inout RenderRequest) throws -> Bool
   /// Writes the value, unless it is nil or an empty list.
   let encode: @Sendable (RenderRequest, inout KeyedEncodingContainer<SettingKey>) throws -> Void
 
   /// - Parameters:
-  ///   - path: where the request has it.
-  ///   - rule: what would be right, for a person.
+  ///   - name: of the column and in JSON.
+  ///   - path: the property of the request.
+  ///   - rule: what is allowed, for messages.
   ///   - check: throws for a value out of range.
   init<Value: SettingForm>(
     _ name: String, _ path: WritableKeyPath<RenderRequest, Value> & Sendable,
@@ -63,7 +64,7 @@ package struct Setting: Sendable {
       do {
         given = try container.decodeIfPresent(Value.self, forKey: key)
       } catch {
-        // A number or a text of the right kind that is no value gets the rule.
+        // A value of the right JSON type that is still malformed gets the rule as its message.
         if let text = try? container.decode(String.self, forKey: key), Value.kind == String.kind {
           throw RequestError.invalid(setting: name, value: "'\(text.prefix(40))'", rule: rule(RenderLimits()))
         }
@@ -80,7 +81,7 @@ package struct Setting: Sendable {
     }
   }
 
-  /// A setting that is right if `accepts` says so.
+  /// A setting whose values are allowed if `accepts` returns true.
   init<Value: SettingForm>(
     _ name: String, _ path: WritableKeyPath<RenderRequest, Value> & Sendable,
     rule: @escaping @Sendable (RenderLimits) -> String,
@@ -92,13 +93,13 @@ package struct Setting: Sendable {
     }
   }
 
-  /// The setting of a name.
+  /// The setting with a name; nil if there is none.
   package static func named(_ name: String) -> Setting? { byName[name] }
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 }
 
-/// The name of a setting as a key of JSON.
+/// A setting's name as a key in JSON.
 package struct SettingKey: CodingKey {
   package let stringValue: String
   package var intValue: Int? { nil }

@@ -1,4 +1,4 @@
-/// A value as a column of the queue holds it.
+/// A value of a column in the queue's database.
 package enum StoredValue: Sendable, Equatable {
   case null
   case integer(Int64)
@@ -6,17 +6,17 @@ package enum StoredValue: Sendable, Equatable {
   case text(String)
 }
 
-/// How values of a type are written: as text on a command line, in a column of the queue and, by `Codable`, in JSON.
+/// How values of a type are written: as text on a command line, in a column of the queue, and (by `Codable`) in JSON.
 package protocol SettingForm: Codable, Equatable, Sendable {
-  /// What JSON has to hold, for a message: "a whole number".
+  /// What JSON must have, for messages: "a whole number".
   static var kind: String { get }
-  /// As a person types it; nil for a text that is no such value.
+  /// Reads a value as a user types it; nil for a text that is no such value.
   init?(text: String)
-  /// As a person would type it.
+  /// The value as a user would type it.
   var text: String { get }
-  /// nil for what no program of ours stores.
+  /// Reads a value from a column; nil for something that segmoe never stores.
   init?(stored: StoredValue)
-  /// For the column.
+  /// The value for the column.
   var stored: StoredValue { get }
 }
 
@@ -31,7 +31,8 @@ extension Int: SettingForm {
   }
 }
 
-/// Stored as its 64 bits: SQLite prints those from 2⁶³ on as negative numbers, `printf('%llu', seed)` as they are.
+/// Stored as a signed number with the same 64 bits. SQLite shows numbers from 2⁶³ on as negative ones;
+/// `printf('%llu', seed)` shows them as they are.
 extension UInt64: SettingForm {
   package static var kind: String { "a whole number" }
   package init?(text: String) { self.init(text) }
@@ -79,7 +80,7 @@ extension Bool: SettingForm {
   }
 }
 
-/// nil is NULL in a column; no text means it.
+/// nil is NULL in a column. There is no text for nil.
 extension Optional: SettingForm where Wrapped: SettingForm {
   package static var kind: String { Wrapped.kind }
   package init?(text: String) {
@@ -98,12 +99,12 @@ extension Optional: SettingForm where Wrapped: SettingForm {
   }
 }
 
-/// A word out of a fixed list.
+/// A word from a fixed list.
 package protocol WordForm: SettingForm, CaseIterable, RawRepresentable where RawValue == String {}
 
 extension WordForm {
   package static var kind: String { "text" }
-  /// What to write, for a person.
+  /// What is allowed, for messages.
   package static var rule: String { "use one of \(allCases.map(\.rawValue).joined(separator: ", "))" }
   package init?(text: String) { self.init(rawValue: text) }
   package var text: String { rawValue }
@@ -114,7 +115,7 @@ extension WordForm {
   }
 }
 
-/// A value that JSON and columns hold as its text, such as "1024x768".
+/// A value that is stored as text in JSON and in columns, such as "1024x768".
 package protocol TextForm: SettingForm {}
 
 extension TextForm {

@@ -2,7 +2,7 @@ import Foundation
 
 /// A number of bytes, written like `4GiB`, `512M` or `1000000`; the letters are powers of 1024.
 package struct ByteCount: Sendable, Equatable {
-  /// How many.
+  /// The number of bytes.
   package let bytes: Int
 
   package init(bytes: Int) {
@@ -11,7 +11,7 @@ package struct ByteCount: Sendable, Equatable {
 
   private static let powers = ["": 0, "k": 1, "m": 2, "g": 3, "t": 4]
 
-  /// What to write, for a person.
+  /// What is allowed, for messages.
   package static let rule = "use a number of bytes, with K, M, G or T if you like, such as 4GiB"
 }
 
@@ -40,7 +40,7 @@ extension ByteCount: SettingForm {
     self.init(bytes: Int(bytes))
   }
 
-  /// A number, or text like `"4GiB"`.
+  /// Reads a number, or a text like `"4GiB"`.
   package init(from decoder: any Decoder) throws {
     let value = try decoder.singleValueContainer()
     if let text = try? value.decode(String.self) {

@@ -1,8 +1,8 @@
-/// A file of a learned word (textual inversion): `FILE` or `FILE:TOKEN`.
+/// A learned word (textual inversion): `FILE` or `FILE:TOKEN`.
 package struct EmbeddingReference: Sendable, Equatable {
   /// Path of a safetensors file, or of a folder with one.
   package var path: String
-  /// What stands for it in a prompt. nil: as the file says.
+  /// The token that stands for it in a prompt. nil: the token in the file.
   package var token: String?
 
   package init(path: String, token: String? = nil) {
@@ -10,7 +10,7 @@ package struct EmbeddingReference: Sendable, Equatable {
     self.token = token
   }
 
-  /// What follows the last colon is part of the file's name if it holds a slash.
+  /// Reads `FILE` or `FILE:TOKEN`. If what follows the last colon has a slash, it belongs to the file's name.
   package init(text: String) {
     if let colon = text.lastIndex(of: ":"), colon != text.startIndex {
       let token = text[text.index(after: colon)...]
@@ -28,7 +28,7 @@ extension EmbeddingReference: ListedForm {
 
   enum CodingKeys: String, CodingKey { case path, token }
 
-  /// `{"path": …, "token": …}`, without a token as the file says.
+  /// Reads `{"path": …, "token": …}`. The default token is the one in the file.
   package init(object decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     self.init(

@@ -1,8 +1,8 @@
-/// A LoRA file and how strongly it counts: `FILE` or `FILE:0.8`.
+/// A LoRA file and its weight: `FILE` or `FILE:0.8`.
 package struct LoRAReference: Sendable, Hashable {
   /// Path of a safetensors file.
   package var path: String
-  /// 1 is the strength it was trained at.
+  /// 1 is the strength that it was trained at.
   package var weight: Double
 
   package init(path: String, weight: Double = 1) {
@@ -10,7 +10,7 @@ package struct LoRAReference: Sendable, Hashable {
     self.weight = weight
   }
 
-  /// A colon that no number follows belongs to the file's name.
+  /// Reads `FILE` or `FILE:WEIGHT`. If what follows the last colon is no number, it belongs to the file's name.
   package init(text: String) {
     if let colon = text.lastIndex(of: ":"), let weight = Double(text[text.index(after: colon)...]) {
       self.init(path: String(text[..<colon]), weight: weight)
@@ -25,7 +25,7 @@ extension LoRAReference: ListedForm {
 
   enum CodingKeys: String, CodingKey { case path, weight }
 
-  /// `{"path": …, "weight": …}`, without a weight 1.
+  /// Reads `{"path": …, "weight": …}`. The default weight is 1.
   package init(object decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     self.init(

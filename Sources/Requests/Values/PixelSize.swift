@@ -9,7 +9,7 @@ package struct PixelSize: Sendable, Equatable {
   }
 }
 
-/// A place in pixels from the upper left corner: `0,64`.
+/// A position in pixels from the upper left corner: `0,64`.
 package struct PixelPoint: Sendable, Equatable {
   package var x: Int
   package var y: Int
@@ -28,7 +28,7 @@ extension PixelSize: TextForm {
 
   package var text: String { "\(width)x\(height)" }
 
-  /// Whether a training picture may have had it.
+  /// Whether it can be the size of a training picture.
   var isInRange: Bool { (1...1_000_000).contains(width) && (1...1_000_000).contains(height) }
   static let rule = "use WxH with 1 to 1000000 pixels each, such as 1024x768"
 }
@@ -41,14 +41,14 @@ extension PixelPoint: TextForm {
 
   package var text: String { "\(x),\(y)" }
 
-  /// Whether a training picture may have been cut there.
+  /// Whether a training picture can have been cropped there.
   var isInRange: Bool {
     (-1_000_000...1_000_000).contains(x) && (-1_000_000...1_000_000).contains(y)
   }
   static let rule = "use x,y with -1000000 to 1000000 pixels each, such as 0,64"
 }
 
-/// Both numbers of a text such as `1024x768`; nil if it is another.
+/// Both numbers of a text such as `1024x768`; nil for any other text.
 private func twoNumbers(_ text: String, separator: Character) -> (Int, Int)? {
   let numbers = text.split(separator: separator, omittingEmptySubsequences: false).map { Int($0) }
   guard numbers.count == 2, let first = numbers[0], let second = numbers[1] else { return nil }

@@ -1,11 +1,11 @@
-/// The arithmetic of products and convolutions. Whatever it is, sums, normalizations and softmax are in single
-/// precision.
+/// The number format of products and convolutions. Sums, normalizations and softmax are in single precision in any
+/// case.
 package enum Precision: String, CaseIterable, Sendable, Codable {
-  /// Single precision throughout: the reference's pictures.
+  /// Single precision everywhere, as in the reference.
   case f32
-  /// Weights and what they are multiplied with are rounded to bfloat16: half the memory.
+  /// Weights and inputs are rounded to bfloat16. Weights take half the memory.
   case bf16
-  /// Both are rounded to 8 bits with scales of their own: a quarter of the memory.
+  /// Weights and inputs are rounded to 8 bits, with scales. Weights take a quarter of the memory.
   case int8
 }
 

@@ -1,4 +1,4 @@
-/// The sampling methods, by the names that people ask for them with.
+/// The names of the sampling methods on command lines, in JSON and in the queue.
 package enum SchedulerName: String, CaseIterable, Sendable, Codable {
   case ddpm, ddim, pndm, lms, heun, euler
   case eulerAncestral = "euler_a"
