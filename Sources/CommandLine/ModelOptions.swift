@@ -6,32 +6,32 @@ import Requests
 package struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "f32, bf16 or int8; without it bf16 where this processor multiplies in it, else f32.", valueName: "name"
+      "f32, bf16 or int8 (default: bf16 if the processor has AVX-512-BF16, else f32).", valueName: "name"
     )
   )
   var precision: String?
 
   @Option(
     help: ArgumentHelp(
-      "A LoRA to fuse into the model, with its weight; may be given again.", valueName: "file[:weight]"))
+      "A LoRA to fuse into the model, and its weight. May be repeated.", valueName: "file[:weight]"))
   var lora: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "A VAE in place of the model's own: a folder or a .safetensors file, TAESD among them.",
+      "A VAE to use instead of the model's own: a folder or a .safetensors file. TAESD works too.",
       valueName: "file|dir"))
   var vae: String?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Memory that rendering may take in all, such as 4GiB.", valueName: "size"))
+    help: ArgumentHelp("The most memory that rendering may take, such as 4GiB.", valueName: "size"))
   var memoryBudget: String?
 
-  /// Nothing given.
+  /// Options of which none is given.
   package init() {}
 
-  /// What was given.
-  /// - Throws: `RequestError` for the first value that is none.
+  /// The settings that were given.
+  /// - Throws: `RequestError` for the first malformed value.
   package func draft() throws -> RequestDraft {
     var draft = RequestDraft()
     let texts = [("precision", precision), ("vae", vae), ("memory_budget", memoryBudget)]
@@ -42,16 +42,16 @@ package struct ModelOptions: ParsableArguments {
 }
 
 extension Precision {
-  /// What to use where nobody asks for another: bf16 where the processor multiplies in it (whether or not that is the
-  /// faster way to do it), else f32.
+  /// The default precision: bf16 if the processor has AVX-512-BF16 (even if that instruction is not its fastest way),
+  /// else f32.
   package static var preferred: Precision {
     segmoe_bf16_is_native() != 0 ? .bf16 : .f32
   }
 }
 
 extension RequestDraft {
-  /// The request with what it leaves to the program: the processor's own precision, the default strength. A job keeps what was chosen when it was queued,
-  /// as it keeps its seed, so that it is the same job whoever takes it up.
+  /// The request with the program's defaults filled in: the processor's precision, the default strength. A job keeps
+  /// what was chosen when it was queued, so that it renders the same picture on any daemon.
   package var complete: RenderRequest {
     var request = request
     if !given.contains("precision") { request.precision = .preferred }

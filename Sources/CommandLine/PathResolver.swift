@@ -1,26 +1,26 @@
 import Foundation
 import Requests
 
-/// Makes paths absolute and checks that something is there. It remembers the answers: a hundred thousand
-/// lines name the same few files.
+/// Makes paths absolute and checks that the files exist. It remembers the answers, because a hundred thousand lines may
+/// name the same few files.
 package struct PathResolver {
   private var known: [String: String] = [:]
 
-  /// More than any sensible file names; beyond, answers are found anew.
+  /// How many answers are remembered. Beyond that, files are looked up again.
   private static let capacity = 1000
 
-  /// Nothing is known yet.
+  /// A resolver that remembers nothing yet.
   package init() {}
 
-  /// All files of a request.
+  /// Resolves all files of a request.
   /// - Throws: `RequestError.missingFile`
   package mutating func resolve(_ request: inout RenderRequest) throws {
     request.model = try model(request.model)
     try request.changeFiles { file, path in try existing(path, file.rawValue) }
   }
 
-  /// A path becomes absolute. A word without a slash is a name that the daemon may know, unless a model lies
-  /// under it right here.
+  /// Resolves a model. A path becomes absolute. A word without a slash may be a name that the daemon knows, unless a model
+  /// of that name is in the current folder.
   /// - Throws: `RequestError.missingFile`
   mutating func model(_ model: String) throws -> String {
     if model.contains("/") { return try existing(model, "model") }
@@ -34,7 +34,7 @@ package struct PathResolver {
 
   /// - Parameter what: What the file is, for the message.
   private mutating func existing(_ file: String, _ what: String) throws -> String {
-    // An empty path is refused with the other settings.
+    // An empty path is refused later, with the other settings.
     if file.isEmpty { return file }
     return try remembered("file \(file)") {
       let path = absolutePath(file)
@@ -53,7 +53,7 @@ package struct PathResolver {
   }
 }
 
-/// A path that means the same in the daemon's working directory.
+/// The path made absolute, so that it means the same to the daemon.
 package func absolutePath(_ path: String) -> String {
   if path.hasPrefix("~/") { return NSString(string: path).expandingTildeInPath }
   let base = URL(fileURLWithPath: FileManager.default.currentDirectoryPath, isDirectory: true)

@@ -1,35 +1,37 @@
 import ArgumentParser
 import Requests
 
-/// The settings of a request as options, the same for `segmoe render` and `segmoectl enqueue`.
+/// The settings of a request as options, shared by `segmoe render` and `segmoectl enqueue`.
 ///
-/// Values are read by `RequestDraft`, so that a mistake gets the same words here, in a line of JSON and in a table.
+/// `RequestDraft` reads the values, so a mistake gives the same message here and in a line of JSON.
 package struct SettingsOptions: ParsableArguments {
-  @Option(help: "What the picture should not show. For SDXL an empty text is not the same as none.")
+  @Option(help: "What the picture should not show. In SDXL, an empty text differs from none.")
   var negativePrompt: String?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Pixels, a multiple of 8; without it the starting picture's width, or the model's.", valueName: "pixels"
+      "Width in pixels, a multiple of 8 (default: the starting picture's, or the model's).",
+      valueName: "pixels"
     ))
   var width: String?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Pixels, a multiple of 8; without it the starting picture's height, or the model's.",
+      "Height in pixels, a multiple of 8 (default: the starting picture's, or the model's).",
       valueName: "pixels")
   )
   var height: String?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Denoising steps (25).", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Denoising steps (default: 25).", valueName: "n"))
   var steps: String?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "How strongly the prompt counts, -1000 to 1000 (7.5); 1 or less turns guidance off.", valueName: "scale"
+      "How strongly the prompt counts, -1000 to 1000 (default: 7.5). 1 or less turns guidance off.",
+      valueName: "scale"
     ))
   var guidance: String?
 
@@ -42,32 +44,33 @@ package struct SettingsOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "\(SchedulerName.allCases.map(\.rawValue).joined(separator: ", ")); without it the model's own.",
+      "\(SchedulerName.allCases.map(\.rawValue).joined(separator: ", ")) (default: the model's own).",
       valueName: "name"))
   var scheduler: String?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Seed of the first picture's noise, 0 to 2^64-1 (0).", valueName: "n"))
+    help: ArgumentHelp("Seed of the first picture's noise, 0 to 2^64-1 (default: 0).", valueName: "n"))
   var seed: String?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Pictures of each prompt, with seed, seed+1, … (1).", valueName: "n"))
+    help: ArgumentHelp("How many pictures of each prompt, with seed, seed+1, … (default: 1).", valueName: "n")
+  )
   var count: String?
 
   @OptionGroup package var model: ModelOptions
 
   @Option(
     help: ArgumentHelp(
-      "A learned word (textual inversion) and its token in the prompt; may be given again.",
+      "A learned word (textual inversion), and its token in the prompt. May be repeated.",
       valueName: "file[:token]"))
   var embedding: [String] = []
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Leave out so many of the text encoder's last layers for the prompt (0).", valueName: "n"))
+      "How many of the text encoder's last layers to skip (default: 0).", valueName: "n"))
   var clipSkip: String?
 
   @Flag(help: "Read prompts as plain text: no (weights:1.2), no BREAK, cut at 77 tokens.")
@@ -79,35 +82,41 @@ package struct SettingsOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "How much of the starting picture is replaced, above 0 to 1: so much of the steps is taken (0.8).",
+      "How much of the starting picture to replace, above 0 up to 1 (default: 0.8). Only this share of the steps is taken.",
       valueName: "share"))
   var strength: String?
 
   @Option(
     help: ArgumentHelp(
-      "A PNG file whose white parts of the starting picture are painted anew.", valueName: "file"))
+      "A PNG file. The starting picture is painted anew where it is white.", valueName: "file"))
   var mask: String?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("For SDXL: size before scaling; without it the size rendered.", valueName: "WxH"))
+    help: ArgumentHelp(
+      "For SDXL: size of the training picture before scaling (default: the rendered size).", valueName: "WxH")
+  )
   var originalSize: String?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("For SDXL: pixels cut away at the left and at the top (0,0).", valueName: "x,y"))
+    help: ArgumentHelp(
+      "For SDXL: pixels cropped from the training picture at the left and top (default: 0,0).",
+      valueName: "x,y"))
   var crop: String?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("For SDXL: size after cutting; without it the size rendered.", valueName: "WxH"))
+    help: ArgumentHelp(
+      "For SDXL: size of the training picture after cropping (default: the rendered size).", valueName: "WxH")
+  )
   var targetSize: String?
 
-  /// Nothing given.
+  /// Options of which none is given.
   package init() {}
 
-  /// What was given.
-  /// - Throws: `RequestError` for the first value that is none.
+  /// The settings that were given.
+  /// - Throws: `RequestError` for the first malformed value.
   package func draft() throws -> RequestDraft {
     var draft = try model.draft()
     let texts: [(String, String?)] = [

@@ -21,9 +21,9 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure how fast a model runs on this machine.",
     discussion: """
-      What each kind of layer takes is measured in one run more, which does not count for the seconds: timing \
-      layers would add to them. Shares are of what large products reach here in the arithmetic that the layers \
-      are computed in. Convolutions are counted as direct ones, whatever algorithm runs them.
+      The time of each kind of layer is measured in an extra run, because timing layers takes time itself. \
+      Shares are relative to the speed of large products on this machine in the layer's precision. Work of \
+      convolutions is counted for the direct algorithm, whichever is used.
       """)
 
   @Argument(help: "unet (one batch-2 call), vae (one decode) or render (five steps).")
@@ -38,10 +38,10 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Pixels.")
   var height = 512
 
-  @Option(help: "Measured runs, after one that is not counted.")
+  @Option(help: "Measured runs. A run before them is not counted.")
   var `repeat` = 5
 
-  @Flag(help: "Show where the time goes by shape of layer too, not by kind alone.")
+  @Flag(help: "Show the time by shape of layer, not only by kind.")
   var profile = false
 
   @Flag(help: "Print JSON.")

@@ -16,7 +16,7 @@ struct ContactSheetCommand: ParsableCommand {
   @Argument(help: "The pictures, in order.")
   var pictures: [String]
 
-  @Option(help: "Columns; without it about as many as rows.")
+  @Option(help: "Number of columns (default: about as many as rows).")
   var columns: Int?
 
   mutating func validate() throws {

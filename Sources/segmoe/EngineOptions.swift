@@ -12,10 +12,10 @@ struct EngineOptions: ParsableArguments {
   @Option(
     name: .customLong("cache-policy"),
     help: ArgumentHelp(
-      "Which weights leave first when the budget is short: lru, next-use or pin-first.", valueName: "name"))
+      "Which weights are evicted first if memory is short.", valueName: "name"))
   var cachePolicy = CachePolicy.nextUse
 
-  @Option(help: "Threads that compute; without it one per processor.")
+  @Option(help: "Computing threads (default: one per processor).")
   var threads: Int?
 
   mutating func validate() throws {

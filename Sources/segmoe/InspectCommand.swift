@@ -10,7 +10,7 @@ import Tensors
 /// Says what a model is.
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "inspect", abstract: "Say what a model is, without loading its weights.")
+    commandName: "inspect", abstract: "Show what a model is, without loading its weights.")
 
   @Argument(help: "A model folder or a .safetensors file.")
   var model: String

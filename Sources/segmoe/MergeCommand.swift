@@ -14,22 +14,22 @@ struct MergeCommand: ParsableCommand {
   @Argument(help: "The recipe.")
   var config: String
 
-  @Argument(help: "The folder to make; it must not exist.")
+  @Argument(help: "The folder to make. It must not exist.")
   var output: String
 
-  @Option(help: "Seed of the noise that gates are computed with, the same for each expert.")
+  @Option(help: "Seed of the noise for computing gates. All experts use the same.")
   var gateSeed: UInt64 = 0
 
-  @Option(help: "Steps of the renders that gates are computed with.")
+  @Option(help: "Steps of the renders for computing gates.")
   var gateSteps = 25
 
-  @Option(help: ArgumentHelp("Their size in pixels; without it the models' own.", valueName: "WxH"))
+  @Option(help: ArgumentHelp("Size of these renders in pixels (default: the models' own).", valueName: "WxH"))
   var gateSize: PixelSize?
 
-  @Option(help: "Threads that compute; without it one per processor.")
+  @Option(help: "Computing threads (one per processor).")
   var threads: Int?
 
-  @Flag(help: "No progress on standard error.")
+  @Flag(help: "Print no progress on standard error.")
   var quiet = false
 
   func run() throws {

@@ -24,22 +24,22 @@ struct PrecisionCommand: ParsableCommand {
   @Option(help: "What the picture shows.")
   var prompt = "a red fox in the snow"
 
-  @Option(help: "Steps that lead to the latents that are decoded.")
+  @Option(help: "Steps of the render that is decoded.")
   var steps = 25
 
-  @Option(help: "The step whose call of the denoiser is measured, from 0.")
+  @Option(help: "The step at which the UNet is measured, from 0.")
   var step = 12
 
   @Option(
     help: ArgumentHelp(
-      "Keep layers of the UNet whose name holds this in bf16, in the row of int8; may be given again.",
+      "For int8, keep UNet layers whose name contains this in bf16. May be repeated.",
       valueName: "name"))
   var inBf16: [String] = []
 
   @Flag(help: "Print JSON.")
   var json = false
 
-  @Option(help: "Threads that compute; without it one per processor.")
+  @Option(help: "Computing threads (one per processor).")
   var threads: Int?
 
   mutating func validate() throws {

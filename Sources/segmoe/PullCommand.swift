@@ -17,10 +17,10 @@ struct PullCommand: ParsableCommand {
   @Flag(help: "Print JSON.")
   var json = false
 
-  @Flag(help: "Only say what there is to fetch.")
+  @Flag(help: "Only show what would be fetched.")
   var dryRun = false
 
-  @Flag(help: "No progress on standard error.")
+  @Flag(help: "Print no progress on standard error.")
   var quiet = false
 
   func run() throws {

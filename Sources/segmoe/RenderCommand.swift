@@ -30,10 +30,10 @@ struct RenderCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Write which weights are used, in order, for `segmoe replay-cache`.", valueName: "file"))
+      "Write which weights are used, in order, to a file for `segmoe replay-cache`.", valueName: "file"))
   var trace: String?
 
-  @Flag(help: "No progress on standard error.")
+  @Flag(help: "Print no progress on standard error.")
   var quiet = false
 
   @OptionGroup var engine: EngineOptions

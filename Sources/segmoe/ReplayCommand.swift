@@ -10,16 +10,16 @@ struct ReplayCommand: ParsableCommand {
     commandName: "replay-cache",
     abstract: "Replay a render's uses of weights under other budgets and cache policies.",
     discussion: """
-      A trace comes from `segmoe render … --trace FILE`. The optimum knows the future (Belady).
+      `segmoe render … --trace FILE` writes a trace. The optimum is what a cache could do that knows the future (Belady).
       """)
 
-  @Argument(help: "A trace.")
+  @Argument(help: "The trace.")
   var trace: String
 
   @Option(
     help: ArgumentHelp(
-      "Room for weights, in bytes (4GiB) or as a share of what a denoising step uses (25%, at most 1000%); may be "
-        + "given again. Without it 25%, 50%, 75% and 90%.", valueName: "size|share"),
+      "Room for weights, in bytes (4GiB) or as a share of what a denoising step uses (25%, at most 1000%). May be "
+        + "repeated (default: 25%, 50%, 75% and 90%).", valueName: "size|share"),
     transform: { try CacheRoom($0) })
   var budget: [CacheRoom] = []
 

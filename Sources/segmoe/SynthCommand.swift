@@ -12,7 +12,7 @@ struct SynthCommand: ParsableCommand {
   @Argument(help: "sd15, sdxl, segmoe-sd-4x2 or segmoe-sdxl-4x2.")
   var kind: String
 
-  @Argument(help: "The folder to make; it must not exist.")
+  @Argument(help: "The folder to make. It must not exist.")
   var output: String
 
   @Option(help: "f32, f16 or bf16.")

@@ -7,12 +7,12 @@ import Foundation
 struct TokenizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenize",
-    abstract: "Read prompts, one a line, and print their token ids as JSON arrays, one a line.")
+    abstract: "Read prompts, one per line, and print their token ids as JSON arrays, one per line.")
 
   @Argument(help: "A model folder or a .safetensors file.")
   var model: String
 
-  @Flag(help: "JSON, which is what it prints anyway.")
+  @Flag(help: "Has no effect: the output always is JSON.")
   var json = false
 
   func run() throws {

@@ -8,11 +8,11 @@ import WeightCache
 /// One call of a model's denoiser on tensors from outside, for comparing it with other engines.
 struct UNetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "unet", abstract: "Call a model's denoiser once, with the tensors of a file.",
+    commandName: "unet", abstract: "Call a model's UNet once, with the tensors in a file.",
     discussion: """
-      INPUT holds, in torch's order: latents [batch, channel, height, width], states [batch, token, width] and
-      timestep [1]; for SDXL also pooled [batch, width] and sizes [6]. OUTPUT gets the result as noise, of the
-      shape of latents. Benchmarks/agreement compares it with torch.
+      INPUT has the tensors latents [batch, channel, height, width], states [batch, token, width] and timestep
+      [1]; for SDXL also pooled [batch, width] and sizes [6]. OUTPUT gets the tensor noise, which has the shape
+      of latents. Benchmarks/agreement compares it with torch.
       """)
 
   @Argument(help: "A model folder or a .safetensors file.")

@@ -19,7 +19,7 @@ struct Target: ParsableArguments {
 /// `segmoectl cancel`
 struct Cancel: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Cancel a job or a batch: queued jobs at once, running ones within a step.")
+    abstract: "Cancel a job or a batch. Running jobs stop after the step at hand.")
 
   @OptionGroup var location: Location
   @OptionGroup var target: Target
@@ -44,7 +44,7 @@ struct Cancel: ParsableCommand {
 /// `segmoectl retry`
 struct Retry: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Queue a failed or cancelled job, or all such jobs of a batch, anew.")
+    abstract: "Queue a failed or cancelled job again, or all such jobs of a batch.")
 
   @OptionGroup var location: Location
   @OptionGroup var target: Target
@@ -82,7 +82,7 @@ struct PauseOptions: ParsableArguments {
 /// `segmoectl pause`
 struct Pause: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Start no more jobs, of the whole queue or of a batch; running ones go on.")
+    abstract: "Start no more jobs of the queue or of a batch. Running jobs go on.")
 
   @OptionGroup var options: PauseOptions
 

@@ -9,17 +9,17 @@ struct Enqueue: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Put prompts into the queue.",
     discussion: """
-      Prompts come as arguments, from --file, or (without either) from standard input. In a file every line \
-      is a prompt; blank lines are skipped. A line that starts with { is JSON: {"prompt": "…"} with any of \
-      \(Setting.all.map(\.name).filter { $0 != "prompt" }.joined(separator: ", ")), priority; the options are \
-      the defaults for what it leaves out. All prompts enter the queue together or, when one is wrong, none does.
+      Prompts come from arguments, from --file or else from standard input. Each line of a file is a prompt; \
+      blank lines are skipped. A line that starts with { is JSON: {"prompt": "…"} and any of \
+      \(Setting.all.map(\.name).filter { $0 != "prompt" }.joined(separator: ", ")), priority. The options are \
+      the defaults for settings that a line leaves out. If one prompt is wrong, nothing is enqueued.
 
-      Every prompt has the same seed unless a line names its own. Relative paths start at the current folder.
+      All prompts have the same seed unless a line names its own. Relative paths start at the current folder.
       """)
 
   @OptionGroup var location: Location
 
-  @Argument(help: "Prompts; an empty one (\"\") is allowed.")
+  @Argument(help: "Prompts. An empty one (\"\") is allowed.")
   var prompts: [String] = []
 
   @Option(help: "Read prompts from a file; - is standard input.")
@@ -31,24 +31,24 @@ struct Enqueue: ParsableCommand {
 
   @OptionGroup(title: "Settings") var settings: SettingsOptions
 
-  @Option(parsing: .unconditional, help: "Higher goes first (0).")
+  @Option(parsing: .unconditional, help: "Higher goes first (default: 0).")
   var priority: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Not before then: a pause like 90s, 30m, 8h, 2d, or 2026-11-23T20:00.", valueName: "time"))
+      "Start no earlier: after 90s, 30m, 8h or 2d, or at 2026-11-23T20:00.", valueName: "time"))
   var runAfter: String?
 
-  @Option(help: "Attempts before a failing job is given up.")
+  @Option(help: "Attempts until a failing job is given up.")
   var maxAttempts = 3
 
-  @Option(help: "What to call the batch (batch-<number>).")
+  @Option(help: "The batch's name (default: batch-<number>).")
   var name: String?
 
-  @Option(help: "Idempotency key: the same key again enqueues nothing and answers with the first batch.")
+  @Option(help: "Idempotency key: if it was used before, nothing is enqueued and the first batch is shown.")
   var key: String?
 
-  @Flag(help: "Wait until the batch is over; exit 0 only if all of it is done.")
+  @Flag(help: "Wait until the batch is over. The exit code is 0 only if all of it is done.")
   var wait = false
 
   @OptionGroup var format: Format

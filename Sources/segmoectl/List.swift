@@ -10,13 +10,13 @@ struct List: ParsableCommand {
 
   @OptionGroup var location: Location
 
-  @Option(help: "Only jobs in this state; may come several times.")
+  @Option(help: "Only jobs in this state. May be repeated.")
   var state: [JobState] = []
 
   @Option(help: "Only jobs of this batch.")
   var batch: Int64?
 
-  @Option(help: "At most so many, the newest; 0 is all.")
+  @Option(help: "Show this many of the newest jobs; 0 shows all.")
   var limit = 100
 
   @OptionGroup var format: Format

@@ -8,9 +8,9 @@ struct Purge: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Remove jobs that are over, and their pictures.",
     discussion: """
-      Needs an age, a number to keep, or both: then only what is older and not among the newest goes. Pictures \
-      are removed only with --files DIR, and only .png files below that folder (symbolic links resolved), \
-      whatever the database says. A batch with an idempotency key is remembered for good.
+      It needs --older-than, --keep or both. With both, a job is removed if it is older and not among the \
+      newest. Pictures are removed only with --files DIR, and only .png files whose real path is below DIR. \
+      A batch with an idempotency key is kept, without its jobs.
       """)
 
   @OptionGroup var location: Location
@@ -19,16 +19,16 @@ struct Purge: ParsableCommand {
     help: ArgumentHelp("Jobs that have been over for longer than this, e.g. 12h or 30d.", valueName: "pause"))
   var olderThan: String?
 
-  @Option(help: "Keep the newest so many in each state.")
+  @Option(help: "Keep this many of the newest jobs in each state.")
   var keep: Int?
 
-  @Option(help: "Jobs in this state (done); may come several times.")
+  @Option(help: "Jobs in this state (default: done). May be repeated.")
   var state: [JobState] = []
 
-  @Option(help: ArgumentHelp("Remove their pictures too, below this folder.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Also remove their pictures, if they are below this folder.", valueName: "dir"))
   var files: String?
 
-  @Flag(help: "Only say what would go.")
+  @Flag(help: "Only show what would be removed.")
   var dryRun = false
 
   @OptionGroup var format: Format

@@ -8,11 +8,11 @@ import Release
 struct Segmoectl: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "segmoectl",
-    abstract: "Put prompts into segmoed's queue, and see what becomes of them.",
+    abstract: "Put prompts into segmoed's queue, and follow them.",
     discussion: """
       The queue is an SQLite database: --database FILE, else $SEGMOE_DATABASE, else
       ~/.local/state/segmoe/queue.sqlite (as a systemd service /var/lib/segmoe/queue.sqlite).
-      It is made when there is none. With --json every command prints one line of JSON.
+      It is created if it does not exist. With --json every command prints one line of JSON.
 
       Exit codes: 0 done, 64 wrong usage, 65 bad input, 66 missing file, 69 daemon or model unavailable,
       70 anything else. Errors go to standard error, one line each.

@@ -5,7 +5,7 @@ import JobStore
 
 /// Where the queue is.
 struct Location: ParsableArguments {
-  @Option(help: "The queue's database.")
+  @Option(help: "Path of the queue's database.")
   var database: String?
 
   /// - Throws: `JobStoreError`

@@ -7,7 +7,7 @@ import Requests
 /// `segmoectl show`
 struct Show: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show everything about a job: settings, pictures, what the cache of weights did.",
+    abstract: "Show everything about a job: settings, pictures, cache of weights.",
     aliases: ["inspect"])
 
   @OptionGroup var location: Location

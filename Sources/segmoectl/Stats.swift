@@ -4,8 +4,8 @@ import JobStore
 /// `segmoectl stats`
 struct Stats: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what done jobs took, by model: time, memory, and what the cache of weights did.",
-    discussion: "Of a single job `segmoectl show JOB` says it.")
+    abstract: "Show what finished jobs took, by model: time, memory, cache of weights.",
+    discussion: "For a single job use `segmoectl show JOB`.")
 
   @OptionGroup var location: Location
 

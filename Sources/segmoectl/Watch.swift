@@ -5,10 +5,10 @@ import JobStore
 /// `segmoectl watch`
 struct Watch: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Watch jobs until nothing is open any more.",
+    abstract: "Watch jobs until all are over.",
     discussion: """
-      On a terminal bars with the time left, redrawn in place; otherwise (a pipe, a log, TERM=dumb) a line \
-      for everything that happens. Ends with 0 when all jobs in question are over, whatever became of them.
+      On a terminal it shows progress bars with the time left. Elsewhere (a pipe, a log, TERM=dumb) it prints a \
+      line for each event. The exit code is 0 when all jobs are over, even if some failed.
       """)
 
   @OptionGroup var location: Location

@@ -17,60 +17,60 @@ struct Segmoed: AsyncParsableCommand {
     commandName: "segmoed",
     abstract: "Render the jobs of the queue.",
     discussion: """
-      Settings come from the flags, else from the environment ($SEGMOE_DATABASE, $SEGMOE_OUTPUT, …), else \
-      from the configuration file, /etc/segmoed/config.yaml unless --config names another. Without any \
-      the queue is ~/.local/state/segmoe/queue.sqlite, made when there is none. Pictures go to \
-      OUTPUT/BATCH/JOB-INDEX.png.
+      Settings come from the options, then from the environment ($SEGMOE_DATABASE, $SEGMOE_OUTPUT, …), then \
+      from the configuration file. The default queue is ~/.local/state/segmoe/queue.sqlite, which is created \
+      if it does not exist. Pictures are written to OUTPUT/BATCH/JOB-INDEX.png.
 
-      SIGTERM gives the running job back and ends the daemon, SIGHUP reads the configuration again.
+      On SIGTERM the daemon gives the running job back and ends. On SIGHUP it reads the configuration again.
       """,
     version: Version.current, subcommands: [CheckConfig.self])
 
-  @Option(help: "The queue's database.")
+  @Option(help: "Path of the queue's database.")
   var database: String?
 
-  @Option(help: "Folder for pictures; without it `images` beside the database.")
+  @Option(help: "Folder for pictures (default: `images` beside the database).")
   var output: String?
 
   @Option(
     name: .customLong("models"),
-    help: "A folder of models; may be given again. Jobs may then only use models below these folders.")
+    help: "A folder of models. May be repeated. Jobs may then only use models below these folders.")
   var models: [String] = []
 
   @Option(
     name: .customLong("inputs"),
     help:
-      "A folder of pictures to start from; may be given again. Jobs may then only use pictures below these.")
+      "A folder of pictures to start from. May be repeated. Jobs may then only use pictures below these.")
   var inputs: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "Memory that the daemon may take in all, e.g. 4GiB; without it what the machine has left.",
+      "The most memory that the daemon may take, such as 4GiB (default: what the machine has left).",
       valueName: "size"))
   var memoryBudget: ByteCount?
 
   @Option(
     help: ArgumentHelp(
-      "Pictures of one model and size that go through it together, 1 to 64; without it up to 4, where "
-        + "memory is short.", valueName: "count"))
+      "How many pictures of one model and size go through the model together, 1 to 64 (default: up to 4 if "
+        + "memory is short).", valueName: "count"))
   var coalesce: Int?
 
-  @Option(help: "Which weights leave first where memory is short: lru, next-use or pin-first.")
+  @Option(help: "Which weights are evicted first if memory is short (default: next-use).")
   var cachePolicy: CachePolicy?
 
-  @Option(help: "Threads that compute; without it one per processor.")
+  @Option(help: "Computing threads (default: one per processor).")
   var threads: Int?
 
-  @Option(help: "This daemon's name, if several share a database; without it the host's.")
+  @Option(help: "This daemon's name, if several share a database (default: the host's name).")
   var worker: String?
 
-  @Option(help: "What to log: trace, debug, info, notice, warning, error or critical.")
+  @Option(help: "The lowest level to log (default: info).")
   var logLevel: Logger.Level?
 
-  @Flag(help: "Render what is queued, then end.")
+  @Flag(help: "Render what is queued, then exit.")
   var drain = false
 
-  @Option(help: ArgumentHelp("Configuration in YAML.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Configuration file in YAML (default: /etc/segmoed/config.yaml).", valueName: "file"))
   var config: String?
 
   mutating func validate() throws {
