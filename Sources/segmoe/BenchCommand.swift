@@ -8,7 +8,7 @@ import WeightCache
 
 /// What `bench` measures.
 enum BenchSubject: String, ExpressibleByArgument, CaseIterable {
-  /// One call of the denoiser with an unconditional and a conditional row.
+  /// One call of the UNet with an unconditional and a conditional row.
   case unet
   /// One decode of latents to pixels.
   case vae
@@ -16,7 +16,7 @@ enum BenchSubject: String, ExpressibleByArgument, CaseIterable {
   case render
 }
 
-/// Measures how fast a model runs here.
+/// Measures how fast a model runs on this machine.
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure how fast a model runs on this machine.",
@@ -73,7 +73,7 @@ struct BenchCommand: ParsableCommand {
     let before = compute.work.total
     let seconds = try (0..<`repeat`).map { _ in try Self.time { try body { _ in } } }
     let operations = Double(compute.work.total - before) / Double(`repeat`)
-    // Before anything that no run needs is computed.
+    // Taken before the peaks are measured, which no render needs.
     let resident = ResidentMemory.peakBytes
     let times = BenchProfile(try stretches(of: body, in: loaded.precision, timed))
     let peaks = try Self.peaks(times.arithmetics, compute)
@@ -90,7 +90,7 @@ struct BenchCommand: ParsableCommand {
     print(try json ? report.json : report.text)
   }
 
-  /// A run, which tells what it is given of what comes next.
+  /// A run, which reports its progress to its argument.
   private typealias Work = ((RenderProgress) throws -> Void) throws -> Void
 
   private func work(_ renderer: Renderer, _ request: PictureRequest) throws -> Work {
@@ -113,7 +113,7 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  /// What the layers of one more run take, cut where the precision of the networks may change.
+  /// The times of layers in an extra run, cut where the precision of the networks may change.
   private func stretches(of work: Work, in networks: Precision, _ timed: WorkProfile) throws -> [BenchStretch]
   {
     var precision = networks.besideUNet
@@ -137,7 +137,7 @@ struct BenchCommand: ParsableCommand {
     return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
   }
 
-  /// Operations a second of a large product in each arithmetic: what this machine can do, as far as we know how.
+  /// Operations per second of a large product in each precision, the best speed that is known for this machine.
   private static func peaks(_ arithmetics: [Precision], _ compute: Compute) throws -> [Precision: Double] {
     let edge = BenchReport.peakEdge
     let a = Tensor(shape: [edge, edge], repeating: 0.5)

@@ -7,14 +7,14 @@ struct BenchStretch {
   let entries: [WorkProfile.Entry]
 }
 
-/// What layers took together in one run.
+/// The time and work of several layers in one run.
 struct BenchSum {
   let kind: LayerKind
-  /// Their shapes; nil: all of the kind.
+  /// Their shapes; nil for all layers of the kind.
   let layer: String?
   private(set) var calls = 0
   private(set) var seconds = 0.0
-  /// Floating-point operations by what they were computed in; none where they are not counted.
+  /// Floating-point operations by precision; empty if they are not counted.
   private(set) var operations: [Precision: Double] = [:]
 
   init(_ kind: LayerKind) {
@@ -36,17 +36,17 @@ struct BenchSum {
     operations.merge(other.operations, uniquingKeysWith: +)
   }
 
-  /// What its operations would take at the peaks, in operations a second, of what they were computed in.
+  /// Seconds that its operations would take at the peak speed of their precision.
   func secondsAtPeak(_ peaks: [Precision: Double]) -> Double {
     operations.reduce(0) { $0 + $1.value / (peaks[$1.key] ?? .infinity) }
   }
 }
 
-/// Where the time of a run went: by kind of layer, and by kind and shape.
+/// The time of a run by kind of layer, and by kind and shape.
 struct BenchProfile {
-  /// Those that took longest first.
+  /// The longest first.
   let layers: [BenchSum]
-  /// Every kind, those that took longest first.
+  /// All kinds, the longest first.
   let kinds: [BenchSum]
 
   init(_ stretches: [BenchStretch]) {
@@ -59,7 +59,7 @@ struct BenchProfile {
     }.sorted { $0.seconds > $1.seconds }
   }
 
-  /// One sum for all of the same kind and shape in the same arithmetic: stretches are as many as steps.
+  /// Merges the sums of the same kind, shape and precision, because each step is a stretch of its own.
   private static func merged(_ layers: [BenchSum]) -> [BenchSum] {
     struct Key: Hashable {
       let kind: LayerKind
@@ -74,12 +74,12 @@ struct BenchProfile {
     }
   }
 
-  /// What the operations were computed in.
+  /// The precisions of the operations.
   var arithmetics: [Precision] {
     Precision.allCases.filter { precision in kinds.contains { $0.operations[precision] != nil } }
   }
 
-  /// What all operations would take at the peaks.
+  /// Seconds that all operations would take at the peak speeds.
   func secondsAtPeak(_ peaks: [Precision: Double]) -> Double {
     kinds.reduce(0) { $0 + $1.secondsAtPeak(peaks) }
   }

@@ -2,9 +2,9 @@ import Foundation
 import Requests
 import Tensors
 
-/// What `bench` says, as JSON and as text.
+/// The output of `bench`, as JSON and as text.
 struct BenchReport: Encodable {
-  /// Rows, columns and depth of the product that the peaks are of.
+  /// Rows, columns and depth of the product whose speed is the peak.
   static let peakEdge = 2048
 
   let subject: String
@@ -15,11 +15,11 @@ struct BenchReport: Encodable {
   let threads: Int
   let seconds: Seconds
   let gflops: Double
-  /// What all operations would take at the peaks of what they are computed in, as a share of the median.
+  /// The time of all operations at peak speed, as a share of the median.
   let peakShare: Double
-  /// Of the measured runs and what came before.
+  /// Peak memory of the measured runs and of everything before them.
   let peakRSSBytes: Int64
-  /// By arithmetic.
+  /// By precision.
   let peakGflops: [String: Double]
   let kinds: [BenchRow]
   let layers: [BenchRow]?
@@ -41,7 +41,7 @@ struct BenchReport: Encodable {
     }
   }
 
-  /// The whole, then a table of kinds, and one of the layers that took more than a five-hundredth of the time.
+  /// The totals, a table of kinds, and a table of layers that took more than a five-hundredth of the time.
   var text: String {
     let all = kinds.reduce(0) { $0 + $1.seconds }
     let peaks = peakGflops.sorted { $0.key < $1.key }.map { "\($0.key) " + Self.number($0.value) }
@@ -72,19 +72,21 @@ struct BenchReport: Encodable {
 /// A row of the tables.
 struct BenchRow: Encodable {
   let kind: String
-  /// nil: all of the kind.
+  /// nil for all layers of the kind.
   let layer: String?
   let calls: Int
   let seconds: Double
-  /// nil where operations are not counted.
+  /// nil if operations are not counted.
   let gflops: Double?
   let peakShare: Double?
-  /// What the share is of: `int8`, or `f32+int8` where some operations are in one and some in the other.
+  /// Which peak the share refers to: `int8`, or `f32+int8` if some operations are in one and some in the other.
   let peak: String?
-  /// `direct` of convolutions: what operations are counted as, whatever algorithm computes them.
+  /// `direct` for convolutions, whose operations are counted for the direct algorithm, whichever is used.
   let counted: String?
 
-  /// - Parameter peaks: operations a second by arithmetic.
+  /// - Parameters:
+  ///   - sum: what the row shows.
+  ///   - peaks: operations per second by precision.
   init(_ sum: BenchSum, _ peaks: [Precision: Double]) {
     kind = sum.kind.rawValue
     layer = sum.layer

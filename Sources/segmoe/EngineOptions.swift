@@ -26,7 +26,7 @@ struct EngineOptions: ParsableArguments {
 
   func compute(profile: WorkProfile? = nil) -> Compute { Compute(threads: threads, profile: profile) }
 
-  /// Says on standard error if instructions of this processor gave wrong numbers and are not used.
+  /// Warns on standard error if the processor's instructions gave wrong numbers and are not used.
   func reportInstructions() {
     guard let failed = ProductInstructions.failed else { return }
     complain(
@@ -34,7 +34,7 @@ struct EngineOptions: ParsableArguments {
     )
   }
 
-  /// The owner of this process's memory. Without a budget of the request it is what the machine has left.
+  /// The owner of this process's memory. If the request has no budget, the budget is what the machine has left.
   func governor(_ request: RenderRequest) -> MemoryGovernor {
     MemoryGovernor(
       budget: MemoryBudget.chosen(given: request.memoryBudget?.bytes), policy: cachePolicy)
@@ -51,7 +51,7 @@ struct EngineOptions: ParsableArguments {
 }
 
 extension MemoryGovernor {
-  /// The budget in a line, if nobody gave one.
+  /// A line that names the budget, if none was given.
   var notice: String? { budget.flatMap { $0.source == .machine ? "memory budget \($0)" : nil } }
 }
 

@@ -7,7 +7,7 @@ import Foundation
 import Requests
 import Tensors
 
-/// Says what a model is.
+/// Shows what a model is.
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect", abstract: "Show what a model is, without loading its weights.")
@@ -31,7 +31,7 @@ struct InspectCommand: ParsableCommand {
   }
 }
 
-/// What `inspect` says.
+/// The output of `inspect`.
 struct ModelSummary: Encodable {
   let path: String
   let type: String
@@ -49,10 +49,10 @@ struct ModelSummary: Encodable {
   let scheduler: String
   let predictionType: String
   let schedulers: [String]
-  /// What products of reduced precision run on here, and what gave wrong numbers when tried, if any.
+  /// The instructions for products of reduced precision on this machine, and any that gave wrong numbers when tried.
   let instructions: String
   let failedInstructions: String?
-  /// What it renders in without `--precision`.
+  /// The default precision.
   let precision: String
 
   init(_ folder: any ModelFiles) throws {
@@ -98,7 +98,7 @@ struct ModelSummary: Encodable {
     precision = Precision.preferred.rawValue
   }
 
-  /// A line a fact.
+  /// One fact per line.
   var table: String {
     var rows = [("path", path), ("type", type)]
     if let mixture, let mixtureLayers {

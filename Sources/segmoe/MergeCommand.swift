@@ -41,7 +41,7 @@ struct MergeCommand: ParsableCommand {
     if let budget, !quiet { complain("memory budget \(budget)") }
     let merger = Merger(recipe, gates: settings, compute: .init(threads: threads), budget: budget)
     try merger.merge(into: output) { progress in
-      // Until something is copied there is nothing to tidy up, and a step may take minutes.
+      // While gates are computed there is nothing to clean up, and a step may take minutes.
       if case .gates = progress {} else { try trap.holdAndCheck() }
       let text =
         switch progress {

@@ -6,7 +6,7 @@ import Requests
 import Tensors
 import WeightCache
 
-/// Measures how far the reduced precisions are from single precision.
+/// Measures how far bf16 and int8 are from single precision.
 struct PrecisionCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "precision",
@@ -51,13 +51,13 @@ struct PrecisionCommand: ParsableCommand {
     }
   }
 
-  /// What one precision gave.
+  /// The outputs of the networks in one precision.
   private struct Outputs {
     let text, noise, pixels: Tensor
     let byteCount: Int
   }
 
-  /// How far one precision is off.
+  /// The errors of one precision.
   private struct Row: Encodable {
     let precision: String
     let text: Double
@@ -92,8 +92,10 @@ struct PrecisionCommand: ParsableCommand {
     }
   }
 
-  /// The text states, one call of the denoiser and a decode; and the latents that both of these had.
-  /// - Parameter latents: what f32 had, so that all precisions have the same.
+  /// The text states, one call of the UNet and a decode; and the latents that these two got.
+  /// - Parameters:
+  ///   - precision: of the networks.
+  ///   - latents: those of f32, so that all precisions get the same; nil for f32 itself.
   private func outputs(_ precision: Precision, latents: (Tensor, Tensor)?) throws -> (
     Outputs, latents: (Tensor, Tensor)
   ) {

@@ -9,7 +9,7 @@ import Requests
 import Tensors
 import WeightCache
 
-/// An error of ours with its exit code (sysexits.h).
+/// An error that ends the program, with its exit code (sysexits.h).
 struct Problem: Error {
   let code: Int32
   let message: String
@@ -18,7 +18,7 @@ struct Problem: Error {
   static func badData(_ message: String) -> Problem { Problem(code: 65, message: message) }
   static func missing(_ message: String) -> Problem { Problem(code: 66, message: message) }
 
-  /// 128 and the signal's number, as shells have it.
+  /// The exit code is 128 plus the signal's number, as in shells.
   static func interrupted(by number: Int32) -> Problem {
     Problem(code: 128 + number, message: "interrupted; nothing was written")
   }
@@ -28,7 +28,7 @@ struct Problem: Error {
     self.message = message
   }
 
-  /// nil for what the argument parser throws: it has its own codes.
+  /// nil for errors of the argument parser, which have their own codes.
   init?(_ error: any Error) {
     switch error {
     case let problem as Problem: self = problem

@@ -65,7 +65,7 @@ struct RenderCommand: ParsableCommand {
     tell(Self.summary(ledger.counts), end: true)
   }
 
-  /// What was asked for, checked as far as it can be without the model.
+  /// The request, checked as far as possible without the model.
   private func request() throws -> RenderRequest {
     var draft = try settings.draft()
     try draft.read("model", model)

@@ -86,7 +86,7 @@ enum CacheRoom {
   /// Percent.
   case share(Double)
 
-  /// - Throws: `ValidationError` that says what it may be; the argument parser names the option and the value.
+  /// - Throws: `ValidationError` with what is allowed. The argument parser adds the option and the value.
   init(_ text: String) throws {
     if text.hasSuffix("%"), let share = Double(text.dropLast()), share > 0, share <= 1000 {
       self = .share(share)
@@ -97,7 +97,7 @@ enum CacheRoom {
     }
   }
 
-  /// Ten times what a file's uses may have together (`CacheTrace.mostBytes`) is far from what an Int can hold.
+  /// The room in bytes. It cannot overflow: the largest share is ten times `CacheTrace.mostBytes`.
   func bytes(of workingSet: Int) -> Int {
     switch self {
     case .size(let bytes): bytes

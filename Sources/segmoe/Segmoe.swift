@@ -42,7 +42,7 @@ enum Main {
     CommandLine.arguments.dropFirst().contains { ["help", "--help", "-h", "--version"].contains($0) }
   }
 
-  /// Looks at what `SEGMOE_ISA` asks for before anything is computed.
+  /// Checks `SEGMOE_ISA` before anything is computed.
   private static func checkInstructions() throws {
     if let value = ProductInstructions.unknown() {
       throw Problem.usage(
@@ -52,7 +52,8 @@ enum Main {
     if let warning = ProductInstructions.shortfall { complain(warning) }
   }
 
-  /// Prints help where it was asked for, errors as one line; gives the exit code.
+  /// Prints help if it was asked for, or an error as one line.
+  /// - Returns: the exit code.
   private static func report(_ error: any Error) -> Int32 {
     if let problem = Problem(error) {
       complain(problem.message)

@@ -3,8 +3,8 @@ import Foundation
 import Merging
 import Synchronization
 
-/// Interrupt and termination while files are being written: the work ends at its next report, so that it
-/// can take back what it has begun. Before that, the signals end the program at once, as ever.
+/// Handles SIGINT and SIGTERM while files are being written: the work ends at its next report, and can remove what it
+/// has written so far. Before files are written, the signals end the program at once.
 final class SignalTrap {
   private struct State: Sendable {
     var isHeld = false
@@ -12,10 +12,10 @@ final class SignalTrap {
   }
 
   private let state: Shared
-  /// Released, they would be cancelled.
+  /// Kept, because a released source is cancelled.
   private var sources: [any DispatchSourceSignal] = []
 
-  /// What the handlers share with the work.
+  /// State that the handlers share with the work.
   private final class Shared: Sendable {
     let value = Mutex(State())
   }
@@ -40,8 +40,8 @@ final class SignalTrap {
     }
   }
 
-  /// From now on signals wait for the next call of this.
-  /// - Throws: `Problem` with the shell's code for the signal that has come.
+  /// From the first call on, a signal waits for the next call.
+  /// - Throws: `Problem` with the shell's exit code if a signal has come.
   func holdAndCheck() throws {
     let number = state.value.withLock { state in
       state.isHeld = true
@@ -50,11 +50,11 @@ final class SignalTrap {
     if let number { throw Problem.interrupted(by: number) }
   }
 
-  /// Ends as if the signal had never been caught.
+  /// Ends the process by the signal itself.
   private static func end(by number: Int32) {
     signal(number, SIG_DFL)
-    // Dispatch blocks the signals that it listens for, in this thread among others: sent to the process, it
-    // would wait for ever.
+    // Dispatch blocks the signals that it listens for in this thread, so a signal sent to the process would wait for
+    // ever.
     var one = sigset_t()
     sigemptyset(&one)
     sigaddset(&one, number)

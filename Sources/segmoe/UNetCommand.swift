@@ -5,7 +5,7 @@ import Diffusion
 import Tensors
 import WeightCache
 
-/// One call of a model's denoiser on tensors from outside, for comparing it with other engines.
+/// One call of a model's UNet on the tensors of a file, to compare it with other engines.
 struct UNetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "unet", abstract: "Call a model's UNet once, with the tensors in a file.",
@@ -79,7 +79,7 @@ struct UNetCommand: ParsableCommand {
       values: transposed(x.values, batch: batch, rows: channels, columns: area))
   }
 
-  /// The way back.
+  /// `[batch, height, width, channel]` to `[batch, channel, height, width]`.
   private static func channelsFirst(_ x: Tensor) -> Tensor {
     let (batch, channels, area) = (x.shape[0], x.shape[3], x.shape[1] * x.shape[2])
     return Tensor(

@@ -5,13 +5,13 @@ import JobStore
 struct BarScreen {
   private var lines = 0
 
-  /// Replaces what was drawn before.
+  /// Draws the screen over the one before.
   mutating func draw(_ view: WatchView, now: Date) {
     let columns = Self.columns()
     let text =
       [Self.headline(view, now: now)] + view.running.map { Self.line($0, columns: columns, now: now) }
     var output = lines > 0 ? "\u{1B}[\(lines)A\r" : ""
-    // A line that wrapped would be counted wrong, so none may.
+    // Lines are cut so that none wraps. A wrapped line would be counted wrong.
     output += text.map { TerminalText.plain($0, columns: columns - 1) + "\u{1B}[K\n" }.joined()
     output += "\u{1B}[J"
     lines = text.count
@@ -42,8 +42,8 @@ struct BarScreen {
     return "#\(job.id) \(prompt) \(bar) \(job.step)/\(job.steps)\(phase)\(time)"
   }
 
-  /// Seconds that a running job still needs: to the expected end of the images at work, and all steps of
-  /// those that have not begun.
+  /// Seconds that a running job still needs: until the expected end of the images at work, plus all steps of the
+  /// images that have not begun.
   static func left(_ job: JobSummary, now: Date) -> Double? {
     guard let end = job.images.compactMap(\.expectedEnd).max() else { return nil }
     let pace = job.images.compactMap(\.secondsPerStep).last ?? 0
@@ -51,7 +51,7 @@ struct BarScreen {
     return max(0, Date(milliseconds: end).timeIntervalSince(now)) + Double(waiting) * pace
   }
 
-  /// Queued jobs are taken to last as long as the running ones.
+  /// Seconds until all jobs are over. Queued jobs are expected to take as long as the running ones.
   private static func left(_ view: WatchView, now: Date) -> Double? {
     let running = view.running.compactMap { job -> (left: Double, whole: Double)? in
       guard let left = left(job, now: now), let start = job.startedAt else { return nil }

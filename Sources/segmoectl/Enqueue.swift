@@ -73,7 +73,7 @@ struct Enqueue: ParsableCommand {
     var draft = try settings.draft()
     if let model {
       try draft.read("model", model)
-      // Wrong options are wrong usage, not a wrong first line.
+      // Options are checked first, so that a wrong one is reported as wrong usage and not as a fault in line 1.
       var (request, paths) = (draft.complete, PathResolver())
       try paths.resolve(&request)
       try request.validate()
@@ -90,7 +90,7 @@ struct Enqueue: ParsableCommand {
       let jobs = first == last ? "job \(first)" : "jobs \(first) to \(last)"
       print("batch \(batch.batch): \(jobs) queued\(batch.isNew ? "" : " before, with this key")")
     }
-    // The batch must be seen before a long wait, also through a pipe.
+    // The batch's number must be visible before a long wait, through a pipe too.
     fflush(nil)
   }
 }

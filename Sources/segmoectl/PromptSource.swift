@@ -12,7 +12,7 @@ struct PromptSource {
   private let runAfter: Milliseconds?
   private let maxAttempts: Int
   private var paths = PathResolver()
-  /// What plain prompts get: the same for all, so checked and resolved once.
+  /// The settings of plain prompts. They are the same for all, so they are checked and resolved once.
   private var plain: RenderRequest?
 
   /// - Throws: `Problem`
@@ -28,7 +28,7 @@ struct PromptSource {
     if let file {
       lines = try LineReader(path: file)
     } else if prompts.isEmpty {
-      // Nobody wants to sit before a silent terminal.
+      // Reading from a terminal would look as if the program hung.
       guard isatty(STDIN_FILENO) == 0 else {
         throw Problem.usage("no prompt: give one as an argument, with --file, or on standard input")
       }
@@ -56,7 +56,7 @@ struct PromptSource {
     return nil
   }
 
-  /// What to say when there was no prompt at all.
+  /// The message if there was no prompt at all.
   var isEmptyProblem: Problem {
     guard let lines else { return .usage("no prompt") }
     return .badInput("\(lines.name): no prompt in it; write one a line")
@@ -76,7 +76,7 @@ struct PromptSource {
       try request.validate()
       return request
     } catch let problem as Problem {
-      // No model is the command line's fault, whatever the line says.
+      // A missing model is an error of the command line, not of the line.
       throw problem.at(place)
     } catch RequestError.missingFile(let setting, let path) {
       throw Problem.missing("\(place): \(RequestError.missingFile(setting: setting, path: path))")
@@ -92,7 +92,7 @@ struct PromptSource {
     return job(render, priority: priority)
   }
 
-  /// A whole request, its files found.
+  /// The complete request, with absolute paths of files that exist.
   private mutating func resolved(_ draft: RequestDraft) throws -> RenderRequest {
     guard draft.given.contains("model") else { throw Problem.usage("no model: name one with --model") }
     var request = draft.complete

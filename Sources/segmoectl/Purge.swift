@@ -73,7 +73,7 @@ struct Purge: ParsableCommand {
   }
 }
 
-/// Removes pictures below a folder and nothing else: paths come from the database, which others can write.
+/// Removes pictures below a folder and nothing else. The paths come from the database, which others can write.
 struct FileRemover {
   private let folder: String
 
@@ -105,7 +105,7 @@ struct FileRemover {
     return true
   }
 
-  /// Where the file really is, nil when it is not ours to remove.
+  /// The file's real path; nil if it may not be removed.
   private func place(of path: String) -> String? {
     let url = URL(fileURLWithPath: path)
     guard path.hasPrefix("/"), url.pathExtension == "png",
@@ -114,7 +114,7 @@ struct FileRemover {
     else { return nil }
     let place = parent + "/" + url.lastPathComponent
     var status = stat()
-    // Not stat: what a symbolic link points to is none of our business.
+    // lstat rather than stat, because the target of a symbolic link must not be touched.
     guard lstat(place, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
     return place
   }

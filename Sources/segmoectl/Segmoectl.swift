@@ -37,7 +37,7 @@ enum Main {
     }
   }
 
-  /// Prints help where it was asked for, errors as one line.
+  /// Prints help if it was asked for, or an error as one line.
   /// - Returns: The exit code.
   private static func report(_ error: any Error) -> Int32 {
     if let problem = Problem(error) {
@@ -54,7 +54,7 @@ enum Main {
     return code.rawValue
   }
 
-  /// What the parser says, its lists of values included.
+  /// The parser's message as one line, with its lists of values.
   private static func oneLine(_ message: String) -> String {
     let lines = message.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
     let text = lines.joined(separator: " ").replacingOccurrences(of: ": - ", with: ": ")

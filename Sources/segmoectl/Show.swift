@@ -22,7 +22,7 @@ struct Show: ParsableCommand {
     print(format.json ? JSONText.details(details).text : Self.text(details))
   }
 
-  /// UTF-8 bytes of the longest prompt that the queue takes, and room for what is written out of it.
+  /// A limit in UTF-8 bytes that fits the longest prompt in the queue, with unprintable characters written out.
   private static let longest = 100_000
 
   private static func text(_ details: JobDetails) -> String {
@@ -76,7 +76,7 @@ struct Show: ParsableCommand {
     for embedding in request.embeddings {
       rows.append(("embedding", "\(embedding.path)\(embedding.token.map { ", token \($0)" } ?? "")"))
     }
-    // Whatever else was asked for.
+    // All other settings that differ from their defaults.
     for setting in Setting.all where !Self.shown.contains(setting.name) && !setting.isDefault(request) {
       rows.append((setting.name.replacingOccurrences(of: "_", with: " "), setting.text(request)))
     }

@@ -2,9 +2,9 @@ import Boundary
 
 /// Columns, bars and times on a terminal.
 enum TerminalText {
-  /// Plain text of at most so many columns, with an ellipsis where it was cut.
+  /// Plain text of at most `columns` columns, with an ellipsis if it was cut.
   static func plain(_ text: String, columns: Int) -> String {
-    // A long prompt's head is enough, whatever its length.
+    // The beginning of a long prompt is enough.
     let line = PlainText.line(text, limit: columns * 16 + 100)
     if width(line) <= columns { return line }
     var result = ""
@@ -18,7 +18,7 @@ enum TerminalText {
     return result + "…"
   }
 
-  /// Filled up with blanks to so many columns.
+  /// Text padded with spaces to `columns` columns.
   static func padded(_ text: String, columns: Int) -> String {
     text + String(repeating: " ", count: max(0, columns - width(text)))
   }
@@ -51,13 +51,13 @@ enum TerminalText {
     return "\(hours):\(minutes < 10 ? "0" : "")\(minutes):\(tail)"
   }
 
-  /// A bar of so many columns.
+  /// A bar of `columns` columns.
   static func bar(_ share: Double, columns: Int) -> String {
     let filled = Int((min(max(share, 0), 1) * Double(columns)).rounded())
     return String(repeating: "█", count: filled) + String(repeating: "░", count: columns - filled)
   }
 
-  /// Rows in columns as wide as their widest cell; the last one is not filled up.
+  /// Rows in columns as wide as their widest cell. The last column is not padded.
   static func table(_ header: [String], _ rows: [[String]]) -> String {
     var widths = header.map(width)
     for row in rows {

@@ -1,11 +1,11 @@
 import Foundation
 import JobStore
 
-/// `--wait`: until nothing of a batch is open any more.
+/// `--wait`: waits until all jobs of a batch are over.
 struct Waiting {
   let store: JobStore
   let batch: Int64
-  /// Show nothing meanwhile.
+  /// Whether nothing is shown meanwhile.
   let isQuiet: Bool
 
   /// Returns when all jobs are done.

@@ -4,7 +4,7 @@ import Configuration
 import Foundation
 import RenderDaemon
 
-/// Reads a configuration and says whether it is right, and what it leads to.
+/// Checks a configuration file and prints the settings that it leads to.
 struct CheckConfig: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check-config",

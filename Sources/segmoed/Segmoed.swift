@@ -89,7 +89,7 @@ struct Segmoed: AsyncParsableCommand {
     let journal = Journal.hears(environment: environment) ? Journal() : nil
     LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, journal: journal) }
     let log = Logger(label: "segmoed")
-    // Until somebody listens, below: opening the queue may take long, and must not end by it.
+    // Ignored until there is a listener, below: opening the queue may take long, and SIGHUP must not end it.
     signal(SIGHUP, SIG_IGN)
     let reporter = ServiceReporter(environment: environment)
     reporter.starting(seconds: Self.secondsToOpen(settings.database))
@@ -111,8 +111,10 @@ struct Segmoed: AsyncParsableCommand {
     hangup.end()
   }
 
-  /// What flags, environment and file say together.
-  /// - Parameter hadFile: the standard file was there before.
+  /// The settings from options, environment and file.
+  /// - Parameters:
+  ///   - environment: the environment variables.
+  ///   - hadFile: whether the standard file was there before.
   private func settings(_ environment: [String: String], hadFile: Bool = false) throws -> DaemonSettings {
     let file =
       try config.map { try DaemonConfiguration(reading: $0) }
@@ -151,7 +153,7 @@ struct Segmoed: AsyncParsableCommand {
     }
   }
 
-  /// What opening the queue may take: migrating copies it first, at 10 MB a second on a slow disk.
+  /// Seconds that opening the queue may take. A migration copies it first, on a slow disk at 10 MB per second.
   private static func secondsToOpen(_ path: String) -> Double {
     var status = stat()
     return 60 + (stat(path, &status) == 0 ? Double(status.st_size) / 10e6 : 0)
