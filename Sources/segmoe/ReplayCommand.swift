@@ -114,8 +114,8 @@ enum CacheRoom {
 }
 
 extension CacheTrace {
-  /// A file of JSON lines, as `lines` makes it.
-  /// - Throws: `Problem` for a file that is missing or no trace of a render.
+  /// Reads a file of JSON lines, as `lines` makes it.
+  /// - Throws: `Problem` for a file that is missing or is no trace.
   init(contentsOf path: String) throws {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw Problem.missing("cannot read the trace \(path)")
@@ -127,7 +127,7 @@ extension CacheTrace {
     }
   }
 
-  /// One JSON object a line.
+  /// The trace with one JSON object per line.
   func lines() throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
