@@ -62,6 +62,8 @@ png_shim_result png_shim_open(
   png_set_user_limits(reader->png, 0x7fffffff, 0x7fffffff);
   png_set_chunk_cache_max(reader->png, limits.chunks);
   png_set_chunk_malloc_max(reader->png, limits.chunk_bytes);
+  // -1 stands for every chunk that pixels do not need: each may unpack to many times its length.
+  if (limits.pixels_only) png_set_keep_unknown_chunks(reader->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
   png_read_info(reader->png, reader->info);
   reader->width = png_get_image_width(reader->png, reader->info);
   reader->height = png_get_image_height(reader->png, reader->info);

@@ -53,13 +53,19 @@ package enum PNGFile {
   package static func decode(
     _ bytes: [UInt8], name: String = "PNG", limits: PNGLimits = PNGLimits()
   ) throws(ImageError) -> (image: RGBImage, texts: [PNGText]) {
+    try decode(bytes, name: name, limits: limits, pixelsOnly: false)
+  }
+
+  private static func decode(
+    _ bytes: [UInt8], name: String, limits: PNGLimits, pixelsOnly: Bool
+  ) throws(ImageError) -> (image: RGBImage, texts: [PNGText]) {
     guard bytes.count <= limits.fileBytes else {
       throw .tooManyBytes(name: name, bytes: bytes.count, limit: limits.fileBytes)
     }
     // Swift 6.3 infers no typed throw through withUnsafeBufferPointer's rethrowing closure.
     let outcome: Result<(RGBImage, [PNGText]), ImageError> = bytes.withUnsafeBufferPointer { buffer in
       do throws(ImageError) {
-        return .success(try decode(buffer, name: name, limits: limits))
+        return .success(try decode(buffer, name: name, limits: limits, pixelsOnly: pixelsOnly))
       } catch {
         return .failure(error)
       }
@@ -75,6 +81,15 @@ package enum PNGFile {
     try decode(FileBytes.read(path, limit: limits.fileBytes), name: path, limits: limits)
   }
 
+  /// The pixels of a file alone, as `decode` makes them. Texts, profiles and other extras are skipped: they may unpack to a
+  /// thousand times their length.
+  package static func readPixels(
+    _ path: String, limits: PNGLimits = PNGLimits()
+  ) throws(ImageError) -> RGBImage {
+    let bytes = try FileBytes.read(path, limit: limits.fileBytes)
+    return try decode(bytes, name: path, limits: limits, pixelsOnly: true).image
+  }
+
   /// The size of a file's picture, which its head tells.
   /// - Throws: what `read` throws for a file that is no picture that it would take.
   package static func size(of path: String, limits: PNGLimits = PNGLimits()) throws(ImageError) -> (
@@ -83,14 +98,14 @@ package enum PNGFile {
     let head = try FileBytes.read(path, limit: limits.fileBytes, first: 24)
     let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
     guard head.count == 24, Array(head[..<8]) == signature else {
-      let image = try read(path, limits: limits).image
+      let image = try readPixels(path, limits: limits)
       return (image.width, image.height)
     }
     let (width, height) = (number(head[16..<20]), number(head[20..<24]))
     guard width > 0, height > 0, width <= limits.side, height <= limits.side,
       width * height <= limits.pixels
     else {
-      let image = try read(path, limits: limits).image
+      let image = try readPixels(path, limits: limits)
       return (image.width, image.height)
     }
     return (width, height)
@@ -110,10 +125,10 @@ package enum PNGFile {
   private static func number(_ bytes: ArraySlice<UInt8>) -> Int { bytes.reduce(0) { $0 << 8 | Int($1) } }
 
   private static func decode(
-    _ buffer: UnsafeBufferPointer<UInt8>, name: String, limits: PNGLimits
+    _ buffer: UnsafeBufferPointer<UInt8>, name: String, limits: PNGLimits, pixelsOnly: Bool
   ) throws(ImageError) -> (RGBImage, [PNGText]) {
     var opened: OpaquePointer?
-    let result = png_shim_open(buffer.baseAddress, buffer.count, limits.shim, &opened)
+    let result = png_shim_open(buffer.baseAddress, buffer.count, limits.shim(pixelsOnly: pixelsOnly), &opened)
     guard let reader = opened else { throw .outOfMemory(name: name) }
     defer { png_shim_close(reader) }
     let width = Int(png_shim_width(reader))

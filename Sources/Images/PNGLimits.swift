@@ -26,9 +26,11 @@ package struct PNGLimits: Sendable, Equatable {
   }
 
   /// libpng reads 0 as "no limit", so nothing here goes below 1.
-  var shim: png_shim_limits {
+  /// - Parameter pixelsOnly: whether texts and other extras are skipped.
+  func shim(pixelsOnly: Bool) -> png_shim_limits {
     png_shim_limits(
       side: UInt32(clamping: max(1, side)), pixels: UInt64(clamping: max(1, pixels)),
-      chunks: UInt32(clamping: max(1, textChunks)), chunk_bytes: max(1, textBytes))
+      chunks: UInt32(clamping: max(1, textChunks)), chunk_bytes: max(1, textBytes),
+      pixels_only: pixelsOnly ? 1 : 0)
   }
 }

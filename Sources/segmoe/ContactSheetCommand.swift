@@ -38,7 +38,7 @@ struct ContactSheetCommand: ParsableCommand {
       }
       file = try OutputFile(first, force: false)
     }
-    let images = try pictures.map { try PNGFile.read($0).image }
+    let images = try pictures.map { try PNGFile.readPixels($0) }
     try PNGFile.write(ContactSheet(columns: columns).page(of: images), to: file)
   }
 }

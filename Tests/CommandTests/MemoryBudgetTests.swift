@@ -78,4 +78,18 @@ struct MemoryBudgetTests {
       #expect(try house.pictures() == wanted, "\(budget) MiB")
     }
   }
+
+  /// Texts of a picture that nobody reads are not unpacked: here they would take 256 MiB.
+  @Test func textsThatUnpackToMuchTakeNothing() throws {
+    let house = try House()
+    let source = house.folder + "/bomb.source"
+    let bomb = PNGBomb.file(edge: 64, texts: 64)
+    #expect(bomb.count < 2 << 20)
+    try bomb.write(to: URL(fileURLWithPath: source))
+    let arguments = ["--width", "64", "--height", "64", "--steps", "2", "--init-image", source]
+    let smallest = try smallest(house.render(arguments, budget: "16MiB"))
+    let run = try house.render(arguments, budget: "\(smallest)MiB")
+    #expect(run.code == 0, "\(run.errors)")
+    #expect(try #require(run.peakMebibytes) <= smallest)
+  }
 }

@@ -15,6 +15,7 @@ typedef struct {
   uint64_t pixels;     ///< largest width times height
   uint32_t chunks;     ///< most text chunks kept
   size_t chunk_bytes;  ///< largest single chunk, unpacked
+  int pixels_only;     ///< texts, profiles and other extras are neither unpacked nor kept
 } png_shim_limits;
 
 /// What became of opening or reading an image.

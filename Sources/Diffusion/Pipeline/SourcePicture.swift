@@ -26,7 +26,7 @@ package struct SourcePicture: Sendable, Equatable {
   /// - Throws: `ImageError` for files that are no pictures.
   package init(imageFile: String, maskFile: String?, width: Int, height: Int) throws {
     func read(_ path: String) throws -> (picture: RGBImage, digest: String) {
-      let picture = try PNGFile.read(path).image
+      let picture = try PNGFile.readPixels(path)
       return (try picture.resized(width: width, height: height), Self.digest(picture))
     }
     (image, digest) = try read(imageFile)
