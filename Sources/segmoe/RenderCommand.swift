@@ -49,7 +49,7 @@ struct RenderCommand: ParsableCommand {
     let renderer = Renderer(
       model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger), governor: governor)
     if trace != nil { loaded.cache.startTrace() }
-    let first = try loaded.picture(request, makeRoom: governor.spare)
+    let first = try renderer.picture(request)
     for (index, output) in outputs.enumerated() {
       let picture = first.next(index)
       let started = Date()

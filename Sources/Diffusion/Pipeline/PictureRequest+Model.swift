@@ -26,18 +26,22 @@ extension DiffusionModel {
   /// A request with its files read, for its first picture.
   /// - Parameters:
   ///   - request: what is asked for.
-  ///   - makeRoom: called before a starting picture is read, with the bytes of memory that this takes.
+  ///   - makeRoom: called before a starting picture is read, with the bytes of memory that this takes, and the request
+  ///     with an empty picture in its place, for a plan.
   /// - Throws: `CheckpointError` and `ImageError` for files that cannot be read.
-  package func picture(_ request: RenderRequest, makeRoom: (Int) throws -> Void = { _ in }) throws
-    -> PictureRequest
-  {
+  package func picture(
+    _ request: RenderRequest, makeRoom: (Int, PictureRequest) throws -> Void = { _, _ in }
+  ) throws -> PictureRequest {
     let size = try size(of: request)
     var picture = PictureRequest(request, width: size.width, height: size.height)
     picture.words = try request.embeddings.map { try TextualInversion(path: $0.path, token: $0.token) }
     if let image = request.initImage {
+      var unread = picture
+      let nothing = try RGBImage(width: 1, height: 1, pixels: [0, 0, 0])
+      unread.source = SourcePicture(image: nothing, mask: request.mask.map { _ in nothing })
       try makeRoom(
         SourcePicture.readingBytes(
-          imageFile: image, maskFile: request.mask, width: size.width, height: size.height))
+          imageFile: image, maskFile: request.mask, width: size.width, height: size.height), unread)
       picture.source = try SourcePicture(
         imageFile: image, maskFile: request.mask, width: size.width, height: size.height)
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Images
+import Requests
 import Tensors
 import WeightCache
 
@@ -105,6 +106,15 @@ package struct Renderer: Sendable {
     let mine = known == nil ? 0 : text.phase.keptBytes
     let standing = governor.standing(known: mine, beside: beside)
     return (known, try plan(request, text, room: standing.room), standing)
+  }
+
+  /// A request with its files read, for its first picture. Weights make room for reading them.
+  /// - Throws: `CheckpointError` and `ImageError` for files that cannot be read, `MemoryError` if there is no room to read
+  ///   them or to render.
+  package func picture(_ request: RenderRequest) throws -> PictureRequest {
+    try model.picture(request) { bytes, unread in
+      try governor.spare(bytes, before: reckon(unread, beside: 0).plan.memory)
+    }
   }
 
   /// Whether there is too little memory for a request at the moment.

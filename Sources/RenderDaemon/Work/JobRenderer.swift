@@ -72,14 +72,14 @@ struct JobRenderer {
       // What the queue knows of models is for information, but for a hold: that ends with the next success.
       quiet.warning(log, "cannot register model \(request.model): \(error)", claimed.fields)
     }
-    let first = try model.picture(request, makeRoom: pool.governor.spare)
+    let pass = ForwardPass(compute: compute, ledger: CacheLedger())
+    let renderer = Renderer(model: model, pass: pass, governor: pool.governor, texts: pool.texts)
+    let first = try renderer.picture(request)
     // A size that nobody gave is within the limits, too.
     var sized = claimed.request.render
     (sized.width, sized.height) = (first.width, first.height)
     try sized.validate(limits: pool.limits)
     try note(first, of: claimed)
-    let pass = ForwardPass(compute: compute, ledger: CacheLedger())
-    let renderer = Renderer(model: model, pass: pass, governor: pool.governor, texts: pool.texts)
     let requests = (0..<request.count).map(first.next)
     // What an idle model holds beside the cache is little, but it must not stand in the way.
     if pool.names.count > 1, let request = requests.first, try renderer.lacksRoom(for: request) {

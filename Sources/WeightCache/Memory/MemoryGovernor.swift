@@ -147,11 +147,15 @@ package final class MemoryGovernor: Sendable {
   }
 
   /// Makes room for so many bytes that no plan counts, such as a picture that is read. Weights leave for them.
+  /// - Parameters:
+  ///   - bytes: how many.
+  ///   - plan: of the render that follows: whoever is refused learns at once what would do for both.
   /// - Throws: `MemoryError` if there is not as much.
-  package func spare(_ bytes: Int) throws {
+  package func spare(_ bytes: Int, before plan: MemoryPlan? = nil) throws {
     let standing = standing()
-    if let budget = standing.budget, standing.lacks(bytes) {
-      throw MemoryError(budget, smallest: bytes + standing.fixed + MemoryBudget.variation)
+    let smallest = max(bytes, plan?.smallest ?? 0)
+    if let budget = standing.budget, standing.lacks(smallest) {
+      throw MemoryError(budget, smallest: smallest + standing.fixed + MemoryBudget.variation)
     }
     share(standing, kept: 0, tensors: 0, others: bytes, CacheLedger())
   }
