@@ -97,11 +97,8 @@ let package = Package(
     tool(
       "segmoed",
       [
-        "Boundary", "Requests", "CommandLine", "JobStore", "Diffusion", "WeightCache", "Configuration",
-        "RenderDaemon",
-        "Release", argumentParser,
-        logging,
-        lifecycle,
+        "Boundary", "Requests", "CommandLine", "JobStore", "Diffusion", "WeightCache", "Tensors",
+        "Configuration", "RenderDaemon", "Release", argumentParser, logging, lifecycle,
       ]),
     tool(
       "segmoectl", ["Boundary", "Requests", "CommandLine", "JobStore", "CKernels", "Release", argumentParser]),

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "processors.h"
 #if defined(__linux__)
+#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -12,8 +13,11 @@ int segmoe_affinity_count(void) {
   for (unsigned i = 0; i < sizeof set / sizeof *set; i++) count += __builtin_popcountl(set[i]);
   return count;
 }
+
+void segmoe_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 #else
 int segmoe_affinity_count(void) { return 0; }
+void segmoe_name_thread(const char *name) { (void)name; }
 #endif
 
 long segmoe_second_cache_bytes(void) {

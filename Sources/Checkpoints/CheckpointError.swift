@@ -5,6 +5,9 @@ package enum CheckpointError: Error, Equatable, Sendable {
   /// The system refused to open, read or write. `reason` is the system's text.
   case unreadable(path: String, reason: String)
   case unwritable(path: String, reason: String)
+  /// The process or the machine has no descriptor or no memory left to open it with; `reason` is the system's text. The
+  /// file may be sound.
+  case exhausted(path: String, reason: String)
   /// The file was replaced, cut or written to while it was in use.
   case changed(path: String)
   /// The bytes break the file's format.
@@ -39,7 +42,9 @@ extension CheckpointError {
   /// The file or folder that it is about.
   package var path: String {
     switch self {
-    case .missingFile(let path, _), .unreadable(let path, _), .unwritable(let path, _), .changed(let path),
+    case .missingFile(let path, _), .unreadable(let path, _), .unwritable(let path, _),
+      .exhausted(let path, _),
+      .changed(let path),
       .malformed(let path, _), .missingTensor(_, let path), .wrongShape(_, let path, _, _),
       .unreadableType(_, let path, _), .notRaw(_, let path), .pickled(let path), .lfsPointer(let path),
       .unknownAdapter(let path, _, _),
@@ -60,6 +65,9 @@ extension CheckpointError: CustomStringConvertible {
       "\(path): cannot be read: \(reason)"
     case .unwritable(let path, let reason):
       "\(path): cannot be written: \(reason)"
+    case .exhausted(let path, let reason):
+      "\(path): cannot be opened just now: \(reason); close other files or programs, or allow this process more "
+        + "(ulimit -n, LimitNOFILE=)"
     case .changed(let path):
       "\(path): was changed or replaced while in use; load the model again"
     case .malformed(let path, let reason):

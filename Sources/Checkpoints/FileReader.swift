@@ -47,7 +47,7 @@ package final class FileReader: Sendable {
       if errno == ENOENT || errno == ENOTDIR {
         throw CheckpointError.missingFile(path: path, purpose: purpose)
       }
-      throw CheckpointError.unreadable(path: path, reason: String(cString: strerror(errno)))
+      throw Self.refusal(path)
     }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
@@ -58,6 +58,13 @@ package final class FileReader: Sendable {
     self.descriptor = descriptor
     opened = Identity(status)
     size = opened.size
+  }
+
+  /// Why the system, by `errno`, has just refused to open a file or folder.
+  static func refusal(_ path: String) -> CheckpointError {
+    let (code, reason) = (errno, String(cString: strerror(errno)))
+    return [EMFILE, ENFILE, ENOMEM].contains(code)
+      ? .exhausted(path: path, reason: reason) : .unreadable(path: path, reason: reason)
   }
 
   deinit { close(descriptor) }

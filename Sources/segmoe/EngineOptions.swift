@@ -42,9 +42,12 @@ struct EngineOptions: ParsableArguments {
 
   /// Loads the model of a request with its VAE and LoRAs.
   func load(_ request: RenderRequest, _ governor: MemoryGovernor) throws -> DiffusionModel {
-    let model = try DiffusionModel(
-      folder: ModelPath(request.model).open(), vae: request.vae, cache: governor.cache,
-      loras: request.loras, precision: request.precision)
+    try governor.prepareToOpen()
+    let model = try MemoryRefusal.check {
+      try DiffusionModel(
+        folder: ModelPath(request.model).open(), vae: request.vae, cache: governor.cache,
+        loras: request.loras, precision: request.precision)
+    }
     model.notices.forEach(complain)
     return model
   }

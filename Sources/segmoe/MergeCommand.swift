@@ -4,6 +4,7 @@ import CommandLine
 import Foundation
 import Merging
 import Requests
+import Tensors
 import WeightCache
 
 /// Merges a recipe into a SegMoE folder.
@@ -35,6 +36,8 @@ struct MergeCommand: ParsableCommand {
   func run() throws {
     let recipe = try Recipe(reading: config)
     let settings = GateSettings(seed: gateSeed, steps: gateSteps, size: gateSize)
+    // The trap's library waits for ever for a thread that it does not get.
+    try ProcessRoom.check(threads: 4, bytes: 0)
     let trap = SignalTrap()
     var lastShown = ""
     let budget = MemoryBudget.chosen(given: nil)

@@ -39,6 +39,8 @@ struct Problem: Error {
     case let error as CheckpointError:
       if case .missingFile = error {
         self.init(code: 66, message: "\(error)")
+      } else if case .exhausted = error {
+        self.init(code: 69, message: "\(error)")
       } else {
         self.init(code: 65, message: "\(error)")
       }
@@ -57,7 +59,7 @@ struct Problem: Error {
       } else {
         self.init(code: 69, message: "\(error)")
       }
-    case let error as MemoryRefusal: self.init(code: 70, message: "\(error)")
+    case is MemoryRefusal, is ThreadError: self.init(code: 69, message: "\(error)")
     case let error as LayerError: self.init(code: 65, message: "\(error)")
     case let error as ImageError:
       switch error {

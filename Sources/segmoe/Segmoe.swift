@@ -14,7 +14,7 @@ struct Segmoe: ParsableCommand {
       `segmoe CONFIG.yaml OUT` is short for `segmoe merge CONFIG.yaml OUT`.
 
       Exit codes: 0 done, 64 wrong usage, 65 bad input data, 66 missing file or model, 69 unavailable
-      (network, hub, disk), 70 anything else, 77 not permitted. Errors go to standard error, one line each.
+      (network, hub, disk, memory, threads), 70 anything else, 77 not permitted. Errors go to standard error, one line each.
       """,
     version: Version.current,
     subcommands: [

@@ -5,6 +5,7 @@ import Foundation
 import JobStore
 import Release
 import RenderDaemon
+import Tensors
 
 @main
 enum Main {
@@ -14,6 +15,8 @@ enum Main {
       var command = try Segmoed.parseAsRoot()
       if let warning = try EnvironmentError.checkInstructions() { complain(warning) }
       if var daemon = command as? any AsyncParsableCommand {
+        // Libraries below wait for ever for a thread that they do not get.
+        try ProcessRoom.check(threads: 10, bytes: 256 << 20)
         try await daemon.run()
       } else {
         try command.run()
@@ -34,6 +37,9 @@ enum Main {
       complain(error.description)
       if case .unreadable = error { return 66 }
       return 65
+    case is ThreadError, is MemoryRefusal:
+      complain("\(error)")
+      return 69
     case let error as EnvironmentError:
       complain(error.description)
       return 64

@@ -3,17 +3,18 @@
 //
 // SEGMOE_FAULT holds rules with commas between:   CALL:PLACE:WHEN:WHAT
 //   CALL   read (pread), write (also pwrite), sync (fsync, fdatasync), rename, map (mmap of memory, a mebibyte or
-//          more; its PLACE is memory)
+//          more; its PLACE is memory), thread (pthread_create; its PLACE is thread)
 //   PLACE  a part of the file's path (of the new one, for rename); with $ at the end, its last part;
 //          PLACE~TEXT: only writes whose bytes contain TEXT
 //   WHEN   3: the third such call of this process; 3+: it and all after it; 3-5: the third to the fifth
 //   WHAT   kill: SIGKILL before the call; after: SIGKILL after it; half: SIGKILL after half of a write;
-//          short: half of a read or write, which is allowed; hang: sleeps for a minute; EIO, ENOSPC, ENOMEM: fails with that
+//          short: half of a read or write, which is allowed; hang: sleeps for a minute; EIO, ENOSPC, ENOMEM, EAGAIN: fails with that
 // Each strike appends its rule as a line to the file SEGMOE_FAULT_LOG.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum call { READ, WRITE, SYNC, RENAME, MAP };
+enum call { READ, WRITE, SYNC, RENAME, MAP, THREAD };
 enum action { FAIL, KILL, KILL_AFTER, KILL_HALF, SHORT, HANG };
 
 struct rule {
@@ -57,6 +58,7 @@ static void parse(struct rule *rule) {
   else if (!strcmp(call, "sync")) rule->call = SYNC;
   else if (!strcmp(call, "rename")) rule->call = RENAME;
   else if (!strcmp(call, "map")) rule->call = MAP;
+  else if (!strcmp(call, "thread")) rule->call = THREAD;
   else die_of(rule->text);
   char *tilde = strchr(place, '~');
   if (tilde) {
@@ -76,6 +78,7 @@ static void parse(struct rule *rule) {
   else if (!strcmp(what, "EIO")) rule->error = EIO;
   else if (!strcmp(what, "ENOSPC")) rule->error = ENOSPC;
   else if (!strcmp(what, "ENOMEM")) rule->error = ENOMEM;
+  else if (!strcmp(what, "EAGAIN")) rule->error = EAGAIN;
   else die_of(rule->text);
 }
 
@@ -213,4 +216,12 @@ void *mmap(void *place, size_t bytes, int protection, int flags, int descriptor,
   int counts = descriptor == -1 && bytes >= (size_t)1 << 20 && !(flags & MAP_NORESERVE);
   if (counts && fails(strike(MAP, -1, "memory", NULL, 0))) return MAP_FAILED;
   return next(place, bytes, protection, flags, descriptor, offset);
+}
+
+int pthread_create(
+    pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *), void *argument) {
+  NEXT(pthread_create);
+  // It returns its error.
+  struct rule *rule = strike(THREAD, -1, "thread", NULL, 0);
+  return fails(rule) ? rule->error : next(thread, attributes, body, argument);
 }

@@ -15,8 +15,8 @@ import Testing
   }
 
   /// From the n-th time that it asks for some memory on; two refusals are one, since freed memory is given up
-  /// before it asks again.
-  @Test(.enabled(if: FaultLibrary.isThere), arguments: ["1-2", "4-5", "9-10", "16-27", "20-21", "1-40"])
+  /// before it asks again. The first two are at its start, before there is a job.
+  @Test(.enabled(if: FaultLibrary.isThere), arguments: ["3-4", "6-7", "11-12", "18-29", "22-23", "3-42"])
   func refusedMemoryFailsTheJobAlone(times: String) throws {
     let house = try DaemonHouse()
     let undisturbed = try DaemonHouse()

@@ -43,7 +43,7 @@ import Testing
       let store = try JobStore.open(path: house.store.path, role: .daemon)
       let writer = MetricsWriter(
         path: house.metrics, store: store, metrics: DaemonMetrics(worker: "w"), pause: 0.0001, log: log)
-      writer.start()
+      try writer.start()
       Thread.sleep(forTimeInterval: .random(in: 0...0.01))
       writer.end()
       try store.close()
@@ -62,7 +62,7 @@ import Testing
     for _ in 0..<50 {
       let worker = try store.register(WorkerRecord(name: "w", pid: 1, host: "h", version: "1")) { _ in false }
       let keeper = LeaseKeeper(store: store, worker: worker, leaseSeconds: 0.0003, log: log)
-      keeper.start()
+      try keeper.start()
       Thread.sleep(forTimeInterval: .random(in: 0...0.01))
       keeper.end()
       try store.signOff(worker: "w")

@@ -20,9 +20,14 @@ package struct ComponentFolder: Sendable {
   /// Whether the folder has that file.
   package func has(_ file: String) -> Bool { access(path(of: file), F_OK) == 0 }
 
-  /// The names of all files in the folder, hidden ones left out, in no order.
-  func fileNames() -> [String] {
-    guard let directory = opendir(path) else { return [] }
+  /// The names of all files in the folder, hidden ones left out, in no order; none if it cannot be read.
+  /// - Throws: `CheckpointError.exhausted`
+  func fileNames() throws -> [String] {
+    guard let directory = opendir(path) else {
+      let refusal = FileReader.refusal(path)
+      if case .exhausted = refusal { throw refusal }
+      return []
+    }
     defer { closedir(directory) }
     var names: [String] = []
     while let entry = readdir(directory) {
@@ -71,7 +76,7 @@ package struct ComponentFolder: Sendable {
       }
     }
     // Nobody agreed on a name for these; several are one weight in several types.
-    let packed = fileNames().filter { $0.hasSuffix(".gguf") }.sorted()
+    let packed = try fileNames().filter { $0.hasSuffix(".gguf") }.sorted()
     if packed.count == 1 { return packed }
     if packed.count > 1 {
       throw CheckpointError.unreadable(

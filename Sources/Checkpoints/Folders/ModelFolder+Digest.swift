@@ -21,7 +21,7 @@ extension ModelFolder {
     var files = ["model_index.json"]
     for name in componentClasses.keys where !Self.ignored.contains(name) {
       guard let folder = try? component(name) else { continue }
-      files += folder.textFiles().map { name + "/" + $0 }
+      files += try folder.textFiles().map { name + "/" + $0 }
       guard !Self.weightless.contains(where: name.hasPrefix) else { continue }
       files += try folder.weightFileNames().map { name + "/" + $0 }
     }
@@ -34,8 +34,8 @@ extension ModelFolder {
 
 extension ComponentFolder {
   /// Configuration and vocabulary files, except indexes of weights that are not in use.
-  func textFiles() -> [String] {
-    fileNames().filter { name in
+  func textFiles() throws -> [String] {
+    try fileNames().filter { name in
       (name.hasSuffix(".json") || name.hasSuffix(".txt")) && !name.contains(".index.")
     }
   }

@@ -48,7 +48,7 @@ struct AdapterSettings: Sendable {
     if let text = metadata["lora_adapter_metadata"] {
       sources.append(try Self.source(Array(text.utf8), path: path, place: "lora_adapter_metadata."))
     }
-    if let beside = Self.configBeside(path) {
+    if let beside = try Self.configBeside(path) {
       let reader = try FileReader(path: beside, purpose: "an adapter's configuration")
       let text = try reader.contents(limit: 16 << 20)
       textBeside = String(decoding: text, as: UTF8.self)
@@ -162,13 +162,13 @@ extension AdapterSettings {
   }
 
   /// The path if the settings belong to this file: if PEFT named it, or if it is the only weight file in its folder.
-  private static func configBeside(_ path: String) -> String? {
+  private static func configBeside(_ path: String) throws -> String? {
     let split = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
     let folder = split == path.startIndex ? "./" : String(path[..<split])
     guard let component = try? ComponentFolder(path: String(folder.dropLast())),
       component.has("adapter_config.json")
     else { return nil }
-    let weights = component.fileNames().filter { $0.hasSuffix(".safetensors") }
+    let weights = try component.fileNames().filter { $0.hasSuffix(".safetensors") }
     return path[split...].hasPrefix("adapter_model") || weights.count == 1 ? Self.path(beside: path) : nil
   }
 

@@ -142,7 +142,7 @@ extension CheckpointFile {
     for component in index.values.keys.sorted() {
       guard let folder = companion(component) else { continue }
       let weights = components[component] == nil ? (try? folder.weightFileNames()) ?? [] : []
-      for name in (folder.textFiles() + weights).sorted() {
+      for name in try (folder.textFiles() + weights).sorted() {
         let reader = try FileReader(path: folder.path(of: name), purpose: "a file of the model")
         hash.add(Array("\(component)/\(name)\0\(reader.size)\0".utf8))
         try hash.add(contentsOf: reader)

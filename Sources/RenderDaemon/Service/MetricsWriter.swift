@@ -3,6 +3,7 @@ import Images
 import JobStore
 import Logging
 import Synchronization
+import Tensors
 
 /// Writes the daemon's metrics to a file every few seconds, from a thread of its own.
 package final class MetricsWriter: Sendable {
@@ -32,14 +33,13 @@ package final class MetricsWriter: Sendable {
   }
 
   /// Starts the thread; it ends after `end`.
-  package func start() {
+  /// - Throws: `ThreadError`
+  package func start() throws {
     // Left by a daemon that died. Each daemon writes a file of its own.
     AtomicFile.removeTemporaries(of: path)
-    let thread = Thread { [self] in
+    try WorkThread.start("segmoed-metrics") { [self] in
       repeat { write() } while !stop.sleep(seconds: pause)
     }
-    thread.name = "segmoed-metrics"
-    thread.start()
   }
 
   /// Ends the thread, waits for it, and writes the file a last time. After that the queue may be closed, and the next

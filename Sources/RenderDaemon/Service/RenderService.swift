@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import ServiceLifecycle
+import Tensors
 
 /// The worker as a service, which a service group starts and stops. It runs on a thread of its own.
 package struct RenderService: Service {
@@ -10,6 +11,8 @@ package struct RenderService: Service {
   private let grace: Double
   /// Requested when the worker has returned. Then there is no job to give back.
   private let ended = StopSignal()
+  /// Requested when a shutdown is asked for.
+  private let asked = StopSignal()
 
   package init(worker: Worker, log: Logger, grace: Double = 3) {
     self.worker = worker
@@ -18,43 +21,47 @@ package struct RenderService: Service {
   }
 
   /// Runs until a shutdown is asked for or, with `drain`, the queue is empty.
-  /// - Throws: what the worker throws.
+  /// - Throws: what the worker throws, and `ThreadError`.
   package func run() async throws {
+    // These threads start now, because at a stop the system may refuse new ones.
+    // A long step may still be running. Neither its job nor systemd should wait for it.
+    try endStop("segmoed-stop", after: grace) { [worker, log] in
+      worker.abandon()
+      log.notice("stopped in the middle of a step")
+    }
+    // Another process holds the queue's lock, or the disk hangs. The job's lease will expire by itself.
+    try endStop("segmoed-stop-2", after: grace + 1.5) { [log] in
+      log.error("stopped without having given its job back: the queue does not answer")
+    }
     try await withGracefulShutdownHandler {
       try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-        let thread = Thread { [worker, ended] in
-          let result = Result { try worker.run() }
-          ended.request()
-          continuation.resume(with: result)
+        do {
+          try WorkThread.start("segmoed-render", stackBytes: 8 << 20) { [worker, asked, ended] in
+            let result = Result { try worker.run() }
+            ended.request()
+            asked.request()
+            continuation.resume(with: result)
+          }
+        } catch {
+          continuation.resume(throwing: error)
         }
-        thread.name = "segmoed-render"
-        thread.stackSize = 8 << 20
-        thread.start()
       }
-    } onGracefulShutdown: { [worker, log, grace, ended] in
+    } onGracefulShutdown: { [worker, asked] in
       worker.requestStop()
-      // A long step is still running. Neither its job nor systemd should wait for it.
-      unless(ended, within: grace) {
-        worker.abandon()
-        log.notice("stopped in the middle of a step")
-        // Without exit handlers and destructors, because other threads are still computing.
-        _exit(0)
-      }
-      // Another process holds the queue's lock, or the disk hangs. The job's lease will expire by itself.
-      unless(ended, within: grace + 1.5) {
-        log.error("stopped without having given its job back: the queue does not answer")
-        _exit(0)
-      }
+      asked.request()
     }
   }
-}
 
-/// Runs `body` on a thread of its own, unless the signal comes within `seconds`.
-private func unless(
-  _ signal: StopSignal, within seconds: Double, _ body: @escaping @Sendable () -> Void
-) {
-  let timer = Thread {
-    if !signal.sleep(seconds: seconds) { body() }
+  /// Ends the process if the worker has not returned some seconds after a stop was asked for.
+  private func endStop(
+    _ thread: String, after seconds: Double, _ last: @escaping @Sendable () -> Void
+  ) throws(ThreadError) {
+    try WorkThread.start(thread) { [asked, ended] in
+      while !asked.sleep(seconds: 3600) {}
+      guard !ended.sleep(seconds: seconds) else { return }
+      last()
+      // Without exit handlers and destructors, because other threads are still computing.
+      _exit(0)
+    }
   }
-  timer.start()
 }

@@ -40,6 +40,10 @@ func failureKind(of error: any Error, request: RenderRequest, locator: ModelLoca
     case .modelOutside, .unsupported, .inputMissing, .inputOutside: return .badInput
     case .outputFolder, .outputFull: return .transient
     }
+  // What the process or the machine has run out of is nobody's fault.
+  case CheckpointError.exhausted: return .transient
+  case ImageError.unreadable(_, EMFILE), ImageError.unreadable(_, ENFILE), ImageError.unreadable(_, ENOMEM):
+    return .transient
   case let error as CheckpointError:
     guard isAddition(error.path) else { return .model }
     switch error {

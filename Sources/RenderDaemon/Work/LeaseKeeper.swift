@@ -2,6 +2,7 @@ import Foundation
 import JobStore
 import Logging
 import Synchronization
+import Tensors
 
 /// Renews the leases of the running jobs and the worker's heartbeat, from a thread of its own that
 /// rendering cannot starve.
@@ -31,8 +32,9 @@ package final class LeaseKeeper: Sendable {
   }
 
   /// Starts the thread; it ends after `end`.
-  package func start() {
-    let thread = Thread { [self] in
+  /// - Throws: `ThreadError`
+  package func start() throws {
+    try WorkThread.start("segmoed-lease") { [self] in
       // Never rarer than a third of the minute after which a worker counts as gone.
       var clock = ClockWatch()
       while !stop.sleep(seconds: min(leaseSeconds / 3, 20)) {
@@ -43,8 +45,6 @@ package final class LeaseKeeper: Sendable {
         }
       }
     }
-    thread.name = "segmoed-lease"
-    thread.start()
   }
 
   /// Ends the thread and waits for a beat it is at. Afterwards it touches the queue no more: a beat that came

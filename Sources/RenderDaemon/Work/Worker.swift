@@ -91,14 +91,14 @@ package final class Worker: Sendable {
   /// Works until asked to stop or, when draining, until nothing is left to render.
   /// - Throws: `JobStoreError` if the queue cannot be read any more.
   package func run() throws {
-    keeper.start()
     let writer = settings.metrics.map { MetricsWriter(path: $0, store: store, metrics: metrics, log: log) }
-    writer?.start()
     defer {
       keeper.end()
       writer?.end()
       signOff()
     }
+    try keeper.start()
+    try writer?.start()
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
       store: store, compute: compute, output: settings.output, keeper: keeper, lastStep: lastStep,

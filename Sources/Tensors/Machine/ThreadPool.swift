@@ -12,17 +12,19 @@ package final class ThreadPool: Sendable {
   package let threadCount: Int
   private let board: Board
 
-  /// Starts `threadCount - 1` threads; the caller of `run` is the last one.
+  /// Starts `threadCount - 1` threads; the caller of `run` is the last one. If the system refuses some, the others do
+  /// their work: no result depends on how many there are.
   package init(threadCount: Int) {
-    self.threadCount = max(1, threadCount)
-    let board = Board(looks: self.threadCount <= ProcessorLimit.current ? 2500 : 400)
+    let wanted = max(1, threadCount)
+    let board = Board(looks: wanted <= ProcessorLimit.current ? 2500 : 400)
     self.board = board
-    for index in 1..<max(1, self.threadCount) {
-      let thread = Thread { board.work() }
-      thread.name = "segmoe-compute-\(index)"
-      thread.stackSize = 4 << 20
-      thread.start()
+    var started = 1
+    while started < wanted,
+      (try? WorkThread.start("segmoe-work-\(started)", stackBytes: 4 << 20, board.work)) != nil
+    {
+      started += 1
     }
+    self.threadCount = started
   }
 
   deinit { board.close() }

@@ -204,10 +204,8 @@ final class CacheCore: @unchecked Sendable {
   // MARK: Reading ahead
 
   func startPrefetching() {
-    let thread = Thread { [self] in prefetch() }
-    thread.name = "segmoe-prefetch"
-    thread.stackSize = 4 << 20
-    thread.start()
+    // Without the thread nothing is read ahead, and all else is the same.
+    try? WorkThread.start("segmoe-ahead", stackBytes: 4 << 20) { [self] in prefetch() }
   }
 
   func close() {

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Tensors
 
 /// Leads the passes of several images through one network together. An image computes until it has used a part of the
 /// network. Then it is the next image's turn. All images use a part before any goes on, so one read of the part
@@ -27,7 +28,7 @@ package final class Lockstep: @unchecked Sendable {
 
   private init(count: Int) { walking = Array(repeating: true, count: count) }
 
-  /// Runs `body` for the images 0 ..< `count` together. If one throws, the others go on.
+  /// Runs `body` for the images 0 ..< `count` together. If one throws, or the system refuses its thread, the others go on.
   /// - Returns: how each image's pass ended, in order.
   package static func run<Value: Sendable>(
     _ count: Int, _ body: @escaping @Sendable (Place) throws -> Value
@@ -35,15 +36,17 @@ package final class Lockstep: @unchecked Sendable {
     let lockstep = Lockstep(count: count)
     let outcomes = Outcomes<Value>()
     for index in 0..<count {
-      let thread = Thread {
-        lockstep.waitForTurn(index)
-        let outcome = Result { try body(Place(lockstep: lockstep, index: index)) }
-        outcomes.values.withLock { $0[index] = outcome }
+      do {
+        try WorkThread.start("segmoe-image-\(index)", stackBytes: 8 << 20) {
+          lockstep.waitForTurn(index)
+          let outcome = Result { try body(Place(lockstep: lockstep, index: index)) }
+          outcomes.values.withLock { $0[index] = outcome }
+          lockstep.end(index)
+        }
+      } catch {
+        outcomes.values.withLock { $0[index] = .failure(error) }
         lockstep.end(index)
       }
-      thread.name = "segmoe-image-\(index)"
-      thread.stackSize = 8 << 20
-      thread.start()
     }
     lockstep.waitForAll()
     let values = outcomes.values.withLock { $0 }
@@ -70,7 +73,8 @@ package final class Lockstep: @unchecked Sendable {
   private func end(_ index: Int) {
     condition.lock()
     walking[index] = false
-    goOn(from: index)
+    // One that never began may end while another computes.
+    if current == index { goOn(from: index) } else { condition.broadcast() }
     condition.unlock()
   }
 
