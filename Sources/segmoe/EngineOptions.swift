@@ -42,7 +42,9 @@ struct EngineOptions: ParsableArguments {
 
   /// Loads the model of a request with its VAE and LoRAs.
   func load(_ request: RenderRequest, _ governor: MemoryGovernor) throws -> DiffusionModel {
-    try governor.prepareToOpen()
+    try governor.prepareToOpen(
+      [request.model] + [request.vae].compactMap { $0 } + request.loras.map(\.path)
+        + request.embeddings.map(\.path))
     let model = try MemoryRefusal.check {
       try DiffusionModel(
         folder: ModelPath(request.model).open(), vae: request.vae, cache: governor.cache,

@@ -92,4 +92,18 @@ struct MemoryBudgetTests {
     #expect(run.code == 0, "\(run.errors)")
     #expect(try #require(run.peakMebibytes) <= smallest)
   }
+
+  /// A header larger than the budget is refused before it is parsed.
+  @Test func largeHeadersCount() throws {
+    let house = try House()
+    let lora = house.folder + "/padded.safetensors"
+    let bytes = 60 << 20
+    var length = UInt64(bytes).littleEndian
+    try
+      (Data(bytes: &length, count: 8) + Data("{".utf8) + Data(repeating: 0x20, count: bytes - 2)
+      + Data("}".utf8))
+      .write(to: URL(fileURLWithPath: lora))
+    let run = try house.render(["--width", "64", "--height", "64", "--lora", lora], budget: "250MiB")
+    #expect(run.code == 64 && run.errors.contains("memory budget of 250 MiB"), "\(run.errors)")
+  }
 }

@@ -91,7 +91,7 @@ package struct ModelPool {
     }
     try willLoad()
     while entries.count >= capacity { cache.removeAll(model: entries.removeFirst().model.cacheName) }
-    try governor.prepareToOpen()
+    try governor.prepareToOpen([path] + beside + (vae.map { [$0] } ?? []) + loras.map(\.path))
     let model = try MemoryRefusal.check {
       try DiffusionModel(
         folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision)

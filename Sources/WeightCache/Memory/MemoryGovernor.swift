@@ -1,3 +1,4 @@
+import Checkpoints
 import Synchronization
 import Tensors
 
@@ -160,9 +161,13 @@ package final class MemoryGovernor: Sendable {
     share(standing, kept: 0, tensors: 0, others: bytes, CacheLedger())
   }
 
-  /// Prepares for opening a model. What stays of one, norms and gates, is small and in no plan.
-  /// - Throws: `MemoryRefusal`
-  package func prepareToOpen() throws {
+  /// Prepares for opening a model. What stays of one, norms and gates, is small and in no plan. Weights leave for headers
+  /// and configurations that are larger than any ordinary model's.
+  /// - Parameter paths: the files and folders that are opened.
+  /// - Throws: `MemoryError` if there is no room for them, `MemoryRefusal`.
+  package func prepareToOpen(_ paths: [String]) throws {
+    let cost = OpeningCost.beyondOrdinary(paths)
+    if cost > 0 { try spare(cost) }
     guard MemoryRefusal.prepare(forBlocksOf: Self.largestOpened) else { throw MemoryRefusal() }
   }
 
