@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Requests
 import Tensors
 
 /// A SegMoE folder about to be written: the base's components, and a UNet with mixtures in place of
@@ -71,7 +72,7 @@ struct MergedFolder {
   private func unetConfig() throws -> [String: JSONValue] {
     var config = try base.files.config(for: "unet").values
     let written = try JSONValue(parsing: Array(recipe.written.json.utf8), path: recipe.base.position.file)
-    guard case .object(var mixture) = written else {
+    guard case .object(var mixture) = Self.named(written) else {
       throw MergeError.unsupported(what: "a recipe that is not a mapping")
     }
     let shape = covered.configuration
@@ -85,6 +86,30 @@ struct MergedFolder {
     mixture["up_idx_end"] = .integer(shape.upBlocks.upperBound)
     config["segmoe_config"] = .object(mixture)
     return config
+  }
+
+  /// The recipe with its sources as cards, links without tokens, or names: nobody needs to know this machine's folders.
+  private static func named(_ value: JSONValue) -> JSONValue {
+    switch value {
+    case .object(let members):
+      return .object(
+        Dictionary(
+          uniqueKeysWithValues: members.map { key, value in
+            guard ["base_model", "source_model"].contains(key), case .string(let text) = value else {
+              return (key, named(value))
+            }
+            return (key, .string(name(of: text)))
+          }))
+    case .array(let values): return .array(values.map(named))
+    default: return value
+    }
+  }
+
+  private static func name(of source: String) -> String {
+    guard let remote = try? ModelSource(source, exists: { access($0, F_OK) == 0 }), remote.isRemote else {
+      return source.hasPrefix("/") || source.hasPrefix("~") ? ModelSource.name(ofPath: source) : source
+    }
+    return "\(remote)"
   }
 
   /// A tensor of the merged UNet and where it comes from.

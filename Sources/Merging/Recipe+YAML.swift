@@ -43,7 +43,7 @@ extension Recipe {
     do {
       let map = try root.mapping("the recipe", keys: Recipe.keys)
       written = root
-      base = try sources.find(map.required("base_model"), "'base_model'")
+      base = try sources.find(map.required("base_model"), "'base_model'", for: .ingredient)
       family = try map.choice("type")
       layers = try map.choice("moe_layers") ?? .attn
       gates = try map.choice("init") ?? .hidden
@@ -84,7 +84,7 @@ extension Recipe {
       // The reference needs all three; an empty negative prompt may also be written as nothing at all.
       let isNegativeEmpty = map.has("negative_prompt") && map["negative_prompt"] == nil
       return Expert(
-        source: try sources.find(map.required("source_model"), "'source_model'"),
+        source: try sources.find(map.required("source_model"), "'source_model'", for: .ingredient),
         positivePrompt: try map.string("positive_prompt"),
         negativePrompt: isNegativeEmpty ? "" : try map.string("negative_prompt"),
         loras: try loras(map.sequence("loras"), of: " of \(name)", sources))
@@ -97,7 +97,7 @@ extension Recipe {
     try nodes.enumerated().map { index, node in
       let map = try node.mapping("LoRA \(index + 1)\(owner)", keys: loraKeys)
       return LoRA(
-        source: try sources.find(map.required("source_model"), "'source_model'"),
+        source: try sources.find(map.required("source_model"), "'source_model'", for: .adapter),
         positivePrompt: try map.string("positive_prompt", default: ""),
         negativePrompt: try map.string("negative_prompt", default: ""),
         weight: try map.double("weight", in: -100...100) ?? 1)

@@ -1,4 +1,5 @@
 import Configuration
+import Requests
 
 /// What to merge into a SegMoE model: the reference's `config.yaml`, checked.
 package struct Recipe: Sendable, Equatable {
@@ -28,20 +29,24 @@ package struct Recipe: Sendable, Equatable {
     case random
   }
 
-  /// A model or LoRA as the recipe names it, found on this machine.
+  /// A model or LoRA as the recipe names it, found on this machine or to be pulled.
   package struct Source: Sendable, Equatable {
     /// The name in the recipe.
     package let written: String
-    /// A file or folder that was there when the recipe was read.
-    package let path: String
+    /// A file or folder that was there when the recipe was read, or was pulled since.
+    package var path: String
     /// Where the recipe names it.
     package let position: YAMLPosition
+    /// The model of a hub; nil for a path.
+    package let remote: ModelSource?
+    /// What it is wanted for.
+    package let use: ModelUse
   }
 
   /// A LoRA that is fused into a model before the merge.
   package struct LoRA: Sendable, Equatable {
     /// The file, or the folder that holds it.
-    package let source: Source
+    package var source: Source
     /// Appended to the expert's prompt for the gates; may be empty.
     package let positivePrompt: String
     /// Appended to the expert's negative prompt for the gates; may be empty.
@@ -53,13 +58,13 @@ package struct Recipe: Sendable, Equatable {
   /// One expert: a model, its LoRAs, and the prompts that describe what it is for.
   package struct Expert: Sendable, Equatable {
     /// The model; the base if the expert is the base with a LoRA.
-    package let source: Source
+    package var source: Source
     /// As written for the expert itself.
     package let positivePrompt: String
     /// As written for the expert itself.
     package let negativePrompt: String
     /// All are fused.
-    package let loras: [LoRA]
+    package var loras: [LoRA]
 
     /// The prompt that the gates are computed with: the expert's and its LoRAs', with a space between.
     package var gatePrompt: String { Expert.joined([positivePrompt] + loras.map(\.positivePrompt)) }
@@ -73,11 +78,11 @@ package struct Recipe: Sendable, Equatable {
   }
 
   /// The model that gives everything outside the mixtures.
-  package let base: Source
+  package private(set) var base: Source
   /// LoRAs fused into the base: the top-level `loras` of a recipe that also lists experts.
-  package let baseLoRAs: [LoRA]
+  package private(set) var baseLoRAs: [LoRA]
   /// The experts in their order, at least one.
-  package let experts: [Expert]
+  package private(set) var experts: [Expert]
   /// How many experts a layer call uses, from 1 to the number of experts.
   package let expertsPerToken: Int
   /// Which layers become mixtures.
@@ -88,4 +93,37 @@ package struct Recipe: Sendable, Equatable {
   package let gates: GateInit
   /// The recipe as it was written, for `segmoe_config` in the merged model.
   package let written: YAMLNode
+
+  /// What has to be pulled before the merge, each once, in the recipe's order.
+  package var remoteSources: [Source] {
+    let all = [base] + baseLoRAs.map(\.source) + experts.flatMap { [$0.source] + $0.loras.map(\.source) }
+    var seen: Set<ModelSource> = []
+    return all.filter { source in source.remote.map { seen.insert($0).inserted } ?? false }
+  }
+
+  /// The recipe with the places of what was pulled.
+  package func placing(_ paths: [ModelSource: String]) -> Recipe {
+    func placed(_ source: Source) -> Source {
+      var source = source
+      source.path = source.remote.flatMap { paths[$0] } ?? source.path
+      return source
+    }
+    func placed(_ loras: [LoRA]) -> [LoRA] {
+      loras.map { lora in
+        var lora = lora
+        lora.source = placed(lora.source)
+        return lora
+      }
+    }
+    var recipe = self
+    recipe.base = placed(base)
+    recipe.baseLoRAs = placed(baseLoRAs)
+    recipe.experts = experts.map { expert in
+      var expert = expert
+      expert.source = placed(expert.source)
+      expert.loras = placed(expert.loras)
+      return expert
+    }
+    return recipe
+  }
 }

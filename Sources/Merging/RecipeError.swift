@@ -1,4 +1,5 @@
 import Configuration
+import Requests
 
 /// What can be wrong with a recipe.
 package enum RecipeError: Error, Sendable, Equatable {
@@ -14,10 +15,8 @@ package enum RecipeError: Error, Sendable, Equatable {
   case derivedKey(YAMLPosition, key: String)
   /// A source that is no file or folder; `tried` are the paths looked at.
   case sourceMissing(YAMLPosition, written: String, tried: [String])
-  /// A source that looks like the name of a model on the Hugging Face hub.
-  case sourceIsHubID(YAMLPosition, written: String)
-  /// A source that is a link.
-  case sourceIsLink(YAMLPosition, written: String)
+  /// A source that is a link or a card, and none that can be pulled.
+  case source(YAMLPosition, SourceError)
 }
 
 extension RecipeError: CustomStringConvertible {
@@ -39,11 +38,7 @@ extension RecipeError: CustomStringConvertible {
       "\(position): '\(written)' is no file or folder"
         + (tried.isEmpty ? "" : " (tried \(tried.joined(separator: ", ")))")
         + ": give the path of a model on this machine"
-    case .sourceIsHubID(let position, let written):
-      "\(position): no folder '\(written)' here; if it is a Hugging Face model, download it first "
-        + "(hf download \(written) --local-dir DIR) and write DIR"
-    case .sourceIsLink(let position, let written):
-      "\(position): '\(written)' is a link: download the file first and write its path"
+    case .source(let position, let error): "\(position): \(error)"
     }
   }
 }

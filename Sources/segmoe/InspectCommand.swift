@@ -12,14 +12,14 @@ struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect", abstract: "Show what a model is, without loading its weights.")
 
-  @Argument(help: "A model folder or a .safetensors file.")
+  @Argument(help: "A model folder, a .safetensors file, or a model of a hub (owner/name).")
   var model: String
 
   @Flag(help: "Print JSON.")
   var json = false
 
   func run() throws {
-    let summary = try ModelSummary(ModelPath(model).open())
+    let summary = try ModelSummary(ModelPath(SourcePulls().path(model, for: .model)).open())
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]

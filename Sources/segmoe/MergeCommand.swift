@@ -12,7 +12,7 @@ struct MergeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "merge", abstract: "Merge the models of a recipe into a SegMoE model folder.")
 
-  @Argument(help: "The recipe.")
+  @Argument(help: "The recipe. Models of a hub that it names are pulled first.")
   var config: String
 
   @Argument(help: "The folder to make. It must not exist.")
@@ -34,7 +34,8 @@ struct MergeCommand: ParsableCommand {
   var quiet = false
 
   func run() throws {
-    let recipe = try Recipe(reading: config)
+    var recipe = try Recipe(reading: config)
+    recipe = recipe.placing(try SourcePulls(quiet: quiet).paths(recipe.remoteSources))
     let settings = GateSettings(seed: gateSeed, steps: gateSteps, size: gateSize)
     // The trap's library waits for ever for a thread that it does not get.
     try ProcessRoom.check(threads: 4, bytes: 0)

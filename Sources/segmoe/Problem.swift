@@ -96,7 +96,7 @@ struct Problem: Error {
 
   private static func code(_ error: RecipeError) -> Int32 {
     switch error {
-    case .sourceMissing, .sourceIsHubID, .sourceIsLink: 66
+    case .sourceMissing, .source: 66
     default: 65
     }
   }

@@ -14,7 +14,7 @@ struct RenderCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "render", abstract: "Render a prompt with a model to a PNG file.")
 
-  @Argument(help: "A model folder or a .safetensors file.")
+  @Argument(help: "A model folder, a .safetensors file, or a model of a hub (owner/name).")
   var model: String
 
   @Option(help: "What the picture shows.")
@@ -71,8 +71,9 @@ struct RenderCommand: ParsableCommand {
     try draft.read("model", model)
     try draft.read("prompt", prompt)
     var (request, paths) = (draft.complete, PathResolver())
-    try paths.resolve(&request)
     try request.validate()
+    try SourcePulls(quiet: quiet).pull(&request)
+    try paths.resolve(&request)
     return request
   }
 

@@ -1,7 +1,7 @@
 import Foundation
 import Hub
+import Merging
 import Requests
-import Synchronization
 
 /// Pulls what commands are given in the place of paths, with progress on standard error.
 struct SourcePulls {
@@ -13,16 +13,8 @@ struct SourcePulls {
   /// - Throws: `SourceError`, `HubError`
   func pull(_ text: String, for use: ModelUse, isDry: Bool = false) throws -> PulledModel {
     let source = try ModelSource(text) { access($0, F_OK) == 0 }
-    let line = line
-    var settings = try HubSettings()
-    if let token = CivitaiLink.token(in: text).flatMap({ Token($0, from: "the link") }) {
-      settings.civitaiToken = token
-    }
-    let puller = ModelPuller(
-      settings: settings, transport: CurlTransport(trust: settings.trust),
-      say: { line.say($0) }, tell: { line.show($0) })
     defer { line.end() }
-    return try puller.pull(source, for: use, isDry: isDry)
+    return try puller(texts: [text]).pull(source, for: use, isDry: isDry)
   }
 
   /// The path for a source; a path is given back unlooked at, so that whoever opens it says what is wrong with it.
@@ -33,43 +25,40 @@ struct SourcePulls {
     }
     return text
   }
-}
 
-/// A line about a pull that is written over on a terminal, and repeated now and then elsewhere.
-final class ProgressLine: Sendable {
-  private let isQuiet: Bool
-  private let isTerminal = isatty(STDERR_FILENO) == 1
-  private let state = Mutex((last: Date(), isOpen: false))
-
-  init(isQuiet: Bool) { self.isQuiet = isQuiet }
-
-  /// Seconds between two lines where there is no terminal.
-  private static let interval = 10.0
-
-  func show(_ progress: PullProgress) {
-    guard !isQuiet else { return }
-    state.withLock { state in
-      let now = Date()
-      guard isTerminal || now.timeIntervalSince(state.last) >= Self.interval else { return }
-      state.last = now
-      let text = "\(progress.source): \(progress.text)"
-      write(isTerminal ? "\r\u{1B}[K\(text)" : text + "\n")
-      state.isOpen = isTerminal
+  /// Pulls what a request names, and puts paths in its place.
+  /// - Throws: `SourceError`, `HubError`
+  func pull(_ request: inout RenderRequest) throws {
+    request.model = try path(request.model, for: .model)
+    try request.changeFiles { file, text in
+      switch file {
+      case .lora, .embedding: try path(text, for: .adapter)
+      case .vae: try path(text, for: .autoencoder)
+      case .initImage, .mask: text
+      }
     }
   }
 
-  func say(_ text: String) {
-    end()
-    complain(text)
+  /// Pulls what a recipe names.
+  /// - Throws: `HubError`
+  func paths(_ sources: [Recipe.Source]) throws -> [ModelSource: String] {
+    let wanted = sources.compactMap { source in source.remote.map { (source: $0, use: source.use) } }
+    guard !wanted.isEmpty else { return [:] }
+    defer { line.end() }
+    let found = try puller(texts: sources.map(\.written)).pull(wanted)
+    return Dictionary(zip(wanted.map(\.source), found.map(\.path))) { first, _ in first }
   }
 
-  /// Ends a line that would be written over.
-  func end() {
-    state.withLock { state in
-      if state.isOpen { write("\r\u{1B}[K") }
-      state.isOpen = false
+  /// - Parameter texts: what was written; a token in a link is used, and goes nowhere else.
+  private func puller(texts: [String]) throws(HubError) -> ModelPuller {
+    var settings = try HubSettings()
+    for text in texts {
+      if let token = CivitaiLink.token(in: text).flatMap({ Token($0, from: "the link") }) {
+        settings.civitaiToken = token
+      }
     }
+    return ModelPuller(
+      settings: settings, transport: CurlTransport(trust: settings.trust), say: { [line] in line.say($0) },
+      tell: { [line] in line.show($0) })
   }
-
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

@@ -25,6 +25,7 @@ final class PullHouse: Sendable {
   func settings(_ more: [String: String] = [:]) throws -> HubSettings {
     let own = [
       "HF_HOME": folder, "HF_ENDPOINT": hub.endpoint, "CIVITAI_ENDPOINT": hub.civitai,
+      "XDG_CACHE_HOME": folder,
       "HF_HUB_DOWNLOAD_TIMEOUT": "1",
     ]
     return try HubSettings(environment: own.merging(more) { $1 }, home: folder)

@@ -225,12 +225,9 @@ final class RecipeFolder {
       "c.yaml:1:13: 'base\u{0}x' is no file or folder: give the path of a model on this machine"
     ),
     (
-      "base_model: segmind/SSD-1B\n",
-      "c.yaml:1:13: no folder 'segmind/SSD-1B' here; if it is a Hugging Face model, download it first (hf download segmind/SSD-1B --local-dir DIR) and write DIR"
-    ),
-    (
-      "base_model: https://civitai.com/api/download/models/1\n",
-      "c.yaml:1:13: 'https://civitai.com/api/download/models/1' is a link: download the file first and write its path"
+      "base_model: https://example.org/a\n",
+      "c.yaml:1:13: https://example.org/a: only models of huggingface.co and civitai.com can be pulled; "
+        + "download the file and give its path"
     ),
     (
       "base_model: [\n", "c.yaml:2:1: not YAML: while parsing a flow node, did not find expected node content"
@@ -238,6 +235,36 @@ final class RecipeFolder {
   ])
   func everyComplaintHasItsPlace(text: String, complaint: String) {
     #expect(folder.complaint(text) == complaint)
+  }
+
+  @Test func cardsAndLinksArePulledOnceEach() throws {
+    let text = """
+      base_model: "segmind/small-sd "
+      num_experts: 2
+      experts:
+        - source_model: segmind/small-sd
+          positive_prompt: "a (cat:1.2), [dog]"
+          negative_prompt: ""
+        - source_model: https://civitai.com/api/download/models/239306?type=Model&token=secret
+          positive_prompt: b
+          negative_prompt: ""
+          loras:
+            - source_model: someone/lora
+      """
+    let recipe = try Recipe(parsing: text, file: "c.yaml")
+    let sources = recipe.remoteSources
+    #expect(
+      sources.compactMap { $0.remote.map { "\($0)" } } == [
+        "segmind/small-sd", "https://civitai.com/api/download/models/239306?type=Model", "someone/lora",
+      ])
+    #expect(sources.map(\.use) == [.ingredient, .ingredient, .adapter])
+    let places = Dictionary(
+      uniqueKeysWithValues: sources.enumerated().compactMap { index, source in
+        source.remote.map { ($0, "/cache/\(index)") }
+      })
+    let placed = recipe.placing(places)
+    #expect(placed.base.path == "/cache/0" && placed.experts.map(\.source.path) == ["/cache/0", "/cache/1"])
+    #expect(placed.experts[1].loras.map(\.source.path) == ["/cache/2"])
   }
 
   @Test func aMissingRecipeIsNamed() {

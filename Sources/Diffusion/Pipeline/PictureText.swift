@@ -72,7 +72,7 @@ package struct PictureText: Sendable {
   }
 
   /// The last part of a path.
-  private static func name(_ path: String) -> String { (path as NSString).lastPathComponent }
+  private static func name(_ path: String) -> String { ModelSource.name(ofPath: path) }
 }
 
 /// The request's JSON form, with the digests of its files and of the model, and the queue's numbers.

@@ -103,6 +103,19 @@ final class PartFile {
   /// The hash of all bytes so far, which ends them.
   func hash() -> String { digest.take()?.hexadecimal() ?? "" }
 
+  /// What the bytes are instead of a safetensors file; nil if they look like one.
+  func faultAsSafetensors() -> String? {
+    var head = [UInt8](repeating: 0, count: 9)
+    guard pread(descriptor, &head, 9, 0) == 9 else { return "a file of \(count) bytes" }
+    if head.starts(with: [0x50, 0x4B]) || head.starts(with: [0x80, 0x02]) { return "a pickle" }
+    if head.first == UInt8(ascii: "<") { return "a web page" }
+    let length = head[..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard length <= min(100_000_000, UInt64(count)), head[8] == UInt8(ascii: "{") else {
+      return "something else"
+    }
+    return nil
+  }
+
   /// Gives the file its name, with its bytes on the disk first.
   /// - Throws: `HubError.file`
   func publish(as name: String) throws(HubError) {

@@ -1,6 +1,7 @@
 import Checkpoints
 import Glibc
 import Requests
+import Synchronization
 
 /// Brings sources onto this machine.
 package struct ModelPuller: Sendable {
@@ -47,13 +48,36 @@ package struct ModelPuller: Sendable {
       case .file(let id, let revision, let path):
         return try repository(id).pull(source, revision: revision, file: path, for: use, isDry: isDry)
       case .civitai(let link):
-        throw HubError.gone(what: "\(link)", reason: "not yet")
+        let site = Site(
+          transport: transport, trust: settings.civitaiTrust, pace: pace, stop: stop,
+          patience: settings.patience,
+          say: say)
+        return try CivitaiPull(
+          link: link, site: site, endpoint: settings.civitaiEndpoint,
+          cache: CivitaiCache(root: settings.ownCache),
+          isOffline: settings.isOffline, tell: tell
+        ).pull(isDry: isDry)
       }
     } catch let error as HubError {
       throw error
     } catch {
       throw .strangeAnswer(host: settings.endpoint.host, reason: "\(error)")
     }
+  }
+
+  /// A source, and what it is pulled for.
+  package typealias Wanted = (source: ModelSource, use: ModelUse)
+
+  /// Pulls sources, two at a time.
+  /// - Returns: in their order.
+  /// - Throws: `HubError`, the first one.
+  package func pull(_ wanted: [Wanted]) throws -> [PulledModel] {
+    let found = Mutex([PulledModel?](repeating: nil, count: wanted.count))
+    try ParallelWork.run(Array(wanted.enumerated()), width: 2) { index, wanted in
+      let model = try pull(wanted.source, for: wanted.use)
+      found.withLock { $0[index] = model }
+    }
+    return found.withLock { $0.compactMap(\.self) }
   }
 
   private func repository(_ id: RepositoryID) -> RepositoryPull {

@@ -1,15 +1,3 @@
-/// What a source is pulled for: it decides which files are taken.
-package enum ModelUse: Sendable, Equatable {
-  /// To render with.
-  case model
-  /// To merge: half precision first, as the reference loads it.
-  case ingredient
-  /// A LoRA.
-  case adapter
-  /// A VAE in the place of a model's own.
-  case autoencoder
-}
-
 /// A source that is on this machine now.
 package struct PulledModel: Sendable, Equatable {
   /// As it was written, without any token.

@@ -1,0 +1,59 @@
+import Requests
+
+/// A file of a version, as CivitAI's interface lists it.
+struct CivitaiFile: Sendable, Equatable {
+  /// The site's number of it.
+  let id: Int
+  /// As its author named it: shown, never a path.
+  let name: String
+  /// `Model`, `VAE`, `Negative`…
+  let type: String
+  /// `SafeTensor`, `PickleTensor`, …
+  let format: String
+  /// `full` or `pruned`.
+  let extent: String
+  /// `fp16`, `fp32`, …
+  let precision: String
+  /// Bytes; nil if the site does not say.
+  let size: Int?
+  /// SHA-256 in lower case; nil if the site has not worked it out yet.
+  let hash: String?
+  /// Whether it is meant where a link has no conditions.
+  let isPrimary: Bool
+
+  /// Nil for an entry without a number.
+  init?(_ entry: AnswerObject) {
+    guard let id = entry.whole("id") else { return nil }
+    let metadata = entry.object("metadata")
+    self.id = id
+    name = entry.text("name") ?? "a file"
+    type = entry.text("type") ?? ""
+    format = metadata?.text("format") ?? ""
+    extent = metadata?.text("size") ?? ""
+    precision = metadata?.text("fp") ?? ""
+    size = entry.number("sizeKB").flatMap { $0 > 0 && $0 < 1e12 ? Int(($0 * 1024).rounded()) : nil }
+    let hash = entry.object("hashes")?.text("SHA256")?.lowercased()
+    self.hash = hash.flatMap { RemoteFile.isHexadecimal($0, 64) ? $0 : nil }
+    isPrimary = entry.isTrue("primary")
+  }
+
+  /// Whether it fits every condition of a link.
+  func fits(_ link: CivitaiLink) -> Bool {
+    if let file = link.file { return file == id }
+    return link.conditions.allSatisfy { condition in
+      switch condition.name {
+      case "type": condition.value == type
+      case "format": condition.value == format
+      case "size": condition.value == extent
+      case "fp": condition.value == precision
+      default: true
+      }
+    }
+  }
+
+  /// The conditions that mean this file, for messages.
+  var conditions: String {
+    let pairs = [("type", type), ("format", format), ("size", extent), ("fp", precision)]
+    return pairs.filter { !$0.1.isEmpty }.map { "\($0.0)=\($0.1)" }.joined(separator: "&")
+  }
+}

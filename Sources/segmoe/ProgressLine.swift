@@ -1,0 +1,42 @@
+import Foundation
+import Hub
+import Synchronization
+
+/// A line about a pull that is written over on a terminal, and repeated now and then elsewhere.
+final class ProgressLine: Sendable {
+  private let isQuiet: Bool
+  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let state = Mutex((last: Date(), isOpen: false))
+
+  init(isQuiet: Bool) { self.isQuiet = isQuiet }
+
+  /// Seconds between two lines where there is no terminal.
+  private static let interval = 10.0
+
+  func show(_ progress: PullProgress) {
+    guard !isQuiet else { return }
+    state.withLock { state in
+      let now = Date()
+      guard isTerminal || now.timeIntervalSince(state.last) >= Self.interval else { return }
+      state.last = now
+      let text = "\(progress.source): \(progress.text)"
+      write(isTerminal ? "\r\u{1B}[K\(text)" : text + "\n")
+      state.isOpen = isTerminal
+    }
+  }
+
+  func say(_ text: String) {
+    end()
+    complain(text)
+  }
+
+  /// Ends a line that would be written over.
+  func end() {
+    state.withLock { state in
+      if state.isOpen { write("\r\u{1B}[K") }
+      state.isOpen = false
+    }
+  }
+
+  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+}
