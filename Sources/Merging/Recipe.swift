@@ -78,11 +78,11 @@ package struct Recipe: Sendable, Equatable {
   }
 
   /// The model that gives everything outside the mixtures.
-  package private(set) var base: Source
+  package internal(set) var base: Source
   /// LoRAs fused into the base: the top-level `loras` of a recipe that also lists experts.
-  package private(set) var baseLoRAs: [LoRA]
+  package internal(set) var baseLoRAs: [LoRA]
   /// The experts in their order, at least one.
-  package private(set) var experts: [Expert]
+  package internal(set) var experts: [Expert]
   /// How many experts a layer call uses, from 1 to the number of experts.
   package let expertsPerToken: Int
   /// Which layers become mixtures.
