@@ -20,7 +20,7 @@ struct Segmoe: ParsableCommand {
     subcommands: [
       RenderCommand.self, MergeCommand.self, TokenizeCommand.self, InspectCommand.self, BenchCommand.self,
       SynthCommand.self, PrecisionCommand.self, UNetCommand.self, ReplayCommand.self,
-      ContactSheetCommand.self, PullCommand.self,
+      ContactSheetCommand.self, PullCommand.self, PushCommand.self,
     ],
     defaultSubcommand: MergeCommand.self)
 }

@@ -58,16 +58,6 @@ struct RepositoryCache {
     try Folder.make("\(folder)/blobs")
     try Folder.make("\(folder)/refs")
     try Folder.make("\(root)/.locks/\(name)")
-    let tag = "\(root)/CACHEDIR.TAG"
-    guard access(tag, F_OK) != 0 else { return }
-    let text = """
-      Signature: 8a477f597d28d172789f06886806bc55
-      # This file is a cache directory tag created by huggingface_hub.
-      # For information about cache directory tags, see:
-      #\thttps://bford.info/cachedir/
-
-      """
-    try? Folder.write(text, to: tag, temporary: "\(root)/.locks/\(name)/tag.\(getpid())")
   }
 
   /// Takes the file's lock, opens its part, and lets `fetch` fill it, unless somebody else did while we waited.

@@ -39,7 +39,7 @@ package struct ModelPuller: Sendable {
       switch source {
       case .path(let path):
         guard access(path, F_OK) == 0 else {
-          throw HubError.file(path: path, reason: "no such file or folder; a model of a hub is owner/name")
+          throw HubError.gone(what: path, reason: "no such file or folder; a model of a hub is owner/name")
         }
         return PulledModel(
           source: path, path: path, revision: nil, bytes: Folder.size(of: path) ?? 0, fromCache: true)
