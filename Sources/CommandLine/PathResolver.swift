@@ -39,7 +39,9 @@ package struct PathResolver {
     return try remembered("file \(file)") {
       let path = absolutePath(file)
       guard FileManager.default.fileExists(atPath: path) else {
-        throw RequestError.missingFile(setting: what, path: path)
+        let source = try? ModelSource(file) { _ in false }
+        let remote = source.flatMap { $0.isRemote ? "\($0)" : nil }
+        throw RequestError.missingFile(setting: what, path: path, source: remote)
       }
       return path
     }

@@ -8,8 +8,8 @@ package enum RequestError: Error, Equatable {
   case wrongKind(setting: String, wanted: String)
   /// A JSON object without a prompt.
   case noPrompt
-  /// The file that a setting names does not exist.
-  case missingFile(setting: String, path: String)
+  /// A file that a setting names is not there; `source` is the model of a hub that may have been meant.
+  case missingFile(setting: String, path: String, source: String? = nil)
 }
 
 extension RequestError: CustomStringConvertible {
@@ -20,7 +20,10 @@ extension RequestError: CustomStringConvertible {
       "unknown key \"\(name)\"; known are \(known.joined(separator: ", "))"
     case .wrongKind(let setting, let wanted): "\"\(setting)\" must be \(wanted)"
     case .noPrompt: "has no \"prompt\"; every request needs one"
-    case .missingFile(let setting, let path): "\(setting) \(path) is not there: check the path"
+    case .missingFile(let setting, let path, nil): "\(setting) \(path) is not there: check the path"
+    case .missingFile(let setting, let path, let source?):
+      "\(setting) \(path) is not there: check the path; if it is a model of a hub, run `segmoe pull \(source)` and give "
+        + "the path that it prints"
     }
   }
 }

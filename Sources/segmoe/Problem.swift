@@ -32,8 +32,7 @@ struct Problem: Error {
   init?(_ error: any Error) {
     switch error {
     case let problem as Problem: self = problem
-    case RequestError.missingFile(let setting, let path):
-      self = .missing("\(RequestError.missingFile(setting: setting, path: path))")
+    case RequestError.missingFile: self = .missing("\(error)")
     case let error as RequestError: self = .usage(error.optionText)
     case let error as DiffusionError: self.init(code: Self.code(error), message: "\(error)")
     case let error as CheckpointError:

@@ -27,8 +27,7 @@ struct Problem: Error, Equatable {
   init?(_ error: any Error) {
     switch error {
     case let problem as Problem: self = problem
-    case RequestError.missingFile(let setting, let path):
-      self = .missing("\(RequestError.missingFile(setting: setting, path: path))")
+    case RequestError.missingFile: self = .missing("\(error)")
     case let error as RequestError: self = .usage(error.optionText)
     case let error as JobStoreError: self.init(code: Self.code(error), message: error.description)
     case let error as CocoaError: self.init(code: 70, message: error.localizedDescription)

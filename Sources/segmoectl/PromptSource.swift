@@ -78,8 +78,9 @@ struct PromptSource {
     } catch let problem as Problem {
       // A missing model is an error of the command line, not of the line.
       throw problem.at(place)
-    } catch RequestError.missingFile(let setting, let path) {
-      throw Problem.missing("\(place): \(RequestError.missingFile(setting: setting, path: path))")
+    } catch let error as RequestError {
+      guard case .missingFile = error else { throw error }
+      throw Problem.missing("\(place): \(error)")
     } catch let error as RequestError {
       throw Problem.badInput("\(place): \(error)")
     }
