@@ -79,9 +79,7 @@ struct PromptSource {
       // A missing model is an error of the command line, not of the line.
       throw problem.at(place)
     } catch let error as RequestError {
-      guard case .missingFile = error else { throw error }
-      throw Problem.missing("\(place): \(error)")
-    } catch let error as RequestError {
+      if case .missingFile = error { throw Problem.missing("\(place): \(error)") }
       throw Problem.badInput("\(place): \(error)")
     }
   }
