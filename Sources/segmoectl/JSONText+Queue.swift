@@ -12,16 +12,16 @@ extension JSONText {
       ("model", .string(job.model)),
       ("attempts", .integer(job.attempts)),
       ("images", .array(job.images.map(image))),
-      ("error", .optional(job.error)),
-      ("error_kind", .optional(job.errorKind?.rawValue)),
+      ("error", .optional(job.failure?.message)),
+      ("error_kind", .optional(job.failure?.kind?.rawValue)),
       ("priority", .integer(job.priority)),
       ("max_attempts", .integer(job.maxAttempts)),
       ("held", .bool(job.isHeld)),
-      ("cancel_requested", .bool(job.cancelRequested)),
+      ("cancel_requested", .bool(job.tenure?.cancelRequested ?? false)),
       ("run_after", .optional(job.runAfter)),
       ("started_at", .optional(job.startedAt)),
       ("finished_at", .optional(job.finishedAt)),
-      ("worker", .optional(job.worker)),
+      ("worker", .optional(job.tenure?.worker)),
     ])
   }
 
@@ -45,11 +45,11 @@ extension JSONText {
     members += [
       ("batch_name", .string(job.batchName)),
       ("created_at", .integer(job.createdAt)),
-      ("lease_expires", .optional(job.leaseExpires)),
+      ("lease_expires", .optional(job.tenure?.leaseExpires)),
       ("losses", .integer(job.losses)),
-      ("model_digest", .optional(job.modelDigest)),
+      ("model_digest", .optional(job.completion?.modelDigest)),
       ("settings", settings(job.request.render)),
-      ("statistics", job.statistics.map(statistics) ?? .null),
+      ("statistics", job.completion?.statistics.map(statistics) ?? .null),
       ("files", .array(details.images.map(file))),
       ("events", .array(details.events.map(event))),
     ]

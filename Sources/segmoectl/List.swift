@@ -47,7 +47,7 @@ enum JobTable {
       [
         "\(job.id)", "\(job.batch)", state(job), progress(job),
         TerminalText.plain(job.prompt, columns: 40), model(job.model), "\(job.attempts)/\(job.maxAttempts)",
-        TerminalText.plain(job.error ?? "", columns: 60),
+        TerminalText.plain(job.failure?.message ?? "", columns: 60),
       ]
     }
     return TerminalText.table(["JOB", "BATCH", "STATE", "STEP", "PROMPT", "MODEL", "TRIES", "ERROR"], rows)
@@ -55,7 +55,7 @@ enum JobTable {
 
   static func state(_ job: JobSummary) -> String {
     switch job.state {
-    case .running where job.cancelRequested: "cancelling"
+    case .running where job.tenure?.cancelRequested == true: "cancelling"
     case .queued where job.isHeld: "held"
     case .queued where job.runAfter != nil: "waiting"
     default: job.state.rawValue

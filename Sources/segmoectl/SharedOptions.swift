@@ -9,10 +9,10 @@ struct Location: ParsableArguments {
   var database: String?
 
   /// - Throws: `JobStoreError`
-  func open() throws -> JobStore {
+  func open() throws -> QueueClient {
     let environment = ProcessInfo.processInfo.environment
-    let path = database ?? JobStore.defaultPath(environment: environment)
-    return try JobStore.open(path: absolutePath(path), role: .client)
+    let path = database ?? QueueDatabase.defaultPath(environment: environment)
+    return try QueueClient.open(path: absolutePath(path))
   }
 }
 

@@ -38,7 +38,7 @@ struct Show: ParsableCommand {
       let phase = image.phase?.rawValue ?? "waiting"
       rows.append(("image \(image.index)", "\(image.step)/\(image.steps) \(phase), seed \(image.seed)"))
     }
-    if let statistics = job.statistics {
+    if let statistics = job.completion?.statistics {
       rows.append(
         (
           "weights",
@@ -83,8 +83,8 @@ struct Show: ParsableCommand {
     rows.append(
       ("attempts", "\(job.attempts) of \(job.request.maxAttempts), priority \(job.request.priority)"))
     if let after = job.request.runAfter { rows.append(("not before", clock(after))) }
-    if let worker = job.worker { rows.append(("worker", worker)) }
-    if let error = job.error { rows.append(("error", error)) }
+    if let worker = job.tenure?.worker { rows.append(("worker", worker)) }
+    if let error = job.failure?.message { rows.append(("error", error)) }
     return rows
   }
 

@@ -3,7 +3,7 @@ import JobStore
 
 /// `--wait`: waits until all jobs of a batch are over.
 struct Waiting {
-  let store: JobStore
+  let store: QueueClient
   let batch: Int64
   /// Whether nothing is shown meanwhile.
   let isQuiet: Bool

@@ -72,7 +72,7 @@ struct WatchView: Equatable {
   static let mostRunning = 16
 
   /// - Throws: `JobStoreError`
-  init(_ scope: WatchScope, _ store: JobStore) throws {
+  init(_ scope: WatchScope, _ store: QueueClient) throws {
     var filter = JobFilter()
     filter.states = [.running]
     filter.limit = Self.mostRunning

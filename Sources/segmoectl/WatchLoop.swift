@@ -4,7 +4,7 @@ import JobStore
 
 /// Looks at the queue until nothing in question is open.
 struct WatchLoop {
-  let store: JobStore
+  let store: QueueClient
   let scope: WatchScope
   let style: WatchStyle
 
@@ -19,14 +19,14 @@ struct WatchLoop {
     var drawn = Date.distantPast
     var daemon = DaemonWatch(patience: Self.patience)
     while true {
-      let current = try store.dataVersion()
+      let current = try store.changeMark()
       let now = Date()
       // Also every second: time passes on the bars when nothing else happens.
       if current != version || now.timeIntervalSince(drawn) >= 1 {
         version = current
         drawn = now
         // A queue that was moved or deleted would be watched for ever.
-        try store.checkPlace()
+        try store.verify()
         let view = try WatchView(scope, store)
         switch style {
         case .bars: screen.draw(view, now: now)
@@ -52,7 +52,7 @@ private struct DaemonWatch {
   }
 
   /// - Throws: `Problem.unavailable`
-  mutating func check(_ store: JobStore, isPaused: Bool, now: Date) throws {
+  mutating func check(_ store: QueueClient, isPaused: Bool, now: Date) throws {
     let isAlive = try store.workers().contains { $0.isAlive(now: now.milliseconds) }
     // Whoever paused the queue means to wait.
     if isAlive || isPaused {
@@ -75,14 +75,14 @@ private struct DaemonWatch {
 /// Prints what happens, line by line.
 private struct EventLog {
   private let scope: WatchScope
-  private let store: JobStore
+  private let store: QueueClient
   private var last: Int64
   private var reported: [Int64: Date] = [:]
 
   /// A running job gets a line at most this often.
   private static let interval: TimeInterval = 5
 
-  init(scope: WatchScope, store: JobStore) throws {
+  init(scope: WatchScope, store: QueueClient) throws {
     self.scope = scope
     self.store = store
     last = try store.lastEvent()

@@ -95,12 +95,20 @@ final class Command: Sendable {
     try content.write(to: URL(fileURLWithPath: folder + "/" + name))
   }
 
-  /// The same database as a daemon sees it.
-  func daemon() throws -> JobStore { try JobStore.open(path: database, role: .daemon) }
+  /// The same queue as this program sees it.
+  func client() throws -> QueueClient { try QueueClient.open(path: database) }
+
+  /// Signs a worker on.
+  func daemon() throws -> WorkerSession {
+    try WorkerSession.signOn(
+      QueueDatabase.open(path: database, role: .daemon),
+      WorkerRecord(name: "w", pid: 1, host: "h", version: "1"), leaseSeconds: 600
+    ) { _ in false }
+  }
 
   /// Claims the next job and finishes it.
-  func render(_ store: JobStore) throws {
-    let claimed = try #require(try store.claim(worker: "w", lease: 60))
+  func render(_ session: WorkerSession) throws {
+    let claimed = try #require(try session.claim())
     let settings = claimed.request.render
     let images = (0..<settings.count).map { index in
       ImageRecord(
@@ -108,7 +116,7 @@ final class Command: Sendable {
         width: 512,
         height: 512, digest: String(repeating: "a", count: 64), bytes: 1, seconds: 1)
     }
-    try store.finish(claimed.lease, images: images, statistics: RenderStatistics())
+    try session.finish(claimed.lease, images: images, statistics: RenderStatistics())
   }
 }
 

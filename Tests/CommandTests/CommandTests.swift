@@ -34,10 +34,10 @@ import Testing
     let command = try Command()
     #expect(try command("list", "--json").output == "[]\n")
     _ = try command("enqueue", "a", "b", "--model", "m", "--seed", "5", "--count", "2")
-    let store = try command.daemon()
-    try command.render(store)
-    let lease = try #require(try store.claim(worker: "w", lease: 60)).lease
-    try store.report(ImageProgress(index: 0, phase: .denoising, step: 7, steps: 25), lease)
+    let session = try command.daemon()
+    try command.render(session)
+    let lease = try #require(try session.claim()).lease
+    try session.report(ImageProgress(index: 0, phase: .denoising, step: 7, steps: 25), lease)
 
     let jobs = try command("list", "--json").list()
     #expect(jobs.count == 2)
@@ -95,11 +95,11 @@ import Testing
   @Test func promptsCannotDriveTheTerminal() throws {
     let command = try Command()
     let nasty = "x\u{1B}]0;title\u{7}\u{1B}[2J\u{9B}31m\u{202E}y\nz"
-    let store = try command.daemon()
-    _ = try store.enqueue(
+    let session = try command.daemon()
+    _ = try session.client.enqueue(
       BatchRequest(), requests: [JobRequest(RenderRequest(model: "m\u{1B}[1m", prompt: nasty))])
-    let lease = try #require(try store.claim(worker: "w", lease: 60)).lease
-    try store.fail(lease, message: "bad \u{1B}[31m", kind: .badInput)
+    let lease = try #require(try session.claim()).lease
+    try session.fail(lease, message: "bad \u{1B}[31m", kind: .badInput)
     for arguments in [
       ["list"], ["show", "1"], ["watch"], ["list", "--json"], ["show", "1", "--json"], ["status"],
     ] {
@@ -119,17 +119,17 @@ import Testing
   @Test func controlsAnswerInJSON() throws {
     let command = try Command()
     _ = try command("enqueue", "a", "b", "--model", "m")
-    let store = try command.daemon()
-    _ = try store.claim(worker: "w", lease: 60)
+    let session = try command.daemon()
+    _ = try session.claim()
     #expect(try command("cancel", "--batch", "1", "--json").output == "{\"cancelled\": 1, \"stopping\": 1}\n")
     #expect(try command("retry", "2", "--json").output == "{\"queued\": 1}\n")
     #expect(
       try command("reorder", "2", "--priority", "5", "--json").output == "{\"id\": 2, \"priority\": 5}\n")
     #expect(try command("pause", "--json").output == "{\"paused\": true, \"batch\": null}\n")
-    #expect(try store.claim(worker: "w", lease: 60) == nil)
+    #expect(try session.claim() == nil)
     #expect(try command("resume", "--json").output == "{\"paused\": false, \"batch\": null}\n")
     #expect(try command("pause", "--batch", "1", "--json").output == "{\"paused\": true, \"batch\": 1}\n")
-    #expect(try store.batch(1).isPaused)
+    #expect(try session.client.batch(1).isPaused)
   }
 
   @Test func whatIsNotThereIsAnError() throws {
@@ -156,9 +156,8 @@ import Testing
   @Test func modelsAndStatus() throws {
     let command = try Command()
     #expect(try command("models", "--json").output == "[]\n")
-    let store = try command.daemon()
-    try store.register(ModelRecord(name: "demo", path: "/m/demo", kind: "segmoe"), loaded: true)
-    try store.register(WorkerRecord(name: "w", pid: 1, host: "h", version: "1")) { _ in true }
+    let session = try command.daemon()
+    try session.register(ModelRecord(name: "demo", path: "/m/demo", kind: "segmoe"), loaded: true)
     #expect(try command("models", "--json").list().first?["path"] as? String == "/m/demo")
     #expect(try command("models").output.contains("segmoe"))
     #expect(try command("stats").output == "Nothing is done yet.\n")

@@ -11,7 +11,7 @@ import Testing
     #expect(outcome.code == 0)
     #expect(outcome.errors == "")
     #expect(outcome.output == "{\"batch\": 1, \"jobs\": [1, 2]}\n")
-    let jobs = try command.daemon().list()
+    let jobs = try command.client().list()
     #expect(jobs.map(\.prompt) == ["a cat", ""])
     #expect(jobs.map(\.model) == ["demo", "demo"])
   }
@@ -31,7 +31,7 @@ import Testing
       "--crop", "0,64", "--target-size", "64x128", "--memory-budget", "2GiB", "--priority", "4",
       "--max-attempts", "5")
     #expect(outcome.code == 0, "\(outcome)")
-    let request = try command.daemon().details(job: 1).job.request
+    let request = try command.client().details(job: 1).job.request
     let settings = request.render
     #expect(settings.negativePrompt == "n")
     #expect((settings.width, settings.height, settings.steps, settings.count) == (64, 128, 3, 2))
@@ -63,11 +63,11 @@ import Testing
       ["enqueue", "--model", "demo"], input: Data((line + "\n{\"prompt\": \"q\"}").utf8))
     #expect(outcome.code == 0, "\(outcome)")
     let file = command.folder + "/e.safetensors"
-    let settings = try command.daemon().details(job: 1).job.request.render
+    let settings = try command.client().details(job: 1).job.request.render
     #expect(
       settings.embeddings == [EmbeddingReference(path: file, token: "<cat>"), EmbeddingReference(path: file)])
     #expect(settings.clipSkip == 1 && settings.isPlainPrompt)
-    let plain = try command.daemon().details(job: 2).job.request.render
+    let plain = try command.client().details(job: 2).job.request.render
     #expect(plain.embeddings.isEmpty && plain.clipSkip == 0 && !plain.isPlainPrompt)
   }
 
@@ -79,7 +79,7 @@ import Testing
     let outcome = try command.run(
       ["enqueue", "--model", "demo", "--original-size", "640x480", "--crop", "1,1"], input: Data(lines.utf8))
     #expect(outcome.code == 0, "\(outcome)")
-    let framings = try (1...2).map { try command.daemon().details(job: $0).job.request.render }
+    let framings = try (1...2).map { try command.client().details(job: $0).job.request.render }
     #expect(framings.map(\.originalSize) == [.init(width: 640, height: 480), .init(width: 640, height: 480)])
     #expect(framings.map(\.crop) == [.init(x: 8, y: -16), .init(x: 1, y: 1)])
     #expect(framings.map(\.targetSize) == [.init(width: 64, height: 64), nil])
@@ -106,7 +106,7 @@ import Testing
     let outcome = try command.run(
       ["enqueue", "--model", "demo", "--steps", "9", "--json"] + source, input: Self.file)
     #expect(outcome.output == "{\"batch\": 1, \"jobs\": [1, 2, 3, 4]}\n")
-    let jobs = try command.daemon().list()
+    let jobs = try command.client().list()
     #expect(jobs.map(\.prompt) == ["plain", "# not a comment", "own", "last"])
     #expect(jobs.map { $0.images[0].steps } == [9, 9, 4, 9])
     #expect(jobs.map(\.model) == ["demo", "demo", "other", "demo"])
@@ -120,12 +120,12 @@ import Testing
     for name in ["./tiny", "tiny/", "tiny", model] {
       #expect(try command("enqueue", "p", "--model", name).code == 0)
     }
-    #expect(try command.daemon().list().map(\.model) == [model, model, model, model])
+    #expect(try command.client().list().map(\.model) == [model, model, model, model])
     // A folder that happens to be called like a model is not one.
     try FileManager.default.createDirectory(
       atPath: command.folder + "/demo", withIntermediateDirectories: true)
     #expect(try command("enqueue", "p", "--model", "demo").code == 0)
-    #expect(try command.daemon().list().last?.model == "demo")
+    #expect(try command.client().list().last?.model == "demo")
   }
 
   @Test func sameKeySameAnswer() throws {
@@ -134,16 +134,16 @@ import Testing
     let again = try command("enqueue", "a", "b", "--model", "m", "--key", "k", "--json")
     #expect(first.output == again.output)
     expectComplaint(try command("enqueue", "c", "--model", "m", "--key", "k"), code: 65, "'k'", "batch 1")
-    #expect(try command.daemon().list().count == 2)
+    #expect(try command.client().list().count == 2)
   }
 
   @Test func notBefore() throws {
     let command = try Command()
     #expect(try command("enqueue", "p", "--model", "m", "--run-after", "2h").code == 0)
-    let due = try #require(try command.daemon().list().first?.runAfter)
+    let due = try #require(try command.client().list().first?.runAfter)
     #expect(abs(Date(milliseconds: due).timeIntervalSinceNow - 7200) < 600)
     #expect(try command("enqueue", "p", "--model", "m", "--run-after", "2100-01-01T00:00").code == 0)
-    #expect(try command.daemon().list().last?.runAfter == 4_102_444_800_000)
+    #expect(try command.client().list().last?.runAfter == 4_102_444_800_000)
     expectComplaint(try command("enqueue", "p", "--model", "m", "--run-after", "soon"), code: 64, "'soon'")
   }
 
@@ -174,7 +174,7 @@ import Testing
     let outcome = try command("enqueue", "--model", "demo", "--file", "p.txt")
     expectComplaint(outcome, code: 65)
     for part in parts { #expect(outcome.errors.contains(part), "\(part) is not in: \(outcome.errors)") }
-    #expect(try command.daemon().status().counts.total == 0)
+    #expect(try command.client().status().counts.total == 0)
   }
 
   @Test func missingFiles() throws {
@@ -230,24 +230,23 @@ import Testing
     kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
     #expect(process.terminationReason == .uncaughtSignal)
-    #expect(try command.daemon().status().counts.total == 0)
+    #expect(try command.client().status().counts.total == 0)
     #expect(try command("enqueue", "p", "--model", "m", "--json").output == "{\"batch\": 1, \"jobs\": [1]}\n")
   }
 
   @Test func waitingEndsWithTheBatch() throws {
     let command = try Command()
-    let store = try command.daemon()
-    try store.register(WorkerRecord(name: "w", pid: 1, host: "h", version: "1")) { _ in true }
+    let session = try command.daemon()
     let (output, errors) = (Pipe(), Pipe())
     let process = try command.start(
       ["enqueue", "good", "bad", "--model", "m", "--wait", "--json"], output: output.fileHandleForWriting,
       errors: errors)
     try output.fileHandleForWriting.close()
-    while try store.status().counts.total < 2 { Thread.sleep(forTimeInterval: 0.01) }
-    try command.render(store)
+    while try session.client.status().counts.total < 2 { Thread.sleep(forTimeInterval: 0.01) }
+    try command.render(session)
     #expect(process.isRunning)
-    let lease = try #require(try store.claim(worker: "w", lease: 60)).lease
-    try store.fail(lease, message: "no such scheduler", kind: .badInput)
+    let lease = try #require(try session.claim()).lease
+    try session.fail(lease, message: "no such scheduler", kind: .badInput)
     process.waitUntilExit()
     #expect(process.terminationStatus == 65)
     let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

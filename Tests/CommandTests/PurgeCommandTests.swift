@@ -5,14 +5,14 @@ import Testing
 
 @Suite struct PurgeCommandTests {
   /// A done job whose image is said to be at `path`.
-  private func done(_ command: Command, _ store: JobStore, path: String) throws {
-    _ = try store.enqueue(
+  private func done(_ command: Command, _ session: WorkerSession, path: String) throws {
+    _ = try session.client.enqueue(
       BatchRequest(), requests: [JobRequest(RenderRequest(model: "m", prompt: "p"))])
-    let claimed = try #require(try store.claim(worker: "w", lease: 60))
+    let claimed = try #require(try session.claim())
     let image = ImageRecord(
       index: 0, path: path, seed: 0, width: 8, height: 8, digest: String(repeating: "a", count: 64), bytes: 1,
       seconds: 1)
-    try store.finish(claimed.lease, images: [image], statistics: RenderStatistics())
+    try session.finish(claimed.lease, images: [image], statistics: RenderStatistics())
   }
 
   private func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
@@ -27,13 +27,13 @@ import Testing
     let files = ["out/batch/1.png", "out/batch/notes.txt", "other/2.png", "other/3.png", "other/4.png"]
     for file in files { try command.file(file, Data("x".utf8)) }
 
-    let store = try command.daemon()
-    try done(command, store, path: folder + "/out/batch/1.png")
-    try done(command, store, path: folder + "/out/batch/notes.txt")
-    try done(command, store, path: folder + "/other/2.png")
-    try done(command, store, path: folder + "/out/../other/3.png")
-    try done(command, store, path: folder + "/out/link/4.png")
-    try done(command, store, path: folder + "/out/batch/gone.png")
+    let session = try command.daemon()
+    try done(command, session, path: folder + "/out/batch/1.png")
+    try done(command, session, path: folder + "/out/batch/notes.txt")
+    try done(command, session, path: folder + "/other/2.png")
+    try done(command, session, path: folder + "/out/../other/3.png")
+    try done(command, session, path: folder + "/out/link/4.png")
+    try done(command, session, path: folder + "/out/batch/gone.png")
 
     let dry = try command("purge", "--keep", "0", "--files", "out", "--dry-run", "--json")
     #expect(dry.output == "{\"jobs\": 6, \"files\": 1}\n")
@@ -41,7 +41,7 @@ import Testing
     let outcome = try command("purge", "--keep", "0", "--files", "out", "--json")
     #expect(outcome.output == "{\"jobs\": 6, \"files\": 1}\n")
     #expect(files.map { exists(folder + "/" + $0) } == [false, true, true, true, true])
-    #expect(try store.status().counts.total == 0)
+    #expect(try session.client.status().counts.total == 0)
   }
 
   @Test func anEmptyBatchFolderGoesToo() throws {
@@ -64,6 +64,6 @@ import Testing
     expectComplaint(try command("purge", "--older-than", "soon"), code: 64, "'soon'")
     expectComplaint(try command("purge", "--keep", "0", "--files", "nope"), code: 66, "nope")
     #expect(try command("purge", "--older-than", "1d", "--json").output == "{\"jobs\": 0, \"files\": 0}\n")
-    #expect(try command.daemon().list().count == 1)
+    #expect(try command.client().list().count == 1)
   }
 }

@@ -21,8 +21,7 @@ import Testing
   ) throws -> (code: Int32, text: String) {
     let command = try Command()
     _ = try command("enqueue", "red fox", "--model", "m", "--count", "2")
-    let store = try command.daemon()
-    try store.register(WorkerRecord(name: "w", pid: 1, host: "h", version: "1")) { _ in true }
+    let session = try command.daemon()
     let collected = Collector()
     let reader = Thread {
       // Not FileHandle's own reading: it waits for all bytes, and dies at a terminal whose other end closed.
@@ -35,10 +34,10 @@ import Testing
     reader.start()
     let process = try command.start(arguments, output: handles.write, errors: Pipe())
     try handles.write.close()
-    let claimed = try #require(try store.claim(worker: "w", lease: 600))
+    let claimed = try #require(try session.claim())
     var progress = ImageProgress(index: 0, phase: .denoising, step: 7, steps: 25, secondsPerStep: 2)
     progress.expectedEnd = Date().addingTimeInterval(3600).milliseconds
-    try store.report(progress, claimed.lease)
+    try session.report(progress, claimed.lease)
     // What is done too quickly is never seen running.
     while process.isRunning && !collected.text.contains(sign) { Thread.sleep(forTimeInterval: 0.02) }
     let images = (0..<2).map {
@@ -46,7 +45,7 @@ import Testing
         index: $0, path: "/out/\($0).png", seed: 0, width: 8, height: 8,
         digest: String(repeating: "a", count: 64), bytes: 1, seconds: 1)
     }
-    try store.finish(claimed.lease, images: images, statistics: RenderStatistics())
+    try session.finish(claimed.lease, images: images, statistics: RenderStatistics())
     process.waitUntilExit()
     collected.wait()
     return (process.terminationStatus, collected.text)

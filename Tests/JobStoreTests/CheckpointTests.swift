@@ -19,19 +19,19 @@ import Testing
     try queue.enqueue("a")
     let claimed = try #require(try queue.claim())
     let job = claimed.job.id
-    #expect(try queue.store.checkpoint(job: job, index: 0) == nil)
+    #expect(try queue.client.checkpoint(job: job, index: 0) == nil)
     for step in 1...2 {
-      try queue.store.keep(state, step: step, index: 0, modelDigest: "m", claimed.lease)
+      try queue.session().keep(state, step: step, index: 0, modelDigest: "m", claimed.lease)
     }
-    #expect(try queue.store.checkpoint(job: job, index: 0) == .step(2, state: state, modelDigest: "m"))
+    #expect(try queue.client.checkpoint(job: job, index: 0) == .step(2, state: state, modelDigest: "m"))
     // Another attempt finds it.
-    try queue.store.giveBack(claimed.lease)
+    try queue.session().giveBack(claimed.lease)
     let again = try #require(try queue.claim())
-    #expect(try queue.store.checkpoint(job: job, index: 0) == .step(2, state: state, modelDigest: "m"))
-    try queue.store.announce(image(), step: 2, modelDigest: "m", again.lease)
-    #expect(try queue.store.checkpoint(job: job, index: 0) == .file(image(), modelDigest: "m"))
-    try queue.store.finish(again.lease, images: [image()], statistics: RenderStatistics())
-    #expect(try queue.store.checkpoint(job: job, index: 0) == nil)
+    #expect(try queue.client.checkpoint(job: job, index: 0) == .step(2, state: state, modelDigest: "m"))
+    try queue.session().announce(image(), step: 2, modelDigest: "m", again.lease)
+    #expect(try queue.client.checkpoint(job: job, index: 0) == .file(image(), modelDigest: "m"))
+    try queue.session().finish(again.lease, images: [image()], statistics: RenderStatistics())
+    #expect(try queue.client.checkpoint(job: job, index: 0) == nil)
   }
 
   @Test func aLostLeaseKeepsNothing() throws {
@@ -41,38 +41,38 @@ import Testing
     queue.pass(seconds: 61)
     let claimed = try #require(try queue.claim("quick"))
     #expect(throws: JobStoreError.leaseLost(job: 1, worker: "late")) {
-      try queue.store.keep(state, step: 1, index: 0, modelDigest: "m", late.lease)
+      try queue.session().keep(state, step: 1, index: 0, modelDigest: "m", late.lease)
     }
     #expect(throws: JobStoreError.leaseLost(job: 1, worker: "late")) {
-      try queue.store.announce(image(), step: 1, modelDigest: "m", late.lease)
+      try queue.session().announce(image(), step: 1, modelDigest: "m", late.lease)
     }
     // Its file came too late: while the job lives it is the other's, afterwards nobody's.
-    try queue.store.disown(image(), job: 1, modelDigest: "m")
-    #expect(try queue.store.checkpoint(job: 1, index: 0) == nil)
-    try queue.store.cancelled(claimed.lease)
-    try queue.store.disown(image(), job: 1, modelDigest: "m")
-    #expect(try queue.store.checkpoint(job: 1, index: 0) == .file(image(), modelDigest: "m"))
+    try queue.session().disown(image(), job: 1, modelDigest: "m")
+    #expect(try queue.client.checkpoint(job: 1, index: 0) == nil)
+    try queue.session().cancelled(claimed.lease)
+    try queue.session().disown(image(), job: 1, modelDigest: "m")
+    #expect(try queue.client.checkpoint(job: 1, index: 0) == .file(image(), modelDigest: "m"))
   }
 
   @Test func filesOfDeadJobsAreHandedOutOnce() throws {
     let queue = try TestQueue()
     try queue.enqueue("a")
     let claimed = try #require(try queue.claim())
-    try queue.store.announce(image(), step: 2, modelDigest: "m", claimed.lease)
-    try queue.store.keep(state, step: 1, index: 1, modelDigest: "m", claimed.lease)
-    #expect(try queue.store.removeLeftovers(below: "/out") { _ in true } == 0)
-    try queue.store.fail(claimed.lease, message: "x", kind: .badInput)
-    #expect(try queue.store.checkpoint(job: 1, index: 1) == nil)
+    try queue.session().announce(image(), step: 2, modelDigest: "m", claimed.lease)
+    try queue.session().keep(state, step: 1, index: 1, modelDigest: "m", claimed.lease)
+    #expect(try queue.session().removeLeftovers(below: "/out") { _ in true } == 0)
+    try queue.session().fail(claimed.lease, message: "x", kind: .badInput)
+    #expect(try queue.client.checkpoint(job: 1, index: 1) == nil)
     // Not ours: it stays.
-    #expect(try queue.store.removeLeftovers(below: "/out") { _ in false } == 0)
+    #expect(try queue.session().removeLeftovers(below: "/out") { _ in false } == 0)
     var found: [Leftover] = []
     #expect(
-      try queue.store.removeLeftovers(below: "/out") {
+      try queue.session().removeLeftovers(below: "/out") {
         found.append($0)
         return true
       } == 1)
     #expect(found.map(\.path) == ["/out/1/1-0.png"] && found.map(\.job) == [1])
-    #expect(try queue.store.removeLeftovers(below: "/out") { _ in true } == 0)
+    #expect(try queue.session().removeLeftovers(below: "/out") { _ in true } == 0)
   }
 
   /// Those of a daemon that is gone, or whose folder was moved, stay for good.
@@ -83,11 +83,11 @@ import Testing
       let claimed = try #require(try queue.claim())
       var left = image()
       left.path = number <= 100 ? "/elsewhere/\(number)/\(number)-0.png" : "/out/101/101-0.png"
-      try queue.store.announce(left, step: 2, modelDigest: "m", claimed.lease)
-      try queue.store.fail(claimed.lease, message: "x", kind: .badInput)
+      try queue.session().announce(left, step: 2, modelDigest: "m", claimed.lease)
+      try queue.session().fail(claimed.lease, message: "x", kind: .badInput)
     }
     var found: [String] = []
-    let removed = try queue.store.removeLeftovers(below: "/out") {
+    let removed = try queue.session().removeLeftovers(below: "/out") {
       found.append($0.path)
       return true
     }

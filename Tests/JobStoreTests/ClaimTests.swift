@@ -23,18 +23,18 @@ import Testing
     #expect(claimed.lease.worker == "w1")
     #expect(claimed.job.state == .running)
     #expect(claimed.job.attempts == 1)
-    #expect(claimed.job.worker == "w1")
-    #expect(claimed.job.leaseExpires == queue.now + 60_000)
+    #expect(claimed.job.tenure?.worker == "w1")
+    #expect(claimed.job.tenure?.leaseExpires == queue.now + 60_000)
     #expect(claimed.job.startedAt == queue.now)
-    #expect(try queue.store.details(job: 1).events.map(\.kind) == [.enqueued, .claimed])
+    #expect(try queue.client.details(job: 1).events.map(\.kind) == [.enqueued, .claimed])
   }
 
   @Test func notBeforeItsTime() throws {
     let queue = try TestQueue()
     var later = request("later", priority: 9)
     later.runAfter = queue.now + 10_000
-    _ = try queue.store.enqueue(BatchRequest(), requests: [later, request("now")])
-    #expect(try queue.store.nextDue() == queue.now + 10_000)
+    _ = try queue.client.enqueue(BatchRequest(), requests: [later, request("now")])
+    #expect(try queue.session().nextDue() == queue.now + 10_000)
     #expect(try queue.claim()?.request.render.prompt == "now")
     #expect(try queue.claim() == nil)
     queue.pass(seconds: 9.9)
@@ -47,14 +47,14 @@ import Testing
     let queue = try TestQueue()
     try queue.enqueue("a")
     try queue.enqueue("b")
-    try queue.store.setPaused(true, batch: 1)
-    #expect(try queue.store.list().map(\.isHeld) == [true, false])
+    try queue.client.setPaused(true, batch: 1)
+    #expect(try queue.client.list().map(\.isHeld) == [true, false])
     #expect(try queue.claim()?.request.render.prompt == "b")
-    try queue.store.setPaused(true)
-    try queue.store.setPaused(false, batch: 1)
+    try queue.client.setPaused(true)
+    try queue.client.setPaused(false, batch: 1)
     #expect(try queue.claim() == nil)
-    #expect(try queue.store.status().isPaused)
-    try queue.store.setPaused(false)
+    #expect(try queue.client.status().isPaused)
+    try queue.client.setPaused(false)
     #expect(try queue.claim()?.request.render.prompt == "a")
   }
 
@@ -62,7 +62,7 @@ import Testing
     let queue = try TestQueue()
     try queue.enqueue("other", model: "cold")
     let fill = (0..<300).map { request("\($0)", model: $0 == 299 ? "far" : "warm") }
-    _ = try queue.store.enqueue(BatchRequest(), requests: fill)
+    _ = try queue.client.enqueue(BatchRequest(), requests: fill)
     try queue.enqueue("urgent", model: "cold", priority: 1)
 
     // A higher priority goes before a loaded model.
@@ -71,36 +71,36 @@ import Testing
     while let job = try queue.claim(preferring: ["warm"]), job.request.render.prompt != "other" {
       overtakers += 1
     }
-    #expect(overtakers == Int(JobStore.overtakingWindow))
+    #expect(overtakers == Int(WorkerSession.overtakingWindow))
     #expect(try queue.claim(preferring: [])?.request.render.prompt == "256")
     #expect(try queue.claim(preferring: ["far"])?.request.render.prompt == "299")
   }
 
   @Test func beyondTheWindowNothingIsPreferred() throws {
     let queue = try TestQueue()
-    let window = Int(JobStore.overtakingWindow)
+    let window = Int(WorkerSession.overtakingWindow)
     let jobs = (0...window + 1).map { request("\($0)", model: $0 > window ? "far" : "cold") }
-    _ = try queue.store.enqueue(BatchRequest(), requests: jobs)
+    _ = try queue.client.enqueue(BatchRequest(), requests: jobs)
     #expect(try queue.claim(preferring: ["far"])?.request.render.prompt == "0")
     #expect(try queue.claim(preferring: ["far"])?.request.render.prompt == "\(window + 1)")
   }
 
   @Test func twoStoresNeverGetTheSameJob() async throws {
     let queue = try TestQueue()
-    _ = try queue.store.enqueue(BatchRequest(), requests: (0..<200).map { request("\($0)") })
+    _ = try queue.client.enqueue(BatchRequest(), requests: (0..<200).map { request("\($0)") })
     let claimed = try await withThrowingTaskGroup(of: [Int64].self) { group in
       for worker in 0..<4 {
-        let store = try queue.another(.daemon)
+        let session = try queue.anotherSession("w\(worker)")
         group.addTask {
           var jobs: [Int64] = []
-          while let job = try store.claim(worker: "w\(worker)", lease: 60) { jobs.append(job.job.id) }
+          while let job = try session.claim() { jobs.append(job.job.id) }
           return jobs
         }
       }
       return try await group.reduce(into: []) { $0 += $1 }
     }
     #expect(claimed.sorted() == Array(1...200))
-    #expect(try queue.store.status().counts.running == 200)
+    #expect(try queue.client.status().counts.running == 200)
   }
 
   @Test(arguments: [
@@ -112,10 +112,10 @@ import Testing
     try queue.enqueue("bad", "good")
     try queue.sql { try $0.execute(sql: "UPDATE jobs SET \(change) WHERE id = 1") }
     #expect(try queue.claim()?.request.render.prompt == "good")
-    let bad = try #require(try queue.store.list().first)
+    let bad = try #require(try queue.client.list().first)
     #expect(bad.state == .failed)
-    #expect(bad.errorKind == .badInput)
-    #expect(bad.error?.isEmpty == false)
+    #expect(bad.failure?.kind == .badInput)
+    #expect(bad.failure?.message.isEmpty == false)
     #expect(bad.images.count <= 1000)
   }
 
@@ -124,40 +124,36 @@ import Testing
     try queue.enqueue("a")
     var limits = RenderLimits()
     limits.side = 256
-    #expect(try queue.store.claim(worker: "w", lease: 60, limits: limits) == nil)
-    #expect(try queue.store.list().first?.error?.contains("256") == true)
+    #expect(try queue.session().claim(limits: limits) == nil)
+    #expect(try queue.client.list().first?.failure?.message.contains("256") == true)
   }
 
   /// A whole queue that cannot be right any more (limits were lowered) fails a few jobs a transaction: others get
   /// their turn in between.
   @Test func whatCannotBeRightDoesNotHoldTheLockForLong() throws {
     let queue = try TestQueue()
-    let count = JobStore.failuresAtOnce * 5 / 2
-    _ = try queue.store.enqueue(BatchRequest(), requests: (0..<count).map { request("\($0)") })
+    let count = WorkerSession.failuresAtOnce * 5 / 2
+    _ = try queue.client.enqueue(BatchRequest(), requests: (0..<count).map { request("\($0)") })
     let statements = Statements()
-    let store = try JobStore.open(path: queue.path, role: .daemon) {
-      Date()
-    } trace: {
-      statements.add($0)
-    }
+    let session = try queue.anotherSession("traced") { statements.add($0) }
     var limits = RenderLimits()
     limits.side = 256
-    #expect(try store.claim(worker: "w", lease: 60, limits: limits) == nil)
-    #expect(try store.status().counts.failed == count)
-    #expect(statements.all.count { $0.hasPrefix("BEGIN IMMEDIATE") } == 3)
+    #expect(try session.claim(limits: limits) == nil)
+    #expect(try session.client.status().counts.failed == count)
+    #expect(statements.all.count { $0.hasPrefix("BEGIN IMMEDIATE") } == 4)
   }
 
   /// Rows that cannot even be claimed as well, and what comes after them is found by the same claim.
   @Test func rowsThatCannotBeClaimedDoNotHoldTheLockForLong() throws {
     let queue = try TestQueue()
-    let count = JobStore.failuresAtOnce * 3 / 2
-    _ = try queue.store.enqueue(BatchRequest(), requests: (0...count).map { request("\($0)") })
+    let count = WorkerSession.failuresAtOnce * 3 / 2
+    _ = try queue.client.enqueue(BatchRequest(), requests: (0...count).map { request("\($0)") })
     try DatabaseQueue(path: queue.path).writeWithoutTransaction { db in
       try db.execute(sql: "PRAGMA ignore_check_constraints = ON")
       try db.execute(sql: "UPDATE jobs SET attempts = 99 WHERE id <= \(count)")
     }
-    #expect(try queue.store.claim(worker: "w", lease: 60)?.job.id == Int64(count + 1))
-    #expect(try queue.store.status().counts.failed == count)
+    #expect(try queue.session().claim()?.job.id == Int64(count + 1))
+    #expect(try queue.client.status().counts.failed == count)
   }
 
   /// One that may have killed its worker must not take others with it when it does so again.
@@ -169,7 +165,7 @@ import Testing
     let first = try #require(try queue.claim())
     #expect(first.job.id == 1 && first.job.losses == 1)
     func companion() throws -> ClaimedJob? {
-      try queue.store.claimCompanion(of: first.request.render, worker: "w", lease: 60)
+      try queue.session().claimCompanion(of: first.request.render)
     }
     #expect(try companion()?.job.id == 3)
     #expect(try companion() == nil)
@@ -183,10 +179,10 @@ import Testing
     for (index, budget) in [1 << 30, nil, 2 << 30, 1 << 30].enumerated() {
       requests[index].render.memoryBudget = budget.map { ByteCount(bytes: $0) }
     }
-    _ = try queue.store.enqueue(BatchRequest(), requests: requests)
+    _ = try queue.client.enqueue(BatchRequest(), requests: requests)
     let first = try #require(try queue.claim())
     func companion() throws -> ClaimedJob? {
-      try queue.store.claimCompanion(of: first.request.render, worker: "w", lease: 60)
+      try queue.session().claimCompanion(of: first.request.render)
     }
     #expect(try companion()?.job.id == 4)
     #expect(try companion() == nil)
@@ -196,19 +192,15 @@ import Testing
   /// be quick in a test and slow in a queue of a million.
   @Test func theWorkersLoopReadsTheFirstEntriesOfItsIndexes() throws {
     let queue = try TestQueue()
-    _ = try queue.store.enqueue(
+    _ = try queue.client.enqueue(
       BatchRequest(), requests: (0..<50).map { request("\($0)", model: "m\($0 % 3)") })
     let statements = Statements()
-    let store = try JobStore.open(path: queue.path, role: .daemon) {
-      Date()
-    } trace: {
-      statements.add($0)
-    }
-    let lease = try #require(try store.claim(worker: "w", lease: 60, preferredModels: ["m1"])).lease
-    _ = try store.nextDue()
-    _ = try store.renew(lease, for: 60)
-    _ = try store.report(ImageProgress(index: 0, phase: .denoising, step: 1, steps: 25), lease)
-    try store.fail(lease, message: "m", kind: .transient)
+    let session = try queue.anotherSession("traced") { statements.add($0) }
+    let lease = try #require(try session.claim(preferredModels: ["m1"])).lease
+    _ = try session.nextDue()
+    _ = try session.renew(lease)
+    _ = try session.report(ImageProgress(index: 0, phase: .denoising, step: 1, steps: 25), lease)
+    try session.fail(lease, message: "m", kind: .transient)
 
     let about = statements.all.filter { $0.contains(/\b(FROM|UPDATE) jobs\b/) }
     #expect(about.count >= 6)

@@ -9,39 +9,39 @@ import Testing
     try queue.enqueue("done", "running", "queued")
     try queue.enqueue("other batch")
     let done = try #require(try queue.claim()).lease
-    try queue.store.finish(done, images: [image(0)], statistics: RenderStatistics())
+    try queue.session().finish(done, images: [image(0)], statistics: RenderStatistics())
     _ = try queue.claim()
-    #expect(try queue.store.cancel(batch: 1) == Cancellation(cancelled: 1, stopping: 1))
-    #expect(try queue.store.list().map(\.state) == [.done, .running, .cancelled, .queued])
+    #expect(try queue.client.cancel(batch: 1) == Cancellation(cancelled: 1, stopping: 1))
+    #expect(try queue.client.list().map(\.state) == [.done, .running, .cancelled, .queued])
     // Again: nothing left to do, and no second set of events.
-    #expect(try queue.store.cancel(batch: 1) == Cancellation(cancelled: 0, stopping: 1))
-    let kinds = try queue.store.details(job: 2).events.map(\.kind)
+    #expect(try queue.client.cancel(batch: 1) == Cancellation(cancelled: 0, stopping: 1))
+    let kinds = try queue.client.details(job: 2).events.map(\.kind)
     #expect(kinds.filter { $0 == .cancelRequested }.count == 1)
   }
 
   @Test func cancellingTwiceIsNoErrorButAfterTheEndItIs() throws {
     let queue = try TestQueue()
     try queue.enqueue("a", "b")
-    #expect(try queue.store.cancel(job: 1).cancelled == 1)
-    #expect(try queue.store.cancel(job: 1) == Cancellation(cancelled: 0, stopping: 0))
+    #expect(try queue.client.cancel(job: 1).cancelled == 1)
+    #expect(try queue.client.cancel(job: 1) == Cancellation(cancelled: 0, stopping: 0))
     let lease = try #require(try queue.claim()).lease
-    try queue.store.finish(lease, images: [image(0)], statistics: RenderStatistics())
+    try queue.session().finish(lease, images: [image(0)], statistics: RenderStatistics())
     #expect(
-      storeError { _ = try queue.store.cancel(job: 2) }
+      storeError { _ = try queue.client.cancel(job: 2) }
         == .wrongState(job: 2, state: .done, action: "cancelled"))
   }
 
   @Test func retryingStartsAfresh() throws {
     let queue = try TestQueue()
     try queue.enqueue("a", "b")
-    try queue.store.fail(#require(try queue.claim()).lease, message: "m", kind: .badInput)
-    _ = try queue.store.cancel(job: 2)
-    #expect(try queue.store.retry(batch: 1) == 2)
-    #expect(try queue.store.retry(batch: 1) == 0)
-    let job = try queue.store.details(job: 1).job
+    try queue.session().fail(#require(try queue.claim()).lease, message: "m", kind: .badInput)
+    _ = try queue.client.cancel(job: 2)
+    #expect(try queue.client.retry(batch: 1) == 2)
+    #expect(try queue.client.retry(batch: 1) == 0)
+    let job = try queue.client.details(job: 1).job
     #expect(job.state == .queued)
     #expect((job.attempts, job.losses) == (0, 0))
-    #expect(job.error == nil)
+    #expect(job.failure?.message == nil)
     #expect(try queue.claim()?.request.render.prompt == "a")
     #expect(try queue.claim()?.request.render.prompt == "b")
   }
@@ -49,37 +49,38 @@ import Testing
   @Test func retryingAWaitingJobEndsItsPause() throws {
     let queue = try TestQueue()
     try queue.enqueue("a")
-    try queue.store.fail(#require(try queue.claim()).lease, message: "m", kind: .transient)
+    try queue.session().fail(#require(try queue.claim()).lease, message: "m", kind: .transient)
     #expect(try queue.claim() == nil)
-    try queue.store.retry(job: 1)
+    try queue.client.retry(job: 1)
     #expect(try queue.claim() != nil)
     #expect(
-      storeError { try queue.store.retry(job: 1) } == .wrongState(job: 1, state: .running, action: "retried"))
+      storeError { try queue.client.retry(job: 1) } == .wrongState(job: 1, state: .running, action: "retried")
+    )
   }
 
   @Test func reorderingIsAPriority() throws {
     let queue = try TestQueue()
     try queue.enqueue("a", "b")
-    try queue.store.setPriority(3, job: 2)
+    try queue.client.setPriority(3, job: 2)
     #expect(try queue.claim()?.request.render.prompt == "b")
-    #expect(throws: RequestError.self) { try queue.store.setPriority(.max, job: 1) }
+    #expect(throws: RequestError.self) { try queue.client.setPriority(.max, job: 1) }
   }
 
   @Test func whatIsNotThereIsNamed() throws {
     let queue = try TestQueue()
     let job = JobStoreError.notFound(thing: "job", id: "7")
     let batch = JobStoreError.notFound(thing: "batch", id: "7")
-    #expect(storeError { _ = try queue.store.details(job: 7) } == job)
-    #expect(storeError { _ = try queue.store.cancel(job: 7) } == job)
-    #expect(storeError { try queue.store.retry(job: 7) } == job)
-    #expect(storeError { try queue.store.setPriority(1, job: 7) } == job)
-    #expect(storeError { _ = try queue.store.cancel(batch: 7) } == batch)
-    #expect(storeError { _ = try queue.store.retry(batch: 7) } == batch)
-    #expect(storeError { try queue.store.setPaused(true, batch: 7) } == batch)
-    #expect(storeError { _ = try queue.store.batch(7) } == batch)
+    #expect(storeError { _ = try queue.client.details(job: 7) } == job)
+    #expect(storeError { _ = try queue.client.cancel(job: 7) } == job)
+    #expect(storeError { try queue.client.retry(job: 7) } == job)
+    #expect(storeError { try queue.client.setPriority(1, job: 7) } == job)
+    #expect(storeError { _ = try queue.client.cancel(batch: 7) } == batch)
+    #expect(storeError { _ = try queue.client.retry(batch: 7) } == batch)
+    #expect(storeError { try queue.client.setPaused(true, batch: 7) } == batch)
+    #expect(storeError { _ = try queue.client.batch(7) } == batch)
     var filter = JobFilter()
     filter.batch = 7
-    #expect(storeError { _ = try queue.store.list(filter) } == batch)
+    #expect(storeError { _ = try queue.client.list(filter) } == batch)
   }
 
   @Test func listsCanBeNarrowed() throws {
@@ -90,7 +91,7 @@ import Testing
     func prompts(_ change: (inout JobFilter) -> Void) throws -> [String] {
       var filter = JobFilter()
       change(&filter)
-      return try queue.store.list(filter).map(\.prompt)
+      return try queue.client.list(filter).map(\.prompt)
     }
     #expect(try prompts { _ in } == ["a", "b", "c", "d", "e"])
     #expect(try prompts { $0.limit = 2 } == ["d", "e"])

@@ -30,8 +30,8 @@ import Testing
     wanted.priority = -3
     wanted.maxAttempts = 7
     wanted.runAfter = queue.now + 5
-    let batch = try queue.store.enqueue(BatchRequest(name: "n"), requests: [wanted])
-    let job = try queue.store.details(job: batch.jobs.lowerBound).job
+    let batch = try queue.client.enqueue(BatchRequest(name: "n"), requests: [wanted])
+    let job = try queue.client.details(job: batch.jobs.lowerBound).job
     #expect(job.request == wanted)
     #expect(job.batchName == "n")
     #expect(job.state == .queued)
@@ -45,8 +45,8 @@ import Testing
     #expect(first.jobs == 1...2)
     #expect(first.isNew)
     #expect(second.jobs == 3...3)
-    #expect(try queue.store.list().map(\.prompt) == ["a", "b", "c"])
-    #expect(try queue.store.batch(1).name == "batch-1")
+    #expect(try queue.client.list().map(\.prompt) == ["a", "b", "c"])
+    #expect(try queue.client.batch(1).name == "batch-1")
   }
 
   @Test func allOrNothing() throws {
@@ -54,7 +54,7 @@ import Testing
     let queue = try TestQueue()
     var left = 3
     #expect(throws: Interrupted.self) {
-      try queue.store.enqueue(BatchRequest()) {
+      try queue.client.enqueue(BatchRequest()) {
         left -= 1
         if left == 0 { throw Interrupted() }
         return request("p")
@@ -63,31 +63,31 @@ import Testing
     var bad = request("p")
     bad.render.steps = 0
     #expect(throws: RequestError.self) {
-      try queue.store.enqueue(BatchRequest(), requests: [request("good"), bad])
+      try queue.client.enqueue(BatchRequest(), requests: [request("good"), bad])
     }
-    #expect(storeError { _ = try queue.store.enqueue(BatchRequest(), requests: []) } == .emptyBatch)
-    #expect(try queue.store.list() == [])
-    #expect(try queue.store.batches(limit: 9) == [])
+    #expect(storeError { _ = try queue.client.enqueue(BatchRequest(), requests: []) } == .emptyBatch)
+    #expect(try queue.client.list() == [])
+    #expect(try queue.client.batches(limit: 9) == [])
     // What was staged then must not slip in now.
     #expect(try queue.enqueue("later").jobs == 1...1)
   }
 
   @Test func slowSourcesHoldNobodyUp() throws {
     let queue = try TestQueue()
-    let other = try queue.another(.daemon)
+    let other = try queue.another()
     var prompts = ["a", "b"]
-    _ = try queue.store.enqueue(BatchRequest(name: "slow")) {
+    _ = try queue.client.enqueue(BatchRequest(name: "slow")) {
       // Would wait for the lock and fail if the enqueue held it.
       _ = try other.enqueue(BatchRequest(name: "quick"), requests: [request("q")])
       return prompts.popLast().map { request($0) }
     }
-    #expect(try queue.store.batches(limit: 9).map(\.name) == ["quick", "quick", "quick", "slow"])
+    #expect(try queue.client.batches(limit: 9).map(\.name) == ["quick", "quick", "quick", "slow"])
   }
 
   @Test func sameKeySameBatch() throws {
     let queue = try TestQueue()
     let named = BatchRequest(name: "n", key: "k")
-    let first = try queue.store.enqueue(named, requests: [request("a"), request("b")])
+    let first = try queue.client.enqueue(named, requests: [request("a"), request("b")])
     var later = request("b")
     later.runAfter = queue.now + 1000
     let again = try queue.another().enqueue(named, requests: [request("a"), later])
@@ -95,24 +95,24 @@ import Testing
     #expect(!again.isNew)
     #expect(again.batch == first.batch)
     #expect(again.jobs == first.jobs)
-    #expect(try queue.store.list().count == 2)
+    #expect(try queue.client.list().count == 2)
   }
 
   @Test(arguments: [["a"], ["a", "c"], ["ab", ""], ["b", "a"], ["a", "b", "c"]])
   func sameKeyOtherRequests(prompts: [String]) throws {
     let queue = try TestQueue()
     let named = BatchRequest(key: "k")
-    _ = try queue.store.enqueue(named, requests: [request("a"), request("b")])
-    let error = storeError { _ = try queue.store.enqueue(named, requests: prompts.map { request($0) }) }
+    _ = try queue.client.enqueue(named, requests: [request("a"), request("b")])
+    let error = storeError { _ = try queue.client.enqueue(named, requests: prompts.map { request($0) }) }
     #expect(error == .keyReused(key: "k", batch: 1))
-    #expect(try queue.store.list().count == 2)
+    #expect(try queue.client.list().count == 2)
   }
 
   @Test(arguments: ["", ".hidden", "a/b", "a\u{1B}b", "a\nb", String(repeating: "x", count: 101)])
   func namesThatCouldHurt(name: String) throws {
     let queue = try TestQueue()
     #expect(throws: JobStoreError.self) {
-      try queue.store.enqueue(BatchRequest(name: name), requests: [request("p")])
+      try queue.client.enqueue(BatchRequest(name: name), requests: [request("p")])
     }
   }
 
@@ -122,16 +122,16 @@ import Testing
   func promptsAreJustText(prompt: String) throws {
     let queue = try TestQueue()
     try queue.enqueue(prompt)
-    #expect(try queue.store.list().map(\.prompt) == [prompt])
+    #expect(try queue.client.list().map(\.prompt) == [prompt])
     #expect(try queue.claim()?.request.render.prompt == prompt)
   }
 
   @Test func otherConnectionsAreToldByDataVersion() throws {
     let queue = try TestQueue()
     let watcher = try queue.another()
-    let before = try watcher.dataVersion()
-    #expect(try watcher.dataVersion() == before)
+    let before = try watcher.changeMark()
+    #expect(try watcher.changeMark() == before)
     try queue.enqueue("a")
-    #expect(try watcher.dataVersion() != before)
+    #expect(try watcher.changeMark() != before)
   }
 }

@@ -19,22 +19,22 @@ import Testing
           }
         case 3:
           if let lease = pick() {
-            try queue.store.finish(lease, images: [image(0)], statistics: RenderStatistics())
+            try queue.session().finish(lease, images: [image(0)], statistics: RenderStatistics())
           }
         case 4:
           let kind = FailureKind.allCases.randomElement(using: &random) ?? .transient
           if let lease = pick() {
-            try queue.store.fail(lease, message: "m", kind: kind == .lost ? .model : kind)
+            try queue.session().fail(lease, message: "m", kind: kind == .lost ? .model : kind)
           }
-        case 5: if let lease = pick() { try queue.store.giveBack(lease) }
-        case 6: _ = try queue.store.cancel(job: job)
-        case 7: try queue.store.retry(job: job)
+        case 5: if let lease = pick() { try queue.session().giveBack(lease) }
+        case 6: _ = try queue.client.cancel(job: job)
+        case 7: try queue.client.retry(job: job)
         case 8: queue.pass(seconds: Double(Int.random(in: 1...90, using: &random)))
         case 9:
-          try queue.store.setPaused(
+          try queue.client.setPaused(
             Bool.random(using: &random), batch: Int64.random(in: 1...2, using: &random))
-        case 10: try queue.store.setPriority(Int.random(in: 0...3, using: &random), job: job)
-        default: if let lease = pick() { try queue.store.cancelled(lease) }
+        case 10: try queue.client.setPriority(Int.random(in: 0...3, using: &random), job: job)
+        default: if let lease = pick() { try queue.session().cancelled(lease) }
         }
       } catch JobStoreError.leaseLost, JobStoreError.wrongState {}
     }
@@ -46,21 +46,21 @@ import Testing
   @Test(arguments: 0..<6)
   func holdAfterEveryMove(seed: UInt64) throws {
     let queue = try TestQueue()
-    _ = try queue.store.enqueue(BatchRequest(), requests: (0..<10).map { request("\($0)", model: "a") })
-    _ = try queue.store.enqueue(BatchRequest(), requests: (0..<10).map { request("\($0)", model: "b") })
+    _ = try queue.client.enqueue(BatchRequest(), requests: (0..<10).map { request("\($0)", model: "a") })
+    _ = try queue.client.enqueue(BatchRequest(), requests: (0..<10).map { request("\($0)", model: "b") })
     var moves = Moves(random: SplitMix(state: seed))
     for _ in 0..<200 {
       try moves.make(queue)
-      let jobs = try queue.store.list()
+      let jobs = try queue.client.list()
       #expect(jobs.count == 20)
       #expect(jobs.allSatisfy { $0.attempts <= $0.maxAttempts })
-      #expect(jobs.allSatisfy { ($0.state == .running) == ($0.worker != nil) })
+      #expect(jobs.allSatisfy { ($0.state == .running) == ($0.tenure != nil) })
       #expect(jobs.allSatisfy { ($0.images.first?.path != nil) == ($0.state == .done) })
       #expect(jobs.allSatisfy { ($0.finishedAt == nil) == $0.state.isOpen })
-      #expect(try queue.store.status().counts == StateCounts(jobs.map(\.state)))
+      #expect(try queue.client.status().counts == StateCounts(jobs.map(\.state)))
     }
-    let batches = try queue.store.batches(limit: 2)
-    let jobs = try queue.store.list()
+    let batches = try queue.client.batches(limit: 2)
+    let jobs = try queue.client.list()
     for batch in batches {
       #expect(batch.counts == StateCounts(jobs.filter { $0.batch == batch.id }.map(\.state)))
     }

@@ -61,9 +61,9 @@ import Testing
     let (old, fixture) = (try Fixture(schema), try Fixture(schema))
     try #require(schema < Migration.latest)
     #expect(
-      storeError { _ = try JobStore.open(path: fixture.path, role: .client) }
+      storeError { _ = try QueueDatabase.open(path: fixture.path, role: .client) }
         == .schemaTooOld(path: fixture.path, found: schema, known: Migration.latest))
-    try JobStore.open(path: fixture.path, role: .daemon).close()
+    try QueueDatabase.open(path: fixture.path, role: .daemon).close()
     let (now, before) = (try rows(fixture.path, beside: old.path), try rows(old.path, beside: fixture.path))
     #expect(now == before && before.values.contains { !$0.isEmpty })
     let facts = try DatabaseQueue(path: fixture.path).read { db in
@@ -76,7 +76,7 @@ import Testing
   /// The way there makes no difference: tables, indexes, triggers and views are those of a new database.
   @Test(arguments: 1..<max(2, Migration.latest)) func theSchemaIsThatOfANewDatabase(schema: Int) throws {
     let (migrated, new) = (try Fixture(schema), try TestQueue())
-    try JobStore.open(path: migrated.path, role: .daemon).close()
+    try QueueDatabase.open(path: migrated.path, role: .daemon).close()
     func text(_ path: String) throws -> [String] {
       try DatabaseQueue(path: path).read {
         try String.fetchAll($0, sql: "SELECT type || name || coalesce(sql, '') FROM sqlite_schema ORDER BY 1")
@@ -94,7 +94,7 @@ import Testing
     for path in [abandoned, current] { try Data("half".utf8).write(to: URL(fileURLWithPath: path)) }
     try FileManager.default.setAttributes(
       [.modificationDate: Date(timeIntervalSinceNow: -3600)], ofItemAtPath: abandoned)
-    try JobStore.open(path: fixture.path, role: .daemon).close()
+    try QueueDatabase.open(path: fixture.path, role: .daemon).close()
     let backups = try fixture.beside(".backup")
     #expect(backups.count == 1 && backups[0].hasPrefix("queue.sqlite.schema-\(schema)."))
     #expect(try fixture.beside(".part") == ["queue.sqlite.schema-\(schema).2.backup.part"])
@@ -103,16 +103,19 @@ import Testing
     let version = try DatabaseQueue(path: backup).read { try Int.fetchOne($0, sql: "PRAGMA user_version") }
     #expect(version == schema)
     // Once is enough.
-    try JobStore.open(path: fixture.path, role: .daemon).close()
+    try QueueDatabase.open(path: fixture.path, role: .daemon).close()
     #expect(try fixture.beside(".backup").count == 1)
   }
 
   @Test(arguments: 1..<max(2, Migration.latest)) func theQueueGoesOn(schema: Int) throws {
     let fixture = try Fixture(schema)
-    let store = try JobStore.open(path: fixture.path, role: .daemon)
+    let session = try WorkerSession.signOn(
+      QueueDatabase.open(path: fixture.path, role: .daemon),
+      WorkerRecord(name: "new", pid: 1, host: "h", version: "1"), leaseSeconds: 60
+    ) { _ in false }
     var claimed: [Int64] = []
     // The one whose daemon died, the ones not begun; not the paused one, nor the one for later.
-    while let job = try store.claim(worker: "new", lease: 60) {
+    while let job = try session.claim() {
       claimed.append(job.job.id)
       let settings = job.request.render
       let images = (0..<settings.count).map { index in
@@ -121,10 +124,10 @@ import Testing
           seed: settings.seed + UInt64(index), width: settings.width ?? 0, height: settings.height ?? 0,
           digest: String(repeating: "b", count: 64), bytes: 1, seconds: 1)
       }
-      try store.finish(job.lease, images: images, statistics: RenderStatistics())
+      try session.finish(job.lease, images: images, statistics: RenderStatistics())
     }
     #expect(claimed == [2, 3, 4, 9])
-    let counts = try store.status().counts
+    let counts = try session.client.status().counts
     #expect(counts.done == 5 && counts.queued == 2 && counts.failed == 1 && counts.cancelled == 1)
     // The key is remembered.
     var request = JobRequest(RenderRequest(model: "demo", prompt: "nightly"))
@@ -132,8 +135,8 @@ import Testing
     // The default of the clients that made the fixtures, which is work that they asked for.
     request.render.precision = schema < 3 ? .f32 : .bf16
     request.maxAttempts = 5
-    let again = try store.enqueue(BatchRequest(key: "nightly-2026"), requests: [request])
+    let again = try session.client.enqueue(BatchRequest(key: "nightly-2026"), requests: [request])
     #expect(!again.isNew && again.jobs == 4...4)
-    #expect(try store.details(job: 1).images.count == 2)
+    #expect(try session.client.details(job: 1).images.count == 2)
   }
 }

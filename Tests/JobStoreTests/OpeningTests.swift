@@ -7,13 +7,13 @@ import Testing
 @Suite struct OpeningTests {
   private func scratch() -> String { NSTemporaryDirectory() + "segmoe-open-\(UUID().uuidString)" }
 
-  @Test(arguments: [JobStore.Role.client, .daemon])
-  func whoeverComesFirstMakesTheDatabase(role: JobStore.Role) throws {
+  @Test(arguments: [QueueDatabase.Role.client, .daemon])
+  func whoeverComesFirstMakesTheDatabase(role: QueueDatabase.Role) throws {
     let folder = scratch()
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let path = folder + "/a/b/queue.sqlite"
-    let store = try JobStore.open(path: path, role: role)
-    #expect(try store.status().counts.total == 0)
+    let store = try QueueDatabase.open(path: path, role: role)
+    #expect(try QueueClient(store).status().counts.total == 0)
     let pragmas = try DatabaseQueue(path: path).read { db in
       try ["journal_mode", "user_version", "application_id"].map {
         try String.fetchOne(db, sql: "SELECT CAST(\($0) AS TEXT) FROM pragma_\($0)") ?? ""
@@ -30,20 +30,20 @@ import Testing
     try await withThrowingTaskGroup(of: Void.self) { group in
       for number in 0..<8 {
         group.addTask {
-          let store = try JobStore.open(path: path, role: number % 2 == 0 ? .client : .daemon)
-          _ = try store.enqueue(BatchRequest(), requests: [request("p\(number)")])
+          let store = try QueueDatabase.open(path: path, role: number % 2 == 0 ? .client : .daemon)
+          _ = try QueueClient(store).enqueue(BatchRequest(), requests: [request("p\(number)")])
         }
       }
       try await group.waitForAll()
     }
-    #expect(try JobStore.open(path: path, role: .client).status().counts.queued == 8)
+    #expect(try QueueClient.open(path: path).status().counts.queued == 8)
   }
 
   @Test func newerSchemaIsRefusedByAll() throws {
     let queue = try TestQueue()
     try queue.sql { try $0.execute(sql: "PRAGMA user_version = 99") }
-    for role in [JobStore.Role.client, .daemon] {
-      let error = storeError { _ = try queue.another(role) }
+    for role in [QueueDatabase.Role.client, .daemon] {
+      let error = storeError { _ = try QueueDatabase.open(path: queue.path, role: role) }
       #expect(error == .schemaTooNew(path: queue.path, found: 99, known: Migration.latest))
       #expect(error?.description.contains("upgrade") == true)
     }
@@ -55,13 +55,15 @@ import Testing
   @Test func olderSchemaWaitsForTheDaemon() throws {
     let queue = try TestQueue()
     try queue.enqueue("kept")
-    try queue.store.close()
+    try queue.database.close()
     let longer = Migration.all + [next]
-    let refusal = storeError { _ = try JobStore.open(path: queue.path, role: .client, migrations: longer) }
+    let refusal = storeError {
+      _ = try QueueDatabase.open(path: queue.path, role: .client, migrations: longer)
+    }
     #expect(refusal == .schemaTooOld(path: queue.path, found: Migration.latest, known: longer.count))
 
-    let daemon = try JobStore.open(path: queue.path, role: .daemon, migrations: longer)
-    #expect(try daemon.list().map(\.prompt) == ["kept"])
+    let daemon = try QueueDatabase.open(path: queue.path, role: .daemon, migrations: longer)
+    #expect(try QueueClient(daemon).list().map(\.prompt) == ["kept"])
     #expect(try queue.sql { try Int.fetchOne($0, sql: "PRAGMA user_version") } == longer.count)
     // Now it is too new for us.
     #expect(throws: JobStoreError.self) { try queue.another() }
@@ -70,7 +72,7 @@ import Testing
       $0.hasSuffix(".backup")
     }
     let backup = try #require(backups.first)
-    let old = try JobStore.open(path: "\(queue.folder)/\(backup)", role: .client)
+    let old = try QueueClient.open(path: "\(queue.folder)/\(backup)")
     #expect(backups.count == 1)
     #expect(try old.list().map(\.prompt) == ["kept"])
   }
@@ -78,21 +80,21 @@ import Testing
   /// A daemon or a watch that is running when a newer one migrates the queue says so, too.
   @Test func whoIsThereWhenTheQueueIsMigratedIsTold() throws {
     let queue = try TestQueue()
-    try queue.store.checkPlace()
+    try queue.client.verify()
     let longer = Migration.all + [next]
-    try JobStore.open(path: queue.path, role: .daemon, migrations: longer).close()
+    try QueueDatabase.open(path: queue.path, role: .daemon, migrations: longer).close()
     #expect(
-      storeError { try queue.store.checkPlace() }
+      storeError { try queue.client.verify() }
         == .schemaTooNew(path: queue.path, found: longer.count, known: Migration.latest))
   }
 
   @Test func aQueueThatIsReplacedIsNoticed() throws {
     let queue = try TestQueue()
     try FileManager.default.moveItem(atPath: queue.path, toPath: queue.path + ".old")
-    #expect(storeError { try queue.store.checkPlace() } == .replaced(path: queue.path))
+    #expect(storeError { try queue.client.verify() } == .replaced(path: queue.path))
     // Also by another of the same name.
-    try JobStore.open(path: queue.path, role: .client).close()
-    #expect(storeError { try queue.store.checkPlace() } == .replaced(path: queue.path))
+    try QueueDatabase.open(path: queue.path, role: .client).close()
+    #expect(storeError { try queue.client.verify() } == .replaced(path: queue.path))
   }
 
   /// Whoever may write the file may plant triggers. They can do what SQL can do, and nothing that reaches out of it.
@@ -124,29 +126,30 @@ import Testing
       number: Migration.latest + 1, name: "broken",
       sql: "DROP VIEW job_overview; INSERT INTO nowhere VALUES (1);")
     let error = storeError {
-      _ = try JobStore.open(path: queue.path, role: .daemon, migrations: Migration.all + [broken])
+      _ = try QueueDatabase.open(path: queue.path, role: .daemon, migrations: Migration.all + [broken])
     }
     guard case .migrationFailed(_, "broken", let reason) = error else {
       Issue.record("\(String(describing: error))")
       return
     }
     #expect(reason.contains("nowhere"))
-    #expect(try queue.another(.daemon).list().count == 1)
+    #expect(try queue.another().list().count == 1)
     #expect(try queue.sql { try Row.fetchAll($0, sql: "SELECT * FROM job_overview").count } == 1)
   }
 
   /// A thread that comes after the daemon has closed the queue must not end the process.
   @Test func whoComesAfterTheCloseIsTold() throws {
     let queue = try TestQueue()
-    let store = try queue.another(.daemon)
-    try store.close()
-    try store.close()
+    let session = try queue.anotherSession("late")
+    let client = session.client
+    try session.close()
+    try session.close()
     let closed = JobStoreError.closed(path: queue.path)
-    #expect(storeError { _ = try store.dataVersion() } == closed)
-    #expect(storeError { _ = try store.status() } == closed)
-    #expect(storeError { try store.heartbeat(worker: "w", state: .idle, job: nil) } == closed)
-    #expect(storeError { _ = try store.enqueue(BatchRequest(), requests: [request("p")]) } == closed)
-    #expect(try queue.store.status().counts.total == 0)
+    #expect(storeError { _ = try client.changeMark() } == closed)
+    #expect(storeError { _ = try client.status() } == closed)
+    #expect(storeError { try session.heartbeat() } == closed)
+    #expect(storeError { _ = try client.enqueue(BatchRequest(), requests: [request("p")]) } == closed)
+    #expect(try queue.client.status().counts.total == 0)
   }
 
   @Test func otherPeoplesDatabaseIsLeftAlone() throws {
@@ -154,7 +157,8 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: path) }
     try DatabaseQueue(path: path).write { try $0.execute(sql: "CREATE TABLE notes (text)") }
     let before = try Data(contentsOf: URL(fileURLWithPath: path))
-    #expect(storeError { _ = try JobStore.open(path: path, role: .daemon) } == .foreignDatabase(path: path))
+    #expect(
+      storeError { _ = try QueueDatabase.open(path: path, role: .daemon) } == .foreignDatabase(path: path))
     #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == before)
   }
 
@@ -163,17 +167,19 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: path) }
     try String(repeating: "shopping list\n", count: 100).write(
       toFile: path, atomically: true, encoding: .utf8)
-    #expect(storeError { _ = try JobStore.open(path: path, role: .client) } == .notADatabase(path: path))
-    let below = storeError { _ = try JobStore.open(path: path + "/queue.sqlite", role: .client) }
+    #expect(storeError { _ = try QueueDatabase.open(path: path, role: .client) } == .notADatabase(path: path))
+    let below = storeError { _ = try QueueDatabase.open(path: path + "/queue.sqlite", role: .client) }
     guard case .notAccessible = below else {
       Issue.record("\(String(describing: below))")
       return
     }
-    #expect(storeError { _ = try JobStore.open(path: NSTemporaryDirectory(), role: .client) } != nil)
+    #expect(storeError { _ = try QueueDatabase.open(path: NSTemporaryDirectory(), role: .client) } != nil)
   }
 
   @Test func placesByEnvironment() {
-    func place(_ environment: [String: String]) -> String { JobStore.defaultPath(environment: environment) }
+    func place(_ environment: [String: String]) -> String {
+      QueueDatabase.defaultPath(environment: environment)
+    }
     #expect(place(["SEGMOE_DATABASE": "q.db", "HOME": "/h"]) == "q.db")
     #expect(place(["STATE_DIRECTORY": "/var/lib/segmoe:/x", "HOME": "/h"]) == "/var/lib/segmoe/queue.sqlite")
     #expect(place(["XDG_STATE_HOME": "/s", "HOME": "/h"]) == "/s/segmoe/queue.sqlite")

@@ -24,7 +24,7 @@ struct QueueBenchmark {
       queue = try TestQueue()
       var left = depth
       let enqueue = try ContinuousClock().measure {
-        _ = try queue.store.enqueue(BatchRequest()) {
+        _ = try queue.client.enqueue(BatchRequest()) {
           left -= 1
           return left < 0 ? nil : request("a red fox in deep snow, number \(left)", model: "m\(left % 2)")
         }
@@ -38,23 +38,23 @@ struct QueueBenchmark {
   @Test func atEveryDepth() throws {
     let queues = try Self.depths.map(DeepQueue.init(depth:))
     // What is in a lease's way costs a sync to disk; the reading is what could grow with the depth.
-    try time("claim and give back", queues) { try $0.queue.store.giveBack($0.claim()) }
+    try time("claim and give back", queues) { try $0.queue.session().giveBack($0.claim()) }
     for queue in queues { queue.lease = try queue.claim() }
     let progress = ImageProgress(index: 0, phase: .denoising, step: 1, steps: 25)
-    try time("report", queues) { try $0.queue.store.report(progress, #require($0.lease)) }
-    try time("renew", queues) { try $0.queue.store.renew(#require($0.lease), for: 60) }
-    try time("status", queues) { _ = try $0.queue.store.status() }
-    try time("nextDue", queues) { _ = try $0.queue.store.nextDue() }
-    try time("dataVersion", queues) { _ = try $0.queue.store.dataVersion() }
+    try time("report", queues) { try $0.queue.session().report(progress, #require($0.lease)) }
+    try time("renew", queues) { try $0.queue.session().renew(#require($0.lease)) }
+    try time("status", queues) { _ = try $0.queue.client.status() }
+    try time("nextDue", queues) { _ = try $0.queue.session().nextDue() }
+    try time("changeMark", queues) { _ = try $0.queue.client.changeMark() }
     var newest = JobFilter()
     newest.limit = 100
-    try time("list 100", queues) { _ = try $0.queue.store.list(newest) }
+    try time("list 100", queues) { _ = try $0.queue.client.list(newest) }
     newest.batch = 1
-    try time("list 100 of a batch", queues) { _ = try $0.queue.store.list(newest) }
+    try time("list 100 of a batch", queues) { _ = try $0.queue.client.list(newest) }
     newest.states = [.running]
-    try time("list running of a batch", queues) { _ = try $0.queue.store.list(newest) }
+    try time("list running of a batch", queues) { _ = try $0.queue.client.list(newest) }
     newest.states = [.failed, .queued]
-    try time("list 100 failed or queued of a batch", queues) { _ = try $0.queue.store.list(newest) }
+    try time("list 100 failed or queued of a batch", queues) { _ = try $0.queue.client.list(newest) }
     print(queues.flatMap(\.lines).joined(separator: "\n"))
   }
 

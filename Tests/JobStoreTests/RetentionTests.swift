@@ -8,7 +8,7 @@ import Testing
     try queue.enqueue("1", "2")
     for prompt in ["3", "4", "5"] { try queue.enqueue(prompt) }
     while let claimed = try queue.claim() {
-      try queue.store.finish(
+      try queue.session().finish(
         claimed.lease, images: [image(0, of: claimed.job.id)], statistics: RenderStatistics())
       queue.pass(seconds: 60)
     }
@@ -19,7 +19,7 @@ import Testing
     var retention = Retention()
     change(&retention)
     var paths: [String] = []
-    _ = try queue.store.purge(retention, atOnce: 2) { paths += $0.paths }
+    _ = try queue.client.purge(retention, atOnce: 2) { paths += $0.paths }
     return paths
   }
 
@@ -27,50 +27,50 @@ import Testing
     let queue = try queueOfFive()
     let limit = queue.now - 180_000
     #expect(try purge(queue) { $0.finishedBefore = limit } == ["/out/1-0.png", "/out/2-0.png"])
-    #expect(try queue.store.list().map(\.prompt) == ["3", "4", "5"])
-    #expect(try queue.store.batches(limit: 9).map(\.id) == [2, 3, 4])
-    #expect(try queue.store.status().counts.done == 3)
+    #expect(try queue.client.list().map(\.prompt) == ["3", "4", "5"])
+    #expect(try queue.client.batches(limit: 9).map(\.id) == [2, 3, 4])
+    #expect(try queue.client.status().counts.done == 3)
   }
 
   @Test func byNumber() throws {
     let queue = try queueOfFive()
     #expect(try purge(queue) { $0.keepNewest = 4 } == ["/out/1-0.png"])
-    #expect(try queue.store.batch(1).counts.done == 1)
+    #expect(try queue.client.batch(1).counts.done == 1)
     #expect(try purge(queue) { $0.keepNewest = 4 } == [])
   }
 
   @Test func whatIsOpenOrOfAnotherStateStays() throws {
     let queue = try TestQueue()
     try queue.enqueue("failed", "cancelled", "running", "queued")
-    try queue.store.fail(#require(try queue.claim()).lease, message: "m", kind: .badInput)
-    _ = try queue.store.cancel(job: 2)
+    try queue.session().fail(#require(try queue.claim()).lease, message: "m", kind: .badInput)
+    _ = try queue.client.cancel(job: 2)
     _ = try queue.claim()
     queue.pass(seconds: 60)
     #expect(try purge(queue) { _ in } == [])
-    #expect(try queue.store.list().count == 4)
+    #expect(try queue.client.list().count == 4)
     _ = try purge(queue) { $0.states = Set(JobState.allCases) }
-    #expect(try queue.store.list().map(\.prompt) == ["running", "queued"])
+    #expect(try queue.client.list().map(\.prompt) == ["running", "queued"])
   }
 
   @Test func filesThatCantBeRemovedKeepTheirRows() throws {
     struct Stuck: Error {}
     let queue = try queueOfFive()
     #expect(throws: Stuck.self) {
-      try queue.store.purge(Retention(), atOnce: 2) { if $0.id == 3 { throw Stuck() } }
+      try queue.client.purge(Retention(), atOnce: 2) { if $0.id == 3 { throw Stuck() } }
     }
-    #expect(try queue.store.list().map(\.prompt) == ["3", "4", "5"])
+    #expect(try queue.client.list().map(\.prompt) == ["3", "4", "5"])
   }
 
   @Test func keysAreNotForgotten() throws {
     let queue = try TestQueue()
     let named = BatchRequest(key: "k")
-    _ = try queue.store.enqueue(named, requests: [request("a")])
+    _ = try queue.client.enqueue(named, requests: [request("a")])
     let lease = try #require(try queue.claim()).lease
-    try queue.store.finish(lease, images: [image(0)], statistics: RenderStatistics())
+    try queue.session().finish(lease, images: [image(0)], statistics: RenderStatistics())
     #expect(try purge(queue) { _ in }.count == 1)
-    let again = try queue.store.enqueue(named, requests: [request("a")])
+    let again = try queue.client.enqueue(named, requests: [request("a")])
     #expect(!again.isNew)
     #expect(again.jobs == 1...1)
-    #expect(try queue.store.list() == [])
+    #expect(try queue.client.list() == [])
   }
 }

@@ -8,26 +8,56 @@ import Testing
 /// A queue in a folder of its own, with a clock that only the test moves.
 final class TestQueue: Sendable {
   let folder: String
-  let store: JobStore
+  let database: QueueDatabase
   private let time: Clock
+  private let sessions = Mutex<[String: WorkerSession]>([:])
 
   var path: String { folder + "/queue.sqlite" }
+  var client: QueueClient { QueueClient(database) }
 
   init() throws {
     folder = NSTemporaryDirectory() + "segmoe-queue-\(UUID().uuidString)"
     let time = Clock()
     self.time = time
-    store = try JobStore.open(path: folder + "/queue.sqlite", role: .daemon) { time.now }
+    database = try QueueDatabase.open(path: folder + "/queue.sqlite", role: .daemon) { time.now }
   }
 
   deinit {
     try? FileManager.default.removeItem(atPath: folder)
   }
 
-  /// Another connection with the same clock, as another process would have.
-  func another(_ role: JobStore.Role = .client) throws -> JobStore {
+  /// The session of a worker, which signs on when it is first asked for.
+  func session(_ name: String = "w") throws -> WorkerSession {
+    if let session = sessions.withLock({ $0[name] }) { return session }
+    return try signOn(WorkerRecord(name: name, pid: 10, host: "h", version: "1"))
+  }
+
+  /// A worker signs on, perhaps anew.
+  @discardableResult
+  func signOn(
+    _ worker: WorkerRecord, processIsAlive: (WorkerRecord) -> Bool = { _ in true }
+  ) throws -> WorkerSession {
+    let session = try WorkerSession.signOn(
+      database, worker, leaseSeconds: 60, processIsAlive: processIsAlive)
+    sessions.withLock { $0[worker.name] = session }
+    return session
+  }
+
+  /// A client on another connection with the same clock, as another process would have.
+  func another() throws -> QueueClient {
     let time = time
-    return try JobStore.open(path: path, role: role) { time.now }
+    return try QueueClient.open(path: path) { time.now }
+  }
+
+  /// A worker on another connection.
+  func anotherSession(
+    _ name: String, trace: (@Sendable (String) -> Void)? = nil
+  ) throws -> WorkerSession {
+    let time = time
+    let database = try QueueDatabase.open(path: path, role: .daemon, clock: { time.now }, trace: trace)
+    return try WorkerSession.signOn(
+      database, WorkerRecord(name: name, pid: 11, host: "h", version: "1"), leaseSeconds: 60
+    ) { _ in false }
   }
 
   var now: Milliseconds { time.now.milliseconds }
@@ -37,16 +67,16 @@ final class TestQueue: Sendable {
   /// A batch of plain prompts.
   @discardableResult
   func enqueue(_ prompts: String..., model: String = "demo", priority: Int = 0) throws -> EnqueuedBatch {
-    try store.enqueue(
+    try client.enqueue(
       BatchRequest(),
       requests: prompts.map { request($0, model: model, priority: priority) })
   }
 
   func claim(_ worker: String = "w", preferring models: [String] = []) throws -> ClaimedJob? {
-    try store.claim(worker: worker, lease: 60, preferredModels: models)
+    try session(worker).claim(preferredModels: models)
   }
 
-  func state(_ job: Int64) throws -> JobState { try store.details(job: job).job.state }
+  func state(_ job: Int64) throws -> JobState { try client.details(job: job).job.state }
 
   /// What a person at sqlite3 would do.
   func sql<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws -> Value {

@@ -9,44 +9,45 @@ import Testing
 
   @Test func twoOfOneNameRefuseEachOther() throws {
     let queue = try TestQueue()
-    try queue.store.register(worker(pid: 10)) { _ in true }
+    try queue.signOn(worker(pid: 10)) { _ in true }
     let taken = JobStoreError.workerNameTaken(name: "w", host: "h", pid: 10)
-    #expect(storeError { try queue.store.register(worker(pid: 11)) { _ in true } } == taken)
+    #expect(storeError { try queue.signOn(worker(pid: 11)) { _ in true } } == taken)
     // Whether a process of another host lives can't be asked; its heartbeat has to age.
-    #expect(storeError { try queue.store.register(worker(pid: 11, host: "i")) { _ in false } } == taken)
-    try queue.store.register(worker("v", pid: 11)) { _ in true }
+    #expect(storeError { try queue.signOn(worker(pid: 11, host: "i")) { _ in false } } == taken)
+    try queue.signOn(worker("v", pid: 11)) { _ in true }
     queue.pass(seconds: 61)
-    try queue.store.register(worker(pid: 11, host: "i")) { _ in false }
-    #expect(try queue.store.workers().map(\.pid) == [11, 11])
+    try queue.signOn(worker(pid: 11, host: "i")) { _ in false }
+    #expect(try queue.client.workers().map(\.pid) == [11, 11])
   }
 
   /// Taken for dead, it comes back: it must not go on beside the other, nor speak for it.
   @Test func whoWasReplacedHearsOfIt() throws {
     let queue = try TestQueue()
-    let first = try queue.store.register(worker(pid: 10)) { _ in true }
-    try queue.store.check(first)
+    let first = try queue.signOn(worker(pid: 10)) { _ in true }
+    try first.verify()
     queue.pass(seconds: 61)
-    let second = try queue.store.register(worker(pid: 11)) { _ in true }
+    let second = try queue.signOn(worker(pid: 11)) { _ in true }
     #expect(
-      storeError { try queue.store.check(first) } == .workerNameTaken(name: "w", host: "h", pid: 11))
-    try queue.store.check(second)
+      storeError { try first.verify() } == .workerNameTaken(name: "w", host: "h", pid: 11))
+    try second.verify()
     queue.pass(seconds: 1)
-    try queue.store.heartbeat(worker: "w", since: first.startedAt, state: .rendering)
-    try queue.store.signOff(worker: "w", since: first.startedAt)
-    #expect(try queue.store.workers() == [second])
-    try queue.store.signOff(worker: "w", since: second.startedAt)
-    #expect(try queue.store.workers().first?.state == .stopped)
+    try first.heartbeat()
+    try first.signOff()
+    #expect(try queue.client.workers() == [second.record])
+    try second.signOff()
+    #expect(try queue.client.workers().first?.state == .stopped)
   }
 
   @Test func aHeartbeatKeepsTheName() throws {
     let queue = try TestQueue()
-    try queue.store.register(worker()) { _ in true }
+    try queue.signOn(worker()) { _ in true }
     queue.pass(seconds: 50)
     try queue.enqueue("a")
-    try queue.store.heartbeat(worker: "w", state: .rendering, job: 1)
+    _ = try queue.claim("w")
+    try queue.session().heartbeat()
     queue.pass(seconds: 50)
-    #expect(throws: JobStoreError.self) { try queue.store.register(worker(pid: 11)) { _ in true } }
-    let record = try #require(try queue.store.workers().first)
+    #expect(throws: JobStoreError.self) { try queue.signOn(worker(pid: 11)) { _ in true } }
+    let record = try #require(try queue.client.workers().first)
     #expect(record.state == .rendering)
     #expect(record.job == 1)
     #expect(record.isAlive(now: queue.now))
@@ -56,33 +57,34 @@ import Testing
   /// Words that the schema allows and no version writes: that daemon is at work, and stands in nobody's way.
   @Test(arguments: ["loading", "draining"]) func wordsThatNobodyWritesAreRead(word: String) throws {
     let queue = try TestQueue()
-    try queue.store.register(worker()) { _ in true }
+    try queue.signOn(worker()) { _ in true }
     try queue.sql { db in try db.execute(sql: "UPDATE workers SET state = ?", arguments: [word]) }
-    let record = try #require(try queue.store.workers().first)
+    let record = try #require(try queue.client.workers().first)
     #expect(record.state == .rendering && record.isAlive(now: queue.now))
-    try queue.store.register(worker(pid: 11)) { $0.pid != 10 }
-    #expect(try queue.store.workers().first?.state == .idle)
+    try queue.signOn(worker(pid: 11)) { $0.pid != 10 }
+    #expect(try queue.client.workers().first?.state == .idle)
   }
 
   @Test func signingOffFreesTheName() throws {
     let queue = try TestQueue()
-    try queue.store.register(worker()) { _ in true }
-    try queue.store.signOff(worker: "w")
-    #expect(try queue.store.workers().first?.isAlive(now: queue.now) == false)
-    try queue.store.register(worker(pid: 11)) { _ in true }
+    try queue.signOn(worker()) { _ in true }
+    try queue.session().signOff()
+    #expect(try queue.client.workers().first?.isAlive(now: queue.now) == false)
+    try queue.signOn(worker(pid: 11)) { _ in true }
   }
 
   @Test func aRestartAfterACrashFreesTheOldJobsAtOnce() throws {
     let queue = try TestQueue()
     try queue.enqueue("a", "b")
-    try queue.store.register(worker(pid: 10)) { _ in true }
-    let lost = try #require(try queue.claim("w")).lease
+    try queue.signOn(worker(pid: 10)) { _ in true }
+    let old = try queue.session()
+    let lost = try #require(try old.claim()).lease
     _ = try queue.claim("other")
-    try queue.store.register(worker(pid: 11)) { $0.pid != 10 }
-    #expect(try queue.store.list().map(\.state) == [.queued, .running])
+    try queue.signOn(worker(pid: 11)) { $0.pid != 10 }
+    #expect(try queue.client.list().map(\.state) == [.queued, .running])
     let again = try #require(try queue.claim("w"))
     #expect(again.job.attempts == 2)
     #expect(again.job.losses == 1)
-    #expect(storeError { try queue.store.giveBack(lost) } == .leaseLost(job: 1, worker: "w"))
+    #expect(storeError { try old.giveBack(lost) } == .leaseLost(job: 1, worker: "w"))
   }
 }

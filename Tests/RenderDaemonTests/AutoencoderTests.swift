@@ -17,11 +17,11 @@ import Testing
     ]
     try house.worker().run()
     let jobs = try ids.map(house.job)
-    #expect(jobs.allSatisfy { $0.state == .done }, "\(jobs.map(\.error))")
-    let digests = jobs.map(\.modelDigest)
+    #expect(jobs.allSatisfy { $0.state == .done }, "\(jobs.map(\.failure?.message))")
+    let digests = jobs.map(\.completion?.modelDigest)
     #expect(digests[0] == digests[3] && digests[1] == digests[2] && digests[0] != digests[1])
     let pictures = try ids.map { id in
-      let path = try #require(try house.store.details(job: id).images.first?.path)
+      let path = try #require(try house.client.details(job: id).images.first?.path)
       return try Data(contentsOf: URL(fileURLWithPath: path))
     }
     #expect(pictures[0].count != pictures[1].count)

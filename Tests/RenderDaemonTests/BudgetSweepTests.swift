@@ -39,8 +39,8 @@ struct BudgetSweepTests {
   /// Files' bytes without what names the job: pixels.
   private func pictures(_ house: DaemonHouse, _ jobs: [Int64]) throws -> [[RGBImage]] {
     try jobs.map { id in
-      let details = try house.store.details(job: id)
-      #expect(details.job.state == .done, "\(details.job.error ?? "")")
+      let details = try house.client.details(job: id)
+      #expect(details.job.state == .done, "\(details.job.failure?.message ?? "")")
       return try details.images.map { try PNGFile.read($0.path).image }
     }
   }
@@ -52,7 +52,7 @@ struct BudgetSweepTests {
     try drain(house, ["SEGMOE_MEMORY_BUDGET": "8MiB"])
     let refused = try house.job(job)
     #expect(refused.state == .failed && refused.attempts == 1)
-    let found = try #require(refused.error).firstMatch(of: /smallest that would do is (\d+) MiB/)
+    let found = try #require(refused.failure?.message).firstMatch(of: /smallest that would do is (\d+) MiB/)
     return try #require(found.flatMap { Int($0.1) })
   }
 
@@ -74,7 +74,7 @@ struct BudgetSweepTests {
         let label = "\(policy), \(budget) MiB, \(together ?? "as it pays") together"
         #expect(try pictures(house, jobs) == wanted, "\(label)")
         for job in jobs {
-          let statistics = try #require(try house.job(job).statistics)
+          let statistics = try #require(try house.job(job).completion?.statistics)
           #expect(statistics.peakBytes <= Int64(budget) << 20, "\(label): \(statistics.peakBytes >> 20) MiB")
           #expect(statistics.cacheHits + statistics.cacheMisses > 100)
         }
@@ -95,7 +95,7 @@ struct BudgetSweepTests {
     let jobs = [try job(nil), try job(Int64(smallest + 30) << 20), try job(1 << 20), try job(nil)]
     try drain(house, [:])
     #expect(try jobs.map { try house.job($0).state } == [.done, .done, .failed, .done])
-    #expect(try house.job(jobs[2]).error?.contains("memory budget of 1 MiB") == true)
+    #expect(try house.job(jobs[2]).failure?.message.contains("memory budget of 1 MiB") == true)
     let digests = try [jobs[0], jobs[1], jobs[3]].map { try pictures(house, [$0]) }
     #expect(digests[0] == digests[1] && digests[1] == digests[2])
   }
@@ -110,7 +110,7 @@ struct BudgetSweepTests {
       $0.steps = 500
     }
     let daemon = try RealDaemon(house, environment: ["SEGMOE_MEMORY_BUDGET": "\(smallest)MiB"])
-    try house.wait { try house.store.details(job: job).summary.step > 3 }
+    try house.wait { try house.client.details(job: job).summary.step > 3 }
     let file = house.models + "/all-3x2/unet/diffusion_pytorch_model.safetensors"
     let whole = try Data(contentsOf: URL(fileURLWithPath: file))
     let handle = try #require(FileHandle(forWritingAtPath: file))
@@ -122,14 +122,14 @@ struct BudgetSweepTests {
     }
     try handle.close()
     try house.wait { try house.job(job).state == .failed }
-    #expect(try house.job(job).error?.contains("was changed or replaced while in use") == true)
+    #expect(try house.job(job).failure?.message.contains("was changed or replaced while in use") == true)
     let other = try house.enqueue()
     try house.wait { try house.job(other).state == .done }
     try whole.write(to: URL(fileURLWithPath: file))
     let again = try house.enqueue { $0.model = "all-3x2" }
     // The model may be held for a while after a fault.
     try house.wait {
-      for job in try house.store.list() where job.runAfter != nil { try? house.store.retry(job: job.id) }
+      for job in try house.client.list() where job.runAfter != nil { try? house.client.retry(job: job.id) }
       return try house.job(again).state == .done || !daemon.isRunning
     }
     #expect(daemon.isRunning, "\(daemon.account)")

@@ -26,8 +26,8 @@ import Testing
 
   private func pictures(_ house: DaemonHouse, _ jobs: [Int64]) throws -> [[RGBImage]] {
     try jobs.map { id in
-      let details = try house.store.details(job: id)
-      #expect(details.job.state == .done, "\(details.job.error ?? "")")
+      let details = try house.client.details(job: id)
+      #expect(details.job.state == .done, "\(details.job.failure?.message ?? "")")
       return try details.images.map { try PNGFile.read($0.path).image }
     }
   }
@@ -42,7 +42,7 @@ import Testing
     #expect(try alone.stepsTaken() == together.stepsTaken())
     // The last job, of the first one's size, is claimed before the third, of another size, has begun: so they
     // did go together.
-    let order = try together.store.events(after: 0).map(\.event).filter { $0.kind == .claimed }.compactMap(
+    let order = try together.client.events(after: 0).map(\.event).filter { $0.kind == .claimed }.compactMap(
       \.job)
     #expect(order.count == two.count)
     let (last, third) = (order.firstIndex(of: two[3]), order.firstIndex(of: two[2]))
@@ -67,8 +67,8 @@ import Testing
     let jobs = try (0..<3).map { _ in try house.enqueue { $0.steps = 300 } }
     let worker = try house.worker(coalesce: 3)
     let thread = FinishingThread { try worker.run() }
-    try house.wait { try jobs.allSatisfy { try house.store.details(job: $0).summary.step > 1 } }
-    _ = try house.store.cancel(job: jobs[1])
+    try house.wait { try jobs.allSatisfy { try house.client.details(job: $0).summary.step > 1 } }
+    _ = try house.client.cancel(job: jobs[1])
     thread.wait()
     #expect(try jobs.map { try house.job($0).state } == [.done, .cancelled, .done])
     #expect(house.files().count == 2)
@@ -90,13 +90,13 @@ import Testing
     try undisturbed.worker().run()
     let worker = try house.worker(checkpointSteps: 1000, coalesce: 3)
     let thread = FinishingThread { try worker.run() }
-    try house.wait { try jobs.allSatisfy { try house.store.details(job: $0).summary.step > 2 } }
+    try house.wait { try jobs.allSatisfy { try house.client.details(job: $0).summary.step > 2 } }
     worker.requestStop()
     thread.wait()
     let taken = try house.stepsTaken()
     for id in jobs {
       #expect(try house.job(id).state == .queued && house.job(id).attempts == 0)
-      guard case .step(let step, _, _) = try house.store.checkpoint(job: id, index: 0) else {
+      guard case .step(let step, _, _) = try house.client.checkpoint(job: id, index: 0) else {
         Issue.record("job \(id) has no checkpoint")
         continue
       }
@@ -115,7 +115,9 @@ import Testing
       try db.execute(sql: "UPDATE jobs SET losses = 1 WHERE id = ?", arguments: [jobs[1]])
     }
     try house.worker(coalesce: 4).run()
-    let events = try house.store.events(after: 0).map(\.event).filter { [.claimed, .done].contains($0.kind) }
+    let events = try house.client.events(after: 0).map(\.event).filter {
+      [.claimed, .done].contains($0.kind)
+    }
     let (alone, others) = (events.filter { $0.job == jobs[1] }, events.filter { $0.job != jobs[1] })
     #expect(alone.map(\.kind) == [.claimed, .done] && events.suffix(2) == alone[...])
     // The others went together.

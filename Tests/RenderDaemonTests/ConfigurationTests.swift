@@ -145,7 +145,7 @@ import Testing
     thread.start()
     let refused = try house.enqueue()
     try house.wait { try house.job(refused).state == .failed }
-    #expect(try house.job(refused).error?.contains("32") == true)
+    #expect(try house.job(refused).failure?.message.contains("32") == true)
     settings.limits.side = 64
     worker.reload(settings)
     let taken = try house.enqueue()

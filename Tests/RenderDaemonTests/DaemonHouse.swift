@@ -10,7 +10,7 @@ import Testing
 /// A queue, a folder of models and an output folder of their own, with daemons on them.
 final class DaemonHouse: Sendable {
   let folder: String
-  let store: JobStore
+  let client: QueueClient
 
   let models: String
   var output: String { folder + "/out" }
@@ -31,7 +31,7 @@ final class DaemonHouse: Sendable {
   func sqlite() throws -> DatabaseQueue {
     var patient = Configuration()
     patient.busyMode = .timeout(10)
-    return try DatabaseQueue(path: store.path, configuration: patient)
+    return try DatabaseQueue(path: client.path, configuration: patient)
   }
 
   private static let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -48,7 +48,7 @@ final class DaemonHouse: Sendable {
     try files.createDirectory(atPath: models + "/.logs", withIntermediateDirectories: true)
     try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try files.copyItem(atPath: Self.goldens + "/model/base", toPath: models + "/tiny")
-    store = try JobStore.open(path: folder + "/queue.sqlite", role: .client)
+    client = try QueueClient.open(path: folder + "/queue.sqlite")
   }
 
   deinit {
@@ -67,9 +67,17 @@ final class DaemonHouse: Sendable {
     }
   }
 
+  /// A worker that signs on and renders nothing.
+  func session(_ name: String, leaseSeconds: Double = 60) throws -> WorkerSession {
+    try WorkerSession.signOn(
+      QueueDatabase.open(path: client.path, role: .daemon),
+      WorkerRecord(name: name, pid: 1, host: "h", version: "1"), leaseSeconds: leaseSeconds
+    ) { _ in false }
+  }
+
   func settings(budget: Int = .max, drain: Bool = true) -> DaemonSettings {
     DaemonSettings(
-      database: store.path, output: output, modelFolders: [models], memoryBudget: budget, threads: 2,
+      database: client.path, output: output, modelFolders: [models], memoryBudget: budget, threads: 2,
       worker: "test", drain: drain)
   }
 
@@ -101,10 +109,10 @@ final class DaemonHouse: Sendable {
     settings.prompt = prompt
     var request = JobRequest(settings)
     request.maxAttempts = attempts
-    return try store.enqueue(BatchRequest(), requests: [request]).jobs.lowerBound
+    return try client.enqueue(BatchRequest(), requests: [request]).jobs.lowerBound
   }
 
-  func job(_ id: Int64) throws -> JobRecord { try store.details(job: id).job }
+  func job(_ id: Int64) throws -> JobRecord { try client.details(job: id).job }
 
   /// All files below the output folder, relative to it.
   func files() -> [String] {
@@ -133,7 +141,8 @@ final class DaemonHouse: Sendable {
     #expect(failed.state == .failed, "\(failed)", sourceLocation: location)
     for part in parts {
       #expect(
-        failed.error?.contains(part) == true, "\(part) is not in: \(failed.error ?? "nil")",
+        failed.failure?.message.contains(part) == true,
+        "\(part) is not in: \(failed.failure?.message ?? "nil")",
         sourceLocation: location)
     }
     #expect(!files().contains { $0.contains("\(id)-") || $0.contains(".tmp") }, sourceLocation: location)

@@ -20,10 +20,10 @@ import Testing
     repeat {
       try #require(Date() < end, "waited too long for the queue to drain")
       // Whose worker stopped without a word must wait for its lease, whose disk failed for its pause.
-      for job in try house.store.list() where job.runAfter != nil { try? house.store.retry(job: job.id) }
+      for job in try house.client.list() where job.runAfter != nil { try? house.client.retry(job: job.id) }
       let daemon = try RealDaemon(house, worker: "last", drain: true)
       #expect(daemon.end() == 0, "\(daemon.account)")
-    } while try house.store.status().counts.open > 0
+    } while try house.client.status().counts.open > 0
   }
 
   @Test(
@@ -48,7 +48,7 @@ import Testing
     let daemon = try RealDaemon(house, worker: "first", leaseSeconds: 1, faults: rules)
     // It goes on as long as there is something to do, and that it can do something with.
     try house.wait {
-      let counts = try house.store.status().counts
+      let counts = try house.client.status().counts
       return !daemon.isRunning || counts.open == 0 || counts.running == 0 && counts.done > 2
     }
     #expect(daemon.wasStruck)
@@ -74,7 +74,7 @@ import Testing
     let house = try DaemonHouse(on: disk)
     var accepted = try enqueue(house, jobs: 12)
     let daemon = try RealDaemon(house, worker: "first", leaseSeconds: 1)
-    try house.wait { try house.store.status().counts.done > 1 }
+    try house.wait { try house.client.status().counts.done > 1 }
     for _ in 0..<6 {
       let filler = fill(disk)
       // A client is told, or there was still room: what it was told holds.
@@ -82,7 +82,7 @@ import Testing
       Thread.sleep(forTimeInterval: 0.7)
       #expect(daemon.isRunning, "\(daemon.account)")
       unlink(filler)
-      for job in try house.store.list() where job.runAfter != nil { try? house.store.retry(job: job.id) }
+      for job in try house.client.list() where job.runAfter != nil { try? house.client.retry(job: job.id) }
       Thread.sleep(forTimeInterval: 0.2)
     }
     #expect(daemon.stop() == 0, "\(daemon.account)")

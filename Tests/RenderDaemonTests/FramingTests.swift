@@ -33,7 +33,8 @@ import Testing
     // Another family is not told of it.
     let others = [try house.enqueue(), try house.enqueue { $0.crop = .init(x: 64, y: 0) }]
     try house.worker().run()
-    let errors = try (ids + others).map { try house.job($0) }.filter { $0.state != .done }.map(\.error)
+    let errors = try (ids + others).map { try house.job($0) }.filter { $0.state != .done }.map(
+      \.failure?.message)
     try #require(errors.isEmpty, "\(errors)")
     let read = { (id: Int64) in try PNGFile.read("\(house.output)/\(id)/\(id)-0.png") }
     let files = try ids.map(read)

@@ -36,7 +36,7 @@ import Testing
     try house.wait {
       let job = try house.job(id)
       // One that was given back still says what it waited for.
-      return job.state == .running && job.error?.contains("full") == true
+      return job.state == .running && job.failure?.message.contains("full") == true
     }
   }
 
@@ -50,7 +50,7 @@ import Testing
     Thread.sleep(forTimeInterval: 1.5)
     #expect(try house.job(jobs[0]).state == .running && house.job(jobs[1]).state == .queued)
     disk.grow()
-    try house.wait { try house.store.status().counts.done == 2 }
+    try house.wait { try house.client.status().counts.done == 2 }
     #expect(daemon.stop() == 0)
     #expect(try house.stepsTaken() == 4)
     try QueueAccount.expectInOrder(house, accepted: [jobs[0]...jobs[1]], "")
@@ -68,13 +68,13 @@ import Testing
     #expect(-begun.timeIntervalSinceNow < 3)
     let job = try house.job(id)
     #expect(job.state == .queued && job.attempts == 0)
-    guard case .step(2, _, _) = try house.store.checkpoint(job: id, index: 0) else {
-      Issue.record("\(String(describing: try house.store.checkpoint(job: id, index: 0)))")
+    guard case .step(2, _, _) = try house.client.checkpoint(job: id, index: 0) else {
+      Issue.record("\(String(describing: try house.client.checkpoint(job: id, index: 0)))")
       return
     }
     let second = try RealDaemon(house)
     try waitUntilStuck(house, id)
-    _ = try house.store.cancel(job: id)
+    _ = try house.client.cancel(job: id)
     try house.wait { try house.job(id).state == .cancelled }
     disk.grow()
     let next = try enqueue(house)
@@ -99,7 +99,7 @@ import Testing
     let count: Int64 = rules[0].contains("queue.sqlite") ? 24 : 4
     for _ in 0..<count { try house.enqueue { $0.steps = 30 } }
     let daemon = try RealDaemon(house, faults: rules)
-    try house.wait(seconds: 90) { try house.store.status().counts.open == 0 || !daemon.isRunning }
+    try house.wait(seconds: 90) { try house.client.status().counts.open == 0 || !daemon.isRunning }
     #expect(daemon.wasStruck)
     #expect(daemon.stop() == 0, "\(daemon.account)")
     let account = try QueueAccount.expectInOrder(house, accepted: [1...count], "\(rules)")
@@ -111,7 +111,7 @@ import Testing
     let house = try DaemonHouse()
     let id = try house.enqueue { $0.steps = 300 }
     let daemon = try RealDaemon(house)
-    try house.wait { try house.store.details(job: id).summary.step >= 1 }
+    try house.wait { try house.client.details(job: id).summary.step >= 1 }
     try house.sqlite().write { db in
       try db.execute(sql: "UPDATE queue SET paused = 1")
       // Longer than anybody waits for the lock.
@@ -129,10 +129,12 @@ import Testing
     try Data("a file".utf8).write(to: URL(fileURLWithPath: house.output))
     let ids = try (0..<2).map { _ in try house.enqueue() }
     let daemon = try RealDaemon(house)
-    try house.wait { try house.job(ids[0]).error?.contains("output folder \(house.output)") == true }
+    try house.wait {
+      try house.job(ids[0]).failure?.message.contains("output folder \(house.output)") == true
+    }
     #expect(try house.job(ids[0]).state == .running && house.job(ids[1]).state == .queued)
     try FileManager.default.removeItem(atPath: house.output)
-    try house.wait { try house.store.status().counts.done == 2 }
+    try house.wait { try house.client.status().counts.done == 2 }
     #expect(daemon.stop() == 0)
     #expect(try ids.allSatisfy { try house.job($0).attempts == 1 })
   }
@@ -142,7 +144,7 @@ import Testing
     let house = try DaemonHouse()
     let id = try house.enqueue { $0.steps = 300 }
     let daemon = try RealDaemon(house)
-    try house.wait { try house.store.details(job: id).summary.step >= 1 }
+    try house.wait { try house.client.details(job: id).summary.step >= 1 }
     try FileManager.default.removeItem(atPath: house.output)
     try house.wait { try house.job(id).state == .done }
     #expect(house.files() == ["1/\(id)-0.png"])

@@ -42,7 +42,7 @@ final class KillRound {
     let end = Date(timeIntervalSinceNow: Double(60 + kills * 5))
     while self.kills < kills {
       try #require(Date() < end, "waited too long for kills: \(deaths)")
-      if try house.store.status().counts.queued < 6 { try enqueue() }
+      if try house.client.status().counts.queued < 6 { try enqueue() }
       if turns % 20 == 0 { try clientTurn() }
       turns += 1
       for slot in victims.indices {
@@ -106,9 +106,9 @@ final class KillRound {
   private func isStepping(_ victim: Victim) -> Bool {
     var running = JobFilter()
     running.states = [.running]
-    let jobs = (try? house.store.list(running)) ?? []
+    let jobs = (try? house.client.list(running)) ?? []
     return jobs.contains { job in
-      job.worker == victim.worker && job.images.contains { $0.phase == .denoising && $0.step > 0 }
+      job.tenure?.worker == victim.worker && job.images.contains { $0.phase == .denoising && $0.step > 0 }
     }
   }
 
@@ -135,7 +135,7 @@ final class KillRound {
       "write:-wal:\(number):kill", "write:-wal:\(number):half", "sync:-wal:1:kill", "sync:-wal:1:after",
     ].randomElement(using: &random)
     let faults = random.isLucky(oneIn: 3) ? [] : [rule ?? ""]
-    let open = try house.store.list().filter { $0.state.isOpen }
+    let open = try house.client.list().filter { $0.state.isOpen }
     guard let job = open.randomElement(using: &random) else { return }
     var arguments: [String]
     switch Int.random(in: 0..<5, using: &random) {
@@ -158,24 +158,24 @@ final class KillRound {
   /// Lets daemons end what is left, waiting for the leases of the dead and for retries.
   func drain() throws {
     let end = Date(timeIntervalSinceNow: 240)
-    for batch in try house.store.batches(limit: 100_000) where batch.isPaused {
-      try house.store.setPaused(false, batch: batch.id)
+    for batch in try house.client.batches(limit: 100_000) where batch.isPaused {
+      try house.client.setPaused(false, batch: batch.id)
     }
     // Jobs of the model that isn't there are retried, and their model held, for minutes: enough of them.
-    for job in try house.store.list() where job.model == "gone" { _ = try? house.store.cancel(job: job.id) }
+    for job in try house.client.list() where job.model == "gone" { _ = try? house.client.cancel(job: job.id) }
     repeat {
       try #require(Date() < end, "waited too long for the queue to drain")
       // What waits for another attempt need not wait for long.
-      for job in try house.store.list() where job.state == .queued && job.runAfter != nil {
-        try? house.store.retry(job: job.id)
+      for job in try house.client.list() where job.state == .queued && job.runAfter != nil {
+        try? house.client.retry(job: job.id)
       }
       let daemon = try RealDaemon(house, worker: "last", drain: true)
       #expect(daemon.end() == 0, "\(daemon.account)")
       Thread.sleep(forTimeInterval: 0.2)
-    } while try house.store.status().counts.open > 0
+    } while try house.client.status().counts.open > 0
     // Once more: what the last lost jobs left, and half-written metrics, are removed at a start.
     let beside = try FileManager.default.contentsOfDirectory(atPath: house.folder)
-    for worker in try house.store.workers().map(\.name)
+    for worker in try house.client.workers().map(\.name)
     where worker == "last" || beside.contains(where: { $0.hasPrefix(".\(worker).prom.tmp-") }) {
       let metrics = worker == "last" ? house.metrics : house.folder + "/\(worker).prom"
       let daemon = try RealDaemon(house, worker: worker, drain: true, metrics: metrics)

@@ -49,7 +49,8 @@ import Testing
     }
     #expect(try RealDaemon(house, drain: true).end() == 0)
     let job = try house.job(poison)
-    #expect(job.state == .failed && job.errorKind == .lost && job.losses == 3 && job.attempts == 3, "\(job)")
+    #expect(
+      job.state == .failed && job.failure?.kind == .lost && job.losses == 3 && job.attempts == 3, "\(job)")
     #expect(try house.job(next).state == .done)
     try QueueAccount.expectInOrder(house, "")
   }

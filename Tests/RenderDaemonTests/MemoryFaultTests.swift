@@ -25,18 +25,18 @@ import Testing
     let job = try enqueue(house, attempts: 20)
     let daemon = try RealDaemon(house, worker: "first", faults: ["map:memory:\(times):ENOMEM"])
     try house.wait {
-      for job in try house.store.list() where job.runAfter != nil { try? house.store.retry(job: job.id) }
+      for job in try house.client.list() where job.runAfter != nil { try? house.client.retry(job: job.id) }
       return try !daemon.isRunning || house.job(job).state == .done
     }
     #expect(daemon.isRunning, "\(daemon.account)")
     #expect(daemon.wasStruck)
     #expect(daemon.stop() == 0, "\(daemon.account)")
-    let reasons = try house.store.events(after: 0).map(\.event).filter { $0.kind != .claimed }.compactMap(
+    let reasons = try house.client.events(after: 0).map(\.event).filter { $0.kind != .claimed }.compactMap(
       \.detail)
     #expect(reasons.contains { $0.contains("memory") }, "\(reasons)")
     // What was computed where memory was refused shows nowhere.
     let pixels = try [(house, job), (undisturbed, wanted)].map { house, job in
-      let image = try #require(try house.store.details(job: job).images.first)
+      let image = try #require(try house.client.details(job: job).images.first)
       return try PNGFile.read(image.path).image
     }
     #expect(pixels[0] == pixels[1])

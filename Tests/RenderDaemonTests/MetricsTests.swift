@@ -40,9 +40,10 @@ import Testing
     var log = Logger(label: "test")
     log.logLevel = .critical
     for _ in 0..<50 {
-      let store = try JobStore.open(path: house.store.path, role: .daemon)
+      let store = try QueueDatabase.open(path: house.client.path, role: .daemon)
       let writer = MetricsWriter(
-        path: house.metrics, store: store, metrics: DaemonMetrics(worker: "w"), pause: 0.0001, log: log)
+        path: house.metrics, queue: QueueClient(store), metrics: DaemonMetrics(worker: "w"), pause: 0.0001,
+        log: log)
       try writer.start()
       Thread.sleep(forTimeInterval: .random(in: 0...0.01))
       writer.end()
@@ -58,16 +59,15 @@ import Testing
     let house = try DaemonHouse()
     var log = Logger(label: "test")
     log.logLevel = .critical
-    let store = try JobStore.open(path: house.store.path, role: .daemon)
     for _ in 0..<50 {
-      let worker = try store.register(WorkerRecord(name: "w", pid: 1, host: "h", version: "1")) { _ in false }
-      let keeper = LeaseKeeper(store: store, worker: worker, leaseSeconds: 0.0003, log: log)
+      let session = try house.session("w", leaseSeconds: 0.0003)
+      let keeper = LeaseKeeper(session: session, log: log)
       try keeper.start()
       Thread.sleep(forTimeInterval: .random(in: 0...0.01))
       keeper.end()
-      try store.signOff(worker: "w")
+      try session.signOff()
       Thread.sleep(forTimeInterval: 0.005)
-      #expect(try store.workers().first?.state == .stopped)
+      #expect(try house.client.workers().first?.state == .stopped)
     }
   }
 }

@@ -42,8 +42,8 @@ import Testing
     let house = try DaemonHouse()
     // SQLite follows links, and has its log beside the real file.
     let link = house.models + "/link.sqlite"
-    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: house.store.path)
-    for path in [house.store.path, link] {
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: house.client.path)
+    for path in [house.client.path, link] {
       let commits = try #require(CommitWatch(database: path))
       try Data("x".utf8).write(to: URL(fileURLWithPath: house.folder + "/other-wal"))
       #expect(!commits.hears())
@@ -60,7 +60,7 @@ import Testing
     let house = try DaemonHouse()
     var (deaf, hearing) = (
       LookPace(usual: 0.01, commits: nil),
-      LookPace(usual: 0.01, commits: CommitWatch(database: house.store.path))
+      LookPace(usual: 0.01, commits: CommitWatch(database: house.client.path))
     )
     #expect(deaf.pause(now: 100) == 0.01 && hearing.pause(now: 100) == 0.25)
     deaf.hear(now: 100)

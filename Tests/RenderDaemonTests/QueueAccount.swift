@@ -25,14 +25,14 @@ enum QueueAccount {
     for jobs in accepted {
       var filter = JobFilter()
       filter.jobs = Array(jobs)
-      let found = try house.store.list(filter)
+      let found = try house.client.list(filter)
       #expect(
         found.count == jobs.count && !found.contains { $0.state.isOpen },
         "of the accepted jobs \(jobs) there are \(found.map(\.state)); \(run)", sourceLocation: location)
     }
     var paths: Set<String> = []
-    for job in try house.store.list() {
-      for image in try house.store.details(job: job.id).images {
+    for job in try house.client.list() {
+      for image in try house.client.details(job: job.id).images {
         paths.insert(image.path)
         var digest = Digest()
         digest.add([UInt8](try Data(contentsOf: URL(fileURLWithPath: image.path))))
@@ -45,7 +45,7 @@ enum QueueAccount {
     #expect(
       !beside.contains { $0.contains(".tmp-") || $0.hasSuffix(".part") }, "\(beside), \(run)",
       sourceLocation: location)
-    return (try house.store.status().counts, paths.count)
+    return (try house.client.status().counts, paths.count)
   }
 
   private static let facts: [(sql: String, wanted: String)] = [

@@ -36,7 +36,7 @@ final class RealDaemon {
     process.executableURL = try Self.executable()
     process.arguments =
       [
-        "--database", house.store.path, "--output", house.output, "--models", house.models, "--worker",
+        "--database", house.client.path, "--output", house.output, "--models", house.models, "--worker",
         worker, "--threads", "1", "--log-level", "info",
       ] + (drain ? ["--drain"] : []) + arguments
     process.environment = [
@@ -123,7 +123,7 @@ enum RealClient {
   ) {
     let process = Process()
     process.executableURL = try RealDaemon.executable("segmoectl")
-    process.arguments = ["--database", house.store.path] + arguments
+    process.arguments = ["--database", house.client.path] + arguments
     process.environment = ["PATH": "/usr/bin:/bin"].merging(
       FaultLibrary.environment(faults, log: house.logs + "/client-strikes")
     ) { $1 }

@@ -17,8 +17,8 @@ import Testing
       $0.guidance = 3.5
     }
     try house.worker().run()
-    let details = try house.store.details(job: id)
-    #expect(details.job.state == .done && details.job.error == nil)
+    let details = try house.client.details(job: id)
+    #expect(details.job.state == .done && details.job.failure?.message == nil)
     #expect(house.files() == ["1/\(id)-0.png", "1/\(id)-1.png"])
     for (index, image) in details.images.enumerated() {
       #expect(image.path == "\(house.output)/1/\(id)-\(index).png")
@@ -57,8 +57,8 @@ import Testing
     }
     try house.worker().run()
     for (id, precision) in zip(jobs, order) {
-      let details = try house.store.details(job: id)
-      #expect(details.job.state == .done, "\(details.job.error ?? "")")
+      let details = try house.client.details(job: id)
+      #expect(details.job.state == .done, "\(details.job.failure?.message ?? "")")
       let file = try PNGFile.read(try #require(details.images.first).path)
       pictures[precision, default: []].insert(file.image.pixels)
       let whole = try #require(file.texts.first { $0.keyword == "segmoe" })
@@ -75,17 +75,19 @@ import Testing
     try house.addMixture("all-3x2")
     let refused = try house.enqueue { $0.model = "all-3x2" }
     try house.worker(budget: 1 << 20).run()
-    let failed = try house.store.details(job: refused).job
-    #expect(failed.state == .failed && failed.errorKind == .badInput)
-    #expect(failed.error?.contains("the smallest that would do is") == true, "\(failed.error ?? "")")
+    let failed = try house.client.details(job: refused).job
+    #expect(failed.state == .failed && failed.failure?.kind == .badInput)
+    #expect(
+      failed.failure?.message.contains("the smallest that would do is") == true,
+      "\(failed.failure?.message ?? "")")
 
     var images: [RGBImage] = []
     for budget in [16 << 30, Int.max] {
       let id = try house.enqueue { $0.model = "all-3x2" }
       try house.worker(budget: budget).run()
-      let details = try house.store.details(job: id)
+      let details = try house.client.details(job: id)
       images.append(try PNGFile.read(try #require(details.images.first).path).image)
-      let statistics = try #require(details.job.statistics)
+      let statistics = try #require(details.job.completion?.statistics)
       #expect(statistics.cacheMisses > 0 && statistics.bytesRead > 0 && statistics.cacheHits > 0)
     }
     #expect(images[0] == images[1])
@@ -101,7 +103,7 @@ import Testing
     let worker = try house.worker(drain: false)
     let thread = Thread { try? worker.run() }
     thread.start()
-    try house.wait { try house.store.details(job: id).summary.step > 2 }
+    try house.wait { try house.client.details(job: id).summary.step > 2 }
     worker.requestStop()
     try house.wait { try house.job(id).state == .queued }
     #expect(try house.job(id).attempts == 0)
@@ -119,7 +121,7 @@ import Testing
     let thread = Thread { try? worker.run() }
     thread.start()
     try house.wait { try house.job(id).state == .running }
-    _ = try house.store.cancel(job: id)
+    _ = try house.client.cancel(job: id)
     try house.wait { try house.job(id).state == .cancelled }
     #expect(house.files().isEmpty)
   }
@@ -133,7 +135,7 @@ import Testing
     let none = try house.enqueue { $0.loras = [LoRAReference(path: lora, weight: 0)] }
     try house.worker().run()
     let images = try [plain, strong, none].map { id in
-      try PNGFile.read(try #require(try house.store.details(job: id).images.first).path).image
+      try PNGFile.read(try #require(try house.client.details(job: id).images.first).path).image
     }
     #expect(images[0] != images[1] && images[0] == images[2])
   }

@@ -30,10 +30,10 @@ import Testing
 
   /// The files, which must be what the rows say.
   private func pictures(_ house: DaemonHouse, _ id: Int64) throws -> [Data] {
-    let details = try house.store.details(job: id)
+    let details = try house.client.details(job: id)
     #expect(details.job.state == .done && details.images.count == 2, "\(details.job)")
     #expect(house.files() == ["1/\(id)-0.png", "1/\(id)-1.png"])
-    #expect(try house.store.checkpoint(job: id, index: 0) == nil)
+    #expect(try house.client.checkpoint(job: id, index: 0) == nil)
     return try details.images.map { try Data(contentsOf: URL(fileURLWithPath: $0.path)) }
   }
 
@@ -41,7 +41,7 @@ import Testing
   private func kept(_ house: DaemonHouse, _ id: Int64) throws -> (step: Int, firstIsFinished: Bool) {
     var (step, finished) = (0, false)
     for index in 0..<2 {
-      switch try house.store.checkpoint(job: id, index: index) {
+      switch try house.client.checkpoint(job: id, index: index) {
       case .step(let done, _, _): step = done
       case .file: finished = finished || index == 0
       case nil: break
@@ -64,7 +64,7 @@ import Testing
       let target = (begun.step + Int.random(in: 1...4)) % Self.steps
       let thread = FinishingThread { try worker.run() }
       try house.wait {
-        let job = try house.store.details(job: id)
+        let job = try house.client.details(job: id)
         return thread.isOver || job.summary.step >= target && job.job.state == .running
       }
       if resumptions < 6 { worker.requestStop() }
@@ -146,9 +146,9 @@ import Testing
     let thread = FinishingThread { try worker.run() }
     try house.wait { try kept(house, id).firstIsFinished && kept(house, id).step > 0 }
     #expect(house.files() == ["1/\(id)-0.png"])
-    _ = try house.store.cancel(job: id)
+    _ = try house.client.cancel(job: id)
     // The row goes after the file.
-    try house.wait { try house.store.checkpoint(job: id, index: 0) == nil }
+    try house.wait { try house.client.checkpoint(job: id, index: 0) == nil }
     #expect(try house.job(id).state == .cancelled && house.files().isEmpty)
     worker.requestStop()
     thread.wait()
@@ -171,12 +171,13 @@ import Testing
     let victim = house.folder + "/precious.png"
     try Data("x".utf8).write(to: URL(fileURLWithPath: victim))
     let id = try enqueue(house, .ddim)
-    let claimed = try #require(try house.store.claim(worker: "mallory", lease: 60))
+    let mallory = try house.session("mallory")
+    let claimed = try #require(try mallory.claim())
     let image = ImageRecord(
       index: 0, path: victim, seed: 0, width: 8, height: 8, digest: String(repeating: "a", count: 64),
       bytes: 1, seconds: 1)
-    try house.store.announce(image, step: 1, modelDigest: "x", claimed.lease)
-    try house.store.cancelled(claimed.lease)
+    try mallory.announce(image, step: 1, modelDigest: "x", claimed.lease)
+    try mallory.cancelled(claimed.lease)
     try house.worker().run()
     #expect(FileManager.default.fileExists(atPath: victim))
     #expect(try house.job(id).state == .cancelled)

@@ -91,7 +91,7 @@ import Testing
     thread.start()
     #expect(socket.receive()?.hasPrefix("READY=1") == true)
     #expect(socket.receive(until: "STATUS=job \(id), ").last?.contains("WATCHDOG=1") == true)
-    _ = try house.store.cancel(job: id)
+    _ = try house.client.cancel(job: id)
     #expect(socket.receive(until: "STATUS=waiting").count > 0)
     // Idle, it pings on.
     #expect(socket.receive(within: 2) == "WATCHDOG=1")

@@ -59,11 +59,11 @@ import Testing
     let daemon = try RealDaemon(house)
     if isBusy {
       for _ in 0..<1000 { try house.enqueue { $0.steps = 30 } }
-      try house.wait { try house.store.status().counts.running > 0 }
+      try house.wait { try house.client.status().counts.running > 0 }
     } else {
-      try house.wait { try !house.store.workers().isEmpty }
+      try house.wait { try !house.client.workers().isEmpty }
     }
-    try FileManager.default.moveItem(atPath: house.store.path, toPath: house.store.path + ".old")
+    try FileManager.default.moveItem(atPath: house.client.path, toPath: house.client.path + ".old")
     #expect(daemon.end() == 69)
     #expect(daemon.words.contains("no longer the file"))
   }
@@ -71,7 +71,7 @@ import Testing
   @Test func aQueueThatIsMigratedMeanwhileEndsIt() throws {
     let house = try DaemonHouse()
     let daemon = try RealDaemon(house)
-    try house.wait { try !house.store.workers().isEmpty }
+    try house.wait { try !house.client.workers().isEmpty }
     try house.sqlite().write { try $0.execute(sql: "PRAGMA user_version = 99") }
     #expect(daemon.end() == 69)
     #expect(daemon.words.contains("upgrade"))
@@ -81,7 +81,7 @@ import Testing
   @Test func whoWasTakenForDeadEnds() throws {
     let house = try DaemonHouse()
     let first = try RealDaemon(house, worker: "one")
-    try house.wait { try !house.store.workers().isEmpty }
+    try house.wait { try !house.client.workers().isEmpty }
     try house.sqlite().write {
       try $0.execute(sql: "UPDATE workers SET heartbeat_at = heartbeat_at - 61000")
     }
@@ -103,10 +103,10 @@ import Testing
     }
     let daemon = try RealDaemon(house, leaseSeconds: 1)
     try house.wait { try house.job(id).state == .running }
-    let other = try JobStore.open(path: house.store.path, role: .daemon)
+    let other = try house.session("other", leaseSeconds: 1)
     let begun = Date()
     try house.wait(seconds: 120) {
-      if try other.claim(worker: "other", lease: 1) != nil { Issue.record("it was taken away") }
+      if try other.claim() != nil { Issue.record("it was taken away") }
       return try !house.job(id).state.isOpen
     }
     let job = try house.job(id)

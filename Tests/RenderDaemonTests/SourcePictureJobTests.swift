@@ -27,8 +27,8 @@ import Testing
     }
     try house.worker().run()
     let files = try [plain, started, painted].map { id in
-      let details = try house.store.details(job: id)
-      #expect(details.job.state == .done, "\(details.job.error ?? "")")
+      let details = try house.client.details(job: id)
+      #expect(details.job.state == .done, "\(details.job.failure?.message ?? "")")
       return try PNGFile.read(try #require(details.images.first).path)
     }
     #expect(files[0].image != files[1].image && files[1].image != files[2].image)
@@ -61,8 +61,10 @@ import Testing
     try house.worker(inputs: [inputs]).run()
     for (id, (path, reason)) in zip(jobs, expected) {
       let job = try house.job(id)
-      #expect(job.state == .failed && job.errorKind == .badInput && job.attempts == 1)
-      #expect(job.error?.contains(reason) == true && job.error?.contains(path) == true, "\(job.error ?? "")")
+      #expect(job.state == .failed && job.failure?.kind == .badInput && job.attempts == 1)
+      #expect(
+        job.failure?.message.contains(reason) == true && job.failure?.message.contains(path) == true,
+        "\(job.failure?.message ?? "")")
     }
   }
 }

@@ -30,13 +30,13 @@ import Testing
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     process.arguments = [
       "-c", #"exec "$0" "$@" 0<&- 1>&- 2>&-"#, try RealDaemon.executable().path, "--database",
-      house.store.path, "--output", house.output, "--models", house.models, "--worker", "w", "--drain",
+      house.client.path, "--output", house.output, "--models", house.models, "--worker", "w", "--drain",
     ]
     process.environment = ["PATH": "/usr/bin:/bin"]
     try process.run()
     process.waitUntilExit()
     #expect(process.terminationReason == .exit && process.terminationStatus == 0)
-    let image = try #require(try house.store.details(job: id).images.first)
+    let image = try #require(try house.client.details(job: id).images.first)
     #expect(try Data(contentsOf: URL(fileURLWithPath: image.path)).count == Int(image.bytes))
   }
 }

@@ -22,17 +22,17 @@ import Testing
       $0.height = Self.longSide
     }
     let daemon = try RealDaemon(house, checkpointSteps: 1000)
-    try house.wait(seconds: 120) { try house.store.details(job: id).summary.step >= 1 }
+    try house.wait(seconds: 120) { try house.client.details(job: id).summary.step >= 1 }
     #expect(stop(daemon) < 5)
     #expect(daemon.words.contains("in the middle of a step"), "steps are too quick here: make them longer")
     let job = try house.job(id)
     #expect(job.state == .queued && job.attempts == 0 && job.losses == 0, "\(job)")
-    guard case .step(let step, _, _) = try house.store.checkpoint(job: id, index: 0) else {
+    guard case .step(let step, _, _) = try house.client.checkpoint(job: id, index: 0) else {
       Issue.record("nothing was kept: \(daemon.account)")
       return
     }
     #expect(step >= 1)
-    #expect(try house.store.workers().first?.state == .stopped)
+    #expect(try house.client.workers().first?.state == .stopped)
   }
 
   /// Pixels: a step takes more than the three seconds after which the daemon no longer waits for it, which the
@@ -44,13 +44,13 @@ import Testing
     let house = try DaemonHouse()
     let id = try house.enqueue { $0.steps = 900 }
     let daemon = try RealDaemon(house, leaseSeconds: 1)
-    try house.wait { try house.store.details(job: id).summary.step >= 1 }
+    try house.wait { try house.client.details(job: id).summary.step >= 1 }
     try house.sqlite().write { db in
       try db.execute(sql: "UPDATE queue SET paused = 1")
       #expect(stop(daemon) < 5)
       try db.execute(sql: "UPDATE queue SET paused = 0")
     }
-    _ = try house.store.cancel(job: id)
+    _ = try house.client.cancel(job: id)
     try house.wait {
       try RealDaemon(house, drain: true).end() == 0 && house.job(id).state == .cancelled
     }

@@ -25,8 +25,9 @@ import Testing
     try house.worker().run()
     for id in [climbing, lora, embedding, vae] {
       let job = try house.job(id)
-      #expect(job.state == .failed && job.errorKind == .badInput)
-      #expect(job.error?.contains("outside the model folders") == true, "\(job.error ?? "")")
+      #expect(job.state == .failed && job.failure?.kind == .badInput)
+      #expect(
+        job.failure?.message.contains("outside the model folders") == true, "\(job.failure?.message ?? "")")
     }
   }
 
@@ -48,8 +49,8 @@ import Testing
     let done = try house.job(inside)
     #expect(done.state == .done, "\(done)")
     let job = try house.job(outside)
-    #expect(job.state == .failed && job.errorKind == .badInput, "\(job)")
-    #expect(job.error?.contains("elsewhere/unet is outside the model folders") == true)
+    #expect(job.state == .failed && job.failure?.kind == .badInput, "\(job)")
+    #expect(job.failure?.message.contains("elsewhere/unet is outside the model folders") == true)
   }
 
   /// A model is held when it will not load, not when what somebody adds to it won't, or makes nonsense of it.
@@ -66,10 +67,10 @@ import Testing
     try house.worker().run()
     for id in bad {
       let job = try house.job(id)
-      #expect(job.state == .failed && job.errorKind == .badInput && job.attempts == 1, "\(job)")
+      #expect(job.state == .failed && job.failure?.kind == .badInput && job.attempts == 1, "\(job)")
     }
     #expect(try house.job(good).state == .done)
-    #expect(try house.store.models().allSatisfy { $0.loadFailures == 0 })
+    #expect(try house.client.models().allSatisfy { $0.loadFailures == 0 })
   }
 
   /// Members of the group may make links in the output folder.
@@ -86,7 +87,7 @@ import Testing
     let id = try house.enqueue()
     try house.worker().run()
     #expect(try house.job(id).state == .failed)
-    #expect(try house.job(id).error?.contains("outside") == true)
+    #expect(try house.job(id).failure?.message.contains("outside") == true)
     #expect(try files.contentsOfDirectory(atPath: elsewhere) == [".1-0.png.tmp-1f"])
   }
 

@@ -20,7 +20,7 @@ struct WakeUpBenchmark {
       Thread.sleep(forTimeInterval: .random(in: 0.05...0.1))
       let job = try house.enqueue { $0.steps = 1 }
       let committed = SteadyClock.now
-      while try house.store.details(job: job).job.state == .queued {}
+      while try house.client.details(job: job).job.state == .queued {}
       waits.append((SteadyClock.now - committed) * 1000)
       try house.wait { try house.job(job).state == .done }
     }

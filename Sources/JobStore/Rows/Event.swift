@@ -2,7 +2,7 @@ import Boundary
 import GRDB
 
 /// Something that happened: a row of the table `events`.
-package struct Event: Sendable, Equatable {
+package struct Event: FetchableRecord, Sendable, Equatable {
   /// What can happen.
   package enum Kind: String, Sendable, CaseIterable {
     case enqueued, claimed, lost, retrying, done, failed, cancelled, retried, paused, resumed, reordered
@@ -37,7 +37,7 @@ package struct Event: Sendable, Equatable {
   }
 
   /// - Throws: `JobStoreError.damagedRow`
-  init(row: Row) throws {
+  package init(row: Row) throws {
     let reader = RowReader(row: row, table: "events")
     at = try reader.value("at")
     batch = try reader.optional("batch")

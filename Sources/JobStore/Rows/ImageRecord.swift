@@ -1,7 +1,7 @@
 import GRDB
 
 /// A finished picture: a row of the table `images`.
-package struct ImageRecord: Sendable, Equatable {
+package struct ImageRecord: FetchableRecord, Sendable, Equatable {
   /// 0 … count - 1.
   package var index: Int
   /// Absolute.
@@ -33,7 +33,7 @@ package struct ImageRecord: Sendable, Equatable {
   }
 
   /// - Throws: `JobStoreError.damagedRow`
-  init(row: Row) throws {
+  package init(row: Row) throws {
     let reader = RowReader(row: row, table: "images")
     index = try reader.value("number")
     path = try reader.value("path")
@@ -47,7 +47,7 @@ package struct ImageRecord: Sendable, Equatable {
 }
 
 /// Where an image of a running job is: a row of the table `progress`.
-package struct ImageProgress: Sendable, Equatable {
+package struct ImageProgress: FetchableRecord, Sendable, Equatable {
   /// 0 … count - 1.
   package var index: Int
   package var phase: RenderPhase
@@ -71,7 +71,7 @@ package struct ImageProgress: Sendable, Equatable {
   }
 
   /// - Throws: `JobStoreError.damagedRow`
-  init(row: Row) throws {
+  package init(row: Row) throws {
     let reader = RowReader(row: row, table: "progress")
     index = try reader.value("number")
     phase = try reader.word("phase")

@@ -1,12 +1,12 @@
 import GRDB
 
 /// A row of the table `jobs`, all of it.
-package struct JobRecord: Sendable, Equatable {
+package struct JobRecord: FetchableRecord, JobStatusReading, Sendable, Equatable {
   package var id: Int64
   package var batch: Int64
   /// The batch's name.
   package var batchName: String
-  package var state: JobState
+  package var status: JobStatus
   package var request: JobRequest
   /// Claims that count against `request.maxAttempts`.
   package var attempts: Int
@@ -16,20 +16,7 @@ package struct JobRecord: Sendable, Equatable {
   package var isPaused: Bool
   /// Its model is held by the circuit breaker.
   package var isModelHeld: Bool
-  /// The worker that renders it.
-  package var worker: String?
-  package var leaseExpires: Milliseconds?
-  package var cancelRequested: Bool
   package var createdAt: Milliseconds
-  package var startedAt: Milliseconds?
-  package var finishedAt: Milliseconds?
-  /// The last attempt's error; there while a retry waits.
-  package var error: String?
-  package var errorKind: FailureKind?
-  /// SHA-256 of the weights that rendered it, hexadecimal.
-  package var modelDigest: String?
-  /// Once done.
-  package var statistics: RenderStatistics?
 }
 
 /// What rendering a job took.
@@ -55,28 +42,20 @@ extension JobRecord {
   static let columns = "j.*, b.name AS batch_name"
 
   /// - Throws: `JobStoreError.damagedRow`
-  init(row: Row) throws {
+  package init(row: Row) throws {
     let reader = RowReader(row: row, table: "jobs")
     id = try reader.value("id")
     batch = try reader.value("batch")
     batchName = try reader.value("batch_name")
-    state = try reader.word("state")
     request = try JobRequest(reader)
     attempts = try reader.value("attempts")
     losses = try reader.value("losses")
     let held: Int = try reader.value("held")
     isPaused = held & Hold.batch.rawValue != 0
     isModelHeld = held & Hold.model.rawValue != 0
-    worker = try reader.optional("lease_owner")
-    leaseExpires = try reader.optional("lease_expires")
-    cancelRequested = try reader.value("cancel_requested")
     createdAt = try reader.value("created_at")
-    startedAt = try reader.optional("started_at")
-    finishedAt = try reader.optional("finished_at")
-    error = try reader.optional("error")
-    errorKind = try reader.optionalWord("error_kind")
-    modelDigest = try reader.optional("model_digest")
-    statistics = try RenderStatistics(reader)
+    status = try JobStatus(
+      reader, modelDigest: reader.optional("model_digest"), statistics: RenderStatistics(reader))
   }
 }
 

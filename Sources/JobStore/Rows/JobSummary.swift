@@ -2,7 +2,7 @@ import GRDB
 import Requests
 
 /// A job as lists show it: what `list --json` promises, and a little more.
-package struct JobSummary: Sendable, Equatable {
+package struct JobSummary: JobStatusReading, Sendable, Equatable {
   /// One of its images, finished, running or yet to come.
   package struct Image: Sendable, Equatable {
     /// 0 … count - 1.
@@ -21,7 +21,7 @@ package struct JobSummary: Sendable, Equatable {
 
   package var id: Int64
   package var batch: Int64
-  package var state: JobState
+  package var status: JobStatus
   package var prompt: String
   package var model: String
   package var priority: Int
@@ -30,13 +30,6 @@ package struct JobSummary: Sendable, Equatable {
   package var images: [Image]
   /// Its batch is paused, or its model held.
   package var isHeld: Bool
-  package var cancelRequested: Bool
-  package var runAfter: Milliseconds?
-  package var startedAt: Milliseconds?
-  package var finishedAt: Milliseconds?
-  package var worker: String?
-  package var error: String?
-  package var errorKind: FailureKind?
 
   /// Steps finished in all its images.
   package var step: Int { images.reduce(0) { $0 + $1.step } }
@@ -46,29 +39,21 @@ package struct JobSummary: Sendable, Equatable {
 
 extension JobSummary {
   static let columns = """
-    id, batch, state, prompt, model, priority, attempts, max_attempts, held, cancel_requested, run_after, \
-    started_at, finished_at, lease_owner, error, error_kind, seed, count, steps
+    id, batch, prompt, model, priority, attempts, max_attempts, held, seed, count, steps, \(JobStatus.columns)
     """
 
   /// - Throws: `JobStoreError.damagedRow`
-  init(row: Row, finished: [Row], running: [Row]) throws {
+  init(row: Row, finished: [ImageRecord], running: [ImageProgress]) throws {
     let reader = RowReader(row: row, table: "jobs")
     id = try reader.value("id")
     batch = try reader.value("batch")
-    state = try reader.word("state")
+    status = try JobStatus(reader)
     prompt = try reader.value("prompt")
     model = try reader.value("model")
     priority = try reader.value("priority")
     attempts = try reader.value("attempts")
     maxAttempts = try reader.value("max_attempts")
     isHeld = try reader.value("held", as: Int.self) != 0
-    cancelRequested = try reader.value("cancel_requested")
-    runAfter = try reader.optional("run_after")
-    startedAt = try reader.optional("started_at")
-    finishedAt = try reader.optional("finished_at")
-    worker = try reader.optional("lease_owner")
-    error = try reader.optional("error")
-    errorKind = try reader.optionalWord("error_kind")
     let seed = UInt64(bitPattern: try reader.value("seed", as: Int64.self))
     let count: Int = try reader.value("count")
     let steps: Int = try reader.value("steps")
@@ -76,14 +61,14 @@ extension JobSummary {
     images = (0..<min(max(count, 0), RenderLimits().count)).map {
       Image(index: $0, seed: seed &+ UInt64($0), step: 0, steps: steps)
     }
-    for progress in try running.map(ImageProgress.init(row:)) where images.indices.contains(progress.index) {
+    for progress in running where images.indices.contains(progress.index) {
       images[progress.index].step = progress.step
       images[progress.index].steps = progress.steps
       images[progress.index].phase = progress.phase
       images[progress.index].secondsPerStep = progress.secondsPerStep
       images[progress.index].expectedEnd = progress.expectedEnd
     }
-    for image in try finished.map(ImageRecord.init(row:)) where images.indices.contains(image.index) {
+    for image in finished where images.indices.contains(image.index) {
       images[image.index].path = image.path
       images[image.index].seed = image.seed
       images[image.index].phase = .done
@@ -93,7 +78,7 @@ extension JobSummary {
 }
 
 /// A batch with its counts.
-package struct BatchRecord: Sendable, Equatable {
+package struct BatchRecord: FetchableRecord, Sendable, Equatable {
   package var id: Int64
   package var name: String
   package var key: String?
@@ -105,7 +90,7 @@ package struct BatchRecord: Sendable, Equatable {
   package var counts: StateCounts
 
   /// - Throws: `JobStoreError.damagedRow`
-  init(row: Row) throws {
+  package init(row: Row) throws {
     let reader = RowReader(row: row, table: "batches")
     id = try reader.value("id")
     name = try reader.value("name")

@@ -8,7 +8,7 @@ import Tensors
 /// Writes the daemon's metrics to a file every few seconds, from a thread of its own.
 package final class MetricsWriter: Sendable {
   private let path: String
-  private let store: JobStore
+  private let queue: QueueClient
   private let metrics: DaemonMetrics
   private let pause: Double
   private let log: Logger
@@ -20,13 +20,13 @@ package final class MetricsWriter: Sendable {
 
   /// - Parameters:
   ///   - path: of the file to write.
-  ///   - store: the queue.
+  ///   - queue: whose counts it writes.
   ///   - metrics: the numbers to write.
   ///   - pause: seconds from one page to the next.
   ///   - log: gets errors.
-  package init(path: String, store: JobStore, metrics: DaemonMetrics, pause: Double = 5, log: Logger) {
+  package init(path: String, queue: QueueClient, metrics: DaemonMetrics, pause: Double = 5, log: Logger) {
     self.path = path
-    self.store = store
+    self.queue = queue
     self.metrics = metrics
     self.pause = pause
     self.log = log
@@ -55,7 +55,7 @@ package final class MetricsWriter: Sendable {
       isOver = isLast
       do {
         // The collector must never see half a file, so it is written aside and renamed.
-        try AtomicFile.write(Array(metrics.text(queue: store.status().counts).utf8), to: path)
+        try AtomicFile.write(Array(metrics.text(queue: queue.status().counts).utf8), to: path)
       } catch {
         quiet.warning(log, "cannot write the metrics: \(error)", [:])
       }

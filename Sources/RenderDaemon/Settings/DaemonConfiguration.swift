@@ -74,7 +74,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
   package func settings(environment: [String: String], drain: Bool = false) -> DaemonSettings {
     // SEGMOE_DATABASE is left out: it was read as a source of its own, and the command line may have overridden it.
     let database =
-      self.database ?? JobStore.defaultPath(environment: environment.filter { $0.key != "SEGMOE_DATABASE" })
+      self.database
+      ?? QueueDatabase.defaultPath(environment: environment.filter { $0.key != "SEGMOE_DATABASE" })
     let state = environment["STATE_DIRECTORY"]?.split(separator: ":").first.map { String($0) }
     let beside = URL(fileURLWithPath: database).deletingLastPathComponent().path
     var settings = DaemonSettings(

@@ -10,7 +10,7 @@ extension JobRenderer {
     let steps = claimed.request.render.steps
     lastStep.clear(LastStep.Picture(job: claimed.job.id, index: image.index))
     try whenThereIsRoom(claimed) {
-      try store.announce(image, step: steps, modelDigest: digest, claimed.lease)
+      try session.announce(image, step: steps, modelDigest: digest, claimed.lease)
     }
     try whenThereIsRoom(claimed) {
       // Again: retention takes a folder whose last picture it removes.
@@ -22,7 +22,7 @@ extension JobRenderer {
       try report(claimed, index: image.index, .done, step: steps, steps: steps)
     } catch Interruption.lost {
       // Taken away between the two: if the job is over by now, the file is nobody's.
-      try store.disown(image, job: claimed.job.id, modelDigest: digest)
+      try session.disown(image, job: claimed.job.id, modelDigest: digest)
       throw Interruption.lost
     }
   }
@@ -82,18 +82,18 @@ extension JobRenderer {
   /// Waits a moment, and looks whether to go on waiting.
   private func standStill(_ claimed: ClaimedJob, saying error: String) throws {
     do {
-      try store.note(error, claimed.lease)
+      try session.note(error, claimed.lease)
     } catch JobStoreError.leaseLost {
       throw Interruption.lost
     } catch JobStoreError.diskFull {
       // The queue's own log may be what fills the disk.
-      try? store.reuseLog()
+      try? session.reuseLog()
     } catch {
       // It was for information only.
     }
     if stop.sleep(seconds: 1) { throw Interruption.stopping }
     do {
-      if try store.instruction(claimed.lease) == .cancel { throw Interruption.cancelled }
+      if try session.instruction(claimed.lease) == .cancel { throw Interruption.cancelled }
     } catch JobStoreError.leaseLost {
       throw Interruption.lost
     } catch is JobStoreError {

@@ -14,7 +14,7 @@ extension JobRenderer {
     -> PictureAtWork.Beginning
   {
     let (claimed, renderer, request) = (job.claimed, job.renderer, job.requests[index])
-    let kept = try store.checkpoint(job: claimed.job.id, index: index)
+    let kept = try session.client.checkpoint(job: claimed.job.id, index: index)
     if let image = finished(kept, path: job.path(index), modelDigest: renderer.model.digest) {
       let steps = claimed.request.render.steps
       try report(claimed, index: index, .done, step: steps, steps: steps)
@@ -80,7 +80,7 @@ extension JobRenderer {
   func keep(_ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork) throws {
     let (claimed, step) = (job.claimed, denoising.step)
     do {
-      try store.keep(
+      try session.keep(
         Data(job.renderer.resumeState(denoising, of: picture.request)), step: step,
         index: picture.index, modelDigest: job.renderer.model.digest, claimed.lease)
     } catch JobStoreError.leaseLost {

@@ -21,10 +21,9 @@ enum Interruption: Error {
 
 /// Renders pictures of claimed jobs and reports how far they are.
 struct JobRenderer {
-  let store: JobStore
+  let session: WorkerSession
   let compute: Compute
   let output: String
-  let keeper: LeaseKeeper
   /// For a stop in the middle of a step.
   let lastStep: LastStep
   let stop: StopSignal
@@ -67,7 +66,7 @@ struct JobRenderer {
     }
     for notice in model.notices { log.notice("\(notice)", metadata: claimed.fields) }
     do {
-      try store.register(record(of: model, named: request.model), loaded: true)
+      try session.register(record(of: model, named: request.model), loaded: true)
     } catch let error as JobStoreError {
       // What the queue knows of models is for information, but for a hold: that ends with the next success.
       quiet.warning(log, "cannot register model \(request.model): \(error)", claimed.fields)
@@ -142,12 +141,12 @@ struct JobRenderer {
     peak.look()
     let end = secondsPerStep.map { Date(timeIntervalSinceNow: $0 * Double(steps - step)).milliseconds }
     do {
-      let instruction = try store.report(
+      let instruction = try session.report(
         ImageProgress(
           index: index, phase: phase, step: step, steps: steps, secondsPerStep: secondsPerStep,
           expectedEnd: end),
         claimed.lease)
-      if instruction == .cancel || keeper.verdict(of: claimed.lease).cancelled {
+      if instruction == .cancel || session.verdict(of: claimed.lease).cancelled {
         throw Interruption.cancelled
       }
     } catch JobStoreError.leaseLost {
@@ -156,10 +155,10 @@ struct JobRenderer {
       // A row that the next step writes anew: a full disk or a queue that somebody holds is no reason to lose the
       // picture. What matters is heard from the thread that renews the leases, once it gets through.
       quiet.warning(log, "job \(claimed.job.id): cannot say how far it is: \(error)", claimed.fields)
-      if case .diskFull = error { try? store.reuseLog() }
-      if keeper.verdict(of: claimed.lease).cancelled { throw Interruption.cancelled }
+      if case .diskFull = error { try? session.reuseLog() }
+      if session.verdict(of: claimed.lease).cancelled { throw Interruption.cancelled }
     }
-    if keeper.verdict(of: claimed.lease).lost { throw Interruption.lost }
+    if session.verdict(of: claimed.lease).lost { throw Interruption.lost }
   }
 
   /// Tells the queue the size of pictures that nobody gave a size.
@@ -167,7 +166,7 @@ struct JobRenderer {
     let asked = claimed.request.render
     guard asked.width == nil || asked.height == nil else { return }
     do {
-      try store.note(width: picture.width, height: picture.height, claimed.lease)
+      try session.note(width: picture.width, height: picture.height, claimed.lease)
     } catch JobStoreError.leaseLost {
       throw Interruption.lost
     } catch let error as JobStoreError {

@@ -5,13 +5,13 @@ import Logging
 /// The folder for pictures, and keeping it clean of what dead daemons and dead jobs left.
 struct OutputFolder {
   let path: String
-  let store: JobStore
+  let session: WorkerSession
   let log: Logger
 
   /// Removes the files of jobs that failed or were cancelled: their rows know them.
   func removeLeftovers() {
     do {
-      let removed = try store.removeLeftovers(below: path) { leftover in
+      let removed = try session.removeLeftovers(below: path) { leftover in
         // A row may say what it likes: only what this daemon could have written itself is removed.
         let own = "\(path)/\(leftover.batch)/\(leftover.job)-\(leftover.index).png"
         guard leftover.path == own, isInside(own) else { return false }
@@ -28,7 +28,7 @@ struct OutputFolder {
   func removeTemporaries() {
     do {
       let found = temporaries()
-      let running = try store.running(among: Set(found.map(\.job)))
+      let running = try session.running(among: Set(found.map(\.job)))
       for (job, path) in found where !running.contains(job) && unlink(path) == 0 {
         log.info("removed \(path), left by a daemon that died")
       }

@@ -12,7 +12,7 @@ extension Worker {
     switch ended.outcome {
     case .success(let outcome):
       writeOutcome(of: lease) {
-        try store.finish(
+        try session.finish(
           lease, images: outcome.images, statistics: outcome.statistics, modelDigest: outcome.modelDigest)
         metrics.attempt("done")
         log.info("job \(lease.job) done, \(outcome.images.count) image(s)")
@@ -21,7 +21,7 @@ extension Worker {
       giveBack(lease)
     case .failure(Interruption.cancelled):
       writeOutcome(of: lease) {
-        try store.cancelled(lease)
+        try session.cancelled(lease)
         metrics.attempt("cancelled")
         log.info("job \(lease.job) cancelled")
       }
@@ -33,13 +33,14 @@ extension Worker {
     case .failure(let error):
       log.error("job \(lease.job): \(error)")
       writeOutcome(of: lease) {
-        try store.fail(
+        try session.fail(
           lease, message: "\(error)", kind: failureKind(of: error, request: request, locator: locator),
           backoff: Self.backoff)
         metrics.attempt("failed")
       }
     }
-    keeper.drop(lease)
+    session.drop(lease)
+    heartbeat()
   }
 
   /// Retries come soon at first: most passing faults are a full disk or a file being replaced.
@@ -66,7 +67,7 @@ extension Worker {
   /// Puts a job back into the queue, without a lost attempt.
   func giveBack(_ lease: Lease) {
     do {
-      try store.giveBack(lease)
+      try session.giveBack(lease)
       metrics.attempt("given_back")
       log.info("job \(lease.job) given back", metadata: lease.fields)
     } catch JobStoreError.leaseLost {

@@ -12,9 +12,7 @@ package final class Worker: Sendable {
   private let settings: DaemonSettings
   /// What a reload may change, and how often it did.
   private let current: Mutex<(settings: DaemonSettings, reloads: Int)>
-  let store: JobStore
-  /// As it signed on.
-  private let record: WorkerRecord
+  let session: WorkerSession
   let log: Logger
   let keeper: LeaseKeeper
   private let stop = StopSignal()
@@ -39,14 +37,13 @@ package final class Worker: Sendable {
     var log = log
     log[metadataKey: "worker"] = "\(settings.worker)"
     self.log = log
-    store = try JobStore.open(path: settings.database, role: .daemon)
-    record = try store.register(
+    session = try WorkerSession.signOn(
+      QueueDatabase.open(path: settings.database, role: .daemon),
       WorkerRecord(
         name: settings.worker, pid: Int(getpid()), host: ProcessInfo.processInfo.hostName,
         version: Version.current),
-      processIsAlive: { WorkerProcess.isAlive($0) })
-    keeper = LeaseKeeper(
-      store: store, worker: record, leaseSeconds: settings.leaseSeconds, log: log)
+      leaseSeconds: settings.leaseSeconds, processIsAlive: { WorkerProcess.isAlive($0) })
+    keeper = LeaseKeeper(session: session, log: log)
   }
 
   /// Asks to stop: the running job is given back at the next step, and `run` returns.
@@ -67,11 +64,11 @@ package final class Worker: Sendable {
   /// Signs off from outside, for a worker that is too long in a step: keeps what is done of the picture at
   /// work, and gives the running jobs back.
   package func abandon() {
-    for lease in keeper.leases {
+    for lease in session.leases {
       do {
         try lastStep.take(job: lease.job) { picture, held in
           guard held.denoising.step > 0 else { return }
-          try store.keep(
+          try session.keep(
             Data(held.renderer.resumeState(held.denoising, of: held.request)), step: held.denoising.step,
             index: picture.index, modelDigest: held.renderer.model.digest, lease)
         }
@@ -82,7 +79,7 @@ package final class Worker: Sendable {
       giveBack(lease)
     }
     do {
-      try store.signOff(worker: record.name, since: record.startedAt)
+      try session.signOff()
     } catch {
       log.warning("cannot sign off: \(error)")
     }
@@ -91,7 +88,9 @@ package final class Worker: Sendable {
   /// Works until asked to stop or, when draining, until nothing is left to render.
   /// - Throws: `JobStoreError` if the queue cannot be read any more.
   package func run() throws {
-    let writer = settings.metrics.map { MetricsWriter(path: $0, store: store, metrics: metrics, log: log) }
+    let writer = settings.metrics.map {
+      MetricsWriter(path: $0, queue: session.client, metrics: metrics, log: log)
+    }
     defer {
       keeper.end()
       writer?.end()
@@ -101,10 +100,10 @@ package final class Worker: Sendable {
     try writer?.start()
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
-      store: store, compute: compute, output: settings.output, keeper: keeper, lastStep: lastStep,
+      session: session, compute: compute, output: settings.output, lastStep: lastStep,
       stop: stop, reporter: reporter, checkpointSteps: settings.checkpointSteps,
       waitsForRoom: !settings.drain, metrics: metrics, log: log)
-    let output = OutputFolder(path: settings.output, store: store, log: log)
+    let output = OutputFolder(path: settings.output, session: session, log: log)
     output.removeTemporaries()
     var pool = ModelPool(locator: ModelLocator(folders: settings.modelFolders), governor: governor)
     pool.inputs = ModelLocator(folders: settings.inputFolders)
@@ -132,19 +131,17 @@ package final class Worker: Sendable {
       try checkQueue()
       if clock.jump() == .forward {
         log.warning("the clock was set forward, or the machine slept: leases count from now")
-        guard persistently({ try store.extendLeases(to: settings.leaseSeconds) }) != nil else { return }
+        guard persistently({ try session.extendLeases() }) != nil else { return }
       }
       guard
-        let seen = persistently({ try store.dataVersion() }),
+        let seen = persistently({ try session.client.changeMark() }),
         let claimed = persistently({
-          try store.claim(
-            worker: settings.worker, lease: settings.leaseSeconds, preferredModels: pool.names,
-            limits: current.limits)
+          try session.claim(preferredModels: pool.names, limits: current.limits)
         })
       else { return }
       guard let claimed else {
         guard let isOver = persistently({ try settings.drain && isDrained() }), !isOver else { return }
-        guard let due = persistently({ try store.nextDue() }) else { return }
+        guard let due = persistently({ try session.nextDue() }) else { return }
         waitForWork(since: seen, reloads: reloads, due: due, &pace)
         continue
       }
@@ -165,8 +162,7 @@ package final class Worker: Sendable {
   /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.workerNameTaken`
   private func checkQueue() throws {
     do {
-      try store.checkPlace()
-      try store.check(record)
+      try session.verify()
     } catch let error as JobStoreError {
       switch error {
       case .replaced, .schemaTooNew, .workerNameTaken: throw error
@@ -185,7 +181,7 @@ package final class Worker: Sendable {
         log.error("the queue does not answer, trying again: \(error)")
         reporter.troubled("the queue does not answer: \(error)")
         // The queue's own log may be what fills the disk.
-        if case JobStoreError.diskFull = error { try? store.reuseLog() }
+        if case JobStoreError.diskFull = error { try? session.reuseLog() }
         if stop.sleep(seconds: 1) { return nil }
       }
     }
@@ -204,7 +200,7 @@ package final class Worker: Sendable {
     var next: ClaimedJob? = claimed
     while let claimed = next {
       if claimed.lease.claim > 1 { output.removeTemporaries(of: claimed.job) }
-      keeper.keep(claimed.lease)
+      heartbeat()
       log.info("job \(claimed.job.id) claimed, attempt \(claimed.job.attempts)", metadata: claimed.fields)
       for ended in group.add(claimed, &pool) { end(ended, pool.locator) }
       next = nil
@@ -220,9 +216,7 @@ package final class Worker: Sendable {
   /// A further job that may go together with one at work; none if the queue does not answer just now.
   private func companion(of claimed: ClaimedJob, _ settings: DaemonSettings) -> ClaimedJob? {
     do {
-      return try store.claimCompanion(
-        of: claimed.request.render, worker: settings.worker, lease: settings.leaseSeconds,
-        limits: settings.limits)
+      return try session.claimCompanion(of: claimed.request.render, limits: settings.limits)
     } catch {
       log.warning("cannot look for further jobs: \(error)")
       return nil
@@ -238,22 +232,31 @@ package final class Worker: Sendable {
       if pace.sleep(stop, due: due) { return }
       reporter.idle()
       if current.withLock({ $0.reloads }) != reloads { return }
-      guard let version = persistently({ try store.dataVersion() }), version == seen else { return }
+      guard let version = persistently({ try session.client.changeMark() }), version == seen else { return }
       if let due, due <= Date().milliseconds { return }
     }
   }
 
   /// Whether nothing is queued that could still be rendered.
   private func isDrained() throws -> Bool {
-    let status = try store.status()
+    let status = try session.client.status()
     if status.isPaused || status.counts.queued == 0 { return true }
-    return try store.nextDue() == nil
+    return try session.nextDue() == nil
+  }
+
+  /// Says what the worker does now.
+  func heartbeat() {
+    do {
+      try session.heartbeat()
+    } catch {
+      log.warning("cannot write the heartbeat: \(error)")
+    }
   }
 
   private func signOff() {
     do {
-      try store.signOff(worker: record.name, since: record.startedAt)
-      try store.close()
+      try session.signOff()
+      try session.close()
     } catch {
       log.warning("cannot sign off: \(error)")
     }

@@ -15,13 +15,13 @@ package struct ModelStatistics: Sendable, Equatable {
   package var statistics: RenderStatistics
 }
 
-extension JobStore {
+extension QueueClient {
   /// What done jobs took, by model and precision.
   /// - Parameter batch: nil: of all batches.
   /// - Throws: `JobStoreError.notFound` for an unknown batch.
   package func statistics(batch: Int64? = nil) throws -> [ModelStatistics] {
-    try read { db in
-      if let batch { try check(batch: batch, db) }
+    try database.read { db in
+      if let batch { try db.check(batch: batch) }
       let rows = try Row.fetchAll(
         db,
         sql: """

@@ -19,7 +19,7 @@ package struct ExpiredJob: Sendable, Equatable {
   package var paths: [String]
 }
 
-extension JobStore {
+extension QueueClient {
   /// Removes jobs with their images, progress and events, some at a time, so that nobody waits long.
   ///
   /// Files go before rows: when it is interrupted, the next purge finds the rows and goes on. A batch goes
@@ -36,7 +36,7 @@ extension JobStore {
     for state in retention.states.subtracting([.queued, .running]).sorted(by: { $0.rawValue < $1.rawValue }) {
       while case let expired = try expired(retention, state, limit: max(1, atOnce)), !expired.isEmpty {
         for job in expired { try removeFiles(job) }
-        let removed = try write { db, _ in try remove(expired, state, db) }
+        let removed = try database.write { db, _ in try remove(expired, state, db) }
         purged += removed
         // Somebody retried them all meanwhile: they are not ours any more.
         if removed == 0 { break }
@@ -52,7 +52,7 @@ extension JobStore {
   }
 
   private func expired(_ retention: Retention, _ state: JobState, limit: Int) throws -> [ExpiredJob] {
-    try read { db in
+    try database.read { db in
       // The oldest of those to keep: only what comes before it may go.
       var (keptTime, keptID) = (Milliseconds.max, Int64.max)
       if retention.keepNewest > 0 {

@@ -1,15 +1,15 @@
 import Foundation
 import GRDB
 
-/// The queue: one SQLite database that clients fill and workers empty.
+/// One connection to the queue's SQLite database, which a `QueueClient` and a `WorkerSession` share.
 ///
-/// A store is one connection. It may be used from several threads; calls then wait for each other.
+/// It may be used from several threads; calls then wait for each other.
 /// Every change is one `BEGIN IMMEDIATE` transaction, durable when the call returns (`synchronous=FULL`)
 /// unless its documentation says otherwise. Calls block, so keep them off render threads that must not wait
 /// and off Swift's cooperative pool.
 ///
 /// Every method throws `JobStoreError`, besides what a caller's own closure throws.
-package struct JobStore: Sendable {
+package struct QueueDatabase: Sendable {
   /// Who opens the database. Only a daemon checkpoints and migrates.
   package enum Role: Sendable {
     case client, daemon
@@ -43,7 +43,7 @@ package struct JobStore: Sendable {
   /// If somebody moved or deleted it, this connection would go on with what no client sees any more; if a newer
   /// daemon has migrated it meanwhile, it would guess what the tables mean.
   /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`
-  package func checkPlace() throws {
+  func verify() throws {
     guard place == FilePlace(of: path) else { throw JobStoreError.replaced(path: path) }
     let found = try translated {
       try connection.writeWithoutTransaction { db in
@@ -53,26 +53,7 @@ package struct JobStore: Sendable {
     guard found <= schema else { throw JobStoreError.schemaTooNew(path: path, found: found, known: schema) }
   }
 
-  /// A number that changes whenever another connection commits. Cheap enough to ask a hundred times a
-  /// second: when it is the same as before, there is nothing new.
-  package func dataVersion() throws -> Int64 {
-    try translated {
-      try connection.writeWithoutTransaction { db in
-        try Int64.fetchOne(db.cachedStatement(sql: "PRAGMA data_version")) ?? 0
-      }
-    }
-  }
-
-  /// Copies the write-ahead log back into the database, as far as nobody reads it, so that it need not grow any
-  /// further. Happens by itself after some megabytes; a disk may be full before that.
-  package func reuseLog() throws {
-    guard role == .daemon else { return }
-    try translated {
-      try connection.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)") }
-    }
-  }
-
-  /// Closes the connection now rather than when the last copy of the store goes. Who calls later gets
+  /// Closes the connection now rather than when the last copy of the database goes. Who calls later gets
   /// `JobStoreError.closed`.
   package func close() throws {
     try translated { try connection.close() }

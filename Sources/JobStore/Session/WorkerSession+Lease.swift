@@ -1,30 +1,31 @@
 import Boundary
 import GRDB
 
-extension JobStore {
-  /// Keeps the job for another `seconds`. Call it at a third of the lease, from a thread that rendering
-  /// cannot starve. Not durable (`writeLightly`): a power cut ends the lease anyway.
+extension WorkerSession {
+  /// Keeps a job for another lease. Not durable (`writeLightly`): a power cut ends the lease anyway.
   /// - Throws: `JobStoreError.leaseLost`
   @discardableResult
-  package func renew(_ lease: Lease, for seconds: Double) throws -> Instruction {
-    try writeLightly { db, now in
-      let row = try Row.fetchOne(
-        db.cachedStatement(
-          sql: """
-            UPDATE jobs SET lease_expires = ?
-            WHERE id = ? AND claims = ? AND lease_owner = ? AND state = 'running'
-            RETURNING cancel_requested
-            """),
-        arguments: [now + seconds.asMilliseconds, lease.job, lease.claim, lease.worker])
-      return try instruction(row, lease)
-    }
+  package func renew(_ lease: Lease) throws -> Instruction {
+    try database.writeLightly { db, now in try renew(lease, db, now) }
+  }
+
+  func renew(_ lease: Lease, _ db: Database, _ now: Milliseconds) throws -> Instruction {
+    let row = try Row.fetchOne(
+      db.cachedStatement(
+        sql: """
+          UPDATE jobs SET lease_expires = ?
+          WHERE id = ? AND claims = ? AND lease_owner = ? AND state = 'running'
+          RETURNING cancel_requested
+          """),
+      arguments: [now + leaseSeconds.asMilliseconds, lease.job, lease.claim, lease.worker])
+    return try instruction(row, lease)
   }
 
   /// Says where one image is; call it at every step. Not durable, so it costs no fsync.
   /// - Throws: `JobStoreError.leaseLost`
   @discardableResult
   package func report(_ progress: ImageProgress, _ lease: Lease) throws -> Instruction {
-    try writeLightly { db, now in
+    try database.writeLightly { db, now in
       let instruction = try standing(lease, db)
       try db.cachedStatement(
         sql: """
@@ -42,36 +43,36 @@ extension JobStore {
     }
   }
 
-  /// Lets no lease last longer than `seconds` from now, and no heartbeat be of a later time: when the clock was set
+  /// Lets no lease last longer than this session's from now, and no heartbeat be of a later time: when the clock was set
   /// back by an hour, the job of a worker that died would wait for so much longer. Workers that live renew theirs.
-  package func shortenLeases(to seconds: Double) throws {
-    try write { db, now in
+  package func shortenLeases() throws {
+    try database.write { db, now in
       try db.execute(
         sql: """
           UPDATE jobs INDEXED BY jobs_leased SET lease_expires = ?1
           WHERE state = 'running' AND lease_expires > ?1
-          """, arguments: [now + seconds.asMilliseconds])
+          """, arguments: [now + leaseSeconds.asMilliseconds])
       try db.execute(
         sql: "UPDATE workers SET heartbeat_at = ?1 WHERE heartbeat_at > ?1", arguments: [now])
     }
   }
 
-  /// Lets every lease last at least `seconds` from now: when the clock was set forward, or the machine slept, workers
+  /// Lets every lease last at least as long as this session's from now: when the clock was set forward, or the machine slept, workers
   /// that live have had no time to renew theirs, and must not lose their jobs as if they were dead.
-  package func extendLeases(to seconds: Double) throws {
-    try write { db, now in
+  package func extendLeases() throws {
+    try database.write { db, now in
       try db.execute(
         sql: """
           UPDATE jobs INDEXED BY jobs_leased SET lease_expires = ?1
           WHERE state = 'running' AND lease_expires < ?1
-          """, arguments: [now + seconds.asMilliseconds])
+          """, arguments: [now + leaseSeconds.asMilliseconds])
     }
   }
 
   /// Says what a running job waits for, where a person looks for errors. Not durable, and gone once it is done.
   /// - Throws: `JobStoreError.leaseLost`
   package func note(_ message: String, _ lease: Lease) throws {
-    try writeLightly { db, _ in
+    try database.writeLightly { db, _ in
       _ = try standing(lease, db)
       try db.cachedStatement(
         sql: "UPDATE jobs SET error = ?1, error_kind = 'transient' WHERE id = ?2 AND error IS NOT ?1"
@@ -82,7 +83,7 @@ extension JobStore {
   /// Notes the size of a running job's pictures, where nobody gave one.
   /// - Throws: `JobStoreError.leaseLost`
   package func note(width: Int, height: Int, _ lease: Lease) throws {
-    try writeLightly { db, _ in
+    try database.writeLightly { db, _ in
       _ = try standing(lease, db)
       try db.cachedStatement(sql: "UPDATE jobs SET width = ?, height = ? WHERE id = ?")
         .execute(arguments: [width, height, lease.job])
@@ -92,7 +93,7 @@ extension JobStore {
   /// Asks, without writing anything, whether to go on.
   /// - Throws: `JobStoreError.leaseLost`
   package func instruction(_ lease: Lease) throws -> Instruction {
-    try read { db in try standing(lease, db) }
+    try database.read { db in try standing(lease, db) }
   }
 
   /// Checks within a transaction that the lease still holds.

@@ -1,29 +1,12 @@
 import Foundation
 import GRDB
 
-/// Where one image of an unfinished job is: a row of the table `checkpoints`.
-package enum Checkpoint: Sendable, Equatable {
-  /// Between two steps; `state` is for the engine alone.
-  case step(Int, state: Data, modelDigest: String)
-  /// Its file has, or was about to get, its final name.
-  case file(ImageRecord, modelDigest: String)
-}
-
-/// A file of a job that failed or was cancelled.
-package struct Leftover: Sendable, Equatable {
-  package let job: Int64
-  package let batch: Int64
-  /// As in `ImageRecord.index`.
-  package let index: Int
-  package let path: String
-}
-
-extension JobStore {
+extension WorkerSession {
   /// Keeps where a render is, in place of what was kept before. Not durable (`writeLightly`): after a
   /// power cut an older checkpoint does as well.
   /// - Throws: `JobStoreError.leaseLost`
   package func keep(_ state: Data, step: Int, index: Int, modelDigest: String, _ lease: Lease) throws {
-    try writeLightly { db, now in
+    try database.writeLightly { db, now in
       _ = try standing(lease, db)
       try db.cachedStatement(
         sql: """
@@ -37,7 +20,7 @@ extension JobStore {
   /// Says which file is about to appear under its final name; durable before it does.
   /// - Throws: `JobStoreError.leaseLost`: then it must not appear.
   package func announce(_ image: ImageRecord, step: Int, modelDigest: String, _ lease: Lease) throws {
-    try write { db, now in
+    try database.write { db, now in
       _ = try standing(lease, db)
       try insert(image, job: lease.job, step: step, modelDigest: modelDigest, db, now)
     }
@@ -46,26 +29,10 @@ extension JobStore {
   /// Says that a file appeared although its job had been taken away meanwhile: when nobody wants it any
   /// more, `removeLeftovers` shall.
   package func disown(_ image: ImageRecord, job: Int64, modelDigest: String) throws {
-    try write { db, now in
+    try database.write { db, now in
       let state = try String.fetchOne(db, sql: "SELECT state FROM jobs WHERE id = ?", arguments: [job])
       guard state == JobState.failed.rawValue || state == JobState.cancelled.rawValue else { return }
       try insert(image, job: job, step: 0, modelDigest: modelDigest, db, now)
-    }
-  }
-
-  /// What is kept of an image; nil: it starts from nothing.
-  package func checkpoint(job: Int64, index: Int) throws -> Checkpoint? {
-    try read { db in
-      let row = try Row.fetchOne(
-        db.cachedStatement(sql: "SELECT * FROM checkpoints WHERE job = ? AND number = ?"),
-        arguments: [job, index])
-      guard let row else { return nil }
-      let reader = RowReader(row: row, table: "checkpoints")
-      let digest: String = try reader.value("model_digest")
-      if try reader.optional("path", as: String.self) != nil {
-        return .file(try ImageRecord(row: row), modelDigest: digest)
-      }
-      return .step(try reader.value("step"), state: try reader.value("state"), modelDigest: digest)
     }
   }
 
@@ -85,9 +52,11 @@ extension JobStore {
         AND c.path = ?1 || '/' || j.batch || '/' || c.job || '-' || c.number || '.png' LIMIT 100
       """
     // Hardly ever there are any, and looking needs no lock.
-    guard try read({ db in try Row.fetchOne(db.cachedStatement(sql: query), arguments: [output]) }) != nil
+    guard
+      try database.read({ db in try Row.fetchOne(db.cachedStatement(sql: query), arguments: [output]) })
+        != nil
     else { return 0 }
-    return try write { db, _ in
+    return try database.write { db, _ in
       var removed = 0
       for row in try Row.fetchAll(db.cachedStatement(sql: query), arguments: [output]) {
         let reader = RowReader(row: row, table: "checkpoints")
@@ -106,7 +75,7 @@ extension JobStore {
 
   /// The jobs out of some that a worker renders now.
   package func running(among jobs: Set<Int64>) throws -> Set<Int64> {
-    try read { db in
+    try database.read { db in
       let all = try Int64.fetchSet(
         db, sql: "SELECT id FROM jobs INDEXED BY jobs_leased WHERE state = 'running'")
       return jobs.intersection(all)

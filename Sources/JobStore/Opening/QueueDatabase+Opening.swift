@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import Migrations
 
-extension JobStore {
+extension QueueDatabase {
   /// Marks the file as ours: "SGMO" in `PRAGMA application_id`.
   static let applicationID = 0x5347_4D4F
 
@@ -19,7 +19,7 @@ extension JobStore {
   package static func open(
     path: String, role: Role, clock: @escaping @Sendable () -> Date = { Date() },
     trace: (@Sendable (String) -> Void)? = nil
-  ) throws -> JobStore {
+  ) throws -> QueueDatabase {
     try open(path: path, role: role, migrations: Migration.all, clock: clock, trace: trace)
   }
 
@@ -27,13 +27,13 @@ extension JobStore {
   package static func open(
     path: String, role: Role, migrations: [Migration], clock: @escaping @Sendable () -> Date = { Date() },
     trace: (@Sendable (String) -> Void)? = nil
-  ) throws -> JobStore {
+  ) throws -> QueueDatabase {
     try makeFolder(of: path)
     makeFile(path)
-    let store: JobStore
+    let store: QueueDatabase
     do {
       let connection = try DatabaseQueue(path: path, configuration: configuration(role, trace))
-      store = JobStore(
+      store = QueueDatabase(
         path: path, role: role, schema: migrations.count, connection: connection, clock: clock)
     } catch let error as DatabaseError {
       throw translation(of: error, path: path)

@@ -49,7 +49,7 @@ package struct EnqueuedBatch: Sendable, Equatable {
   }
 }
 
-extension JobStore {
+extension QueueClient {
   /// Puts a batch of requests into the queue: all of them or, on any error, none.
   ///
   /// Requests are taken one at a time and kept in a temporary table first, so memory stays flat and nobody
@@ -58,8 +58,8 @@ extension JobStore {
   /// - Throws: `RequestError`, `JobStoreError.emptyBatch`, `.keyReused`, `.diskFull`, …
   package func enqueue(_ batch: BatchRequest, next: () throws -> JobRequest?) throws -> EnqueuedBatch {
     try batch.validate()
-    return try translated {
-      try connection.writeWithoutTransaction { db in
+    return try database.translated {
+      try database.connection.writeWithoutTransaction { db in
         try db.execute(sql: "CREATE TEMP TABLE IF NOT EXISTS incoming (\(Self.incomingColumns))")
         try db.execute(sql: "DELETE FROM temp.incoming")
         let incoming = try stage(next, withFingerprint: batch.key != nil, db)
@@ -110,7 +110,7 @@ extension JobStore {
   }
 
   private func insert(_ batch: BatchRequest, _ incoming: Incoming, _ db: Database) throws -> EnqueuedBatch {
-    let now = clock().milliseconds
+    let now = database.clock().milliseconds
     if let key = batch.key, let known = try known(key, incoming, db) { return known }
 
     let last: Int64 = try Int64.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'jobs'") ?? 0

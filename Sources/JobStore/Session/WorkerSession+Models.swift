@@ -1,55 +1,6 @@
 import GRDB
 
-/// What the queue knows about a model: a row of the table `models`.
-package struct ModelRecord: Sendable, Equatable {
-  /// What requests say: a name or an absolute path.
-  package var name: String
-  /// Folder or `.safetensors` file.
-  package var path: String?
-  /// "sd", "segmoe", …
-  package var kind: String?
-  /// SHA-256 over its files, hexadecimal.
-  package var digest: String?
-  /// On disk.
-  package var bytes: Int64?
-  /// In words, e.g. "4x2, layers all".
-  package var description: String?
-  package var loadedAt: Milliseconds?
-  /// In a row.
-  package var loadFailures = 0
-  package var loadError: String?
-  /// Its jobs wait until then.
-  package var heldUntil: Milliseconds?
-
-  package init(
-    name: String, path: String? = nil, kind: String? = nil, digest: String? = nil, bytes: Int64? = nil,
-    description: String? = nil
-  ) {
-    self.name = name
-    self.path = path
-    self.kind = kind
-    self.digest = digest
-    self.bytes = bytes
-    self.description = description
-  }
-
-  /// - Throws: `JobStoreError.damagedRow`
-  init(row: Row) throws {
-    let reader = RowReader(row: row, table: "models")
-    name = try reader.value("name")
-    path = try reader.optional("path")
-    kind = try reader.optional("kind")
-    digest = try reader.optional("digest")
-    bytes = try reader.optional("bytes")
-    description = try reader.optional("description")
-    loadedAt = try reader.optional("loaded_at")
-    loadFailures = try reader.value("load_failures")
-    loadError = try reader.optional("load_error")
-    heldUntil = try reader.optional("held_until")
-  }
-}
-
-extension JobStore {
+extension WorkerSession {
   /// This many load failures of a model in a row hold its jobs.
   package static let loadFailureLimit = 3
 
@@ -62,7 +13,7 @@ extension JobStore {
   /// Makes a model known, or renews what is known about it.
   /// - Parameter loaded: It has just been loaded: this ends its failures and its hold.
   package func register(_ model: ModelRecord, loaded: Bool) throws {
-    try write { db, now in
+    try database.write { db, now in
       try db.execute(
         sql: """
           INSERT INTO models (name, path, kind, digest, bytes, description, registered_at)
@@ -77,17 +28,10 @@ extension JobStore {
       guard loaded else { return }
       let held = try Milliseconds.fetchOne(
         db, sql: "SELECT held_until FROM models WHERE name = ?", arguments: [model.name])
-      if held != nil { try release(model: model.name, db, now) }
+      if held != nil { try db.release(model: model.name, at: now) }
       try db.execute(
         sql: "UPDATE models SET loaded_at = ?, load_failures = 0, load_error = NULL WHERE name = ?",
         arguments: [now, model.name])
-    }
-  }
-
-  /// All known models by name.
-  package func models() throws -> [ModelRecord] {
-    try read { db in
-      try Row.fetchAll(db, sql: "SELECT * FROM models ORDER BY name").map(ModelRecord.init(row:))
     }
   }
 
@@ -112,15 +56,5 @@ extension JobStore {
         """, arguments: [model])
     try db.record(
       Event(.modelHeld, at: now, detail: "\(model) for \((until - now) / 1000) s: \(message)"))
-  }
-
-  /// Lets the jobs of a held model go. The count of failures stays: one more and it is held again, longer.
-  func release(model: String, _ db: Database, _ now: Milliseconds) throws {
-    try db.execute(sql: "UPDATE models SET held_until = NULL WHERE name = ?", arguments: [model])
-    try db.execute(
-      sql:
-        "UPDATE jobs SET held = held & ~\(Hold.model.rawValue) WHERE model = ? AND held & \(Hold.model.rawValue)",
-      arguments: [model])
-    try db.record(Event(.modelReleased, at: now, detail: model))
   }
 }

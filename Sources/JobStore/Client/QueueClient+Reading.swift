@@ -30,10 +30,10 @@ package struct JobDetails: Sendable, Equatable {
   package var events: [Event]
 }
 
-extension JobStore {
+extension QueueClient {
   /// Jobs in order of their numbers, the newest ones when there are more than the limit.
   package func list(_ filter: JobFilter = JobFilter()) throws -> [JobSummary] {
-    try read { db in
+    try database.read { db in
       var conditions: [String] = []
       var arguments: StatementArguments = []
       if !filter.states.isEmpty {
@@ -41,7 +41,7 @@ extension JobStore {
           "state IN (\(filter.states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ", ")))")
       }
       if let batch = filter.batch {
-        try check(batch: batch, db)
+        try db.check(batch: batch)
         if filter.states.isEmpty {
           // By number: the index on batches is sorted by state, and a big batch would have to be sorted anew.
           conditions.append("+batch = ?1")
@@ -68,15 +68,15 @@ extension JobStore {
   /// Everything about one job.
   /// - Throws: `JobStoreError.notFound`
   package func details(job id: Int64) throws -> JobDetails {
-    try read { db in
-      let job = try job(id, db)
+    try database.read { db in
+      let job = try db.job(id)
       guard
         let row = try Row.fetchOne(
           db, sql: "SELECT \(JobSummary.columns) FROM jobs WHERE id = ?", arguments: [id])
       else { throw JobStoreError.notFound(thing: "job", id: "\(id)") }
-      let images = try Row.fetchAll(
+      let images = try ImageRecord.fetchAll(
         db, sql: "SELECT * FROM images WHERE job = ? ORDER BY number", arguments: [id])
-      let events = try Row.fetchAll(
+      let events = try Event.fetchAll(
         db,
         sql: """
           SELECT * FROM events WHERE job = ?1
@@ -84,14 +84,13 @@ extension JobStore {
           ORDER BY at, id
           """, arguments: [id, job.batch])
       return JobDetails(
-        job: job, summary: try summary(row, db), images: try images.map(ImageRecord.init(row:)),
-        events: try events.map(Event.init(row:)))
+        job: job, summary: try summary(row, db), images: images, events: events)
     }
   }
 
   /// Paused or not, and how many jobs are in which state; as quick at a million jobs as at ten.
   package func status() throws -> QueueStatus {
-    try read { db in
+    try database.read { db in
       guard let row = try Row.fetchOne(db.cachedStatement(sql: "SELECT * FROM queue")) else {
         throw JobStoreError.damagedRow(table: "queue", column: "id", value: "nothing: its one row is missing")
       }
@@ -103,26 +102,26 @@ extension JobStore {
   /// A batch with its counts.
   /// - Throws: `JobStoreError.notFound`
   package func batch(_ id: Int64) throws -> BatchRecord {
-    try read { db in
-      let row = try Row.fetchOne(
+    try database.read { db in
+      let batch = try BatchRecord.fetchOne(
         db.cachedStatement(sql: "SELECT * FROM batches WHERE id = ?"), arguments: [id])
-      guard let row else { throw JobStoreError.notFound(thing: "batch", id: "\(id)") }
-      return try BatchRecord(row: row)
+      guard let batch else { throw JobStoreError.notFound(thing: "batch", id: "\(id)") }
+      return batch
     }
   }
 
   /// The newest batches, in order of their numbers.
   package func batches(limit: Int) throws -> [BatchRecord] {
-    try read { db in
-      try Row.fetchAll(
+    try database.read { db in
+      try BatchRecord.fetchAll(
         db, sql: "SELECT * FROM batches ORDER BY id DESC LIMIT ?", arguments: [max(0, limit)]
-      ).reversed().map(BatchRecord.init(row:))
+      ).reversed()
     }
   }
 
   /// How many failed jobs of a batch failed why.
   package func failures(batch: Int64) throws -> [FailureKind: Int] {
-    try read { db in
+    try database.read { db in
       let rows = try Row.fetchAll(
         db,
         sql: """
@@ -141,16 +140,42 @@ extension JobStore {
 
   /// The number of the newest event, 0 when there is none.
   package func lastEvent() throws -> Int64 {
-    try read { db in try Int64.fetchOne(db, sql: "SELECT max(id) FROM events") ?? 0 }
+    try database.read { db in try Int64.fetchOne(db, sql: "SELECT max(id) FROM events") ?? 0 }
   }
 
   /// Events with higher numbers, in order, at most a thousand at a time.
   package func events(after id: Int64) throws -> [(id: Int64, event: Event)] {
-    try read { db in
+    try database.read { db in
       let events = try db.cachedStatement(sql: "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT 1000")
       return try Row.fetchAll(events, arguments: [id]).map { row in
         (try RowReader(row: row, table: "events").value("id"), try Event(row: row))
       }
+    }
+  }
+
+  /// All workers that ever signed on, by name.
+  package func workers() throws -> [WorkerRecord] {
+    try database.read { db in try WorkerRecord.fetchAll(db, sql: "SELECT * FROM workers ORDER BY name") }
+  }
+
+  /// All known models by name.
+  package func models() throws -> [ModelRecord] {
+    try database.read { db in try ModelRecord.fetchAll(db, sql: "SELECT * FROM models ORDER BY name") }
+  }
+
+  /// What is kept of an image of an unfinished job; nil: it starts from nothing.
+  package func checkpoint(job: Int64, index: Int) throws -> Checkpoint? {
+    try database.read { db in
+      let row = try Row.fetchOne(
+        db.cachedStatement(sql: "SELECT * FROM checkpoints WHERE job = ? AND number = ?"),
+        arguments: [job, index])
+      guard let row else { return nil }
+      let reader = RowReader(row: row, table: "checkpoints")
+      let digest: String = try reader.value("model_digest")
+      if try reader.optional("path", as: String.self) != nil {
+        return .file(try ImageRecord(row: row), modelDigest: digest)
+      }
+      return .step(try reader.value("step"), state: try reader.value("state"), modelDigest: digest)
     }
   }
 
@@ -159,7 +184,7 @@ extension JobStore {
     let images = try db.cachedStatement(sql: "SELECT * FROM images WHERE job = ?")
     let progress = try db.cachedStatement(sql: "SELECT * FROM progress WHERE job = ?")
     return try JobSummary(
-      row: row, finished: Row.fetchAll(images, arguments: [id]),
-      running: Row.fetchAll(progress, arguments: [id]))
+      row: row, finished: ImageRecord.fetchAll(images, arguments: [id]),
+      running: ImageProgress.fetchAll(progress, arguments: [id]))
   }
 }

@@ -1,4 +1,4 @@
-extension JobStore {
+extension QueueDatabase {
   /// Where the queue is when nobody says: `$SEGMOE_DATABASE`; as a systemd service its state directory
   /// (`/var/lib/segmoe`); for a person the XDG state folder, `~/.local/state/segmoe`.
   package static func defaultPath(environment: [String: String]) -> String {

@@ -1,0 +1,18 @@
+import Foundation
+
+/// Where one image of an unfinished job is: a row of the table `checkpoints`.
+package enum Checkpoint: Sendable, Equatable {
+  /// Between two steps; `state` is for the engine alone.
+  case step(Int, state: Data, modelDigest: String)
+  /// Its file has, or was about to get, its final name.
+  case file(ImageRecord, modelDigest: String)
+}
+
+/// A file of a job that failed or was cancelled.
+package struct Leftover: Sendable, Equatable {
+  package let job: Int64
+  package let batch: Int64
+  /// As in `ImageRecord.index`.
+  package let index: Int
+  package let path: String
+}

@@ -1,0 +1,44 @@
+import GRDB
+
+/// What clients and workers look up alike, within their transactions.
+extension Database {
+  /// One job with all its columns.
+  /// - Throws: `JobStoreError.notFound`, `.damagedRow`
+  func job(_ id: Int64) throws -> JobRecord {
+    let row = try Row.fetchOne(
+      cachedStatement(
+        sql: "SELECT \(JobRecord.columns) FROM jobs j JOIN batches b ON b.id = j.batch WHERE j.id = ?"),
+      arguments: [id])
+    guard let row else {
+      // Without its batch it is not found either.
+      let batch = try Int64.fetchOne(self, sql: "SELECT batch FROM jobs WHERE id = ?", arguments: [id])
+      guard let batch else { throw JobStoreError.notFound(thing: "job", id: "\(id)") }
+      throw JobStoreError.damagedRow(table: "jobs", column: "batch", value: "\(batch)")
+    }
+    return try JobRecord(row: row)
+  }
+
+  /// - Throws: `JobStoreError.notFound`, `.damagedRow`
+  func state(ofJob id: Int64) throws -> JobState {
+    guard let row = try Row.fetchOne(self, sql: "SELECT state FROM jobs WHERE id = ?", arguments: [id]) else {
+      throw JobStoreError.notFound(thing: "job", id: "\(id)")
+    }
+    return try RowReader(row: row, table: "jobs").word("state")
+  }
+
+  /// - Throws: `JobStoreError.notFound`
+  func check(batch: Int64) throws {
+    let row = try Row.fetchOne(self, sql: "SELECT 1 FROM batches WHERE id = ?", arguments: [batch])
+    guard row != nil else { throw JobStoreError.notFound(thing: "batch", id: "\(batch)") }
+  }
+
+  /// Lets the jobs of a held model go. The count of failures stays: one more and it is held again, longer.
+  func release(model: String, at now: Milliseconds) throws {
+    try execute(sql: "UPDATE models SET held_until = NULL WHERE name = ?", arguments: [model])
+    try execute(
+      sql:
+        "UPDATE jobs SET held = held & ~\(Hold.model.rawValue) WHERE model = ? AND held & \(Hold.model.rawValue)",
+      arguments: [model])
+    try record(Event(.modelReleased, at: now, detail: model))
+  }
+}

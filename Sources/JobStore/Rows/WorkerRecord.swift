@@ -1,0 +1,50 @@
+import GRDB
+
+/// A daemon: a row of the table `workers`.
+package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
+  package var name: String
+  package var pid: Int
+  package var host: String
+  package var version: String
+  package var state: WorkerState
+  package var job: Int64?
+  package var startedAt: Milliseconds
+  package var heartbeatAt: Milliseconds
+
+  package init(
+    name: String, pid: Int, host: String, version: String, state: WorkerState = .idle, job: Int64? = nil,
+    startedAt: Milliseconds = 0, heartbeatAt: Milliseconds = 0
+  ) {
+    self.name = name
+    self.pid = pid
+    self.host = host
+    self.version = version
+    self.state = state
+    self.job = job
+    self.startedAt = startedAt
+    self.heartbeatAt = heartbeatAt
+  }
+
+  /// - Throws: `JobStoreError.damagedRow`
+  package init(row: Row) throws {
+    let reader = RowReader(row: row, table: "workers")
+    name = try reader.value("name")
+    pid = try reader.value("pid")
+    host = try reader.value("host")
+    version = try reader.value("version")
+    let word: String = try reader.value("state")
+    // The schema has 'loading' and 'draining' as well. No version writes them, but a row may hold one.
+    state = ["loading", "draining"].contains(word) ? .rendering : try reader.word("state")
+    job = try reader.optional("job")
+    startedAt = try reader.value("started_at")
+    heartbeatAt = try reader.value("heartbeat_at")
+  }
+
+  /// A worker whose heartbeat is older hangs or is gone.
+  package static let heartbeatLimit: Milliseconds = 60_000
+
+  /// It has not said goodbye, and its heartbeat is fresh.
+  package func isAlive(now: Milliseconds) -> Bool {
+    state != .stopped && heartbeatAt > now - Self.heartbeatLimit
+  }
+}

@@ -1,0 +1,122 @@
+import Boundary
+import GRDB
+
+extension WorkerSession {
+  /// The job is done: its images (already on disk under their final names), its numbers and its state, in
+  /// one transaction. A cancellation requested meanwhile comes too late.
+  /// - Throws: `JobStoreError.leaseLost` (then the images belong to nobody), `.wrongImages`
+  package func finish(
+    _ lease: Lease, images: [ImageRecord], statistics: RenderStatistics, modelDigest: String? = nil
+  ) throws {
+    try database.write { db, now in
+      _ = try standing(lease, db)
+      let job = try db.job(lease.job)
+      let expected = job.request.render.count
+      guard images.map(\.index).sorted() == Array(0..<expected) else {
+        throw JobStoreError.wrongImages(job: lease.job, expected: expected, found: images.count)
+      }
+      for image in images { try insert(image, lease.job, db) }
+      try db.cachedStatement(
+        sql: """
+          UPDATE progress SET phase = 'done', step = steps, expected_end = NULL, updated_at = ? WHERE job = ?
+          """
+      ).execute(arguments: [now, lease.job])
+      try move(
+        .finish, lease, db, at: now,
+        [
+          "digest": modelDigest, "hits": statistics.cacheHits, "misses": statistics.cacheMisses,
+          "evictions": statistics.cacheEvictions, "bypasses": statistics.cacheBypasses,
+          "bytes": statistics.bytesRead, "stall": statistics.stall, "peak": statistics.peakBytes,
+        ], details: [.done: "images: \(images.count)"])
+    }
+    drop(lease)
+  }
+
+  /// The attempt failed. Bad input ends the job; anything else queues it again with a growing pause, as long
+  /// as it has attempts left and nobody asked to cancel it.
+  /// - Parameter message: For a person: the thing, and the mend. It is kept as one line of bounded length.
+  /// - Throws: `JobStoreError.leaseLost`
+  @discardableResult
+  package func fail(
+    _ lease: Lease, message: String, kind: FailureKind, backoff: Backoff = Backoff()
+  ) throws -> FailureOutcome {
+    let message = PlainText.line(message)
+    let outcome: FailureOutcome = try database.write { db, now in
+      let instruction = try standing(lease, db)
+      let job = try db.job(lease.job)
+      let failure: Values = ["error": message, "kind": kind.rawValue]
+      try forgetProgress(lease.job, db)
+      if instruction == .cancel {
+        try move(.stop, lease, db, at: now, failure, details: [.cancelled: message])
+        return .cancelled
+      }
+      if kind == .model { try countLoadFailure(of: job.request.render.model, message, db, now) }
+      guard kind != .badInput, job.attempts < job.request.maxAttempts else {
+        try move(.fail, lease, db, at: now, failure, details: [.failed: message])
+        return .failed
+      }
+      let after = now + backoff.pause(afterAttempts: job.attempts)
+      try move(
+        .retryLater, lease, db, at: now, failure.merging(["after": after]) { $1 },
+        details: [.retrying: "in \((after - now) / 1000) s: \(message)"])
+      return .retrying(after: after)
+    }
+    drop(lease)
+    return outcome
+  }
+
+  /// A stopping daemon hands the job back: queued again at once, and the attempt doesn't count. One that somebody
+  /// wants cancelled is.
+  /// - Throws: `JobStoreError.leaseLost`
+  package func giveBack(_ lease: Lease) throws {
+    try database.write { db, now in
+      let name: Transition.Name = try standing(lease, db) == .cancel ? .stop : .giveBack
+      try forgetProgress(lease.job, db)
+      try move(name, lease, db, at: now)
+    }
+    drop(lease)
+  }
+
+  /// The worker has stopped rendering because it was told to.
+  /// - Throws: `JobStoreError.leaseLost`
+  package func cancelled(_ lease: Lease) throws {
+    try database.write { db, now in
+      try move(.stop, lease, db, at: now)
+      try forgetProgress(lease.job, db)
+    }
+    drop(lease)
+  }
+
+  /// Named arguments of a move.
+  typealias Values = [String: (any DatabaseValueConvertible)?]
+
+  /// Moves the job of a lease.
+  /// - Throws: `JobStoreError.leaseLost` if it cannot go this way under this lease.
+  private func move(
+    _ name: Transition.Name, _ lease: Lease, _ db: Database, at now: Milliseconds, _ values: Values = [:],
+    details: [Event.Kind: String] = [:]
+  ) throws {
+    let held: Values = ["claim": lease.claim, "worker": lease.worker]
+    guard
+      try db.move(name, .job(lease.job), at: now, values.merging(held) { $1 }, details: details) > 0
+    else { throw JobStoreError.leaseLost(job: lease.job, worker: lease.worker) }
+  }
+
+  /// Progress is about an attempt; the next one starts afresh.
+  private func forgetProgress(_ job: Int64, _ db: Database) throws {
+    try db.cachedStatement(sql: "DELETE FROM progress WHERE job = ?").execute(arguments: [job])
+  }
+
+  private func insert(_ image: ImageRecord, _ job: Int64, _ db: Database) throws {
+    try db.cachedStatement(
+      sql: """
+        INSERT INTO images (job, number, path, seed, width, height, digest, bytes, seconds)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+    ).execute(arguments: [
+      job, image.index, image.path, Int64(bitPattern: image.seed), image.width, image.height, image.digest,
+      image.bytes,
+      image.seconds,
+    ])
+  }
+}

@@ -1,0 +1,186 @@
+import Foundation
+import GRDB
+import Synchronization
+
+/// What a daemon may do with the queue: claim jobs under its name, keep their leases, and write how they end.
+///
+/// A session knows its name, how long a lease lasts, and the leases that it holds. Every method may be called from any
+/// thread; calls on one connection wait for each other. Nothing here is about SQLite but the database inside: another
+/// store can stand behind the same methods. Every method throws `JobStoreError`, besides what a caller's own closure
+/// throws.
+package final class WorkerSession: Sendable {
+  let database: QueueDatabase
+  /// As it signed on.
+  package let record: WorkerRecord
+  /// Seconds until a job is free again unless its lease is renewed.
+  package let leaseSeconds: Double
+  private let held = Mutex<[Lease: Verdict]>([:])
+
+  private init(_ database: QueueDatabase, _ record: WorkerRecord, leaseSeconds: Double) {
+    self.database = database
+    self.record = record
+    self.leaseSeconds = leaseSeconds
+  }
+
+  /// Its name, which leases carry.
+  package var name: String { record.name }
+
+  /// What anybody may do, on the same connection.
+  package var client: QueueClient { QueueClient(database) }
+
+  /// Signs a daemon on. Jobs that an earlier daemon of this name left running are freed at once, each with
+  /// a lost attempt.
+  /// - Parameters:
+  ///   - processIsAlive: whether the process of a worker of this host still runs, so that a restart after a crash
+  ///     needn't wait for the old heartbeat to age.
+  /// - Throws: `JobStoreError.workerNameTaken` when another daemon of this name lives.
+  package static func signOn(
+    _ database: QueueDatabase, _ worker: WorkerRecord, leaseSeconds: Double,
+    processIsAlive: (WorkerRecord) -> Bool
+  ) throws -> WorkerSession {
+    guard !worker.name.isEmpty, worker.name.utf8.count <= 100 else {
+      throw JobStoreError.invalidSetting(
+        name: "worker", value: "'\(worker.name)'", rule: "use 1 to 100 bytes")
+    }
+    let record = try database.write { db, now in
+      if let old = try WorkerRecord.fetchOne(
+        db, sql: "SELECT * FROM workers WHERE name = ?", arguments: [worker.name])
+      {
+        // In a container every daemon has the same process number, so our own number proves nothing lives.
+        let isGone = old.host == worker.host && (old.pid == worker.pid || !processIsAlive(old))
+        if old.isAlive(now: now) && !isGone {
+          throw JobStoreError.workerNameTaken(name: old.name, host: old.host, pid: old.pid)
+        }
+      }
+      try free(
+        Int64.fetchAll(
+          db, sql: "SELECT id FROM jobs INDEXED BY jobs_leased WHERE state = 'running' AND lease_owner = ?",
+          arguments: [worker.name]
+        ),
+        restarted: worker.name, db, now)
+      try db.execute(
+        sql: """
+          INSERT OR REPLACE INTO workers (name, pid, host, version, state, started_at, heartbeat_at)
+          VALUES (?, ?, ?, ?, ?, ?, ?)
+          """,
+        arguments: [worker.name, worker.pid, worker.host, worker.version, worker.state.rawValue, now, now])
+      try db.record(
+        Event(
+          .workerStarted, at: now, worker: worker.name,
+          detail: "\(worker.version), process \(worker.pid) on \(worker.host)"))
+      var signedOn = worker
+      (signedOn.startedAt, signedOn.heartbeatAt) = (now, now)
+      return signedOn
+    }
+    return WorkerSession(database, record, leaseSeconds: leaseSeconds)
+  }
+
+  /// Looks whether this is still the queue that was opened, and whether the daemon still has its name. One that was
+  /// silent for a minute (stopped by a signal, on a machine that slept, by a clock set forward) may come back to find
+  /// another in its place.
+  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.workerNameTaken`
+  package func verify() throws {
+    try database.verify()
+    let found = try database.read { db in
+      try WorkerRecord.fetchOne(
+        db.cachedStatement(sql: "SELECT * FROM workers WHERE name = ?"), arguments: [name])
+    }
+    // One that somebody removed is nobody else's.
+    guard let found else { return }
+    guard found.startedAt == record.startedAt, found.pid == record.pid, found.host == record.host else {
+      throw JobStoreError.workerNameTaken(name: found.name, host: found.host, pid: found.pid)
+    }
+  }
+
+  /// Says that the worker lives and what it does; whenever that changes. Not durable. Nothing happens if another
+  /// daemon of this name has signed on since.
+  package func heartbeat() throws {
+    try database.writeLightly { db, now in try heartbeat(db, now) }
+  }
+
+  /// Renews every lease that is held, and says that the worker lives; in one transaction, which a power cut may undo.
+  /// Call it at a third of the lease, from a thread that rendering cannot starve. What is heard of the jobs is asked
+  /// of `verdict(of:)`.
+  package func beat() throws {
+    let leases = leases.filter { !verdict(of: $0).lost }
+    let verdicts = try database.writeLightly { db, now in
+      var verdicts: [Lease: Verdict] = [:]
+      for lease in leases {
+        do {
+          verdicts[lease] = Verdict(cancelled: try renew(lease, db, now) == .cancel)
+        } catch JobStoreError.leaseLost {
+          verdicts[lease] = Verdict(lost: true)
+        }
+      }
+      try heartbeat(db, now)
+      return verdicts
+    }
+    held.withLock { held in
+      for (lease, verdict) in verdicts where held[lease] != nil { held[lease] = verdict }
+    }
+  }
+
+  /// Signs the worker off and closes nothing. It should have given its jobs back before.
+  package func signOff() throws {
+    try database.write { db, now in
+      try db.execute(
+        sql: """
+          UPDATE workers SET state = 'stopped', job = NULL, heartbeat_at = ?1
+          WHERE name = ?2 AND started_at = ?3
+          """, arguments: [now, name, record.startedAt])
+      guard db.changesCount > 0 else { return }
+      try db.record(Event(.workerStopped, at: now, worker: name))
+    }
+  }
+
+  /// Closes the connection. Who calls later gets `JobStoreError.closed`.
+  package func close() throws { try database.close() }
+
+  /// Copies the write-ahead log back into the database, as far as nobody reads it, so that it need not grow any
+  /// further. Happens by itself after some megabytes; a disk may be full before that.
+  package func reuseLog() throws {
+    try database.translated {
+      try database.connection.writeWithoutTransaction { db in
+        try db.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)")
+      }
+    }
+  }
+
+  /// The worker's row names the first of its jobs.
+  private func heartbeat(_ db: Database, _ now: Milliseconds) throws {
+    let job = leases.first?.job
+    let state: WorkerState = job == nil ? .idle : .rendering
+    try db.cachedStatement(
+      sql: "UPDATE workers SET heartbeat_at = ?1, state = ?2, job = ?3 WHERE name = ?4 AND started_at = ?5"
+    ).execute(arguments: [now, state.rawValue, job, name, record.startedAt])
+  }
+}
+
+/// The leases that are held.
+extension WorkerSession {
+  /// What was heard of a job whose lease is held.
+  package struct Verdict: Sendable, Equatable {
+    /// Somebody wants the job cancelled.
+    package var cancelled = false
+    /// Another worker has the job now.
+    package var lost = false
+
+    /// Nothing was heard.
+    package init(cancelled: Bool = false, lost: Bool = false) {
+      self.cancelled = cancelled
+      self.lost = lost
+    }
+  }
+
+  /// The leases that are held now, in order of their jobs.
+  package var leases: [Lease] { held.withLock { $0.keys.sorted { $0.job < $1.job } } }
+
+  /// Whether a job must be put down, and why.
+  package func verdict(of lease: Lease) -> Verdict { held.withLock { $0[lease] } ?? Verdict() }
+
+  /// Holds a lease no more, whatever its row says.
+  package func drop(_ lease: Lease) { held.withLock { $0[lease] = nil } }
+
+  /// Holds a lease from now on.
+  func hold(_ lease: Lease) { held.withLock { $0[lease] = Verdict() } }
+}

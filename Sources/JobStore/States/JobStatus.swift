@@ -1,0 +1,151 @@
+/// Where a job is in its life, with what is known of it there.
+package enum JobStatus: Sendable, Equatable {
+  case queued(Waiting)
+  case running(Tenure)
+  case done(Completion)
+  case failed(Ending)
+  case cancelled(Ending)
+
+  /// A job that waits for a worker.
+  package struct Waiting: Sendable, Equatable {
+    /// Not before this time; nil: at once.
+    package var runAfter: Milliseconds?
+    /// When its last attempt began; nil: there was none.
+    package var startedAt: Milliseconds?
+    /// Why that attempt ended.
+    package var failure: JobFailure?
+  }
+
+  /// A job that a worker renders.
+  package struct Tenure: Sendable, Equatable {
+    package var worker: String
+    /// Anybody may free the job after this time.
+    package var leaseExpires: Milliseconds
+    package var startedAt: Milliseconds?
+    /// Somebody wants it cancelled.
+    package var cancelRequested: Bool
+    /// What it waits for, or why the attempt before ended.
+    package var failure: JobFailure?
+  }
+
+  /// A job whose pictures are there.
+  package struct Completion: Sendable, Equatable {
+    package var startedAt: Milliseconds?
+    package var finishedAt: Milliseconds?
+    /// SHA-256 of the weights that rendered it, hexadecimal.
+    package var modelDigest: String?
+    package var statistics: RenderStatistics?
+  }
+
+  /// A job that ended without all of its pictures.
+  package struct Ending: Sendable, Equatable {
+    package var startedAt: Milliseconds?
+    package var finishedAt: Milliseconds?
+    package var failure: JobFailure?
+  }
+
+  /// The state without its data.
+  package var state: JobState {
+    switch self {
+    case .queued: .queued
+    case .running: .running
+    case .done: .done
+    case .failed: .failed
+    case .cancelled: .cancelled
+    }
+  }
+}
+
+/// Why an attempt ended, or what a running job waits for.
+package struct JobFailure: Sendable, Equatable {
+  /// One line for a person: the thing, and the mend.
+  package var message: String
+  /// nil: a person wrote the row.
+  package var kind: FailureKind?
+}
+
+extension JobStatus {
+  /// Columns of `jobs` for `init(_:)`.
+  static let columns = """
+    state, run_after, lease_owner, lease_expires, cancel_requested, started_at, finished_at, error, error_kind
+    """
+
+  /// - Throws: `JobStoreError.damagedRow`
+  init(_ reader: RowReader, modelDigest: String? = nil, statistics: RenderStatistics? = nil) throws {
+    let startedAt: Milliseconds? = try reader.optional("started_at")
+    let finishedAt: Milliseconds? = try reader.optional("finished_at")
+    let kind: FailureKind? = try reader.optionalWord("error_kind")
+    let failure = try reader.optional("error").map { JobFailure(message: $0, kind: kind) }
+    let ending = Ending(startedAt: startedAt, finishedAt: finishedAt, failure: failure)
+    switch try reader.word("state", as: JobState.self) {
+    case .queued:
+      self = .queued(
+        Waiting(runAfter: try reader.optional("run_after"), startedAt: startedAt, failure: failure))
+    case .running:
+      self = .running(
+        Tenure(
+          worker: try reader.value("lease_owner"), leaseExpires: try reader.value("lease_expires"),
+          startedAt: startedAt, cancelRequested: try reader.value("cancel_requested"), failure: failure))
+    case .done:
+      self = .done(
+        Completion(
+          startedAt: startedAt, finishedAt: finishedAt, modelDigest: modelDigest, statistics: statistics))
+    case .failed: self = .failed(ending)
+    case .cancelled: self = .cancelled(ending)
+    }
+  }
+}
+
+/// What has a status; lists and details read its data in one way.
+package protocol JobStatusReading {
+  var status: JobStatus { get }
+}
+
+extension JobStatusReading {
+  /// The state without its data.
+  package var state: JobState { status.state }
+
+  /// Of a running job.
+  package var tenure: JobStatus.Tenure? {
+    if case .running(let tenure) = status { tenure } else { nil }
+  }
+
+  /// Of a done job.
+  package var completion: JobStatus.Completion? {
+    if case .done(let completion) = status { completion } else { nil }
+  }
+
+  /// Not before this time.
+  package var runAfter: Milliseconds? {
+    if case .queued(let waiting) = status { waiting.runAfter } else { nil }
+  }
+
+  /// When its last attempt began.
+  package var startedAt: Milliseconds? {
+    switch status {
+    case .queued(let waiting): waiting.startedAt
+    case .running(let tenure): tenure.startedAt
+    case .done(let completion): completion.startedAt
+    case .failed(let ending), .cancelled(let ending): ending.startedAt
+    }
+  }
+
+  /// When it was over.
+  package var finishedAt: Milliseconds? {
+    switch status {
+    case .queued, .running: nil
+    case .done(let completion): completion.finishedAt
+    case .failed(let ending), .cancelled(let ending): ending.finishedAt
+    }
+  }
+
+  /// Why an attempt ended, or what a running job waits for.
+  package var failure: JobFailure? {
+    switch status {
+    case .queued(let waiting): waiting.failure
+    case .running(let tenure): tenure.failure
+    case .done: nil
+    case .failed(let ending), .cancelled(let ending): ending.failure
+    }
+  }
+}

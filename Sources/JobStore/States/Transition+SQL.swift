@@ -1,0 +1,120 @@
+import Boundary
+import GRDB
+
+extension Transition.Guard {
+  /// As SQLite has it. Named arguments: `:claim` and `:worker` of the lease, `:now`, `:restarted` (the name of a worker
+  /// that signs on, or NULL).
+  var sql: String {
+    switch self {
+    case .isDue: "run_after IS NULL AND held = 0 AND NOT (SELECT paused FROM queue)"
+    case .holdsLease: "claims = :claim AND lease_owner = :worker"
+    case .leaseIsOver: "(lease_expires <= :now OR lease_owner = :restarted)"
+    case .hasAttempts: "attempts < max_attempts"
+    case .mayBeLostAgain: "losses + 1 < \(WorkerSession.lossLimit)"
+    case .isUsedUp: "(attempts >= max_attempts OR losses + 1 >= \(WorkerSession.lossLimit))"
+    case .isUnwanted: "cancel_requested"
+    case .isWanted: "NOT cancel_requested"
+    }
+  }
+}
+
+extension Transition {
+  /// Which rows it may begin with.
+  var condition: String {
+    // One alone with `=`: an index that is about one state is used for nothing else.
+    let states = from.map { "'\($0.rawValue)'" }
+    let state = states.count == 1 ? "state = \(states[0])" : "state IN (\(states.joined(separator: ", ")))"
+    return ([state] + guards.map(\.sql)).joined(separator: " AND ")
+  }
+
+  /// What it writes to the row.
+  var assignments: String {
+    from == [to] ? changes : "state = '\(to.rawValue)', \(changes)"
+  }
+
+  private var changes: String {
+    let free = "lease_owner = NULL, lease_expires = NULL"
+    let failure = "error = :error, error_kind = :kind"
+    return switch name {
+    case .claim:
+      """
+      attempts = attempts + 1, claims = claims + 1, lease_owner = :worker, lease_expires = :expires, \
+      started_at = :now
+      """
+    case .refuse:
+      "\(free), \(failure), attempts = max(0, min(attempts, max_attempts)), finished_at = :now"
+    case .finish:
+      """
+      \(free), finished_at = :now, error = NULL, error_kind = NULL, model_digest = :digest, cache_hits = :hits, \
+      cache_misses = :misses, cache_evictions = :evictions, cache_bypasses = :bypasses, bytes_read = :bytes, \
+      stall_ms = :stall, peak_bytes = :peak
+      """
+    case .retryLater: "\(free), \(failure), run_after = :after"
+    case .fail, .stop: "\(free), \(failure), finished_at = :now"
+    case .giveBack: "\(free), attempts = max(attempts - 1, 0), started_at = NULL"
+    case .requeueLost: "\(free), \(failure), losses = losses + 1"
+    case .failLost, .cancelLost: "\(free), \(failure), losses = losses + 1, finished_at = :now"
+    case .cancel: "finished_at = :now, run_after = NULL"
+    case .requestCancel: "cancel_requested = 1"
+    case .retry, .hurry:
+      """
+      attempts = 0, losses = 0, run_after = NULL, cancel_requested = 0, error = NULL, error_kind = NULL, \
+      started_at = NULL, finished_at = NULL
+      """
+    }
+  }
+}
+
+/// Which jobs a move is about.
+enum JobScope {
+  case job(Int64)
+  case batch(Int64)
+
+  var sql: String {
+    switch self {
+    case .job: "id = :scope"
+    case .batch: "batch = :scope"
+    }
+  }
+
+  var number: Int64 {
+    switch self {
+    case .job(let number), .batch(let number): number
+    }
+  }
+}
+
+extension Database {
+  /// Moves the jobs that may go this way, and writes what happened; within the running transaction.
+  /// - Parameters:
+  ///   - values: for the named arguments of the move; `:now` and `:scope` come by themselves, what is missing is NULL.
+  ///   - details: for the events.
+  /// - Returns: how many went. None: they are in another state, or a guard does not hold.
+  @discardableResult
+  func move(
+    _ name: Transition.Name, _ scope: JobScope, at now: Milliseconds,
+    _ values: [String: (any DatabaseValueConvertible)?] = [:], details: [Event.Kind: String] = [:]
+  ) throws -> Int {
+    let transition = Transition[name]
+    var arguments: [String: (any DatabaseValueConvertible)?] = [
+      "now": now, "scope": scope.number, "worker": nil, "restarted": nil, "error": nil, "kind": nil,
+    ]
+    arguments.merge(values) { $1 }
+    if let error = arguments["error"] as? String { arguments["error"] = PlainText.line(error) }
+    // Events first: they need to know which rows the update will change.
+    for kind in transition.events {
+      arguments.merge(["what": kind.rawValue, "detail": details[kind].map { PlainText.line($0) }]) { $1 }
+      try cachedStatement(
+        sql: """
+          INSERT INTO events (at, batch, job, worker, what, detail)
+          SELECT :now, (SELECT id FROM batches WHERE id = jobs.batch), id, :worker, :what, :detail
+          FROM jobs WHERE \(scope.sql) AND \(transition.condition)
+          """
+      ).execute(arguments: StatementArguments(arguments))
+    }
+    try cachedStatement(
+      sql: "UPDATE jobs SET \(transition.assignments) WHERE \(scope.sql) AND \(transition.condition)"
+    ).execute(arguments: StatementArguments(arguments))
+    return changesCount
+  }
+}

@@ -1,0 +1,123 @@
+/// One move of a job from a state to the next. `all` is the whole machine: from it come the SQL of every update that
+/// changes a job's state, the rows of `events`, and the table in docs/queue.md.
+package struct Transition: Sendable {
+  /// What each move is called.
+  package enum Name: String, CaseIterable, Sendable {
+    case claim, refuse, finish, retryLater, fail, stop, giveBack, requeueLost, failLost, cancelLost, cancel,
+      requestCancel, retry, hurry
+  }
+
+  /// What must hold besides the state.
+  package enum Guard: Sendable, CaseIterable {
+    case isDue, holdsLease, leaseIsOver, hasAttempts, mayBeLostAgain, isUsedUp, isUnwanted, isWanted
+  }
+
+  package let name: Name
+  /// The states that it may begin in.
+  package let from: [JobState]
+  package let to: JobState
+  package let guards: [Guard]
+  /// What it leaves in the table `events`.
+  package let events: [Event.Kind]
+  /// For a person: who does it, and when.
+  package let meaning: String
+
+  private init(
+    _ name: Name, from: [JobState], to: JobState, if guards: [Guard] = [], events: [Event.Kind],
+    _ meaning: String
+  ) {
+    self.name = name
+    self.from = from
+    self.to = to
+    self.guards = guards
+    self.events = events
+    self.meaning = meaning
+  }
+
+  /// The move of a name.
+  package static subscript(_ name: Name) -> Transition {
+    switch name {
+    case .claim:
+      Transition(
+        .claim, from: [.queued], to: .running, if: [.isDue], events: [.claimed], "a worker takes it")
+    case .refuse:
+      Transition(
+        .refuse, from: [.queued, .running], to: .failed, events: [.failed],
+        "its row cannot be right; whoever meets it ends it")
+    case .finish:
+      Transition(
+        .finish, from: [.running], to: .done, if: [.holdsLease], events: [.done], "its pictures are on disk")
+    case .retryLater:
+      Transition(
+        .retryLater, from: [.running], to: .queued, if: [.holdsLease, .isWanted, .hasAttempts],
+        events: [.retrying], "the attempt failed; the next comes after a pause")
+    case .fail:
+      Transition(
+        .fail, from: [.running], to: .failed, if: [.holdsLease], events: [.failed],
+        "the attempt failed, and was the last or can never work")
+    case .stop:
+      Transition(
+        .stop, from: [.running], to: .cancelled, if: [.holdsLease], events: [.cancelled],
+        "its worker has heard that it is cancelled")
+    case .giveBack:
+      Transition(
+        .giveBack, from: [.running], to: .queued, if: [.holdsLease, .isWanted], events: [.givenBack],
+        "its worker stops; the attempt does not count")
+    case .requeueLost:
+      Transition(
+        .requeueLost, from: [.running], to: .queued,
+        if: [.leaseIsOver, .isWanted, .hasAttempts, .mayBeLostAgain], events: [.lost], "its worker vanished")
+    case .failLost:
+      Transition(
+        .failLost, from: [.running], to: .failed, if: [.leaseIsOver, .isWanted, .isUsedUp],
+        events: [.lost, .failed], "its worker vanished, and had done so too often")
+    case .cancelLost:
+      Transition(
+        .cancelLost, from: [.running], to: .cancelled, if: [.leaseIsOver, .isUnwanted],
+        events: [.lost, .cancelled], "its worker vanished before it heard of the cancellation")
+    case .cancel:
+      Transition(.cancel, from: [.queued], to: .cancelled, events: [.cancelled], "`segmoectl cancel`")
+    case .requestCancel:
+      Transition(
+        .requestCancel, from: [.running], to: .running, if: [.isWanted], events: [.cancelRequested],
+        "`segmoectl cancel`; its worker will stop")
+    case .retry:
+      Transition(
+        .retry, from: [.failed, .cancelled], to: .queued, events: [.retried],
+        "`segmoectl retry`; all its attempts are there again")
+    case .hurry:
+      Transition(
+        .hurry, from: [.queued], to: .queued, events: [.retried], "`segmoectl retry`; it waits no longer")
+    }
+  }
+
+  /// The whole machine.
+  package static var all: [Transition] { Name.allCases.map { Self[$0] } }
+
+  /// The table in docs/queue.md.
+  package static var table: String {
+    let rows = all.map { transition in
+      let from = transition.from.map { "`\($0.rawValue)`" }.joined(separator: ", ")
+      let events = transition.events.map { "`\($0.rawValue)`" }.joined(separator: ", ")
+      let guards = transition.guards.map(\.meaning).joined(separator: ", ")
+      return "| \(from) | `\(transition.to.rawValue)` | \(transition.meaning) | \(guards) | \(events) |"
+    }
+    return (["| from | to | when | if | events |", "|---|---|---|---|---|"] + rows).joined(separator: "\n")
+  }
+}
+
+extension Transition.Guard {
+  /// For a person.
+  package var meaning: String {
+    switch self {
+    case .isDue: "it is due, and neither paused nor held"
+    case .holdsLease: "the worker holds the lease"
+    case .leaseIsOver: "the lease has run out, or its worker starts anew"
+    case .hasAttempts: "attempts are left"
+    case .mayBeLostAgain: "this is not the third loss"
+    case .isUsedUp: "no attempt is left, or this is the third loss"
+    case .isUnwanted: "its cancellation was asked for"
+    case .isWanted: "nobody asked to cancel it"
+    }
+  }
+}
