@@ -14,7 +14,8 @@ import Testing
     "dora-of-outputs", "dora-of-inputs", "dora-of-loha", "dora-of-lokr", "rank-stabilized", "full", "oft",
     "oft-constrained", "boft", "boft-constrained", "glora", "ia3", "ia3-of-inputs", "peft-patterns",
     "peft-rank-stabilized", "peft-dora", "peft-biases", "peft-whole-biases", "peft-loha", "peft-lokr",
-    "peft-lokr-whole", "peft-oft", "peft-oft-exact", "peft-oft-shared", "peft-boft", "peft-ia3",
+    "peft-lokr-whole", "peft-oft", "peft-oft-exact", "peft-oft-shared", "peft-boft", "peft-boft-butterfly",
+    "peft-ia3",
   ]
 
   private func base() throws -> Weights {

@@ -111,6 +111,21 @@ import WeightCache
     }
   }
 
+  /// A UNet that is shown mask and picture, with nine channels, in one file.
+  @Test func anInpaintingFilePaints() throws {
+    let file = try SingleFile("painter")
+    let kind = try CheckpointFile(path: file.path).kind
+    #expect(kind.isInpainting && kind.pipelineClass == "StableDiffusionInpaintPipeline")
+    let renderer = Renderer(model: try file.load(), pass: ForwardPass(compute: Compute(threads: 2)))
+    let settings = SourcePictureTests.settings.filter { $0.model == "painter" }
+    #expect(!settings.isEmpty)
+    for setting in settings {
+      let picture = try renderer.render(setting.request())
+      let difference = try PictureTests.difference(picture, from: "../images/" + setting.file)
+      #expect(difference.mean <= 0.05 && difference.max <= 2, "\(setting.file): \(difference)")
+    }
+  }
+
   @Test func aMissingVAEIsSaid() throws {
     let bare = try SingleFile("base", without: ["vae"])
     let error = CheckpointError.missingVAE(path: bare.path)

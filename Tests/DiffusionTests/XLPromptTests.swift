@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Requests
 import Tensors
 import Testing
 import WeightCache
@@ -54,20 +55,21 @@ import WeightCache
 
 /// A word of SDXL in every packing that trainers save, against the states of the usual one.
 @Suite struct XLWordPackingTests {
+  private func write(_ path: String, _ tensors: [String: Tensor]) throws -> String {
+    let tensors = tensors.sorted { $0.key < $1.key }
+    let writer = try SafetensorsWriter(
+      path: path, tensors: tensors.map { .init(name: $0.key, type: .float32, shape: $0.value.shape) })
+    for (name, tensor) in tensors { try writer.append(tensor, name: name) }
+    try writer.finish()
+    return path
+  }
+
   /// Puts the golden word's two tables into files.
   private func pack(_ packing: String, in folder: String) throws -> [TextualInversion] {
     let word = try TextualInversion(path: Golden.path("prompts/both.safetensors"), token: "<both>")
     try #require(word.tables.count == 2)
     func write(_ name: String, _ tensors: [String: Tensor]) throws -> String {
-      let path = "\(folder)/\(name)"
-      let writer = try SafetensorsWriter(
-        path: path,
-        tensors: tensors.sorted { $0.key < $1.key }.map {
-          .init(name: $0.key, type: .float32, shape: $0.value.shape)
-        })
-      for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) { try writer.append(tensor, name: name) }
-      try writer.finish()
-      return path
+      try self.write("\(folder)/\(name)", tensors)
     }
     switch packing {
     case "files", "files the other way round":
@@ -90,6 +92,30 @@ import WeightCache
         "embeddings.pti", ["text_encoders_0": word.tables[0], "text_encoders_1": word.tables[1]])
       return [try TextualInversion(path: path, token: packing == "pivotal" ? "<both>" : nil)]
     }
+  }
+
+  /// Words that a LoRA brings are read in prompts wherever the LoRA is used, and nowhere else.
+  @Test func sameStatesFromWithinALoRA() throws {
+    let folder = NSTemporaryDirectory() + "segmoe-bundle-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let word = try TextualInversion(path: Golden.path("prompts/both.safetensors"), token: "<both>")
+    try #require(word.tables.count == 2)
+    let path = try write(
+      folder + "/lora.safetensors",
+      ["bundle_emb.<both>.clip_l": word.tables[0], "bundle_emb.<both>.clip_g": word.tables[1]])
+    let parts = try Golden.ModelParts("xl")
+    func states(_ loras: [LoRAReference], _ words: [TextualInversion]) throws -> [Float] {
+      let model = try DiffusionModel(
+        folder: ModelFolder(path: parts.path), cache: PartCache(budget: .max), loras: loras)
+      let (reading, pass) = (
+        PromptReading(embeddings: words), ForwardPass(compute: Compute(threads: 2))
+      )
+      return try model.prompts(["a <both> fox"], reading, pass).states.values
+    }
+    let bundled = try states([LoRAReference(path: path)], [])
+    #expect(try bundled == states([], [word]))
+    #expect(try bundled != states([], []))
   }
 
   @Test(arguments: ["files", "files the other way round", "folder", "halves", "pivotal"])

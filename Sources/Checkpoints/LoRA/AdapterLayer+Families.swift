@@ -175,28 +175,50 @@ extension AdapterLayer {
       stages: [RotationPatch.Stage(blocks: blocks, order: nil)], axis: .input, outputScales: nil)
   }
 
-  /// PEFT's BOFT: `boft_R`, `[times, blocks, width, width]`, rotates the inputs; `boft_s` scales the outputs.
+  /// PEFT's BOFT: `boft_R`, `[times, blocks, width, width]`, rotates the inputs, each time in another order; `boft_s`
+  /// scales the outputs.
   private func peftButterfly(_ target: Target, _ strength: Float) throws -> RotationPatch {
     let stored = try stored(.boftRotation)
     let inputs = target.shape.dropFirst().reduce(1, *)
     guard stored.shape.count == 4, case let width = stored.shape[3], stored.shape[2] == width,
-      width <= Self.widestBlock, stored.shape[1] * width == inputs
+      width <= Self.widestBlock, stored.shape[1] * width == inputs, case let times = stored.shape[0],
+      (1...64).contains(times)
     else { throw misfit(target, stored.shape) }
-    // PEFT without a GPU always makes one rotation, which does not reorder the channels.
-    guard stored.shape[0] == 1 else {
-      throw CheckpointError.unknownAdapter(
-        path: path, family: "BOFT of several butterfly factors (PEFT)", example: stored.name)
-    }
+    let count = stored.shape[1]
     let skew = CayleyTransform.Blocks(
-      skewOf: try stored.read(), count: stored.shape[1], width: width, factor: 0.5)
+      skewOf: try stored.read(), count: times * count, width: width, factor: 0.5)
     var scales: [Float]?
     if let rows = factors[.boftScale] {
       guard rows.count == target.shape[0] else { throw misfit(target, rows.shape) }
       scales = try rows.read().values.map { 1 + strength * ($0 - 1) }
     }
     let blocks = CayleyTransform.peft(skew).tensor(strength: strength, isTransposed: false)
-    return RotationPatch(
-      stages: [RotationPatch.Stage(blocks: blocks, order: nil)], axis: .input, outputScales: scales)
+    let stages = try (0..<times).map { time in
+      try RotationPatch.Stage(
+        blocks: part(blocks, time * count..<(time + 1) * count),
+        order: time == 0 ? nil : halves(time, width: width, channels: inputs))
+    }
+    return RotationPatch(stages: stages, axis: .input, outputScales: scales)
+  }
+
+  /// The channel that stands at each place, the given time: PEFT cuts every 2^time blocks into halves of blocks, and puts
+  /// the even halves before the odd ones.
+  private func halves(_ time: Int, width: Int, channels: Int) throws -> [Int] {
+    let (group, overflow) = width.multipliedReportingOverflow(by: 1 << min(time, 40))
+    guard width % 2 == 0, !overflow, group > 0, group <= channels, channels % group == 0 else {
+      throw fault("\(channels) channels have no butterfly of width \(width) the time \(time + 1)")
+    }
+    let half = width / 2
+    let count = group / half
+    var order = [Int](repeating: 0, count: channels)
+    for start in stride(from: 0, to: channels, by: group) {
+      for place in 0..<count {
+        // What comes to stand there, of the halves in their order.
+        let from = place < count / 2 ? 2 * place : 2 * (place - count / 2) + 1
+        for inside in 0..<half { order[start + from * half + inside] = start + place * half + inside }
+      }
+    }
+    return order
   }
 
   private func part(_ blocks: Tensor, _ range: Range<Int>) -> Tensor {

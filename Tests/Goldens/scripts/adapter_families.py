@@ -6,6 +6,7 @@ writes it; `fused.safetensors` holds every weight and bias that it changes, as `
 strongly it was fused. What the packages cannot fuse at another strength (PEFT's OFT, BOFT and IA3) is fused at 1.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from lycoris.modules.loha import LohaModule
 from lycoris.modules.lokr import LokrModule
 from lycoris.modules.norms import NormModule
 from peft import BOFTConfig, IA3Config, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, get_peft_model
+from peft.tuners.boft import layer as boft_layer
 from torch import nn
 
 STRENGTH = 0.7
@@ -122,6 +124,23 @@ def peft(root, name, config, strength=1.0, mean=0.0, std=0.3):
     return name, None, folder, {k: v for k, v in after.items() if not torch.equal(v, before[k])}, strength
 
 
+@contextlib.contextmanager
+def butterfly_without_cuda():
+    """Lets PEFT make several butterfly factors: its kernel puts blocks on a diagonal, as torch does it here."""
+    kept = boft_layer.FastBlockDiag, boft_layer.get_fbd_cuda
+
+    class Diagonal:
+        @staticmethod
+        def apply(blocks):
+            return torch.stack([torch.block_diag(*torch.unbind(time)) for time in blocks])
+
+    boft_layer.FastBlockDiag, boft_layer.get_fbd_cuda = Diagonal, lambda: True
+    try:
+        yield
+    finally:
+        boft_layer.FastBlockDiag, boft_layer.get_fbd_cuda = kept
+
+
 PLAIN = ["down_blocks.0.to_q", "down_blocks.0.to_k", "down_blocks.0.conv", "down_blocks.1.proj_in"]
 TARGETS = ["to_q", "to_k", "ff", "conv", "proj_in"]
 
@@ -159,6 +178,9 @@ def adapters(root):
         oft_block_size=4, block_share=True, coft=True, eps=0.3, use_cayley_neumann=False,
         target_modules=["to_q", "to_k"]))
     yield peft(root, "peft-boft", BOFTConfig(boft_block_size=4, target_modules=TARGETS))
+    with butterfly_without_cuda():
+        yield peft(root, "peft-boft-butterfly", BOFTConfig(
+            boft_block_size=4, boft_n_butterfly_factor=3, target_modules=["ff"]))
     yield peft(root, "peft-ia3", IA3Config(
         target_modules=TARGETS, feedforward_modules=["ff", "conv"]), mean=1.0)
 
