@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import Images
+import Requests
 import Tensors
 import Testing
 import WeightCache
