@@ -26,9 +26,7 @@ final class SingleFile {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let parts = try Golden.ModelParts(model)
     let source = try ModelFolder(path: parts.path)
-    // Networks of the same names have one list.
-    let list = model == "painter" ? "base" : model
-    let rows: [[String]] = try Golden.decode("single/\(list).json")
+    let rows: [[String]] = try Golden.decode("single/\(model).json")
     var tensors: [(declaration: SafetensorsWriter.Declaration, values: Values)] = []
     for row in rows where !without.contains(row[1]) {
       tensors.append(try Self.tensor(row, source.weights(for: row[1])))

@@ -21,8 +21,6 @@ STAGES = [
     "prompt_states",
     "families",
     "guidance_rescale",
-    "single_files",
-    "single_kinds",
     "config_keys",
     "tiny_vae",
     "merge_xl",
@@ -31,6 +29,8 @@ STAGES = [
     "file_formats",
     "gguf_files",
     "image_inputs",
+    "single_files",
+    "single_kinds",
     "prompt_states_xl",
     "sensitivity",
 ]

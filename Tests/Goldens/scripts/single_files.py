@@ -20,7 +20,7 @@ import tempfile
 
 import torch
 from common import PARTS, assemble
-from families import PARTS as FAMILIES
+from image_inputs import PARTS as MODELS
 from safetensors.torch import load_file, save_file
 
 RESIDUAL = {
@@ -310,11 +310,11 @@ def make_real(root, kind):
     write_rows(os.path.join(root, "single", f"real-{kind}.json"), [["sha256", digest]] + names)
 
 
-TINY = {"base": "sd1", "wide": "sd1", "xl": "sdxl", "sd2": "sd2"}
+TINY = {"base": "sd1", "wide": "sd1", "xl": "sdxl", "sd2": "sd2", "painter": "sd1"}
 
 
 def make(root):
-    PARTS.update(FAMILIES)
+    PARTS.update(MODELS)
     with tempfile.TemporaryDirectory() as scratch:
         for name, kind in TINY.items():
             make_tiny(root, name, kind, assemble(root, name, scratch))
