@@ -27,7 +27,7 @@ help:
 	@echo "make sanitize   the tests under the address, thread and undefined behaviour sanitizers"
 	@echo "make fuzz       readers of files and prompts on random inputs, 60 s each (FUZZ=…)"
 	@echo "make gates      formatting, layers, circles, doc comments, units: what needs nothing built"
-	@echo "make check      the gates, then the tests, then an installation"
+	@echo "make check      the gates, the tests, the DocC pages, then an installation"
 	@echo "make docs       the DocC pages of every library module, warnings as errors"
 	@echo "make test-sets  networks and pictures in every set of instructions (SETS=…)"
 	@echo "make build      build the programs"
@@ -89,6 +89,7 @@ gates:
 
 check: setup gates
 	@scripts/test
+	scripts/build-docs
 	scripts/check-install
 
 docs: setup
