@@ -29,7 +29,9 @@ package struct FileSelection: Sendable {
   var hasIndex: Bool { files.contains { $0.path == Self.index } }
 
   /// The files of a model.
-  /// - Parameter index: the content of `model_index.json`.
+  /// - Parameters:
+  ///   - index: the content of `model_index.json`.
+  ///   - weights: which form of weights is preferred.
   /// - Throws: `HubError.pickled`, `HubError.noWeights`, `HubError.noModel`.
   package func model(index: JSONValue, weights: Weights) throws(HubError) -> [RemoteFile] {
     guard case .object(let members) = index else { throw .noModel(id, files: []) }

@@ -13,8 +13,12 @@ package struct ModelPuller: Sendable {
   let tell: @Sendable (PullProgress) -> Void
 
   /// - Parameters:
-  ///   - say: takes a line for the person.
-  ///   - tell: takes the progress, some times a second, from any thread.
+  ///   - settings: tokens, cache and sites.
+  ///   - transport: makes the requests.
+  ///   - pace: of retries.
+  ///   - stop: ends downloads when it is set.
+  ///   - say: gets messages for the user.
+  ///   - tell: gets the progress several times per second, from any thread.
   package init(
     settings: HubSettings, transport: any HTTPTransport, pace: RetryPace = RetryPace(),
     stop: StopFlag = StopFlag(),
@@ -30,7 +34,10 @@ package struct ModelPuller: Sendable {
   }
 
   /// Pulls a source, unless it is here already. A path is taken as it is.
-  /// - Parameter isDry: only find out what there would be to do.
+  /// - Parameters:
+  ///   - source: what to pull.
+  ///   - use: what it is for, which decides the files.
+  ///   - isDry: only find out what there would be to do.
   /// - Throws: `HubError`
   package func pull(_ source: ModelSource, for use: ModelUse, isDry: Bool = false) throws(HubError)
     -> PulledModel

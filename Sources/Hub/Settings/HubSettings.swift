@@ -35,7 +35,9 @@ package struct HubSettings: Sendable {
   ]
 
   /// Reads the environment.
-  /// - Parameter home: the person's home folder.
+  /// - Parameters:
+  ///   - environment: the environment variables.
+  ///   - home: the person's home folder.
   /// - Throws: `HubError.setting` for a value that cannot be used.
   package init(environment: [String: String], home: String) throws(HubError) {
     let read = EnvironmentReader(environment: environment, home: home)
