@@ -54,7 +54,9 @@ extension QueueClient {
   ///
   /// Requests are taken one at a time and kept in a temporary table first, so memory stays flat and nobody
   /// waits for a slow source; then one short transaction copies them over. Seeds are kept as given.
-  /// - Parameter next: The next request, nil at the end; its errors end the enqueue and come through.
+  /// - Parameters:
+  ///   - batch: its name and key.
+  ///   - next: The next request, nil at the end; its errors end the enqueue and come through.
   /// - Throws: `RequestError`, `JobStoreError.emptyBatch`, `.keyReused`, `.diskFull`, …
   package func enqueue(_ batch: BatchRequest, next: () throws -> JobRequest?) throws -> EnqueuedBatch {
     try batch.validate()

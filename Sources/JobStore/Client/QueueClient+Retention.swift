@@ -25,6 +25,7 @@ extension QueueClient {
   /// Files go before rows: when it is interrupted, the next purge finds the rows and goes on. A batch goes
   /// with its last job, unless it has an idempotency key, which must not be forgotten.
   /// - Parameters:
+  ///   - retention: which jobs to remove.
   ///   - atOnce: Jobs in one transaction.
   ///   - removeFiles: Called for every job before its rows go; what it throws ends the purge and leaves that
   ///     job and the later ones.

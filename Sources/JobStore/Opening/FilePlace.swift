@@ -1,11 +1,11 @@
 import Foundation
 
-/// Which file a path leads to: another one under the same name is not equal.
+/// The identity of a file. Another file with the same name is not equal.
 struct FilePlace: Equatable {
   private let device: UInt64
   private let number: UInt64
 
-  /// nil: nothing is there.
+  /// nil if there is no file.
   init?(of path: String) {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }

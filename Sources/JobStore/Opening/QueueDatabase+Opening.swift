@@ -12,6 +12,7 @@ extension QueueDatabase {
   /// (`<path>.schema-<number>.<time>.backup`); a client refuses it.
   /// - Parameters:
   ///   - path: Of the database file.
+  ///   - role: who opens it.
   ///   - clock: What time it is, for tests.
   ///   - trace: Gets every SQL statement with its values, for a debugging log and for tests.
   /// - Throws: `JobStoreError`: `.notAccessible`, `.notADatabase`, `.foreignDatabase`, `.schemaTooNew`,

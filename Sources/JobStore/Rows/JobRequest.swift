@@ -1,14 +1,14 @@
 import Requests
 
-/// One prompt to render, and when: what a job is made of.
+/// A request for a job: what to render, and when.
 package struct JobRequest: Sendable, Equatable {
   /// What to render, and how.
   package var render: RenderRequest
   /// Higher goes first.
   package var priority = 0
-  /// Not before this time, in milliseconds since 1970; nil: at once.
+  /// Start no earlier than this time, in milliseconds since 1970; nil means at once.
   package var runAfter: Int64?
-  /// Attempts before a failing job is given up, 1 or more.
+  /// Attempts until a failing job is given up, 1 or more.
   package var maxAttempts = 3
 
   /// A job with the default priority, to be rendered as soon as possible.
@@ -16,8 +16,8 @@ package struct JobRequest: Sendable, Equatable {
     self.render = render
   }
 
-  /// Checks every field, alone and together.
-  /// - Throws: `RequestError.invalid` for the first that is wrong.
+  /// Checks all fields.
+  /// - Throws: `RequestError.invalid` for the first wrong one.
   package func validate(limits: RenderLimits = RenderLimits()) throws {
     guard (-1_000_000...1_000_000).contains(priority) else {
       throw RequestError.invalid(setting: "priority", value: "\(priority)", rule: "use -1000000 to 1000000")
@@ -33,7 +33,7 @@ extension JobRequest {
   /// The columns of `jobs` that a request fills, in the order of `values`.
   static let columns = (Setting.all.map(\.name) + ["priority", "run_after", "max_attempts"])
 
-  /// For `columns`.
+  /// The values of `columns`.
   var values: [StoredValue] {
     Setting.all.map { $0.stored(render) } + [
       priority.stored, runAfter.map { .integer($0) } ?? .null, maxAttempts.stored,

@@ -1,6 +1,6 @@
 import GRDB
 
-/// Reads columns without trusting them: a row that somebody mended by hand must not stop the program.
+/// Reads columns that may hold anything. A row that was edited by hand must not crash the program.
 struct RowReader {
   let row: Row
   let table: String
@@ -29,7 +29,7 @@ struct RowReader {
     return value
   }
 
-  /// A word out of a fixed list.
+  /// A word from a fixed list.
   /// - Throws: `JobStoreError.damagedRow`
   func word<Value: RawRepresentable>(
     _ column: String, as: Value.Type = Value.self
@@ -41,7 +41,7 @@ struct RowReader {
     return value
   }
 
-  /// A word out of a fixed list, or NULL.
+  /// A word from a fixed list, or NULL.
   /// - Throws: `JobStoreError.damagedRow`
   func optionalWord<Value: RawRepresentable>(
     _ column: String, as: Value.Type = Value.self

@@ -14,7 +14,7 @@ extension StoredValue {
     }
   }
 
-  /// For a statement's argument.
+  /// The value as a statement's argument.
   var databaseValue: DatabaseValue {
     switch self {
     case .null: .null
@@ -24,7 +24,7 @@ extension StoredValue {
     }
   }
 
-  /// For a message.
+  /// The value in a message.
   var short: String {
     switch self {
     case .null: "NULL"

@@ -11,7 +11,9 @@ extension WorkerSession {
   package static let longestHold: Milliseconds = 3_600_000
 
   /// Makes a model known, or renews what is known about it.
-  /// - Parameter loaded: It has just been loaded: this ends its failures and its hold.
+  /// - Parameters:
+  ///   - model: what is known about it.
+  ///   - loaded: It has just been loaded: this ends its failures and its hold.
   package func register(_ model: ModelRecord, loaded: Bool) throws {
     try database.write { db, now in
       try db.execute(

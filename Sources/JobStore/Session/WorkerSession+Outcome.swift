@@ -34,7 +34,11 @@ extension WorkerSession {
 
   /// The attempt failed. Bad input ends the job; anything else queues it again with a growing pause, as long
   /// as it has attempts left and nobody asked to cancel it.
-  /// - Parameter message: For a person: the thing, and the mend. It is kept as one line of bounded length.
+  /// - Parameters:
+  ///   - lease: of the job.
+  ///   - kind: of the failure.
+  ///   - message: names the thing and how to fix it. It is kept as one line of limited length.
+  ///   - backoff: the pauses before retries.
   /// - Throws: `JobStoreError.leaseLost`
   @discardableResult
   package func fail(

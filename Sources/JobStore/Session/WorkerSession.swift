@@ -4,10 +4,10 @@ import Synchronization
 
 /// What a daemon may do with the queue: claim jobs under its name, keep their leases, and write how they end.
 ///
-/// A session knows its name, how long a lease lasts, and the leases that it holds. Every method may be called from any
-/// thread; calls on one connection wait for each other. Nothing here is about SQLite but the database inside: another
-/// store can stand behind the same methods. Every method throws `JobStoreError`, besides what a caller's own closure
-/// throws.
+/// A session knows its name, how long a lease lasts, and the leases that it holds. Every method may be called from
+/// any thread; calls on one connection wait for each other. Nothing here is about SQLite but the database inside:
+/// another store can stand behind the same methods. Every method throws `JobStoreError`, besides what a caller's own
+/// closure throws.
 package final class WorkerSession: Sendable {
   let database: QueueDatabase
   /// As it signed on.
@@ -31,6 +31,9 @@ package final class WorkerSession: Sendable {
   /// Signs a daemon on. Jobs that an earlier daemon of this name left running are freed at once, each with
   /// a lost attempt.
   /// - Parameters:
+  ///   - database: the connection.
+  ///   - worker: its name and process.
+  ///   - leaseSeconds: seconds until a lease expires unless it is renewed.
   ///   - processIsAlive: whether the process of a worker of this host still runs, so that a restart after a crash
   ///     needn't wait for the old heartbeat to age.
   /// - Throws: `JobStoreError.workerNameTaken` when another daemon of this name lives.

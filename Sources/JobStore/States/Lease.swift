@@ -1,13 +1,13 @@
-/// A worker's right to render a job and to write its outcome. It names one claim: when the job has been
-/// claimed again since, whatever comes with the old lease is refused with `JobStoreError.leaseLost`.
+/// A worker's right to render a job and to record its result. It names one claim. If the job was claimed again since,
+/// every call with the old lease throws `JobStoreError.leaseLost`.
 package struct Lease: Sendable, Hashable {
   package let job: Int64
   package let worker: String
-  /// The job's `claims` at that claim: a number that never comes twice.
+  /// The job's count of claims. It is different for every claim.
   package let claim: Int64
 }
 
-/// A job that a worker has just taken.
+/// A job that a worker has just claimed.
 package struct ClaimedJob: Sendable, Equatable {
   package let lease: Lease
   package let job: JobRecord
@@ -15,18 +15,18 @@ package struct ClaimedJob: Sendable, Equatable {
   package var request: JobRequest { job.request }
 }
 
-/// What the store tells a worker that reports.
+/// The store's answer to a report of a worker.
 package enum Instruction: Sendable, Equatable {
   case carryOn
-  /// Somebody wants the job cancelled: stop, then call `cancelled(_:)`.
+  /// The job's cancellation was requested: stop, then call `cancelled(_:)`.
   case cancel
 }
 
-/// What a failed attempt led to.
+/// The result of a failed attempt.
 package enum FailureOutcome: Sendable, Equatable {
-  /// Queued again, not before this time.
+  /// It is queued again, to start no earlier than this time.
   case retrying(after: Milliseconds)
   case failed
-  /// Cancellation had been requested, so there is no retry.
+  /// There is no retry, because its cancellation was requested.
   case cancelled
 }

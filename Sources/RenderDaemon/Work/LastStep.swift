@@ -1,10 +1,10 @@
 import Diffusion
 import Synchronization
 
-/// The state after the last whole step of each picture at work, held while the next step runs: a stop that
-/// cannot wait for a long step keeps these as checkpoints.
+/// The state after the last complete step of each picture at work, kept while the next step runs. A stop that cannot
+/// wait for a long step saves these states as checkpoints.
 final class LastStep: Sendable {
-  /// All that a checkpoint is made of.
+  /// Everything that a checkpoint is made of.
   struct Held: Sendable {
     let denoising: Denoising
     let request: PictureRequest
@@ -19,14 +19,15 @@ final class LastStep: Sendable {
 
   private let held = Mutex<[Picture: Held]>([:])
 
-  /// Holds a state in place of what was held before; a copy of a value, which costs nothing.
+  /// Replaces the state of a picture. It is a copy of a value, which costs nothing.
   func hold(_ state: Held, of picture: Picture) { held.withLock { $0[picture] = state } }
 
-  /// Forgets a picture's; waits for a `take` that is at it. From then on the file goes before the steps.
+  /// Forgets the state of a picture, after waiting for a `take` in progress. It is called before the picture's file
+  /// is announced.
   func clear(_ picture: Picture) { held.withLock { $0[picture] = nil } }
 
-  /// Hands a job's states over, once. While `body` runs `clear` waits: a checkpoint must not overwrite the row
-  /// that announces a finished file.
+  /// Calls `body` with each state of a job, and forgets them. Meanwhile `clear` waits, because a checkpoint must not
+  /// overwrite the row that announces a finished file.
   func take(job: Int64, _ body: (Picture, Held) throws -> Void) rethrows {
     try held.withLock { held in
       for (picture, state) in held where picture.job == job {
