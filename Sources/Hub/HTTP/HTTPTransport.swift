@@ -3,7 +3,9 @@ import Synchronization
 /// Carries one request out: libcurl, or what a test puts in its place. Blocks the calling thread.
 package protocol HTTPTransport: Sendable {
   /// Sends `request` and reads its answer; never follows a redirect.
-  /// - Parameter sink: takes the body where it accepts the head; else the body is collected.
+  /// - Parameters:
+  ///   - request: what to send.
+  ///   - sink: takes the body if it accepts the head; otherwise the body is collected.
   /// - Throws: `TransportError`, or what the sink threw.
   func send(_ request: HTTPRequest, into sink: (any BodySink)?) throws -> HTTPAnswer
 }
