@@ -107,11 +107,7 @@ struct CivitaiPull {
       site: site, address: try address("/api/download/models/\(version)\(query)"), what: "\(link)",
       size: file?.size,
       hash: file?.hash, meter: meter, refusal: refusal)
-    do {
-      try download.run(into: part)
-    } catch HubError.webPage {
-      throw HubError.login(link: "\(link)", hasToken: site.trust.token != nil)
-    }
+    try run(download, into: part)
     if let fault = part.faultAsSafetensors() {
       part.remove()
       throw HubError.notSafetensors(what: "\(link)", found: fault)
@@ -121,6 +117,20 @@ struct CivitaiPull {
       version: version, file: id, hash: file?.hash ?? part.hash(), size: part.count)
     try part.publish(as: cache.path(note))
     return note
+  }
+
+  /// The site says now and then that there is no such file, and serves it a moment later.
+  private func run(_ download: FileDownload, into part: PartFile) throws {
+    do {
+      do {
+        try download.run(into: part)
+      } catch HubError.gone {
+        try site.pace.wait(5 * (site.pace.delays.first ?? 0), stop: site.stop)
+        try download.run(into: part)
+      }
+    } catch HubError.webPage {
+      throw HubError.login(link: "\(link)", hasToken: site.trust.token != nil)
+    }
   }
 
   /// What a refusal means.

@@ -89,7 +89,7 @@ package struct ModelPuller: Sendable {
 
   private func repository(_ id: RepositoryID) -> RepositoryPull {
     let site = Site(
-      transport: transport, trust: settings.hubTrust, pace: pace, stop: stop, patience: settings.patience,
+      transport: transport, trust: settings.readingTrust, pace: pace, stop: stop, patience: settings.patience,
       say: say)
     return RepositoryPull(
       id: id, client: HubClient(site: site, endpoint: settings.endpoint),

@@ -12,6 +12,8 @@ package struct HubSettings: Sendable {
   package var cache: String
   /// Whether nothing may be asked over the network.
   package var isOffline = false
+  /// Whether the token is for writing alone.
+  package var keepsTokenForWriting = false
   /// Whether the cache's snapshots are links to its blobs.
   package var usesLinks = true
   /// Seconds to wait for an answer, and between two reads.
@@ -48,6 +50,7 @@ package struct HubSettings: Sendable {
     cache = read.path("HF_HUB_CACHE") ?? read.path("HUGGINGFACE_HUB_CACHE") ?? hubHome + "/hub"
     ownCache = read.path("SEGMOE_CACHE") ?? cacheHome + "/segmoe"
     state = (read.path("XDG_STATE_HOME") ?? home + "/.local/state") + "/segmoe"
+    keepsTokenForWriting = read.isTrue("HF_HUB_DISABLE_IMPLICIT_TOKEN")
     isOffline = read.isTrue("HF_HUB_OFFLINE") || read.isTrue("TRANSFORMERS_OFFLINE")
     usesLinks = !read.isTrue("HF_HUB_DISABLE_SYMLINKS")
     patience = try read.seconds("HF_HUB_DOWNLOAD_TIMEOUT", default: 10)
@@ -74,6 +77,11 @@ package struct HubSettings: Sendable {
   /// Who sees the hub's token.
   package var hubTrust: TokenTrust {
     TokenTrust(token, origins: Self.origins(endpoint, Self.hubNames))
+  }
+
+  /// Who sees the hub's token when models are only read.
+  var readingTrust: TokenTrust {
+    TokenTrust(keepsTokenForWriting ? nil : token, origins: Self.origins(endpoint, Self.hubNames))
   }
 
   /// Who sees CivitAI's token.

@@ -1,0 +1,102 @@
+import Foundation
+import Testing
+
+@testable import Hub
+
+/// The real `segmoe`, with the test hub as its hub.
+@Suite(.serialized)
+struct PullCommandTests {
+  struct Outcome {
+    let code: Int32
+    let output: String
+    let errors: String
+  }
+
+  /// Built beside the test bundle.
+  private static func executable() throws -> URL {
+    let bundle = try #require(Bundle.main.executableURL).resolvingSymlinksInPath()
+    var place = bundle.deletingLastPathComponent()
+    for _ in 0..<4 {
+      let candidate = place.appendingPathComponent("segmoe")
+      if FileManager.default.isExecutableFile(atPath: candidate.path) { return candidate }
+      place.deleteLastPathComponent()
+    }
+    struct NotBuilt: Error {}
+    throw NotBuilt()
+  }
+
+  private static func run(
+    _ house: PullHouse, _ arguments: [String], _ more: [String: String] = [:]
+  ) throws -> Outcome {
+    let process = Process()
+    process.executableURL = try executable()
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(fileURLWithPath: house.folder)
+    let own = [
+      "HOME": house.folder, "PATH": "/usr/bin:/bin", "HF_HOME": house.folder,
+      "HF_ENDPOINT": house.hub.endpoint,
+      "CIVITAI_ENDPOINT": house.hub.civitai,
+    ]
+    let sanitizer = ProcessInfo.processInfo.environment.filter { $0.key.hasSuffix("SAN_OPTIONS") }
+    process.environment = own.merging(sanitizer) { $1 }.merging(more) { $1 }
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardOutput = output
+    process.standardError = errors
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return Outcome(code: process.terminationStatus, output: text, errors: complaint)
+  }
+
+  @Test func pathsArePrintedOneALine() throws {
+    let house = try PullHouse()
+    let commit = house.hub.publish("a/model", PullHouse.model())
+    let bytes = TestHub.safetensors()
+    house.hub.publish(version: 7, CivitaiVersion(files: [.init(bytes: bytes)]))
+    let link = "https://civitai.com/api/download/models/7?type=Model&format=SafeTensor"
+    let outcome = try Self.run(house, ["pull", "a/model", link])
+    #expect(outcome.code == 0 && outcome.errors == "")
+    let lines = outcome.output.split(separator: "\n").map(String.init)
+    #expect(lines.first == "\(house.cache)/models--a--model/snapshots/\(commit)")
+    #expect(lines.count == 2 && lines.last?.hasSuffix("\(TestHub.hash(bytes)).safetensors") ?? false)
+    let json = try JSONSerialization.jsonObject(
+      with: Data(try Self.run(house, ["pull", "--json", "a/model"]).output.utf8))
+    let row = try #require((json as? [[String: Any]])?.first)
+    #expect(Set(row.keys) == ["source", "path", "revision", "bytes", "fromCache"])
+    #expect(row["fromCache"] as? Bool == true && row["revision"] as? String == commit)
+  }
+
+  @Test func refusalsAreOneLineWithACodeAndWithoutTheToken() throws {
+    let house = try PullHouse()
+    house.hub.publish("a/gated", PullHouse.model(), isGated: true)
+    house.hub.publish("a/file", ["x.safetensors": [1]])
+    let secret = "hf_a_secret"
+    for (arguments, more, code) in [
+      (["pull", "a/none"], [:], 66), (["pull", "./none"], [:], 66),
+      (["pull", "https://example.org/x"], [:], 66),
+      (["pull", "a/gated"], [:], 77), (["pull", "a/gated"], ["HF_TOKEN": secret], 77),
+      (["pull", "a/file"], [:], 65),
+      (["pull", "a/file"], ["HF_HUB_OFFLINE": "1"], 69),
+      (["pull", "a/file"], ["HF_ENDPOINT": "nonsense"], 64),
+      (["inspect", "a/none"], [:], 66),
+      (["render", "a/none", "--prompt", "x", "--output", "o.png"], [:], 66),
+      (["pull"], [:], 64), (["push", ".", "a/b"], [:], 77), (["push", ".", "no-owner"], [:], 66),
+    ] as [([String], [String: String], Int32)] {
+      let outcome = try Self.run(house, arguments, more)
+      #expect(outcome.code == code, "\(arguments) \(more): \(outcome)")
+      #expect(outcome.output == "" && outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+      #expect(outcome.errors.hasPrefix("segmoe: ") && !outcome.errors.contains(secret))
+    }
+  }
+
+  @Test func aRecipeIsCheckedBeforeAnythingIsFetched() throws {
+    let house = try PullHouse()
+    let recipe = house.folder + "/c.yaml"
+    try Data("base_model: a/b\nexperts: [{source_model: a/b, positive_prompt: x}]\nnum_experts: 7\n".utf8)
+      .write(to: URL(fileURLWithPath: recipe))
+    let outcome = try Self.run(house, ["merge", recipe, "out"])
+    #expect(outcome.code == 65 && house.hub.requests.isEmpty, "\(outcome)")
+  }
+}
