@@ -131,7 +131,7 @@ extension JSONText {
     ])
   }
 
-  static func worker(_ worker: WorkerRecord, now: Milliseconds) -> JSONText {
+  static func worker(_ worker: WorkerRecord, introduction: String?, now: Milliseconds) -> JSONText {
     .object([
       ("name", .string(worker.name)),
       ("alive", .bool(worker.isAlive(now: now))),
@@ -141,6 +141,7 @@ extension JSONText {
       ("host", .string(worker.host)),
       ("version", .string(worker.version)),
       ("heartbeat_at", .integer(worker.heartbeatAt)),
+      ("introduction", .optional(introduction)),
     ])
   }
 }

@@ -41,6 +41,7 @@ struct Status: ParsableCommand {
     let status = try store.status()
     let batches = try store.batches(limit: 20)
     let workers = try store.workers()
+    let introductions = try store.introductions()
     let now = Date().milliseconds
     if format.json {
       print(
@@ -48,7 +49,10 @@ struct Status: ParsableCommand {
           [("database", .string(store.path)), ("paused", .bool(status.isPaused))]
             + JSONText.counts(status.counts) + [
               ("batches", .array(batches.map(JSONText.batch))),
-              ("workers", .array(workers.map { JSONText.worker($0, now: now) })),
+              (
+                "workers",
+                .array(workers.map { JSONText.worker($0, introduction: introductions[$0.name], now: now) })
+              ),
             ]
         ).text)
       return
@@ -58,7 +62,8 @@ struct Status: ParsableCommand {
     for worker in workers {
       let job = worker.job.map { " job \($0)" } ?? ""
       let state = worker.isAlive(now: now) ? worker.state.rawValue + job : "gone"
-      print(PlainText.line("segmoed \(worker.name) on \(worker.host), process \(worker.pid): \(state)"))
+      let introduction = introductions[worker.name] ?? "process \(worker.pid) on \(worker.host)"
+      print(PlainText.line("segmoed \(worker.name): \(state) (\(introduction))"))
     }
     if workers.isEmpty { print("No segmoed has ever run on \(PlainText.line(store.path)).") }
   }

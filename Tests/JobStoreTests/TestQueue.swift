@@ -35,10 +35,11 @@ final class TestQueue: Sendable {
   /// A worker signs on, perhaps anew.
   @discardableResult
   func signOn(
-    _ worker: WorkerRecord, processIsAlive: (WorkerRecord) -> Bool = { _ in true }
+    _ worker: WorkerRecord, introduction: String? = nil,
+    processIsAlive: (WorkerRecord) -> Bool = { _ in true }
   ) throws -> WorkerSession {
     let session = try WorkerSession.signOn(
-      database, worker, leaseSeconds: 60, processIsAlive: processIsAlive)
+      database, worker, leaseSeconds: 60, introduction: introduction, processIsAlive: processIsAlive)
     sessions.withLock { $0[worker.name] = session }
     return session
   }

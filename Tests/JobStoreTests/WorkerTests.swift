@@ -20,6 +20,20 @@ import Testing
     #expect(try queue.client.workers().map(\.pid) == [11, 11])
   }
 
+  /// What a worker says of itself is what it said last.
+  @Test func workersIntroduceThemselves() throws {
+    let queue = try TestQueue()
+    #expect(try queue.client.introductions().isEmpty)
+    try queue.signOn(worker(pid: 10), introduction: "memory budget 1GiB")
+    try queue.signOn(worker("v", pid: 11))
+    queue.pass(seconds: 61)
+    try queue.signOn(worker(pid: 12), introduction: "memory budget 2GiB")
+    #expect(
+      try queue.client.introductions() == [
+        "v": "1, process 11 on h", "w": "1, process 12 on h, memory budget 2GiB",
+      ])
+  }
+
   /// Taken for dead, it comes back: it must not go on beside the other, nor speak for it.
   @Test func whoWasReplacedHearsOfIt() throws {
     let queue = try TestQueue()

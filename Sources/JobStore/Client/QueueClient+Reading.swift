@@ -158,6 +158,24 @@ extension QueueClient {
     try database.read { db in try WorkerRecord.fetchAll(db, sql: "SELECT * FROM workers ORDER BY name") }
   }
 
+  /// What each worker said of itself when it started last: version, process and memory budget. By the worker's name.
+  package func introductions() throws -> [String: String] {
+    try database.read { db in
+      try Dictionary(
+        uniqueKeysWithValues: Row.fetchAll(
+          db,
+          sql: """
+            SELECT name, (SELECT detail FROM events WHERE what = 'worker_started' AND worker = name
+              ORDER BY id DESC LIMIT 1) AS detail FROM workers
+            """
+        ).compactMap { row in
+          let reader = RowReader(row: row, table: "workers")
+          let (name, detail): (String, String?) = (try reader.value("name"), try reader.optional("detail"))
+          return detail.map { (name, $0) }
+        })
+    }
+  }
+
   /// All known models by name.
   package func models() throws -> [ModelRecord] {
     try database.read { db in try ModelRecord.fetchAll(db, sql: "SELECT * FROM models ORDER BY name") }

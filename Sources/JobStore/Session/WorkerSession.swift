@@ -34,11 +34,12 @@ package final class WorkerSession: Sendable {
   ///   - database: the connection.
   ///   - worker: its name and process.
   ///   - leaseSeconds: seconds until a lease expires unless it is renewed.
+  ///   - introduction: what people should know of it beside that; the event that it has started tells it.
   ///   - processIsAlive: whether the process of a worker of this host still runs, so that a restart after a crash
   ///     needn't wait for the old heartbeat to age.
   /// - Throws: `JobStoreError.workerNameTaken` when another daemon of this name lives.
   package static func signOn(
-    _ database: QueueDatabase, _ worker: WorkerRecord, leaseSeconds: Double,
+    _ database: QueueDatabase, _ worker: WorkerRecord, leaseSeconds: Double, introduction: String? = nil,
     processIsAlive: (WorkerRecord) -> Bool
   ) throws -> WorkerSession {
     guard !worker.name.isEmpty, worker.name.utf8.count <= 100 else {
@@ -70,7 +71,8 @@ package final class WorkerSession: Sendable {
       try db.record(
         Event(
           .workerStarted, at: now, worker: worker.name,
-          detail: "\(worker.version), process \(worker.pid) on \(worker.host)"))
+          detail: "\(worker.version), process \(worker.pid) on \(worker.host)"
+            + (introduction.map { ", \($0)" } ?? "")))
       var signedOn = worker
       (signedOn.startedAt, signedOn.heartbeatAt) = (now, now)
       return signedOn

@@ -42,7 +42,8 @@ package final class Worker: Sendable {
       WorkerRecord(
         name: settings.worker, pid: Int(getpid()), host: ProcessInfo.processInfo.hostName,
         version: Version.current),
-      leaseSeconds: settings.leaseSeconds, processIsAlive: { WorkerProcess.isAlive($0) })
+      leaseSeconds: settings.leaseSeconds, introduction: governor.budget.map { "memory budget \($0)" },
+      processIsAlive: { WorkerProcess.isAlive($0) })
     keeper = LeaseKeeper(session: session, log: log)
   }
 
