@@ -87,6 +87,8 @@ gates:
 	scripts/check-docs --self-test
 	scripts/check-systemd
 
+# Warnings are errors.
+check: export SEGMOE_STRICT = 1
 check: setup gates
 	@scripts/test
 	scripts/build-docs

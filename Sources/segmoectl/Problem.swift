@@ -3,9 +3,9 @@ import JobStore
 import Requests
 
 /// What ends the program, and its exit code (those of sysexits.h).
-struct Problem: Error, Equatable {
-  var code: Int32
-  var message: String
+package struct Problem: Error, Equatable {
+  package var code: Int32
+  package var message: String
 
   /// Wrong usage of the command line.
   static func usage(_ message: String) -> Problem { Problem(code: 64, message: message) }

@@ -2,14 +2,14 @@ import Foundation
 import Requests
 
 /// A line of JSON with one prompt and settings of its own.
-struct PromptLine: Decodable {
+package struct PromptLine: Decodable {
   /// Its settings, the prompt among them.
-  let draft: RequestDraft
+  package let draft: RequestDraft
   /// Higher goes first; nil: as the command line says.
-  let priority: Int?
+  package let priority: Int?
 
   /// - Throws: `Problem.badInput`, without the place.
-  static func parse(_ line: String) throws -> PromptLine {
+  package static func parse(_ line: String) throws -> PromptLine {
     do {
       return try JSONDecoder().decode(PromptLine.self, from: Data(line.utf8))
     } catch let error as RequestError {
@@ -20,7 +20,7 @@ struct PromptLine: Decodable {
     }
   }
 
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let members = try decoder.container(keyedBy: SettingKey.self)
     draft = try RequestDraft(members, beside: ["priority"])
     guard draft.given.contains("prompt") else { throw RequestError.noPrompt }

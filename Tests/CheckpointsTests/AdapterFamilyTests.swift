@@ -1,8 +1,7 @@
+import Checkpoints
 import Foundation
 import Tensors
 import Testing
-
-@testable import Checkpoints
 
 /// Every family of adapters against the weights that genuine LyCORIS and PEFT make of it
 /// (`Goldens/scripts/adapter_families.py`), and no other weight changed.

@@ -1,8 +1,7 @@
+import Checkpoints
 import Foundation
 import Tensors
 import Testing
-
-@testable import Checkpoints
 
 /// Where an adapter's strength is found, in which names its layers come, and what is said if neither is known.
 @Suite struct AdapterSettingsTests {

@@ -1,8 +1,7 @@
+import Checkpoints
 import Foundation
 import Fuzzing
 import Testing
-
-@testable import Checkpoints
 
 @Suite struct ConfigObjectTests {
   private func config(_ text: String) throws -> ConfigObject {

@@ -1,8 +1,7 @@
 import CKernels
+import Checkpoints
 import Foundation
 import Testing
-
-@testable import Checkpoints
 
 @Suite struct ConversionTests {
   private func widened(

@@ -1,6 +1,5 @@
+import Checkpoints
 import Testing
-
-@testable import Checkpoints
 
 @Suite struct DigestTests {
   @Test func knowsItsVectors() {

@@ -1,9 +1,8 @@
+import Checkpoints
 import Foundation
 import Fuzzing
 import Tensors
 import Testing
-
-@testable import Checkpoints
 
 /// Floats of 8 bits as torch reads them (`Goldens/scripts/file_formats.py`), and with ComfyUI's scales.
 @Suite struct Float8Tests {

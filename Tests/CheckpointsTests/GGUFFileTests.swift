@@ -1,9 +1,8 @@
+import Checkpoints
 import Foundation
 import Fuzzing
 import Tensors
 import Testing
-
-@testable import Checkpoints
 
 /// GGUF files against the genuine package (`Goldens/scripts/gguf_files.py`), and hostile ones.
 @Suite struct GGUFFileTests {

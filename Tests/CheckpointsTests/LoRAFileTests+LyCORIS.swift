@@ -1,7 +1,6 @@
+import Checkpoints
 import Tensors
 import Testing
-
-@testable import Checkpoints
 
 /// Convolutions and LyCORIS, on `conv_in` of shape [4, 2, 3, 3].
 extension LoRAFileTests {

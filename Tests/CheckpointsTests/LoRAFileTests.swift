@@ -1,7 +1,6 @@
+import Checkpoints
 import Tensors
 import Testing
-
-@testable import Checkpoints
 
 /// Every style against the change computed by definition, element by element.
 @Suite struct LoRAFileTests {

@@ -1,7 +1,6 @@
+import Checkpoints
 import Foundation
 import Testing
-
-@testable import Checkpoints
 
 @Suite struct ModelFolderTests {
   private func makeModel(_ folder: borrowing TestFolder) throws {

@@ -1,7 +1,6 @@
+import Checkpoints
 import Foundation
 import Testing
-
-@testable import Checkpoints
 
 /// The checkpoints that Stability published, as far as names and shapes go: files of their full size whose
 /// data are holes. What they must become is what diffusers' converters and configurations say.

@@ -1,9 +1,8 @@
+import Checkpoints
 import Foundation
 import Fuzzing
 import Tensors
 import Testing
-
-@testable import Checkpoints
 
 @Suite struct SafetensorsFileTests {
   @Test func readsEveryFloatType() throws {

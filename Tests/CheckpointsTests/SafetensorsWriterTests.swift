@@ -1,8 +1,7 @@
+import Checkpoints
 import Foundation
 import Tensors
 import Testing
-
-@testable import Checkpoints
 
 @Suite struct SafetensorsWriterTests {
   private typealias Declaration = SafetensorsWriter.Declaration

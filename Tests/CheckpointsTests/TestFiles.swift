@@ -1,6 +1,5 @@
+import Checkpoints
 import Foundation
-
-@testable import Checkpoints
 
 /// A folder that is gone with the test.
 struct TestFolder: ~Copyable {

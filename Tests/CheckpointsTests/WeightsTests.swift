@@ -1,7 +1,6 @@
+import Checkpoints
 import Tensors
 import Testing
-
-@testable import Checkpoints
 
 @Suite struct WeightsTests {
   private func weights(_ folder: borrowing TestFolder) throws -> Weights {

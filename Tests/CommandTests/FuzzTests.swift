@@ -1,7 +1,6 @@
 import Fuzzing
 import Testing
-
-@testable import segmoectl
+import segmoectl
 
 /// Lines of JSON Lines, made at random: a request or a message, never a crash.
 @Suite struct FuzzTests {

@@ -1,8 +1,7 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Testing
-
-@testable import Diffusion
 
 /// Tokens are held against goldens of the genuine `CLIPTokenizer` (transformers 5, tokenizers 0.23).
 @Suite struct CLIPTokenizerTests {

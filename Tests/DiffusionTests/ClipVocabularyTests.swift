@@ -1,8 +1,7 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Testing
-
-@testable import Diffusion
 
 /// The vocabulary that is part of the program, against goldens of the genuine tokenizer.
 @Suite struct ClipVocabularyTests {

@@ -1,9 +1,8 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Requests
 import Testing
-
-@testable import Diffusion
 
 /// No key that genuine diffusers' classes know is silently ignored: another value than the usual one changes
 /// what is built, or is refused by name, or the key is listed here with the reason why it is no matter

@@ -1,9 +1,8 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Fuzzing
 import Testing
-
-@testable import Diffusion
 
 /// Prompts and tokenizer files, made at random: tokens or an error with a text, never a crash.
 @Suite struct FuzzTests {

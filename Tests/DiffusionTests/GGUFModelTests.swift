@@ -1,11 +1,10 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Fuzzing
 import Tensors
 import Testing
 import WeightCache
-
-@testable import Diffusion
 
 /// GGUF files as models, by the names that city96's converter and stable-diffusion.cpp give: every weight is that of the
 /// folder they were made of.

@@ -1,11 +1,10 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Requests
 import Tensors
 import Testing
 import WeightCache
-
-@testable import Diffusion
 
 /// What of a model is in memory when: parts whose time is over leave, parts that two merges have in common are
 /// there once.

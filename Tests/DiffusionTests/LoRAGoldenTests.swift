@@ -1,9 +1,8 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Requests
 import Testing
-
-@testable import Diffusion
 
 /// LoRA files in trainers' styles for the tiny SDXL model: every fused weight as genuine diffusers and peft have
 /// it, and no other weight changed (`Goldens/scripts/lora_files.py`).

@@ -1,10 +1,9 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Tensors
 import Testing
 import WeightCache
-
-@testable import Diffusion
 
 /// What a model can do is told by its parts, whatever task the class in its index was saved for.
 @Suite struct ModelPartsTests {

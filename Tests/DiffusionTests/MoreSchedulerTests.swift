@@ -1,10 +1,9 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Requests
 import Tensors
 import Testing
-
-@testable import Diffusion
 
 /// The methods and settings that came later, step by step against the genuine ones, and what is refused.
 @Suite struct MoreSchedulerTests {

@@ -1,10 +1,9 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Requests
 import Testing
 import WeightCache
-
-@testable import Diffusion
 
 /// Pickles wherever a model, VAE, LoRA or embedding can be named, and folders that hold nothing else: each
 /// is refused with the reason and the mend, before a byte of it is interpreted.

@@ -1,12 +1,11 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Images
 import Requests
 import Tensors
 import Testing
 import WeightCache
-
-@testable import Diffusion
 
 /// The reduced precisions against f32: how far they may be off, and that they are as steady.
 @Suite struct PrecisionTests {

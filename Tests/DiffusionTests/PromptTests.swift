@@ -1,12 +1,11 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Images
 import Requests
 import Tensors
 import Testing
 import WeightCache
-
-@testable import Diffusion
 
 /// Weighted prompts against AUTOMATIC1111's rule, plain ones and learned words against diffusers
 /// (Tests/Goldens/scripts/prompt_rule.py and prompt_states.py).

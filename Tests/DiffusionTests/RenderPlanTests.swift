@@ -1,12 +1,11 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Images
 import Requests
 import Tensors
 import Testing
 import WeightCache
-
-@testable import Diffusion
 
 /// What a render is planned to take is what it takes; what does not fit goes in tiles; and none of it shows.
 @Suite(.serialized) struct RenderPlanTests {

@@ -1,12 +1,11 @@
 import Checkpoints
-import WeightCache
+import Diffusion
 import Foundation
 import Fuzzing
 import Requests
 import Tensors
 import Testing
-
-@testable import Diffusion
+import WeightCache
 
 /// A render that is put down after any step and taken up elsewhere ends in the same bytes.
 @Suite struct ResumeStateTests {

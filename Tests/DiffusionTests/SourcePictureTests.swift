@@ -1,12 +1,11 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Images
 import Requests
 import Tensors
 import Testing
 import WeightCache
-
-@testable import Diffusion
 
 /// Renders that start from a picture against diffusers' img2img and inpainting pipelines: mean difference at
 /// most 0.05 levels, maximum 2 (Tests/Goldens/scripts/image_inputs.py).

@@ -1,11 +1,10 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Requests
 import Tensors
 import Testing
 import WeightCache
-
-@testable import Diffusion
 
 /// Weights that are read while a render goes on, from files that somebody touches meanwhile: an error that
 /// names the file, or the picture as it would have been; never a crash and never a mixture.

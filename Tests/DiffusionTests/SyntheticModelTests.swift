@@ -1,7 +1,6 @@
 import Checkpoints
+import Diffusion
 import Testing
-
-@testable import Diffusion
 
 /// Models of real size hold what the networks ask for when they are built.
 @Suite struct SyntheticModelTests {

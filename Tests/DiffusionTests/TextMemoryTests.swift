@@ -1,10 +1,9 @@
+import Diffusion
 import Foundation
 import Requests
+import Tensors
 import Testing
 import WeightCache
-
-@testable import Diffusion
-@testable import Tensors
 
 /// The same prompts are projected once, and other prompts are never taken for them.
 @Suite struct TextMemoryTests {

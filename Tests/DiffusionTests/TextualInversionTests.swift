@@ -1,8 +1,7 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Testing
-
-@testable import Diffusion
 
 /// Files of learned words: which layouts are read, and what is refused.
 @Suite struct TextualInversionTests {

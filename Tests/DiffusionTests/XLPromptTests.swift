@@ -1,11 +1,10 @@
 import Checkpoints
+import Diffusion
 import Foundation
 import Requests
 import Tensors
 import Testing
 import WeightCache
-
-@testable import Diffusion
 
 /// SDXL's two encoders get the same chunks: weights by AUTOMATIC1111's rule, plain prompts, clip skip and
 /// learned words as diffusers (Tests/Goldens/scripts/prompt_states_xl.py).

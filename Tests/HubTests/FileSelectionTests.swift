@@ -1,8 +1,7 @@
 import Checkpoints
+import Hub
 import Requests
 import Testing
-
-@testable import Hub
 
 /// What diffusers 0.42.1 takes of eight layouts of a repository in three ways to ask (measured with its own function),
 /// and what is taken here: the same, but for pickles, and for half precision where there is nothing else.

@@ -1,9 +1,8 @@
 import Foundation
+import Hub
 import Requests
 import Synchronization
 import Testing
-
-@testable import Hub
 
 /// A test hub, a cache of its own, and a way to pull.
 final class PullHouse: Sendable {

@@ -1,11 +1,10 @@
 import Checkpoints
 import Diffusion
 import Foundation
+import Merging
 import Requests
 import Tensors
 import Testing
-
-@testable import Merging
 
 /// What may go into a merge: single files, variants, shards, mixed element types, LoRAs. SDXL throughout.
 @Suite struct MergeSourceTests {

@@ -1,9 +1,8 @@
 import Foundation
 import Logging
+import RenderDaemon
 import Synchronization
 import Testing
-
-@testable import RenderDaemon
 
 /// How often something happens: checkpoints, warnings, looks at the clock.
 @Suite struct PaceTests {

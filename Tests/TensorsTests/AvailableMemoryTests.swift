@@ -1,7 +1,6 @@
 import Foundation
+import Tensors
 import Testing
-
-@testable import Tensors
 
 /// The least of what machine and control groups have left.
 @Suite struct AvailableMemoryTests {

@@ -1,8 +1,7 @@
 import CKernels
 import Foundation
+import Tensors
 import Testing
-
-@testable import Tensors
 
 /// Attention and Winograd's convolution in every instruction set, the body of AVX-512 among them
 /// (on AVX2), against plain loops in double.

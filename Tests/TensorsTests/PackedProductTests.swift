@@ -1,9 +1,8 @@
 import CKernels
 import Foundation
 import Requests
+import Tensors
 import Testing
-
-@testable import Tensors
 
 /// Products of packed weights on everything that this processor has, against the scalar reference and
 /// against double precision.

@@ -1,8 +1,7 @@
 import Foundation
 import Synchronization
 import Testing
-
-@testable import WeightCache
+import WeightCache
 
 /// What stays under each policy, what the forecast knows, and how far from the optimum that is.
 @Suite struct CachePolicyTests {

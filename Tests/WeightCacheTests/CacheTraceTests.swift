@@ -1,7 +1,6 @@
 import Foundation
 import Testing
-
-@testable import WeightCache
+import WeightCache
 
 /// Traces from files, whoever wrote them: a replay or an error that says which line it is, never a crash.
 @Suite struct CacheTraceTests {

@@ -1,8 +1,7 @@
 import Synchronization
 import Tensors
 import Testing
-
-@testable import WeightCache
+import WeightCache
 
 /// Passes of several images, part by part together.
 @Suite struct LockstepTests {

@@ -1,7 +1,6 @@
 import Tensors
 import Testing
-
-@testable import WeightCache
+import WeightCache
 
 /// The budget of a process: where it comes from, what it reckons with, and whom it refuses.
 @Suite(.serialized) struct MemoryGovernorTests {

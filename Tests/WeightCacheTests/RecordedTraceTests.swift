@@ -1,7 +1,6 @@
 import Foundation
 import Testing
-
-@testable import WeightCache
+import WeightCache
 
 /// How far the cache is from the optimum on renders that were recorded (`segmoe render … --trace`): of models of
 /// real size and of the demo model, with prompts, sizes, methods and precisions of all kinds.

@@ -1,5 +1,5 @@
 /// The role of a tensor in an adapter's file, told by the end of its name.
-enum AdapterFactor: String, CaseIterable, Sendable {
+package enum AdapterFactor: String, CaseIterable, Sendable {
   /// Factors of the change. It is multiplied by alpha / rank, or by `scale` instead; and by `scalar`.
   case alpha, scale, scalar
   /// LoRA's two factors, and the core between them.

@@ -12,18 +12,18 @@ package enum LoRAComponent: String, Sendable, CaseIterable {
 /// (`lora_unet_<layer with underscores>.lora_down.weight`, `.hada_w1_a`, `.lokr_w1`…), SimpleTuner
 /// (`lycoris_<layer with underscores>.…`), ComfyUI and OneTrainer (`diffusion_model.<layer>.…`,
 /// `text_encoders.clip_l.transformer.<layer>.…`).
-struct LoRAKey: Equatable {
-  let component: LoRAComponent
+package struct LoRAKey: Equatable {
+  package let component: LoRAComponent
   /// The layer: dotted, or with underscores if `isFlat`.
-  let layer: String
-  let isFlat: Bool
-  let factor: AdapterFactor
+  package let layer: String
+  package let isFlat: Bool
+  package let factor: AdapterFactor
 
   /// nil for a name of no known style.
   /// - Parameters:
   ///   - name: the tensor's name.
   ///   - unprefixed: the network of names that name none.
-  init?(_ name: String, unprefixed: LoRAComponent? = nil) {
+  package init?(_ name: String, unprefixed: LoRAComponent? = nil) {
     guard let (rest, factor) = AdapterFactor.split(name) else { return nil }
     self.factor = factor
     for (prefix, component) in Self.flatPrefixes where rest.hasPrefix(prefix) {

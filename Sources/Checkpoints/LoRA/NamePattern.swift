@@ -3,7 +3,7 @@
 ///
 /// The pattern comes from a file, so matching must not take exponential time. All states are followed at once
 /// (Thompson, 1968): the number of steps is at most the length of the name times the length of the pattern.
-struct NamePattern: Sendable {
+package struct NamePattern: Sendable {
   /// What the text must have at one place.
   private enum Test: Sendable {
     case any
@@ -32,10 +32,10 @@ struct NamePattern: Sendable {
   private static let mostStates = 4096
 
   /// A part of a pattern that is not supported.
-  struct Fault: Error { let reason: String }
+  package struct Fault: Error { let reason: String }
 
   /// - Throws: `Fault`.
-  init(_ text: String) throws {
+  package init(_ text: String) throws {
     var parser = Parser(text: Array(text.utf8))
     let tree = try parser.alternation()
     guard parser.place == parser.text.count else { throw Fault(reason: "an unmatched ')'") }
@@ -43,7 +43,7 @@ struct NamePattern: Sendable {
   }
 
   /// Whether the pattern matches the whole name, or all of it after one of its dots: PEFT's `(.*\.)?(pattern)$`.
-  func fits(_ name: String) -> Bool {
+  package func fits(_ name: String) -> Bool {
     let bytes = Array(name.utf8)
     var active: Set<Int> = []
     for place in 0...bytes.count {

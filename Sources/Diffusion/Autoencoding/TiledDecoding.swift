@@ -8,9 +8,11 @@ import WeightCache
 ///
 /// Group normalization needs moments over the whole picture. Extra rounds over all tiles gather them; each round
 /// normalizes with the moments of the round before.
-struct TiledDecoding {
+package struct TiledDecoding {
   /// Latents along the edge of a tile.
-  let edge: Int
+  package let edge: Int
+
+  package init(edge: Int) { self.edge = edge }
 
   /// Rounds that only gather moments. One round makes the first normalization exact; each further round brings the
   /// later ones closer.
@@ -25,7 +27,7 @@ struct TiledDecoding {
   /// - Parameter latents: `[1, height, width, latent]`.
   /// - Returns: `[1, height·f, width·f, 3]`.
   /// - Throws: what reading weights throws.
-  func decode(
+  package func decode(
     _ latents: Tensor, _ decoder: any LatentDecoder, undoingNormalization: Bool, _ pass: ForwardPass
   ) throws -> Tensor {
     let whole = try decoder.atLatentSize(latents, undoingNormalization: undoingNormalization, pass)
@@ -65,7 +67,7 @@ struct TiledDecoding {
   }
 
   /// Spans of at most `edge` latents that cover `length` and overlap evenly.
-  func spans(_ length: Int) -> [Range<Int>] {
+  package func spans(_ length: Int) -> [Range<Int>] {
     guard length > edge else { return [0..<length] }
     let count = (length - overlap + edge - overlap - 1) / (edge - overlap)
     return (0..<count).map { index in

@@ -231,15 +231,15 @@ package struct Renderer: Sendable {
 
 /// A render between two steps.
 package struct Denoising: Sendable {
-  var scheduler: any Scheduler
+  package var scheduler: any Scheduler
   /// nil without guidance; then there is no unconditional row.
   let guidance: Guidance?
   let text: TextContext
   var noise: TorchNoise
   /// `[1, height, width, channel]`.
-  package internal(set) var latents: Tensor
+  package var latents: Tensor
   /// Steps done.
-  package internal(set) var step = 0
+  package var step = 0
   /// The memory that the render takes.
   package let plan: RenderPlan
   /// Given if the render starts from a picture; nil if it starts from noise.
@@ -270,5 +270,5 @@ package struct Denoising: Sendable {
 
 extension Tensor {
   /// Whether no element is infinite or not a number.
-  var isFinite: Bool { withUnsafe { $0.allSatisfy(\.isFinite) } }
+  package var isFinite: Bool { withUnsafe { $0.allSatisfy(\.isFinite) } }
 }

@@ -47,14 +47,14 @@ package struct SourcePicture: Sendable, Equatable {
   }
 
   /// The picture's pixels in −1…1 at a size, `[1, height, width, 3]`.
-  func pixels(width: Int, height: Int) throws -> Tensor {
+  package func pixels(width: Int, height: Int) throws -> Tensor {
     let resized = try image.resized(width: width, height: height)
     return Tensor(
       shape: [1, height, width, 3], values: resized.pixels.map { Float($0) / 255 * 2 - 1 })
   }
 
   /// The mask at a size, `[1, height, width, 1]`: 1 where the picture is painted anew, else 0. nil without a mask.
-  func painted(width: Int, height: Int) throws -> Tensor? {
+  package func painted(width: Int, height: Int) throws -> Tensor? {
     guard let mask = try mask?.resized(width: width, height: height) else { return nil }
     let values = (0..<width * height).map { place -> Float in
       // Pillow's conversion to gray, with 16-bit weights.

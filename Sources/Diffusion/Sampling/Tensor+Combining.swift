@@ -1,7 +1,7 @@
 import Tensors
 
 /// a·x + b·y, element by element.
-func combine(_ a: Float, _ x: Tensor, _ b: Float, _ y: Tensor) -> Tensor {
+package func combine(_ a: Float, _ x: Tensor, _ b: Float, _ y: Tensor) -> Tensor {
   Tensor(shape: x.shape) { result in
     x.withUnsafe { x in
       y.withUnsafe { y in

@@ -44,17 +44,17 @@ package struct SyntheticModel: Sendable {
   }
 
   /// A network of the model: its folder, its configuration, its weights' file and the tensors in it.
-  struct Component {
-    let name: String
-    let config: [String: JSONValue]
-    let file: String
-    let tensors: [WeightRecorder.Request]
+  package struct Component {
+    package let name: String
+    package let config: [String: JSONValue]
+    package let file: String
+    package let tensors: [WeightRecorder.Request]
   }
 
   /// The model's networks. Each is built once from a recording source without weights, which lists the tensors that
   /// the network asks for.
   /// - Throws: `DiffusionError` and `CheckpointError` if a network cannot be built from the preset.
-  func components() throws -> [Component] {
+  package func components() throws -> [Component] {
     let home = PartHome(model: "synthetic", cache: PartCache(budget: 0, prefetches: false))
     func component(
       _ name: String, _ config: [String: JSONValue], file: String = "diffusion_pytorch_model.safetensors",

@@ -1,13 +1,13 @@
 import Tensors
 
 /// The learned words of a request, numbered after the vocabulary of one text encoder.
-struct EmbeddingTable: Sendable {
+package struct EmbeddingTable: Sendable {
   /// The tokens to recognise in a text.
-  let tokens: [AddedToken]
+  package let tokens: [AddedToken]
   /// The ids of each token's vectors, by the token's id. The first vector has the token's own.
-  let vectors: [Int32: Range<Int32>]
+  package let vectors: [Int32: Range<Int32>]
   /// The vectors; nil without any.
-  let rows: EmbeddingRows?
+  package let rows: EmbeddingRows?
 
   /// - Parameters:
   ///   - encoder: 0 for the first text encoder, 1 for the second.
@@ -16,7 +16,7 @@ struct EmbeddingTable: Sendable {
   ///   - first: the first id that neither tokenizer nor encoder uses.
   /// - Throws: `DiffusionError.mismatch` for a file that is for other text encoders,
   ///   `.setting` for a token given twice.
-  init(_ words: [TextualInversion], encoder: Int, of encoders: Int, width: Int, first: Int) throws {
+  package init(_ words: [TextualInversion], encoder: Int, of encoders: Int, width: Int, first: Int) throws {
     var tokens: [AddedToken] = []
     var vectors: [Int32: Range<Int32>] = [:]
     var values: [Float] = []
@@ -102,7 +102,7 @@ package struct EmbeddingRows: Sendable {
   /// The id of the first row.
   let first: Int
   /// `[row, width]`.
-  let table: Tensor
+  package let table: Tensor
 
   /// The ids it has rows for.
   var range: Range<Int> { first..<(first + table.shape[0]) }

@@ -27,7 +27,7 @@ package struct PromptTokenizer: Sendable {
   package static let mostChunks = 100
 
   /// - Parameter vectors: see `EmbeddingTable`.
-  init(_ tokenizer: CLIPTokenizer, vectors: [Int32: Range<Int32>] = [:]) {
+  package init(_ tokenizer: CLIPTokenizer, vectors: [Int32: Range<Int32>] = [:]) {
     self.tokenizer = tokenizer
     self.vectors = vectors
   }

@@ -73,9 +73,9 @@ enum Folder {
 }
 
 /// Room on a disk.
-enum FreeSpace {
+package enum FreeSpace {
   /// Bytes that may still be written where a path lies, or will lie; nil if the system does not say.
-  static func bytes(at path: String) -> Int? {
+  package static func bytes(at path: String) -> Int? {
     var status = statvfs()
     var place = path
     while statvfs(place, &status) != 0 {

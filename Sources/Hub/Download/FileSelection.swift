@@ -12,7 +12,7 @@ package struct FileSelection: Sendable {
     case half
   }
 
-  let id: RepositoryID
+  package let id: RepositoryID
   let files: [RemoteFile]
 
   /// The files of a repository to choose from.

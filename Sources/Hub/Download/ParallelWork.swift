@@ -2,10 +2,10 @@ import Foundation
 import Synchronization
 
 /// Runs blocking work on a few threads of its own.
-enum ParallelWork {
+package enum ParallelWork {
   /// Does `work` for each item, `width` at a time, the first ones first.
   /// - Throws: the first error, once all threads have ended; items not begun then are left out.
-  static func run<Item: Sendable>(
+  package static func run<Item: Sendable>(
     _ items: [Item], width: Int, _ work: @escaping @Sendable (Item) throws -> Void
   ) throws {
     let state = Shared(items)

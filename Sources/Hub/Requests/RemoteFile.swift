@@ -52,7 +52,7 @@ package struct RemoteFile: Sendable, Equatable {
 
   /// Refuses a name that could lead out of the cache, and a file that plain HTTP does not serve.
   /// - Throws: `HubError.hostileName`, `HubError.tooLarge`
-  func check() throws(HubError) {
+  package func check() throws(HubError) {
     let segments = path.split(separator: "/", omittingEmptySubsequences: false)
     let isSafe = segments.allSatisfy {
       !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255

@@ -30,7 +30,7 @@ package struct HubSettings: Sendable {
   package var trust: CurlTransport.Trust
 
   /// The address of the hub and of its short form: the same site.
-  static let hubNames = ["https://huggingface.co", "https://hf.co"]
+  package static let hubNames = ["https://huggingface.co", "https://hf.co"]
   /// The names of CivitAI's site.
   static let civitaiNames = [
     "https://civitai.com", "https://www.civitai.com", "https://civitai.green", "https://civitai.red",

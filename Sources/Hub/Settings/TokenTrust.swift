@@ -15,7 +15,7 @@ package struct TokenTrust: Sendable {
 
   /// The header for a request to `address`; nil where the token must not go. A plain `http` address never gets one,
   /// but for this machine itself and for the very address that the person named.
-  func authorization(for address: WebAddress) -> HTTPHeader? {
+  package func authorization(for address: WebAddress) -> HTTPHeader? {
     guard let token, includes(address) else { return nil }
     return HTTPHeader("Authorization", "Bearer \(token.secret)")
   }

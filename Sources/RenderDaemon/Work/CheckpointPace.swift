@@ -2,11 +2,13 @@ import Foundation
 import Synchronization
 
 /// Seconds that the last checkpoint of this daemon took: what the next one, of whatever picture, will probably take.
-final class CheckpointCost: Sendable {
+package final class CheckpointCost: Sendable {
   /// Before the first: what it takes on a slow disk.
   private let last = Mutex(0.02)
 
-  var seconds: Double {
+  package init() {}
+
+  package var seconds: Double {
     get { last.withLock { $0 } }
     set { last.withLock { $0 = max(0.001, newValue) } }
   }
@@ -14,7 +16,7 @@ final class CheckpointCost: Sendable {
 
 /// When to write the next checkpoint: after a fixed number of steps, or, without one, as seldom as keeps
 /// writing below a hundredth of the time.
-struct CheckpointPace {
+package struct CheckpointPace {
   private let steps: Int?
   private let cost: CheckpointCost
   private var lastStep: Int
@@ -23,7 +25,7 @@ struct CheckpointPace {
   /// - Parameters:
   ///   - steps: from one checkpoint to the next; nil: as their cost allows.
   ///   - step: the steps that were done when the render began or was taken up.
-  init(steps: Int?, cost: CheckpointCost, from step: Int, now: Double = Self.now) {
+  package init(steps: Int?, cost: CheckpointCost, from step: Int, now: Double = Self.now) {
     self.steps = steps
     self.cost = cost
     lastStep = step
@@ -31,11 +33,11 @@ struct CheckpointPace {
   }
 
   /// Seconds on a clock that only goes forward.
-  static var now: Double { ProcessInfo.processInfo.systemUptime }
+  package static var now: Double { ProcessInfo.processInfo.systemUptime }
 
   /// - Parameter pictures: at work together, each of which writes checkpoints of its own: so many times as
   ///   seldom, for the time is that of all.
-  func isDue(at step: Int, among pictures: Int = 1, now: Double = Self.now) -> Bool {
+  package func isDue(at step: Int, among pictures: Int = 1, now: Double = Self.now) -> Bool {
     guard step > lastStep else { return false }
     if let steps { return step - lastStep >= steps }
     // Twice a hundred times: the time it took last may vary.
@@ -53,7 +55,7 @@ struct CheckpointPace {
   }
 
   /// A checkpoint was written.
-  mutating func wrote(at step: Int, from begun: Double, to end: Double) {
+  package mutating func wrote(at step: Int, from begun: Double, to end: Double) {
     lastStep = step
     lastTime = end
     cost.seconds = end - begun

@@ -6,14 +6,14 @@ import Foundation
 /// It only says when to look. A commit is not there yet while its pages are being written, hence the looks that
 /// follow in quick succession; and where nothing is heard (no inotify left, a file system without it) looks come as
 /// often as they would without.
-final class CommitWatch: Sendable {
+package final class CommitWatch: Sendable {
   /// Readable when there is something to hear.
-  let descriptor: Int32
+  package let descriptor: Int32
   /// The names that matter begin with the database's.
   private let name: [UInt8]
 
   /// nil where there is nothing to listen with.
-  init?(database: String) {
+  package init?(database: String) {
     // Beside the real file, as SQLite has it.
     let url = URL(fileURLWithPath: ModelLocator.resolved(database))
     name = Array(url.lastPathComponent.utf8)
@@ -30,7 +30,7 @@ final class CommitWatch: Sendable {
 
   /// Takes in what there is to hear.
   /// - Returns: whether any of it is about the queue.
-  func hears() -> Bool {
+  package func hears() -> Bool {
     var isOurs = false
     var buffer = [UInt8](repeating: 0, count: 8192)
     while case let count = read(descriptor, &buffer, buffer.count), count > 0 {

@@ -2,14 +2,14 @@ import Foundation
 import JobStore
 
 /// How long a waiting daemon sleeps between two looks at the queue.
-struct LookPace {
+package struct LookPace {
   /// Seconds between looks while something goes on, and always where nothing can be heard.
   private let usual: Double
   /// nil: nothing can be heard.
   private let commits: CommitWatch?
   private var heard = -Double.infinity
 
-  init(usual: Double, commits: CommitWatch?) {
+  package init(usual: Double, commits: CommitWatch?) {
     self.usual = usual
     self.commits = commits
   }
@@ -25,10 +25,10 @@ struct LookPace {
   }
 
   /// Somebody is writing.
-  mutating func hear(now: Double = CheckpointPace.now) { heard = now }
+  package mutating func hear(now: Double = CheckpointPace.now) { heard = now }
 
   /// Seconds to the next look, unless something is heard before.
-  func pause(now: Double = CheckpointPace.now) -> Double {
+  package func pause(now: Double = CheckpointPace.now) -> Double {
     guard commits != nil else { return usual }
     switch now - heard {
     // Its pages are written; a sync later the commit is there.

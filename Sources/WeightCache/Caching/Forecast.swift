@@ -3,16 +3,16 @@
 ///
 /// The cycle is corrected as a step runs. If a layer is routed to another expert than the last time, that expert is
 /// expected at once, not only from the next step on. How sure that is is learned too (`RoutingPersistence`).
-struct Forecast: Sendable {
+package struct Forecast: Sendable {
   /// An expected use.
-  struct Use: Sendable {
-    let key: PartKey
-    let byteCount: Int
+  package struct Use: Sendable {
+    package let key: PartKey
+    package let byteCount: Int
     fileprivate let layer: Substring
     /// Whether a router chose it, so that another expert may come the next time.
     fileprivate let isChosen: Bool
 
-    init(key: PartKey, byteCount: Int) {
+    package init(key: PartKey, byteCount: Int) {
       self.key = key
       self.byteCount = byteCount
       layer = key.layer
@@ -28,21 +28,24 @@ struct Forecast: Sendable {
   /// How many uses of the lead, then of the cycle, have happened.
   private(set) var position = 0
 
+  /// Nothing is expected.
+  package init() {}
+
   /// Sets the lead: the uses before the next step.
-  mutating func begin(lead uses: [Use]) {
+  package mutating func begin(lead uses: [Use]) {
     lead = UseOrder(uses)
     position = 0
     persistence.fade()
   }
 
   /// Sets the cycle: the uses of a step.
-  mutating func setCycle(_ uses: [Use]) {
+  package mutating func setCycle(_ uses: [Use]) {
     cycle = UseOrder(uses)
     isLearning = uses.isEmpty
   }
 
   /// Notes that a part is used now.
-  mutating func use(_ key: PartKey, byteCount: Int) {
+  package mutating func use(_ key: PartKey, byteCount: Int) {
     if let place = lead.next(key, from: position) {
       position = place + 1
       return
@@ -64,7 +67,7 @@ struct Forecast: Sendable {
   ///
   /// Keeping a part that is used with probability p after d others is worth as much as keeping one that is certain to
   /// be used after d/p.
-  func distance(to key: PartKey) -> Double? {
+  package func distance(to key: PartKey) -> Double? {
     if let place = lead.next(key, from: position) { return Double(place - position) }
     guard let first = cycle.places[key]?.first else { return nil }
     let place = cycle.next(key, from: position - lead.uses.count)
@@ -79,13 +82,13 @@ struct Forecast: Sendable {
   }
 
   /// How many uses are expected before the cycle repeats.
-  var count: Int { max(0, lead.uses.count - position) + cycle.uses.count }
+  package var count: Int { max(0, lead.uses.count - position) + cycle.uses.count }
 
   /// How many of them were announced rather than learned.
   var announced: Int { isLearning ? max(0, lead.uses.count - position) : count }
 
   /// The use after `index` others, below `count`.
-  func upcoming(_ index: Int) -> Use {
+  package func upcoming(_ index: Int) -> Use {
     let place = position + index
     return place < lead.uses.count
       ? lead.uses[place] : cycle.uses[(place - lead.uses.count) % cycle.uses.count]

@@ -34,7 +34,7 @@ package struct MemoryBudget: Sendable, Equatable, CustomStringConvertible {
   /// - Parameters:
   ///   - available: bytes that the process may take beyond what it has.
   ///   - resident: bytes that it has.
-  static func machine(available: Int, resident: Int) -> MemoryBudget {
+  package static func machine(available: Int, resident: Int) -> MemoryBudget {
     let all = available + resident
     let reserve = min(max(leastReserve, all / reservedShare), all / 2)
     return MemoryBudget(bytes: ((all - reserve) >> 20) << 20, source: .machine)
@@ -63,10 +63,10 @@ package struct MemoryBudget: Sendable, Equatable, CustomStringConvertible {
 
   /// What comes and goes beside tensors during a render: stacks, buffers of OpenBLAS and of packing, small arrays,
   /// a picture being written.
-  static let margin = 112 << 20
+  package static let margin = 112 << 20
 
   /// What is left of the margin when most of that has come.
-  static let leastMargin = 56 << 20
+  package static let leastMargin = 56 << 20
 
   /// What a process takes beside the cache differs by at most this from one start to the next.
   static let variation = 4 << 20

@@ -69,7 +69,9 @@ package final class MemoryGovernor: Sendable {
   }
 
   /// Whether two budgets differ by more than an eighth of the first.
-  static func differ(_ a: MemoryBudget, _ b: MemoryBudget) -> Bool { abs(a.bytes - b.bytes) > a.bytes / 8 }
+  package static func differ(_ a: MemoryBudget, _ b: MemoryBudget) -> Bool {
+    abs(a.bytes - b.bytes) > a.bytes / 8
+  }
 
   /// Bounds the work at hand: weights that an earlier job was allowed leave.
   /// - Parameter bytes: what it may take, if that is less than the process may; nil: as much as the process may.
@@ -113,7 +115,7 @@ package final class MemoryGovernor: Sendable {
   /// Later ones find it, and must not have the margin added once more: a budget that is enough for one picture must be
   /// enough for the next.
   /// - Parameter now: bytes.
-  func reckon(measured now: Int) -> Int {
+  package func reckon(measured now: Int) -> Int {
     let least = state.withLock { state in
       let smaller = min(state.least ?? now, now)
       state.least = smaller

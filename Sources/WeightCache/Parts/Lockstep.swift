@@ -23,7 +23,7 @@ package final class Lockstep: @unchecked Sendable {
     package let index: Int
 
     /// Lets the other images use the part that this one has just used. Returns when it is this one's turn again.
-    func letOthersUse() { lockstep.pass(from: index) }
+    package func letOthersUse() { lockstep.pass(from: index) }
   }
 
   private init(count: Int) { walking = Array(repeating: true, count: count) }
