@@ -61,16 +61,16 @@ let package = Package(
     library("Boundary", []),
     library("Requests", []),
     library("CommandLine", ["Boundary", "Requests", "CKernels", argumentParser]),
-    library("Tensors", ["Requests", "CKernels", "COpenBLAS"]),
-    library("Checkpoints", ["Requests", "Tensors", "CKernels", "CCrypto"]),
+    library("Tensors", ["Boundary", "Requests", "CKernels", "COpenBLAS"]),
+    library("Checkpoints", ["Boundary", "Requests", "Tensors", "CKernels", "CCrypto"]),
     .target(name: "CCurlShim", dependencies: ["CCurl"], cSettings: shim),
     library("Hub", ["Boundary", "Requests", "Checkpoints", "CCurlShim", "Release"]),
     library("WeightCache", ["Requests", "Checkpoints", "Tensors"]),
     library("Layers", ["WeightCache", "Checkpoints", "Tensors"]),
     library("Experts", ["Layers", "WeightCache", "Checkpoints", "Tensors"]),
     .target(name: "CPNGShim", dependencies: ["CPNG"], cSettings: shim),
-    library("Images", ["CPNGShim"]),
-    library("Configuration", ["CYAML"]),
+    library("Images", ["Boundary", "CPNGShim"]),
+    library("Configuration", ["Boundary", "CYAML"]),
     .target(
       name: "CVocabulary", exclude: ["clip_merges.txt"],
       cSettings: [.headerSearchPath(".")] + shim),
@@ -131,9 +131,12 @@ let package = Package(
     tests(
       "RenderDaemonTests",
       [
-        "Requests", "RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images", "Diffusion",
+        "Boundary", "Requests", "RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images",
+        "Diffusion",
         logging, grdb,
       ]),
-    tests("CommandTests", ["Requests", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors"]),
+    tests(
+      "CommandTests",
+      ["Requests", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors"]),
   ]
 )

@@ -1,4 +1,4 @@
-import Glibc
+import Boundary
 
 /// A YAML file with one document.
 package struct YAMLDocument: Sendable, Equatable {
@@ -74,29 +74,13 @@ package struct YAMLDocument: Sendable, Equatable {
   }
 
   private static func read(_ path: String, limit: Int) throws(YAMLError) -> [UInt8] {
-    // O_NONBLOCK: opening a pipe that nobody writes must not wait for ever.
-    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .unreadable(file: path, code: errno) }
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw .unreadable(file: path, code: errno) }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw .unreadable(file: path, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
-    }
-    let size = Int(status.st_size)
-    guard size <= limit else { throw .tooManyBytes(file: path, bytes: size, limit: limit) }
-    var bytes = [UInt8](repeating: 0, count: size)
-    var filled = 0
-    while filled < size {
-      let start = filled
-      let step = bytes.withUnsafeMutableBytes { buffer in
-        Glibc.read(descriptor, buffer.baseAddress.map { $0 + start }, size - start)
+    do {
+      return try FileBytes.read(path, limit: limit)
+    } catch {
+      switch error {
+      case .unreadable(let code): throw .unreadable(file: path, code: code)
+      case .tooLarge(let bytes): throw .tooManyBytes(file: path, bytes: bytes, limit: limit)
       }
-      if step < 0, errno == EINTR { continue }
-      guard step >= 0 else { throw .unreadable(file: path, code: errno) }
-      if step == 0 { break }
-      filled += step
     }
-    return Array(bytes.prefix(filled))
   }
 }

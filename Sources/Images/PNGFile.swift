@@ -1,3 +1,4 @@
+import Boundary
 import CPNGShim
 
 /// PNG, in and out.
@@ -78,7 +79,20 @@ package enum PNGFile {
   package static func read(
     _ path: String, limits: PNGLimits = PNGLimits()
   ) throws(ImageError) -> (image: RGBImage, texts: [PNGText]) {
-    try decode(FileBytes.read(path, limit: limits.fileBytes), name: path, limits: limits)
+    try decode(bytes(of: path, limits: limits), name: path, limits: limits)
+  }
+
+  private static func bytes(
+    of path: String, limits: PNGLimits, first: Int = .max
+  ) throws(ImageError) -> [UInt8] {
+    do {
+      return try FileBytes.read(path, limit: limits.fileBytes, first: first)
+    } catch {
+      switch error {
+      case .unreadable(let code): throw .unreadable(path: path, code: code)
+      case .tooLarge(let bytes): throw .tooManyBytes(name: path, bytes: bytes, limit: limits.fileBytes)
+      }
+    }
   }
 
   /// The pixels of a file alone, as `decode` makes them. Texts, profiles and other extras are skipped: they may unpack to a
@@ -86,8 +100,7 @@ package enum PNGFile {
   package static func readPixels(
     _ path: String, limits: PNGLimits = PNGLimits()
   ) throws(ImageError) -> RGBImage {
-    let bytes = try FileBytes.read(path, limit: limits.fileBytes)
-    return try decode(bytes, name: path, limits: limits, pixelsOnly: true).image
+    try decode(bytes(of: path, limits: limits), name: path, limits: limits, pixelsOnly: true).image
   }
 
   /// The size of a file's picture, which its head tells.
@@ -95,7 +108,7 @@ package enum PNGFile {
   package static func size(of path: String, limits: PNGLimits = PNGLimits()) throws(ImageError) -> (
     width: Int, height: Int
   ) {
-    let head = try FileBytes.read(path, limit: limits.fileBytes, first: 24)
+    let head = try bytes(of: path, limits: limits, first: 24)
     let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
     guard head.count == 24, Array(head[..<8]) == signature else {
       let image = try readPixels(path, limits: limits)
@@ -114,7 +127,7 @@ package enum PNGFile {
   /// Bytes of memory that reading a file takes beside the file's own, which its head tells. Of what is no PNG that is
   /// nothing: `read` refuses it.
   package static func pixelBytes(of path: String, limits: PNGLimits = PNGLimits()) throws(ImageError) -> Int {
-    let head = try FileBytes.read(path, limit: limits.fileBytes, first: 24)
+    let head = try bytes(of: path, limits: limits, first: 24)
     guard head.count == 24 else { return 0 }
     let (width, height) = (number(head[16..<20]), number(head[20..<24]))
     guard width <= limits.side, height <= limits.side, width * height <= limits.pixels else { return 0 }

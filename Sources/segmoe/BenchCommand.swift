@@ -87,7 +87,7 @@ struct BenchCommand: ParsableCommand {
       peakGflops: Dictionary(uniqueKeysWithValues: peaks.map { ($0.key.rawValue, $0.value / 1e9) }),
       kinds: times.kinds.map { BenchRow($0, peaks) },
       layers: profile ? times.layers.map { BenchRow($0, peaks) } : nil)
-    print(try json ? report.json : report.text)
+    print(json ? try JSONOutput.text(report) : report.text)
   }
 
   /// A run, which reports its progress to its argument.

@@ -31,16 +31,6 @@ struct BenchReport: Encodable {
     let all: [Double]
   }
 
-  /// One line.
-  var json: String {
-    get throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      encoder.keyEncodingStrategy = .convertToSnakeCase
-      return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
-  }
-
   /// The totals, a table of kinds, and a table of layers that took more than a five-hundredth of the time.
   var text: String {
     let all = kinds.reduce(0) { $0 + $1.seconds }

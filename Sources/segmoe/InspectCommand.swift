@@ -21,10 +21,7 @@ struct InspectCommand: ParsableCommand {
   func run() throws {
     let summary = try ModelSummary(ModelPath(SourcePulls().path(model, for: .model)).open())
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-      encoder.keyEncodingStrategy = .convertToSnakeCase
-      print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+      print(try JSONOutput.text(summary))
     } else {
       print(summary.table)
     }

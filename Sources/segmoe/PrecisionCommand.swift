@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import CommandLine
 import Diffusion
 import Foundation
 import Requests
@@ -77,9 +78,7 @@ struct PrecisionCommand: ParsableCommand {
         levels: Self.levels(found.0.pixels, exact.0.pixels), bytes: found.0.byteCount)
     }
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-      print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+      print(try JSONOutput.text(rows))
     } else {
       print("relative RMSE to f32, \(width)x\(height), by \(ProductInstructions.inUse)")
       print("          text      UNet      VAE       levels    MiB of weights (experts not counted)")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLine
 import Foundation
 import Hub
 import Requests
@@ -28,9 +29,7 @@ struct PullCommand: ParsableCommand {
     var pulled: [PulledModel] = []
     for source in sources { pulled.append(try pulls.pull(source, for: .model, isDry: dryRun)) }
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-      print(String(decoding: try encoder.encode(pulled.map(Row.init)), as: UTF8.self))
+      print(try JSONOutput.text(pulled.map(Row.init)))
     } else {
       for model in pulled {
         print(dryRun && !model.fromCache ? "\(model.path) (\(HubError.size(model.bytes)))" : model.path)

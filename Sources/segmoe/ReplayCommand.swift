@@ -1,4 +1,6 @@
 import ArgumentParser
+import Boundary
+import CommandLine
 import Configuration
 import Foundation
 import Requests
@@ -31,10 +33,7 @@ struct ReplayCommand: ParsableCommand {
     let rooms = budget.isEmpty ? [25, 50, 75, 90].map(CacheRoom.share) : budget
     let rows = rooms.map { room in Row(replay, room, bytes: room.bytes(of: replay.workingSet)) }
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-      encoder.keyEncodingStrategy = .convertToSnakeCase
-      print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+      print(try JSONOutput.text(rows))
       return
     }
     print("a step uses \(replay.workingSet) bytes of weights; share of bytes that were there, and of uses")
@@ -117,13 +116,16 @@ extension CacheTrace {
   /// Reads a file of JSON lines, as `lines` makes it.
   /// - Throws: `Problem` for a file that is missing or is no trace.
   init(contentsOf path: String) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
+    let bytes: [UInt8]
+    do {
+      bytes = try FileBytes.read(path, limit: 1 << 30)
+    } catch {
       throw Problem.missing("cannot read the trace \(path)")
     }
     do {
-      try self.init(lines: data, path: path)
+      try self.init(lines: Data(bytes), path: path)
     } catch {
-      throw Problem.badData("\(error)")
+      throw Problem.badInput("\(error)")
     }
   }
 

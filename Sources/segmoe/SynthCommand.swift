@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import CommandLine
 import Diffusion
 import Foundation
 import Merging

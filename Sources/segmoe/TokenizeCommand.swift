@@ -1,7 +1,7 @@
 import ArgumentParser
 import Checkpoints
+import CommandLine
 import Diffusion
-import Foundation
 
 /// Prints the tokens of prompts.
 struct TokenizeCommand: ParsableCommand {
@@ -17,14 +17,9 @@ struct TokenizeCommand: ParsableCommand {
 
   func run() throws {
     let tokenizer = try CLIPTokenizer(ModelPath(model).open().tokenizer("tokenizer"))
-    let input = FileHandle.standardInput.readDataToEndOfFile()
-    var lines = input.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    if lines.last?.isEmpty == true { lines.removeLast() }
-    for (index, line) in lines.enumerated() {
-      guard let text = String(bytes: line, encoding: .utf8) else {
-        throw Problem.badData("standard input, line \(index + 1): not UTF-8; save the prompts as UTF-8")
-      }
-      print("[\(tokenizer.encode(text).map { String($0) }.joined(separator: ", "))]")
+    var lines = try LineReader(path: "-")
+    while let line = try lines.next() {
+      print("[\(tokenizer.encode(line).map { String($0) }.joined(separator: ", "))]")
     }
   }
 }

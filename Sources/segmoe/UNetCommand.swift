@@ -35,14 +35,14 @@ struct UNetCommand: ParsableCommand {
     let states = try tensor("states", rank: 3, file)
     let timestep = try tensor("timestep", rank: 1, file).values
     guard timestep.count == 1, latents.shape[0] == states.shape[0] else {
-      throw Problem.badData("\(input): wants one timestep, and as many rows of states as of latents")
+      throw Problem.badInput("\(input): wants one timestep, and as many rows of states as of latents")
     }
     let asked = try settings.request(model: model)
     let unet = try engine.load(asked, engine.governor(asked)).unet
     guard latents.shape[1] == unet.configuration.inputChannels,
       states.shape[2] == unet.configuration.contextWidth
     else {
-      throw Problem.badData(
+      throw Problem.badInput(
         "\(input): the model takes \(unet.configuration.inputChannels) channels of latents and states of width "
           + "\(unet.configuration.contextWidth)")
     }
@@ -65,7 +65,7 @@ struct UNetCommand: ParsableCommand {
       throw CheckpointError.missingTensor(name: name, path: input)
     }
     guard stored.shape.count == rank, stored.count > 0 else {
-      throw Problem.badData(
+      throw Problem.badInput(
         "\(input): \(name) has the shape \(stored.shape), expected \(rank) axes, none empty")
     }
     return try stored.read()

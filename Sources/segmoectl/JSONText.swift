@@ -31,7 +31,7 @@ enum JSONText {
       output += "{"
       for (index, (key, value)) in members.enumerated() {
         if index > 0 { output += ", " }
-        JSONText.string(key).write(to: &output)
+        output += PlainText.quoted(key)
         output += ": "
         value.write(to: &output)
       }
@@ -43,7 +43,7 @@ enum JSONText {
         element.write(to: &output)
       }
       output += "]"
-    case .string(let text): Self.write(text, to: &output)
+    case .string(let text): output += PlainText.quoted(text)
     case .integer(let value): output += "\(value)"
     // JSON has no infinity.
     case .number(let value): output += value.isFinite ? "\(value)" : "null"
@@ -51,28 +51,5 @@ enum JSONText {
     case .written(let text): output += text
     case .null: output += "null"
     }
-  }
-
-  private static func write(_ text: String, to output: inout String) {
-    output += "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": output += "\\\""
-      case "\\": output += "\\\\"
-      case "\n": output += "\\n"
-      case "\t": output += "\\t"
-      case "\r": output += "\\r"
-      default:
-        if PlainText.isPrintable(scalar) {
-          output.unicodeScalars.append(scalar)
-        } else {
-          for unit in String(scalar).utf16 {
-            let digits = String(unit, radix: 16)
-            output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-          }
-        }
-      }
-    }
-    output += "\""
   }
 }

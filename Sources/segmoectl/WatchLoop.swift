@@ -1,4 +1,5 @@
 import Boundary
+import CommandLine
 import Foundation
 import JobStore
 

@@ -1,10 +1,8 @@
 import ArgumentParser
 import Boundary
+import CommandLine
 import Configuration
-import Foundation
 import JobStore
-import Release
-import RenderDaemon
 import Tensors
 
 @main
@@ -13,7 +11,7 @@ enum Main {
     StandardStreams.prepare()
     do {
       var command = try Segmoed.parseAsRoot()
-      if let warning = try EnvironmentError.checkInstructions() { complain(warning) }
+      if let warning = try ProductInstructions.checkEnvironment() { complain(warning) }
       if var daemon = command as? any AsyncParsableCommand {
         // Libraries below wait for ever for a thread that they do not get.
         try ProcessRoom.check(threads: 10, bytes: 256 << 20)
@@ -22,40 +20,28 @@ enum Main {
         try command.run()
       }
     } catch {
-      ProcessEnd.now(report(error))
+      Segmoed.end(Segmoed.report(error))
     }
-    ProcessEnd.now(0)
+    Segmoed.end(ProgramExit.done.rawValue)
   }
+}
 
-  /// Prints help where it was asked for, errors as one line; gives the exit code.
-  private static func report(_ error: any Error) -> Int32 {
-    switch error {
-    case let error as JobStoreError:
-      complain(error.description)
-      return 69
-    case let error as YAMLError:
-      complain(error.description)
-      if case .unreadable = error { return 66 }
-      return 65
-    case is ThreadError, is MemoryRefusal:
-      complain("\(error)")
-      return 69
-    case let error as EnvironmentError:
-      complain(error.description)
-      return 64
-    default: break
-    }
-    let code = Segmoed.exitCode(for: error)
-    if code.isSuccess {
-      print(Segmoed.fullMessage(for: error))
-      return 0
-    }
-    let message = Segmoed.message(for: error).split(separator: "\n").joined(separator: " ")
-    complain(message.isEmpty ? "wrong usage; `segmoed --help` shows what there is" : message)
-    return code == .validationFailure ? 64 : 70
-  }
+extension JobStoreError: ExitCoded {
+  /// Without its queue a daemon is of no use, whatever is wrong with the queue; later it may be mended.
+  package var exit: ProgramExit { .unavailable }
+}
 
-  private static func complain(_ message: String) {
-    StandardStreams.complain("segmoed: \(PlainText.line(message))\n")
+extension MemoryRefusal: ExitCoded {
+  package var exit: ProgramExit { .unavailable }
+}
+
+extension ThreadError: ExitCoded {
+  package var exit: ProgramExit { .unavailable }
+}
+
+extension YAMLError: ExitCoded {
+  package var exit: ProgramExit {
+    if case .unreadable = self { return .missing }
+    return .badInput
   }
 }

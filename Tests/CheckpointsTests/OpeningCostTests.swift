@@ -1,7 +1,6 @@
+import Checkpoints
 import Foundation
 import Testing
-
-@testable import Checkpoints
 
 /// What files take to open is known before they are parsed.
 @Suite struct OpeningCostTests {

@@ -81,7 +81,8 @@ import Testing
   }
 
   @Test func tokenizeRefusesWhatIsNotUTF8() throws {
-    expectError(try run("tokenize", model, input: Data([0x61, 0x0A, 0xFF, 0x0A])), code: 65, "line 2")
+    expectError(
+      try run("tokenize", model, input: Data([0x61, 0x0A, 0xFF, 0x0A])), code: 65, "standard input:2")
   }
 
   @Test func inspectSaysWhatItIs() throws {

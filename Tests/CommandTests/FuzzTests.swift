@@ -1,3 +1,4 @@
+import CommandLine
 import Fuzzing
 import Testing
 import segmoectl

@@ -1,8 +1,7 @@
 import Foundation
+import Hub
 import Requests
 import Testing
-
-@testable import Hub
 
 @Suite(.serialized)
 struct CivitaiTests {

@@ -1,10 +1,9 @@
 import Checkpoints
 import Foundation
 import Images
+import RenderDaemon
 import Requests
 import Testing
-
-@testable import RenderDaemon
 
 /// A daemon that the system refuses threads, and a job that finds no descriptor.
 @Suite(.serialized) struct ShortageTests {

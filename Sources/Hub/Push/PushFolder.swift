@@ -79,7 +79,7 @@ struct LocalFile: Sendable, Equatable {
 }
 
 /// What of a folder is pushed: all regular files, links to files followed, but for what nobody wants on a hub.
-struct PushFolder {
+package struct PushFolder {
   /// Sorted by path.
   let files: [LocalFile]
 
@@ -107,7 +107,8 @@ struct PushFolder {
     self.files = files.sorted { $0.path < $1.path }
   }
 
-  static func matches(_ path: String, _ patterns: [String]) -> Bool {
+  /// Whether a path fits one of the patterns.
+  package static func matches(_ path: String, _ patterns: [String]) -> Bool {
     // Python knows no escapes.
     patterns.contains { fnmatch($0, path, FNM_NOESCAPE) == 0 }
   }

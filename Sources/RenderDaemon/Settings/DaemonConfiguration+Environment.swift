@@ -1,24 +1,9 @@
+import Boundary
 import Configuration
 import Foundation
 import Logging
 import Requests
 import WeightCache
-
-/// An environment variable with a wrong value.
-package struct EnvironmentError: Error, Equatable, CustomStringConvertible {
-  package let name: String
-  package let value: String
-  /// What the value may be.
-  package let rule: String
-
-  package init(name: String, value: String, rule: String) {
-    self.name = name
-    self.value = value
-    self.rule = rule
-  }
-
-  package var description: String { "$\(name) cannot be '\(value)': \(rule)" }
-}
 
 extension DaemonConfiguration {
   /// Reads the environment variables: `SEGMOE_DATABASE`, `SEGMOE_OUTPUT`, `SEGMOE_MODELS` and `SEGMOE_INPUTS`

@@ -12,7 +12,7 @@ import WeightCache
 ///   - request: of the job.
 ///   - locator: where its files are. What a job adds to its model (LoRAs, a VAE, learned words) must not hold the
 ///     model for everybody.
-func failureKind(of error: any Error, request: RenderRequest, locator: ModelLocator) -> FailureKind {
+package func failureKind(of error: any Error, request: RenderRequest, locator: ModelLocator) -> FailureKind {
   let additions =
     (request.loras.map(\.path) + request.embeddings.map(\.path) + [request.vae].compactMap { $0 })
     .compactMap { try? locator.path(of: $0) }

@@ -1,3 +1,4 @@
+import Boundary
 import CKernels
 import Foundation
 
@@ -12,6 +13,17 @@ extension ProductInstructions {
     (SEGMOE_PRODUCT_SCALAR.rawValue...SEGMOE_PRODUCT_AVX512_BF16.rawValue).map {
       String(cString: segmoe_product_isa_name(segmoe_product_isa($0)))
     }
+  }
+
+  /// To be called before anything is computed: looks at what the variable asks for.
+  /// - Returns: a warning, if the processor lacks it.
+  /// - Throws: `EnvironmentError` for what is none of the names.
+  package static func checkEnvironment() throws(EnvironmentError) -> String? {
+    if let value = unknown() {
+      throw EnvironmentError(
+        name: variable, value: value, rule: "use one of \(names.joined(separator: ", "))")
+    }
+    return shortfall
   }
 
   /// Its value, if that is none of the names.

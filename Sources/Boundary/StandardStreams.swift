@@ -18,7 +18,7 @@ package enum StandardStreams {
   /// Writes to standard error. If the disk is full or nobody reads it, the text is lost.
   package static func complain(_ text: String) { write(text, to: STDERR_FILENO) }
 
-  static func write(_ text: String, to descriptor: Int32) {
+  private static func write(_ text: String, to descriptor: Int32) {
     var text = text
     text.withUTF8 { bytes in
       var written = 0

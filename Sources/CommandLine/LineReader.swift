@@ -2,15 +2,15 @@ import Foundation
 
 /// Lines of a file or of standard input, one at a time, checked to be UTF-8. Memory stays flat however long
 /// the input is.
-struct LineReader {
+package struct LineReader {
   /// A line that is longer is refused: something is wrong with that file.
-  static let longestLine = 1 << 20
+  package static let longestLine = 1 << 20
 
   /// For messages: the file's path, or "standard input".
-  let name: String
+  package let name: String
 
   /// The number of the line that `next` gave last, from 1.
-  private(set) var number = 0
+  package private(set) var number = 0
 
   private let handle: FileHandle
   private var buffer: [UInt8] = []
@@ -19,7 +19,7 @@ struct LineReader {
 
   /// - Parameter path: A file, or "-" for standard input.
   /// - Throws: `Problem.missing`
-  init(path: String) throws {
+  package init(path: String) throws {
     if path == "-" {
       name = "standard input"
       handle = .standardInput
@@ -31,7 +31,7 @@ struct LineReader {
       throw Problem.missing("\(path): no such file; check the path")
     }
     guard !isFolder.boolValue else {
-      throw Problem.missing("\(path): is a folder; name a file with a prompt a line")
+      throw Problem.missing("\(path): is a folder; name a file with one prompt a line")
     }
     guard let handle = FileHandle(forReadingAtPath: path) else {
       throw Problem.missing("\(path): can't be read; check its permissions")
@@ -41,7 +41,7 @@ struct LineReader {
 
   /// The next line without its end, nil after the last one.
   /// - Throws: `Problem.badInput` naming file and line.
-  mutating func next() throws -> String? {
+  package mutating func next() throws -> String? {
     guard let bytes = try nextBytes() else { return nil }
     number += 1
     var line = bytes
@@ -58,7 +58,7 @@ struct LineReader {
   }
 
   /// Where the last line is, for messages.
-  var place: String { "\(name):\(number)" }
+  package var place: String { "\(name):\(number)" }
 
   private mutating func nextBytes() throws -> ArraySlice<UInt8>? {
     var searched = position
@@ -73,7 +73,7 @@ struct LineReader {
         return buffer[position...]
       }
       guard buffer.count - position <= Self.longestLine else {
-        throw Problem.badInput("\(name):\(number + 1): longer than 1 MiB; write a prompt a line")
+        throw Problem.badInput("\(name):\(number + 1): longer than 1 MiB; write one prompt a line")
       }
       buffer.removeSubrange(..<position)
       position = 0

@@ -1,0 +1,66 @@
+import ArgumentParser
+import Boundary
+import Foundation
+
+/// What a program does before and after its command.
+extension ParsableCommand {
+  /// Parses the arguments, runs the command, reports an error, and ends the process.
+  /// - Parameter prepare: what to do between parsing and running, unless somebody asks for help.
+  package static func runToEnd(_ prepare: () throws -> Void = {}) -> Never {
+    do {
+      var command = try parseAsRoot()
+      if !asksForHelp { try prepare() }
+      try command.run()
+    } catch {
+      end(report(error))
+    }
+    end(ProgramExit.done.rawValue)
+  }
+
+  private static var asksForHelp: Bool {
+    Swift.CommandLine.arguments.dropFirst().contains { ["help", "--help", "-h", "--version"].contains($0) }
+  }
+
+  /// Prints help if somebody asked for it, and an error as one line.
+  /// - Returns: The exit code.
+  package static func report(_ error: any Error) -> Int32 {
+    if let problem = Problem(error) {
+      complain(problem.message)
+      return problem.code
+    }
+    let code = exitCode(for: error)
+    if code.isSuccess {
+      print(fullMessage(for: error))
+      return ProgramExit.done.rawValue
+    }
+    if error is ExitCode { return code.rawValue }
+    let message = oneLine(message(for: error))
+    guard code == .validationFailure else {
+      complain(message)
+      return ProgramExit.failed.rawValue
+    }
+    complain("\(message.isEmpty ? "wrong usage" : message); `\(_commandName) --help` shows what there is")
+    return ProgramExit.usage.rawValue
+  }
+
+  /// Ends the process once what was printed is out. The libraries' own farewells are left out: OpenBLAS waits for its
+  /// threads, one of which may never come to an end where memory is refused.
+  package static func end(_ code: Int32) -> Never {
+    fflush(nil)
+    _exit(code)
+  }
+
+  /// What the parser says, its lists of values included.
+  private static func oneLine(_ message: String) -> String {
+    let lines = message.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+    let text = lines.joined(separator: " ").replacingOccurrences(of: ": - ", with: ": ")
+      .replacingOccurrences(of: " - ", with: ", ")
+    return text.hasSuffix(".") ? String(text.dropLast()) : text
+  }
+}
+
+/// Writes one line to standard error, after the name that the program was called by.
+package func complain(_ message: String) {
+  let name = Swift.CommandLine.arguments.first.flatMap { $0.split(separator: "/").last } ?? "segmoe"
+  StandardStreams.complain(PlainText.line("\(name): \(message)") + "\n")
+}

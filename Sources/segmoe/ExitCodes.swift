@@ -1,0 +1,97 @@
+import Checkpoints
+import CommandLine
+import Configuration
+import Diffusion
+import Hub
+import Images
+import Layers
+import Merging
+import Requests
+import Tensors
+import WeightCache
+
+// How the program ends by errors of the modules below it.
+
+extension CheckpointError: ExitCoded {
+  package var exit: ProgramExit {
+    switch self {
+    case .missingFile: .missing
+    case .exhausted: .unavailable
+    default: .badInput
+    }
+  }
+}
+
+extension DiffusionError: ExitCoded {
+  package var exit: ProgramExit {
+    switch self {
+    case .unknownScheduler, .size, .setting: .usage
+    case .unsupported, .tokenOutOfRange, .mismatch: .badInput
+    case .notFinite: .failed
+    }
+  }
+}
+
+extension HubError: ExitCoded {
+  package var exit: ProgramExit {
+    switch kind {
+    case .usage: .usage
+    case .damaged: .badInput
+    case .missing: .missing
+    case .unavailable: .unavailable
+    case .notPermitted: .notPermitted
+    }
+  }
+}
+
+extension SourceError: ExitCoded {
+  package var exit: ProgramExit { .missing }
+}
+
+extension ImageError: ExitCoded {
+  package var exit: ProgramExit {
+    switch self {
+    case .outputExists, .isFolder: .usage
+    case .damaged, .tooLarge, .tooManyBytes, .badSize, .badText, .noImages: .badInput
+    case .unreadable, .folderMissing: .missing
+    case .diskFull: .unavailable
+    case .notWritable: .notPermitted
+    default: .failed
+    }
+  }
+}
+
+extension LayerError: ExitCoded {
+  package var exit: ProgramExit { .badInput }
+}
+
+extension MemoryError: ExitCoded {
+  package var exit: ProgramExit {
+    if case .budget = self { return .usage }
+    return .unavailable
+  }
+}
+
+extension MemoryRefusal: ExitCoded {
+  package var exit: ProgramExit { .unavailable }
+}
+
+extension ThreadError: ExitCoded {
+  package var exit: ProgramExit { .unavailable }
+}
+
+extension MergeError: ExitCoded {
+  package var exit: ProgramExit {
+    if case .notWritable = self { return .failed }
+    return .badInput
+  }
+}
+
+extension RecipeError: ExitCoded {
+  package var exit: ProgramExit {
+    switch self {
+    case .sourceMissing, .source: .missing
+    default: .badInput
+    }
+  }
+}
