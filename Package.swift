@@ -18,6 +18,7 @@ let kernels: [CSetting] = [.unsafeFlags(["-O3", "-ffp-contract=off"] + warnings)
 let shim: [CSetting] = [.unsafeFlags(warnings)]
 
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -86,7 +87,7 @@ let package = Package(
     .target(
       name: "Migrations", path: "migrations", resources: [.embedInCode("sql")],
       swiftSettings: swift),
-    library("JobStore", ["Boundary", "Requests", grdb, "Migrations"]),
+    library("JobStore", ["Boundary", "Requests", grdb, sqlite, "Migrations"]),
     library(
       "RenderDaemon",
       [

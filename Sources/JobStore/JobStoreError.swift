@@ -59,6 +59,12 @@ package enum JobStoreError: Error, Equatable {
   /// A migration failed and was rolled back; the database is as it was.
   case migrationFailed(path: String, migration: String, reason: String)
 
+  /// Rows contradict each other or the schema, so that a change is refused; `reason` says which.
+  case wrongRow(reason: String)
+
+  /// The disk below the database failed, or memory ran out: it may pass.
+  case inputOutput(path: String, reason: String)
+
   /// Anything else that SQLite reports, with its extended result code.
   case database(path: String, code: Int, reason: String)
 }
@@ -106,6 +112,10 @@ extension JobStoreError: CustomStringConvertible, LocalizedError {
       "\(path) is locked by another process for too long: try again, or find who holds it (fuser)"
     case .migrationFailed(let path, let migration, let reason):
       "migration \(migration) of \(path) failed and was undone: \(reason)"
+    case .wrongRow(let reason):
+      "a row of the queue is wrong: \(reason)"
+    case .inputOutput(let path, let reason):
+      "\(path) cannot be read or written just now: \(reason)"
     case .database(let path, let code, let reason):
       "\(path): SQLite error \(code): \(reason)"
     }

@@ -131,7 +131,10 @@ extension JSONText {
     ])
   }
 
-  static func worker(_ worker: WorkerRecord, introduction: String?, now: Milliseconds) -> JSONText {
+  static func worker(
+    _ worker: WorkerRecord, introduction: String?, _ lacked: [(worker: String, model: String, reason: String)],
+    now: Milliseconds
+  ) -> JSONText {
     .object([
       ("name", .string(worker.name)),
       ("alive", .bool(worker.isAlive(now: now))),
@@ -142,6 +145,7 @@ extension JSONText {
       ("version", .string(worker.version)),
       ("heartbeat_at", .integer(worker.heartbeatAt)),
       ("introduction", .optional(introduction)),
+      ("lacks", .array(lacked.filter { $0.worker == worker.name }.map { .string($0.model) })),
     ])
   }
 }

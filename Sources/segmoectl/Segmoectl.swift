@@ -33,12 +33,13 @@ extension JobStoreError: ExitCoded {
   package var exit: ProgramExit {
     switch self {
     case .invalidSetting: .usage
-    case .emptyBatch, .keyReused, .notFound, .wrongState, .damagedRow, .foreignDatabase, .notADatabase:
+    case .emptyBatch, .keyReused, .notFound, .wrongState, .damagedRow, .wrongRow, .foreignDatabase,
+      .notADatabase:
       .badInput
     case .notAccessible: .missing
     case .schemaTooNew, .schemaTooOld, .busy: .unavailable
     case .leaseLost, .wrongImages, .workerNameTaken, .replaced, .closed, .diskFull, .migrationFailed,
-      .database:
+      .database, .inputOutput:
       .failed
     }
   }

@@ -42,6 +42,7 @@ struct Status: ParsableCommand {
     let batches = try store.batches(limit: 20)
     let workers = try store.workers()
     let introductions = try store.introductions()
+    let lacked = try store.lackedModels()
     let now = Date().milliseconds
     if format.json {
       print(
@@ -51,8 +52,12 @@ struct Status: ParsableCommand {
               ("batches", .array(batches.map(JSONText.batch))),
               (
                 "workers",
-                .array(workers.map { JSONText.worker($0, introduction: introductions[$0.name], now: now) })
+                .array(
+                  workers.map {
+                    JSONText.worker($0, introduction: introductions[$0.name], lacked, now: now)
+                  })
               ),
+              ("log_bytes", .integer(store.logSize)),
             ]
         ).text)
       return
@@ -64,6 +69,14 @@ struct Status: ParsableCommand {
       let state = worker.isAlive(now: now) ? worker.state.rawValue + job : "gone"
       let introduction = introductions[worker.name] ?? "process \(worker.pid) on \(worker.host)"
       print(PlainText.line("segmoed \(worker.name): \(state) (\(introduction))"))
+      for lack in lacked where lack.worker == worker.name {
+        print(PlainText.line("  lacks model \(lack.model): \(lack.reason)"))
+      }
+    }
+    if store.logSize > 16 << 20 {
+      print(
+        "The queue's log has \(store.logSize >> 20) MiB: a reader, such as a sqlite3 shell left in a transaction, "
+          + "keeps it from being copied back.")
     }
     if workers.isEmpty { print("No segmoed has ever run on \(PlainText.line(store.path)).") }
   }

@@ -28,6 +28,7 @@ struct CheckConfig: ParsableCommand {
     print("threads: \(settings.threads.map { "\($0)" } ?? "one per processor")")
     print("worker: \(PlainText.line(settings.worker))")
     print("lease_seconds: \(settings.leaseSeconds)")
+    print("model_patience: \(settings.modelPatience)")
     print("checkpoint_steps: \(settings.checkpointSteps.map { "\($0)" } ?? "as cost allows")")
     print("coalesce: \(settings.coalesce.map { "\($0)" } ?? "as it pays")")
     print("cache_policy: \(settings.cachePolicy.rawValue)")

@@ -139,4 +139,32 @@ import Testing
     #expect(!again.isNew && again.jobs == 4...4)
     #expect(try session.client.details(job: 1).images.count == 2)
   }
+
+  /// A row that breaks its constraints fails no upgrade: it is set aside, by name, and everything else is kept.
+  @Test(arguments: [1, 2, 3, 4], ["width = 7", "state = 'lost'", "memory_budget = -1, height = 12"])
+  func aWrongRowIsSetAside(schema: Int, change: String) throws {
+    let fixture = try Fixture(schema)
+    let before = try DatabaseQueue(path: fixture.path).writeWithoutTransaction { db in
+      try db.execute(sql: "PRAGMA ignore_check_constraints = ON; UPDATE jobs SET \(change) WHERE id = 3")
+      return try Int.fetchOne(db, sql: "SELECT count(*) FROM jobs") ?? 0
+    }
+    let client = QueueClient(try QueueDatabase.open(path: fixture.path, role: .daemon))
+    #expect(try client.list().count == before - 1)
+    let aside = try client.setAside()
+    #expect(aside.map(\.table) == ["jobs"])
+    #expect(
+      aside.first?.row.contains("\"id\":3,") == true || aside.first?.row.contains("\"id\":\"3\"") == true)
+  }
+
+  /// A step that fails at every start leaves one backup, not one a start.
+  @Test func thereIsOneBackupOfEachSchema() throws {
+    let fixture = try Fixture(4)
+    let broken = Migration(
+      number: Migration.latest + 1, name: "broken", sql: "INSERT INTO nowhere VALUES (1)")
+    for _ in 0..<3 {
+      _ = try? QueueDatabase.open(path: fixture.path, role: .daemon, migrations: Migration.all + [broken])
+    }
+    // Of the schema that it came from, and of the one that it got to.
+    #expect(try fixture.beside(".backup").count == 2)
+  }
 }

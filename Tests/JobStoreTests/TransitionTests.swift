@@ -50,25 +50,32 @@ import Testing
         // Beyond what anybody may ask for, by hand.
         try set("steps = 1000000")
         _ = try session.claim()
+      case .giveUp:
+        try queue.sql { db in
+          try db.execute(sql: "INSERT INTO lacking_models VALUES ('w', 'demo', 0, 'no such folder')")
+        }
+        _ = try session.claim(avoiding: ["demo"], modelPatience: 0)
       case .finish: try session.finish(someLease(), images: [image(0)], statistics: RenderStatistics())
       case .retryLater: try session.fail(someLease(), message: "m", kind: .transient)
       case .fail: try session.fail(someLease(), message: "m", kind: .badInput)
       case .stop: try session.cancelled(someLease())
       case .giveBack: try session.giveBack(someLease())
-      case .requeueLost, .failLost, .cancelLost:
+      case .requeueAdvanced, .requeueLost, .failLost, .cancelLost:
         queue.pass(seconds: 61)
         // A pause, so that what is freed is not claimed at once.
         try client.setPaused(true)
         _ = try session.claim()
       case .cancel, .requestCancel: _ = try client.cancel(job: 1)
       case .retry, .hurry: try client.retry(job: 1)
+      case .retryFailed: _ = try client.retry(batch: 1)
       }
     }
   }
 
   /// What has to be so before a move, besides the state.
   private static let preparations: [Transition.Name: String] = [
-    .failLost: "losses = 2", .cancelLost: "cancel_requested = 1",
+    .requeueAdvanced: "losses = 2, furthest_step = -1", .failLost: "losses = 2",
+    .cancelLost: "cancel_requested = 1",
   ]
 
   @Test(arguments: Transition.Name.allCases) func everyMoveFromEveryState(name: Transition.Name) throws {
@@ -108,6 +115,7 @@ import Testing
     (.leaseIsOver, "lease_expires = 9000000000000", .requeueLost),
     (.leaseIsOver, "lease_expires = 9000000000000, losses = 2", .failLost),
     (.leaseIsOver, "lease_expires = 9000000000000, cancel_requested = 1", .cancelLost),
+    (.gotFurther, "losses = 2, furthest_step = 0", .requeueAdvanced),
     (.isWanted, "cancel_requested = 1", .requestCancel), (.isWanted, "cancel_requested = 1", .giveBack),
     (.isWanted, "cancel_requested = 1", .retryLater), (.hasAttempts, "attempts = 3", .retryLater),
     (.hasAttempts, "attempts = 3", .requeueLost), (.mayBeLostAgain, "losses = 2", .requeueLost),

@@ -44,8 +44,9 @@ extension QueueClient {
     return Cancellation(cancelled: cancelled, stopping: stopping ?? 0)
   }
 
-  /// Queues a failed or cancelled job anew with all its attempts, or lets a waiting one run at once.
-  /// - Throws: `JobStoreError.notFound`, `.wrongState` when it runs or is done.
+  /// Queues a job that is over anew with all its attempts, or lets a waiting one run at once. The pictures of a done job
+  /// stay, beside the new ones.
+  /// - Throws: `JobStoreError.notFound`, `.wrongState` when it runs.
   package func retry(job id: Int64) throws {
     try database.write { db, now in
       let state = try db.state(ofJob: id)
@@ -53,6 +54,7 @@ extension QueueClient {
       guard try db.move(isQueued ? .hurry : .retry, .job(id), at: now) > 0 else {
         throw JobStoreError.wrongState(job: id, state: state, action: "retried")
       }
+      try db.retireImages(.job(id))
     }
   }
 
@@ -62,7 +64,7 @@ extension QueueClient {
   package func retry(batch: Int64) throws -> Int {
     try database.write { db, now in
       try db.check(batch: batch)
-      return try db.move(.retry, .batch(batch), at: now)
+      return try db.move(.retryFailed, .batch(batch), at: now)
     }
   }
 

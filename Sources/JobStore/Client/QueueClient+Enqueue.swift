@@ -132,8 +132,8 @@ extension QueueClient {
     }
     try db.execute(
       sql: """
-        INSERT INTO jobs (id, batch, created_at, held, \(Self.incomingColumns))
-        SELECT ? + rowid, ?, ?,
+        INSERT INTO jobs (id, batch, created_at, wait_set_at, held, \(Self.incomingColumns))
+        SELECT ?1 + rowid, ?2, ?3, iif(run_after IS NULL, NULL, ?3),
                iif(model IN (SELECT name FROM models WHERE held_until IS NOT NULL), \(Hold.model.rawValue), 0),
                \(Self.incomingColumns)
         FROM temp.incoming ORDER BY rowid

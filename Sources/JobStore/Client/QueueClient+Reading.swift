@@ -176,6 +176,22 @@ extension QueueClient {
     }
   }
 
+  /// Models that workers lack, by worker and model, with the reasons.
+  package func lackedModels() throws -> [(worker: String, model: String, reason: String)] {
+    try database.read { db in
+      let rows = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT worker, substr(model, 1, 1000) AS model, substr(reason, 1, 2000) AS reason FROM lacking_models
+          ORDER BY worker, model LIMIT 1000
+          """)
+      return try rows.map { row in
+        let reader = RowReader(row: row, table: "lacking_models")
+        return (try reader.value("worker"), try reader.value("model"), try reader.value("reason"))
+      }
+    }
+  }
+
   /// All known models by name.
   package func models() throws -> [ModelRecord] {
     try database.read { db in try ModelRecord.fetchAll(db, sql: "SELECT * FROM models ORDER BY name") }

@@ -80,6 +80,7 @@ extension QueueClient {
       let images = try db.cachedStatement(
         sql: """
           SELECT path FROM images WHERE job = ?1
+          UNION SELECT path FROM former_images WHERE job = ?1
           UNION SELECT path FROM checkpoints WHERE job = ?1 AND path IS NOT NULL
           """)
       return try ids.map { ExpiredJob(id: $0, paths: try String.fetchAll(images, arguments: [$0])) }

@@ -29,6 +29,9 @@ package struct QueueClient: Sendable {
   /// Where the queue is.
   package var path: String { database.path }
 
+  /// Bytes of the log that has yet to be copied into the database. Megabytes mean that a reader keeps it from that.
+  package var logSize: Int64 { database.logSize ?? 0 }
+
   /// A number that changes whenever another connection commits. Cheap enough to ask a hundred times a
   /// second: when it is the same as before, there is nothing new.
   package func changeMark() throws -> Int64 {

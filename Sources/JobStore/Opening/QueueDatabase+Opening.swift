@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import GRDBSQLite
 import Migrations
 
 extension QueueDatabase {
@@ -40,6 +41,7 @@ extension QueueDatabase {
       throw translation(of: error, path: path)
     }
     try store.prepare(migrations)
+    try store.limitLengths()
     return store
   }
 
@@ -66,8 +68,7 @@ extension QueueDatabase {
   private static func configuration(_ role: Role, _ trace: (@Sendable (String) -> Void)?) -> Configuration {
     var configuration = Configuration()
     configuration.label = "segmoe queue"
-    // Longer than the largest enqueue takes to copy its rows in.
-    configuration.busyMode = .timeout(30)
+    configuration.busyMode = .timeout(Double(busySeconds))
     configuration.foreignKeysEnabled = true
     if let trace {
       // Values in plain sight: who may read the log may read the queue.
@@ -95,7 +96,11 @@ extension QueueDatabase {
     guard found.number <= latest else {
       throw JobStoreError.schemaTooNew(path: path, found: found.number, known: latest)
     }
-    if found.number == latest { return }
+    if found.number == latest {
+      // A backup that somebody put back may be in another mode.
+      if role == .daemon { try useWriteAheadLog() }
+      return
+    }
     if found.number > 0 {
       guard role == .daemon else {
         throw JobStoreError.schemaTooOld(path: path, found: found.number, known: latest)
@@ -103,6 +108,7 @@ extension QueueDatabase {
       try backUp(schema: found.number)
     }
     try useWriteAheadLog()
+    if found.number > 0 { try setAsideWrongRows() }
     guard found.number == 0 else {
       for migration in migrations where migration.number > found.number {
         try apply([migration], to: migration.number - 1)
@@ -113,6 +119,18 @@ extension QueueDatabase {
     try apply(migrations, to: 0)
     // Somebody else may have been quicker, perhaps with an older program.
     if try translated({ try connection.read(Self.schema) }).number != latest { try prepare(migrations) }
+  }
+
+  /// Values beyond this are errors of SQLite's rather than memory of ours. A resume state of the largest picture is
+  /// below.
+  private static let longestValue: Int32 = 128 << 20
+
+  private func limitLengths() throws {
+    try translated {
+      try connection.writeWithoutTransaction { db in
+        _ = sqlite3_limit(db.sqliteConnection, SQLITE_LIMIT_LENGTH, Self.longestValue)
+      }
+    }
   }
 
   private struct Schema {

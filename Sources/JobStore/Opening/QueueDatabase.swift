@@ -45,6 +45,9 @@ package struct QueueDatabase: Sendable {
   /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`
   func verify() throws {
     guard place == FilePlace(of: path) else { throw JobStoreError.replaced(path: path) }
+    // A log of another file's, put there by a restore, or taken away: what this connection writes nobody would see.
+    let log = FilePlace(of: path + "-wal")
+    guard connection.isLog(log) else { throw JobStoreError.replaced(path: path) }
     let found = try translated {
       try connection.writeWithoutTransaction { db in
         try Int.fetchOne(db.cachedStatement(sql: "PRAGMA user_version")) ?? 0
@@ -52,6 +55,34 @@ package struct QueueDatabase: Sendable {
     }
     guard found <= schema else { throw JobStoreError.schemaTooNew(path: path, found: found, known: schema) }
   }
+
+  /// A log that stays this large is worth a word.
+  package static let largeLog: Int64 = 4 << 20
+
+  /// Bytes of the write-ahead log; nil: there is none.
+  package var logSize: Int64? {
+    var status = stat()
+    return stat(path + "-wal", &status) == 0 ? Int64(status.st_size) : nil
+  }
+
+  /// Copies the write-ahead log back, as far as nobody reads what was there before.
+  /// - Returns: whether all of it could be.
+  func copyLogBack() throws -> Bool {
+    guard role == .daemon else { return true }
+    return try translated {
+      try connection.writeWithoutTransaction { db in
+        let row = try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(PASSIVE)")
+        guard let pages: Int = row?["log"], let copied: Int = row?["checkpointed"] else { return true }
+        return pages <= copied
+      }
+    }
+  }
+
+  /// The longest that a transaction had to wait for the write lock since the last claim that knew of it.
+  var longestWait: Duration { connection.longestWait }
+
+  /// It is known of.
+  func forgetWaits() { connection.forgetWaits() }
 
   /// Closes the connection now rather than when the last copy of the database goes. Who calls later gets
   /// `JobStoreError.closed`.
@@ -74,17 +105,43 @@ package struct QueueDatabase: Sendable {
     }
   }
 
+  /// A durable transaction that only a wrong row can refuse: then the queue's rows are put right, and it is tried
+  /// once more.
+  /// - Throws: `JobStoreError.wrongRow` if that was of no use.
+  func writeMending<Value>(_ body: (Database, Milliseconds) throws -> Value) throws -> Value {
+    do {
+      return try write(body)
+    } catch JobStoreError.wrongRow {
+      try mend()
+      return try write(body)
+    }
+  }
+
   /// One transaction that a power cut may undo (never a crash of the program). For what is soon
   /// overwritten anyway: progress, heartbeats, renewed leases. It spares the fsync.
-  func writeLightly<Value>(_ body: (Database, Milliseconds) throws -> Value) throws -> Value {
+  /// - Parameter seconds: how long to wait for the connection, and then for the write lock; nil: as long as ever.
+  func writeLightly<Value>(
+    waiting seconds: Double? = nil, _ body: (Database, Milliseconds) throws -> Value
+  ) throws -> Value {
     try translated {
-      try connection.writeWithoutTransaction { db in
+      try connection.writeWithoutTransaction(waiting: seconds) { db in
         try db.execute(sql: "PRAGMA synchronous = NORMAL")
+        if let seconds { try db.execute(sql: "PRAGMA busy_timeout = \(Int(seconds * 1000))") }
+        defer {
+          if seconds != nil { try? db.execute(sql: "PRAGMA busy_timeout = \(Self.busySeconds * 1000)") }
+        }
         let outcome = Result {
           var value: Value?
-          try db.inTransaction(.immediate) {
-            value = try body(db, clock().milliseconds)
-            return .commit
+          let asked = ContinuousClock.now
+          do {
+            try db.inTransaction(.immediate) {
+              connection.waited(since: asked)
+              value = try body(db, clock().milliseconds)
+              return .commit
+            }
+          } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+            connection.waited(since: asked)
+            throw error
           }
           return value
         }
@@ -96,6 +153,9 @@ package struct QueueDatabase: Sendable {
       }
     }
   }
+
+  /// Longer than the largest enqueue takes to copy its rows in.
+  static let busySeconds = 30
 
   /// Turns SQLite's errors into ours; lets all others pass.
   func translated<Value>(_ body: () throws -> Value) throws -> Value {
@@ -111,6 +171,9 @@ package struct QueueDatabase: Sendable {
     return switch error.resultCode {
     case .SQLITE_BUSY, .SQLITE_LOCKED: .busy(path: path)
     case .SQLITE_FULL: .diskFull(path: path)
+    // Beyond the length that this program reads, too.
+    case .SQLITE_CONSTRAINT, .SQLITE_TOOBIG, .SQLITE_MISMATCH: .wrongRow(reason: reason)
+    case .SQLITE_IOERR, .SQLITE_NOMEM, .SQLITE_PROTOCOL: .inputOutput(path: path, reason: reason)
     case .SQLITE_NOTADB, .SQLITE_CORRUPT: .notADatabase(path: path)
     case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
       .notAccessible(path: path, reason: reason)

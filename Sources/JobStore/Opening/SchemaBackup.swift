@@ -5,6 +5,7 @@ import Foundation
 struct SchemaBackup {
   private let database: String
   private let copy: String
+  private let schema: Int
 
   /// Where the copy is made, until it is whole.
   private var part: String { copy + Self.ending }
@@ -15,6 +16,7 @@ struct SchemaBackup {
 
   init(of database: String, schema: Int, at time: Milliseconds) {
     self.database = database
+    self.schema = schema
     copy = "\(database).schema-\(schema).\(time).backup"
   }
 
@@ -25,12 +27,24 @@ struct SchemaBackup {
       try fill(part)
       try sync(part)
       guard rename(part, copy) == 0 else { throw failure(copy) }
+      // One of each schema: a migration that fails at every start must not fill the disk with them.
+      for older in others() { unlink(older) }
       try sync(URL(fileURLWithPath: copy).deletingLastPathComponent().path)
     } catch {
       unlink(part)
       unlink(part + "-journal")
       throw error
     }
+  }
+
+  /// Whole copies of the same schema but this one.
+  private func others() -> [String] {
+    let url = URL(fileURLWithPath: database)
+    let folder = url.deletingLastPathComponent().path
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.filter {
+      $0.hasPrefix("\(url.lastPathComponent).schema-\(schema).") && $0.hasSuffix(".backup")
+    }.map { folder + "/" + $0 }.filter { $0 != copy }
   }
 
   /// Removes what migrations left that died in the middle of their copy.

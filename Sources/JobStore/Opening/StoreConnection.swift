@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Synchronization
 
 /// The one connection of a store, which knows when it is closed.
 ///
@@ -12,6 +13,8 @@ final class StoreConnection: Sendable {
   private let lock = NSLock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var isClosed = false
+  private let wait = Mutex(Duration.zero)
+  private let log = Mutex<FilePlace?>(nil)
 
   init(_ queue: DatabaseQueue, path: String) {
     self.queue = queue
@@ -26,12 +29,45 @@ final class StoreConnection: Sendable {
 
   /// One `BEGIN IMMEDIATE` transaction.
   func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
-    try opened { try queue.write(body) }
+    try opened {
+      let asked = ContinuousClock.now
+      do {
+        return try queue.write { db in
+          waited(since: asked)
+          return try body(db)
+        }
+      } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+        waited(since: asked)
+        throw error
+      }
+    }
   }
 
   /// For statements that are no transaction, or make their own.
-  func writeWithoutTransaction<Value>(_ body: (Database) throws -> Value) throws -> Value {
-    try opened { try queue.writeWithoutTransaction(body) }
+  /// - Parameter seconds: how long to wait for another thread that uses the connection; nil: as long as it takes.
+  func writeWithoutTransaction<Value>(
+    waiting seconds: Double? = nil, _ body: (Database) throws -> Value
+  ) throws -> Value {
+    try opened(waiting: seconds) { try queue.writeWithoutTransaction(body) }
+  }
+
+  /// Notes how long a transaction waited for the write lock.
+  func waited(since asked: ContinuousClock.Instant) {
+    let passed = ContinuousClock.now - asked
+    wait.withLock { $0 = max($0, passed) }
+  }
+
+  var longestWait: Duration { wait.withLock { $0 } }
+
+  func forgetWaits() { wait.withLock { $0 = .zero } }
+
+  /// Whether this is the log that was there when it was first looked for. It comes with the first transaction, and stays
+  /// until the last connection closes.
+  func isLog(_ found: FilePlace?) -> Bool {
+    log.withLock { known in
+      if known == nil { known = found }
+      return known == found
+    }
   }
 
   /// Waits for the call at work and closes. Again is no error.
@@ -43,10 +79,16 @@ final class StoreConnection: Sendable {
     }
   }
 
-  private func opened<Value>(_ body: () throws -> Value) throws -> Value {
-    try lock.withLock {
-      guard !isClosed else { throw JobStoreError.closed(path: path) }
-      return try body()
+  private func opened<Value>(waiting seconds: Double? = nil, _ body: () throws -> Value) throws -> Value {
+    if let seconds {
+      guard lock.lock(before: Date(timeIntervalSinceNow: seconds)) else {
+        throw JobStoreError.busy(path: path)
+      }
+    } else {
+      lock.lock()
     }
+    defer { lock.unlock() }
+    guard !isClosed else { throw JobStoreError.closed(path: path) }
+    return try body()
   }
 }

@@ -32,9 +32,20 @@ extension Database {
     guard row != nil else { throw JobStoreError.notFound(thing: "batch", id: "\(batch)") }
   }
 
+  /// Takes the pictures of an earlier rendering out of the way of the new ones: they stay on disk, and known.
+  func retireImages(_ scope: JobScope) throws {
+    let jobs = "job IN (SELECT id FROM jobs WHERE \(scope.sql) AND state <> 'done')"
+    let columns = "job, path, number, seed, width, height, digest, bytes, seconds"
+    try execute(
+      sql: "INSERT OR REPLACE INTO former_images (\(columns)) SELECT \(columns) FROM images WHERE \(jobs)",
+      arguments: ["scope": scope.number])
+    guard changesCount > 0 else { return }
+    try execute(sql: "DELETE FROM images WHERE \(jobs)", arguments: ["scope": scope.number])
+  }
+
   /// Lets the jobs of a held model go. The count of failures stays: one more and it is held again, longer.
   func release(model: String, at now: Milliseconds) throws {
-    try execute(sql: "UPDATE models SET held_until = NULL WHERE name = ?", arguments: [model])
+    try execute(sql: "UPDATE models SET held_until = NULL, held_at = NULL WHERE name = ?", arguments: [model])
     try execute(
       sql:
         "UPDATE jobs SET held = held & ~\(Hold.model.rawValue) WHERE model = ? AND held & \(Hold.model.rawValue)",

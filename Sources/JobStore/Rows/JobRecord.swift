@@ -12,6 +12,8 @@ package struct JobRecord: FetchableRecord, JobStatusReading, Sendable, Equatable
   package var attempts: Int
   /// Attempts that ended with the worker gone.
   package var losses: Int
+  /// Steps of all its images at the loss that came latest in it; 0: no loss got anywhere.
+  package var furthestStep: Int
   /// Its batch is paused.
   package var isPaused: Bool
   /// Its model is held by the circuit breaker.
@@ -50,6 +52,7 @@ extension JobRecord {
     request = try JobRequest(reader)
     attempts = try reader.value("attempts")
     losses = try reader.value("losses")
+    furthestStep = try reader.value("furthest_step")
     let held: Int = try reader.value("held")
     isPaused = held & Hold.batch.rawValue != 0
     isModelHeld = held & Hold.model.rawValue != 0

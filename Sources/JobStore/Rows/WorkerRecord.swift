@@ -45,6 +45,8 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
 
   /// It has not said goodbye, and its heartbeat is fresh.
   package func isAlive(now: Milliseconds) -> Bool {
+    // One of a time to come is none: a clock was ahead, or somebody wrote it.
     state != .stopped && heartbeatAt > now - Self.heartbeatLimit
+      && heartbeatAt < now + Self.heartbeatLimit
   }
 }

@@ -5,8 +5,11 @@ extension WorkerSession {
   /// Keeps where a render is, in place of what was kept before. Not durable (`writeLightly`): after a
   /// power cut an older checkpoint does as well.
   /// - Throws: `JobStoreError.leaseLost`
-  package func keep(_ state: Data, step: Int, index: Int, modelDigest: String, _ lease: Lease) throws {
-    try database.writeLightly { db, now in
+  /// - Parameter seconds: how long to wait for the write lock; nil: as long as ever.
+  package func keep(
+    _ state: Data, step: Int, index: Int, modelDigest: String, waiting seconds: Double? = nil, _ lease: Lease
+  ) throws {
+    try database.writeLightly(waiting: seconds) { db, now in
       _ = try standing(lease, db)
       try db.cachedStatement(
         sql: """

@@ -16,15 +16,37 @@ extension WorkerSession {
   /// A row that can't be right (mended by hand, or beyond `limits`) fails as bad input, and the next is taken.
   /// - Parameters:
   ///   - preferredModels: Models in memory, as jobs name them; see `overtakingWindow`.
+  ///   - lacked: models that this worker does not have: their jobs are left to others.
+  ///   - modelPatience: seconds after which a job fails whose model no living worker has had.
   ///   - limits: What a request may ask for.
   /// - Returns: Nil when nothing is due.
   package func claim(
-    preferredModels: [String] = [], limits: RenderLimits = RenderLimits()
+    preferredModels: [String] = [], avoiding lacked: Set<String> = [], modelPatience: Double = 300,
+    limits: RenderLimits = RenderLimits()
   ) throws -> ClaimedJob? {
-    try untilValid { db, now in
+    try untilValid { db, now, isMended in
+      guard try Int.fetchOne(db.cachedStatement(sql: "SELECT count(*) FROM queue")) == 1 else {
+        throw JobStoreError.wrongRow(reason: "table queue has lost its one row")
+      }
+      try forgiveLateLeases(db, now)
+      try countPausesAnew(db, now)
       try freeExpired(db, now)
       try releaseDue(db, now)
-      return try firstValid(limits, db, now) { try claimRow(preferredModels, db, now) }
+      var hasGivenUp = false
+      let turn = try firstValid(limits, db, now) {
+        try claimRow(db, now, refusing: isMended) { what in
+          guard !lacked.isEmpty else { return try claim(preferredModels, db, now, what) }
+          let head = try head(
+            avoiding: lacked, preferring: preferredModels, patience: modelPatience, &hasGivenUp, db, now)
+          return try head.flatMap {
+            try Row.fetchOne(
+              db.cachedStatement(sql: what.sql("SELECT :job")), arguments: taking(now, ["job": $0]))
+          }
+        }
+      }
+      // Some at a time: there may be more of them.
+      if case .nothing = turn, hasGivenUp { return .unfinished }
+      return turn
     }
   }
 
@@ -38,8 +60,10 @@ extension WorkerSession {
   package func claimCompanion(
     of request: RenderRequest, limits: RenderLimits = RenderLimits()
   ) throws -> ClaimedJob? {
-    try untilValid { db, now in
-      try firstValid(limits, db, now) { try companionRow(of: request, db, now) }
+    try untilValid { db, now, isMended in
+      try firstValid(limits, db, now) {
+        try claimRow(db, now, refusing: isMended) { try claimCompanion(of: request, db, now, $0) }
+      }
     }
   }
 
@@ -67,14 +91,25 @@ extension WorkerSession {
   /// Jobs that cannot be right and fail in one transaction: a whole queue of them must not keep others from writing.
   package static let failuresAtOnce = 100
 
-  private func untilValid(_ turn: (Database, Milliseconds) throws -> Turn) throws -> ClaimedJob? {
+  /// Takes turns until one is over. A wrong row is put right the first time that one is met; after that, the job that
+  /// cannot be claimed ends.
+  private func untilValid(_ turn: (Database, Milliseconds, Bool) throws -> Turn) throws -> ClaimedJob? {
+    var isMended = false
     while true {
-      switch try database.write(turn) {
-      case .claimed(let job):
-        hold(job.lease)
-        return job
-      case .nothing: return nil
-      case .unfinished: continue
+      do {
+        switch try database.write({ db, now in try turn(db, now, isMended) }) {
+        case .claimed(let job):
+          database.forgetWaits()
+          hold(job.lease)
+          return job
+        case .nothing:
+          database.forgetWaits()
+          return nil
+        case .unfinished: continue
+        }
+      } catch JobStoreError.wrongRow where !isMended {
+        try database.mend()
+        isMended = true
       }
     }
   }
@@ -94,6 +129,7 @@ extension WorkerSession {
       let id: Int64 = try reader.value("id")
       let lease = Lease(job: id, worker: name, claim: try reader.value("claims"))
       do {
+        try db.checkLengths(ofJob: id)
         let job = try db.job(id)
         try job.request.validate(limits: limits)
         try db.record(
@@ -138,10 +174,16 @@ extension WorkerSession {
   static func free(_ jobs: [Int64], restarted: String? = nil, _ db: Database, _ now: Milliseconds) throws {
     for id in jobs {
       let row = try Row.fetchOne(
-        db.cachedStatement(sql: "SELECT lease_owner, losses, attempts FROM jobs WHERE id = ?"),
-        arguments: [id])
+        db.cachedStatement(
+          sql: """
+            SELECT lease_owner, losses, attempts, CAST(min(1e9, max(
+              (SELECT total(step) FROM progress WHERE job = ?1),
+              (SELECT total(step) FROM checkpoints WHERE job = ?1))) AS INTEGER) AS reached
+            FROM jobs WHERE id = ?1
+            """), arguments: [id])
       guard let row else { continue }
       let reader = RowReader(row: row, table: "jobs")
+      let reached: Int = try reader.value("reached")
       let worker: String? = try reader.optional("lease_owner")
       let losses = min(try reader.value("losses", as: Int.self), 1000) + 1
       let message =
@@ -149,10 +191,13 @@ extension WorkerSession {
       let setAside =
         "set aside after \(losses) losses and \(try reader.value("attempts", as: Int.self)) attempts: \(message)"
       // Whichever its guards allow.
-      for name in [Transition.Name.cancelLost, .requeueLost, .failLost]
+      for name in [Transition.Name.cancelLost, .requeueAdvanced, .requeueLost, .failLost]
       where try db.move(
         name, .job(id), at: now,
-        ["worker": worker, "restarted": restarted, "error": message, "kind": FailureKind.lost.rawValue],
+        [
+          "worker": worker, "restarted": restarted, "reached": reached, "error": message,
+          "kind": FailureKind.lost.rawValue,
+        ],
         details: [.failed: setAside]) > 0
       { break }
       try db.cachedStatement(sql: "DELETE FROM progress WHERE job = ?").execute(arguments: [id])
@@ -160,7 +205,7 @@ extension WorkerSession {
   }
 
   /// Ends a job whose row cannot be right.
-  private func refuse(_ job: Int64, _ message: String, _ db: Database, _ now: Milliseconds) throws {
+  func refuse(_ job: Int64, _ message: String, _ db: Database, _ now: Milliseconds) throws {
     try db.move(
       .refuse, .job(job), at: now,
       ["worker": name, "error": message, "kind": FailureKind.badInput.rawValue], details: [.failed: message])
@@ -189,9 +234,42 @@ extension WorkerSession {
       ORDER BY priority DESC, id LIMIT 1)
     """
 
+  /// - Parameters:
+  ///   - isMended: rows have been put right already: one that still cannot be claimed ends, so that it does not stop
+  ///     the queue. Before that, its error comes through.
+  ///   - claim: gets what to do with the one row that it chooses: `UPDATE jobs SET … WHERE id = (CHOICE)`.
   private func claimRow(
-    _ preferredModels: [String], _ db: Database, _ now: Milliseconds
+    _ db: Database, _ now: Milliseconds, refusing isMended: Bool, _ claim: (Choice) throws -> Row?
   ) throws -> Taking {
+    do {
+      return Taking(try claim(.take))
+    } catch let error as DatabaseError where isMended && Self.isOfOneRow(error) {
+      let row = try claim(.look)
+      guard let id: Int64 = try row.flatMap({ try RowReader(row: $0, table: "jobs").optional("id") }) else {
+        return .nothing
+      }
+      try db.clearLongTexts(ofJob: id)
+      try refuse(id, "its row cannot be right: \(error.message ?? "a constraint fails")", db, now)
+      return .failed
+    }
+  }
+
+  /// What is done with the row whose turn it is.
+  private enum Choice {
+    case take, look
+
+    func sql(_ choice: String) -> String {
+      switch self {
+      case .take:
+        "UPDATE jobs SET \(Transition[.claim].assignments) WHERE id = (\(choice)) RETURNING id, claims"
+      case .look: "SELECT (\(choice)) AS id"
+      }
+    }
+  }
+
+  private func claim(
+    _ preferredModels: [String], _ db: Database, _ now: Milliseconds, _ what: Choice
+  ) throws -> Row? {
     let models = String(decoding: try JSONEncoder().encode(preferredModels), as: UTF8.self)
     let next = """
       SELECT coalesce(
@@ -201,25 +279,11 @@ extension WorkerSession {
            AND model IN (SELECT value FROM json_each(:models))
            AND id <= (SELECT id FROM head) + \(Self.overtakingWindow)
          ORDER BY id LIMIT 1),
-        (SELECT id FROM head)) AS id
+        (SELECT id FROM head))
       """
-    do {
-      return Taking(
-        try Row.fetchOne(
-          db.cachedStatement(
-            sql: """
-              \(Self.headOfQueue)
-              UPDATE jobs SET \(Transition[.claim].assignments) WHERE id = (\(next)) RETURNING id, claims
-              """), arguments: taking(now, ["models": models])))
-    } catch let error as DatabaseError where Self.isOfOneRow(error) {
-      // Numbers that no program writes, so that it cannot even be claimed: it must not stop the queue.
-      let id = try Int64.fetchOne(
-        db.cachedStatement(sql: "\(Self.headOfQueue) \(next)"), arguments: ["models": models])
-      if let id {
-        try refuse(id, "its row cannot be right: \(error.message ?? "a constraint fails")", db, now)
-      }
-      return .failed
-    }
+    return try Row.fetchOne(
+      db.cachedStatement(sql: "\(Self.headOfQueue) \(what.sql(next))"),
+      arguments: taking(now, ["models": models]))
   }
 
   /// The arguments of a claim.
@@ -230,41 +294,34 @@ extension WorkerSession {
       values.merging(["worker": name, "expires": now + leaseSeconds.asMilliseconds, "now": now]) { $1 })
   }
 
-  /// Whether an error is that of the values of a row, rather than of a trigger or a table.
+  /// Whether an error is that of the values of a row, rather than of a table.
   private static func isOfOneRow(_ error: DatabaseError) -> Bool {
-    // SQLITE_CONSTRAINT_DATATYPE: a number beyond 64 bits is none that the column takes.
-    error.extendedResultCode == .SQLITE_CONSTRAINT_CHECK || error.extendedResultCode.rawValue == 3091
+    error.resultCode == .SQLITE_CONSTRAINT || error.resultCode == .SQLITE_TOOBIG
   }
 
-  private func companionRow(
-    of request: RenderRequest, _ db: Database, _ now: Milliseconds
-  ) throws -> Taking {
-    let claim = try db.cachedStatement(
-      sql: """
-        \(Self.headOfQueue)
-        UPDATE jobs SET \(Transition[.claim].assignments)
-        WHERE id = (
-          SELECT id FROM jobs INDEXED BY jobs_due_by_model
-          WHERE \(Transition[.claim].condition)
-            AND priority = (SELECT priority FROM head)
-            AND model = :model AND id <= (SELECT id FROM head) + \(Self.overtakingWindow)
-            AND width IS :width AND height IS :height AND precision = :precision AND vae IS :vae
-            AND loras = :loras AND losses = 0 AND memory_budget IS :budget
-            -- A size that nobody gave may be that of a starting picture, which is not known yet.
-            AND (:width IS NOT NULL AND :height IS NOT NULL OR init_image IS NULL AND :picture IS NULL)
-          ORDER BY id LIMIT 1)
-        RETURNING id, claims
-        """)
-    return Taking(
-      try Row.fetchOne(
-        claim,
-        arguments: taking(
-          now,
-          [
-            "model": request.model, "width": request.width, "height": request.height,
-            "precision": request.precision.rawValue, "vae": request.vae,
-            "loras": request.loras.stored.databaseValue, "budget": request.memoryBudget?.bytes,
-            "picture": request.initImage,
-          ])))
+  private func claimCompanion(
+    of request: RenderRequest, _ db: Database, _ now: Milliseconds, _ what: Choice
+  ) throws -> Row? {
+    let next = """
+      SELECT id FROM jobs INDEXED BY jobs_due_by_model
+      WHERE \(Transition[.claim].condition)
+        AND priority = (SELECT priority FROM head)
+        AND model = :model AND id <= (SELECT id FROM head) + \(Self.overtakingWindow)
+        AND width IS :width AND height IS :height AND precision = :precision AND vae IS :vae
+        AND loras = :loras AND losses = 0 AND furthest_step = 0 AND memory_budget IS :budget
+        -- A size that nobody gave may be that of a starting picture, which is not known yet.
+        AND (:width IS NOT NULL AND :height IS NOT NULL OR init_image IS NULL AND :picture IS NULL)
+      ORDER BY id LIMIT 1
+      """
+    return try Row.fetchOne(
+      db.cachedStatement(sql: "\(Self.headOfQueue) \(what.sql(next))"),
+      arguments: taking(
+        now,
+        [
+          "model": request.model, "width": request.width, "height": request.height,
+          "precision": request.precision.rawValue, "vae": request.vae,
+          "loras": request.loras.stored.databaseValue, "budget": request.memoryBudget?.bytes,
+          "picture": request.initImage,
+        ]))
   }
 }

@@ -2,6 +2,9 @@ import Boundary
 import GRDB
 
 extension WorkerSession {
+  /// Seconds that what a render says between two steps may wait for the queue.
+  package static let stepPatience = 0.1
+
   /// Keeps a job for another lease. Not durable (`writeLightly`): a power cut ends the lease anyway.
   /// - Throws: `JobStoreError.leaseLost`
   @discardableResult
@@ -13,19 +16,20 @@ extension WorkerSession {
     let row = try Row.fetchOne(
       db.cachedStatement(
         sql: """
-          UPDATE jobs SET lease_expires = ?
-          WHERE id = ? AND claims = ? AND lease_owner = ? AND state = 'running'
+          UPDATE jobs SET lease_expires = ?1, lease_set_at = ?2
+          WHERE id = ?3 AND claims = ?4 AND lease_owner = ?5 AND state = 'running'
           RETURNING cancel_requested
           """),
-      arguments: [now + leaseSeconds.asMilliseconds, lease.job, lease.claim, lease.worker])
+      arguments: [now + leaseSeconds.asMilliseconds, now, lease.job, lease.claim, lease.worker])
     return try instruction(row, lease)
   }
 
-  /// Says where one image is; call it at every step. Not durable, so it costs no fsync.
+  /// Says where one image is; call it at every step. Not durable, so it costs no fsync, and it does not wait for the
+  /// write lock: the next step says more.
   /// - Throws: `JobStoreError.leaseLost`
   @discardableResult
   package func report(_ progress: ImageProgress, _ lease: Lease) throws -> Instruction {
-    try database.writeLightly { db, now in
+    try database.writeLightly(waiting: Self.stepPatience) { db, now in
       let instruction = try standing(lease, db)
       try db.cachedStatement(
         sql: """
@@ -49,9 +53,9 @@ extension WorkerSession {
     try database.write { db, now in
       try db.execute(
         sql: """
-          UPDATE jobs INDEXED BY jobs_leased SET lease_expires = ?1
+          UPDATE jobs INDEXED BY jobs_leased SET lease_expires = ?1, lease_set_at = ?2
           WHERE state = 'running' AND lease_expires > ?1
-          """, arguments: [now + leaseSeconds.asMilliseconds])
+          """, arguments: [now + leaseSeconds.asMilliseconds, now])
       try db.execute(
         sql: "UPDATE workers SET heartbeat_at = ?1 WHERE heartbeat_at > ?1", arguments: [now])
     }
@@ -60,13 +64,15 @@ extension WorkerSession {
   /// Lets every lease last at least as long as this session's from now: when the clock was set forward, or the machine slept, workers
   /// that live have had no time to renew theirs, and must not lose their jobs as if they were dead.
   package func extendLeases() throws {
-    try database.write { db, now in
-      try db.execute(
-        sql: """
-          UPDATE jobs INDEXED BY jobs_leased SET lease_expires = ?1
-          WHERE state = 'running' AND lease_expires < ?1
-          """, arguments: [now + leaseSeconds.asMilliseconds])
-    }
+    try database.write { db, now in try extendLeases(db, now) }
+  }
+
+  func extendLeases(_ db: Database, _ now: Milliseconds) throws {
+    try db.execute(
+      sql: """
+        UPDATE jobs INDEXED BY jobs_leased SET lease_expires = ?1, lease_set_at = ?2
+        WHERE state = 'running' AND lease_expires < ?1
+        """, arguments: [now + leaseSeconds.asMilliseconds, now])
   }
 
   /// Says what a running job waits for, where a person looks for errors. Not durable, and gone once it is done.

@@ -28,6 +28,8 @@ extension WorkerSession {
           model.name, model.path, model.kind, model.digest, model.bytes, model.description, now,
         ])
       guard loaded else { return }
+      try db.execute(
+        sql: "DELETE FROM lacking_models WHERE worker = ? AND model = ?", arguments: [name, model.name])
       let held = try Milliseconds.fetchOne(
         db, sql: "SELECT held_until FROM models WHERE name = ?", arguments: [model.name])
       if held != nil { try db.release(model: model.name, at: now) }
@@ -50,7 +52,8 @@ extension WorkerSession {
     guard failures >= Self.loadFailureLimit else { return }
     let doublings = Milliseconds(min(failures - Self.loadFailureLimit, 20))
     let until = now + min(Self.firstHold << doublings, Self.longestHold)
-    try db.execute(sql: "UPDATE models SET held_until = ? WHERE name = ?", arguments: [until, model])
+    try db.execute(
+      sql: "UPDATE models SET held_until = ?, held_at = ? WHERE name = ?", arguments: [until, now, model])
     try db.execute(
       sql: """
         UPDATE jobs SET held = held | \(Hold.model.rawValue)

@@ -8,17 +8,19 @@ extension WorkerSession {
   package func finish(
     _ lease: Lease, images: [ImageRecord], statistics: RenderStatistics, modelDigest: String? = nil
   ) throws {
-    try database.write { db, now in
+    try database.writeMending { db, now in
       _ = try standing(lease, db)
       let job = try db.job(lease.job)
       let expected = job.request.render.count
       guard images.map(\.index).sorted() == Array(0..<expected) else {
         throw JobStoreError.wrongImages(job: lease.job, expected: expected, found: images.count)
       }
+      // Of a job that was done and that somebody queued anew by hand.
+      try db.retireImages(.job(lease.job))
       for image in images { try insert(image, lease.job, db) }
       try db.cachedStatement(
         sql: """
-          UPDATE progress SET phase = 'done', step = steps, expected_end = NULL, updated_at = ? WHERE job = ?
+          UPDATE OR IGNORE progress SET phase = 'done', step = steps, expected_end = NULL, updated_at = ? WHERE job = ?
           """
       ).execute(arguments: [now, lease.job])
       try move(
@@ -45,7 +47,7 @@ extension WorkerSession {
     _ lease: Lease, message: String, kind: FailureKind, backoff: Backoff = Backoff()
   ) throws -> FailureOutcome {
     let message = PlainText.line(message)
-    let outcome: FailureOutcome = try database.write { db, now in
+    let outcome: FailureOutcome = try database.writeMending { db, now in
       let instruction = try standing(lease, db)
       let job = try db.job(lease.job)
       let failure: Values = ["error": message, "kind": kind.rawValue]
@@ -73,19 +75,31 @@ extension WorkerSession {
   /// wants cancelled is.
   /// - Throws: `JobStoreError.leaseLost`
   package func giveBack(_ lease: Lease) throws {
-    try database.write { db, now in
-      let name: Transition.Name = try standing(lease, db) == .cancel ? .stop : .giveBack
-      try forgetProgress(lease.job, db)
-      try move(name, lease, db, at: now)
-    }
+    try database.writeMending { db, now in try giveBack(lease, db, now) }
     drop(lease)
+  }
+
+  func giveBack(_ lease: Lease, _ db: Database, _ now: Milliseconds) throws {
+    let name: Transition.Name = try standing(lease, db) == .cancel ? .stop : .giveBack
+    try forgetProgress(lease.job, db)
+    try move(name, lease, db, at: now)
   }
 
   /// The worker has stopped rendering because it was told to.
   /// - Throws: `JobStoreError.leaseLost`
   package func cancelled(_ lease: Lease) throws {
-    try database.write { db, now in
+    try database.writeMending { db, now in
       try move(.stop, lease, db, at: now)
+      try forgetProgress(lease.job, db)
+    }
+    drop(lease)
+  }
+
+  /// The job cannot end as it should, because its row is wrong: it fails, with the reason.
+  package func refuse(_ lease: Lease, message: String) throws {
+    try database.writeMending { db, now in
+      _ = try standing(lease, db)
+      try refuse(lease.job, message, db, now)
       try forgetProgress(lease.job, db)
     }
     drop(lease)

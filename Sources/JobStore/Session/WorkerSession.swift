@@ -15,6 +15,10 @@ package final class WorkerSession: Sendable {
   /// Seconds until a job is free again unless its lease is renewed.
   package let leaseSeconds: Double
   private let held = Mutex<[Lease: Verdict]>([:])
+  /// How often its row was found to be another's.
+  private let strikes = Mutex(0)
+  /// When it signed on, by a clock that only goes forward.
+  let began = ContinuousClock.now
 
   private init(_ database: QueueDatabase, _ record: WorkerRecord, leaseSeconds: Double) {
     self.database = database
@@ -46,8 +50,10 @@ package final class WorkerSession: Sendable {
       throw JobStoreError.invalidSetting(
         name: "worker", value: "'\(worker.name)'", rule: "use 1 to 100 bytes")
     }
-    let record = try database.write { db, now in
-      if let old = try WorkerRecord.fetchOne(
+    try database.mendIfNeeded()
+    let record = try database.writeMending { db, now in
+      // A row that cannot be read is nobody's.
+      if let old = try? WorkerRecord.fetchOne(
         db, sql: "SELECT * FROM workers WHERE name = ?", arguments: [worker.name])
       {
         // In a container every daemon has the same process number, so our own number proves nothing lives.
@@ -62,19 +68,15 @@ package final class WorkerSession: Sendable {
           arguments: [worker.name]
         ),
         restarted: worker.name, db, now)
-      try db.execute(
-        sql: """
-          INSERT OR REPLACE INTO workers (name, pid, host, version, state, started_at, heartbeat_at)
-          VALUES (?, ?, ?, ?, ?, ?, ?)
-          """,
-        arguments: [worker.name, worker.pid, worker.host, worker.version, worker.state.rawValue, now, now])
+      var signedOn = worker
+      (signedOn.startedAt, signedOn.heartbeatAt) = (now, now)
+      try sign(signedOn, db, now)
+      try db.execute(sql: "DELETE FROM lacking_models WHERE worker = ?", arguments: [worker.name])
       try db.record(
         Event(
           .workerStarted, at: now, worker: worker.name,
           detail: "\(worker.version), process \(worker.pid) on \(worker.host)"
             + (introduction.map { ", \($0)" } ?? "")))
-      var signedOn = worker
-      (signedOn.startedAt, signedOn.heartbeatAt) = (now, now)
       return signedOn
     }
     return WorkerSession(database, record, leaseSeconds: leaseSeconds)
@@ -83,18 +85,43 @@ package final class WorkerSession: Sendable {
   /// Looks whether this is still the queue that was opened, and whether the daemon still has its name. One that was
   /// silent for a minute (stopped by a signal, on a machine that slept, by a clock set forward) may come back to find
   /// another in its place.
+  ///
+  /// A row may say anything: only who says so again after this one has written its own is another daemon, and then the
+  /// older of the two ends.
   /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.workerNameTaken`
   package func verify() throws {
     try database.verify()
-    let found = try database.read { db in
-      try WorkerRecord.fetchOne(
-        db.cachedStatement(sql: "SELECT * FROM workers WHERE name = ?"), arguments: [name])
+    let row = try database.read { db in
+      try Row.fetchOne(
+        db.cachedStatement(
+          sql: "SELECT substr(host, 1, 300) AS host, pid, started_at FROM workers WHERE name = ?"),
+        arguments: [name])
     }
-    // One that somebody removed is nobody else's.
-    guard let found else { return }
-    guard found.startedAt == record.startedAt, found.pid == record.pid, found.host == record.host else {
-      throw JobStoreError.workerNameTaken(name: found.name, host: found.host, pid: found.pid)
+    if let row {
+      let reader = RowReader(row: row, table: "workers")
+      let (host, pid): (String, Int) = (try reader.value("host"), try reader.value("pid"))
+      let startedAt: Milliseconds = try reader.value("started_at")
+      if startedAt == record.startedAt && pid == record.pid && host == record.host { return }
+      let count = strikes.withLock { strikes in
+        strikes += 1
+        return strikes
+      }
+      if count > 1 && startedAt > record.startedAt {
+        throw JobStoreError.workerNameTaken(name: name, host: host, pid: pid)
+      }
     }
+    try database.write { db, now in try Self.sign(record, db, now) }
+    try heartbeat()
+  }
+
+  /// Writes a worker's row.
+  private static func sign(_ worker: WorkerRecord, _ db: Database, _ now: Milliseconds) throws {
+    try db.execute(
+      sql: """
+        INSERT OR REPLACE INTO workers (name, pid, host, version, state, started_at, heartbeat_at)
+        VALUES (?, ?, ?, ?, 'idle', ?, ?)
+        """,
+      arguments: [worker.name, worker.pid, worker.host, worker.version, worker.startedAt, now])
   }
 
   /// Says that the worker lives and what it does; whenever that changes. Not durable. Nothing happens if another
@@ -108,7 +135,7 @@ package final class WorkerSession: Sendable {
   /// of `verdict(of:)`.
   package func beat() throws {
     let leases = leases.filter { !verdict(of: $0).lost }
-    let verdicts = try database.writeLightly { db, now in
+    let verdicts = try database.writeLightly(waiting: 2) { db, now in
       var verdicts: [Lease: Verdict] = [:]
       for lease in leases {
         do {
@@ -143,12 +170,12 @@ package final class WorkerSession: Sendable {
 
   /// Copies the write-ahead log back into the database, as far as nobody reads it, so that it need not grow any
   /// further. Happens by itself after some megabytes; a disk may be full before that.
-  package func reuseLog() throws {
-    try database.translated {
-      try database.connection.writeWithoutTransaction { db in
-        try db.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)")
-      }
-    }
+  package func reuseLog() throws { _ = try database.copyLogBack() }
+
+  /// The size of the write-ahead log in bytes, if somebody who reads keeps it from being copied back.
+  package func pinnedLog() throws -> Int64? {
+    guard let size = database.logSize, size > QueueDatabase.largeLog else { return nil }
+    return try database.copyLogBack() ? nil : size
   }
 
   /// The worker's row names the first of its jobs.

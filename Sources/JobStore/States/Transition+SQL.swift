@@ -3,12 +3,13 @@ import GRDB
 
 extension Transition.Guard {
   /// As SQLite has it. Named arguments: `:claim` and `:worker` of the lease, `:now`, `:restarted` (the name of a worker
-  /// that signs on, or NULL).
+  /// that signs on, or NULL), `:reached` (steps of all its images).
   var sql: String {
     switch self {
     case .isDue: "run_after IS NULL AND held = 0 AND NOT (SELECT paused FROM queue)"
     case .holdsLease: "claims = :claim AND lease_owner = :worker"
     case .leaseIsOver: "(lease_expires <= :now OR lease_owner = :restarted)"
+    case .gotFurther: ":reached > furthest_step"
     case .hasAttempts: "attempts < max_attempts"
     case .mayBeLostAgain: "losses + 1 < \(WorkerSession.lossLimit)"
     case .isUsedUp: "(attempts >= max_attempts OR losses + 1 >= \(WorkerSession.lossLimit))"
@@ -39,7 +40,7 @@ extension Transition {
     case .claim:
       """
       attempts = attempts + 1, claims = claims + 1, lease_owner = :worker, lease_expires = :expires, \
-      started_at = :now
+      lease_set_at = :now, started_at = :now
       """
     case .refuse:
       "\(free), \(failure), attempts = max(0, min(attempts, max_attempts)), finished_at = :now"
@@ -49,17 +50,20 @@ extension Transition {
       cache_misses = :misses, cache_evictions = :evictions, cache_bypasses = :bypasses, bytes_read = :bytes, \
       stall_ms = :stall, peak_bytes = :peak
       """
-    case .retryLater: "\(free), \(failure), run_after = :after"
+    case .retryLater: "\(free), \(failure), run_after = :after, wait_set_at = :now"
+    case .giveUp: "\(failure), finished_at = :now"
     case .fail, .stop: "\(free), \(failure), finished_at = :now"
     case .giveBack: "\(free), attempts = max(attempts - 1, 0), started_at = NULL"
+    case .requeueAdvanced:
+      "\(free), \(failure), attempts = max(attempts - losses - 1, 0), losses = 0, furthest_step = :reached"
     case .requeueLost: "\(free), \(failure), losses = losses + 1"
     case .failLost, .cancelLost: "\(free), \(failure), losses = losses + 1, finished_at = :now"
     case .cancel: "finished_at = :now, run_after = NULL"
     case .requestCancel: "cancel_requested = 1"
-    case .retry, .hurry:
+    case .retry, .retryFailed, .hurry:
       """
-      attempts = 0, losses = 0, run_after = NULL, cancel_requested = 0, error = NULL, error_kind = NULL, \
-      started_at = NULL, finished_at = NULL
+      attempts = 0, losses = 0, furthest_step = 0, run_after = NULL, cancel_requested = 0, error = NULL, error_kind = NULL, \
+      started_at = NULL, finished_at = NULL, model_digest = NULL, cache_hits = NULL
       """
     }
   }
@@ -98,6 +102,7 @@ extension Database {
     let transition = Transition[name]
     var arguments: [String: (any DatabaseValueConvertible)?] = [
       "now": now, "scope": scope.number, "worker": nil, "restarted": nil, "error": nil, "kind": nil,
+      "reached": nil,
     ]
     arguments.merge(values) { $1 }
     if let error = arguments["error"] as? String { arguments["error"] = PlainText.line(error) }

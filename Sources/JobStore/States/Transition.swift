@@ -3,13 +3,16 @@
 package struct Transition: Sendable {
   /// What each move is called.
   package enum Name: String, CaseIterable, Sendable {
-    case claim, refuse, finish, retryLater, fail, stop, giveBack, requeueLost, failLost, cancelLost, cancel,
-      requestCancel, retry, hurry
+    case claim, refuse, giveUp, finish, retryLater, fail, stop, giveBack, requeueAdvanced, requeueLost,
+      failLost,
+      cancelLost, cancel,
+      requestCancel, retry, retryFailed, hurry
   }
 
   /// What must hold besides the state.
   package enum Guard: Sendable, CaseIterable {
-    case isDue, holdsLease, leaseIsOver, hasAttempts, mayBeLostAgain, isUsedUp, isUnwanted, isWanted
+    case isDue, holdsLease, leaseIsOver, gotFurther, hasAttempts, mayBeLostAgain, isUsedUp, isUnwanted,
+      isWanted
   }
 
   package let name: Name
@@ -44,6 +47,10 @@ package struct Transition: Sendable {
       Transition(
         .refuse, from: [.queued, .running], to: .failed, events: [.failed],
         "its row cannot be right; whoever meets it ends it")
+    case .giveUp:
+      Transition(
+        .giveUp, from: [.queued], to: .failed, if: [.isDue], events: [.failed],
+        "no living worker has had its model for `model_patience`")
     case .finish:
       Transition(
         .finish, from: [.running], to: .done, if: [.holdsLease], events: [.done], "its pictures are on disk")
@@ -63,6 +70,11 @@ package struct Transition: Sendable {
       Transition(
         .giveBack, from: [.running], to: .queued, if: [.holdsLease, .isWanted], events: [.givenBack],
         "its worker stops; the attempt does not count")
+    case .requeueAdvanced:
+      Transition(
+        .requeueAdvanced, from: [.running], to: .queued, if: [.leaseIsOver, .isWanted, .gotFurther],
+        events: [.lost],
+        "its worker vanished, but after more steps than ever: neither loss nor attempt counts")
     case .requeueLost:
       Transition(
         .requeueLost, from: [.running], to: .queued,
@@ -83,8 +95,13 @@ package struct Transition: Sendable {
         "`segmoectl cancel`; its worker will stop")
     case .retry:
       Transition(
-        .retry, from: [.failed, .cancelled], to: .queued, events: [.retried],
-        "`segmoectl retry`; all its attempts are there again")
+        .retry, from: [.failed, .cancelled, .done], to: .queued, events: [.retried],
+        "`segmoectl retry`; all its attempts are there again. Pictures of a done job stay, beside the new ones"
+      )
+    case .retryFailed:
+      Transition(
+        .retryFailed, from: [.failed, .cancelled], to: .queued, events: [.retried],
+        "`segmoectl retry --batch`; done jobs stay as they are")
     case .hurry:
       Transition(
         .hurry, from: [.queued], to: .queued, events: [.retried], "`segmoectl retry`; it waits no longer")
@@ -112,6 +129,7 @@ extension Transition.Guard {
     switch self {
     case .isDue: "it is due, and neither paused nor held"
     case .holdsLease: "the worker holds the lease"
+    case .gotFurther: "it got further than at the losses before"
     case .leaseIsOver: "the lease has run out, or its worker starts anew"
     case .hasAttempts: "attempts are left"
     case .mayBeLostAgain: "this is not the third loss"

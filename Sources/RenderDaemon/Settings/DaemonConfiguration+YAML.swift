@@ -41,6 +41,7 @@ extension DaemonConfiguration {
       "the configuration",
       keys: [
         "database", "output", "models", "inputs", "memory_budget", "threads", "worker", "lease_seconds",
+        "model_patience",
         "checkpoint_steps", "coalesce", "cache_policy", "limits", "log_level", "metrics",
       ])
     database = try map["database"]?.path("'database'", in: folder)
@@ -55,6 +56,9 @@ extension DaemonConfiguration {
     memoryBudget = try map["memory_budget"]?.byteCount("'memory_budget'")
     threads = try map.int("threads", in: Range.threads)
     worker = try map["worker"]?.name("'worker'")
+    modelPatience = try map.double(
+      "model_patience",
+      in: Double(Range.modelPatience.lowerBound)...Double(Range.modelPatience.upperBound))
     leaseSeconds = try map.double(
       "lease_seconds", in: Double(Range.leaseSeconds.lowerBound)...Double(Range.leaseSeconds.upperBound))
     checkpointSteps = try map.int("checkpoint_steps", in: Range.checkpointSteps)

@@ -16,6 +16,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
   package var threads: Int?
   package var worker: String?
   package var leaseSeconds: Double?
+  package var modelPatience: Double?
   package var checkpointSteps: Int?
   /// How many pictures may be rendered together.
   package var coalesce: Int?
@@ -53,6 +54,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     result.threads = threads ?? other.threads
     result.worker = worker ?? other.worker
     result.leaseSeconds = leaseSeconds ?? other.leaseSeconds
+    result.modelPatience = modelPatience ?? other.modelPatience
     result.checkpointSteps = checkpointSteps ?? other.checkpointSteps
     result.coalesce = coalesce ?? other.coalesce
     result.cachePolicy = cachePolicy ?? other.cachePolicy
@@ -84,6 +86,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
       threads: threads, worker: worker, drain: drain, leaseSeconds: leaseSeconds ?? 60)
     settings.checkpointSteps = checkpointSteps
     settings.coalesce = coalesce
+    settings.modelPatience = modelPatience ?? settings.modelPatience
     settings.cachePolicy = cachePolicy ?? settings.cachePolicy
     let standard = settings.limits
     settings.limits.side = limits.side ?? standard.side
@@ -101,6 +104,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
   enum Range {
     static let threads = 1...1024
     static let leaseSeconds = 1...86_400
+    static let modelPatience = 0...31_536_000
     static let checkpointSteps = 1...100_000
     static let coalesce = 1...64
     static let side = 8...16_384

@@ -23,6 +23,8 @@ package struct DaemonSettings: Sendable, Equatable {
   package var drain: Bool
   /// Seconds after the last heartbeat until another daemon may take a job.
   package var leaseSeconds: Double
+  /// Seconds after which a job fails whose model no living daemon has had.
+  package var modelPatience = 300.0
   /// Seconds from one look at the database to the next while idle.
   package var pollSeconds: Double
   /// Steps from one saved resume state to the next. nil means as often as writing them takes less than a hundredth of
@@ -75,6 +77,7 @@ package struct DaemonSettings: Sendable, Equatable {
     inputFolders = new.inputFolders
     memoryBudget = new.memoryBudget
     limits = new.limits
+    modelPatience = new.modelPatience
     logLevel = new.logLevel
     return ignored
   }

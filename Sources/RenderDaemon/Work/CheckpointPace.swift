@@ -19,13 +19,20 @@ package final class CheckpointCost: Sendable {
 package struct CheckpointPace {
   private let steps: Int?
   private let cost: CheckpointCost
+  /// What is spent on checkpoints: a part in so many of the time.
+  private let share: Double
   private var lastStep: Int
   private var lastTime: Double
 
   /// - Parameters:
   ///   - steps: from one checkpoint to the next; nil: as their cost allows.
   ///   - step: the steps that were done when the render began or was taken up.
-  package init(steps: Int?, cost: CheckpointCost, from step: Int, now: Double = Self.now) {
+  ///   - isEager: a worker was lost with the job before: then a tenth of the time rather than a hundredth, so that it
+  ///     moves on although its workers are killed time and again.
+  package init(
+    steps: Int?, cost: CheckpointCost, from step: Int, isEager: Bool = false, now: Double = Self.now
+  ) {
+    share = isEager ? 10 : 100
     self.steps = steps
     self.cost = cost
     lastStep = step
@@ -40,8 +47,8 @@ package struct CheckpointPace {
   package func isDue(at step: Int, among pictures: Int = 1, now: Double = Self.now) -> Bool {
     guard step > lastStep else { return false }
     if let steps { return step - lastStep >= steps }
-    // Twice a hundred times: the time it took last may vary.
-    return now - lastTime >= cost.seconds * 200 * Double(pictures)
+    // Twice as seldom: the time it took last may vary.
+    return now - lastTime >= cost.seconds * 2 * share * Double(pictures)
   }
 
   /// Runs `body`, which writes a checkpoint, and remembers what it took.

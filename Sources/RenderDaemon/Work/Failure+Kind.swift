@@ -67,7 +67,8 @@ func passesByItself(_ error: any Error) -> Bool {
   case ImageError.diskFull, ImageError.notWritable(_, EROFS): true
   case DaemonError.outputFull: true
   // What is wrong with the queue is never the job's fault.
-  case JobStoreError.diskFull, JobStoreError.busy, JobStoreError.database, JobStoreError.notAccessible: true
+  case JobStoreError.diskFull, JobStoreError.busy, JobStoreError.inputOutput, JobStoreError.notAccessible:
+    true
   default: false
   }
 }

@@ -14,7 +14,7 @@ extension JobRenderer {
     -> PictureAtWork.Beginning
   {
     let (claimed, renderer, request) = (job.claimed, job.renderer, job.requests[index])
-    let kept = try session.client.checkpoint(job: claimed.job.id, index: index)
+    let kept = try checkpoint(index, of: claimed)
     if let image = finished(kept, path: job.path(index), modelDigest: renderer.model.digest) {
       let steps = claimed.request.render.steps
       try report(claimed, index: index, .done, step: steps, steps: steps)
@@ -32,7 +32,19 @@ extension JobRenderer {
       PictureAtWork(
         job: claimed.job.id, index: index, request: request, began: began,
         render: renders.add(denoising, of: renderer), firstStep: denoising.step,
-        pace: CheckpointPace(steps: checkpointSteps, cost: checkpointCost, from: denoising.step)))
+        pace: CheckpointPace(
+          steps: checkpointSteps, cost: checkpointCost, from: denoising.step,
+          isEager: claimed.job.losses + claimed.job.furthestStep > 0)))
+  }
+
+  /// What an earlier attempt has left of a picture. A row that is wrong is none: it starts from nothing.
+  private func checkpoint(_ index: Int, of claimed: ClaimedJob) throws -> Checkpoint? {
+    do {
+      return try session.client.checkpoint(job: claimed.job.id, index: index)
+    } catch let error as JobStoreError where !passesByItself(error) {
+      log.warning("image \(index) starts anew: \(error)", metadata: claimed.fields)
+      return nil
+    }
   }
 
   /// Between two steps: tells how far the picture is, writes a checkpoint if one is due, and looks whether to
@@ -53,7 +65,10 @@ extension JobRenderer {
       secondsPerStep: picture.secondsPerStep(at: denoising.step))
     if picture.pace.isDue(at: denoising.step, among: pictures) {
       let kept = picture
-      let seconds = try picture.pace.measure(at: denoising.step) { try keep(kept, at: denoising, of: job) }
+      let seconds = try picture.pace.measure(at: denoising.step) {
+        // A render does not wait for whoever holds the queue.
+        try keep(kept, at: denoising, of: job, waiting: WorkerSession.stepPatience)
+      }
       metrics.checkpoint(seconds: seconds)
     }
     hold(picture, at: denoising, of: job)
@@ -77,12 +92,15 @@ extension JobRenderer {
   }
 
   /// Writes a checkpoint of a picture.
-  func keep(_ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork) throws {
+  /// - Parameter seconds: how long to wait for the queue; nil: as long as ever.
+  func keep(
+    _ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork, waiting seconds: Double? = nil
+  ) throws {
     let (claimed, step) = (job.claimed, denoising.step)
     do {
       try session.keep(
         Data(job.renderer.resumeState(denoising, of: picture.request)), step: step,
-        index: picture.index, modelDigest: job.renderer.model.digest, claimed.lease)
+        index: picture.index, modelDigest: job.renderer.model.digest, waiting: seconds, claimed.lease)
     } catch JobStoreError.leaseLost {
       throw Interruption.lost
     } catch {

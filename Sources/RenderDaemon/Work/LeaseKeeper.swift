@@ -23,11 +23,16 @@ package final class LeaseKeeper: Sendable {
     try WorkThread.start("segmoed-lease") { [self] in
       // Never rarer than a third of the minute after which a worker counts as gone.
       var clock = ClockWatch()
-      while !stop.sleep(seconds: min(session.leaseSeconds / 3, 20)) {
+      var pinned = PinnedLogWatch()
+      let pause = min(session.leaseSeconds / 3, 20)
+      var next = pause
+      while !stop.sleep(seconds: next) {
         isOver.withLock { isOver in
           guard !isOver else { return }
           if clock.jump() == .back { shortenLeases() }
-          beat()
+          // Who could not get the lock tries again soon: the lease must not run out in between.
+          next = beat() ? pause : min(1, pause)
+          look(&pinned)
         }
       }
     }
@@ -40,13 +45,25 @@ package final class LeaseKeeper: Sendable {
     isOver.withLock { $0 = true }
   }
 
-  private func beat() {
+  /// - Returns: whether the leases were renewed.
+  private func beat() -> Bool {
     do {
       try session.beat()
+      return true
     } catch {
       // The leases still run for two thirds of their time: the next beat may do better.
       log.warning("cannot renew the leases: \(error)")
+      return false
     }
+  }
+
+  /// Looks whether somebody keeps the queue's log from being used again.
+  private func look(_ watch: inout PinnedLogWatch) {
+    guard let size = try? session.pinnedLog(), let said = watch.report(size) else {
+      watch.isFree()
+      return
+    }
+    log.warning("\(said)")
   }
 
   /// Those of other workers, too: of one that is dead nobody else would.

@@ -5,7 +5,7 @@ import Logging
 /// How the jobs of a worker end.
 extension Worker {
   /// Writes how a job ended.
-  func end(_ ended: JobGroup.Ended, _ locator: ModelLocator) {
+  func end(_ ended: JobGroup.Ended, _ locator: ModelLocator, _ lacked: inout LackedModels) {
     let (lease, request) = (ended.claimed.lease, ended.claimed.request.render)
     var log = log
     for (key, value) in ended.claimed.fields { log[metadataKey: key] = value }
@@ -32,9 +32,16 @@ extension Worker {
       log.warning("job \(lease.job) was taken over by another worker")
     case .failure(let error):
       log.error("job \(lease.job): \(error)")
+      let kind = failureKind(of: error, request: request, locator: locator)
+      guard kind != .model else {
+        // What this worker cannot load is this worker's: another may have it.
+        lacked.note(request.model, locator)
+        writeOutcome(of: lease) { try session.lack(request.model, reason: "\(error)", lease) }
+        break
+      }
       writeOutcome(of: lease) {
         try session.fail(
-          lease, message: "\(error)", kind: failureKind(of: error, request: request, locator: locator),
+          lease, message: "\(error)", kind: kind,
           backoff: Self.backoff)
         metrics.attempt("failed")
       }
@@ -52,15 +59,22 @@ extension Worker {
 
   /// Writes how a job ended, however long it takes; drops it if another worker has the job by now.
   private func writeOutcome(of lease: Lease, _ body: () throws -> Void) {
-    _ = persistently {
-      do {
-        try body()
-      } catch JobStoreError.leaseLost {
-        log.warning("job \(lease.job) was taken over by another worker", metadata: lease.fields)
-      } catch let error where !passesByItself(error) {
-        // Of its row, which will not get better by itself: its lease runs out, and the next claim looks at it.
-        log.error("job \(lease.job): its outcome cannot be written: \(error)", metadata: lease.fields)
+    let written = Result {
+      try persistently {
+        do {
+          try body()
+        } catch JobStoreError.leaseLost {
+          log.warning("job \(lease.job) was taken over by another worker", metadata: lease.fields)
+        } catch let error where !passesByItself(error) {
+          // Of its row, which will not get better by itself.
+          log.error("job \(lease.job): its outcome cannot be written: \(error)", metadata: lease.fields)
+          try session.refuse(lease, message: "its outcome cannot be written: \(error)")
+        }
       }
+    }
+    if case .failure(let error) = written {
+      // Its lease runs out, and the next claim looks at it.
+      log.error("job \(lease.job) cannot be ended: \(error)", metadata: lease.fields)
     }
   }
 

@@ -45,6 +45,10 @@ package final class Worker: Sendable {
       leaseSeconds: settings.leaseSeconds, introduction: governor.budget.map { "memory budget \($0)" },
       processIsAlive: { WorkerProcess.isAlive($0) })
     keeper = LeaseKeeper(session: session, log: log)
+    for aside in (try? session.client.setAside()) ?? [] where aside.at > Date().milliseconds - 60_000 {
+      log.warning(
+        "table \(aside.table): a row was wrong and has been set aside (table set_aside): \(aside.row)")
+    }
   }
 
   /// Asks to stop: the running job is given back at the next step, and `run` returns.
@@ -112,6 +116,7 @@ package final class Worker: Sendable {
     var (current, reloads) = self.current.withLock { $0 }
     var pace = LookPace(usual: settings.pollSeconds, commits: CommitWatch(database: settings.database))
     var clock = ClockWatch()
+    var lacked = LackedModels()
     var given = settings.memoryBudget
     sayBudget()
     reporter.ready()
@@ -132,21 +137,26 @@ package final class Worker: Sendable {
       try checkQueue()
       if clock.jump() == .forward {
         log.warning("the clock was set forward, or the machine slept: leases count from now")
-        guard persistently({ try session.extendLeases() }) != nil else { return }
+        guard try persistently({ try session.extendLeases() }) != nil else { return }
+      }
+      for model in lacked.look(pool.locator) {
+        guard try persistently({ try session.expect(model) }) != nil else { return }
       }
       guard
-        let seen = persistently({ try session.client.changeMark() }),
-        let claimed = persistently({
-          try session.claim(preferredModels: pool.names, limits: current.limits)
+        let seen = try persistently({ try session.client.changeMark() }),
+        let claimed = try persistently({
+          try session.claim(
+            preferredModels: pool.names, avoiding: lacked.names,
+            modelPatience: settings.drain ? 0 : current.modelPatience, limits: current.limits)
         })
       else { return }
       guard let claimed else {
-        guard let isOver = persistently({ try settings.drain && isDrained() }), !isOver else { return }
-        guard let due = persistently({ try session.nextDue() }) else { return }
-        waitForWork(since: seen, reloads: reloads, due: due, &pace)
+        guard let isOver = try persistently({ try settings.drain && isDrained() }), !isOver else { return }
+        guard let due = try persistently({ try session.nextDue() }) else { return }
+        try waitForWork(since: seen, reloads: reloads, due: due, &pace)
         continue
       }
-      work(on: claimed, renderer, &pool, output) {
+      work(on: claimed, renderer, &pool, output, &lacked) {
         self.current.withLock { $0.reloads } == reloads ? current : nil
       }
     }
@@ -174,11 +184,12 @@ package final class Worker: Sendable {
 
   /// Tries until it works: a full disk or a database that somebody holds must not end the daemon, nor
   /// lose the outcome of a job. nil if asked to stop meanwhile.
-  func persistently<Result>(_ body: () throws -> Result) -> Result? {
+  /// - Throws: what does not pass by itself.
+  func persistently<Result>(_ body: () throws -> Result) throws -> Result? {
     while true {
       do {
         return try body()
-      } catch {
+      } catch let error where passesByItself(error) {
         log.error("the queue does not answer, trying again: \(error)")
         reporter.troubled("the queue does not answer: \(error)")
         // The queue's own log may be what fills the disk.
@@ -193,7 +204,7 @@ package final class Worker: Sendable {
   /// - Parameter unchanged: the settings, unless a reload has changed them: then no further job is taken.
   private func work(
     on claimed: ClaimedJob, _ renderer: JobRenderer, _ pool: inout ModelPool, _ output: OutputFolder,
-    unchanged: () -> DaemonSettings?
+    _ lacked: inout LackedModels, unchanged: () -> DaemonSettings?
   ) {
     renderer.peak.restart()
     if governor.measureAgain() != nil { sayBudget() }
@@ -203,13 +214,13 @@ package final class Worker: Sendable {
       if claimed.lease.claim > 1 { output.removeTemporaries(of: claimed.job) }
       heartbeat()
       log.info("job \(claimed.job.id) claimed, attempt \(claimed.job.attempts)", metadata: claimed.fields)
-      for ended in group.add(claimed, &pool) { end(ended, pool.locator) }
+      for ended in group.add(claimed, &pool) { end(ended, pool.locator, &lacked) }
       next = nil
       while next == nil, !group.isEmpty {
         if group.wantsMore, let settings = unchanged(), !stop.isRequested {
           next = companion(of: claimed, settings)
         }
-        if next == nil { for ended in group.advance() { end(ended, pool.locator) } }
+        if next == nil { for ended in group.advance() { end(ended, pool.locator, &lacked) } }
       }
     }
   }
@@ -227,13 +238,17 @@ package final class Worker: Sendable {
   /// Sleeps until another process commits, something comes due, or a stop or reload is asked for; at most two
   /// seconds, since a queue that was moved would keep us waiting for ever, and a clock set back is no commit.
   /// - Parameter due: when a job may come due without a commit.
-  private func waitForWork(since seen: Int64, reloads: Int, due: Milliseconds?, _ pace: inout LookPace) {
-    let end = CheckpointPace.now + 2
-    while CheckpointPace.now < end {
+  private func waitForWork(since seen: Int64, reloads: Int, due: Milliseconds?, _ pace: inout LookPace) throws
+  {
+    let begun = CheckpointPace.now
+    // In both directions: not even this clock is always what it should be.
+    while abs(CheckpointPace.now - begun) < 2 {
       if pace.sleep(stop, due: due) { return }
       reporter.idle()
       if current.withLock({ $0.reloads }) != reloads { return }
-      guard let version = persistently({ try session.client.changeMark() }), version == seen else { return }
+      guard let version = try persistently({ try session.client.changeMark() }), version == seen else {
+        return
+      }
       if let due, due <= Date().milliseconds { return }
     }
   }

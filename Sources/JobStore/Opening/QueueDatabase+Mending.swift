@@ -1,0 +1,83 @@
+import GRDB
+
+/// What makes rows right that no program has written so: somebody at `sqlite3`, a restored backup, a broken tool.
+extension QueueDatabase {
+  /// Puts right what every program can know: the one row of `queue`, all counts, and the numbers of jobs that are not
+  /// over. Constraints that are broken already do not stand in the way of it.
+  func mend() throws {
+    try translated {
+      try connection.writeWithoutTransaction { db in
+        try db.execute(sql: "PRAGMA ignore_check_constraints = ON")
+        defer { try? db.execute(sql: "PRAGMA ignore_check_constraints = OFF") }
+        try db.inTransaction(.immediate) {
+          try db.execute(sql: "INSERT OR IGNORE INTO queue (id) VALUES (1)")
+          try Self.recount(db)
+          try Self.mendJobs(db, clock().milliseconds)
+          return .commit
+        }
+      }
+    }
+  }
+
+  private static func recount(_ db: Database) throws {
+    let counts = JobState.allCases.map {
+      "\($0.rawValue) = (SELECT count(*) FROM jobs WHERE state = '\($0.rawValue)'"
+    }
+    try db.execute(
+      sql: "UPDATE queue SET paused = (paused <> 0), \(counts.map { $0 + ")" }.joined(separator: ", "))")
+    try db.execute(
+      sql: """
+        UPDATE batches SET paused = (paused <> 0), \(counts.map { $0 + " AND batch = batches.id)" }.joined(separator: ", "))
+        """)
+  }
+
+  /// The values that constraints and sums need, of jobs that somebody will still change.
+  private static func mendJobs(_ db: Database, _ now: Milliseconds) throws {
+    let most = "max(1, min(max_attempts, 100))"
+    let held = """
+      iif((SELECT paused FROM batches WHERE id = jobs.batch), \(Hold.batch.rawValue), 0)
+        + iif((SELECT held_until FROM models WHERE name = jobs.model) IS NOT NULL, \(Hold.model.rawValue), 0)
+      """
+    try db.execute(
+      sql: """
+        UPDATE jobs SET
+          max_attempts = \(most),
+          attempts = max(0, min(attempts, \(most) - (state = 'queued'))),
+          losses = max(0, min(losses, 1000)),
+          claims = max(0, min(claims, 1000000000000)),
+          furthest_step = max(0, min(furthest_step, 1000000000)),
+          held = iif(held BETWEEN 0 AND 3, held, \(held)),
+          cancel_requested = (cancel_requested <> 0),
+          lease_owner = iif(state = 'running', ifnull(lease_owner, '?'), NULL),
+          lease_expires = iif(state = 'running', ifnull(lease_expires, :now), NULL),
+          error = 'its row was wrong and has been put right', error_kind = 'transient'
+        WHERE \(wrong)
+        """, arguments: ["now": now])
+  }
+
+  /// Open jobs with numbers that no program writes.
+  private static let wrong = """
+    state IN ('queued', 'running') AND NOT (
+      max_attempts BETWEEN 1 AND 100 AND attempts BETWEEN 0 AND max_attempts - (state = 'queued')
+      AND losses BETWEEN 0 AND 1000 AND claims BETWEEN 0 AND 1000000000000
+      AND furthest_step BETWEEN 0 AND 1000000000 AND held BETWEEN 0 AND 3 AND cancel_requested IN (0, 1)
+      AND (state = 'running') = (lease_owner IS NOT NULL)
+      AND (state = 'running') = (lease_expires IS NOT NULL))
+    """
+
+  /// Looks for what `mend` would put right, so that a daemon that starts need not write without a reason.
+  func mendIfNeeded() throws {
+    let counts = JobState.allCases.map { state in
+      "\(state.rawValue) = (SELECT count(*) FROM jobs WHERE state = '\(state.rawValue)')"
+    }
+    let isRight = try read { db in
+      try Bool.fetchOne(
+        db,
+        sql: """
+          SELECT count(*) = 1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE \(Self.wrong))
+          FROM queue WHERE \(counts.joined(separator: " AND "))
+          """)
+    }
+    if isRight != true { try mend() }
+  }
+}

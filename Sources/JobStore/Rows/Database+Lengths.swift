@@ -1,0 +1,52 @@
+import GRDB
+import GRDBSQLite
+
+/// Lengths of what a row holds, looked at before any of it is read: a value of a gigabyte must not end the daemon.
+extension Database {
+  /// The longest text of a job that is read, in characters.
+  static let longestText = 1 << 20
+
+  /// Columns of `jobs` that hold text, and what is put in the place of one that is too long.
+  private static let texts = [
+    ("prompt", "''"), ("negative_prompt", "NULL"), ("model", "'?'"), ("loras", "'[]'"),
+    ("embeddings", "'[]'"),
+    ("vae", "NULL"), ("init_image", "NULL"), ("mask", "NULL"), ("scheduler", "NULL"),
+    ("original_size", "NULL"),
+    ("crop", "NULL"), ("target_size", "NULL"), ("error", "NULL"), ("model_digest", "NULL"),
+    ("lease_owner", "'?'"),
+  ]
+
+  /// - Throws: `JobStoreError.damagedRow` for the first text that is too long.
+  func checkLengths(ofJob id: Int64) throws {
+    let lengths = Self.texts.map { "ifnull(length(\($0.0)), 0)" }.joined(separator: ", ")
+    let longest = try Int.fetchOne(
+      cachedStatement(sql: "SELECT max(\(lengths)) FROM jobs WHERE id = ?"), arguments: [id])
+    guard (longest ?? 0) > Self.longestText else { return }
+    for (column, _) in Self.texts {
+      let length =
+        try Int.fetchOne(self, sql: "SELECT length(\(column)) FROM jobs WHERE id = ?", arguments: [id]) ?? 0
+      guard length <= Self.longestText else {
+        throw JobStoreError.damagedRow(table: "jobs", column: column, value: "\(length) characters")
+      }
+    }
+  }
+
+  /// Takes texts out of a row that are so long that the row cannot even be changed.
+  func clearLongTexts(ofJob id: Int64) throws {
+    var changes: [String] = []
+    for (column, empty) in Self.texts {
+      do {
+        let length =
+          try Int.fetchOne(self, sql: "SELECT length(\(column)) FROM jobs WHERE id = ?", arguments: [id]) ?? 0
+        if length > Self.longestText { changes.append("\(column) = \(empty)") }
+      } catch let error as DatabaseError where error.resultCode == .SQLITE_TOOBIG {
+        changes.append("\(column) = \(empty)")
+      }
+    }
+    guard !changes.isEmpty else { return }
+    // An index has a model's name in it, and must read it once more to forget it.
+    let limit = sqlite3_limit(sqliteConnection, SQLITE_LIMIT_LENGTH, .max)
+    defer { _ = sqlite3_limit(sqliteConnection, SQLITE_LIMIT_LENGTH, limit) }
+    try execute(sql: "UPDATE jobs SET \(changes.joined(separator: ", ")) WHERE id = ?", arguments: [id])
+  }
+}

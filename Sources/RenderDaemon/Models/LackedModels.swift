@@ -1,0 +1,49 @@
+import Foundation
+import JobStore
+
+/// Models that this worker could not load, and when to try again: once their files have changed and then stayed the same
+/// for a moment, as those of a model that is being copied do at last, and every minute whatever they do.
+struct LackedModels {
+  private struct Entry {
+    /// Of its files; nil: there are none.
+    var stamp: FolderStamp?
+    var hasChanged = false
+    /// When it was looked at and found changed, or could not be loaded, by the clock that only goes forward.
+    var since: Double
+  }
+
+  /// Seconds that files must stay the same.
+  private static let settling = 2.0
+  /// Seconds until it is tried again anyway.
+  private static let pause = 60.0
+
+  private var entries: [String: Entry] = [:]
+
+  /// What to leave to others now.
+  var names: Set<String> { Set(entries.keys) }
+
+  /// It could not be loaded.
+  mutating func note(_ model: String, _ locator: ModelLocator, now: Double = CheckpointPace.now) {
+    entries[model] = Entry(stamp: Self.stamp(model, locator), since: now)
+  }
+
+  /// Looks at their files. Those worth another try are lacked no more.
+  /// - Returns: those whose files have changed since the last look.
+  mutating func look(_ locator: ModelLocator, now: Double = CheckpointPace.now) -> [String] {
+    var changed: [String] = []
+    for (model, entry) in entries {
+      let stamp = Self.stamp(model, locator)
+      if stamp != entry.stamp {
+        entries[model] = Entry(stamp: stamp, hasChanged: true, since: now)
+        changed.append(model)
+      } else if stamp != nil && now - entry.since >= (entry.hasChanged ? Self.settling : Self.pause) {
+        entries[model] = nil
+      }
+    }
+    return changed
+  }
+
+  private static func stamp(_ model: String, _ locator: ModelLocator) -> FolderStamp? {
+    (try? locator.path(of: model)).map { FolderStamp([$0]) }
+  }
+}

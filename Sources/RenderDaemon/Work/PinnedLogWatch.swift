@@ -1,0 +1,21 @@
+/// When to warn of a write-ahead log that grows because somebody reads: a `sqlite3` shell or a database browser that was
+/// left in a transaction keeps every page that was written since.
+struct PinnedLogWatch {
+  private var looks = 0
+  private var saidAt: Int64 = 0
+
+  /// - Parameter size: of the log in bytes.
+  /// - Returns: a warning, when it was so before as well, and again whenever it has doubled since.
+  mutating func report(_ size: Int64) -> String? {
+    looks += 1
+    guard looks > 1, size >= 2 * saidAt else { return nil }
+    saidAt = size
+    return """
+      the queue's log has grown to \(size >> 20) MiB, because a reader keeps it from being copied back: end the \
+      transaction of a sqlite3 shell or a database browser that was left open (fuser names who has the file open)
+      """
+  }
+
+  /// Nobody keeps it.
+  mutating func isFree() { (looks, saidAt) = (0, 0) }
+}

@@ -1,0 +1,98 @@
+import Foundation
+import GRDB
+import JobStore
+import Synchronization
+import Testing
+
+/// Whose fault it is when a worker vanishes.
+@Suite struct LossTests {
+  /// A hundred reboots of a machine that renders one long job: each attempt gets a little further.
+  @Test func aJobThatMovesForwardSurvivesAHundredKills() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("long")
+    for kill in 1...100 {
+      let claimed = try #require(try queue.claim(), "set aside after \(kill - 1) kills")
+      #expect(claimed.job.attempts == 1 && claimed.job.losses == 0)
+      if kill % 2 == 0 {
+        try queue.session().keep(Data([1]), step: kill, index: 0, modelDigest: "m", claimed.lease)
+      } else {
+        try queue.session().report(
+          ImageProgress(index: 0, phase: .denoising, step: kill, steps: 1000), claimed.lease)
+      }
+      queue.pass(seconds: 61)
+    }
+    try queue.session().finish(
+      #require(try queue.claim()).lease, images: [image(0)], statistics: RenderStatistics())
+    #expect(try queue.state(1) == .done)
+  }
+
+  /// Where each attempt dies, and after which of them the job is set aside.
+  @Test(arguments: [
+    ([0, 0, 0], 3), ([9, 9, 9, 9], 4), ([9, 4, 8, 9], 4), ([5, 4, 6, 5, 7, 7, 7, 7], 8),
+    ([1, 2, 2, 2, 2], 5),
+  ])
+  func aLossCountsIfTheJobGotNoFurther(steps: [Int], last: Int) throws {
+    let queue = try TestQueue()
+    try queue.enqueue("poison")
+    for (index, step) in steps.enumerated() {
+      let claimed = try #require(try queue.claim(), "attempt \(index + 1) of \(steps)")
+      if step > 0 {
+        try queue.session().report(
+          ImageProgress(index: 0, phase: .denoising, step: step, steps: 25), claimed.lease)
+      }
+      queue.pass(seconds: 61)
+    }
+    #expect(steps.count == last)
+    #expect(try queue.claim() == nil)
+    let job = try queue.client.details(job: 1).job
+    #expect(job.state == .failed && job.losses == WorkerSession.lossLimit && job.failure?.kind == .lost)
+  }
+
+  /// Somebody holds the write lock for longer than a lease: living workers could not renew, and keep their jobs.
+  @Test func whoWaitedForTheLockTakesNothingAway() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let mine = try #require(try queue.claim("alive")).lease
+    let thief = try queue.anotherSession("other")
+    let locked = DispatchSemaphore(value: 0)
+    let holder = Thread { [path = queue.path] in
+      try? DatabaseQueue(path: path).inTransaction(.immediate) { db in
+        locked.signal()
+        Thread.sleep(forTimeInterval: 0.7)
+        return .commit
+      }
+    }
+    holder.start()
+    locked.wait()
+    queue.pass(seconds: 3600)
+    #expect(try thief.claim() == nil)
+    #expect(try queue.session("alive").renew(mine) == .carryOn)
+    // It is not so for ever: whoever does not renew now is dead.
+    queue.pass(seconds: 61)
+    #expect(try thief.claim()?.job.id == 1)
+  }
+
+  /// Between two steps a render does not wait for whoever holds the lock: it would stand still, and its lease run out.
+  @Test func aRenderDoesNotWaitForTheLock() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let lease = try #require(try queue.claim()).lease
+    let session = try queue.session()
+    let progress = ImageProgress(index: 0, phase: .denoising, step: 1, steps: 9)
+    // Held by this very thread: whoever waited for it would do so until it is refused.
+    try DatabaseQueue(path: queue.path).inTransaction(.immediate) { _ throws in
+      let busy = JobStoreError.busy(path: queue.path)
+      #expect(storeError { try session.report(progress, lease) } == busy)
+      #expect(
+        storeError {
+          try session.keep(
+            Data([1]), step: 1, index: 0, modelDigest: "m", waiting: WorkerSession.stepPatience, lease)
+        } == busy)
+      #expect(storeError { try session.beat() } == busy)
+      #expect(try session.instruction(lease) == .carryOn)
+      return .commit
+    }
+    try session.report(progress, lease)
+    #expect(try queue.client.list().first?.step == 1)
+  }
+}
