@@ -78,7 +78,8 @@ let package = Package(
     library(
       "Diffusion",
       [
-        "Requests", "CVocabulary", "Experts", "Layers", "WeightCache", "Checkpoints", "Tensors", "Images",
+        "Boundary", "Requests", "CVocabulary", "Experts", "Layers", "WeightCache", "Checkpoints", "Tensors",
+        "Images",
         "Release",
       ]),
     library(
@@ -115,7 +116,7 @@ let package = Package(
     tests("TensorsTests", ["Requests", "Tensors", "CKernels"]),
     tests("WeightCacheTests", ["WeightCache", "Tensors"]),
     tests("ExpertsTests", ["Experts", "Tensors"]),
-    tests("CheckpointsTests", ["Checkpoints", "Tensors", "CKernels", "Fuzzing"]),
+    tests("CheckpointsTests", ["Boundary", "Checkpoints", "Tensors", "CKernels", "Fuzzing"]),
     tests("HubTests", ["Requests", "Hub", "Checkpoints"]),
     tests("ImagesTests", ["Images", "Fuzzing"]),
     tests("ConfigurationTests", ["Configuration", "Fuzzing"]),
@@ -133,11 +134,10 @@ let package = Package(
       "RenderDaemonTests",
       [
         "Boundary", "Requests", "RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images",
-        "Diffusion",
-        logging, grdb,
+        "WeightCache", "Diffusion", logging, grdb,
       ]),
     tests(
       "CommandTests",
-      ["Requests", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors"]),
+      ["Requests", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors", grdb]),
   ]
 )

@@ -6,6 +6,8 @@ package enum FileBytes {
   package enum Fault: Error, Equatable {
     /// The system's error; `EISDIR` for a folder and `EINVAL` for what else is no regular file.
     case unreadable(code: Int32)
+    /// It is in none of the folders that it may be in.
+    case outside
     /// The file has more bytes than the limit.
     case tooLarge(bytes: Int)
   }
@@ -15,17 +17,16 @@ package enum FileBytes {
   ///   - path: where it is.
   ///   - limit: a larger file is refused before memory is taken for it.
   ///   - first: only so many of its bytes.
+  ///   - confinement: the folders that it may be in.
   /// - Throws: `Fault`
-  package static func read(_ path: String, limit: Int, first: Int = .max) throws(Fault) -> [UInt8] {
-    // Without O_NONBLOCK, opening a pipe that nobody writes would wait for ever.
-    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .unreadable(code: errno) }
+  package static func read(_ path: String, limit: Int, first: Int = .max, within confinement: Confinement = .none)
+    throws(Fault) -> [UInt8]
+  {
+    let found = try opened(path, confinement)
+    guard found.isRegular else { throw .unreadable(code: found.isFolder ? EISDIR : EINVAL) }
+    let status = found.status
+    let descriptor = found.take()
     defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw .unreadable(code: errno) }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw .unreadable(code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
-    }
     guard Int(status.st_size) <= limit else { throw .tooLarge(bytes: Int(status.st_size)) }
     let size = min(Int(status.st_size), first)
     var code: Int32 = 0
@@ -41,5 +42,17 @@ package enum FileBytes {
     }
     guard code == 0 else { throw .unreadable(code: code) }
     return bytes
+  }
+
+  private static func opened(_ path: String, _ confinement: Confinement) throws(Fault) -> FoundFile {
+    do throws(OpenFailure) {
+      return try confinement.open(path)
+    } catch {
+      switch error {
+      case .outside: throw .outside
+      case .exchanged: throw .unreadable(code: ESTALE)
+      case .refused(let code): throw .unreadable(code: code)
+      }
+    }
   }
 }

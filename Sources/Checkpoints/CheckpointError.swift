@@ -1,7 +1,12 @@
+import Boundary
+import Glibc
+
 /// What can be wrong with the files of a model. Every message names the file and what mends it.
 package enum CheckpointError: Error, Equatable, Sendable {
   /// A file or folder that must be there is not. `purpose` says what it is for.
   case missingFile(path: String, purpose: String)
+  /// It is, or a link on the way leads, outside the folders that may be used.
+  case outside(path: String)
   /// The system refused to open, read or write. `reason` is the system's text.
   case unreadable(path: String, reason: String)
   case unwritable(path: String, reason: String)
@@ -39,10 +44,39 @@ package enum CheckpointError: Error, Equatable, Sendable {
 }
 
 extension CheckpointError {
+  /// Runs what opens a file or folder.
+  /// - Parameter purpose: completes the message if it is not there.
+  /// - Throws: `missingFile`, `outside`, `changed`, `exhausted`, `unreadable`.
+  static func naming(
+    _ path: String, _ purpose: String, _ body: () throws(OpenFailure) -> FoundFile
+  ) throws(CheckpointError) -> FoundFile {
+    do throws(OpenFailure) {
+      return try body()
+    } catch {
+      throw CheckpointError(error, path: path, purpose: purpose)
+    }
+  }
+
+  /// Why a file or folder could not be opened.
+  /// - Parameter purpose: completes the message if it is not there.
+  package init(_ failure: OpenFailure, path: String, purpose: String) {
+    switch failure {
+    case .outside: self = .outside(path: path)
+    case .exchanged: self = .changed(path: path)
+    case .refused(ENOENT), .refused(ENOTDIR): self = .missingFile(path: path, purpose: purpose)
+    case .refused(let code):
+      let reason = String(cString: strerror(code))
+      self =
+        failure.isShortage ? .exhausted(path: path, reason: reason) : .unreadable(path: path, reason: reason)
+    }
+  }
+}
+
+extension CheckpointError {
   /// The file or folder that it is about.
   package var path: String {
     switch self {
-    case .missingFile(let path, _), .unreadable(let path, _), .unwritable(let path, _),
+    case .missingFile(let path, _), .outside(let path), .unreadable(let path, _), .unwritable(let path, _),
       .exhausted(let path, _),
       .changed(let path),
       .malformed(let path, _), .missingTensor(_, let path), .wrongShape(_, let path, _, _),
@@ -61,6 +95,8 @@ extension CheckpointError: CustomStringConvertible {
     switch self {
     case .missingFile(let path, let purpose):
       "\(path): not found (\(purpose)); check the path, or download the model again"
+    case .outside(let path):
+      "\(path): is outside the folders that may be used, or a link that leads outside; move the file there"
     case .unreadable(let path, let reason):
       "\(path): cannot be read: \(reason)"
     case .unwritable(let path, let reason):

@@ -1,3 +1,4 @@
+import Boundary
 import Glibc
 
 /// One open file, read by position. It is not mapped: if a mapped file is cut, the process dies of SIGBUS.
@@ -39,32 +40,16 @@ package final class FileReader: Sendable {
     }
   }
 
-  /// Opens a regular file. `purpose` completes the message if it is not there.
+  /// Opens a regular file within `Confinement.models`. `purpose` completes the message if it is not there.
   package init(path: String, purpose: String) throws {
-    // Non-blocking: opening a pipe must not wait for a writer. It changes nothing for regular files.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else {
-      if errno == ENOENT || errno == ENOTDIR {
-        throw CheckpointError.missingFile(path: path, purpose: purpose)
-      }
-      throw Self.refusal(path)
+    let found = try CheckpointError.naming(path, purpose) { () throws(OpenFailure) in
+      try Confinement.models.open(path)
     }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      throw CheckpointError.unreadable(path: path, reason: "not a regular file")
-    }
+    guard found.isRegular else { throw CheckpointError.unreadable(path: path, reason: "not a regular file") }
+    opened = Identity(found.status)
+    descriptor = found.take()
     self.path = path
-    self.descriptor = descriptor
-    opened = Identity(status)
     size = opened.size
-  }
-
-  /// Why the system, by `errno`, has just refused to open a file or folder.
-  static func refusal(_ path: String) -> CheckpointError {
-    let (code, reason) = (errno, String(cString: strerror(errno)))
-    return [EMFILE, ENFILE, ENOMEM].contains(code)
-      ? .exhausted(path: path, reason: reason) : .unreadable(path: path, reason: reason)
   }
 
   deinit { close(descriptor) }
@@ -104,9 +89,8 @@ package final class FileReader: Sendable {
   /// Fails with `changed` unless the path still leads to the very file that was opened, unmodified.
   package func verifyUnchanged() throws {
     var open = stat()
-    var named = stat()
     guard fstat(descriptor, &open) == 0, opened.holds(Identity(open)),
-      stat(path, &named) == 0, opened.holds(Identity(named))
+      let named = (try? Confinement.models.look(path))?.status, opened.holds(Identity(named))
     else { throw CheckpointError.changed(path: path) }
   }
 }

@@ -1,3 +1,4 @@
+import Boundary
 import Foundation
 
 /// Weights written by Python's pickle. Reading a pickle means running the program in it. So pickles are never
@@ -15,7 +16,7 @@ package enum PickledFile {
   /// Fails with `pickled` if a folder holds such files where weights should be. Called when no readable weights were
   /// found.
   package static func refuse(in folder: String) throws {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    let names = (try? Confinement.models.names(in: folder)) ?? []
     let isPickled = { (name: String) in suffixes.contains(where: name.lowercased().hasSuffix) }
     if let name = names.sorted().first(where: isPickled) {
       throw CheckpointError.pickled(path: folder + "/" + name)

@@ -79,6 +79,7 @@ package struct YAMLDocument: Sendable, Equatable {
     } catch {
       switch error {
       case .unreadable(let code): throw .unreadable(file: path, code: code)
+      case .outside: throw .unreadable(file: path, code: EACCES)
       case .tooLarge(let bytes): throw .tooManyBytes(file: path, bytes: bytes, limit: limit)
       }
     }

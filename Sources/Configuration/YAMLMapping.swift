@@ -22,12 +22,15 @@ package struct YAMLMapping: Sendable, Equatable {
   /// Whether a key is there, be its value empty.
   package func has(_ key: String) -> Bool { entries.contains { $0.key == key } }
 
+  /// Where the value of a key is or should be; where the mapping is if the key is missing.
+  package func position(of key: String) -> YAMLPosition {
+    entries.first { $0.key == key }?.position ?? position
+  }
+
   /// The value of a key that must be there and not empty.
   package func required(_ key: String) throws(YAMLError) -> YAMLNode {
     if let node = self[key] { return node }
-    // An empty value is there to point at; a missing key is not.
-    let place = entries.first { $0.key == key }?.position ?? position
-    throw .missingKey(place, key: key, owner: owner)
+    throw .missingKey(self.position(of: key), key: key, owner: owner)
   }
 
   /// Text that must be there.

@@ -4,7 +4,10 @@ import Glibc
 package enum AtomicFile {
   /// Writes `.NAME.tmp-XXXX` beside the target, syncs it, renames it, and syncs the folder. On any
   /// error the temporary file is removed, and the file at `path` stays as it was.
-  package static func write(_ bytes: [UInt8], to path: String) throws(ImageError) {
+  /// - Parameter replacing: whether a file that is there already may go; else it is an error, `ImageError.outputExists`.
+  package static func write(
+    _ bytes: [UInt8], to path: String, replacing: Bool = true
+  ) throws(ImageError) {
     let (folder, name) = split(path)
     let (temporary, descriptor) = try create(folder: folder, name: name, path: path)
     var isOpen = true
@@ -18,9 +21,30 @@ package enum AtomicFile {
     // Network file systems report a full disk only here. EINTR leaves the descriptor closed on Linux.
     isOpen = false
     guard close(descriptor) == 0 || errno == EINTR else { throw failure("close", path: path) }
-    guard rename(temporary, path) == 0 else { throw failure("rename", path: path) }
+    if replacing {
+      guard rename(temporary, path) == 0 else { throw failure("rename", path: path) }
+    } else {
+      try move(temporary, toFree: path)
+    }
     isTemporary = false
     try syncFolder(folder)
+  }
+
+  /// Moves a file to a name that no file has.
+  private static func move(_ temporary: String, toFree path: String) throws(ImageError) {
+    if link(temporary, path) == 0 {
+      unlink(temporary)
+      return
+    }
+    switch errno {
+    case EEXIST: throw .outputExists(path: path)
+    // A file system without hard links: next best.
+    case EPERM, ENOTSUP, ENOSYS, EMLINK:
+      var status = stat()
+      guard lstat(path, &status) != 0 else { throw .outputExists(path: path) }
+      guard rename(temporary, path) == 0 else { throw failure("rename", path: path) }
+    default: throw failure("link", path: path)
+    }
   }
 
   /// Removes the temporary files of programs that were killed while they wrote `path`. Only for files that nobody else

@@ -2,6 +2,8 @@ import Glibc
 
 /// What can go wrong with a picture or its file.
 package enum ImageError: Error, Sendable, Equatable {
+  /// It is, or a link on the way leads, outside the folders that may be used.
+  case outside(path: String)
   /// A file could not be opened for reading.
   case unreadable(path: String, code: Int32)
   /// Something that is not a PNG, or a broken one.
@@ -55,6 +57,8 @@ extension ImageError: CustomStringConvertible {
   /// One line that names the thing and the mend.
   package var description: String {
     switch self {
+    case .outside(let path):
+      "\(path): is outside the folders that may be used, or a link that leads outside: move the picture there"
     case .unreadable(let path, let code):
       "\(path): cannot be read (\(reason(code))): give the path of a PNG file that exists and is readable"
     case .damaged(let name, let reason):

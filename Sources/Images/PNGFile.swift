@@ -86,10 +86,11 @@ package enum PNGFile {
     of path: String, limits: PNGLimits, first: Int = .max
   ) throws(ImageError) -> [UInt8] {
     do {
-      return try FileBytes.read(path, limit: limits.fileBytes, first: first)
+      return try FileBytes.read(path, limit: limits.fileBytes, first: first, within: .pictures)
     } catch {
       switch error {
       case .unreadable(let code): throw .unreadable(path: path, code: code)
+      case .outside: throw .outside(path: path)
       case .tooLarge(let bytes): throw .tooManyBytes(name: path, bytes: bytes, limit: limits.fileBytes)
       }
     }

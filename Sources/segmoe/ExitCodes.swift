@@ -53,7 +53,7 @@ extension ImageError: ExitCoded {
     switch self {
     case .outputExists, .isFolder: .usage
     case .damaged, .tooLarge, .tooManyBytes, .badSize, .badText, .noImages: .badInput
-    case .unreadable, .folderMissing: .missing
+    case .unreadable, .outside, .folderMissing: .missing
     case .diskFull: .unavailable
     case .notWritable: .notPermitted
     default: .failed

@@ -47,7 +47,7 @@ struct BarScreen {
   static func left(_ job: JobSummary, now: Date) -> Double? {
     guard let end = job.images.compactMap(\.expectedEnd).max() else { return nil }
     let pace = job.images.compactMap(\.secondsPerStep).last ?? 0
-    let waiting = job.images.filter { $0.phase == nil }.reduce(0) { $0 + $1.steps }
+    let waiting = job.images.filter { $0.phase == nil }.map(\.steps).boundedSum
     return max(0, Date(milliseconds: end).timeIntervalSince(now)) + Double(waiting) * pace
   }
 

@@ -32,7 +32,10 @@ struct Show: ParsableCommand {
     rows += facts(job)
     for image in details.images {
       rows.append(
-        ("image \(image.index)", "\(image.path), seed \(image.seed), \(Int(image.seconds.rounded())) s"))
+        (
+          "image \(image.index)",
+          "\(image.path), seed \(image.seed), \(image.seconds.rounded().formatted()) s"
+        ))
     }
     for image in details.summary.images where job.state == .running && image.path == nil {
       let phase = image.phase?.rawValue ?? "waiting"

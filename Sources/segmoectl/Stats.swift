@@ -35,7 +35,8 @@ struct Stats: ParsableCommand {
     return [
       JobTable.model(model.model), model.precision.rawValue, "\(model.jobs)", "\(model.images)",
       "\((perImage * 10).rounded() / 10)", "\(counts.cacheHits)", "\(counts.cacheMisses)",
-      "\(counts.cacheBypasses)", "\(counts.bytesRead >> 20) MiB", "\((counts.stall + 500) / 1000) s",
+      "\(counts.cacheBypasses)", "\(counts.bytesRead >> 20) MiB",
+      "\((Double(counts.stall) / 1000).rounded().formatted()) s",
       "\(counts.peakBytes >> 20) MiB",
     ]
   }

@@ -44,7 +44,7 @@ enum TerminalText {
   /// "0:42", "12:05" or "1:02:03".
   static func duration(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds < 1e9 else { return "?" }
-    let whole = max(0, Int(seconds.rounded()))
+    let whole = Int(max(0, seconds).rounded())
     let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60)
     let tail = (rest < 10 ? "0" : "") + "\(rest)"
     if hours == 0 { return "\(minutes):\(tail)" }

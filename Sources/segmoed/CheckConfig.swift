@@ -38,5 +38,6 @@ struct CheckConfig: ParsableCommand {
         + "prompt_bytes: \(limits.promptBytes), loras: \(limits.loras)}")
     print("log_level: \(settings.logLevel)")
     print("metrics: \(PlainText.line(settings.metrics ?? "none"))")
+    print("private_folder: \(PlainText.line(settings.privateFolder))")
   }
 }

@@ -9,6 +9,8 @@ import WeightCache
 
 /// The reduced precisions against f32: how far they may be off, and that they are as steady.
 @Suite struct PrecisionTests {
+  private let seal = SealingKey()
+
   static let models = ["base", "wide", "all-3x2", "ff-2x1", "attn-3x1"]
 
   /// One call of the denoiser: relative RMSE to the reference at most 0.02 in bf16, 0.045 in int8.
@@ -91,18 +93,18 @@ import WeightCache
     var undisturbed = try first.begin(request)
     var checkpoints: [[UInt8]] = []
     repeat {
-      checkpoints.append(first.resumeState(undisturbed, of: request))
+      checkpoints.append(first.resumeState(undisturbed, of: request, seal: seal))
     } while try first.advance(&undisturbed)
     for checkpoint in checkpoints {
       var resumed = try second.begin(request)
-      #expect(second.restore(&resumed, from: checkpoint, of: request))
+      #expect(second.restore(&resumed, from: checkpoint, of: request, seal: seal))
       while try second.advance(&resumed) {}
       #expect(resumed.latents.values == undisturbed.latents.values)
     }
     for other in Precision.allCases where other != precision {
       let renderer = try renderer(other)
       var fresh = try renderer.begin(request)
-      #expect(!renderer.restore(&fresh, from: checkpoints[1], of: request))
+      #expect(!renderer.restore(&fresh, from: checkpoints[1], of: request, seal: seal))
     }
   }
 

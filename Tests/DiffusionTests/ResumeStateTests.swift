@@ -9,6 +9,8 @@ import WeightCache
 
 /// A render that is put down after any step and taken up elsewhere ends in the same bytes.
 @Suite struct ResumeStateTests {
+  private let seal = SealingKey()
+
   private func request(_ scheduler: SchedulerName) -> PictureRequest {
     PictureRequest(
       prompt: "a red fox", width: 64, height: 64, steps: 6, guidance: 3, scheduler: scheduler, seed: 7)
@@ -25,12 +27,12 @@ import WeightCache
     var undisturbed = try renderer.begin(request)
     var states: [[UInt8]] = []
     repeat {
-      states.append(renderer.resumeState(undisturbed, of: request))
+      states.append(renderer.resumeState(undisturbed, of: request, seal: seal))
     } while try renderer.advance(&undisturbed)
     let wanted = undisturbed.latents.values
     for (number, state) in states.enumerated() {
       var resumed = try renderer.begin(request)
-      #expect(renderer.restore(&resumed, from: state, of: request))
+      #expect(renderer.restore(&resumed, from: state, of: request, seal: seal))
       #expect(number == 0 || resumed.step > 0)
       while try renderer.advance(&resumed) {}
       #expect(resumed.latents.values == wanted, "\(scheduler) from state \(number)")
@@ -42,7 +44,7 @@ import WeightCache
     let request = request(.ddpm)
     var denoising = try renderer.begin(request)
     _ = try renderer.advance(&denoising)
-    let state = renderer.resumeState(denoising, of: request)
+    let state = renderer.resumeState(denoising, of: request, seal: seal)
     var fresh = try renderer.begin(request)
     for change: (inout PictureRequest) -> Void in [
       { $0.prompt += "." }, { $0.seed += 1 }, { $0.guidance += 0.5 }, { $0.scheduler = .ddim },
@@ -50,20 +52,30 @@ import WeightCache
     ] {
       var other = request
       change(&other)
-      #expect(!renderer.restore(&fresh, from: state, of: other), "\(other)")
+      #expect(!renderer.restore(&fresh, from: state, of: other, seal: seal), "\(other)")
     }
     let another = Renderer(model: try Golden.ModelParts("all-3x2").load(), pass: renderer.pass)
-    #expect(!another.restore(&fresh, from: state, of: request))
+    #expect(!another.restore(&fresh, from: state, of: request, seal: seal))
     for length in [0, 1, 63, 64, 100, state.count - 1] {
-      #expect(!renderer.restore(&fresh, from: Array(state.prefix(length)), of: request))
+      #expect(!renderer.restore(&fresh, from: Array(state.prefix(length)), of: request, seal: seal))
     }
     for place in stride(from: 0, to: state.count, by: 501) {
       var damaged = state
       damaged[place] ^= 4
-      #expect(!renderer.restore(&fresh, from: damaged, of: request), "byte \(place)")
+      #expect(!renderer.restore(&fresh, from: damaged, of: request, seal: seal), "byte \(place)")
+    }
+    // Sealed by somebody else, by nobody, or by the SHA-256 that anybody can compute.
+    let content = Array(state.dropLast(SealingKey.length))
+    var digest = Digest()
+    digest.add(content)
+    for other in [
+      renderer.resumeState(denoising, of: request, seal: SealingKey()), content,
+      content + [UInt8](repeating: 0, count: SealingKey.length), content + Array(digest.hexadecimal().utf8),
+    ] {
+      #expect(!renderer.restore(&fresh, from: other, of: request, seal: seal))
     }
     #expect(fresh.step == 0)
-    #expect(renderer.restore(&fresh, from: state, of: request) && fresh.step == 1)
+    #expect(renderer.restore(&fresh, from: state, of: request, seal: seal) && fresh.step == 1)
   }
 
   /// Bytes that are sealed as they should be, with contents that no render of this request has.
@@ -76,7 +88,8 @@ import WeightCache
     func isTaken(_ change: (inout Denoising) -> Void) throws -> Bool {
       var (other, fresh) = (denoising, try renderer.begin(request))
       change(&other)
-      let taken = renderer.restore(&fresh, from: renderer.resumeState(other, of: request), of: request)
+      let taken = renderer.restore(
+        &fresh, from: renderer.resumeState(other, of: request, seal: seal), of: request, seal: seal)
       #expect(taken || fresh.step == 0)
       return taken
     }
@@ -109,16 +122,14 @@ import WeightCache
     let request = request(scheduler)
     var denoising = try renderer.begin(request)
     for _ in 0..<3 { _ = try renderer.advance(&denoising) }
-    let good = renderer.resumeState(denoising, of: request).dropLast(64)
+    let good = renderer.resumeState(denoising, of: request, seal: seal).dropLast(SealingKey.length)
     // After magic and key; in half of the cases after the noise stream, which may be anything.
     let (afterKey, afterNoise) = (72, 72 + 4 + 4 + 4 * 624 + 12)
     let run = try FuzzRun("restore-\(scheduler.rawValue)", cases: 60) { number, numbers in
       var bytes = Array(good)
       numbers.mutate(&bytes, from: number % 2 == 0 ? afterKey : afterNoise)
-      var digest = Digest()
-      digest.add(bytes)
       var fresh = try renderer.begin(request)
-      if renderer.restore(&fresh, from: bytes + Array(digest.hexadecimal().utf8), of: request) {
+      if renderer.restore(&fresh, from: bytes + seal.seal(of: bytes), of: request, seal: seal) {
         while try renderer.advance(&fresh) {}
         #expect(fresh.latents.shape == denoising.latents.shape)
       }

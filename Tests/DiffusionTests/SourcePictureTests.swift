@@ -10,6 +10,8 @@ import WeightCache
 /// Renders that start from a picture against diffusers' img2img and inpainting pipelines: mean difference at
 /// most 0.05 levels, maximum 2 (Tests/Goldens/scripts/image_inputs.py).
 @Suite struct SourcePictureTests {
+  private let seal = SealingKey()
+
   struct Setting: Decodable, CustomStringConvertible {
     let file: String
     let model: String
@@ -126,15 +128,15 @@ import WeightCache
     let undisturbed = try renderer.render(request)
     var first = try renderer.begin(request)
     _ = try renderer.advance(&first)
-    let kept = renderer.resumeState(first, of: request)
+    let kept = renderer.resumeState(first, of: request, seal: seal)
     var second = try renderer.begin(request)
-    #expect(renderer.restore(&second, from: kept, of: request) && second.step == 1)
+    #expect(renderer.restore(&second, from: kept, of: request, seal: seal) && second.step == 1)
     while try renderer.advance(&second) {}
     #expect(try renderer.decode(second) == undisturbed)
     var other = request
     other.source = SourcePicture(
       image: try RGBImage(width: 8, height: 8, red: 1, green: 2, blue: 3), mask: request.source?.mask)
     var third = try renderer.begin(other)
-    #expect(!renderer.restore(&third, from: kept, of: other))
+    #expect(!renderer.restore(&third, from: kept, of: other, seal: seal))
   }
 }

@@ -2,8 +2,8 @@
 // daemon and the client; compiled by the tests (FaultLibrary.swift).
 //
 // SEGMOE_FAULT holds rules with commas between:   CALL:PLACE:WHEN:WHAT
-//   CALL   read (pread), write (also pwrite), sync (fsync, fdatasync), rename, map (mmap of memory, a mebibyte or
-//          more; its PLACE is memory), thread (pthread_create; its PLACE is thread)
+//   CALL   read (pread), write (also pwrite), sync (fsync, fdatasync), rename (also link), map (mmap of memory, a
+//          mebibyte or more; its PLACE is memory), thread (pthread_create; its PLACE is thread)
 //   PLACE  a part of the file's path (of the new one, for rename); with $ at the end, its last part;
 //          PLACE~TEXT: only writes whose bytes contain TEXT
 //   WHEN   3: the third such call of this process; 3+: it and all after it; 3-5: the third to the fifth
@@ -205,6 +205,14 @@ int fdatasync(int descriptor) {
 
 int rename(const char *old, const char *new) {
   NEXT(rename);
+  struct rule *rule = strike(RENAME, -1, new, NULL, 0);
+  if (fails(rule)) return -1;
+  return rule ? (int)outcome(rule, next(old, new)) : next(old, new);
+}
+
+// A further name counts as a renaming.
+int link(const char *old, const char *new) {
+  NEXT(link);
   struct rule *rule = strike(RENAME, -1, new, NULL, 0);
   if (fails(rule)) return -1;
   return rule ? (int)outcome(rule, next(old, new)) : next(old, new);

@@ -139,4 +139,21 @@ func gradient(_ width: Int, _ height: Int) throws -> RGBImage {
     #expect(throws: ImageError.unreadable(path: folder.path, code: EISDIR)) { try PNGFile.read(folder.path) }
     #expect(throws: ImageError.unreadable(path: "/dev/zero", code: EINVAL)) { try PNGFile.read("/dev/zero") }
   }
+
+  @Test func aFileThatIsThereIsReplacedOnlyIfItMayBe() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/a.png"
+    try AtomicFile.write([1], to: path, replacing: false)
+    #expect(throws: ImageError.outputExists(path: path)) {
+      try AtomicFile.write([2], to: path, replacing: false)
+    }
+    #expect(FileManager.default.contents(atPath: path) == Data([1]))
+    try AtomicFile.write([3], to: path)
+    #expect(FileManager.default.contents(atPath: path) == Data([3]))
+    try FileManager.default.createSymbolicLink(atPath: folder.path + "/l", withDestinationPath: "nowhere")
+    #expect(throws: ImageError.outputExists(path: folder.path + "/l")) {
+      try AtomicFile.write([4], to: folder.path + "/l", replacing: false)
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["a.png", "l"])
+  }
 }

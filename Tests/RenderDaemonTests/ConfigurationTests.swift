@@ -79,6 +79,7 @@ import Testing
     ("threads: 0", "c.yaml:1:10: 'threads' cannot be 0"),
     ("inputs: []", "c.yaml:1:9: 'inputs' cannot be empty: name a folder"),
     ("models: []", "c.yaml:1:9: 'models' cannot be empty: name a folder"),
+    ("private_folder: ~/key", "c.yaml:1:17: 'private_folder' cannot be '~/key'"),
     ("limits:\n  sides: 3", "c.yaml:2:3: unknown key 'sides' in 'limits'"),
     ("limits:\n  side: 4", "c.yaml:2:9: 'side' cannot be 4"),
     ("memory_budget: lots", "c.yaml:1:16: 'memory_budget' cannot be text 'lots': write a size like 4GiB"),
@@ -90,6 +91,30 @@ import Testing
   func wrongFilesAreRefusedWithLineAndColumn(text: String, complaint: String) throws {
     let error = #expect(throws: YAMLError.self) { try configuration(text) }
     #expect(error?.description.hasPrefix(complaint) == true, "\(error?.description ?? "")")
+  }
+
+  /// Somebody comments all folders out: without the key, everything would be allowed.
+  @Test(arguments: ["models", "inputs"])
+  func aListWithoutFoldersIsAnError(key: String) throws {
+    for list in ["", " ~", " null", " []", "\n  # - /a\n#  - /b\n", "\n# - /a\nthreads: 2"] {
+      let error = #expect(throws: YAMLError.self, "\(list)") { try configuration("\(key):\(list)") }
+      let text = error?.description ?? ""
+      #expect(
+        text.hasPrefix("c.yaml:1:") && text.contains("'\(key)' cannot be empty: name a folder"), "\(text)")
+    }
+  }
+
+  @Test func theKeyIsBesideTheQueueUnlessItIsSaid() throws {
+    #expect(
+      try configuration("database: /q/a.sqlite").settings(environment: [:]).privateFolder
+        == "/q/a.sqlite.private")
+    let service = try configuration("threads: 1").settings(environment: ["STATE_DIRECTORY": "/var/lib/segmoe"]
+    )
+    #expect(service.privateFolder == "/var/lib/segmoe/queue.sqlite.private")
+    let said = try DaemonConfiguration(environment: ["SEGMOE_PRIVATE_FOLDER": "/k"])
+      .over(configuration("private_folder: /f"))
+    #expect(said.settings(environment: [:]).privateFolder == "/k")
+    #expect(try configuration("private_folder: /f").settings(environment: [:]).privateFolder == "/f")
   }
 
   @Test func theEnvironmentGoesBeforeTheFileAndFlagsBeforeBoth() throws {

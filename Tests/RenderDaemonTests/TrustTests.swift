@@ -1,9 +1,11 @@
+import Checkpoints
 import Foundation
 import GRDB
 import JobStore
 import RenderDaemon
 import Requests
 import Testing
+import WeightCache
 
 /// Whoever may write the database may use the daemon for rendering, and for nothing else:
 /// docs/security.md.
@@ -50,7 +52,90 @@ import Testing
     #expect(done.state == .done, "\(done)")
     let job = try house.job(outside)
     #expect(job.state == .failed && job.failure?.kind == .badInput, "\(job)")
-    #expect(job.failure?.message.contains("elsewhere/unet is outside the model folders") == true)
+    #expect(job.failure?.message.contains("/out/unet is outside the model folders") == true)
+    #expect(job.failure?.message.contains("elsewhere") == false)
+  }
+
+  /// A link is refused where it is met: what is behind it is not walked through, and nothing is said of it.
+  @Test func whatIsOutsideStaysUnknown() throws {
+    let house = try DaemonHouse()
+    let files = FileManager.default
+    let (secret, gone) = (house.folder + "/elsewhere/secret", house.folder + "/elsewhere/gone")
+    try files.createDirectory(atPath: secret, withIntermediateDirectories: true)
+    try Data("hunter2".utf8).write(to: URL(fileURLWithPath: secret + "/x.safetensors"))
+    try files.copyItem(atPath: house.model, toPath: house.models + "/linked")
+    try files.createSymbolicLink(atPath: house.models + "/linked/root", withDestinationPath: "/")
+    try files.createSymbolicLink(atPath: house.models + "/slash", withDestinationPath: "/")
+    for (name, target) in [("a", secret), ("b", gone)] {
+      let word = house.models + "/word-" + name
+      try files.createDirectory(atPath: word, withIntermediateDirectories: true)
+      try files.createSymbolicLink(
+        atPath: word + "/learned_embeds.safetensors", withDestinationPath: target + "/x.safetensors")
+      try files.createSymbolicLink(atPath: house.models + "/link-" + name, withDestinationPath: target)
+    }
+    // Each twice: something is there, and nothing.
+    let changes: [(String, inout RenderRequest) -> Void] = [
+      { $1.model = house.folder + "/elsewhere/" + $0 },
+      { $1.vae = house.folder + "/elsewhere/" + $0 + "/x.safetensors" },
+      { $1.loras = [LoRAReference(path: house.folder + "/elsewhere/" + $0 + "/x.safetensors")] },
+      { $1.embeddings = [EmbeddingReference(path: house.folder + "/elsewhere/" + $0)] },
+      { $1.initImage = house.folder + "/elsewhere/" + $0 + "/x.safetensors" },
+      {
+        $1.initImage = house.models + "/tiny/model_index.json"
+        $1.mask = house.folder + "/elsewhere/" + $0 + "/x.safetensors"
+      },
+      { $1.model = "link-" + ($0 == "secret" ? "a" : "b") },
+      { $1.loras = [LoRAReference(path: "link-" + ($0 == "secret" ? "a" : "b") + "/x.safetensors")] },
+      { $1.embeddings = [EmbeddingReference(path: "word-" + ($0 == "secret" ? "a" : "b"))] },
+    ]
+    let pairs = try changes.map { change in
+      try ["secret", "gone"].map { name in try house.enqueue { change(name, &$0) } }
+    }
+    let roots = try ["linked", "slash", "slash/etc"].map { name in try house.enqueue { $0.model = name } }
+    try house.worker(inputs: [house.models]).run()
+    for pair in pairs {
+      let texts = try pair.map { id in
+        let job = try house.job(id)
+        #expect(job.failure?.kind == .badInput && job.failure?.message.contains("outside the") == true, "\(job)")
+        #expect(job.failure?.message.contains("hunter2") == false)
+        return try #require(job.failure?.message).replacing("/secret", with: "/gone").replacing("-a", with: "-b")
+      }
+      #expect(texts[0] == texts[1])
+    }
+    for id in roots {
+      let job = try house.job(id)
+      #expect(
+        job.failure?.kind == .badInput && job.failure?.message.contains("outside the model folders") == true, "\(job)")
+    }
+  }
+
+  /// Whoever names the folder of all models, or one with a tree in it, must not keep the daemon looking through it.
+  @Test func aFolderOfVeryManyFilesIsNoModel() throws {
+    let house = try DaemonHouse()
+    for index in 0..<10_001 { close(open("\(house.model)/unet/\(index)", O_WRONLY | O_CREAT, 0o600)) }
+    let id = try house.enqueue()
+    try house.worker().run()
+    let job = try house.job(id)
+    #expect(job.failure?.kind == .badInput && job.failure?.message.contains("more than 10000 files") == true, "\(job)")
+  }
+
+  /// A model's folder is exchanged for another one after it was looked through. Were it exchanged back before the end,
+  /// it would look as before.
+  @Test func aFolderThatIsExchangedWhileItLoadsIsAnError() throws {
+    let house = try DaemonHouse()
+    let (other, aside) = (house.models + "/other", house.models + "/aside")
+    try FileManager.default.copyItem(atPath: house.model, toPath: other)
+    var pool = ModelPool(
+      locator: ModelLocator(folders: [house.models]), governor: MemoryGovernor(budget: nil))
+    #expect(throws: CheckpointError.self) {
+      try pool.model(named: "tiny", precision: .f32) {
+        #expect(rename(house.model, aside) == 0 && rename(other, house.model) == 0)
+      }
+    }
+    #expect(rename(house.model, other) == 0 && rename(aside, house.model) == 0)
+    #expect(pool.names.isEmpty)
+    _ = try pool.model(named: "tiny", precision: .f32) {}
+    #expect(pool.names == ["tiny"])
   }
 
   /// A model is held when it will not load, not when what somebody adds to it won't, or makes nonsense of it.

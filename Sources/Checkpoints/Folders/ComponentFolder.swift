@@ -1,16 +1,17 @@
-import Glibc
+import Boundary
 
 /// The folder of one component of a model (`unet`, `vae`…): its configuration and its weight files.
 package struct ComponentFolder: Sendable {
   /// The folder.
   package let path: String
 
-  /// A folder that must exist. Error: `missingFile`.
+  /// A folder that must exist. Errors: `missingFile`, `outside`, `unreadable`.
   package init(path: String) throws {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-      throw CheckpointError.missingFile(path: path, purpose: "a folder of a model's component")
+    let purpose = "a folder of a model's component"
+    let found = try CheckpointError.naming(path, purpose) { () throws(OpenFailure) in
+      try Confinement.models.look(path)
     }
+    guard found.isFolder else { throw CheckpointError.missingFile(path: path, purpose: purpose) }
     self.path = path
   }
 
@@ -18,25 +19,19 @@ package struct ComponentFolder: Sendable {
   package func path(of file: String) -> String { path + "/" + file }
 
   /// Whether the folder has that file.
-  package func has(_ file: String) -> Bool { access(path(of: file), F_OK) == 0 }
+  package func has(_ file: String) -> Bool { Confinement.models.has(path(of: file)) }
 
   /// The names of all files in the folder, hidden ones left out, in no order; none if it cannot be read.
   /// - Throws: `CheckpointError.exhausted`
   func fileNames() throws -> [String] {
-    guard let directory = opendir(path) else {
-      let refusal = FileReader.refusal(path)
-      if case .exhausted = refusal { throw refusal }
+    do throws(OpenFailure) {
+      return try Confinement.models.names(in: path).filter { !$0.hasPrefix(".") }
+    } catch {
+      if error.isShortage {
+        throw CheckpointError(error, path: path, purpose: "a folder of a model's component")
+      }
       return []
     }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if !name.hasPrefix(".") { names.append(name) }
-    }
-    return names
   }
 
   /// The component's configuration: the first of the names diffusers and transformers use.

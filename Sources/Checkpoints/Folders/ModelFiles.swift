@@ -1,3 +1,4 @@
+import Boundary
 import Glibc
 
 /// The files of a model, whatever their layout: a folder, or one file that holds everything. Each
@@ -46,11 +47,10 @@ package struct ModelPath: Sendable {
   /// The files behind the path.
   /// - Throws: `missingFile`, `pickled`, `malformed`, `badConfig`.
   package func open() throws -> any ModelFiles {
-    var status = stat()
-    guard stat(path, &status) == 0 else {
-      throw CheckpointError.missingFile(path: path, purpose: "a model folder or a .safetensors file")
+    let found = try CheckpointError.naming(path, "a model folder or a .safetensors file") {
+      () throws(OpenFailure) in try Confinement.models.look(path)
     }
-    if status.st_mode & S_IFMT == S_IFDIR { return try ModelFolder(path: path) }
+    if found.isFolder { return try ModelFolder(path: path) }
     return try CheckpointFile(path: path)
   }
 }

@@ -1,3 +1,4 @@
+import Boundary
 import Glibc
 
 /// A model in diffusers' layout: `model_index.json` and a folder for each component.
@@ -33,7 +34,7 @@ package struct ModelFolder: ModelFiles {
   }
 
   /// Whether `path` looks like such a folder.
-  package static func isModel(path: String) -> Bool { access(path + "/model_index.json", F_OK) == 0 }
+  package static func isModel(path: String) -> Bool { Confinement.models.has(path + "/model_index.json") }
 
   /// Whether the model has that component.
   package func has(_ component: String) -> Bool { componentClasses[component] != nil }

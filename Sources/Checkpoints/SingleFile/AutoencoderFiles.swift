@@ -1,3 +1,4 @@
+import Boundary
 import Glibc
 
 /// An autoencoder by itself, as `--vae` names it.
@@ -19,11 +20,10 @@ package struct AutoencoderFiles: Sendable {
   package init(path: String, own: ConfigObject?, isXL: Bool) throws {
     try PickledFile.refuse(path)
     self.path = path
-    var status = stat()
-    guard stat(path, &status) == 0 else {
-      throw CheckpointError.missingFile(path: path, purpose: "a VAE: a folder or a .safetensors file")
+    let found = try CheckpointError.naming(path, "a VAE: a folder or a .safetensors file") {
+      () throws(OpenFailure) in try Confinement.models.look(path)
     }
-    guard status.st_mode & S_IFMT != S_IFDIR else {
+    guard !found.isFolder else {
       let folder =
         try ModelFolder.isModel(path: path)
         ? ModelFolder(path: path).component("vae") : ComponentFolder(path: path)
@@ -35,7 +35,7 @@ package struct AutoencoderFiles: Sendable {
     let file = try TensorFiles.open(path)
     let tensors = try Self.tensors(of: file)
     weights = Weights(tensors: tensors, path: path)
-    if let beside = Self.configBeside(path) {
+    if let beside = Self.configsBeside(path).first(where: Confinement.models.has) {
       config = try ConfigObject(contentsOf: beside)
       files = [path, beside]
     } else {
@@ -56,14 +56,14 @@ package struct AutoencoderFiles: Sendable {
 
   // MARK: - Files
 
-  /// `config.json` beside a file named as diffusers names it, or in the folder `<file>.config`.
-  private static func configBeside(_ path: String) -> String? {
+  /// Where a file's configuration may be: in the folder `<file>.config`, or beside a file named as diffusers names it.
+  package static func configsBeside(_ path: String) -> [String] {
     let split = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
     var candidates = [CheckpointFile.companionPath(of: path) + "/config.json"]
     if path[split...].hasPrefix("diffusion_pytorch_model.") {
       candidates.append(path[..<split] + "config.json")
     }
-    return candidates.first { access($0, R_OK) == 0 }
+    return candidates
   }
 
   private static func tensors(of file: any TensorFile) throws -> [String: StoredTensor] {

@@ -13,24 +13,29 @@ extension Renderer {
     return digest.hexadecimal()
   }
 
-  /// A render between two steps as bytes, for `restore`.
-  package func resumeState(_ denoising: Denoising, of request: PictureRequest) -> [UInt8] {
+  /// A render between two steps as bytes, for `restore` with the same seal.
+  package func resumeState(
+    _ denoising: Denoising, of request: PictureRequest, seal: SealingKey
+  ) -> [UInt8] {
     ResumeState(
       step: denoising.step, noise: denoising.noise, latents: denoising.latents,
       history: denoising.scheduler.history
-    ).sealed(key: resumeKey(of: request))
+    ).sealed(key: resumeKey(of: request), with: seal)
   }
 
   /// Continues a render, which `begin` has just begun, from a resume state.
   ///
   /// The bytes may come from anybody. Before anything is allocated or changed, every size and count in them must be
   /// the one that this render has after that step.
-  /// - Returns: false if the bytes are damaged, or belong to another request, other weights or another version. Then
-  ///   the render starts at its first step.
-  package func restore(_ denoising: inout Denoising, from bytes: [UInt8], of request: PictureRequest) -> Bool
-  {
+  /// - Parameter seal: must be the key that the state was sealed with.
+  /// - Returns: false if the bytes are damaged, were sealed with another key, or belong to another request, other
+  ///   weights or another version. Then the render starts at its first step.
+  package func restore(
+    _ denoising: inout Denoising, from bytes: [UInt8], of request: PictureRequest, seal: SealingKey
+  ) -> Bool {
     let state = ResumeState(
-      sealed: bytes, key: resumeKey(of: request), steps: denoising.steps, shape: denoising.latents.shape
+      sealed: bytes, key: resumeKey(of: request), with: seal, steps: denoising.steps,
+      shape: denoising.latents.shape
     ) { denoising.expectedCounters(after: $0) }
     guard let state else { return false }
     denoising.scheduler.history = state.history

@@ -6,7 +6,7 @@ import Tensors
 /// needs.
 ///
 /// As bytes, little-endian: magic with the format's number, key, step, noise stream, latents, the scheduler's
-/// history, and the SHA-256 of everything before it.
+/// history, and the seal of everything before it.
 struct ResumeState: Sendable {
   /// Steps done.
   let step: Int
@@ -15,9 +15,7 @@ struct ResumeState: Sendable {
   let latents: Tensor
   let history: SchedulerHistory
 
-  private static let magic = Array("SGMCHK01".utf8)
-  /// Length of a SHA-256 in hexadecimal.
-  private static let digestLength = 64
+  private static let magic = Array("SGMCHK02".utf8)
 
   init(step: Int, noise: TorchNoise, latents: Tensor, history: SchedulerHistory) {
     self.step = step
@@ -27,8 +25,10 @@ struct ResumeState: Sendable {
   }
 
   /// The state as bytes.
-  /// - Parameter key: identifies what the state belongs to; 64 characters.
-  func sealed(key: String) -> [UInt8] {
+  /// - Parameters:
+  ///   - key: identifies what the state belongs to; 64 characters.
+  ///   - seal: the key that nobody else has.
+  func sealed(key: String, with seal: SealingKey) -> [UInt8] {
     var writer = ByteWriter()
     writer.bytes(Self.magic)
     writer.bytes(Array(key.utf8))
@@ -43,21 +43,24 @@ struct ResumeState: Sendable {
     for counter in history.counters { writer.integer(UInt64(bitPattern: Int64(counter))) }
     writer.integer(UInt32(history.tensors.count))
     for tensor in history.tensors { writer.tensor(tensor) }
-    return writer.data + Self.digest(of: writer.data)
+    return writer.data + seal.seal(of: writer.data)
   }
 
   /// Reads a state from bytes, which may be anything.
   /// - Parameters:
   ///   - bytes: the sealed state.
-  ///   - key: must be the key that the state was sealed with.
+  ///   - key: must be what the state belongs to.
+  ///   - seal: must be the key that it was sealed with.
   ///   - steps: the render's number of steps.
   ///   - shape: of the latents, and of every tensor in the history.
   ///   - counters: the history's counters after a number of steps.
   /// - Returns: nil unless everything is as expected and all numbers are finite.
-  init?(sealed bytes: [UInt8], key: String, steps: Int, shape: [Int], counters: (Int) -> [Int]) {
-    guard bytes.count >= Self.digestLength else { return nil }
-    let body = Array(bytes.dropLast(Self.digestLength))
-    guard Self.digest(of: body) == Array(bytes.suffix(Self.digestLength)) else { return nil }
+  init?(
+    sealed bytes: [UInt8], key: String, with seal: SealingKey, steps: Int, shape: [Int],
+    counters: (Int) -> [Int]
+  ) {
+    let body = Array(bytes.dropLast(SealingKey.length))
+    guard seal.holds(Array(bytes.suffix(SealingKey.length)), of: body) else { return nil }
     var reader = ByteReader(body)
     guard reader.take(Self.magic), reader.take(Array(key.utf8)),
       let step = reader.integer(UInt32.self), step <= steps,
@@ -78,12 +81,6 @@ struct ResumeState: Sendable {
       return nil
     }
     self.init(step: Int(step), noise: noise, latents: latents, history: history)
-  }
-
-  private static func digest(of bytes: [UInt8]) -> [UInt8] {
-    var digest = Digest()
-    digest.add(bytes)
-    return Array(digest.hexadecimal().utf8)
   }
 }
 

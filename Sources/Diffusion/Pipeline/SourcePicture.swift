@@ -1,3 +1,4 @@
+import Boundary
 import Checkpoints
 import Foundation
 import Images
@@ -41,7 +42,7 @@ package struct SourcePicture: Sendable, Equatable {
   {
     try ([imageFile] + (maskFile.map { [$0] } ?? [])).map { path in
       let pixels = try PNGFile.pixelBytes(of: path)
-      let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
+      let size = Int((try? Confinement.pictures.look(path))?.status.st_size ?? 0)
       return size + 2 * max(pixels, 3 * width * height)
     }.max() ?? 0
   }

@@ -1,3 +1,4 @@
+import Boundary
 import Checkpoints
 import Foundation
 import Tensors
@@ -96,9 +97,9 @@ package struct TextualInversion: Sendable {
   /// The files behind a path. Errors: `pickled` for a folder that holds the embedding in no other form.
   private static func files(_ path: String) throws -> [String] {
     let inside = path + "/learned_embeds.safetensors"
-    if FileManager.default.fileExists(atPath: inside) {
+    if Confinement.models.has(inside) {
       let second = path + "/learned_embeds_2.safetensors"
-      return FileManager.default.fileExists(atPath: second) ? [inside, second] : [inside]
+      return Confinement.models.has(second) ? [inside, second] : [inside]
     }
     try PickledFile.refuse(in: path)
     return [path]

@@ -15,4 +15,8 @@ package struct Leftover: Sendable, Equatable {
   /// As in `ImageRecord.index`.
   package let index: Int
   package let path: String
+  /// As in `ImageRecord.bytes`.
+  package let bytes: Int64
+  /// As in `ImageRecord.digest`.
+  package let digest: String
 }

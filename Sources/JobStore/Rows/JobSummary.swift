@@ -32,9 +32,9 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
   package var isHeld: Bool
 
   /// Steps finished in all its images.
-  package var step: Int { images.reduce(0) { $0 + $1.step } }
+  package var step: Int { images.map(\.step).boundedSum }
   /// Steps of all its images.
-  package var steps: Int { images.reduce(0) { $0 + $1.steps } }
+  package var steps: Int { images.map(\.steps).boundedSum }
 }
 
 extension JobSummary {

@@ -44,15 +44,15 @@ extension WorkerSession {
   /// - Parameters:
   ///   - output: the folder of this daemon's pictures. Files elsewhere, of daemons that write there, are left to
   ///     them: however many there are, they must not be in the way of its own.
-  ///   - remove: false: not ours after all.
+  ///   - remove: false: it could not be removed, and is looked at again.
   /// - Returns: how many.
   @discardableResult
   package func removeLeftovers(below output: String, _ remove: (Leftover) throws -> Bool) throws -> Int {
     let query = """
-      SELECT c.job, j.batch, c.number, c.path FROM checkpoints c INDEXED BY checkpoints_files
+      SELECT c.job, j.batch, c.number, c.path, c.bytes, c.digest FROM checkpoints c INDEXED BY checkpoints_files
       JOIN jobs j ON j.id = c.job
       WHERE c.path IS NOT NULL AND j.state IN ('failed', 'cancelled')
-        AND c.path = ?1 || '/' || j.batch || '/' || c.job || '-' || c.number || '.png' LIMIT 100
+        AND instr(c.path, ?1 || '/' || j.batch || '/' || c.job || '-' || c.number) = 1 LIMIT 100
       """
     // Hardly ever there are any, and looking needs no lock.
     guard
@@ -65,7 +65,8 @@ extension WorkerSession {
         let reader = RowReader(row: row, table: "checkpoints")
         let leftover = Leftover(
           job: try reader.value("job"), batch: try reader.value("batch"), index: try reader.value("number"),
-          path: try reader.value("path"))
+          path: try reader.value("path"),
+          bytes: try reader.value("bytes"), digest: try reader.value("digest"))
         guard try remove(leftover) else { continue }
         try db.execute(
           sql: "DELETE FROM checkpoints WHERE job = ? AND number = ?",

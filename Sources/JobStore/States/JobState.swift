@@ -39,10 +39,10 @@ package struct StateCounts: Sendable, Equatable {
   }
 
   /// All jobs.
-  package var total: Int { queued + running + done + failed + cancelled }
+  package var total: Int { [queued, running, done, failed, cancelled].boundedSum }
 
   /// Jobs that are not over yet.
-  package var open: Int { queued + running }
+  package var open: Int { [queued, running].boundedSum }
 
   /// The number of jobs in one state.
   package subscript(_ state: JobState) -> Int {

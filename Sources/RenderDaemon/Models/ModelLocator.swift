@@ -1,37 +1,40 @@
+import Boundary
+import Checkpoints
 import Foundation
 
 /// Finds the folder of a model that a job names.
 package struct ModelLocator: Sendable {
-  private let folders: [String]
+  /// The folders that models are in.
+  let confinement: Confinement
 
-  /// - Parameter folders: the folders of models. Links in these paths are followed first.
+  /// - Parameter folders: where models are; links in them are followed first. Empty: anywhere.
   package init(folders: [String]) {
-    self.folders = folders.map(Self.resolved)
+    confinement = Confinement(folders: folders)
   }
 
   /// The real path of the model that `name` means: a path, or a name below one of the folders.
-  /// - Throws: `DaemonError.modelMissing`, or `.modelOutside` if the real path is outside all folders.
+  /// - Throws: `DaemonError.modelMissing`, or `.modelOutside` if it is below none of the folders, whether or not
+  ///   anything is there.
   package func path(of name: String) throws -> String {
-    let candidates = name.hasPrefix("/") ? [name] : folders.map { $0 + "/" + name }
-    guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
-      throw DaemonError.modelMissing(name: name, searched: name.hasPrefix("/") ? [] : folders)
+    let folders = confinement.folders
+    for candidate in name.hasPrefix("/") ? [name] : folders.map({ $0 + "/" + name }) {
+      do throws(OpenFailure) {
+        let found = try confinement.look(candidate).path
+        return folders.isEmpty ? Self.resolved(found) : found
+      } catch {
+        if error == .outside { throw DaemonError.modelOutside(path: name, folders: folders) }
+        if error.isShortage { throw CheckpointError(error, path: name, purpose: "a model") }
+      }
     }
-    let real = Self.resolved(found)
-    guard isInside(real) else { throw DaemonError.modelOutside(path: name, folders: folders) }
-    return real
+    throw DaemonError.modelMissing(name: name, searched: name.hasPrefix("/") ? [] : folders)
   }
 
-  /// Refuses a model that contains links to places outside the folders. With such links a job could read any file.
-  /// - Parameter linked: the real paths that the links lead to.
-  /// - Throws: `DaemonError.modelOutside`
-  func check(linked: [String]) throws {
-    if let outside = linked.first(where: { !isInside($0) }) {
-      throw DaemonError.modelOutside(path: outside, folders: folders)
-    }
-  }
-
-  private func isInside(_ real: String) -> Bool {
-    folders.isEmpty || folders.contains { real == $0 || real.hasPrefix($0 == "/" ? $0 : $0 + "/") }
+  /// As `path(of:)`, for what may be a folder that is read whole: no link in it may lead out of the folders.
+  /// - Throws: as `path(of:)`, and `DaemonError.tooManyFiles`
+  func wholePath(of name: String) throws -> String {
+    let path = try path(of: name)
+    _ = try FolderStamp([path], within: confinement)
+    return path
   }
 
   /// A path with all links followed.

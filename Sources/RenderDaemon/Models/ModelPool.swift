@@ -1,3 +1,4 @@
+import Boundary
 import Checkpoints
 import Diffusion
 import Requests
@@ -76,9 +77,9 @@ package struct ModelPool {
     let loras = try loras.map { LoRAReference(path: try locator.path(of: $0.path), weight: $0.weight) }
     let beside =
       ([path] + (vae.map { [$0] } ?? [])).map(CheckpointFile.companionPath)
-      + loras.map { LoRAFile.settingsPath(of: $0.path) }
-    let stamp = FolderStamp([path] + beside + (vae.map { [$0] } ?? []) + loras.map(\.path))
-    try locator.check(linked: stamp.linked)
+      + (vae.map(AutoencoderFiles.configsBeside) ?? []) + loras.map { LoRAFile.settingsPath(of: $0.path) }
+    let stamp = try FolderStamp(
+      [path] + beside + (vae.map { [$0] } ?? []) + loras.map(\.path), within: locator.confinement)
     if let index = entries.firstIndex(where: {
       $0.path == path && $0.vae == vae && $0.loras == loras && $0.precision == precision
     }) {
@@ -92,9 +93,12 @@ package struct ModelPool {
     try willLoad()
     while entries.count >= capacity { cache.removeAll(model: entries.removeFirst().model.cacheName) }
     try governor.prepareToOpen([path] + beside + (vae.map { [$0] } ?? []) + loras.map(\.path))
-    let model = try MemoryRefusal.check {
-      try DiffusionModel(
-        folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision)
+    // A folder that is exchanged while it is read must not make a model of two.
+    let model = try Confinement.$models.withValue(locator.confinement.only(stamp.identities)) {
+      try MemoryRefusal.check {
+        try DiffusionModel(
+          folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision)
+      }
     }
     entries.append(
       Entry(name: name, path: path, vae: vae, loras: loras, precision: precision, model: model, stamp: stamp))

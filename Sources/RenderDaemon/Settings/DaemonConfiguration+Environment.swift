@@ -38,6 +38,7 @@ extension DaemonConfiguration {
     let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
     logLevel = try variables.value("SEGMOE_LOG_LEVEL", "use one of \(levels)") { Logger.Level(rawValue: $0) }
     metrics = variables.path("SEGMOE_METRICS")
+    privateFolder = variables.path("SEGMOE_PRIVATE_FOLDER")
   }
 
   private struct Variables {

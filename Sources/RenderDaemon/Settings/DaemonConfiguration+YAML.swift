@@ -41,18 +41,15 @@ extension DaemonConfiguration {
       "the configuration",
       keys: [
         "database", "output", "models", "inputs", "memory_budget", "threads", "worker", "lease_seconds",
-        "model_patience",
+        "model_patience", "private_folder",
         "checkpoint_steps", "coalesce", "cache_policy", "limits", "log_level", "metrics",
       ])
     database = try map["database"]?.path("'database'", in: folder)
     output = try map["output"]?.path("'output'", in: folder)
     metrics = try map["metrics"]?.path("'metrics'", in: folder)
-    models = try map["models"].map { node throws(YAMLError) in
-      try Self.folders(node, try map.sequence("models"), "models", in: folder)
-    }
-    inputs = try map["inputs"].map { node throws(YAMLError) in
-      try Self.folders(node, try map.sequence("inputs"), "inputs", in: folder)
-    }
+    privateFolder = try map["private_folder"]?.path("'private_folder'", in: folder)
+    models = try Self.folders(map, "models", in: folder)
+    inputs = try Self.folders(map, "inputs", in: folder)
     memoryBudget = try map["memory_budget"]?.byteCount("'memory_budget'")
     threads = try map.int("threads", in: Range.threads)
     worker = try map["worker"]?.name("'worker'")
@@ -77,14 +74,17 @@ extension DaemonConfiguration {
 }
 
 extension DaemonConfiguration {
-  /// An empty list is refused: the writer probably means that nothing is allowed, but no folders would mean that all
-  /// are.
+  /// Who writes a list without folders, be its lines commented out, means that nothing is allowed; without the key
+  /// everything would be.
   private static func folders(
-    _ list: YAMLNode, _ nodes: [YAMLNode], _ key: String, in folder: String
-  ) throws(YAMLError) -> [String] {
+    _ map: YAMLMapping, _ key: String, in folder: String
+  ) throws(YAMLError) -> [String]? {
+    guard map.has(key) else { return nil }
+    let nodes = try map.sequence(key)
     guard !nodes.isEmpty else {
       throw .outOfRange(
-        list.position, subject: "'\(key)'", value: "empty", rule: "name a folder, if need be an empty one")
+        map[key]?.position ?? map.position(of: key), subject: "'\(key)'", value: "empty",
+        rule: "name a folder, if need be an empty one")
     }
     return try nodes.map { node throws(YAMLError) in try node.path("a folder of '\(key)'", in: folder) }
   }

@@ -26,6 +26,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
   package var logLevel: Logger.Level?
   /// Path of a metrics file for Prometheus's node exporter.
   package var metrics: String?
+  /// A folder that only the daemon can read.
+  package var privateFolder: String?
 
   /// The limits of a job.
   package struct Limits: Sendable, Equatable {
@@ -65,6 +67,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     result.limits.loras = limits.loras ?? other.limits.loras
     result.logLevel = logLevel ?? other.logLevel
     result.metrics = metrics ?? other.metrics
+    result.privateFolder = privateFolder ?? other.privateFolder
     return result
   }
 
@@ -96,6 +99,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     settings.limits.loras = limits.loras ?? standard.loras
     settings.logLevel = logLevel ?? .info
     settings.metrics = metrics
+    settings.privateFolder = privateFolder ?? settings.privateFolder
     settings.inputFolders = inputs ?? state.map { [$0 + "/inputs"] } ?? []
     return settings
   }

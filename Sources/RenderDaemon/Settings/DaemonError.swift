@@ -4,6 +4,8 @@ package enum DaemonError: Error, Equatable, CustomStringConvertible {
   case modelMissing(name: String, searched: [String])
   /// A path outside the folders that jobs may use.
   case modelOutside(path: String, folders: [String])
+  /// There are more files in a model's folder than any model has.
+  case tooManyFiles(path: String, limit: Int)
   /// There is no starting picture of that name or path.
   case inputMissing(name: String, searched: [String])
   /// A picture outside the folders that jobs may start from.
@@ -21,12 +23,16 @@ package enum DaemonError: Error, Equatable, CustomStringConvertible {
       "model \(name) is not there"
         + (searched.isEmpty ? "; give its folder" : "; looked in \(searched.joined(separator: ", "))")
     case .modelOutside(let path, let folders):
-      "model \(path) is outside the model folders (\(folders.joined(separator: ", "))); move it there or add --models"
+      "model \(path) is outside the model folders (\(folders.joined(separator: ", "))), or leads there by a link; "
+        + "move it there or add --models"
+    case .tooManyFiles(let path, let limit):
+      "more than \(limit) files on the way to \(path): name the model's own folder"
     case .inputMissing(let name, let searched):
       "picture \(name) is not there"
         + (searched.isEmpty ? "; give its path" : "; looked in \(searched.joined(separator: ", "))")
     case .inputOutside(let path, let folders):
-      "picture \(path) is outside the input folders (\(folders.joined(separator: ", "))); move it there or add --inputs"
+      "picture \(path) is outside the input folders (\(folders.joined(separator: ", "))), or leads there by a link; "
+        + "move it there or add --inputs"
     case .unsupported(let setting, let value):
       "\(setting) \(value) is not supported by this version of segmoe"
     case .outputFolder(let path, let reason), .outputFull(let path, let reason):

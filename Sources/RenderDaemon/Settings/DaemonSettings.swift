@@ -43,6 +43,8 @@ package struct DaemonSettings: Sendable, Equatable {
   package var logLevel = Logger.Level.info
   /// Path of a metrics file for Prometheus's node exporter; nil for none.
   package var metrics: String?
+  /// A folder that only this daemon can read, for the key that resume states are sealed with.
+  package var privateFolder: String
 
   package init(
     database: String, output: String, modelFolders: [String] = [], memoryBudget: Int? = nil,
@@ -50,6 +52,7 @@ package struct DaemonSettings: Sendable, Equatable {
     pollSeconds: Double = 0.01
   ) {
     self.database = database
+    privateFolder = database + ".private"
     self.output = output
     self.modelFolders = modelFolders
     self.memoryBudget = memoryBudget
@@ -73,6 +76,7 @@ package struct DaemonSettings: Sendable, Equatable {
     if new.coalesce != coalesce { ignored.append("coalesce") }
     if new.cachePolicy != cachePolicy { ignored.append("cache_policy") }
     if new.metrics != metrics { ignored.append("metrics") }
+    if new.privateFolder != privateFolder { ignored.append("private_folder") }
     modelFolders = new.modelFolders
     inputFolders = new.inputFolders
     memoryBudget = new.memoryBudget

@@ -37,7 +37,7 @@ package func failureKind(of error: any Error, request: RenderRequest, locator: M
   case let error as DaemonError:
     switch error {
     case .modelMissing(let name, _): return name == request.model ? .model : .badInput
-    case .modelOutside, .unsupported, .inputMissing, .inputOutside: return .badInput
+    case .modelOutside, .tooManyFiles, .unsupported, .inputMissing, .inputOutside: return .badInput
     case .outputFolder, .outputFull: return .transient
     }
   // What the process or the machine has run out of is nobody's fault.
@@ -45,6 +45,7 @@ package func failureKind(of error: any Error, request: RenderRequest, locator: M
   case ImageError.unreadable(_, EMFILE), ImageError.unreadable(_, ENFILE), ImageError.unreadable(_, ENOMEM):
     return .transient
   case let error as CheckpointError:
+    if case .outside = error { return .badInput }
     guard isAddition(error.path) else { return .model }
     switch error {
     case .unreadable, .changed: return .transient
@@ -53,7 +54,7 @@ package func failureKind(of error: any Error, request: RenderRequest, locator: M
   case is LayerError: return request.vae == nil ? .model : .badInput
   case let error as ImageError:
     switch error {
-    case .badText, .unreadable, .damaged, .tooLarge, .tooManyBytes, .badSize: return .badInput
+    case .badText, .outside, .unreadable, .damaged, .tooLarge, .tooManyBytes, .badSize: return .badInput
     default: return .transient
     }
   default: return .transient

@@ -22,8 +22,10 @@ struct JobAtWork {
     self.folder = folder
   }
 
-  /// The final name of a picture.
-  func path(_ index: Int) -> String { "\(folder)/\(claimed.job.id)-\(index).png" }
+  /// How a picture's file may be named.
+  func name(_ index: Int) -> PictureName {
+    PictureName(batch: claimed.job.batch, job: claimed.job.id, index: index)
+  }
 
   var isDone: Bool { images.count == requests.count }
 }
@@ -37,6 +39,8 @@ struct PictureAtWork {
   /// In the group of renders at work.
   let render: RenderGroup.Handle
   var pace: CheckpointPace
+  /// Files of this picture that an earlier attempt or this one has told the queue of, by path.
+  var announced: [String: ImageRecord]
   /// Of this attempt.
   private let firstStep: Int
   private let firstStepBegan = Date()
@@ -50,7 +54,7 @@ struct PictureAtWork {
 
   init(
     job: Int64, index: Int, request: PictureRequest, began: Date, render: RenderGroup.Handle, firstStep: Int,
-    pace: CheckpointPace
+    pace: CheckpointPace, announced: [String: ImageRecord]
   ) {
     self.job = job
     self.index = index
@@ -58,6 +62,7 @@ struct PictureAtWork {
     self.began = began
     self.render = render
     self.pace = pace
+    self.announced = announced
     self.firstStep = firstStep
   }
 

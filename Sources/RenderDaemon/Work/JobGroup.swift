@@ -70,7 +70,7 @@ struct JobGroup {
       attempt(picture) { group, index, denoising, job in
         try group.renderer.pause(
           &group.pictures[index], at: denoising, of: job, among: group.pictures.count)
-        let image = try group.renderer.finish(group.pictures[index], at: denoising, of: job)
+        let image = try group.renderer.finish(&group.pictures[index], at: denoising, of: job)
         group.renders.remove(group.pictures.remove(at: index).render)
         group.isFull = false
         group.note(image, of: job)
@@ -155,7 +155,7 @@ struct JobGroup {
         for picture in pictures where picture.job == job.claimed.job.id {
           guard let denoising = renders[picture.render], denoising.step > 0 else { continue }
           // A file that has got its name, though not for certain, keeps the row that knows of it.
-          guard !FileManager.default.fileExists(atPath: job.path(picture.index)) else { continue }
+          guard !picture.announced.keys.contains(where: { access($0, F_OK) == 0 }) else { continue }
           try renderer.keep(picture, at: denoising, of: job)
         }
       } catch let other {

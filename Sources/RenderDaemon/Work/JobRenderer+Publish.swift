@@ -3,19 +3,49 @@ import Images
 import JobStore
 
 extension JobRenderer {
-  /// Gives a picture its final name. The queue knows of the file before it is there: whenever this
-  /// process dies, somebody finds it or cleans it up.
-  func publish(_ bytes: [UInt8], as image: ImageRecord, of job: JobAtWork) throws {
+  /// Gives a picture its final name. The queue knows of the file before it is there: whenever this process dies, somebody
+  /// finds it or cleans it up. A file that is there and is not this picture's stays: the picture gets another name, and
+  /// its row says which.
+  /// - Parameter announced: what the queue was told of this picture.
+  /// - Returns: the picture with its final name.
+  func publish(
+    _ bytes: [UInt8], as image: ImageRecord, of job: JobAtWork, _ announced: inout [String: ImageRecord]
+  ) throws -> ImageRecord {
     let (claimed, digest) = (job.claimed, job.renderer.model.digest)
     let steps = claimed.request.render.steps
     lastStep.clear(LastStep.Picture(job: claimed.job.id, index: image.index))
-    try whenThereIsRoom(claimed) {
-      try session.announce(image, step: steps, modelDigest: digest, claimed.lease)
-    }
+    var (image, name) = (image, job.name(image.index))
     try whenThereIsRoom(claimed) {
       // Again: retention takes a folder whose last picture it removes.
       try makeFolder(of: job)
-      try AtomicFile.write(bytes, to: image.path)
+      while true {
+        image.path = name.path(below: output)
+        var status = stat()
+        let isThere = lstat(image.path, &status) == 0
+        // What it told the queue of and is there unchanged is its own.
+        let isOwn = isThere && announced[image.path].map(isWhole) == true
+        if isThere && !isOwn {
+          name.copy += 1
+          continue
+        }
+        if announced[image.path] != image {
+          try session.announce(image, step: steps, modelDigest: digest, claimed.lease)
+          if !isOwn { announced[image.path] = image }
+        }
+        do {
+          try AtomicFile.write(bytes, to: image.path, replacing: isOwn)
+          announced[image.path] = image
+          return
+        } catch ImageError.outputExists {
+          // Somebody was quicker.
+          announced[image.path] = nil
+        }
+      }
+    }
+    if name.copy > 1 {
+      log.notice(
+        "job \(claimed.job.id), image \(image.index): its name is another picture's, so it is \(image.path)",
+        metadata: claimed.fields)
     }
     metrics.image()
     do {
@@ -25,6 +55,7 @@ extension JobRenderer {
       try session.disown(image, job: claimed.job.id, modelDigest: digest)
       throw Interruption.lost
     }
+    return image
   }
 
   /// Makes the folder for a job's pictures. A link that leads out of the output folder is refused: who may

@@ -1,3 +1,4 @@
+import Boundary
 import Checkpoints
 import Diffusion
 import Foundation
@@ -15,7 +16,7 @@ extension JobRenderer {
   {
     let (claimed, renderer, request) = (job.claimed, job.renderer, job.requests[index])
     let kept = try checkpoint(index, of: claimed)
-    if let image = finished(kept, path: job.path(index), modelDigest: renderer.model.digest) {
+    if let image = finished(kept, name: job.name(index), modelDigest: renderer.model.digest) {
       let steps = claimed.request.render.steps
       try report(claimed, index: index, .done, step: steps, steps: steps)
       return .finished(image)
@@ -24,9 +25,18 @@ extension JobRenderer {
     var denoising = try renderer.begin(request, beside: renders.keptBytes) { _ in
       try report(claimed, index: index, .encoding, step: 0, steps: request.steps)
     }
-    if case .step(_, let state, _) = kept, renderer.restore(&denoising, from: [UInt8](state), of: request) {
-      log.info(
-        "job \(claimed.job.id), image \(index): goes on at step \(denoising.step)", metadata: claimed.fields)
+    if case .step(_, let state, _) = kept {
+      if renderer.restore(&denoising, from: [UInt8](state), of: request, seal: seal) {
+        log.info(
+          "job \(claimed.job.id), image \(index): goes on at step \(denoising.step)", metadata: claimed.fields
+        )
+      } else {
+        log.warning(
+          """
+          job \(claimed.job.id), image \(index): starts anew, its resume state was not sealed with this daemon's key, \
+          or is of another request, other weights or another version
+          """, metadata: claimed.fields)
+      }
     }
     return .begun(
       PictureAtWork(
@@ -34,7 +44,8 @@ extension JobRenderer {
         render: renders.add(denoising, of: renderer), firstStep: denoising.step,
         pace: CheckpointPace(
           steps: checkpointSteps, cost: checkpointCost, from: denoising.step,
-          isEager: claimed.job.losses + claimed.job.furthestStep > 0)))
+          isEager: claimed.job.losses + claimed.job.furthestStep > 0),
+        announced: announced(kept, name: job.name(index))))
   }
 
   /// What an earlier attempt has left of a picture. A row that is wrong is none: it starts from nothing.
@@ -81,14 +92,22 @@ extension JobRenderer {
   }
 
   /// The picture of an earlier attempt, if its file is whole under its final name and of these weights.
-  func finished(_ kept: Checkpoint?, path: String, modelDigest: String) -> ImageRecord? {
-    guard case .file(let image, modelDigest) = kept, image.path == path else { return nil }
-    var digest = Digest()
-    // No file, or one that can't be read: then it is rendered again.
-    guard let reader = try? FileReader(path: path, purpose: "a picture"), reader.size == image.bytes,
-      (try? digest.add(contentsOf: reader)) != nil, digest.hexadecimal() == image.digest
+  func finished(_ kept: Checkpoint?, name: PictureName, modelDigest: String) -> ImageRecord? {
+    guard case .file(let image, modelDigest) = kept, name.mayBe(image.path, below: output), isWhole(image)
     else { return nil }
     return image
+  }
+
+  /// What an earlier attempt told the queue of a picture.
+  private func announced(_ kept: Checkpoint?, name: PictureName) -> [String: ImageRecord] {
+    guard case .file(let image, _) = kept, name.mayBe(image.path, below: output) else { return [:] }
+    return [image.path: image]
+  }
+
+  /// Whether a picture's file is just what its row says.
+  func isWhole(_ image: ImageRecord) -> Bool {
+    OutputFolder(path: output, session: session, log: log).holds(
+      image.path, bytes: image.bytes, digest: image.digest)
   }
 
   /// Writes a checkpoint of a picture.
@@ -99,7 +118,7 @@ extension JobRenderer {
     let (claimed, step) = (job.claimed, denoising.step)
     do {
       try session.keep(
-        Data(job.renderer.resumeState(denoising, of: picture.request)), step: step,
+        Data(job.renderer.resumeState(denoising, of: picture.request, seal: seal)), step: step,
         index: picture.index, modelDigest: job.renderer.model.digest, waiting: seconds, claimed.lease)
     } catch JobStoreError.leaseLost {
       throw Interruption.lost

@@ -28,6 +28,8 @@ struct JobRenderer {
   let lastStep: LastStep
   let stop: StopSignal
   let reporter: ServiceReporter
+  /// For resume states.
+  let seal: SealingKey
   /// Steps from one checkpoint to the next; nil: as their cost allows.
   let checkpointSteps: Int?
   let checkpointCost = CheckpointCost()
@@ -54,7 +56,8 @@ struct JobRenderer {
     try request.changeFiles { kind, path in
       switch kind {
       case .initImage, .mask: try pool.input(path)
-      case .lora, .embedding, .vae: try pool.locator.path(of: path)
+      case .lora, .vae: try pool.locator.path(of: path)
+      case .embedding: try pool.locator.wholePath(of: path)
       }
     }
     // A job before may have been given more.
@@ -105,10 +108,12 @@ struct JobRenderer {
   func count(_ job: JobAtWork) { metrics.cache(job.renderer.pass.ledger.counts) }
 
   /// Decodes a picture whose steps are done, and gives it its final name once it is whole.
-  func finish(_ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork) throws -> ImageRecord {
+  func finish(_ picture: inout PictureAtWork, at denoising: Denoising, of job: JobAtWork) throws
+    -> ImageRecord
+  {
     let (claimed, model) = (job.claimed, job.renderer.model)
-    let request = picture.request
-    defer { lastStep.clear(picture.place) }
+    let (request, place) = (picture.request, picture.place)
+    defer { lastStep.clear(place) }
     let image = try job.renderer.decode(denoising)
     // A stop that comes now waits the moment that the file takes: the picture is there.
     try report(
@@ -121,11 +126,10 @@ struct JobRenderer {
     var digest = Digest()
     digest.add(bytes)
     let record = ImageRecord(
-      index: picture.index, path: job.path(picture.index), seed: request.seed,
+      index: picture.index, path: job.name(picture.index).path(below: output), seed: request.seed,
       width: image.width, height: image.height, digest: digest.hexadecimal(), bytes: Int64(bytes.count),
       seconds: Date().timeIntervalSince(picture.began))
-    try publish(bytes, as: record, of: job)
-    return record
+    return try publish(bytes, as: record, of: job, &picture.announced)
   }
 
   /// Writes the progress row and looks whether the job is still wanted, and wanted of this daemon.

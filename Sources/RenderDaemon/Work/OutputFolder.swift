@@ -1,3 +1,5 @@
+import Boundary
+import Checkpoints
 import Foundation
 import JobStore
 import Logging
@@ -11,15 +13,32 @@ struct OutputFolder {
   /// Removes the files of jobs that failed or were cancelled: their rows know them.
   func removeLeftovers() {
     do {
-      let removed = try session.removeLeftovers(below: path) { leftover in
-        // A row may say what it likes: only what this daemon could have written itself is removed.
-        let own = "\(path)/\(leftover.batch)/\(leftover.job)-\(leftover.index).png"
-        guard leftover.path == own, isInside(own) else { return false }
-        return unlink(own) == 0 || errno == ENOENT
+      var removed = 0
+      try session.removeLeftovers(below: path) { leftover in
+        // A row may say what it likes: only a file that this daemon could have named itself, and that is just what the
+        // row says, is removed. Another one stays, and is forgotten.
+        let name = PictureName(batch: leftover.batch, job: leftover.job, index: leftover.index)
+        guard name.mayBe(leftover.path, below: path), isInside(leftover.path),
+          holds(leftover.path, bytes: leftover.bytes, digest: leftover.digest)
+        else { return true }
+        guard unlink(leftover.path) == 0 || errno == ENOENT else { return false }
+        removed += 1
+        return true
       }
       if removed > 0 { log.info("removed \(removed) file(s) of jobs that failed or were cancelled") }
     } catch {
       log.warning("cannot look for files of failed jobs: \(error)")
+    }
+  }
+
+  /// Whether a picture's file is just what its row says; false if there is none, or one that can't be read.
+  func holds(_ file: String, bytes: Int64, digest wanted: String) -> Bool {
+    Confinement.$models.withValue(Confinement(folders: [path])) {
+      var digest = Digest()
+      guard let reader = try? FileReader(path: file, purpose: "a picture"), reader.size == bytes,
+        (try? digest.add(contentsOf: reader)) != nil
+      else { return false }
+      return digest.hexadecimal() == wanted
     }
   }
 
@@ -57,7 +76,9 @@ struct OutputFolder {
 
   /// 17 for `.17-0.png.tmp-1f`; nil for any other file.
   static func job(ofTemporary name: String) -> Int64? {
-    guard let match = name.wholeMatch(of: /\.([0-9]+)-[0-9]+\.png\.tmp-[0-9a-f]+/) else { return nil }
+    guard let match = name.wholeMatch(of: /\.([0-9]+)-[0-9]+(-[0-9]+)?\.png\.tmp-[0-9a-f]+/) else {
+      return nil
+    }
     return Int64(match.1)
   }
 

@@ -1,3 +1,5 @@
+import Boundary
+import Checkpoints
 import Diffusion
 import Foundation
 import JobStore
@@ -17,6 +19,8 @@ package final class Worker: Sendable {
   let keeper: LeaseKeeper
   private let stop = StopSignal()
   private let lastStep = LastStep()
+  /// For resume states.
+  private let seal: SealingKey
   private let reporter: ServiceReporter
   let metrics: DaemonMetrics
   private let governor: MemoryGovernor
@@ -37,6 +41,12 @@ package final class Worker: Sendable {
     var log = log
     log[metadataKey: "worker"] = "\(settings.worker)"
     self.log = log
+    do {
+      seal = try PrivateFolder(path: settings.privateFolder).sealingKey()
+    } catch {
+      log.warning("no render is taken up after a restart: \(error)")
+      seal = SealingKey()
+    }
     session = try WorkerSession.signOn(
       QueueDatabase.open(path: settings.database, role: .daemon),
       WorkerRecord(
@@ -74,7 +84,8 @@ package final class Worker: Sendable {
         try lastStep.take(job: lease.job) { picture, held in
           guard held.denoising.step > 0 else { return }
           try session.keep(
-            Data(held.renderer.resumeState(held.denoising, of: held.request)), step: held.denoising.step,
+            Data(held.renderer.resumeState(held.denoising, of: held.request, seal: seal)),
+            step: held.denoising.step,
             index: picture.index, modelDigest: held.renderer.model.digest, lease)
         }
       } catch {
@@ -106,7 +117,7 @@ package final class Worker: Sendable {
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
       session: session, compute: compute, output: settings.output, lastStep: lastStep,
-      stop: stop, reporter: reporter, checkpointSteps: settings.checkpointSteps,
+      stop: stop, reporter: reporter, seal: seal, checkpointSteps: settings.checkpointSteps,
       waitsForRoom: !settings.drain, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, session: session, log: log)
     output.removeTemporaries()
@@ -156,8 +167,13 @@ package final class Worker: Sendable {
         try waitForWork(since: seen, reloads: reloads, due: due, &pace)
         continue
       }
-      work(on: claimed, renderer, &pool, output, &lacked) {
-        self.current.withLock { $0.reloads } == reloads ? current : nil
+      // Whatever a job names is opened in these folders or not at all.
+      Confinement.$models.withValue(pool.locator.confinement) {
+        Confinement.$pictures.withValue(pool.inputs.confinement) {
+          work(on: claimed, renderer, &pool, output, &lacked) {
+            self.current.withLock { $0.reloads } == reloads ? current : nil
+          }
+        }
       }
     }
   }
