@@ -29,7 +29,8 @@ import Testing
     let session = try command.daemon()
     try command.render(session)
     let lease = try #require(try session.claim()).lease
-    try session.report(ImageProgress(index: 0, phase: .denoising, step: 1, steps: 4, secondsPerStep: 1), lease)
+    try session.report(
+      ImageProgress(index: 0, phase: .denoising, step: 1, steps: 4, secondsPerStep: 1), lease)
     try DatabaseQueue(path: command.database).writeWithoutTransaction { db in
       try db.execute(sql: "PRAGMA ignore_check_constraints = ON")
       // Some are refused by the schema all the same, which is as well.

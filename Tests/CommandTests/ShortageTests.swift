@@ -32,7 +32,7 @@ import Testing
         "ulimit -n \(count)",
         [
           "render", Self.model, "--prompt", "a", "--width", "64", "--height", "64", "--steps", "1",
-          "--output", picture,
+          "--output", picture, "--force",
         ])
       #expect([0, 69].contains(result.code), "\(count): \(result.errors)")
       #expect(result.code == 0 || result.errors.contains("ulimit -n"), "\(count): \(result.errors)")

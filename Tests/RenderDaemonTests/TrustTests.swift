@@ -96,16 +96,19 @@ import WeightCache
     for pair in pairs {
       let texts = try pair.map { id in
         let job = try house.job(id)
-        #expect(job.failure?.kind == .badInput && job.failure?.message.contains("outside the") == true, "\(job)")
+        #expect(
+          job.failure?.kind == .badInput && job.failure?.message.contains("outside the") == true, "\(job)")
         #expect(job.failure?.message.contains("hunter2") == false)
-        return try #require(job.failure?.message).replacing("/secret", with: "/gone").replacing("-a", with: "-b")
+        return try #require(job.failure?.message).replacing("/secret", with: "/gone").replacing(
+          "-a", with: "-b")
       }
       #expect(texts[0] == texts[1])
     }
     for id in roots {
       let job = try house.job(id)
       #expect(
-        job.failure?.kind == .badInput && job.failure?.message.contains("outside the model folders") == true, "\(job)")
+        job.failure?.kind == .badInput && job.failure?.message.contains("outside the model folders") == true,
+        "\(job)")
     }
   }
 
@@ -116,7 +119,9 @@ import WeightCache
     let id = try house.enqueue()
     try house.worker().run()
     let job = try house.job(id)
-    #expect(job.failure?.kind == .badInput && job.failure?.message.contains("more than 10000 files") == true, "\(job)")
+    #expect(
+      job.failure?.kind == .badInput && job.failure?.message.contains("more than 10000 files") == true,
+      "\(job)")
   }
 
   /// A model's folder is exchanged for another one after it was looked through. Were it exchanged back before the end,

@@ -41,6 +41,7 @@ package final class Worker: Sendable {
     var log = log
     log[metadataKey: "worker"] = "\(settings.worker)"
     self.log = log
+    let queue = try QueueDatabase.open(path: settings.database, role: .daemon)
     do {
       seal = try PrivateFolder(path: settings.privateFolder).sealingKey()
     } catch {
@@ -48,7 +49,7 @@ package final class Worker: Sendable {
       seal = SealingKey()
     }
     session = try WorkerSession.signOn(
-      QueueDatabase.open(path: settings.database, role: .daemon),
+      queue,
       WorkerRecord(
         name: settings.worker, pid: Int(getpid()), host: ProcessInfo.processInfo.hostName,
         version: Version.current),
