@@ -1,7 +1,6 @@
 import Foundation
+import Hub
 import Testing
-
-@testable import Hub
 
 /// The real `segmoe`, with the test hub as its hub.
 @Suite(.serialized)

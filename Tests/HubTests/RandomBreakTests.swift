@@ -1,8 +1,7 @@
 import Foundation
+import Hub
 import Requests
 import Testing
-
-@testable import Hub
 
 /// Pulls that break off again and again, in every way, by chance. `SEGMOE_TEST_BREAKS` says how many breaks.
 @Suite(.serialized)
