@@ -6,7 +6,7 @@ import Tensors
 import Testing
 import WeightCache
 
-@testable import Diffusion
+import Diffusion
 
 /// A model whose UNet is stored in floats of 8 bits with scales, as ComfyUI saves it, against the same numbers in 32 bits.
 @Suite struct Float8ModelTests {

@@ -2,7 +2,7 @@ import Checkpoints
 import Foundation
 import Tensors
 
-@testable import Diffusion
+import Diffusion
 
 /// A golden model's folder as a version of diffusers and its transformers save it again: their configurations, and their
 /// names of tensors (`Goldens/scripts/saved_by_versions.py`). Removed when the value goes.

@@ -2,7 +2,7 @@ import Foundation
 import JobStore
 import Testing
 
-@testable import RenderDaemon
+import RenderDaemon
 
 /// Daemons with different models, and models that are still being copied.
 @Suite struct LackedModelTests {

@@ -1,7 +1,7 @@
 import Requests
 import Testing
 
-@testable import Tensors
+import Tensors
 
 /// What an operation takes beside its result is in its plan.
 @Suite struct TemporaryMemoryTests {

@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@testable import Tensors
+import Tensors
 
 /// Threads that say whether they are there.
 @Suite struct WorkThreadTests {
