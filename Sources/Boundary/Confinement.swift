@@ -69,7 +69,9 @@ package struct Confinement: Sendable {
   }
 
   /// The names in a folder, hidden ones too, in no order.
-  /// - Parameter limit: of names; one more is read then, to show that there are more.
+  /// - Parameters:
+  ///   - path: of the folder.
+  ///   - limit: of names; one more is read then, to show that there are more.
   /// - Throws: `OpenFailure`
   package func names(in path: String, limit: Int = .max) throws(OpenFailure) -> [String] {
     let descriptor = try find(path, O_RDONLY | O_DIRECTORY).take()

@@ -7,7 +7,10 @@ package struct EnvironmentError: Error, Equatable, CustomStringConvertible {
   /// What it may be.
   package let rule: String
 
-  /// - Parameter rule: what the variable may be.
+  /// - Parameters:
+  ///   - name: of the variable.
+  ///   - value: what it holds.
+  ///   - rule: what it may be.
   package init(name: String, value: String, rule: String) {
     self.name = name
     self.value = value

@@ -19,7 +19,9 @@ package enum FileBytes {
   ///   - first: only so many of its bytes.
   ///   - confinement: the folders that it may be in.
   /// - Throws: `Fault`
-  package static func read(_ path: String, limit: Int, first: Int = .max, within confinement: Confinement = .none)
+  package static func read(
+    _ path: String, limit: Int, first: Int = .max, within confinement: Confinement = .none
+  )
     throws(Fault) -> [UInt8]
   {
     let found = try opened(path, confinement)

@@ -58,7 +58,10 @@ extension CheckpointError {
   }
 
   /// Why a file or folder could not be opened.
-  /// - Parameter purpose: completes the message if it is not there.
+  /// - Parameters:
+  ///   - failure: what was met on the way to it.
+  ///   - path: as it was named.
+  ///   - purpose: completes the message if it is not there.
   package init(_ failure: OpenFailure, path: String, purpose: String) {
     switch failure {
     case .outside: self = .outside(path: path)

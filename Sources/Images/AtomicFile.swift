@@ -4,7 +4,10 @@ import Glibc
 package enum AtomicFile {
   /// Writes `.NAME.tmp-XXXX` beside the target, syncs it, renames it, and syncs the folder. On any
   /// error the temporary file is removed, and the file at `path` stays as it was.
-  /// - Parameter replacing: whether a file that is there already may go; else it is an error, `ImageError.outputExists`.
+  /// - Parameters:
+  ///   - bytes: the whole file.
+  ///   - path: where it appears.
+  ///   - replacing: whether a file that is there already may go; else it is an error, `ImageError.outputExists`.
   package static func write(
     _ bytes: [UInt8], to path: String, replacing: Bool = true
   ) throws(ImageError) {

@@ -132,7 +132,8 @@ extension JSONText {
   }
 
   static func worker(
-    _ worker: WorkerRecord, introduction: String?, _ lacked: [(worker: String, model: String, reason: String)],
+    _ worker: WorkerRecord, introduction: String?,
+    _ lacked: [(worker: String, model: String, reason: String)],
     now: Milliseconds
   ) -> JSONText {
     .object([

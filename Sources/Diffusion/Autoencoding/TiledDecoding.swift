@@ -24,7 +24,11 @@ package struct TiledDecoding {
   /// Latents by which neighbours overlap. A pixel of the usual decoder depends on latents up to half as far away.
   private var overlap: Int { min(24, edge / 2) }
 
-  /// - Parameter latents: `[1, height, width, latent]`.
+  /// - Parameters:
+  ///   - latents: `[1, height, width, latent]`.
+  ///   - decoder: the VAE's.
+  ///   - undoingNormalization: whether the VAE's scaling factor is divided out first.
+  ///   - pass: threads and ledger.
   /// - Returns: `[1, height·f, width·f, 3]`.
   /// - Throws: what reading weights throws.
   package func decode(

@@ -27,7 +27,11 @@ extension Renderer {
   ///
   /// The bytes may come from anybody. Before anything is allocated or changed, every size and count in them must be
   /// the one that this render has after that step.
-  /// - Parameter seal: must be the key that the state was sealed with.
+  /// - Parameters:
+  ///   - denoising: the render as it begins; unchanged if the result is false.
+  ///   - bytes: the resume state.
+  ///   - request: what is rendered.
+  ///   - seal: must be the key that the state was sealed with.
   /// - Returns: false if the bytes are damaged, were sealed with another key, or belong to another request, other
   ///   weights or another version. Then the render starts at its first step.
   package func restore(

@@ -10,6 +10,7 @@ package struct EmbeddingTable: Sendable {
   package let rows: EmbeddingRows?
 
   /// - Parameters:
+  ///   - words: in the order of the request.
   ///   - encoder: 0 for the first text encoder, 1 for the second.
   ///   - encoders: how many text encoders the model has.
   ///   - width: of the encoder's token embeddings.

@@ -26,7 +26,9 @@ package struct PromptTokenizer: Sendable {
   /// More chunks than any sensible prompt has: 7,500 tokens.
   package static let mostChunks = 100
 
-  /// - Parameter vectors: see `EmbeddingTable`.
+  /// - Parameters:
+  ///   - tokenizer: of the text encoder.
+  ///   - vectors: see `EmbeddingTable`.
   package init(_ tokenizer: CLIPTokenizer, vectors: [Int32: Range<Int32>] = [:]) {
     self.tokenizer = tokenizer
     self.vectors = vectors

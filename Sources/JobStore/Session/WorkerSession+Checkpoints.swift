@@ -4,8 +4,14 @@ import GRDB
 extension WorkerSession {
   /// Keeps where a render is, in place of what was kept before. Not durable (`writeLightly`): after a
   /// power cut an older checkpoint does as well.
+  /// - Parameters:
+  ///   - state: the resume state, sealed.
+  ///   - step: steps that are done.
+  ///   - index: of the picture within the job.
+  ///   - modelDigest: of the model that renders it.
+  ///   - seconds: how long to wait for the write lock; nil: as long as ever.
+  ///   - lease: of the job.
   /// - Throws: `JobStoreError.leaseLost`
-  /// - Parameter seconds: how long to wait for the write lock; nil: as long as ever.
   package func keep(
     _ state: Data, step: Int, index: Int, modelDigest: String, waiting seconds: Double? = nil, _ lease: Lease
   ) throws {

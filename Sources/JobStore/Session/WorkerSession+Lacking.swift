@@ -9,6 +9,7 @@ extension WorkerSession {
   /// - Parameters:
   ///   - model: as the job names it.
   ///   - reason: for a person.
+  ///   - lease: of the job.
   /// - Throws: `JobStoreError.leaseLost`
   package func lack(_ model: String, reason: String, _ lease: Lease) throws {
     let reason = PlainText.line(reason)

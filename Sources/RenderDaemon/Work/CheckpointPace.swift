@@ -26,9 +26,11 @@ package struct CheckpointPace {
 
   /// - Parameters:
   ///   - steps: from one checkpoint to the next; nil: as their cost allows.
+  ///   - cost: what the last checkpoints took.
   ///   - step: the steps that were done when the render began or was taken up.
   ///   - isEager: a worker was lost with the job before: then a tenth of the time rather than a hundredth, so that it
   ///     moves on although its workers are killed time and again.
+  ///   - now: seconds, as `CheckpointPace.now`.
   package init(
     steps: Int?, cost: CheckpointCost, from step: Int, isEager: Bool = false, now: Double = Self.now
   ) {
@@ -42,8 +44,10 @@ package struct CheckpointPace {
   /// Seconds on a clock that only goes forward.
   package static var now: Double { ProcessInfo.processInfo.systemUptime }
 
-  /// - Parameter pictures: at work together, each of which writes checkpoints of its own: so many times as
-  ///   seldom, for the time is that of all.
+  /// - Parameters:
+  ///   - step: steps that are done.
+  ///   - pictures: at work together. Each writes checkpoints of its own, so each does it so many times as seldom.
+  ///   - now: seconds, as `CheckpointPace.now`.
   package func isDue(at step: Int, among pictures: Int = 1, now: Double = Self.now) -> Bool {
     guard step > lastStep else { return false }
     if let steps { return step - lastStep >= steps }

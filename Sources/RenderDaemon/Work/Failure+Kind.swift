@@ -9,6 +9,7 @@ import WeightCache
 
 /// What the queue should think of an error: retry, hold the model, or give up.
 /// - Parameters:
+///   - error: what ended the attempt.
 ///   - request: of the job.
 ///   - locator: where its files are. What a job adds to its model (LoRAs, a VAE, learned words) must not hold the
 ///     model for everybody.
