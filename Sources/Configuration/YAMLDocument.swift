@@ -1,4 +1,5 @@
 import Boundary
+import Glibc
 
 /// A YAML file with one document.
 package struct YAMLDocument: Sendable, Equatable {
