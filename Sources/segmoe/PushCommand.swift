@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLine
 import Foundation
 import Hub
 import Requests
@@ -71,9 +72,7 @@ struct PushCommand: ParsableCommand {
 
   private func report(_ result: PushResult) throws {
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-      print(String(decoding: try encoder.encode(Row(result)), as: UTF8.self))
+      print(try JSONOutput.text(Row(result)))
     } else if dryRun {
       result.files.forEach { print($0) }
     } else if result.files.isEmpty {

@@ -1,4 +1,5 @@
 import Requests
+import Tensors
 import Testing
 
 import Tensors
