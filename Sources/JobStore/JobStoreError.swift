@@ -2,7 +2,7 @@ import Foundation
 
 /// Everything that can go wrong in the queue. Each message names the thing and says what to do.
 package enum JobStoreError: Error, Equatable {
-  /// A setting of a request is out of its range; `rule` says what would be right.
+  /// A setting of a request is out of range. `rule` says what is allowed.
   case invalidSetting(name: String, value: String, rule: String)
 
   /// A batch without a single prompt.
@@ -11,43 +11,43 @@ package enum JobStoreError: Error, Equatable {
   /// The idempotency key belongs to a batch with other requests.
   case keyReused(key: String, batch: Int64)
 
-  /// No job, batch or model (`thing`) of that name or number.
+  /// There is no job, batch or model (`thing`) with that name or number.
   case notFound(thing: String, id: String)
 
-  /// The job is in a state in which `action` means nothing.
+  /// `action` is not possible in the job's state.
   case wrongState(job: Int64, state: JobState, action: String)
 
-  /// The lease ran out and was taken away: whatever the worker did since is void.
+  /// The lease expired and the job was taken away. What the worker did since does not count.
   case leaseLost(job: Int64, worker: String)
 
   /// A worker finished a job with too few or too many images.
   case wrongImages(job: Int64, expected: Int, found: Int)
 
-  /// Another daemon that still lives goes by this name.
+  /// Another live daemon has this name.
   case workerNameTaken(name: String, host: String, pid: Int)
 
-  /// A row holds what this program never writes.
+  /// A row holds something that segmoe never writes.
   case damagedRow(table: String, column: String, value: String)
 
   /// The database was written by a newer segmoe.
   case schemaTooNew(path: String, found: Int, known: Int)
 
-  /// The database waits for a newer daemon to migrate it.
+  /// The database has an older schema. A daemon has to migrate it.
   case schemaTooOld(path: String, found: Int, known: Int)
 
-  /// An SQLite database, but somebody else's.
+  /// An SQLite database of another program.
   case foreignDatabase(path: String)
 
   /// Not an SQLite database, or a damaged one.
   case notADatabase(path: String)
 
-  /// The file or its folder can't be opened or written.
+  /// The file or its folder cannot be opened or written.
   case notAccessible(path: String, reason: String)
 
   /// The database was moved, deleted or replaced while it was open.
   case replaced(path: String)
 
-  /// The connection was closed: the caller came too late.
+  /// The connection was closed before the call.
   case closed(path: String)
 
   /// No space left for the database.
@@ -65,7 +65,7 @@ package enum JobStoreError: Error, Equatable {
   /// The disk below the database failed, or memory ran out: it may pass.
   case inputOutput(path: String, reason: String)
 
-  /// Anything else that SQLite reports, with its extended result code.
+  /// Any other error of SQLite, with its extended result code.
   case database(path: String, code: Int, reason: String)
 }
 

@@ -1,15 +1,15 @@
 import Requests
 
-/// 64-bit FNV-1a over a stream of fields: tells whether an enqueue with a known key brings the same requests.
-/// It guards against mistakes, not against malice.
+/// 64-bit FNV-1a over a stream of fields. It tells whether an enqueue with a known key has the same requests. It is a
+/// guard against mistakes, not against attacks.
 struct Fingerprint {
   private var state: UInt64 = 0xcbf2_9ce4_8422_2325
 
-  /// As the tables keep it.
+  /// The value as the tables store it.
   var value: Int64 { Int64(bitPattern: state) }
 
-  /// Everything but `runAfter`: "in an hour" is another time at every try. Settings that nobody changed are left out,
-  /// so that a setting that is new in a later version changes no fingerprint.
+  /// Adds everything except `runAfter`, because "in an hour" is another time at every try. Settings with their
+  /// defaults are left out, so that a new setting in a later version changes no fingerprint.
   mutating func add(_ request: JobRequest) {
     for setting in Setting.all where !setting.isDefault(request.render) {
       add(setting.name)
@@ -20,7 +20,7 @@ struct Fingerprint {
 
   private mutating func add(_ field: String) {
     for byte in field.utf8 { add(byte) }
-    // No UTF-8 text holds this byte, so "ab","c" and "a","bc" differ.
+    // A separator that no UTF-8 text contains, so that "ab","c" and "a","bc" differ.
     add(0xFF as UInt8)
   }
 

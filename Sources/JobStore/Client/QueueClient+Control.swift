@@ -1,6 +1,6 @@
 import GRDB
 
-/// What a cancellation came to.
+/// The result of a cancellation.
 package struct Cancellation: Sendable, Equatable {
   /// Jobs that were queued and now are cancelled.
   package var cancelled: Int
@@ -14,7 +14,7 @@ package struct Cancellation: Sendable, Equatable {
 }
 
 extension QueueClient {
-  /// Cancels a job: at once when it is queued, within a step when it runs. Cancelling twice is no error.
+  /// Cancels a job: at once if it is queued, after the step at hand if it runs. Cancelling twice is no error.
   /// - Throws: `JobStoreError.notFound`, `.wrongState` when it is done or failed.
   package func cancel(job id: Int64) throws -> Cancellation {
     try database.write { db, now in
@@ -44,8 +44,8 @@ extension QueueClient {
     return Cancellation(cancelled: cancelled, stopping: stopping ?? 0)
   }
 
-  /// Queues a job that is over anew with all its attempts, or lets a waiting one run at once. The pictures of a done job
-  /// stay, beside the new ones.
+  /// Queues a job that is over anew with all its attempts, or lets a waiting one run at once. The pictures of a done
+  /// job stay, beside the new ones.
   /// - Throws: `JobStoreError.notFound`, `.wrongState` when it runs.
   package func retry(job id: Int64) throws {
     try database.write { db, now in
@@ -58,7 +58,7 @@ extension QueueClient {
     }
   }
 
-  /// Queues all failed and cancelled jobs of a batch anew.
+  /// Queues all failed and cancelled jobs of a batch again.
   /// - Returns: How many.
   /// - Throws: `JobStoreError.notFound`
   package func retry(batch: Int64) throws -> Int {
@@ -68,14 +68,14 @@ extension QueueClient {
     }
   }
 
-  /// Stops claims (running jobs go on) or allows them again: of one batch, or of the whole queue.
+  /// Pauses a batch or the whole queue, or ends the pause. While paused, no jobs are claimed; running jobs go on.
   /// - Throws: `JobStoreError.notFound`
   package func setPaused(_ paused: Bool, batch: Int64? = nil) throws {
     try database.write { db, now in
       if let batch {
         try db.check(batch: batch)
         try db.execute(sql: "UPDATE batches SET paused = ? WHERE id = ?", arguments: [paused, batch])
-        // On the jobs too, so that the claim's index doesn't hold any that it must not take.
+        // The jobs are marked too, so that the claim's index has no jobs that must not be taken.
         let bit = Hold.batch.rawValue
         try db.execute(
           sql: "UPDATE jobs SET held = \(paused ? "held | \(bit)" : "held & ~\(bit)") WHERE batch = ?",
@@ -87,7 +87,7 @@ extension QueueClient {
     }
   }
 
-  /// Moves a job that is not over forward (higher) or back.
+  /// Changes the priority of a job that is not over. Higher goes first.
   /// - Throws: `JobStoreError.notFound`, `.wrongState`, `.invalidSetting`
   package func setPriority(_ priority: Int, job id: Int64) throws {
     try database.write { db, now in

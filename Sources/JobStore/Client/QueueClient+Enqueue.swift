@@ -1,11 +1,11 @@
 import GRDB
 import Requests
 
-/// What a batch is called.
+/// The name and key of a batch.
 package struct BatchRequest: Sendable, Equatable {
-  /// For people; nil: "batch-" and its number. May become a folder's name.
+  /// A name for people. nil means "batch-" and its number. It may become a folder's name.
   package var name: String?
-  /// Idempotency key: enqueueing again with the same key gives the batch that is there already.
+  /// Idempotency key: enqueueing again with the same key returns the existing batch.
   package var key: String?
 
   package init(name: String? = nil, key: String? = nil) {
@@ -34,12 +34,12 @@ package struct BatchRequest: Sendable, Equatable {
   }
 }
 
-/// What enqueueing came to.
+/// The result of an enqueue.
 package struct EnqueuedBatch: Sendable, Equatable {
   package var batch: Int64
-  /// The jobs' numbers, one a request, in order.
+  /// The jobs' numbers, one per request, in order.
   package var jobs: ClosedRange<Int64>
-  /// False when the key was known and the batch was there already.
+  /// False if the batch existed already, by its key.
   package var isNew: Bool
 
   package init(batch: Int64, jobs: ClosedRange<Int64>, isNew: Bool) {
@@ -52,8 +52,8 @@ package struct EnqueuedBatch: Sendable, Equatable {
 extension QueueClient {
   /// Puts a batch of requests into the queue: all of them or, on any error, none.
   ///
-  /// Requests are taken one at a time and kept in a temporary table first, so memory stays flat and nobody
-  /// waits for a slow source; then one short transaction copies them over. Seeds are kept as given.
+  /// Requests are first collected one by one in a temporary table, so memory stays flat and a slow source blocks
+  /// nobody. Then one short transaction copies them into the queue. Seeds are kept as given.
   /// - Parameters:
   ///   - batch: its name and key.
   ///   - next: The next request, nil at the end; its errors end the enqueue and come through.
@@ -78,7 +78,7 @@ extension QueueClient {
     }
   }
 
-  /// The same for requests that are at hand.
+  /// Puts a sequence of requests into the queue.
   package func enqueue(_ batch: BatchRequest, requests: some Sequence<JobRequest>) throws -> EnqueuedBatch {
     var iterator = requests.makeIterator()
     return try enqueue(batch) { iterator.next() }
@@ -95,7 +95,7 @@ extension QueueClient {
     _ next: () throws -> JobRequest?, withFingerprint: Bool, _ db: Database
   ) throws -> Incoming {
     var incoming = Incoming()
-    // Writes to the temporary database only: the queue stays unlocked however long this takes.
+    // This writes to the temporary database only, so the queue stays unlocked however long it takes.
     try db.inTransaction(.deferred) {
       let places = JobRequest.columns.map { _ in "?" }.joined(separator: ", ")
       let insert = try db.cachedStatement(
@@ -153,7 +153,7 @@ extension QueueClient {
     let id: Int64 = try reader.value("id")
     let first: Int64 = try reader.value("first_job")
     let last: Int64 = try reader.value("last_job")
-    // A batch of before schema 5 has no fingerprint that could be compared: it counts its requests.
+    // A batch from before schema 5 has no comparable fingerprint, so only the number of requests is compared.
     let isSame =
       try reader.optional("fingerprint").map { $0 == incoming.fingerprint.value }
       ?? (last - first + 1 == incoming.count)

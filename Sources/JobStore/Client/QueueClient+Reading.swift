@@ -1,13 +1,13 @@
 import GRDB
 
-/// Which jobs a list is about.
+/// Which jobs to list.
 package struct JobFilter: Sendable, Equatable {
   /// Empty: any.
   package var states: Set<JobState> = []
   package var batch: Int64?
   /// Empty: any.
   package var jobs: [Int64] = []
-  /// The newest so many; nil: all.
+  /// How many of the newest jobs; nil means all.
   package var limit: Int?
 
   /// All jobs.
@@ -20,18 +20,18 @@ package struct QueueStatus: Sendable, Equatable {
   package var counts: StateCounts
 }
 
-/// Everything about a job.
+/// Everything that is known about a job.
 package struct JobDetails: Sendable, Equatable {
   package var job: JobRecord
   package var summary: JobSummary
-  /// Finished ones.
+  /// The finished images.
   package var images: [ImageRecord]
   /// What happened to it, and to its batch, in order.
   package var events: [Event]
 }
 
 extension QueueClient {
-  /// Jobs in order of their numbers, the newest ones when there are more than the limit.
+  /// Jobs in order of their numbers. If there are more than the limit, the newest ones.
   package func list(_ filter: JobFilter = JobFilter()) throws -> [JobSummary] {
     try database.read { db in
       var conditions: [String] = []
@@ -43,7 +43,8 @@ extension QueueClient {
       if let batch = filter.batch {
         try db.check(batch: batch)
         if filter.states.isEmpty {
-          // By number: the index on batches is sorted by state, and a big batch would have to be sorted anew.
+          // `+` keeps SQLite from using the index on batches. It is sorted by state, so a big batch would have to be
+          // sorted.
           conditions.append("+batch = ?1")
           conditions.append("id BETWEEN (SELECT first_job FROM batches WHERE id = ?1)")
           conditions.append("(SELECT last_job FROM batches WHERE id = ?1)")
@@ -53,7 +54,7 @@ extension QueueClient {
         arguments += [batch]
       }
       if !filter.jobs.isEmpty {
-        // Numbers, so nothing to escape; as text there is no limit on how many.
+        // Numbers need no escaping. As text, their count is not limited, as arguments would be.
         conditions.append("id IN (\(filter.jobs.map(String.init).joined(separator: ", ")))")
       }
       let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
@@ -88,7 +89,7 @@ extension QueueClient {
     }
   }
 
-  /// Paused or not, and how many jobs are in which state; as quick at a million jobs as at ten.
+  /// Whether the queue is paused, and how many jobs are in each state. It takes the same time for any number of jobs.
   package func status() throws -> QueueStatus {
     try database.read { db in
       guard let row = try Row.fetchOne(db.cachedStatement(sql: "SELECT * FROM queue")) else {
@@ -119,7 +120,7 @@ extension QueueClient {
     }
   }
 
-  /// How many failed jobs of a batch failed why.
+  /// The number of failed jobs of a batch by the kind of failure.
   package func failures(batch: Int64) throws -> [FailureKind: Int] {
     try database.read { db in
       let rows = try Row.fetchAll(
@@ -138,7 +139,7 @@ extension QueueClient {
     }
   }
 
-  /// The number of the newest event, 0 when there is none.
+  /// The number of the newest event; 0 if there is none.
   package func lastEvent() throws -> Int64 {
     try database.read { db in try Int64.fetchOne(db, sql: "SELECT max(id) FROM events") ?? 0 }
   }
@@ -197,7 +198,7 @@ extension QueueClient {
     try database.read { db in try ModelRecord.fetchAll(db, sql: "SELECT * FROM models ORDER BY name") }
   }
 
-  /// What is kept of an image of an unfinished job; nil: it starts from nothing.
+  /// The checkpoint of an image of an unfinished job; nil if there is none.
   package func checkpoint(job: Int64, index: Int) throws -> Checkpoint? {
     try database.read { db in
       let row = try Row.fetchOne(

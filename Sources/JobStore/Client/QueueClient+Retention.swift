@@ -1,18 +1,18 @@
 import GRDB
 
-/// Which jobs that are over may go. Nothing ever goes by itself.
+/// Which jobs a purge removes. Nothing is ever removed without a purge.
 package struct Retention: Sendable, Equatable {
-  /// Only jobs in these states; open ones are never taken.
+  /// Only jobs in these states. Jobs that are not over are never removed.
   package var states: Set<JobState> = [.done]
   /// Only jobs that were over before this time.
   package var finishedBefore: Milliseconds?
-  /// But never the newest so many of each state.
+  /// How many of the newest jobs in each state are kept.
   package var keepNewest = 0
 
   package init() {}
 }
 
-/// A job that retention lets go, and what it leaves on disk.
+/// A job that a purge removes, and its files.
 package struct ExpiredJob: Sendable, Equatable {
   package var id: Int64
   /// The files of its images.
@@ -39,14 +39,14 @@ extension QueueClient {
         for job in expired { try removeFiles(job) }
         let removed = try database.write { db, _ in try remove(expired, state, db) }
         purged += removed
-        // Somebody retried them all meanwhile: they are not ours any more.
+        // All of them were retried meanwhile and must stay.
         if removed == 0 { break }
       }
     }
     return purged
   }
 
-  /// What `purge` would take, the oldest first.
+  /// The jobs that `purge` would remove, the oldest first.
   package func expired(_ retention: Retention, limit: Int) throws -> [ExpiredJob] {
     try retention.states.subtracting([.queued, .running]).sorted(by: { $0.rawValue < $1.rawValue })
       .flatMap { try expired(retention, $0, limit: limit) }
@@ -54,7 +54,7 @@ extension QueueClient {
 
   private func expired(_ retention: Retention, _ state: JobState, limit: Int) throws -> [ExpiredJob] {
     try database.read { db in
-      // The oldest of those to keep: only what comes before it may go.
+      // The oldest job to keep. Only jobs before it are removed.
       var (keptTime, keptID) = (Milliseconds.max, Int64.max)
       if retention.keepNewest > 0 {
         let oldestKept = try Row.fetchOne(
@@ -88,7 +88,7 @@ extension QueueClient {
   }
 
   private func remove(_ expired: [ExpiredJob], _ state: JobState, _ db: Database) throws -> Int {
-    // Numbers, so there is nothing to escape.
+    // Numbers need no escaping.
     let ids = expired.map { "\($0.id)" }.joined(separator: ", ")
     let batches = try Int64.fetchAll(db, sql: "SELECT DISTINCT batch FROM jobs WHERE id IN (\(ids))")
     try db.execute(

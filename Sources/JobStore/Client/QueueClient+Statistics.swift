@@ -1,23 +1,23 @@
 import GRDB
 import Requests
 
-/// What the done jobs of one model in one precision took together.
+/// Statistics of all done jobs of one model in one precision.
 package struct ModelStatistics: Sendable, Equatable {
-  /// As the jobs name it.
+  /// The model's name in the jobs.
   package var model: String
   package var precision: Precision
   package var jobs: Int
   package var images: Int
-  /// Of all pictures, from their first step to their file.
+  /// Seconds of all pictures, each from its first step to its file.
   package var seconds: Double
   package var denoisingSteps: Int
-  /// Sums; of `peakBytes` the largest.
+  /// Sums over the jobs; for `peakBytes` the largest value.
   package var statistics: RenderStatistics
 }
 
 extension QueueClient {
-  /// What done jobs took, by model and precision.
-  /// - Parameter batch: nil: of all batches.
+  /// Statistics of done jobs by model and precision.
+  /// - Parameter batch: nil means all batches.
   /// - Throws: `JobStoreError.notFound` for an unknown batch.
   package func statistics(batch: Int64? = nil) throws -> [ModelStatistics] {
     try database.read { db in

@@ -1,19 +1,19 @@
 import Foundation
 import GRDB
 
-/// What anybody may do with the queue: put jobs in, read, and say what shall become of them. It cannot claim a job nor
-/// write how one ended; that is a `WorkerSession`'s.
+/// The queue for clients: enqueue jobs, read them, cancel, retry and so on. It can neither claim a job nor record its
+/// result; that needs a `WorkerSession`.
 ///
-/// Nothing here is about SQLite but the database inside: another store can stand behind the same methods. Calls block,
-/// so keep them off threads that must not wait and off Swift's cooperative pool. Every method throws `JobStoreError`,
-/// besides what a caller's own closure throws.
+/// The methods do not depend on SQLite, so another store could implement them. Calls block, so keep them off threads
+/// that must not wait and off Swift's cooperative pool. Every method throws `JobStoreError`, and what a caller's own
+/// closure throws.
 package struct QueueClient: Sendable {
   let database: QueueDatabase
 
-  /// A client of its own connection.
+  /// Opens a client with a connection of its own.
   /// - Parameters:
-  ///   - path: of the database; made, with its folder, when there is none.
-  ///   - clock: what time it is, for tests.
+  ///   - path: of the database. It is created, with its folder, if it does not exist.
+  ///   - clock: the current time; tests replace it.
   /// - Throws: as `QueueDatabase.open`.
   package static func open(
     path: String, clock: @escaping @Sendable () -> Date = { Date() }
@@ -21,19 +21,19 @@ package struct QueueClient: Sendable {
     QueueClient(try QueueDatabase.open(path: path, role: .client, clock: clock))
   }
 
-  /// A client of a connection that others use, too.
+  /// A client that shares a connection.
   package init(_ database: QueueDatabase) {
     self.database = database
   }
 
-  /// Where the queue is.
+  /// Path of the database.
   package var path: String { database.path }
 
   /// Bytes of the log that has yet to be copied into the database. Megabytes mean that a reader keeps it from that.
   package var logSize: Int64 { database.logSize ?? 0 }
 
-  /// A number that changes whenever another connection commits. Cheap enough to ask a hundred times a
-  /// second: when it is the same as before, there is nothing new.
+  /// A number that changes whenever another connection commits. If it is the same as before, there is nothing new. It
+  /// is cheap enough to be read a hundred times per second.
   package func changeMark() throws -> Int64 {
     try database.translated {
       try database.connection.writeWithoutTransaction { db in
@@ -42,7 +42,7 @@ package struct QueueClient: Sendable {
     }
   }
 
-  /// Looks whether this is still the queue that was opened, in the form that this program knows.
+  /// Checks that the database is still the file that was opened, with a schema that this program knows.
   /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`
   package func verify() throws { try database.verify() }
 }

@@ -4,18 +4,18 @@ import GRDBSQLite
 import Migrations
 
 extension QueueDatabase {
-  /// Marks the file as ours: "SGMO" in `PRAGMA application_id`.
+  /// Marks a segmoe database: "SGMO" in `PRAGMA application_id`.
   static let applicationID = 0x5347_4D4F
 
-  /// Opens the queue, and makes it (with its folders) when there is none.
+  /// Opens the queue. It is created, with its folders, if it does not exist.
   ///
-  /// A daemon brings an older schema up to date after a backup beside the database
-  /// (`<path>.schema-<number>.<time>.backup`); a client refuses it.
+  /// If the schema is older, a daemon makes a backup beside the database (`<path>.schema-<number>.<time>.backup`) and
+  /// migrates it. A client refuses it.
   /// - Parameters:
-  ///   - path: Of the database file.
+  ///   - path: of the database file.
   ///   - role: who opens it.
-  ///   - clock: What time it is, for tests.
-  ///   - trace: Gets every SQL statement with its values, for a debugging log and for tests.
+  ///   - clock: the current time; tests replace it.
+  ///   - trace: gets every SQL statement with its values, for a debugging log and for tests.
   /// - Throws: `JobStoreError`: `.notAccessible`, `.notADatabase`, `.foreignDatabase`, `.schemaTooNew`,
   ///   `.schemaTooOld`, `.migrationFailed`, `.diskFull`, `.busy`.
   package static func open(
@@ -25,7 +25,7 @@ extension QueueDatabase {
     try open(path: path, role: role, migrations: Migration.all, clock: clock, trace: trace)
   }
 
-  /// As above, with another history of the schema: the tests have one that is longer.
+  /// Opens the queue with other migrations; tests have more of them.
   package static func open(
     path: String, role: Role, migrations: [Migration], clock: @escaping @Sendable () -> Date = { Date() },
     trace: (@Sendable (String) -> Void)? = nil
@@ -58,8 +58,8 @@ extension QueueDatabase {
     }
   }
 
-  /// SQLite would make a file that its group can read but not write, whatever the umask allows; the files
-  /// beside it get the same permissions. An error here comes again, with a text, when it is opened.
+  /// Creates the file, because SQLite would never make it writable for its group, whatever the umask allows. SQLite
+  /// gives its other files the same permissions. Errors are ignored here, because opening the file reports them.
   private static func makeFile(_ path: String) {
     let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     if descriptor >= 0 { Glibc.close(descriptor) }
@@ -71,24 +71,24 @@ extension QueueDatabase {
     configuration.busyMode = .timeout(Double(busySeconds))
     configuration.foreignKeysEnabled = true
     if let trace {
-      // Values in plain sight: who may read the log may read the queue.
+      // The log may show values, because people who may read the log may read the queue.
       configuration.publicStatementArguments = true
       configuration.prepareDatabase { db in db.trace { trace($0.expandedDescription) } }
     }
     configuration.prepareDatabase { db in
-      // A hostile file must not get its triggers or views to call anything with side effects.
+      // Triggers and views in a hostile file must not call functions with side effects.
       try db.execute(sql: "PRAGMA trusted_schema = OFF")
       try db.execute(sql: "PRAGMA synchronous = FULL")
-      // SQLite before 3.51.3 can lose commits when two connections checkpoint at once, so one does it.
-      // Every megabyte: a log that grows far beyond its database can fill a small disk by itself, and
-      // copying it back takes room, too.
+      // SQLite before 3.51.3 can lose commits if two connections checkpoint at the same time, so only the daemon
+      // does. It does so every megabyte, because a large log could fill a small disk, and copying it back takes room
+      // too.
       try db.execute(sql: "PRAGMA wal_autocheckpoint = \(role == .daemon ? 256 : 0)")
       try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
     }
     return configuration
   }
 
-  /// Leads the database to the newest schema, or says why not.
+  /// Migrates the database to the newest schema, or throws the reason why it cannot.
   private func prepare(_ migrations: [Migration]) throws {
     let latest = migrations.count
     let found = try translated { try connection.read(Self.schema) }
@@ -115,9 +115,10 @@ extension QueueDatabase {
       }
       return
     }
-    // A new one in one transaction: who looks in between, or after a crash, would take it for an old one.
+    // A new database is made in one transaction. Otherwise it would look like an old one to other processes in
+    // between, or after a crash.
     try apply(migrations, to: 0)
-    // Somebody else may have been quicker, perhaps with an older program.
+    // Another process may have been faster, perhaps with an older program.
     if try translated({ try connection.read(Self.schema) }).number != latest { try prepare(migrations) }
   }
 
@@ -158,7 +159,8 @@ extension QueueDatabase {
     }
   }
 
-  /// Two processes that make the database at once collide here, and SQLite doesn't wait by itself.
+  /// Turns on the write-ahead log. Two processes that create the database at the same time collide here, and SQLite
+  /// does not wait by itself.
   private func useWriteAheadLog() throws {
     for attempt in 1... {
       do {
@@ -174,7 +176,7 @@ extension QueueDatabase {
     }
   }
 
-  /// Applies migrations in one transaction, unless somebody else was quicker.
+  /// Applies migrations in one transaction, unless another process has done so.
   private func apply(_ migrations: [Migration], to schema: Int) throws {
     var name = ""
     do {

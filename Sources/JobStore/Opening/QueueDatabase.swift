@@ -3,27 +3,26 @@ import GRDB
 
 /// One connection to the queue's SQLite database, which a `QueueClient` and a `WorkerSession` share.
 ///
-/// It may be used from several threads; calls then wait for each other.
-/// Every change is one `BEGIN IMMEDIATE` transaction, durable when the call returns (`synchronous=FULL`)
-/// unless its documentation says otherwise. Calls block, so keep them off render threads that must not wait
-/// and off Swift's cooperative pool.
+/// It may be used from several threads; calls wait for each other. Every change is one `BEGIN IMMEDIATE` transaction,
+/// which is durable when the call returns (`synchronous=FULL`) unless its documentation says otherwise. Calls block,
+/// so keep them off threads that must not wait and off Swift's cooperative pool.
 ///
-/// Every method throws `JobStoreError`, besides what a caller's own closure throws.
+/// Every method throws `JobStoreError`, and what a caller's own closure throws.
 package struct QueueDatabase: Sendable {
   /// Who opens the database. Only a daemon checkpoints and migrates.
   package enum Role: Sendable {
     case client, daemon
   }
 
-  /// Where the database is.
+  /// Path of the database.
   package let path: String
 
-  /// As opened.
+  /// The role that it was opened with.
   package let role: Role
 
   let connection: StoreConnection
   let clock: @Sendable () -> Date
-  /// The very file that was opened.
+  /// The identity of the file that was opened.
   private let place: FilePlace?
   /// The newest schema that this program knows.
   private let schema: Int
@@ -39,9 +38,9 @@ package struct QueueDatabase: Sendable {
     place = FilePlace(of: path)
   }
 
-  /// Looks whether the database is still the file that was opened, and of the schema that this program knows.
-  /// If somebody moved or deleted it, this connection would go on with what no client sees any more; if a newer
-  /// daemon has migrated it meanwhile, it would guess what the tables mean.
+  /// Checks that the database is still the file that was opened, with a schema that this program knows. If the file
+  /// was moved or deleted, this connection would go on with a file that no client sees. If a newer daemon has
+  /// migrated it, the tables may have another meaning.
   /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`
   func verify() throws {
     guard place == FilePlace(of: path) else { throw JobStoreError.replaced(path: path) }
@@ -84,22 +83,22 @@ package struct QueueDatabase: Sendable {
   /// It is known of.
   func forgetWaits() { connection.forgetWaits() }
 
-  /// Closes the connection now rather than when the last copy of the database goes. Who calls later gets
+  /// Closes the connection now rather than with the last copy of this value. Later calls throw
   /// `JobStoreError.closed`.
   package func close() throws {
     try translated { try connection.close() }
   }
 
-  /// One consistent view of the database.
+  /// Runs `body` on one consistent view of the database.
   func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
     try translated { try connection.read(body) }
   }
 
-  /// One durable transaction; `body` gets the time, the same for all it writes.
+  /// Runs `body` in one durable transaction. `body` gets one time for everything that it writes.
   func write<Value>(_ body: (Database, Milliseconds) throws -> Value) throws -> Value {
     try translated {
       try connection.write { db in
-        // Taken after BEGIN: waiting for the lock must not make a lease shorter.
+        // The time is taken after BEGIN, because waiting for the lock must not make a lease shorter.
         try body(db, clock().milliseconds)
       }
     }
@@ -117,8 +116,8 @@ package struct QueueDatabase: Sendable {
     }
   }
 
-  /// One transaction that a power cut may undo (never a crash of the program). For what is soon
-  /// overwritten anyway: progress, heartbeats, renewed leases. It spares the fsync.
+  /// Runs `body` in one transaction without fsync. A power cut may undo it, but a crash of the program cannot. It is
+  /// for rows that are soon overwritten: progress, heartbeats, renewed leases.
   /// - Parameter seconds: how long to wait for the connection, and then for the write lock; nil: as long as ever.
   func writeLightly<Value>(
     waiting seconds: Double? = nil, _ body: (Database, Milliseconds) throws -> Value
@@ -157,7 +156,7 @@ package struct QueueDatabase: Sendable {
   /// Longer than the largest enqueue takes to copy its rows in.
   static let busySeconds = 30
 
-  /// Turns SQLite's errors into ours; lets all others pass.
+  /// Turns SQLite's errors into `JobStoreError`. Other errors pass.
   func translated<Value>(_ body: () throws -> Value) throws -> Value {
     do {
       return try body()

@@ -1,17 +1,17 @@
 import Foundation
 
-/// A copy of the database from before a migration: `NAME.schema-NUMBER.TIME.backup` beside it, which is
-/// whole or not there at all.
+/// A copy of the database from before a migration: `NAME.schema-NUMBER.TIME.backup` beside it. It is either complete
+/// or does not exist.
 struct SchemaBackup {
   private let database: String
   private let copy: String
   private let schema: Int
 
-  /// Where the copy is made, until it is whole.
+  /// Path of the copy until it is complete.
   private var part: String { copy + Self.ending }
   private static let ending = ".part"
 
-  /// A copy nobody has written to for so many seconds is one whose maker died.
+  /// Seconds without a write after which the maker of an incomplete copy must have died.
   private static let patience = 600.0
 
   init(of database: String, schema: Int, at time: Milliseconds) {
@@ -20,8 +20,8 @@ struct SchemaBackup {
     copy = "\(database).schema-\(schema).\(time).backup"
   }
 
-  /// Lets `fill` write the copy under a temporary name, and gives it its own once it is on disk.
-  /// - Throws: what `fill` throws, and `JobStoreError.notAccessible`; then nothing of it is left.
+  /// Lets `fill` write the copy under a temporary name, and renames it when it is on disk.
+  /// - Throws: what `fill` throws, and `JobStoreError.notAccessible`. Then the incomplete copy is removed.
   func make(_ fill: (_ path: String) throws -> Void) throws {
     do {
       try fill(part)
@@ -47,7 +47,7 @@ struct SchemaBackup {
     }.map { folder + "/" + $0 }.filter { $0 != copy }
   }
 
-  /// Removes what migrations left that died in the middle of their copy.
+  /// Removes the incomplete copies of migrations that died.
   func removeAbandoned() {
     let url = URL(fileURLWithPath: database)
     let folder = url.deletingLastPathComponent().path
@@ -62,7 +62,7 @@ struct SchemaBackup {
     }
   }
 
-  /// Makes a file, or the names in a folder, last.
+  /// Syncs a file, or the names in a folder, to disk.
   private func sync(_ path: String) throws {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw failure(path) }

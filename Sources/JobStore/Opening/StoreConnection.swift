@@ -2,14 +2,14 @@ import Foundation
 import GRDB
 import Synchronization
 
-/// The one connection of a store, which knows when it is closed.
+/// A connection that can be closed while other threads use it.
 ///
-/// SQLite's library must not be asked anything about a connection that is closed; threads that come late
-/// (one that wrote numbers while the daemon ended) get an error here instead of ending the process.
+/// SQLite's functions must not be called for a closed connection. A late thread, such as one that writes metrics
+/// while the daemon ends, gets an error here instead of crashing the process.
 final class StoreConnection: Sendable {
   private let queue: DatabaseQueue
   private let path: String
-  /// Held for the whole of a call: one that began before `close` is over when that returns.
+  /// Locked during each call, so that calls which began before `close` are over when it returns.
   private let lock = NSLock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var isClosed = false
@@ -21,13 +21,13 @@ final class StoreConnection: Sendable {
     self.path = path
   }
 
-  /// One consistent view.
-  /// - Throws: `JobStoreError.closed`, as all of these.
+  /// Runs `body` on one consistent view.
+  /// - Throws: `JobStoreError.closed`, as all of these methods.
   func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
     try opened { try queue.read(body) }
   }
 
-  /// One `BEGIN IMMEDIATE` transaction.
+  /// Runs `body` in one `BEGIN IMMEDIATE` transaction.
   func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
     try opened {
       let asked = ContinuousClock.now
@@ -43,7 +43,7 @@ final class StoreConnection: Sendable {
     }
   }
 
-  /// For statements that are no transaction, or make their own.
+  /// Runs `body` outside a transaction, for statements that need none or make their own.
   /// - Parameter seconds: how long to wait for another thread that uses the connection; nil: as long as it takes.
   func writeWithoutTransaction<Value>(
     waiting seconds: Double? = nil, _ body: (Database) throws -> Value
@@ -61,8 +61,8 @@ final class StoreConnection: Sendable {
 
   func forgetWaits() { wait.withLock { $0 = .zero } }
 
-  /// Whether this is the log that was there when it was first looked for. It comes with the first transaction, and stays
-  /// until the last connection closes.
+  /// Whether this is the log that was there when it was first looked for. It comes with the first transaction, and
+  /// stays until the last connection closes.
   func isLog(_ found: FilePlace?) -> Bool {
     log.withLock { known in
       if known == nil { known = found }
@@ -70,7 +70,7 @@ final class StoreConnection: Sendable {
     }
   }
 
-  /// Waits for the call at work and closes. Again is no error.
+  /// Waits for the call in progress, then closes. Closing twice is no error.
   func close() throws {
     try lock.withLock {
       guard !isClosed else { return }

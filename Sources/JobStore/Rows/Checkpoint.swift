@@ -1,10 +1,10 @@
 import Foundation
 
-/// Where one image of an unfinished job is: a row of the table `checkpoints`.
+/// How far one image of an unfinished job is: a row of the table `checkpoints`.
 package enum Checkpoint: Sendable, Equatable {
-  /// Between two steps; `state` is for the engine alone.
+  /// Between two steps. Only the engine understands `state`.
   case step(Int, state: Data, modelDigest: String)
-  /// Its file has, or was about to get, its final name.
+  /// Its file has its final name, or was about to get it.
   case file(ImageRecord, modelDigest: String)
 }
 

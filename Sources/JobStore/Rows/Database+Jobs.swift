@@ -1,6 +1,6 @@
 import GRDB
 
-/// What clients and workers look up alike, within their transactions.
+/// Look-ups that clients and workers share. They run within a transaction.
 extension Database {
   /// One job with all its columns.
   /// - Throws: `JobStoreError.notFound`, `.damagedRow`
@@ -10,7 +10,7 @@ extension Database {
         sql: "SELECT \(JobRecord.columns) FROM jobs j JOIN batches b ON b.id = j.batch WHERE j.id = ?"),
       arguments: [id])
     guard let row else {
-      // Without its batch it is not found either.
+      // The join does not find a job whose batch is missing.
       let batch = try Int64.fetchOne(self, sql: "SELECT batch FROM jobs WHERE id = ?", arguments: [id])
       guard let batch else { throw JobStoreError.notFound(thing: "job", id: "\(id)") }
       throw JobStoreError.damagedRow(table: "jobs", column: "batch", value: "\(batch)")
@@ -43,7 +43,8 @@ extension Database {
     try execute(sql: "DELETE FROM images WHERE \(jobs)", arguments: ["scope": scope.number])
   }
 
-  /// Lets the jobs of a held model go. The count of failures stays: one more and it is held again, longer.
+  /// Ends the hold of a model's jobs. The count of failures stays, so that one more failure holds them again, for
+  /// longer.
   func release(model: String, at now: Milliseconds) throws {
     try execute(sql: "UPDATE models SET held_until = NULL, held_at = NULL WHERE name = ?", arguments: [model])
     try execute(

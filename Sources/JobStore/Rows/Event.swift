@@ -15,13 +15,13 @@ package struct Event: FetchableRecord, Sendable, Equatable {
   }
 
   package var at: Milliseconds
-  /// Nil: about no batch in particular.
+  /// The batch; nil for an event of the whole queue.
   package var batch: Int64?
-  /// Nil: about the whole batch, or the queue.
+  /// The job; nil for an event of the whole batch or queue.
   package var job: Int64?
   package var worker: String?
   package var kind: Kind
-  /// More, in words.
+  /// Further details in words.
   package var detail: String?
 
   init(
@@ -49,8 +49,8 @@ package struct Event: FetchableRecord, Sendable, Equatable {
 }
 
 extension Database {
-  /// Writes an event within the running transaction. A batch that somebody deleted by hand, without its jobs, is left
-  /// out of it: that must not keep the job from ending.
+  /// Writes an event within the running transaction. If the batch was deleted by hand, the event is written without
+  /// it, because the job must still be able to end.
   func record(_ event: Event) throws {
     try cachedStatement(
       sql: """

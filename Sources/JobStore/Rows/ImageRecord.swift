@@ -4,7 +4,7 @@ import GRDB
 package struct ImageRecord: FetchableRecord, Sendable, Equatable {
   /// 0 … count - 1.
   package var index: Int
-  /// Absolute.
+  /// Absolute path of the file.
   package var path: String
   package var seed: UInt64
   /// Pixels.
@@ -13,9 +13,9 @@ package struct ImageRecord: FetchableRecord, Sendable, Equatable {
   package var height: Int
   /// SHA-256 of the file, 64 hexadecimal digits.
   package var digest: String
-  /// Size of the file.
+  /// Size of the file in bytes.
   package var bytes: Int64
-  /// From its first step to its file.
+  /// Seconds from its first step to its file.
   package var seconds: Double
 
   package init(
@@ -46,7 +46,7 @@ package struct ImageRecord: FetchableRecord, Sendable, Equatable {
   }
 }
 
-/// Where an image of a running job is: a row of the table `progress`.
+/// The progress of an image of a running job: a row of the table `progress`.
 package struct ImageProgress: FetchableRecord, Sendable, Equatable {
   /// 0 … count - 1.
   package var index: Int
@@ -55,7 +55,7 @@ package struct ImageProgress: FetchableRecord, Sendable, Equatable {
   package var step: Int
   package var steps: Int
   package var secondsPerStep: Double?
-  /// When this image will probably be done.
+  /// When the image will probably be done.
   package var expectedEnd: Milliseconds?
 
   package init(

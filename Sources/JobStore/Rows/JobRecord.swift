@@ -1,6 +1,6 @@
 import GRDB
 
-/// A row of the table `jobs`, all of it.
+/// A complete row of the table `jobs`.
 package struct JobRecord: FetchableRecord, JobStatusReading, Sendable, Equatable {
   package var id: Int64
   package var batch: Int64
@@ -10,30 +10,30 @@ package struct JobRecord: FetchableRecord, JobStatusReading, Sendable, Equatable
   package var request: JobRequest
   /// Claims that count against `request.maxAttempts`.
   package var attempts: Int
-  /// Attempts that ended with the worker gone.
+  /// Attempts that ended because the worker vanished.
   package var losses: Int
   /// Steps of all its images at the loss that came latest in it; 0: no loss got anywhere.
   package var furthestStep: Int
-  /// Its batch is paused.
+  /// Whether its batch is paused.
   package var isPaused: Bool
-  /// Its model is held by the circuit breaker.
+  /// Whether its model is held by the circuit breaker.
   package var isModelHeld: Bool
   package var createdAt: Milliseconds
 }
 
-/// What rendering a job took.
+/// What a job took to render.
 package struct RenderStatistics: Sendable, Equatable {
-  /// Uses of parts of models (experts, blocks, projections) that were in memory, this job alone.
+  /// Uses of parts of models (experts, blocks, projections) that were in memory.
   package var cacheHits: Int64 = 0
   package var cacheMisses: Int64 = 0
   package var cacheEvictions: Int64 = 0
-  /// Parts that left right after their use, because all that stayed was needed sooner.
+  /// Parts that were read for one use and not kept, because everything kept is needed sooner.
   package var cacheBypasses: Int64 = 0
-  /// From disk into the cache.
+  /// Bytes read from disk into the cache.
   package var bytesRead: Int64 = 0
   /// Milliseconds spent waiting for weights.
   package var stall: Milliseconds = 0
-  /// Resident bytes at their highest.
+  /// Peak of resident bytes.
   package var peakBytes: Int64 = 0
 
   package init() {}

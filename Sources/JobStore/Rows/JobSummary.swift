@@ -1,19 +1,19 @@
 import GRDB
 import Requests
 
-/// A job as lists show it: what `list --json` promises, and a little more.
+/// A job in a list: what `list --json` shows, and a little more.
 package struct JobSummary: JobStatusReading, Sendable, Equatable {
   /// One of its images, finished, running or yet to come.
   package struct Image: Sendable, Equatable {
     /// 0 … count - 1.
     package var index: Int
-    /// Once it is finished.
+    /// Path of the file, if it is finished.
     package var path: String?
     package var seed: UInt64
     /// Finished steps.
     package var step: Int
     package var steps: Int
-    /// While it runs.
+    /// The phase, if it is running.
     package var phase: RenderPhase?
     package var secondsPerStep: Double?
     package var expectedEnd: Milliseconds?
@@ -28,10 +28,10 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
   package var attempts: Int
   package var maxAttempts: Int
   package var images: [Image]
-  /// Its batch is paused, or its model held.
+  /// Whether its batch is paused or its model held.
   package var isHeld: Bool
 
-  /// Steps finished in all its images.
+  /// Finished steps of all its images.
   package var step: Int { images.map(\.step).boundedSum }
   /// Steps of all its images.
   package var steps: Int { images.map(\.steps).boundedSum }
@@ -57,7 +57,7 @@ extension JobSummary {
     let seed = UInt64(bitPattern: try reader.value("seed", as: Int64.self))
     let count: Int = try reader.value("count")
     let steps: Int = try reader.value("steps")
-    // A row with a huge count is refused at claim; it must not fill the memory of a list either.
+    // A row with a huge count, which a claim would refuse, must not fill the memory of a list.
     images = (0..<min(max(count, 0), RenderLimits().count)).map {
       Image(index: $0, seed: seed &+ UInt64($0), step: 0, steps: steps)
     }
@@ -84,7 +84,7 @@ package struct BatchRecord: FetchableRecord, Sendable, Equatable {
   package var key: String?
   package var isPaused: Bool
   package var createdAt: Milliseconds
-  /// Its jobs' numbers; retention may have removed some.
+  /// Numbers of its jobs. A purge may have removed some of them.
   package var firstJob: Int64
   package var lastJob: Int64
   package var counts: StateCounts

@@ -2,7 +2,7 @@ import GRDB
 
 /// What the queue knows about a model: a row of the table `models`.
 package struct ModelRecord: FetchableRecord, Sendable, Equatable {
-  /// What requests say: a name or an absolute path.
+  /// The name or absolute path in requests.
   package var name: String
   /// Folder or `.safetensors` file.
   package var path: String?
@@ -10,15 +10,15 @@ package struct ModelRecord: FetchableRecord, Sendable, Equatable {
   package var kind: String?
   /// SHA-256 over its files, hexadecimal.
   package var digest: String?
-  /// On disk.
+  /// Size on disk in bytes.
   package var bytes: Int64?
   /// In words, e.g. "4x2, layers all".
   package var description: String?
   package var loadedAt: Milliseconds?
-  /// In a row.
+  /// Load failures in a row.
   package var loadFailures = 0
   package var loadError: String?
-  /// Its jobs wait until then.
+  /// Its jobs wait until this time.
   package var heldUntil: Milliseconds?
 
   package init(

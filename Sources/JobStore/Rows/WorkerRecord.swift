@@ -33,17 +33,17 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
     host = try reader.value("host")
     version = try reader.value("version")
     let word: String = try reader.value("state")
-    // The schema has 'loading' and 'draining' as well. No version writes them, but a row may hold one.
+    // The schema also allows 'loading' and 'draining'. No version writes them, but a row may hold them.
     state = ["loading", "draining"].contains(word) ? .rendering : try reader.word("state")
     job = try reader.optional("job")
     startedAt = try reader.value("started_at")
     heartbeatAt = try reader.value("heartbeat_at")
   }
 
-  /// A worker whose heartbeat is older hangs or is gone.
+  /// A worker whose heartbeat is older hangs or has died.
   package static let heartbeatLimit: Milliseconds = 60_000
 
-  /// It has not said goodbye, and its heartbeat is fresh.
+  /// Whether it has not signed off and its heartbeat is recent.
   package func isAlive(now: Milliseconds) -> Bool {
     // One of a time to come is none: a clock was ahead, or somebody wrote it.
     state != .stopped && heartbeatAt > now - Self.heartbeatLimit

@@ -26,8 +26,8 @@ extension WorkerSession {
     }
   }
 
-  /// Says which file is about to appear under its final name; durable before it does.
-  /// - Throws: `JobStoreError.leaseLost`: then it must not appear.
+  /// Announces the file that is about to get its final name. It is durable when the call returns.
+  /// - Throws: `JobStoreError.leaseLost`; then the file must not get its name.
   package func announce(_ image: ImageRecord, step: Int, modelDigest: String, _ lease: Lease) throws {
     try database.write { db, now in
       _ = try standing(lease, db)
@@ -35,8 +35,8 @@ extension WorkerSession {
     }
   }
 
-  /// Says that a file appeared although its job had been taken away meanwhile: when nobody wants it any
-  /// more, `removeLeftovers` shall.
+  /// Notes that a file got its final name after its job had been taken away. If nobody needs it, `removeLeftovers`
+  /// removes it.
   package func disown(_ image: ImageRecord, job: Int64, modelDigest: String) throws {
     try database.write { db, now in
       let state = try String.fetchOne(db, sql: "SELECT state FROM jobs WHERE id = ?", arguments: [job])
@@ -45,8 +45,8 @@ extension WorkerSession {
     }
   }
 
-  /// Forgets the files of failed and cancelled jobs once `remove` has removed them. Holds the write lock
-  /// meanwhile, so that nobody can retry such a job and find its file in between.
+  /// Calls `remove` for the files of failed and cancelled jobs, and forgets them. It holds the write lock meanwhile,
+  /// so that such a job cannot be retried in between.
   /// - Parameters:
   ///   - output: the folder of this daemon's pictures. Files elsewhere, of daemons that write there, are left to
   ///     them: however many there are, they must not be in the way of its own.
@@ -60,7 +60,7 @@ extension WorkerSession {
       WHERE c.path IS NOT NULL AND j.state IN ('failed', 'cancelled')
         AND instr(c.path, ?1 || '/' || j.batch || '/' || c.job || '-' || c.number) = 1 LIMIT 100
       """
-    // Hardly ever there are any, and looking needs no lock.
+    // There rarely are any, and looking needs no lock.
     guard
       try database.read({ db in try Row.fetchOne(db.cachedStatement(sql: query), arguments: [output]) })
         != nil
@@ -83,7 +83,7 @@ extension WorkerSession {
     }
   }
 
-  /// The jobs out of some that a worker renders now.
+  /// Those of the given jobs that are running now.
   package func running(among jobs: Set<Int64>) throws -> Set<Int64> {
     try database.read { db in
       let all = try Int64.fetchSet(

@@ -3,11 +3,11 @@ import GRDB
 import Requests
 
 extension WorkerSession {
-  /// How far, counted in job numbers, a job whose model is loaded may overtake one of the same priority
-  /// whose model is not. It bounds the wait: no job is overtaken by more than this many.
+  /// How far, in job numbers, a job whose model is loaded may overtake a job of the same priority whose model is not.
+  /// So no job is overtaken by more than this many others.
   package static let overtakingWindow: Int64 = 256
 
-  /// A job is set aside as failed after losing its worker this often ("poison"): it probably kills it.
+  /// A job fails after losing its worker this often ("poison"), because it probably kills workers.
   package static let lossLimit = 3
 
   /// Takes the next job: the highest priority first, then the lowest number, of those that are due and
@@ -50,13 +50,13 @@ extension WorkerSession {
     }
   }
 
-  /// Takes a further job that can go through its model together with one at work: of the same model, weights
-  /// and size. Whose turn it is counts as at a claim that prefers this model. One that has lost a worker goes
-  /// alone: should it kill the next, it must not take others with it.
+  /// Takes another job that can go through the model together with one at work: of the same model, weights and size.
+  /// Its turn is decided as in a claim that prefers this model. A job that has lost a worker goes alone, because it
+  /// might kill the next worker and must not take others with it.
   /// - Parameters:
-  ///   - request: Of the job at work, as it was claimed.
-  ///   - limits: What a request may ask for.
-  /// - Returns: Nil when there is none.
+  ///   - request: of the job at work, as it was claimed.
+  ///   - limits: of a request.
+  /// - Returns: nil if there is none.
   package func claimCompanion(
     of request: RenderRequest, limits: RenderLimits = RenderLimits()
   ) throws -> ClaimedJob? {
@@ -67,28 +67,28 @@ extension WorkerSession {
     }
   }
 
-  /// What one transaction of a claim came to.
+  /// The result of one transaction of a claim.
   private enum Turn {
     case claimed(ClaimedJob)
     /// Nothing is due.
     case nothing
-    /// So far only jobs that cannot be right.
+    /// There were only impossible jobs so far.
     case unfinished
   }
 
-  /// What became of the first row in turn.
+  /// The result of claiming the first row.
   private enum Taking {
-    /// Claimed: its id and claim.
+    /// It was claimed: its id and claim.
     case row(Row)
-    /// It could not even be claimed, and has failed.
+    /// It could not be claimed and was failed.
     case failed
-    /// There is none.
+    /// There is no row.
     case nothing
 
     init(_ row: Row?) { self = row.map(Taking.row) ?? .nothing }
   }
 
-  /// Jobs that cannot be right and fail in one transaction: a whole queue of them must not keep others from writing.
+  /// How many impossible jobs may fail in one transaction, so that a queue full of them does not block other writers.
   package static let failuresAtOnce = 100
 
   /// Takes turns until one is over. A wrong row is put right the first time that one is met; after that, the job that
@@ -114,7 +114,7 @@ extension WorkerSession {
     }
   }
 
-  /// The first claimed job that can be right; those that cannot have failed.
+  /// The first valid job. Impossible ones before it are failed.
   private func firstValid(
     _ limits: RenderLimits, _ db: Database, _ now: Milliseconds,
     _ claimRow: () throws -> Taking
@@ -144,8 +144,8 @@ extension WorkerSession {
     return .unfinished
   }
 
-  /// When `claim` may find something that no commit announces: a run-after time, a lease, or a model's hold
-  /// that runs out. Nil: never. Wake at this time, or when `dataVersion` changes.
+  /// When `claim` may find a job although nothing was committed: a run-after time, a lease or a model's hold ends.
+  /// nil means never. A worker should wake at this time, or when `changeMark` changes.
   package func nextDue() throws -> Milliseconds? {
     try database.read { db in
       try Int64.fetchOne(
@@ -160,7 +160,7 @@ extension WorkerSession {
     }
   }
 
-  /// Puts back (or sets aside) the jobs of workers that stopped renewing their leases.
+  /// Frees the jobs of workers that stopped renewing their leases.
   private func freeExpired(_ db: Database, _ now: Milliseconds) throws {
     try Self.free(
       Int64.fetchAll(
@@ -169,8 +169,8 @@ extension WorkerSession {
         arguments: [now]), db, now)
   }
 
-  /// Ends the attempts of jobs whose workers are gone.
-  /// - Parameter restarted: the worker that signs on anew; nil: those whose leases have run out.
+  /// Ends the attempts of jobs whose workers died.
+  /// - Parameter restarted: the name of a worker that signs on again; nil for jobs whose leases have expired.
   static func free(_ jobs: [Int64], restarted: String? = nil, _ db: Database, _ now: Milliseconds) throws {
     for id in jobs {
       let row = try Row.fetchOne(
@@ -190,7 +190,7 @@ extension WorkerSession {
         "worker \(worker ?? "?") vanished while rendering it (crash, kill or hang), \(losses) times so far"
       let setAside =
         "set aside after \(losses) losses and \(try reader.value("attempts", as: Int.self)) attempts: \(message)"
-      // Whichever its guards allow.
+      // Only the move whose guards hold changes the job.
       for name in [Transition.Name.cancelLost, .requeueAdvanced, .requeueLost, .failLost]
       where try db.move(
         name, .job(id), at: now,
@@ -204,14 +204,14 @@ extension WorkerSession {
     }
   }
 
-  /// Ends a job whose row cannot be right.
+  /// Fails a job whose row is impossible.
   func refuse(_ job: Int64, _ message: String, _ db: Database, _ now: Milliseconds) throws {
     try db.move(
       .refuse, .job(job), at: now,
       ["worker": name, "error": message, "kind": FailureKind.badInput.rawValue], details: [.failed: message])
   }
 
-  /// Lets jobs whose run-after time has come, and models whose hold is over, into the index of the claim.
+  /// Puts jobs whose run-after time has come, and jobs of models whose hold is over, into the claim's index.
   private func releaseDue(_ db: Database, _ now: Milliseconds) throws {
     try db.cachedStatement(
       sql: """
@@ -225,8 +225,8 @@ extension WorkerSession {
     for model in models { try db.release(model: model, at: now) }
   }
 
-  /// The job whose turn it is. The indexes are named: SQLite, which doesn't know how many jobs are queued, would
-  /// otherwise read all of them by their state.
+  /// The job whose turn it is. The indexes are named, because SQLite does not know how many jobs are queued and would
+  /// otherwise read all of them by state.
   private static let headOfQueue = """
     WITH head AS MATERIALIZED (
       SELECT id, priority FROM jobs INDEXED BY jobs_due

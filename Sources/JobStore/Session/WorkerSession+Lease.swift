@@ -47,8 +47,9 @@ extension WorkerSession {
     }
   }
 
-  /// Lets no lease last longer than this session's from now, and no heartbeat be of a later time: when the clock was set
-  /// back by an hour, the job of a worker that died would wait for so much longer. Workers that live renew theirs.
+  /// Shortens all leases to this session's length from now, and sets no heartbeat later than now. Otherwise, if the
+  /// clock was set back by an hour, the job of a dead worker would wait an hour longer. Live workers renew their
+  /// leases.
   package func shortenLeases() throws {
     try database.write { db, now in
       try db.execute(
@@ -61,8 +62,8 @@ extension WorkerSession {
     }
   }
 
-  /// Lets every lease last at least as long as this session's from now: when the clock was set forward, or the machine slept, workers
-  /// that live have had no time to renew theirs, and must not lose their jobs as if they were dead.
+  /// Extends all leases to at least this session's length from now. If the clock was set forward, or the machine
+  /// slept, live workers had no time to renew their leases and must not lose their jobs.
   package func extendLeases() throws {
     try database.write { db, now in try extendLeases(db, now) }
   }
@@ -75,7 +76,8 @@ extension WorkerSession {
         """, arguments: [now + leaseSeconds.asMilliseconds, now])
   }
 
-  /// Says what a running job waits for, where a person looks for errors. Not durable, and gone once it is done.
+  /// Notes what a running job waits for, in the column where people look for errors. It is not durable, and is
+  /// removed when the job is done.
   /// - Throws: `JobStoreError.leaseLost`
   package func note(_ message: String, _ lease: Lease) throws {
     try database.writeLightly { db, _ in
@@ -86,7 +88,7 @@ extension WorkerSession {
     }
   }
 
-  /// Notes the size of a running job's pictures, where nobody gave one.
+  /// Notes the default size of a running job's pictures.
   /// - Throws: `JobStoreError.leaseLost`
   package func note(width: Int, height: Int, _ lease: Lease) throws {
     try database.writeLightly { db, _ in
@@ -102,7 +104,7 @@ extension WorkerSession {
     try database.read { db in try standing(lease, db) }
   }
 
-  /// Checks within a transaction that the lease still holds.
+  /// Checks within a transaction that the lease is still valid.
   func standing(_ lease: Lease, _ db: Database) throws -> Instruction {
     let row = try Row.fetchOne(
       db.cachedStatement(

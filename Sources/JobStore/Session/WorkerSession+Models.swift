@@ -1,13 +1,13 @@
 import GRDB
 
 extension WorkerSession {
-  /// This many load failures of a model in a row hold its jobs.
+  /// After this many load failures in a row, a model's jobs are held.
   package static let loadFailureLimit = 3
 
-  /// The first hold; it doubles with every failure after that.
+  /// Length of the first hold. It doubles with every further failure.
   package static let firstHold: Milliseconds = 60_000
 
-  /// The longest hold.
+  /// Length of the longest hold.
   package static let longestHold: Milliseconds = 3_600_000
 
   /// Makes a model known, or renews what is known about it.
@@ -39,8 +39,8 @@ extension WorkerSession {
     }
   }
 
-  /// The circuit breaker: several failures in a row hold all jobs of the model, longer every time, instead
-  /// of burning their attempts one by one.
+  /// The circuit breaker: after several failures in a row, all jobs of the model are held, for longer each time.
+  /// Otherwise each job would use up its attempts.
   func countLoadFailure(of model: String, _ message: String, _ db: Database, _ now: Milliseconds) throws {
     try db.execute(
       sql: """

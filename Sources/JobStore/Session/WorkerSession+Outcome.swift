@@ -2,8 +2,8 @@ import Boundary
 import GRDB
 
 extension WorkerSession {
-  /// The job is done: its images (already on disk under their final names), its numbers and its state, in
-  /// one transaction. A cancellation requested meanwhile comes too late.
+  /// Records that a job is done. Its images, which are on disk under their final names, its statistics and its state
+  /// are written in one transaction. A cancellation that was requested meanwhile has no effect.
   /// - Throws: `JobStoreError.leaseLost` (then the images belong to nobody), `.wrongImages`
   package func finish(
     _ lease: Lease, images: [ImageRecord], statistics: RenderStatistics, modelDigest: String? = nil
@@ -71,8 +71,8 @@ extension WorkerSession {
     return outcome
   }
 
-  /// A stopping daemon hands the job back: queued again at once, and the attempt doesn't count. One that somebody
-  /// wants cancelled is.
+  /// Gives a job back because the daemon stops. It is queued again at once, and the attempt does not count. If its
+  /// cancellation was requested, it is cancelled.
   /// - Throws: `JobStoreError.leaseLost`
   package func giveBack(_ lease: Lease) throws {
     try database.writeMending { db, now in try giveBack(lease, db, now) }
@@ -85,7 +85,7 @@ extension WorkerSession {
     try move(name, lease, db, at: now)
   }
 
-  /// The worker has stopped rendering because it was told to.
+  /// Records that the worker stopped rendering a job because it was cancelled.
   /// - Throws: `JobStoreError.leaseLost`
   package func cancelled(_ lease: Lease) throws {
     try database.writeMending { db, now in
@@ -120,7 +120,7 @@ extension WorkerSession {
     else { throw JobStoreError.leaseLost(job: lease.job, worker: lease.worker) }
   }
 
-  /// Progress is about an attempt; the next one starts afresh.
+  /// Removes the progress of the attempt.
   private func forgetProgress(_ job: Int64, _ db: Database) throws {
     try db.cachedStatement(sql: "DELETE FROM progress WHERE job = ?").execute(arguments: [job])
   }

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import Synchronization
 
-/// What a daemon may do with the queue: claim jobs under its name, keep their leases, and write how they end.
+/// The queue for a daemon: claim jobs under its name, keep their leases, and record their results.
 ///
 /// A session knows its name, how long a lease lasts, and the leases that it holds. Every method may be called from
 /// any thread; calls on one connection wait for each other. Nothing here is about SQLite but the database inside:
@@ -10,9 +10,9 @@ import Synchronization
 /// closure throws.
 package final class WorkerSession: Sendable {
   let database: QueueDatabase
-  /// As it signed on.
+  /// The worker's row when it signed on.
   package let record: WorkerRecord
-  /// Seconds until a job is free again unless its lease is renewed.
+  /// Seconds until a lease expires unless it is renewed.
   package let leaseSeconds: Double
   private let held = Mutex<[Lease: Verdict]>([:])
   /// How often its row was found to be another's.
@@ -26,22 +26,22 @@ package final class WorkerSession: Sendable {
     self.leaseSeconds = leaseSeconds
   }
 
-  /// Its name, which leases carry.
+  /// The worker's name, which is part of its leases.
   package var name: String { record.name }
 
-  /// What anybody may do, on the same connection.
+  /// A client on the same connection.
   package var client: QueueClient { QueueClient(database) }
 
-  /// Signs a daemon on. Jobs that an earlier daemon of this name left running are freed at once, each with
-  /// a lost attempt.
+  /// Signs a daemon on. Jobs that an earlier daemon of this name left running are freed at once; each loses an
+  /// attempt.
   /// - Parameters:
   ///   - database: the connection.
   ///   - worker: its name and process.
   ///   - leaseSeconds: seconds until a lease expires unless it is renewed.
   ///   - introduction: what people should know of it beside that; the event that it has started tells it.
-  ///   - processIsAlive: whether the process of a worker of this host still runs, so that a restart after a crash
-  ///     needn't wait for the old heartbeat to age.
-  /// - Throws: `JobStoreError.workerNameTaken` when another daemon of this name lives.
+  ///   - processIsAlive: whether the process of a worker on this host still runs. With this, a restart after a crash
+  ///     does not have to wait until the old heartbeat is outdated.
+  /// - Throws: `JobStoreError.workerNameTaken` if another live daemon has this name.
   package static func signOn(
     _ database: QueueDatabase, _ worker: WorkerRecord, leaseSeconds: Double, introduction: String? = nil,
     processIsAlive: (WorkerRecord) -> Bool
@@ -56,7 +56,7 @@ package final class WorkerSession: Sendable {
       if let old = try? WorkerRecord.fetchOne(
         db, sql: "SELECT * FROM workers WHERE name = ?", arguments: [worker.name])
       {
-        // In a container every daemon has the same process number, so our own number proves nothing lives.
+        // In a container every daemon has the same process number. So a row with this number is an earlier daemon's.
         let isGone = old.host == worker.host && (old.pid == worker.pid || !processIsAlive(old))
         if old.isAlive(now: now) && !isGone {
           throw JobStoreError.workerNameTaken(name: old.name, host: old.host, pid: old.pid)
@@ -82,12 +82,12 @@ package final class WorkerSession: Sendable {
     return WorkerSession(database, record, leaseSeconds: leaseSeconds)
   }
 
-  /// Looks whether this is still the queue that was opened, and whether the daemon still has its name. One that was
-  /// silent for a minute (stopped by a signal, on a machine that slept, by a clock set forward) may come back to find
-  /// another in its place.
+  /// Checks that the database is still the file that was opened, and that the daemon still has its name. If it was
+  /// silent for a minute (stopped by a signal, asleep, or after the clock was set forward), another daemon may have
+  /// taken the name.
   ///
-  /// A row may say anything: only who says so again after this one has written its own is another daemon, and then the
-  /// older of the two ends.
+  /// A row may say anything: only who says so again after this one has written its own is another daemon, and then
+  /// the older of the two ends.
   /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.workerNameTaken`
   package func verify() throws {
     try database.verify()
@@ -124,15 +124,14 @@ package final class WorkerSession: Sendable {
       arguments: [worker.name, worker.pid, worker.host, worker.version, worker.startedAt, now])
   }
 
-  /// Says that the worker lives and what it does; whenever that changes. Not durable. Nothing happens if another
-  /// daemon of this name has signed on since.
+  /// Writes the worker's heartbeat and what it does, whenever that changes. It is not durable. If another daemon of
+  /// this name has signed on since, nothing happens.
   package func heartbeat() throws {
     try database.writeLightly { db, now in try heartbeat(db, now) }
   }
 
-  /// Renews every lease that is held, and says that the worker lives; in one transaction, which a power cut may undo.
-  /// Call it at a third of the lease, from a thread that rendering cannot starve. What is heard of the jobs is asked
-  /// of `verdict(of:)`.
+  /// Renews all leases and the heartbeat in one transaction, which a power cut may undo. Call it every third of a
+  /// lease, from a thread that rendering cannot starve. `verdict(of:)` tells what it found out about the jobs.
   package func beat() throws {
     let leases = leases.filter { !verdict(of: $0).lost }
     let verdicts = try database.writeLightly(waiting: 2) { db, now in
@@ -152,7 +151,7 @@ package final class WorkerSession: Sendable {
     }
   }
 
-  /// Signs the worker off and closes nothing. It should have given its jobs back before.
+  /// Signs the worker off. It should have given its jobs back before. The connection stays open.
   package func signOff() throws {
     try database.write { db, now in
       try db.execute(
@@ -165,11 +164,11 @@ package final class WorkerSession: Sendable {
     }
   }
 
-  /// Closes the connection. Who calls later gets `JobStoreError.closed`.
+  /// Closes the connection. Later calls throw `JobStoreError.closed`.
   package func close() throws { try database.close() }
 
-  /// Copies the write-ahead log back into the database, as far as nobody reads it, so that it need not grow any
-  /// further. Happens by itself after some megabytes; a disk may be full before that.
+  /// Copies the write-ahead log back into the database, as far as nobody reads it, so that it does not grow. SQLite
+  /// does this by itself after some megabytes, but the disk may be full before that.
   package func reuseLog() throws { _ = try database.copyLogBack() }
 
   /// The size of the write-ahead log in bytes, if somebody who reads keeps it from being copied back.
@@ -178,7 +177,7 @@ package final class WorkerSession: Sendable {
     return try database.copyLogBack() ? nil : size
   }
 
-  /// The worker's row names the first of its jobs.
+  /// Writes the worker's row, which names the first of its jobs.
   private func heartbeat(_ db: Database, _ now: Milliseconds) throws {
     let job = leases.first?.job
     let state: WorkerState = job == nil ? .idle : .rendering
@@ -188,29 +187,29 @@ package final class WorkerSession: Sendable {
   }
 }
 
-/// The leases that are held.
+/// The leases that the session holds.
 extension WorkerSession {
-  /// What was heard of a job whose lease is held.
+  /// What the session knows about a job whose lease it holds.
   package struct Verdict: Sendable, Equatable {
-    /// Somebody wants the job cancelled.
+    /// Whether its cancellation was requested.
     package var cancelled = false
-    /// Another worker has the job now.
+    /// Whether the lease was lost to another worker.
     package var lost = false
 
-    /// Nothing was heard.
+    /// By default there is no news.
     package init(cancelled: Bool = false, lost: Bool = false) {
       self.cancelled = cancelled
       self.lost = lost
     }
   }
 
-  /// The leases that are held now, in order of their jobs.
+  /// The leases held now, in order of their jobs.
   package var leases: [Lease] { held.withLock { $0.keys.sorted { $0.job < $1.job } } }
 
-  /// Whether a job must be put down, and why.
+  /// Whether a job must be stopped, and why.
   package func verdict(of lease: Lease) -> Verdict { held.withLock { $0[lease] } ?? Verdict() }
 
-  /// Holds a lease no more, whatever its row says.
+  /// Stops holding a lease, whatever its row says.
   package func drop(_ lease: Lease) { held.withLock { $0[lease] = nil } }
 
   /// Holds a lease from now on.

@@ -1,21 +1,21 @@
-/// Where a job is in its life. A retry waits as `queued`, with a later run-after time.
+/// The state of a job. A job that waits for a retry is `queued` with a later run-after time.
 package enum JobState: String, CaseIterable, Sendable, Codable {
-  /// Waits for a worker.
+  /// It waits for a worker.
   case queued
   /// A worker holds its lease.
   case running
-  /// Its images are on disk and in the table.
+  /// Its images are on disk and in the table `images`.
   case done
-  /// Ended with an error; only a person retries it.
+  /// It ended with an error. It is not retried unless somebody asks for it.
   case failed
-  /// Ended because somebody said so.
+  /// Somebody cancelled it.
   case cancelled
 
-  /// True when the job will still change without anybody asking.
+  /// Whether the job is not over.
   package var isOpen: Bool { self == .queued || self == .running }
 }
 
-/// How many jobs are in which state.
+/// The number of jobs in each state.
 package struct StateCounts: Sendable, Equatable {
   package var queued = 0
   package var running = 0
@@ -56,24 +56,24 @@ package struct StateCounts: Sendable, Equatable {
   }
 }
 
-/// Why an attempt failed; decides whether there is another.
+/// Why an attempt failed. It decides whether there is another.
 package enum FailureKind: String, CaseIterable, Sendable, Codable {
-  /// The request can never work (unknown scheduler, missing or hostile file). Never retried.
+  /// The request can never work: an unknown scheduler, a missing or hostile file. It is never retried.
   case badInput = "bad_input"
-  /// The model would not load. Retried; several in a row hold the model's jobs for a while.
+  /// The model did not load. It is retried. Several failures in a row hold all of the model's jobs for a while.
   case model
-  /// May pass: memory, disk, a file being replaced. Retried with growing pauses.
+  /// Something temporary: memory, disk, a file being replaced. It is retried with growing pauses.
   case transient
-  /// The worker vanished (crash, kill, hang). Retried at once, but not for ever. Only the store says this.
+  /// The worker vanished: crash, kill or hang. It is retried at once, but only a few times. Only the store sets this.
   case lost
 }
 
-/// What a worker does at the moment.
+/// What a worker is doing.
 package enum WorkerState: String, CaseIterable, Sendable, Codable {
   case idle, rendering, stopped
 }
 
-/// What a running image is at.
+/// The phase of a running image.
 package enum RenderPhase: String, CaseIterable, Sendable, Codable {
   case loading, encoding, denoising, decoding, writing, done
 }

@@ -1,4 +1,4 @@
-/// Where a job is in its life, with what is known of it there.
+/// The state of a job with the data that belongs to it.
 package enum JobStatus: Sendable, Equatable {
   case queued(Waiting)
   case running(Tenure)
@@ -8,31 +8,31 @@ package enum JobStatus: Sendable, Equatable {
 
   /// A job that waits for a worker.
   package struct Waiting: Sendable, Equatable {
-    /// Not before this time; nil: at once.
+    /// Start no earlier than this time; nil means at once.
     package var runAfter: Milliseconds?
-    /// When its last attempt began; nil: there was none.
+    /// When its last attempt began; nil if there was none.
     package var startedAt: Milliseconds?
     /// Why that attempt ended.
     package var failure: JobFailure?
   }
 
-  /// A job that a worker renders.
+  /// A job that a worker is rendering.
   package struct Tenure: Sendable, Equatable {
     package var worker: String
-    /// Anybody may free the job after this time.
+    /// After this time any worker may free the job.
     package var leaseExpires: Milliseconds
     package var startedAt: Milliseconds?
-    /// Somebody wants it cancelled.
+    /// Whether its cancellation was requested.
     package var cancelRequested: Bool
-    /// What it waits for, or why the attempt before ended.
+    /// What it waits for, or why the previous attempt ended.
     package var failure: JobFailure?
   }
 
-  /// A job whose pictures are there.
+  /// A job whose pictures are done.
   package struct Completion: Sendable, Equatable {
     package var startedAt: Milliseconds?
     package var finishedAt: Milliseconds?
-    /// SHA-256 of the weights that rendered it, hexadecimal.
+    /// SHA-256 of the weights that rendered it, in hexadecimal.
     package var modelDigest: String?
     package var statistics: RenderStatistics?
   }
@@ -58,9 +58,9 @@ package enum JobStatus: Sendable, Equatable {
 
 /// Why an attempt ended, or what a running job waits for.
 package struct JobFailure: Sendable, Equatable {
-  /// One line for a person: the thing, and the mend.
+  /// One line that names the thing and how to fix it.
   package var message: String
-  /// nil: a person wrote the row.
+  /// nil if the row was edited by hand.
   package var kind: FailureKind?
 }
 
@@ -96,7 +96,7 @@ extension JobStatus {
   }
 }
 
-/// What has a status; lists and details read its data in one way.
+/// Something with a status, so that lists and details read its data in the same way.
 package protocol JobStatusReading {
   var status: JobStatus { get }
 }
@@ -105,17 +105,17 @@ extension JobStatusReading {
   /// The state without its data.
   package var state: JobState { status.state }
 
-  /// Of a running job.
+  /// The data of a running job; nil in other states.
   package var tenure: JobStatus.Tenure? {
     if case .running(let tenure) = status { tenure } else { nil }
   }
 
-  /// Of a done job.
+  /// The data of a done job; nil in other states.
   package var completion: JobStatus.Completion? {
     if case .done(let completion) = status { completion } else { nil }
   }
 
-  /// Not before this time.
+  /// Start no earlier than this time.
   package var runAfter: Milliseconds? {
     if case .queued(let waiting) = status { waiting.runAfter } else { nil }
   }
@@ -130,7 +130,7 @@ extension JobStatusReading {
     }
   }
 
-  /// When it was over.
+  /// When the job ended.
   package var finishedAt: Milliseconds? {
     switch status {
     case .queued, .running: nil

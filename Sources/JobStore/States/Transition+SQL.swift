@@ -2,8 +2,8 @@ import Boundary
 import GRDB
 
 extension Transition.Guard {
-  /// As SQLite has it. Named arguments: `:claim` and `:worker` of the lease, `:now`, `:restarted` (the name of a worker
-  /// that signs on, or NULL), `:reached` (steps of all its images).
+  /// As SQLite has it. Named arguments: `:claim` and `:worker` of the lease, `:now`, `:restarted` (the name of a
+  /// worker that signs on, or NULL), `:reached` (steps of all its images).
   var sql: String {
     switch self {
     case .isDue: "run_after IS NULL AND held = 0 AND NOT (SELECT paused FROM queue)"
@@ -20,15 +20,15 @@ extension Transition.Guard {
 }
 
 extension Transition {
-  /// Which rows it may begin with.
+  /// The condition in SQL for rows that may make this move.
   var condition: String {
-    // One alone with `=`: an index that is about one state is used for nothing else.
+    // A single state is written with `=`, because SQLite uses an index on one state for nothing else.
     let states = from.map { "'\($0.rawValue)'" }
     let state = states.count == 1 ? "state = \(states[0])" : "state IN (\(states.joined(separator: ", ")))"
     return ([state] + guards.map(\.sql)).joined(separator: " AND ")
   }
 
-  /// What it writes to the row.
+  /// The assignments in SQL.
   var assignments: String {
     from == [to] ? changes : "state = '\(to.rawValue)', \(changes)"
   }
@@ -69,7 +69,7 @@ extension Transition {
   }
 }
 
-/// Which jobs a move is about.
+/// Which jobs to move.
 enum JobScope {
   case job(Int64)
   case batch(Int64)
@@ -89,11 +89,11 @@ enum JobScope {
 }
 
 extension Database {
-  /// Moves the jobs that may go this way, and writes what happened; within the running transaction.
+  /// Moves the jobs that may make this move, and writes the events, within the running transaction.
   /// - Parameters:
-  ///   - values: for the named arguments of the move; `:now` and `:scope` come by themselves, what is missing is NULL.
-  ///   - details: for the events.
-  /// - Returns: how many went. None: they are in another state, or a guard does not hold.
+  ///   - values: the named arguments of the move. `:now` and `:scope` are added; missing ones are NULL.
+  ///   - details: of the events.
+  /// - Returns: how many were moved. 0 means that they are in another state, or a guard does not hold.
   @discardableResult
   func move(
     _ name: Transition.Name, _ scope: JobScope, at now: Milliseconds,
@@ -106,7 +106,7 @@ extension Database {
     ]
     arguments.merge(values) { $1 }
     if let error = arguments["error"] as? String { arguments["error"] = PlainText.line(error) }
-    // Events first: they need to know which rows the update will change.
+    // The events are written first, while the rows that the update will change can still be found.
     for kind in transition.events {
       arguments.merge(["what": kind.rawValue, "detail": details[kind].map { PlainText.line($0) }]) { $1 }
       try cachedStatement(

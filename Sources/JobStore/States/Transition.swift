@@ -1,7 +1,7 @@
-/// One move of a job from a state to the next. `all` is the whole machine: from it come the SQL of every update that
-/// changes a job's state, the rows of `events`, and the table in docs/queue.md.
+/// A move of a job from one state to another. `all` is the whole state machine. From it come the SQL of every update
+/// that changes a job's state, the rows of `events`, and the table in docs/queue.md.
 package struct Transition: Sendable {
-  /// What each move is called.
+  /// The name of a move.
   package enum Name: String, CaseIterable, Sendable {
     case claim, refuse, giveUp, finish, retryLater, fail, stop, giveBack, requeueAdvanced, requeueLost,
       failLost,
@@ -9,20 +9,20 @@ package struct Transition: Sendable {
       requestCancel, retry, retryFailed, hurry
   }
 
-  /// What must hold besides the state.
+  /// A condition besides the state.
   package enum Guard: Sendable, CaseIterable {
     case isDue, holdsLease, leaseIsOver, gotFurther, hasAttempts, mayBeLostAgain, isUsedUp, isUnwanted,
       isWanted
   }
 
   package let name: Name
-  /// The states that it may begin in.
+  /// The states in which it may begin.
   package let from: [JobState]
   package let to: JobState
   package let guards: [Guard]
-  /// What it leaves in the table `events`.
+  /// The events that it writes.
   package let events: [Event.Kind]
-  /// For a person: who does it, and when.
+  /// Who makes the move and when, in words.
   package let meaning: String
 
   private init(
@@ -37,7 +37,7 @@ package struct Transition: Sendable {
     self.meaning = meaning
   }
 
-  /// The move of a name.
+  /// The move with a name.
   package static subscript(_ name: Name) -> Transition {
     switch name {
     case .claim:
@@ -108,7 +108,7 @@ package struct Transition: Sendable {
     }
   }
 
-  /// The whole machine.
+  /// All moves.
   package static var all: [Transition] { Name.allCases.map { Self[$0] } }
 
   /// The table in docs/queue.md.
@@ -124,7 +124,7 @@ package struct Transition: Sendable {
 }
 
 extension Transition.Guard {
-  /// For a person.
+  /// The condition in words.
   package var meaning: String {
     switch self {
     case .isDue: "it is due, and neither paused nor held"

@@ -1,9 +1,9 @@
 import Foundation
 import Synchronization
 
-/// Seconds that the last checkpoint of this daemon took: what the next one, of whatever picture, will probably take.
+/// Seconds that this daemon's last checkpoint took. The next one, of any picture, will probably take as long.
 package final class CheckpointCost: Sendable {
-  /// Before the first: what it takes on a slow disk.
+  /// Until the first one is written, the time that it takes on a slow disk.
   private let last = Mutex(0.02)
 
   package init() {}
@@ -14,8 +14,8 @@ package final class CheckpointCost: Sendable {
   }
 }
 
-/// When to write the next checkpoint: after a fixed number of steps, or, without one, as seldom as keeps
-/// writing below a hundredth of the time.
+/// When to write the next checkpoint: after a fixed number of steps or, without one, so rarely that writing takes
+/// less than a hundredth of the time.
 package struct CheckpointPace {
   private let steps: Int?
   private let cost: CheckpointCost
@@ -41,7 +41,7 @@ package struct CheckpointPace {
     lastTime = now
   }
 
-  /// Seconds on a clock that only goes forward.
+  /// Seconds on the monotonic clock.
   package static var now: Double { ProcessInfo.processInfo.systemUptime }
 
   /// - Parameters:
@@ -55,7 +55,7 @@ package struct CheckpointPace {
     return now - lastTime >= cost.seconds * 2 * share * Double(pictures)
   }
 
-  /// Runs `body`, which writes a checkpoint, and remembers what it took.
+  /// Runs `body`, which writes a checkpoint, and remembers how long it took.
   /// - Returns: the seconds that it took.
   mutating func measure(at step: Int, _ body: () throws -> Void) rethrows -> Double {
     let begun = Self.now
@@ -65,7 +65,7 @@ package struct CheckpointPace {
     return end - begun
   }
 
-  /// A checkpoint was written.
+  /// Notes that a checkpoint was written.
   package mutating func wrote(at step: Int, from begun: Double, to end: Double) {
     lastStep = step
     lastTime = end

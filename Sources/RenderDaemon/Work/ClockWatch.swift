@@ -1,19 +1,19 @@
 import Foundation
 
-/// Notices when the time of day jumps. Set back, whatever was to end at a time ends later by as much; set forward,
-/// or after the machine slept, leases seem to have run out that nobody had the time to renew.
+/// Notices when the time of day jumps. If it is set back, everything that ends at a time ends later. If it is set
+/// forward, or the machine slept, leases seem to have expired although there was no time to renew them.
 package struct ClockWatch {
-  /// Seconds that the time of day is ahead of the clock that only goes forward.
+  /// Seconds from the monotonic clock to the time of day.
   private var lead: Double
 
   package init(wall: Double = Date().timeIntervalSince1970, steady: Double = CheckpointPace.now) {
     lead = wall - steady
   }
 
-  /// A jump of more than a second. What a time server corrects, a few milliseconds at a time, is less.
+  /// A jump of more than a second. Corrections by a time server are a few milliseconds at a time.
   package enum Jump { case back, forward }
 
-  /// Whether it jumped since the last look.
+  /// The jump since the last call; nil if there was none.
   package mutating func jump(
     wall: Double = Date().timeIntervalSince1970, steady: Double = CheckpointPace.now
   ) -> Jump? {

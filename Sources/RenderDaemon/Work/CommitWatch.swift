@@ -1,25 +1,24 @@
 import Foundation
 
-/// Hears from the kernel (inotify) when somebody writes to the queue's log, which every commit does: a daemon that
-/// waits need not look a hundred times a second, and hears of a job within a millisecond.
+/// Tells by inotify when another process writes to the queue's log, as every commit does. So a waiting daemon hears
+/// of a job within a millisecond without looking a hundred times per second.
 ///
-/// It only says when to look. A commit is not there yet while its pages are being written, hence the looks that
-/// follow in quick succession; and where nothing is heard (no inotify left, a file system without it) looks come as
-/// often as they would without.
+/// It only tells when to look. While a commit's pages are being written, the commit is not visible yet, so several
+/// looks follow in quick succession. If inotify is not available, the daemon looks at its usual pace.
 package final class CommitWatch: Sendable {
-  /// Readable when there is something to hear.
+  /// Readable when there are events.
   package let descriptor: Int32
-  /// The names that matter begin with the database's.
+  /// Name of the database. Names of its other files begin with it.
   private let name: [UInt8]
 
-  /// nil where there is nothing to listen with.
+  /// nil if inotify is not available.
   package init?(database: String) {
-    // Beside the real file, as SQLite has it.
+    // SQLite's log is beside the real file, links followed.
     let url = URL(fileURLWithPath: ModelLocator.resolved(database))
     name = Array(url.lastPathComponent.utf8)
     let opened = inotify_init1(Int32(IN_NONBLOCK | IN_CLOEXEC))
     let folder = url.deletingLastPathComponent().path
-    // The folder: the log may go and come again.
+    // The folder is watched rather than the log, which may be removed and created again.
     let kinds = UInt32(IN_MODIFY | IN_CREATE | IN_MOVED_TO)
     guard opened >= 0 else { return nil }
     descriptor = opened
@@ -28,8 +27,8 @@ package final class CommitWatch: Sendable {
 
   deinit { close(descriptor) }
 
-  /// Takes in what there is to hear.
-  /// - Returns: whether any of it is about the queue.
+  /// Reads the waiting events.
+  /// - Returns: whether any of them is about the queue.
   package func hears() -> Bool {
     var isOurs = false
     var buffer = [UInt8](repeating: 0, count: 8192)
@@ -39,8 +38,8 @@ package final class CommitWatch: Sendable {
     return isOurs
   }
 
-  /// inotify(7): a watch, a mask and a cookie of four bytes each, the length of the name, the name with zeros
-  /// behind it.
+  /// The names in a buffer of events. As in inotify(7), each event is a watch, a mask, a cookie and a length of four
+  /// bytes each, then the name, padded with zeros.
   private static func names(in events: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
     var names: [ArraySlice<UInt8>] = []
     var rest = events

@@ -7,12 +7,12 @@ import Layers
 import Requests
 import WeightCache
 
-/// What the queue should think of an error: retry, hold the model, or give up.
+/// What kind of failure an error is, which decides whether the queue retries, holds the model, or gives up.
 /// - Parameters:
 ///   - error: what ended the attempt.
 ///   - request: of the job.
-///   - locator: where its files are. What a job adds to its model (LoRAs, a VAE, learned words) must not hold the
-///     model for everybody.
+///   - locator: finds its files. An error in a file that the job adds to its model (a LoRA, a VAE, a learned word)
+///     must not hold the model for everybody.
 package func failureKind(of error: any Error, request: RenderRequest, locator: ModelLocator) -> FailureKind {
   let additions =
     (request.loras.map(\.path) + request.embeddings.map(\.path) + [request.vae].compactMap { $0 })
@@ -25,7 +25,7 @@ package func failureKind(of error: any Error, request: RenderRequest, locator: M
   case let error as DiffusionError:
     switch error {
     case .unsupported, .unknownScheduler, .size, .setting: return .badInput
-    // The same request gives the same numbers; other requests may not.
+    // A retry would compute the same numbers. Other requests for the model may be fine.
     case .notFinite: return .badInput
     case .mismatch(let path, _): return isAddition(path) ? .badInput : .model
     case .tokenOutOfRange: return .model
@@ -62,13 +62,13 @@ package func failureKind(of error: any Error, request: RenderRequest, locator: M
   }
 }
 
-/// Whether an error is that of a disk or a queue which may be well again in a while, whatever the job: full, not
-/// writable just now, locked.
+/// Whether an error is a passing fault of the disk or the queue (full, locked, not writable at the moment), which has
+/// nothing to do with the job.
 func passesByItself(_ error: any Error) -> Bool {
   switch error {
   case ImageError.diskFull, ImageError.notWritable(_, EROFS): true
   case DaemonError.outputFull: true
-  // What is wrong with the queue is never the job's fault.
+  // Faults of the queue are never the job's fault.
   case JobStoreError.diskFull, JobStoreError.busy, JobStoreError.inputOutput, JobStoreError.notAccessible:
     true
   default: false

@@ -6,13 +6,13 @@ import JobStore
 struct JobAtWork {
   let claimed: ClaimedJob
   let renderer: Renderer
-  /// Of each picture.
+  /// The request of each picture.
   let requests: [PictureRequest]
-  /// Where its pictures go.
+  /// Folder for its pictures.
   let folder: String
-  /// Pictures that were begun.
+  /// How many pictures were begun.
   var begun = 0
-  /// Pictures that are done.
+  /// The finished pictures.
   var images: [ImageRecord] = []
 
   init(claimed: ClaimedJob, renderer: Renderer, requests: [PictureRequest], folder: String) {
@@ -36,16 +36,16 @@ struct PictureAtWork {
   let index: Int
   let request: PictureRequest
   let began: Date
-  /// In the group of renders at work.
+  /// Its render in the group.
   let render: RenderGroup.Handle
   var pace: CheckpointPace
   /// Files of this picture that an earlier attempt or this one has told the queue of, by path.
   var announced: [String: ImageRecord]
-  /// Of this attempt.
+  /// The step at which this attempt began.
   private let firstStep: Int
   private let firstStepBegan = Date()
 
-  /// What beginning a picture leads to.
+  /// The result of beginning a picture.
   enum Beginning {
     case begun(PictureAtWork)
     /// An earlier attempt had finished it.
@@ -68,7 +68,8 @@ struct PictureAtWork {
 
   var place: LastStep.Picture { LastStep.Picture(job: job, index: index) }
 
-  /// By the clock: steps of other pictures that go together with this one are in it. nil before the first.
+  /// Seconds per step by the clock, with the steps of pictures that go together with this one; nil before the first
+  /// step.
   func secondsPerStep(at step: Int) -> Double? {
     let done = step - firstStep
     return done > 0 ? Date().timeIntervalSince(firstStepBegan) / Double(done) : nil

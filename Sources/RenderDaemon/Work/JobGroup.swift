@@ -2,32 +2,34 @@ import Diffusion
 import Foundation
 import JobStore
 
-/// The jobs at work: one, or several of one model and size whose pictures go through the model together, so
-/// that what is read of its weights serves all of them (`RenderGroup`).
+/// The jobs at work: one, or several of one model and size whose pictures go through the model together, so that each
+/// part of the model is read once for all of them (`RenderGroup`).
 ///
-/// What goes wrong with a job ends that job; the others go on.
+/// An error ends the job that it belongs to. The others go on.
 struct JobGroup {
-  /// A job that is over, and how it ended.
+  /// A job that is over, with its result.
   struct Ended {
     let claimed: ClaimedJob
     let outcome: Result<JobRenderer.Outcome, any Error>
   }
 
   private let renderer: JobRenderer
-  /// Pictures at work at one time.
+  /// How many pictures may be at work at a time.
   private let limit: Int
-  /// Whether they go together also where nothing is gained.
+  /// Whether pictures go together even if nothing is gained, because the user asked for it.
   private let isAsked: Bool
   /// In the order in which they were claimed.
   private var jobs: [JobAtWork] = []
   private var pictures: [PictureAtWork] = []
-  /// Those pictures as the engine has them.
+  /// The renders of the pictures at work.
   private var renders = RenderGroup()
-  /// Whether memory has room for the pictures at work only.
+  /// Whether there is no memory for another picture.
   private var isFull = false
   private var ended: [Ended] = []
 
-  /// - Parameter coalesce: pictures that go together; nil: as it pays.
+  /// - Parameters:
+  ///   - renderer: renders the pictures.
+  ///   - coalesce: how many pictures go together; nil means as many as gain by it.
   init(renderer: JobRenderer, coalesce: Int?) {
     self.renderer = renderer
     limit = coalesce ?? 4
@@ -36,16 +38,17 @@ struct JobGroup {
 
   var isEmpty: Bool { jobs.isEmpty }
 
-  /// Whether a further job would be begun at once. None beside a job that has lost a worker: perhaps it kills it.
+  /// Whether another job could begin at once. A job that has lost a worker stays alone, because it may be what kills
+  /// workers.
   var wantsMore: Bool {
     !jobs.isEmpty && !isFull && !pictures.isEmpty && pictures.count < limit
       && jobs.allSatisfy { $0.begun == $0.requests.count && $0.claimed.job.losses == 0 }
   }
 
-  /// Takes in a claimed job.
-  /// - Returns: jobs that ended.
+  /// Adds a claimed job.
+  /// - Returns: the jobs that ended.
   mutating func add(_ claimed: ClaimedJob, _ pool: inout ModelPool) -> [Ended] {
-    // To open it weights may have had to leave: those at work take their room again.
+    // Weights may have been evicted to open the model, so the pictures at work get their memory again.
     do {
       jobs.append(try renderer.open(claimed, pool: &pool))
     } catch {
@@ -56,8 +59,8 @@ struct JobGroup {
     return takeEnded()
   }
 
-  /// Takes every picture a step further, and decodes and writes those whose steps are done.
-  /// - Returns: jobs that ended.
+  /// Takes one step of every picture, then decodes and writes the finished ones.
+  /// - Returns: the jobs that ended.
   mutating func advance() -> [Ended] {
     for picture in pictures.map(\.place) {
       attempt(picture) { group, index, denoising, job in
@@ -92,8 +95,8 @@ struct JobGroup {
     }
   }
 
-  /// Begins pictures while there is room: the first always, more only where they gain by going together.
-  /// - Parameter afresh: those at work have to be given their room again, even if none comes to them.
+  /// Begins pictures while there is room. The first always begins; others only if going together gains something.
+  /// - Parameter afresh: whether the pictures at work get their memory again even if none is added.
   private mutating func begin(afresh: Bool = false) {
     let before = pictures.map(\.place)
     while pictures.count < limit, !isFull,
@@ -116,7 +119,7 @@ struct JobGroup {
       }
     }
     if let last = pictures.last, wantsMore {
-      // A further job of this size would fit, or it would not: known before one is claimed.
+      // Whether another job of this size would fit must be known before one is claimed.
       isFull = (try? job(last.job).map { try hasRoom(for: last.request, of: $0) }) != true
     }
     if afresh || pictures.map(\.place) != before { renders.enter() }
@@ -126,11 +129,11 @@ struct JobGroup {
     try renders.hasRoom(for: request, with: job.renderer, always: isAsked)
   }
 
-  /// Does something with a picture; an error ends its job.
+  /// Runs `body` for a picture. An error ends its job.
   private mutating func attempt(
     _ place: LastStep.Picture, _ body: (inout JobGroup, Int, Denoising, JobAtWork) throws -> Void
   ) {
-    // It may have gone meanwhile, with its job.
+    // The picture may have been removed meanwhile, with its job.
     guard let index = pictures.firstIndex(where: { $0.place == place }), let job = job(place.job),
       let denoising = renders[pictures[index].render]
     else { return }
@@ -150,11 +153,11 @@ struct JobGroup {
   private mutating func end(_ job: JobAtWork, with error: any Error) {
     var error = error
     if case Interruption.stopping = error {
-      // For whoever goes on.
+      // Saved for the worker that continues the job.
       do {
         for picture in pictures where picture.job == job.claimed.job.id {
           guard let denoising = renders[picture.render], denoising.step > 0 else { continue }
-          // A file that has got its name, though not for certain, keeps the row that knows of it.
+          // If the file has its final name, even if that is not on disk for certain, the row that names it is kept.
           guard !picture.announced.keys.contains(where: { access($0, F_OK) == 0 }) else { continue }
           try renderer.keep(picture, at: denoising, of: job)
         }

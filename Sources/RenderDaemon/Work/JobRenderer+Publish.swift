@@ -3,9 +3,9 @@ import Images
 import JobStore
 
 extension JobRenderer {
-  /// Gives a picture its final name. The queue knows of the file before it is there: whenever this process dies, somebody
-  /// finds it or cleans it up. A file that is there and is not this picture's stays: the picture gets another name, and
-  /// its row says which.
+  /// Gives a picture its final name. The queue knows of the file before it is there: whenever this process dies,
+  /// somebody finds it or cleans it up. A file that is there and is not this picture's stays: the picture gets
+  /// another name, and its row says which.
   /// - Parameter announced: what the queue was told of this picture.
   /// - Returns: the picture with its final name.
   func publish(
@@ -16,7 +16,7 @@ extension JobRenderer {
     lastStep.clear(LastStep.Picture(job: claimed.job.id, index: image.index))
     var (image, name) = (image, job.name(image.index))
     try whenThereIsRoom(claimed) {
-      // Again: retention takes a folder whose last picture it removes.
+      // The folder may be gone: a purge removes it with its last picture.
       try makeFolder(of: job)
       while true {
         image.path = name.path(below: output)
@@ -51,15 +51,15 @@ extension JobRenderer {
     do {
       try report(claimed, index: image.index, .done, step: steps, steps: steps)
     } catch Interruption.lost {
-      // Taken away between the two: if the job is over by now, the file is nobody's.
+      // The job was taken away between the two. If it is over by now, nobody owns the file.
       try session.disown(image, job: claimed.job.id, modelDigest: digest)
       throw Interruption.lost
     }
     return image
   }
 
-  /// Makes the folder for a job's pictures. A link that leads out of the output folder is refused: who may
-  /// write there, or into the database, may not choose where else the daemon writes.
+  /// Makes the folder for a job's pictures. A link that leads out of the output folder is refused: people who may
+  /// write there, or into the database, must not choose where else the daemon writes.
   /// - Throws: `DaemonError.outputFolder`, `.outputFull`
   func makeFolder(of job: JobAtWork) throws {
     let folder = job.folder
@@ -79,8 +79,8 @@ extension JobRenderer {
     }
   }
 
-  /// The folder that all pictures go to. When it cannot be used (its disk is not mounted, its rights are wrong, a file
-  /// is in its place) that is no fault of this job, and the next would fare no better.
+  /// Makes the folder of all pictures. If it cannot be used (its disk is not mounted, its permissions are wrong,
+  /// there is a file instead), that is not this job's fault, and the next job would have the same problem.
   /// - Throws: `DaemonError.outputFull`
   private func makeOutput() throws {
     do {
@@ -93,9 +93,9 @@ extension JobRenderer {
     }
   }
 
-  /// Does what a full disk or a locked queue may refuse, as soon as it is possible: a finished picture is worth
-  /// waiting for, and the next job would fare no better. The row of the job says meanwhile what it waits for.
-  /// - Throws: `Interruption` if the job is not wanted any more, or not of this daemon; any other error.
+  /// Runs `body` until neither a full disk nor a locked queue refuses it. A finished picture is worth waiting for,
+  /// and the next job would have the same problem. Meanwhile the job's row says what it waits for.
+  /// - Throws: `Interruption` if the job was cancelled or taken away; any other error of `body`.
   private func whenThereIsRoom(_ claimed: ClaimedJob, _ body: () throws -> Void) throws {
     while true {
       do {
@@ -110,17 +110,17 @@ extension JobRenderer {
     }
   }
 
-  /// Waits a moment, and looks whether to go on waiting.
+  /// Waits a moment, then checks whether to go on waiting.
   private func standStill(_ claimed: ClaimedJob, saying error: String) throws {
     do {
       try session.note(error, claimed.lease)
     } catch JobStoreError.leaseLost {
       throw Interruption.lost
     } catch JobStoreError.diskFull {
-      // The queue's own log may be what fills the disk.
+      // The queue's own log may be filling the disk.
       try? session.reuseLog()
     } catch {
-      // It was for information only.
+      // The message is for information only.
     }
     if stop.sleep(seconds: 1) { throw Interruption.stopping }
     do {
@@ -128,7 +128,7 @@ extension JobRenderer {
     } catch JobStoreError.leaseLost {
       throw Interruption.lost
     } catch is JobStoreError {
-      // It does not answer: what is waited for.
+      // The queue does not answer, which may be what is waited for.
     }
   }
 }

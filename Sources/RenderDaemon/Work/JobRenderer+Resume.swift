@@ -8,9 +8,12 @@ import Logging
 import Tensors
 
 extension JobRenderer {
-  /// Begins a picture, or takes it up from its checkpoint.
-  /// - Parameter renders: those at work; a picture that is begun is one of them then.
-  /// - Returns: the picture at work, or the one that an earlier attempt has finished.
+  /// Begins a picture, or resumes it from its checkpoint.
+  /// - Parameters:
+  ///   - index: of the picture in the job.
+  ///   - job: the job.
+  ///   - renders: the renders at work. The picture's render is added.
+  /// - Returns: the picture at work, or a picture that an earlier attempt has finished.
   func begin(_ index: Int, of job: JobAtWork, in renders: inout RenderGroup) throws
     -> PictureAtWork.Beginning
   {
@@ -58,15 +61,19 @@ extension JobRenderer {
     }
   }
 
-  /// Between two steps: tells how far the picture is, writes a checkpoint if one is due, and looks whether to
-  /// go on. After the last step the picture is said to be decoded next.
-  /// - Parameter pictures: at work together, this one included.
+  /// Called between two steps. It reports the progress, writes a checkpoint if one is due, and checks whether to go
+  /// on. After the last step it reports that the picture is being decoded.
+  /// - Parameters:
+  ///   - picture: the picture at work.
+  ///   - denoising: its state.
+  ///   - job: its job.
+  ///   - pictures: how many pictures go together, this one included.
   func pause(
     _ picture: inout PictureAtWork, at denoising: Denoising, of job: JobAtWork, among pictures: Int
   ) throws {
     if denoising.isDone {
       hold(picture, at: denoising, of: job)
-      // Decoding may take as long as many steps.
+      // Reported now, because decoding may take as long as many steps.
       try report(
         job.claimed, index: picture.index, .decoding, step: denoising.steps, steps: denoising.steps)
       return
@@ -91,7 +98,8 @@ extension JobRenderer {
       of: picture.place)
   }
 
-  /// The picture of an earlier attempt, if its file is whole under its final name and of these weights.
+  /// The picture of an earlier attempt, if its file is complete under its final name and was rendered with these
+  /// weights.
   func finished(_ kept: Checkpoint?, name: PictureName, modelDigest: String) -> ImageRecord? {
     guard case .file(let image, modelDigest) = kept, name.mayBe(image.path, below: output), isWhole(image)
     else { return nil }
@@ -123,7 +131,7 @@ extension JobRenderer {
     } catch JobStoreError.leaseLost {
       throw Interruption.lost
     } catch {
-      // A checkpoint saves time, no more: without room for it the render still goes on.
+      // A checkpoint only saves time, so the render goes on if there is no room for it.
       log.warning(
         "job \(claimed.job.id), image \(picture.index): no checkpoint at step \(step): \(error)",
         metadata: claimed.fields)
@@ -132,6 +140,6 @@ extension JobRenderer {
 }
 
 extension ClaimedJob {
-  /// What the log's lines about this job carry.
+  /// Fields of log lines about this job.
   var fields: Logger.Metadata { ["job": "\(job.id)", "batch": "\(job.batch)"] }
 }

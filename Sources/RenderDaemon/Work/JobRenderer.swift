@@ -9,49 +9,49 @@ import Requests
 import Tensors
 import WeightCache
 
-/// Why a job was put down before it was done; not an error of the job.
+/// Why a job was interrupted. It is not an error of the job.
 enum Interruption: Error {
   /// The daemon is stopping.
   case stopping
-  /// Somebody cancelled the job.
+  /// The job was cancelled.
   case cancelled
   /// Another worker has the job.
   case lost
 }
 
-/// Renders pictures of claimed jobs and reports how far they are.
+/// Renders pictures of claimed jobs and reports their progress.
 struct JobRenderer {
   let session: WorkerSession
   let compute: Compute
   let output: String
-  /// For a stop in the middle of a step.
+  /// The states that a stop in the middle of a step saves.
   let lastStep: LastStep
   let stop: StopSignal
   let reporter: ServiceReporter
   /// For resume states.
   let seal: SealingKey
-  /// Steps from one checkpoint to the next; nil: as their cost allows.
+  /// Steps from one checkpoint to the next; nil means as often as their cost allows.
   let checkpointSteps: Int?
   let checkpointCost = CheckpointCost()
-  /// Whether a finished picture waits while the disk is full; else its job fails and is retried.
+  /// Whether a finished picture waits while the disk is full. Otherwise its job fails and is retried.
   let waitsForRoom: Bool
   let metrics: DaemonMetrics
   let log: Logger
   let peak = PeakWatch()
-  /// What may be said at every step is said now and then.
+  /// Limits warnings that could come at every step.
   let quiet = QuietLog()
 
-  /// What a finished job leaves.
+  /// The result of a finished job.
   struct Outcome {
     let images: [ImageRecord]
     let statistics: RenderStatistics
     let modelDigest: String
   }
 
-  /// Makes a claimed job ready: looks at what it asks for, loads its model.
-  /// - Throws: `Interruption`, and whatever the engine, the disk or the store throws.
+  /// Prepares a claimed job: checks its request and loads its model.
+  /// - Throws: `Interruption`, and errors of the engine, the disk and the store.
   func open(_ claimed: ClaimedJob, pool: inout ModelPool) throws -> JobAtWork {
-    // Everything that a job names is confined, as its model is.
+    // Like its model, every file that a job names must be inside the allowed folders.
     var request = claimed.request.render
     try request.changeFiles { kind, path in
       switch kind {
@@ -60,7 +60,7 @@ struct JobRenderer {
       case .embedding: try pool.locator.wholePath(of: path)
       }
     }
-    // A job before may have been given more.
+    // The job before may have had a larger budget.
     pool.governor.limit(to: request.memoryBudget?.bytes)
     let model = try pool.model(
       named: request.model, vae: request.vae, loras: request.loras, precision: request.precision
@@ -71,19 +71,19 @@ struct JobRenderer {
     do {
       try session.register(record(of: model, named: request.model), loaded: true)
     } catch let error as JobStoreError {
-      // What the queue knows of models is for information, but for a hold: that ends with the next success.
+      // The queue's rows of models are for information, except a hold, which the next success ends.
       quiet.warning(log, "cannot register model \(request.model): \(error)", claimed.fields)
     }
     let pass = ForwardPass(compute: compute, ledger: CacheLedger())
     let renderer = Renderer(model: model, pass: pass, governor: pool.governor, texts: pool.texts)
     let first = try renderer.picture(request)
-    // A size that nobody gave is within the limits, too.
+    // The limits also hold for a default size.
     var sized = claimed.request.render
     (sized.width, sized.height) = (first.width, first.height)
     try sized.validate(limits: pool.limits)
     try note(first, of: claimed)
     let requests = (0..<request.count).map(first.next)
-    // What an idle model holds beside the cache is little, but it must not stand in the way.
+    // An idle model holds little outside the cache, but the job must not fail because of it.
     if pool.names.count > 1, let request = requests.first, try renderer.lacksRoom(for: request) {
       pool.unloadOthers(than: model)
     }
@@ -92,22 +92,22 @@ struct JobRenderer {
     do {
       try makeFolder(of: job)
     } catch let error where waitsForRoom && passesByItself(error) {
-      // There may be room once the picture is done; what can't be mended is better known before.
+      // There may be room when the picture is done. Errors that waiting cannot fix are reported before rendering.
     }
     return job
   }
 
-  /// What a job whose pictures are all done leaves.
+  /// The result of a job whose pictures are all done.
   func outcome(of job: JobAtWork) -> Outcome {
     Outcome(
       images: job.images.sorted { $0.index < $1.index },
       statistics: statistics(job.renderer.pass.ledger.counts), modelDigest: job.renderer.model.digest)
   }
 
-  /// Notes what a job's render did with the cache, however the job ended.
+  /// Adds a job's cache counts to the metrics, however the job ended.
   func count(_ job: JobAtWork) { metrics.cache(job.renderer.pass.ledger.counts) }
 
-  /// Decodes a picture whose steps are done, and gives it its final name once it is whole.
+  /// Decodes a picture whose steps are done, and publishes its file.
   func finish(_ picture: inout PictureAtWork, at denoising: Denoising, of job: JobAtWork) throws
     -> ImageRecord
   {
@@ -115,7 +115,7 @@ struct JobRenderer {
     let (request, place) = (picture.request, picture.place)
     defer { lastStep.clear(place) }
     let image = try job.renderer.decode(denoising)
-    // A stop that comes now waits the moment that the file takes: the picture is there.
+    // The picture is done, so a stop that comes now waits until the file is written.
     try report(
       claimed, index: picture.index, .writing, step: request.steps, steps: request.steps, mayStop: false)
     var text = try PictureText(request, model: model, version: Version.current)
@@ -132,7 +132,7 @@ struct JobRenderer {
     return try publish(bytes, as: record, of: job, &picture.announced)
   }
 
-  /// Writes the progress row and looks whether the job is still wanted, and wanted of this daemon.
+  /// Writes the progress row, and checks that the job was neither cancelled nor taken away.
   func report(
     _ claimed: ClaimedJob, index: Int, _ phase: RenderPhase, step: Int, steps: Int,
     secondsPerStep: Double? = nil, mayStop: Bool = true
@@ -156,8 +156,8 @@ struct JobRenderer {
     } catch JobStoreError.leaseLost {
       throw Interruption.lost
     } catch let error as JobStoreError {
-      // A row that the next step writes anew: a full disk or a queue that somebody holds is no reason to lose the
-      // picture. What matters is heard from the thread that renews the leases, once it gets through.
+      // The next step writes the row again, so a full disk or a locked queue is no reason to lose the picture. A
+      // cancellation or a lost lease is also reported by the thread that renews the leases.
       quiet.warning(log, "job \(claimed.job.id): cannot say how far it is: \(error)", claimed.fields)
       if case .diskFull = error { try? session.reuseLog() }
       if session.verdict(of: claimed.lease).cancelled { throw Interruption.cancelled }
@@ -165,7 +165,7 @@ struct JobRenderer {
     if session.verdict(of: claimed.lease).lost { throw Interruption.lost }
   }
 
-  /// Tells the queue the size of pictures that nobody gave a size.
+  /// Writes the default size of pictures into the job's row.
   private func note(_ picture: PictureRequest, of claimed: ClaimedJob) throws {
     let asked = claimed.request.render
     guard asked.width == nil || asked.height == nil else { return }
@@ -174,7 +174,7 @@ struct JobRenderer {
     } catch JobStoreError.leaseLost {
       throw Interruption.lost
     } catch let error as JobStoreError {
-      // For information: the next attempt finds the same size.
+      // This is for information. The next attempt finds the same size.
       quiet.warning(log, "job \(claimed.job.id): cannot note its size: \(error)", claimed.fields)
     }
   }

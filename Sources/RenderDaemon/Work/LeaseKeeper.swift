@@ -4,12 +4,12 @@ import Logging
 import Synchronization
 import Tensors
 
-/// Renews the leases of a session and its heartbeat, from a thread of its own that rendering cannot starve.
+/// Renews a session's leases and heartbeat, on a thread of its own that rendering cannot starve.
 package final class LeaseKeeper: Sendable {
   private let session: WorkerSession
   private let log: Logger
   private let stop = StopSignal()
-  /// Held during a beat of the thread; true once there may be none any more.
+  /// Locked during a beat; true when there must be no more beats.
   private let isOver = Mutex(false)
 
   package init(session: WorkerSession, log: Logger) {
@@ -21,7 +21,7 @@ package final class LeaseKeeper: Sendable {
   /// - Throws: `ThreadError`
   package func start() throws {
     try WorkThread.start("segmoed-lease") { [self] in
-      // Never rarer than a third of the minute after which a worker counts as gone.
+      // A worker counts as gone after a minute, so there is a beat at least every 20 seconds.
       var clock = ClockWatch()
       var pinned = PinnedLogWatch()
       let pause = min(session.leaseSeconds / 3, 20)
@@ -38,8 +38,8 @@ package final class LeaseKeeper: Sendable {
     }
   }
 
-  /// Ends the thread and waits for a beat it is at. Afterwards it touches the queue no more: a beat that came
-  /// later would take the sign-off back, or meet a queue that is closed.
+  /// Ends the thread, after waiting for a beat in progress. Then it does not touch the queue any more: a later beat
+  /// would undo the sign-off, or find the queue closed.
   package func end() {
     stop.request()
     isOver.withLock { $0 = true }
@@ -51,7 +51,7 @@ package final class LeaseKeeper: Sendable {
       try session.beat()
       return true
     } catch {
-      // The leases still run for two thirds of their time: the next beat may do better.
+      // The leases are still valid for two thirds of their time, so the next beat may succeed.
       log.warning("cannot renew the leases: \(error)")
       return false
     }
@@ -66,7 +66,8 @@ package final class LeaseKeeper: Sendable {
     log.warning("\(said)")
   }
 
-  /// Those of other workers, too: of one that is dead nobody else would.
+  /// Shortens leases after the clock was set back. It includes those of other workers, because a dead one cannot do
+  /// it.
   private func shortenLeases() {
     do {
       try session.shortenLeases()
@@ -78,6 +79,6 @@ package final class LeaseKeeper: Sendable {
 }
 
 extension Lease {
-  /// What the log's lines about this job carry.
+  /// Fields of log lines about this job.
   var fields: Logger.Metadata { ["job": "\(job)"] }
 }

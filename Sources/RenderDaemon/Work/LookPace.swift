@@ -1,11 +1,11 @@
 import Foundation
 import JobStore
 
-/// How long a waiting daemon sleeps between two looks at the queue.
+/// How long a waiting daemon sleeps from one look at the queue to the next.
 package struct LookPace {
-  /// Seconds between looks while something goes on, and always where nothing can be heard.
+  /// Seconds between looks while there is activity, and always if there is no `CommitWatch`.
   private let usual: Double
-  /// nil: nothing can be heard.
+  /// nil if inotify is not available.
   private let commits: CommitWatch?
   private var heard = -Double.infinity
 
@@ -15,7 +15,9 @@ package struct LookPace {
   }
 
   /// Sleeps until the next look.
-  /// - Parameter due: when something is to be seen without a commit.
+  /// - Parameters:
+  ///   - stop: ends the sleep.
+  ///   - due: when a job comes due without a commit.
   /// - Returns: whether the daemon was asked to stop.
   mutating func sleep(_ stop: StopSignal, due: Milliseconds?) -> Bool {
     let untilDue = due.map { max(0.001, (Double($0) - Double(Date().milliseconds)) / 1000) } ?? .infinity
@@ -24,16 +26,16 @@ package struct LookPace {
     return false
   }
 
-  /// Somebody is writing.
+  /// Notes that another process is writing.
   package mutating func hear(now: Double = CheckpointPace.now) { heard = now }
 
-  /// Seconds to the next look, unless something is heard before.
+  /// Seconds to the next look, unless there is an event before.
   package func pause(now: Double = CheckpointPace.now) -> Double {
     guard commits != nil else { return usual }
     switch now - heard {
-    // Its pages are written; a sync later the commit is there.
+    // The commit's pages are written, and it will be visible after a sync.
     case ..<0.05: return min(0.001, usual)
-    // A slow disk, or a large commit.
+    // The disk is slow, or the commit is large.
     case ..<1: return usual
     default: return max(0.25, usual)
     }

@@ -4,19 +4,19 @@ import Foundation
 import JobStore
 import Logging
 
-/// The folder for pictures, and keeping it clean of what dead daemons and dead jobs left.
+/// The folder for pictures, and the removal of files that dead daemons and failed jobs left in it.
 struct OutputFolder {
   let path: String
   let session: WorkerSession
   let log: Logger
 
-  /// Removes the files of jobs that failed or were cancelled: their rows know them.
+  /// Removes the files of failed and cancelled jobs, which their rows name.
   func removeLeftovers() {
     do {
       var removed = 0
       try session.removeLeftovers(below: path) { leftover in
-        // A row may say what it likes: only a file that this daemon could have named itself, and that is just what the
-        // row says, is removed. Another one stays, and is forgotten.
+        // A row may say what it likes: only a file that this daemon could have named itself, and that is just what
+        // the row says, is removed. Another one stays, and is forgotten.
         let name = PictureName(batch: leftover.batch, job: leftover.job, index: leftover.index)
         guard name.mayBe(leftover.path, below: path), isInside(leftover.path),
           holds(leftover.path, bytes: leftover.bytes, digest: leftover.digest)
@@ -42,8 +42,8 @@ struct OutputFolder {
     }
   }
 
-  /// Removes `.JOB-INDEX.png.tmp-…` that a killed daemon left, unless the job runs: then it may be
-  /// another daemon's, at work.
+  /// Removes files `.JOB-INDEX.png.tmp-…` that a killed daemon left. The files of running jobs stay, because another
+  /// daemon may be writing them.
   func removeTemporaries() {
     do {
       let found = temporaries()
@@ -56,8 +56,8 @@ struct OutputFolder {
     }
   }
 
-  /// Removes those of one job that was lost and is ours now. (A worker that is late with it may lose its
-  /// file under its hands: it has lost the job anyway.)
+  /// Removes the temporary files of a job that was lost and is now this daemon's. The worker that lost it may still
+  /// be writing one; its file does not count any more.
   func removeTemporaries(of job: JobRecord) {
     for found in temporaries(batch: "\(job.batch)") where found.job == job.id { unlink(found.path) }
   }
@@ -74,7 +74,7 @@ struct OutputFolder {
     return names.compactMap { name in Self.job(ofTemporary: name).map { ($0, folder + "/" + name) } }
   }
 
-  /// 17 for `.17-0.png.tmp-1f`; nil for any other file.
+  /// The job in the name of a temporary file: 17 for `.17-0.png.tmp-1f`; nil for any other file.
   static func job(ofTemporary name: String) -> Int64? {
     guard let match = name.wholeMatch(of: /\.([0-9]+)-[0-9]+(-[0-9]+)?\.png\.tmp-[0-9a-f]+/) else {
       return nil
@@ -82,7 +82,7 @@ struct OutputFolder {
     return Int64(match.1)
   }
 
-  /// Whether the folder of a file is really below the output folder, links followed.
+  /// Whether the real path of a file's folder is below the output folder.
   private func isInside(_ file: String) -> Bool {
     let folder = ModelLocator.resolved(URL(fileURLWithPath: file).deletingLastPathComponent().path)
     return folder.hasPrefix(ModelLocator.resolved(path) + "/")

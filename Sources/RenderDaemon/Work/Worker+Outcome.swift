@@ -2,7 +2,7 @@ import Foundation
 import JobStore
 import Logging
 
-/// How the jobs of a worker end.
+/// Writing how jobs ended.
 extension Worker {
   /// Writes how a job ended.
   func end(_ ended: JobGroup.Ended, _ locator: ModelLocator, _ lacked: inout LackedModels) {
@@ -50,14 +50,14 @@ extension Worker {
     heartbeat()
   }
 
-  /// Retries come soon at first: most passing faults are a full disk or a file being replaced.
+  /// The first retries come soon, because most passing faults are a full disk or a file that is being replaced.
   private static var backoff: Backoff {
     var backoff = Backoff()
     backoff.first = 2_000
     return backoff
   }
 
-  /// Writes how a job ended, however long it takes; drops it if another worker has the job by now.
+  /// Writes how a job ended, and tries until it succeeds. It gives up if another worker has the job by now.
   private func writeOutcome(of lease: Lease, _ body: () throws -> Void) {
     let written = Result {
       try persistently {
@@ -78,14 +78,14 @@ extension Worker {
     }
   }
 
-  /// Puts a job back into the queue, without a lost attempt.
+  /// Puts a job back into the queue. The attempt does not count.
   func giveBack(_ lease: Lease) {
     do {
       try session.giveBack(lease)
       metrics.attempt("given_back")
       log.info("job \(lease.job) given back", metadata: lease.fields)
     } catch JobStoreError.leaseLost {
-      // Somebody was quicker: the worker itself, or another one.
+      // The worker itself, or another one, was faster.
     } catch {
       log.error("cannot give job \(lease.job) back: \(error)", metadata: lease.fields)
     }

@@ -9,10 +9,10 @@ import Synchronization
 import Tensors
 import WeightCache
 
-/// Claims jobs and renders them, one after another or several together, on a thread of its own.
+/// Claims jobs and renders them on a thread of its own, one after another or several together.
 package final class Worker: Sendable {
   private let settings: DaemonSettings
-  /// What a reload may change, and how often it did.
+  /// The settings, and how often a reload changed them.
   private let current: Mutex<(settings: DaemonSettings, reloads: Int)>
   let session: WorkerSession
   let log: Logger
@@ -28,7 +28,7 @@ package final class Worker: Sendable {
   /// - Parameters:
   ///   - settings: of the daemon.
   ///   - log: gets what the worker does.
-  ///   - reporter: tells the service manager; without it nobody is told.
+  ///   - reporter: informs the service manager; by default there is none.
   /// - Throws: `JobStoreError` if the database cannot be opened or another daemon has this name.
   package init(_ settings: DaemonSettings, log: Logger, reporter: ServiceReporter = ServiceReporter()) throws
   {
@@ -62,13 +62,14 @@ package final class Worker: Sendable {
     }
   }
 
-  /// Asks to stop: the running job is given back at the next step, and `run` returns.
+  /// Asks the worker to stop. The running job is given back at the next step, and `run` returns.
   package func requestStop() {
     reporter.stopping()
     stop.request()
   }
 
-  /// Takes over what can change while it runs (models, memory budget, limits), between two jobs.
+  /// Changes the settings that can change while it runs (models, memory budget, limits). They count from the next job
+  /// on.
   package func reload(_ new: DaemonSettings) {
     let ignored = current.withLock { current in
       current.reloads += 1
@@ -77,8 +78,8 @@ package final class Worker: Sendable {
     for key in ignored { log.warning("\(key) has changed, which needs a restart") }
   }
 
-  /// Signs off from outside, for a worker that is too long in a step: keeps what is done of the picture at
-  /// work, and gives the running jobs back.
+  /// Signs off for a worker that is in a long step, from another thread: saves the states of the pictures at work,
+  /// and gives the running jobs back.
   package func abandon() {
     for lease in session.leases {
       do {
@@ -90,7 +91,7 @@ package final class Worker: Sendable {
             index: picture.index, modelDigest: held.renderer.model.digest, lease)
         }
       } catch {
-        // An older checkpoint does as well; if the lease is lost, what follows says so.
+        // An older checkpoint is enough. If the lease is lost, giving the job back reports it.
         log.warning("job \(lease.job): no checkpoint at the stop: \(error)", metadata: lease.fields)
       }
       giveBack(lease)
@@ -102,8 +103,8 @@ package final class Worker: Sendable {
     }
   }
 
-  /// Works until asked to stop or, when draining, until nothing is left to render.
-  /// - Throws: `JobStoreError` if the queue cannot be read any more.
+  /// Works until it is asked to stop or, when draining, until nothing is left to render.
+  /// - Throws: `JobStoreError` if the queue cannot be used any more.
   package func run() throws {
     let writer = settings.metrics.map {
       MetricsWriter(path: $0, queue: session.client, metrics: metrics, log: log)
@@ -179,14 +180,14 @@ package final class Worker: Sendable {
     }
   }
 
-  /// Says what the process may take.
+  /// Logs the memory budget.
   private func sayBudget() {
     log.info(
       "memory budget \(governor.budget.map { "\($0)" } ?? "none: the system says nothing of its memory")")
   }
 
-  /// Whether the queue is still the one that was opened, and this daemon the one of its name there. A queue that
-  /// does not answer is: that passes.
+  /// Checks that the queue is still the file that was opened, and that its worker of this name is still this daemon.
+  /// A queue that does not answer passes the check, because that is temporary.
   /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.workerNameTaken`
   private func checkQueue() throws {
     do {
@@ -199,8 +200,9 @@ package final class Worker: Sendable {
     }
   }
 
-  /// Tries until it works: a full disk or a database that somebody holds must not end the daemon, nor
-  /// lose the outcome of a job. nil if asked to stop meanwhile.
+  /// Runs `body` until it succeeds. A full disk or a locked database must neither end the daemon nor lose a job's
+  /// result.
+  /// - Returns: nil if a stop was asked for meanwhile.
   /// - Throws: what does not pass by itself.
   func persistently<Result>(_ body: () throws -> Result) throws -> Result? {
     while true {
@@ -216,8 +218,8 @@ package final class Worker: Sendable {
     }
   }
 
-  /// Renders a job, and with it others that share its model and size, and writes how each ended. Errors of a
-  /// job end in its row, not here.
+  /// Renders a job, together with others of the same model and size, and writes how each ended. A job's error is
+  /// written to its row and not thrown.
   /// - Parameter unchanged: the settings, unless a reload has changed them: then no further job is taken.
   private func work(
     on claimed: ClaimedJob, _ renderer: JobRenderer, _ pool: inout ModelPool, _ output: OutputFolder,
@@ -242,7 +244,7 @@ package final class Worker: Sendable {
     }
   }
 
-  /// A further job that may go together with one at work; none if the queue does not answer just now.
+  /// Claims another job that can go together with one at work; nil if there is none or the queue does not answer.
   private func companion(of claimed: ClaimedJob, _ settings: DaemonSettings) -> ClaimedJob? {
     do {
       return try session.claimCompanion(of: claimed.request.render, limits: settings.limits)
@@ -252,8 +254,8 @@ package final class Worker: Sendable {
     }
   }
 
-  /// Sleeps until another process commits, something comes due, or a stop or reload is asked for; at most two
-  /// seconds, since a queue that was moved would keep us waiting for ever, and a clock set back is no commit.
+  /// Sleeps until another process commits, a job comes due, or a stop or reload is asked for. It sleeps two seconds
+  /// at most, because neither a moved queue nor a clock that is set back is a commit.
   /// - Parameter due: when a job may come due without a commit.
   private func waitForWork(since seen: Int64, reloads: Int, due: Milliseconds?, _ pace: inout LookPace) throws
   {
@@ -270,14 +272,14 @@ package final class Worker: Sendable {
     }
   }
 
-  /// Whether nothing is queued that could still be rendered.
+  /// Whether no queued job can be rendered any more.
   private func isDrained() throws -> Bool {
     let status = try session.client.status()
     if status.isPaused || status.counts.queued == 0 { return true }
     return try session.nextDue() == nil
   }
 
-  /// Says what the worker does now.
+  /// Writes what the worker does now.
   func heartbeat() {
     do {
       try session.heartbeat()
