@@ -44,6 +44,6 @@ struct LackedModels {
   }
 
   private static func stamp(_ model: String, _ locator: ModelLocator) -> FolderStamp? {
-    (try? locator.path(of: model)).map { FolderStamp([$0]) }
+    try? FolderStamp([locator.path(of: model)], within: locator.confinement)
   }
 }
