@@ -1,8 +1,7 @@
 import Foundation
 import JobStore
-import Testing
-
 import RenderDaemon
+import Testing
 
 /// Daemons with different models, and models that are still being copied.
 @Suite struct LackedModelTests {

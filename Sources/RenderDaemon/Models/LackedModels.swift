@@ -3,7 +3,7 @@ import JobStore
 
 /// Models that this worker could not load, and when to try again: once their files have changed and then stayed the same
 /// for a moment, as those of a model that is being copied do at last, and every minute whatever they do.
-struct LackedModels {
+package struct LackedModels {
   private struct Entry {
     /// Of its files; nil: there are none.
     var stamp: FolderStamp?
@@ -20,16 +20,26 @@ struct LackedModels {
   private var entries: [String: Entry] = [:]
 
   /// What to leave to others now.
-  var names: Set<String> { Set(entries.keys) }
+  package var names: Set<String> { Set(entries.keys) }
+
+  /// None yet.
+  package init() {}
 
   /// It could not be loaded.
-  mutating func note(_ model: String, _ locator: ModelLocator, now: Double = CheckpointPace.now) {
+  /// - Parameters:
+  ///   - model: as its jobs name it.
+  ///   - locator: where it would be.
+  ///   - now: seconds, as `CheckpointPace.now`.
+  package mutating func note(_ model: String, _ locator: ModelLocator, now: Double = CheckpointPace.now) {
     entries[model] = Entry(stamp: Self.stamp(model, locator), since: now)
   }
 
   /// Looks at their files. Those worth another try are lacked no more.
+  /// - Parameters:
+  ///   - locator: where they would be.
+  ///   - now: seconds, as `CheckpointPace.now`.
   /// - Returns: those whose files have changed since the last look.
-  mutating func look(_ locator: ModelLocator, now: Double = CheckpointPace.now) -> [String] {
+  package mutating func look(_ locator: ModelLocator, now: Double = CheckpointPace.now) -> [String] {
     var changed: [String] = []
     for (model, entry) in entries {
       let stamp = Self.stamp(model, locator)
