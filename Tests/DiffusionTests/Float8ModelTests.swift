@@ -7,8 +7,6 @@ import Tensors
 import Testing
 import WeightCache
 
-import Diffusion
-
 /// A model whose UNet is stored in floats of 8 bits with scales, as ComfyUI saves it, against the same numbers in 32 bits.
 @Suite struct Float8ModelTests {
   /// The values of E4M3's bytes from 0 to 126.

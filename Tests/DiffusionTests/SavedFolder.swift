@@ -3,8 +3,6 @@ import Diffusion
 import Foundation
 import Tensors
 
-import Diffusion
-
 /// A golden model's folder as a version of diffusers and its transformers save it again: their configurations, and their
 /// names of tensors (`Goldens/scripts/saved_by_versions.py`). Removed when the value goes.
 final class SavedFolder {

@@ -5,8 +5,6 @@ import Tensors
 import Testing
 import WeightCache
 
-import Diffusion
-
 /// Whatever diffusers 0.6 to 0.42, with transformers 4.19 to 5, write for a class that is supported here is read
 /// (`Goldens/scripts/saved_by_versions.py` has it all).
 @Suite struct SavedFolderTests {

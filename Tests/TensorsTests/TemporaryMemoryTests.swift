@@ -2,8 +2,6 @@ import Requests
 import Tensors
 import Testing
 
-import Tensors
-
 /// What an operation takes beside its result is in its plan.
 @Suite struct TemporaryMemoryTests {
   /// The most bytes of a planned operation.

@@ -3,8 +3,6 @@ import Synchronization
 import Tensors
 import Testing
 
-import Tensors
-
 /// Threads that say whether they are there.
 @Suite struct WorkThreadTests {
   @Test func itRunsUnderItsName() throws {
