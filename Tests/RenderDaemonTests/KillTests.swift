@@ -37,12 +37,12 @@ import Testing
       """)
   }
 
-  /// Three deaths by one job, and it is set aside: the next one is rendered.
+  /// Three deaths by one job at which it got no further than at the first, and it is set aside: the next one is rendered.
   @Test(.enabled(if: FaultLibrary.isThere)) func aJobThatKillsItsDaemonIsSetAside() throws {
     let house = try DaemonHouse()
     let poison = try house.enqueue(attempts: 10) { $0.steps = 5 }
     let next = try house.enqueue()
-    for _ in 0..<3 {
+    for _ in 0..<4 {
       let daemon = try RealDaemon(house, faults: ["write:-wal~SGMCHK:1:kill"])
       try house.wait { !daemon.isRunning }
       #expect(daemon.wasKilled, "\(daemon.account)")
