@@ -22,14 +22,14 @@ package struct ExpiredJob: Sendable, Equatable {
 extension QueueClient {
   /// Removes jobs with their images, progress and events, some at a time, so that nobody waits long.
   ///
-  /// Files go before rows: when it is interrupted, the next purge finds the rows and goes on. A batch goes
-  /// with its last job, unless it has an idempotency key, which must not be forgotten.
+  /// Files are removed before rows, so that after an interruption the next purge finds the rows and goes on. A batch
+  /// is removed with its last job, unless it has an idempotency key, which must not be forgotten.
   /// - Parameters:
   ///   - retention: which jobs to remove.
-  ///   - atOnce: Jobs in one transaction.
-  ///   - removeFiles: Called for every job before its rows go; what it throws ends the purge and leaves that
+  ///   - atOnce: jobs per transaction.
+  ///   - removeFiles: called for each job before its rows are removed. If it throws, the purge ends and keeps that
   ///     job and the later ones.
-  /// - Returns: How many jobs went.
+  /// - Returns: how many jobs were removed.
   package func purge(
     _ retention: Retention, atOnce: Int = 500, removeFiles: (ExpiredJob) throws -> Void
   ) throws -> Int {

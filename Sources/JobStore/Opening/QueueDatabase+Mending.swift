@@ -1,9 +1,9 @@
 import GRDB
 
-/// What makes rows right that no program has written so: somebody at `sqlite3`, a restored backup, a broken tool.
+/// Repairs of rows that no program has written: they come from `sqlite3`, a restored backup or a broken tool.
 extension QueueDatabase {
-  /// Puts right what every program can know: the one row of `queue`, all counts, and the numbers of jobs that are not
-  /// over. Constraints that are broken already do not stand in the way of it.
+  /// Repairs what any program can know: the one row of `queue`, all counts, and the numbers of jobs that are not
+  /// over. It works even if constraints are broken already.
   func mend() throws {
     try translated {
       try connection.writeWithoutTransaction { db in
@@ -31,7 +31,7 @@ extension QueueDatabase {
         """)
   }
 
-  /// The values that constraints and sums need, of jobs that somebody will still change.
+  /// Repairs the values that constraints and sums need, in jobs that will still change.
   private static func mendJobs(_ db: Database, _ now: Milliseconds) throws {
     let most = "max(1, min(max_attempts, 100))"
     let held = """
@@ -55,7 +55,7 @@ extension QueueDatabase {
         """, arguments: ["now": now])
   }
 
-  /// Open jobs with numbers that no program writes.
+  /// The condition in SQL for open jobs with numbers that no program writes.
   private static let wrong = """
     state IN ('queued', 'running') AND NOT (
       max_attempts BETWEEN 1 AND 100 AND attempts BETWEEN 0 AND max_attempts - (state = 'queued')
@@ -65,7 +65,7 @@ extension QueueDatabase {
       AND (state = 'running') = (lease_expires IS NOT NULL))
     """
 
-  /// Looks for what `mend` would put right, so that a daemon that starts need not write without a reason.
+  /// Calls `mend` if there is anything to repair, so that a starting daemon does not write without a reason.
   func mendIfNeeded() throws {
     let counts = JobState.allCases.map { state in
       "\(state.rawValue) = (SELECT count(*) FROM jobs WHERE state = '\(state.rawValue)')"

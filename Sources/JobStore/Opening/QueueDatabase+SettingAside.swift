@@ -1,16 +1,15 @@
 import GRDB
 
-/// Rows that would be in the way of an upgrade.
+/// Rows that would make an upgrade fail.
 extension QueueDatabase {
-  /// Tables whose rows are checked, and what names a row of each.
+  /// Tables whose rows are checked, and the column that identifies a row in each.
   private static let checkedTables = [
     ("jobs", "id"), ("batches", "id"), ("models", "name"), ("workers", "name"), ("images", "job, number"),
     ("checkpoints", "job, number"),
   ]
 
-  /// Takes rows that break their own table's constraints out of the way, as somebody wrote them who switched those off:
-  /// a step of the schema that touches them would fail. They are kept as JSON in the table `set_aside`, with their
-  /// table and number.
+  /// Moves rows that break their table's constraints into the table `set_aside`, as JSON with their table and number.
+  /// Such rows are written with constraints switched off, and a migration that touches them would fail.
   func setAsideWrongRows() throws {
     try translated {
       try connection.writeWithoutTransaction { db in
@@ -27,7 +26,7 @@ extension QueueDatabase {
   }
 
   private static func setAside(_ table: String, _ key: String, _ db: Database, _ now: Milliseconds) throws {
-    // A copy that the constraints let in: what is missing there breaks one.
+    // Rows are copied into a table with the same constraints. A row that is missing there breaks one.
     let definition =
       try String.fetchOne(db, sql: "SELECT sql FROM sqlite_schema WHERE name = ?", arguments: [table]) ?? ""
     guard let body = definition.firstIndex(of: "(") else { return }

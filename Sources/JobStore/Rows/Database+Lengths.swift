@@ -1,12 +1,12 @@
 import GRDB
 import GRDBSQLite
 
-/// Lengths of what a row holds, looked at before any of it is read: a value of a gigabyte must not end the daemon.
+/// Lengths of a row's values, checked before any of them is read. A value of a gigabyte must not end the daemon.
 extension Database {
-  /// The longest text of a job that is read, in characters.
+  /// The longest text in a job that is read, in characters.
   static let longestText = 1 << 20
 
-  /// Columns of `jobs` that hold text, and what is put in the place of one that is too long.
+  /// Columns of `jobs` that hold text, and what replaces a text that is too long.
   private static let texts = [
     ("prompt", "''"), ("negative_prompt", "NULL"), ("model", "'?'"), ("loras", "'[]'"),
     ("embeddings", "'[]'"),
@@ -31,7 +31,7 @@ extension Database {
     }
   }
 
-  /// Takes texts out of a row that are so long that the row cannot even be changed.
+  /// Removes texts that are so long that the row cannot be changed.
   func clearLongTexts(ofJob id: Int64) throws {
     var changes: [String] = []
     for (column, empty) in Self.texts {
@@ -44,7 +44,7 @@ extension Database {
       }
     }
     guard !changes.isEmpty else { return }
-    // An index has a model's name in it, and must read it once more to forget it.
+    // An index contains the model's name, and must read it once more to remove it.
     let limit = sqlite3_limit(sqliteConnection, SQLITE_LIMIT_LENGTH, .max)
     defer { _ = sqlite3_limit(sqliteConnection, SQLITE_LIMIT_LENGTH, limit) }
     try execute(sql: "UPDATE jobs SET \(changes.joined(separator: ", ")) WHERE id = ?", arguments: [id])

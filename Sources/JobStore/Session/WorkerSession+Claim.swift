@@ -10,16 +10,17 @@ extension WorkerSession {
   /// A job fails after losing its worker this often ("poison"), because it probably kills workers.
   package static let lossLimit = 3
 
-  /// Takes the next job: the highest priority first, then the lowest number, of those that are due and
-  /// neither paused nor held. Jobs whose lease ran out are freed first. The attempt counts from now.
+  /// Takes the next job that is due and neither paused nor held: the highest priority first, then the lowest number.
+  /// Jobs with expired leases are freed first. The attempt counts from now.
   ///
-  /// A row that can't be right (mended by hand, or beyond `limits`) fails as bad input, and the next is taken.
+  /// A job whose row is impossible (edited by hand, or beyond `limits`) fails as bad input, and the next one is
+  /// taken.
   /// - Parameters:
-  ///   - preferredModels: Models in memory, as jobs name them; see `overtakingWindow`.
-  ///   - lacked: models that this worker does not have: their jobs are left to others.
-  ///   - modelPatience: seconds after which a job fails whose model no living worker has had.
-  ///   - limits: What a request may ask for.
-  /// - Returns: Nil when nothing is due.
+  ///   - preferredModels: models in memory, by the names in jobs; see `overtakingWindow`.
+  ///   - lacked: models that this worker does not have. Their jobs are left to other workers.
+  ///   - modelPatience: seconds after which a job fails if no live worker has had its model.
+  ///   - limits: of a request.
+  /// - Returns: nil if nothing is due.
   package func claim(
     preferredModels: [String] = [], avoiding lacked: Set<String> = [], modelPatience: Double = 300,
     limits: RenderLimits = RenderLimits()

@@ -2,17 +2,17 @@ import Foundation
 import GRDB
 
 extension WorkerSession {
-  /// Whoever had to wait long for the write lock knows that others could not renew their leases either: those count anew
-  /// before any is freed. (What is waited for by any thread of this process counts. A session that is young has not seen
-  /// how long the lock was held.)
+  /// Extends expired leases if this process had to wait long for the write lock, because then other workers could not
+  /// renew their leases either. Waits of all its threads count. A new session has not seen how long the lock was
+  /// held.
   func forgiveLateLeases(_ db: Database, _ now: Milliseconds) throws {
     let isYoung = ContinuousClock.now - began < .seconds(leaseSeconds)
     let limit = isYoung ? min(0.25, leaseSeconds / 4) : leaseSeconds / 4
     if database.longestWait >= .seconds(limit) { try extendLeases(db, now) }
   }
 
-  /// Pauses are instants of the wall clock. One that was set at a time yet to come was set before the clock went back: it
-  /// lasts as long as it was to last, from now. A hold never lasts longer than the longest.
+  /// Corrects pauses after the clock was set back. The end of a pause is a time of the wall clock. If a pause was set
+  /// in what is now the future, it gets its full length from now. No hold lasts longer than `longestHold`.
   func countPausesAnew(_ db: Database, _ now: Milliseconds) throws {
     let values: StatementArguments = [
       "now": now, "soon": now + 1000, "longest": Self.longestHold, "day": 86_400_000,

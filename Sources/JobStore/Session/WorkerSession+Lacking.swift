@@ -2,13 +2,13 @@ import Boundary
 import Foundation
 import GRDB
 
-/// Models that this worker cannot render and others perhaps can.
+/// Models that this worker cannot load but others perhaps can.
 extension WorkerSession {
-  /// Gives a job back because this worker lacks its model: the attempt does not count, and no other worker is kept from
-  /// the model. A job that somebody wants cancelled is.
+  /// Gives a job back because this worker lacks its model. The attempt does not count, and other workers may still
+  /// take the model's jobs. If the job's cancellation was requested, it is cancelled.
   /// - Parameters:
-  ///   - model: as the job names it.
-  ///   - reason: for a person.
+  ///   - model: the model's name in the job.
+  ///   - reason: why it cannot be loaded, in words.
   ///   - lease: of the job.
   /// - Throws: `JobStoreError.leaseLost`
   package func lack(_ model: String, reason: String, _ lease: Lease) throws {
@@ -27,7 +27,7 @@ extension WorkerSession {
     drop(lease)
   }
 
-  /// The files of a model that this worker lacks have changed: it may yet come.
+  /// Notes that the files of a lacked model have changed, so that this worker may soon have it.
   package func expect(_ model: String) throws {
     try database.write { db, now in
       try db.execute(
@@ -36,10 +36,10 @@ extension WorkerSession {
     }
   }
 
-  /// The first job in turn whose model this worker does not lack. Jobs of lacked models are passed over by model, not one
-  /// by one; those whose model no living worker has had for `patience` seconds fail.
-  /// - Parameter hasGivenUp: set when some have failed: there may be more.
-  /// - Returns: its number; nil: there is none.
+  /// The next job whose model this worker does not lack. Jobs of lacked models are skipped by model, not one by one.
+  /// Jobs whose model no live worker has had for `patience` seconds fail.
+  /// - Parameter hasGivenUp: set if some jobs have failed; there may be more of them.
+  /// - Returns: the job's number; nil if there is none.
   func head(
     avoiding lacked: Set<String>, preferring preferred: [String], patience: Double,
     _ hasGivenUp: inout Bool, _ db: Database, _ now: Milliseconds
@@ -77,8 +77,8 @@ extension WorkerSession {
     return nil
   }
 
-  /// Lets the due jobs of a model fail, some at a time, if no living worker has had it for so long.
-  /// - Returns: whether any did.
+  /// Fails the due jobs of a model, some at a time, if no live worker has had it for that long.
+  /// - Returns: whether any failed.
   private func giveUp(
     _ model: String, priority: Int64, after patience: Double, _ db: Database, _ now: Milliseconds
   ) throws -> Bool {

@@ -24,8 +24,8 @@ extension WorkerSession {
     return try instruction(row, lease)
   }
 
-  /// Says where one image is; call it at every step. Not durable, so it costs no fsync, and it does not wait for the
-  /// write lock: the next step says more.
+  /// Writes the progress of an image, at every step. It is not durable, so it costs no fsync. It does not wait for
+  /// the write lock, because the next step writes it again.
   /// - Throws: `JobStoreError.leaseLost`
   @discardableResult
   package func report(_ progress: ImageProgress, _ lease: Lease) throws -> Instruction {

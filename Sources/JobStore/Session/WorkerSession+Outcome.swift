@@ -34,8 +34,8 @@ extension WorkerSession {
     drop(lease)
   }
 
-  /// The attempt failed. Bad input ends the job; anything else queues it again with a growing pause, as long
-  /// as it has attempts left and nobody asked to cancel it.
+  /// Records that an attempt failed. Bad input ends the job. After other failures the job is queued again with a
+  /// growing pause, if it has attempts left and was not cancelled.
   /// - Parameters:
   ///   - lease: of the job.
   ///   - kind: of the failure.

@@ -5,9 +5,8 @@ import Synchronization
 /// The queue for a daemon: claim jobs under its name, keep their leases, and record their results.
 ///
 /// A session knows its name, how long a lease lasts, and the leases that it holds. Every method may be called from
-/// any thread; calls on one connection wait for each other. Nothing here is about SQLite but the database inside:
-/// another store can stand behind the same methods. Every method throws `JobStoreError`, besides what a caller's own
-/// closure throws.
+/// any thread; calls on one connection wait for each other. The methods do not depend on SQLite, so another store
+/// could implement them. Every method throws `JobStoreError`, and what a caller's own closure throws.
 package final class WorkerSession: Sendable {
   let database: QueueDatabase
   /// The worker's row when it signed on.

@@ -5,16 +5,16 @@ import JobStore
 /// for a moment, as those of a model that is being copied do at last, and every minute whatever they do.
 package struct LackedModels {
   private struct Entry {
-    /// Of its files; nil: there are none.
+    /// The stamp of its files; nil if there are none.
     var stamp: FolderStamp?
     var hasChanged = false
-    /// When it was looked at and found changed, or could not be loaded, by the clock that only goes forward.
+    /// When it was found changed, or could not be loaded, in seconds on the monotonic clock.
     var since: Double
   }
 
   /// Seconds that files must stay the same.
   private static let settling = 2.0
-  /// Seconds until it is tried again anyway.
+  /// Seconds until it is tried again in any case.
   private static let pause = 60.0
 
   private var entries: [String: Entry] = [:]

@@ -19,7 +19,7 @@ package final class CheckpointCost: Sendable {
 package struct CheckpointPace {
   private let steps: Int?
   private let cost: CheckpointCost
-  /// What is spent on checkpoints: a part in so many of the time.
+  /// Checkpoints may take one part in this many of the time.
   private let share: Double
   private var lastStep: Int
   private var lastTime: Double

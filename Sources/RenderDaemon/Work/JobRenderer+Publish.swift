@@ -3,10 +3,10 @@ import Images
 import JobStore
 
 extension JobRenderer {
-  /// Gives a picture its final name. The queue knows of the file before it is there: whenever this process dies,
-  /// somebody finds it or cleans it up. A file that is there and is not this picture's stays: the picture gets
-  /// another name, and its row says which.
-  /// - Parameter announced: what the queue was told of this picture.
+  /// Writes a picture under its final name. The queue names the file before it exists, so if this process dies,
+  /// another one finds the file or removes it. If there is another file of that name, it stays. The picture gets
+  /// another name, which is in its row.
+  /// - Parameter announced: what the queue was told about this picture.
   /// - Returns: the picture with its final name.
   func publish(
     _ bytes: [UInt8], as image: ImageRecord, of job: JobAtWork, _ announced: inout [String: ImageRecord]

@@ -15,8 +15,8 @@ struct OutputFolder {
     do {
       var removed = 0
       try session.removeLeftovers(below: path) { leftover in
-        // A row may say what it likes: only a file that this daemon could have named itself, and that is just what
-        // the row says, is removed. Another one stays, and is forgotten.
+        // A row may name any file. A file is removed only if this daemon could have named it and if it is exactly
+        // what the row says. Any other file stays and is forgotten.
         let name = PictureName(batch: leftover.batch, job: leftover.job, index: leftover.index)
         guard name.mayBe(leftover.path, below: path), isInside(leftover.path),
           holds(leftover.path, bytes: leftover.bytes, digest: leftover.digest)

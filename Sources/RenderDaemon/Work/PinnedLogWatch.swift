@@ -1,11 +1,11 @@
-/// When to warn of a write-ahead log that grows because somebody reads: a `sqlite3` shell or a database browser that was
+/// When to warn of a write-ahead log that grows because of a reader. A `sqlite3` shell or a database browser that was
 /// left in a transaction keeps every page that was written since.
 struct PinnedLogWatch {
   private var looks = 0
   private var saidAt: Int64 = 0
 
   /// - Parameter size: of the log in bytes.
-  /// - Returns: a warning, when it was so before as well, and again whenever it has doubled since.
+  /// - Returns: a warning if the log could not be reused before either, and again whenever its size has doubled.
   mutating func report(_ size: Int64) -> String? {
     looks += 1
     guard looks > 1, size >= 2 * saidAt else { return nil }
@@ -16,6 +16,6 @@ struct PinnedLogWatch {
       """
   }
 
-  /// Nobody keeps it.
+  /// Notes that no reader keeps the log.
   mutating func isFree() { (looks, saidAt) = (0, 0) }
 }

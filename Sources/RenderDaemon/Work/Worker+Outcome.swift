@@ -66,7 +66,7 @@ extension Worker {
         } catch JobStoreError.leaseLost {
           log.warning("job \(lease.job) was taken over by another worker", metadata: lease.fields)
         } catch let error where !passesByItself(error) {
-          // Of its row, which will not get better by itself.
+          // The row is damaged, and trying again would not help.
           log.error("job \(lease.job): its outcome cannot be written: \(error)", metadata: lease.fields)
           try session.refuse(lease, message: "its outcome cannot be written: \(error)")
         }
