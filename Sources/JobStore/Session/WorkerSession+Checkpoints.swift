@@ -2,8 +2,8 @@ import Foundation
 import GRDB
 
 extension WorkerSession {
-  /// Keeps where a render is, in place of what was kept before. Not durable (`writeLightly`): after a
-  /// power cut an older checkpoint does as well.
+  /// Saves a checkpoint of an image over the one before. It is not durable (`writeLightly`), because an older
+  /// checkpoint is enough after a power cut.
   /// - Parameters:
   ///   - state: the resume state, sealed.
   ///   - step: steps that are done.

@@ -25,11 +25,11 @@ package struct CheckpointPace {
   private var lastTime: Double
 
   /// - Parameters:
-  ///   - steps: from one checkpoint to the next; nil: as their cost allows.
+  ///   - steps: from one checkpoint to the next; nil means as often as their cost allows.
   ///   - cost: what the last checkpoints took.
-  ///   - step: the steps that were done when the render began or was taken up.
-  ///   - isEager: a worker was lost with the job before: then a tenth of the time rather than a hundredth, so that it
-  ///     moves on although its workers are killed time and again.
+  ///   - step: the step at which the render began or was resumed.
+  ///   - isEager: whether the job has lost a worker. Then checkpoints may take a tenth of the time rather than a
+  ///     hundredth, so that the job makes progress even if its workers are killed again and again.
   ///   - now: seconds, as `CheckpointPace.now`.
   package init(
     steps: Int?, cost: CheckpointCost, from step: Int, isEager: Bool = false, now: Double = Self.now
