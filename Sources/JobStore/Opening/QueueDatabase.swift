@@ -56,7 +56,7 @@ package struct QueueDatabase: Sendable {
   }
 
   /// A log that stays this large is worth a word.
-  package static let largeLog: Int64 = 4 << 20
+  package static let largeLog: Int64 = 2 << 20
 
   /// Bytes of the write-ahead log; nil: there is none.
   package var logSize: Int64? {
