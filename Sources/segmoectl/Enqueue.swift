@@ -75,8 +75,8 @@ struct Enqueue: ParsableCommand {
       try draft.read("model", model)
       // Options are checked first, so that a wrong one is reported as wrong usage and not as a fault in line 1.
       var (request, paths) = (draft.complete, PathResolver())
-      try paths.resolve(&request)
       try request.validate()
+      try paths.resolve(&request)
     }
     return draft
   }

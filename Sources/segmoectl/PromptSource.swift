@@ -95,6 +95,8 @@ struct PromptSource {
   private mutating func resolved(_ draft: RequestDraft) throws -> RenderRequest {
     guard draft.given.contains("model") else { throw Problem.usage("no model: name one with --model") }
     var request = draft.complete
+    // Values before files, as `segmoe render` has it: of two mistakes both programs name the same.
+    try request.validate()
     try paths.resolve(&request)
     return request
   }

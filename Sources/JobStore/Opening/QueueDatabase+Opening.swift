@@ -59,10 +59,19 @@ extension QueueDatabase {
   }
 
   /// Creates the file, because SQLite would never make it writable for its group, whatever the umask allows. SQLite
-  /// gives its other files the same permissions. Errors are ignored here, because opening the file reports them.
+  /// gives its other files the same permissions. A folder that is writable for its group and hands the group on is
+  /// shared, such as the service's. There the file is the group's too, whoever makes it and whatever his umask; else
+  /// the service could not write to a queue that a member made. Errors are ignored here, because opening the file
+  /// reports them.
   private static func makeFile(_ path: String) {
-    let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-    if descriptor >= 0 { Glibc.close(descriptor) }
+    let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { return }
+    defer { Glibc.close(descriptor) }
+    var folder = stat()
+    let place = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    let shared = mode_t(S_ISGID | S_IWGRP)
+    guard stat(place, &folder) == 0, folder.st_mode & shared == shared else { return }
+    _ = fchmod(descriptor, 0o660)
   }
 
   private static func configuration(_ role: Role, _ trace: (@Sendable (String) -> Void)?) -> Configuration {
