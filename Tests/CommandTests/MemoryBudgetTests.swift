@@ -28,7 +28,7 @@ struct MemoryBudgetTests {
     func render(_ arguments: [String], budget: String? = nil) throws -> MeasuredRun {
       try? FileManager.default.removeItem(atPath: picture)
       return try MeasuredRun(
-        ["render", model, "--prompt", "a cat", "--output", picture] + arguments
+        ["render", model, "--prompt", "a cat", "--force", "--output", picture] + arguments
           + (budget.map { ["--memory-budget", $0] } ?? []))
     }
 
