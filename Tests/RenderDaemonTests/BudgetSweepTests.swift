@@ -109,7 +109,8 @@ struct BudgetSweepTests {
       $0.model = "all-3x2"
       $0.steps = 500
     }
-    let daemon = try RealDaemon(house, environment: ["SEGMOE_MEMORY_BUDGET": "\(smallest)MiB"])
+    let daemon = try RealDaemon(
+      house, environment: ["SEGMOE_MEMORY_BUDGET": "\(smallest)MiB", "SEGMOE_MODEL_PATIENCE": "3"])
     try house.wait { try house.client.details(job: job).summary.step > 3 }
     let file = house.models + "/all-3x2/unet/diffusion_pytorch_model.safetensors"
     let whole = try Data(contentsOf: URL(fileURLWithPath: file))

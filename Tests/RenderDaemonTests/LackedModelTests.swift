@@ -22,10 +22,10 @@ import Testing
     }
     #expect(lacked.look(locator, now: 104.9).isEmpty && lacked.names == ["late"])
     #expect(lacked.look(locator, now: 105.1).isEmpty && lacked.names.isEmpty)
-    // What does not change is tried once a minute: its disk may have failed.
+    // What does not change is tried every ten seconds: its disk may have failed.
     lacked.note("late", locator, now: 200)
-    #expect(lacked.look(locator, now: 259).isEmpty && lacked.names == ["late"])
-    #expect(lacked.look(locator, now: 260).isEmpty && lacked.names.isEmpty)
+    #expect(lacked.look(locator, now: 209).isEmpty && lacked.names == ["late"])
+    #expect(lacked.look(locator, now: 210).isEmpty && lacked.names.isEmpty)
   }
 
   /// A daemon without the model gives its jobs back; one that has it renders them, and nothing is held.

@@ -2,7 +2,7 @@ import Foundation
 import JobStore
 
 /// Models that this worker could not load, and when to try again: once their files have changed and then stayed the same
-/// for a moment, as those of a model that is being copied do at last, and every minute whatever they do.
+/// for a moment, as those of a model that is being copied do at last, and every ten seconds whatever they do.
 package struct LackedModels {
   private struct Entry {
     /// The stamp of its files; nil if there are none.
@@ -15,7 +15,7 @@ package struct LackedModels {
   /// Seconds that files must stay the same.
   private static let settling = 2.0
   /// Seconds until it is tried again in any case.
-  private static let pause = 60.0
+  private static let pause = 10.0
 
   private var entries: [String: Entry] = [:]
 
