@@ -185,7 +185,7 @@ import Testing
     expectComplaint(
       try command("enqueue", "p", "--model", "m", "--lora", "no.safetensors"), code: 66, "no.safetensors")
     expectComplaint(try command("enqueue", "p", "--model", "m", "--init-image", "no.png"), code: 66, "no.png")
-    try command.file("p.txt", Data("{\"prompt\": \"p\", \"mask\": \"no.png\"}".utf8))
+    try command.file("p.txt", Data("{\"prompt\": \"p\", \"init_image\": \"no.png\"}".utf8))
     expectComplaint(try command("enqueue", "--model", "m", "--file", "p.txt"), code: 66, "p.txt:1", "no.png")
   }
 
