@@ -27,12 +27,14 @@ import WeightCache
     let seed: String
     let framing: Framing?
     let lora: Float?
+    let guidanceRescale: Double?
 
     func request() throws -> PictureRequest {
       var request = PictureRequest(
         prompt: prompt, negativePrompt: negativePrompt, width: width, height: height, steps: steps,
         guidance: guidance, scheduler: try scheduler.map { try #require(SchedulerName(rawValue: $0)) },
-        seed: UInt64(seed) ?? 0)
+        seed: try #require(UInt64(seed)))
+      request.render.guidanceRescale = guidanceRescale ?? 0
       if let framing {
         // diffusers writes height before width, and the top before the left.
         request.render.originalSize = PixelSize(

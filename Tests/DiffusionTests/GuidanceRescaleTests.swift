@@ -7,31 +7,8 @@ import WeightCache
 
 /// `guidance_rescale` against genuine diffusers: mean difference at most 0.05 levels, maximum 2.
 @Suite struct GuidanceRescaleTests {
-  struct Setting: Decodable {
-    let file: String
-    let model: String
-    let prompt: String
-    let negativePrompt: String?
-    let width: Int
-    let height: Int
-    let steps: Int
-    let guidance: Double
-    let guidanceRescale: Double
-    let scheduler: String?
-    let seed: String
-
-    func request() throws -> PictureRequest {
-      var request = PictureRequest(
-        prompt: prompt, negativePrompt: negativePrompt, width: width, height: height, steps: steps,
-        guidance: guidance, scheduler: try scheduler.map { try #require(SchedulerName(rawValue: $0)) },
-        seed: try #require(UInt64(seed)))
-      request.render.guidanceRescale = guidanceRescale
-      return request
-    }
-  }
-
   @Test func sameAsTheReference() throws {
-    let settings: [Setting] = try Golden.decode("rescale/renders.json")
+    let settings: [FamilyTests.Setting] = try Golden.decode("rescale/renders.json")
     #expect(settings.count == 4)
     for setting in settings {
       let model = try Golden.ModelParts(setting.model).load()

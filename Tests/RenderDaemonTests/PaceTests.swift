@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Logging
 import RenderDaemon
 import Synchronization
@@ -91,6 +92,36 @@ import Testing
       set { metadata[key] = newValue }
     }
     func log(event: LogEvent) { lines.all.withLock { $0.append(event.message.description) } }
+  }
+
+  /// Somebody at sqlite3 leaves a transaction open while others write: the second look says so, and only once while the
+  /// log stays as large. When he is gone, nothing more is said.
+  @Test func aReaderWhoKeepsTheLogIsToldOfOnce() throws {
+    let house = try DaemonHouse()
+    let recorder = Recorder()
+    let keeper = LeaseKeeper(
+      session: try house.session("w", leaseSeconds: 0.3), log: Logger(label: "test") { _ in recorder })
+    try keeper.start()
+    defer { keeper.end() }
+    func said() -> Int {
+      recorder.lines.all.withLock { $0.count { $0.contains("a reader keeps it from being copied back") } }
+    }
+    var careless = Configuration()
+    careless.allowsUnsafeTransactions = true
+    let reader = try DatabaseQueue(path: house.client.path, configuration: careless)
+    try reader.writeWithoutTransaction { db in
+      try db.execute(sql: "BEGIN")
+      _ = try Int.fetchOne(db, sql: "SELECT count(*) FROM jobs")
+    }
+    try house.sqlite().writeWithoutTransaction { db in
+      try db.execute(sql: "CREATE TABLE junk AS SELECT randomblob(4000000) AS x")
+    }
+    try house.wait { said() == 1 }
+    Thread.sleep(forTimeInterval: 0.5)
+    #expect(said() == 1)
+    try reader.writeWithoutTransaction { try $0.execute(sql: "COMMIT") }
+    Thread.sleep(forTimeInterval: 0.5)
+    #expect(said() == 1)
   }
 
   @Test func whatGoesWrongAtEveryStepIsSaidOnce() {

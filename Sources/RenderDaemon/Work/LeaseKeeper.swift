@@ -59,11 +59,13 @@ package final class LeaseKeeper: Sendable {
 
   /// Looks whether somebody keeps the queue's log from being used again.
   private func look(_ watch: inout PinnedLogWatch) {
-    guard let size = try? session.pinnedLog(), let said = watch.report(size) else {
-      watch.isFree()
-      return
+    do {
+      guard let size = try session.pinnedLog() else { return watch.isFree() }
+      if let said = watch.report(size) { log.warning("\(said)") }
+    } catch {
+      // Whether somebody reads is not known. The next look may tell.
+      log.debug("the queue's log cannot be looked at: \(error)")
     }
-    log.warning("\(said)")
   }
 
   /// Shortens leases after the clock was set back. It includes those of other workers, because a dead one cannot do
