@@ -159,6 +159,22 @@ struct PullTests {
     #expect(error == .rateLimited(host: "127.0.0.1", seconds: 7200, hasToken: false))
   }
 
+  /// A model that was taken down is called that, whether the hub says so of the repository or of a file.
+  @Test func aModelThatWasTakenDownIsNamed() throws {
+    let house = try PullHouse()
+    let commit = house.hub.publish("a/gone", PullHouse.model())
+    let gone = try HubError.disabled(#require(RepositoryID("a/gone")))
+    #expect(gone.kind == .notPermitted)
+    house.hub.plant(on: { $0.path.hasPrefix("/api/models/a/gone") }) {
+      $0 = .json(#"{"sha":"\#(commit)","gated":false,"disabled":true,"private":false}"#)
+    }
+    #expect(throws: gone) { try house.pull("a/gone") }
+    house.hub.plant(100, on: { $0.path.contains("/resolve/") }) {
+      $0 = CannedAnswer(status: 403, headers: ["X-Error-Message": "Access to this resource is disabled."])
+    }
+    #expect(throws: gone) { try house.pull("a/gone") }
+  }
+
   @Test func refusalsSayWhatToDo() throws {
     let house = try PullHouse()
     house.hub.publish("a/gated", PullHouse.model(), isGated: true)
