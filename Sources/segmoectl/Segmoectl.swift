@@ -34,10 +34,10 @@ extension JobStoreError: ExitCoded {
     switch self {
     case .invalidSetting: .usage
     case .emptyBatch, .keyReused, .notFound, .wrongState, .damagedRow, .wrongRow, .foreignDatabase,
-      .notADatabase:
+      .notADatabase, .wrongSchema:
       .badInput
     case .notAccessible: .missing
-    case .schemaTooNew, .schemaTooOld, .busy: .unavailable
+    case .schemaTooNew, .schemaTooOld, .busy, .temporaryFull: .unavailable
     case .leaseLost, .wrongImages, .workerNameTaken, .replaced, .closed, .diskFull, .migrationFailed,
       .database, .inputOutput:
       .failed

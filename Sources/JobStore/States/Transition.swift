@@ -50,7 +50,7 @@ package struct Transition: Sendable {
     case .giveUp:
       Transition(
         .giveUp, from: [.queued], to: .failed, if: [.isDue], events: [.failed],
-        "no living worker has had its model for `model_patience`")
+        "no living worker has had its model, or a file that it adds to it, for `model_patience`")
     case .finish:
       Transition(
         .finish, from: [.running], to: .done, if: [.holdsLease], events: [.done], "its pictures are on disk")
