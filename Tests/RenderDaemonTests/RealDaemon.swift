@@ -21,14 +21,16 @@ final class RealDaemon {
   /// Starts one on a house.
   /// - Parameters:
   ///   - metrics: where it leaves its numbers; daemons at the same time need one each.
+  ///   - models: the folder of its models, if not the house's.
   ///   - faults: rules of `faults.c`.
+  ///   - clock: of `clock.c`.
   ///   - environment: more variables.
   ///   - arguments: more flags.
   ///   - says: where its log goes, in place of a file.
   init(
     _ house: DaemonHouse, worker: String = "real", drain: Bool = false, leaseSeconds: Int = 60,
-    checkpointSteps: Int = 1, metrics: String? = nil, faults: [String] = [],
-    environment: [String: String] = [:], arguments: [String] = [],
+    checkpointSteps: Int = 1, metrics: String? = nil, models: String? = nil, faults: [String] = [],
+    clock: String? = nil, environment: [String: String] = [:], arguments: [String] = [],
     says: FileHandle? = nil
   ) throws {
     strikes = house.logs + "/strikes-\(UUID().uuidString)"
@@ -36,13 +38,14 @@ final class RealDaemon {
     process.executableURL = try Self.executable()
     process.arguments =
       [
-        "--database", house.client.path, "--output", house.output, "--models", house.models, "--worker",
+        "--database", house.client.path, "--output", house.output, "--models", models ?? house.models,
+        "--worker",
         worker, "--threads", "1", "--log-level", "info",
       ] + (drain ? ["--drain"] : []) + arguments
     process.environment = [
       "SEGMOE_CHECKPOINT_STEPS": "\(checkpointSteps)", "SEGMOE_LEASE_SECONDS": "\(leaseSeconds)",
       "SEGMOE_METRICS": metrics ?? house.metrics, "PATH": "/usr/bin:/bin",
-    ].merging(FaultLibrary.environment(faults, log: strikes)) { $1 }.merging(environment) { $1 }
+    ].merging(FaultLibrary.environment(faults, log: strikes, clock: clock)) { $1 }.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice
     let descriptor = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
@@ -118,23 +121,29 @@ final class RealDaemon {
 enum RealClient {
   /// Runs it to its end.
   /// - Returns: its standard output, nil if it failed or was killed.
-  static func run(_ house: DaemonHouse, _ arguments: [String], faults: [String] = []) throws -> (
-    answer: String?, wasKilled: Bool
-  ) {
+  ///   With it, its standard error.
+  static func run(
+    _ house: DaemonHouse, _ arguments: [String], faults: [String] = [], clock: String? = nil,
+    environment: [String: String] = [:]
+  ) throws -> (answer: String?, error: String, wasKilled: Bool) {
     let process = Process()
     process.executableURL = try RealDaemon.executable("segmoectl")
     process.arguments = ["--database", house.client.path] + arguments
     process.environment = ["PATH": "/usr/bin:/bin"].merging(
-      FaultLibrary.environment(faults, log: house.logs + "/client-strikes")
-    ) { $1 }
+      FaultLibrary.environment(faults, log: house.logs + "/client-strikes", clock: clock)
+    ) { $1 }.merging(environment) { $1 }
     let output = Pipe()
+    let errors = house.logs + "/client-\(UUID().uuidString)"
+    FileManager.default.createFile(atPath: errors, contents: nil)
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
+    process.standardError = FileHandle(forWritingAtPath: errors)
     try process.run()
     let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     let isDone = process.terminationReason == .exit && process.terminationStatus == 0
-    return (isDone ? text : nil, process.terminationReason == .uncaughtSignal)
+    let error = (try? String(contentsOfFile: errors, encoding: .utf8)) ?? ""
+    unlink(errors)
+    return (isDone ? text : nil, error, process.terminationReason == .uncaughtSignal)
   }
 }

@@ -158,7 +158,8 @@ extension QueueClient {
     let last: Int64 = try row.map { try RowReader(row: $0, table: "sqlite_sequence").value("last") } ?? 0
     guard last >= 0, last <= QueueDatabase.numbers.upperBound - count else {
       throw JobStoreError.wrongRow(
-        reason: "number \(last) in table \(table) leaves none for more: restart segmoed, or delete that row and its "
+        reason:
+          "number \(last) in table \(table) leaves none for more: restart segmoed, or delete that row and its "
           + "line in sqlite_sequence")
     }
     return last

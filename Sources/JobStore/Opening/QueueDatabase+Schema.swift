@@ -19,20 +19,23 @@ extension QueueDatabase {
   /// Looks at the schema if it has changed since the last look, and puts it right: indexes, triggers and views that are
   /// missing or others are made anew. Foreign triggers and indexes of the queue's tables are removed, and kept as text in
   /// the table `set_aside`. Only a daemon does this.
+  /// - Returns: whether something was wrong.
   /// - Throws: `JobStoreError.wrongSchema` if a table is not what it should be: its rows are lost, or mean something
   ///   else.
-  func mendSchema() throws {
-    guard role == .daemon else { return }
-    try translated {
+  @discardableResult
+  func mendSchema() throws -> Bool {
+    guard role == .daemon else { return false }
+    return try translated {
       let version = try connection.read(Self.schemaVersion)
-      guard schemaWatch.isNew(version) else { return }
+      guard schemaWatch.isNew(version) else { return false }
       let wanted = try SchemaShape.made(by: migrations)
       let found = try connection.read { try SchemaShape($0) }
       if let wrong = found.wrongTable(like: wanted) {
         throw JobStoreError.wrongSchema(path: path, table: wrong.name, reason: wrong.reason)
       }
       if Self.foreign(in: found, wanted).isEmpty && Self.missing(in: found, wanted).isEmpty {
-        return schemaWatch.saw(version)
+        schemaWatch.saw(version)
+        return false
       }
       try connection.write { db in
         // Once more under the lock: another daemon may have been faster.
@@ -49,6 +52,7 @@ extension QueueDatabase {
         for (_, part) in Self.missing(in: try SchemaShape(db), wanted) { try db.execute(sql: part.sql) }
         schemaWatch.saw(try Self.schemaVersion(db))
       }
+      return true
     }
   }
 
@@ -70,7 +74,9 @@ extension QueueDatabase {
     in found: SchemaShape, _ wanted: SchemaShape
   ) -> [(name: String, part: SchemaShape.Part)] {
     // A view may be of another one: those come in the order in which they are missing, which no view here is.
-    wanted.parts.filter { found.parts[$0.key] != $0.value }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    wanted.parts.filter { found.parts[$0.key] != $0.value }.sorted { $0.key < $1.key }.map {
+      ($0.key, $0.value)
+    }
   }
 
   /// The number of the schema of a database whose `user_version` or `application_id` somebody has changed, by its

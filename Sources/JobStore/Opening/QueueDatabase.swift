@@ -34,7 +34,8 @@ package struct QueueDatabase: Sendable {
 
   init(
     path: String, role: Role, migrations: [Migration], connection: DatabaseQueue,
-    waits: LockWaits = LockWaits(), schemaWatch: SchemaWatch = SchemaWatch(), trace: (@Sendable (String) -> Void)?, clock: @escaping @Sendable () -> Date
+    waits: LockWaits = LockWaits(), schemaWatch: SchemaWatch = SchemaWatch(),
+    trace: (@Sendable (String) -> Void)?, clock: @escaping @Sendable () -> Date
   ) {
     self.path = path
     self.migrations = migrations
@@ -75,7 +76,8 @@ package struct QueueDatabase: Sendable {
     guard found <= migrations.count else {
       throw JobStoreError.schemaTooNew(path: path, found: found, known: migrations.count)
     }
-    try mendSchema()
+    // Without its triggers the counts are no longer true.
+    if try mendSchema() { try mend() }
   }
 
   /// A log that stays this large is worth a word.
@@ -155,6 +157,18 @@ package struct QueueDatabase: Sendable {
   func writeLightly<Value>(
     waiting seconds: Double? = nil, _ body: (Database, Milliseconds) throws -> Value
   ) throws -> Value {
+    do {
+      return try writeLightlyOnce(waiting: seconds, body)
+    } catch let error as JobStoreError where error.mayBeMended {
+      // A trigger of somebody's may have refused it.
+      guard try mendSchema() else { throw error }
+      return try writeLightlyOnce(waiting: seconds, body)
+    }
+  }
+
+  private func writeLightlyOnce<Value>(
+    waiting seconds: Double?, _ body: (Database, Milliseconds) throws -> Value
+  ) throws -> Value {
     try translated {
       try connection.writeWithoutTransaction(waiting: seconds) { db in
         try db.execute(sql: "PRAGMA synchronous = NORMAL")
@@ -179,7 +193,8 @@ package struct QueueDatabase: Sendable {
   }
 
   /// Runs `body` with another patience for the write lock.
-  private func waiting<Value>(_ seconds: Double?, _ db: Database, _ body: () throws -> Value) throws -> Value {
+  private func waiting<Value>(_ seconds: Double?, _ db: Database, _ body: () throws -> Value) throws -> Value
+  {
     guard let seconds else { return try body() }
     try db.execute(sql: "PRAGMA busy_timeout = \(Int(seconds * 1000))")
     defer { try? db.execute(sql: "PRAGMA busy_timeout = \(Self.busySeconds * 1000)") }

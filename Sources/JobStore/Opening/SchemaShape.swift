@@ -50,7 +50,8 @@ struct SchemaShape {
           FROM pragma_table_info(?) ORDER BY name
           """, arguments: [name])
       tables[name] = Table(
-        columns: columns, isStrict: try reader.value("strict"), hasRowid: try !reader.value("wr", as: Bool.self))
+        columns: columns, isStrict: try reader.value("strict"),
+        hasRowid: try !reader.value("wr", as: Bool.self))
     }
     for row in try Row.fetchAll(
       db,

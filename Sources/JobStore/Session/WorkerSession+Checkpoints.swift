@@ -34,7 +34,7 @@ extension WorkerSession {
   /// Announces the file that is about to get its final name. It is durable when the call returns.
   /// - Throws: `JobStoreError.leaseLost`; then the file must not get its name.
   package func announce(_ image: ImageRecord, step: Int, modelDigest: String, _ lease: Lease) throws {
-    try database.write { db, now in
+    try database.writeMending { db, now in
       _ = try standing(lease, db)
       try insert(image, job: lease.job, step: step, modelDigest: modelDigest, db, now)
     }

@@ -183,7 +183,8 @@ extension WorkerSession {
     let shown = answers.prefix(8).map { "\($0.worker): \($0.reason)" }.joined(separator: "; ")
     let more = answers.count > 8 ? "; and \(answers.count - 8) more" : ""
     let time = patience > 0 ? " for \(Int(patience.rounded())) s" : ""
-    return "no living worker has had \(isModel ? "its model" : "its file") \(name)\(time): asked \(shown)\(more)"
+    return
+      "no living worker has had \(isModel ? "its model" : "its file") \(name)\(time): asked \(shown)\(more)"
   }
 
   /// Fails due jobs of a model that need what nobody has, some at a time.

@@ -26,7 +26,8 @@ package struct LackedModels {
   /// What to leave to others now.
   package var all: WorkerSession.Lacked {
     WorkerSession.Lacked(
-      models: Set(entries.filter(\.value.isModel).keys), files: Set(entries.filter { !$0.value.isModel }.keys))
+      models: Set(entries.filter(\.value.isModel).keys), files: Set(entries.filter { !$0.value.isModel }.keys)
+    )
   }
 
   /// None yet.

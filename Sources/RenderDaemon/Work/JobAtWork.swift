@@ -75,7 +75,8 @@ struct PictureAtWork: Sendable {
   }
 
   init(
-    job: Int64, index: Int, request: PictureRequest, began: Double, render: RenderGroup.Handle, firstStep: Int,
+    job: Int64, index: Int, request: PictureRequest, began: Double, render: RenderGroup.Handle,
+    firstStep: Int,
     pace: CheckpointPace, announced: [String: ImageRecord]
   ) {
     self.job = job

@@ -191,7 +191,8 @@ final class Reports: Sendable {
 
   private func write(_ report: StateReport) -> Bool {
     attempt(
-      "job \(report.lease.job), image \(report.picture.index): no checkpoint at step \(report.step)", report.lease
+      "job \(report.lease.job), image \(report.picture.index): no checkpoint at step \(report.step)",
+      report.lease
     ) {
       try report.write(session, waiting: WorkerSession.reportPatience)
     }
@@ -267,7 +268,8 @@ struct StateReport: Sendable {
     let state = Data(held.renderer.resumeState(held.denoising, of: held.request, seal: seal))
     let sealing = CheckpointPace.now - begun
     let writing = try session.keep(
-      state, step: step, index: picture.index, modelDigest: held.renderer.model.digest, waiting: seconds, lease)
+      state, step: step, index: picture.index, modelDigest: held.renderer.model.digest, waiting: seconds,
+      lease)
     cost.seconds = sealing + writing
     metrics.checkpoint(seconds: sealing + writing)
   }

@@ -132,7 +132,8 @@ package final class Worker: Sendable {
     try writer?.start()
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
-      session: session, reports: reports, side: side, compute: compute, output: settings.output, lastStep: lastStep,
+      session: session, reports: reports, side: side, compute: compute, output: settings.output,
+      lastStep: lastStep,
       stop: stop, reporter: reporter, seal: seal, checkpointSteps: settings.checkpointSteps,
       waitsForRoom: !settings.drain, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, session: session, log: log)
