@@ -43,7 +43,7 @@ import Testing
       try queue.another().enqueue(BatchRequest(), requests: [request("b")])
     }
     try queue.session().verify()
-    try queue.another().enqueue(BatchRequest(), requests: [request("b")])
+    _ = try queue.another().enqueue(BatchRequest(), requests: [request("b")])
     let aside = try #require(try queue.client.setAside().first)
     #expect(
       aside.table == "trigger" && aside.row.contains(#""name":"mine","table":"jobs","sql":"CREATE TRIGGER"#))

@@ -54,7 +54,7 @@ import Testing
         try queue.sql { db in
           try db.execute(sql: "INSERT INTO lacking_models VALUES ('w', 'demo', 0, 'no such folder')")
         }
-        _ = try session.claim(avoiding: ["demo"], modelPatience: 0)
+        _ = try session.claim(avoiding: .init(models: ["demo"]), modelPatience: 0)
       case .finish: try session.finish(someLease(), images: [image(0)], statistics: RenderStatistics())
       case .retryLater: try session.fail(someLease(), message: "m", kind: .transient)
       case .fail: try session.fail(someLease(), message: "m", kind: .badInput)

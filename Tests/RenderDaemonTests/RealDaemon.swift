@@ -134,7 +134,7 @@ enum RealClient {
     ) { $1 }.merging(environment) { $1 }
     let output = Pipe()
     let errors = house.logs + "/client-\(UUID().uuidString)"
-    FileManager.default.createFile(atPath: errors, contents: nil)
+    try Data().write(to: URL(fileURLWithPath: errors))
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output
     process.standardError = FileHandle(forWritingAtPath: errors)

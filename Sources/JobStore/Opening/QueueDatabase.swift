@@ -173,7 +173,7 @@ package struct QueueDatabase: Sendable {
       try connection.writeWithoutTransaction(waiting: seconds) { db in
         try db.execute(sql: "PRAGMA synchronous = NORMAL")
         let asked = ContinuousClock.now
-        let outcome = Result {
+        let outcome = Result<Value, any Error> {
           do {
             return try waiting(seconds, db) {
               try transaction(db) { db, now in

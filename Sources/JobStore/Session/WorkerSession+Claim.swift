@@ -106,8 +106,11 @@ extension WorkerSession {
     var isMended = false
     while true {
       do {
-        let take = { (db, now) in try turn(db, now, isMended) }
-        switch try waits ? database.write(take) : database.writeAtOnce(take) {
+        let taken =
+          try waits
+          ? database.write { db, now in try turn(db, now, isMended) }
+          : database.writeAtOnce { db, now in try turn(db, now, isMended) }
+        switch taken {
         case .claimed(let job):
           database.forgetWaits()
           hold(job.lease)

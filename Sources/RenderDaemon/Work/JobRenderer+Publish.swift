@@ -130,14 +130,12 @@ extension JobRenderer {
         try side.announce(image, step: steps, modelDigest: digest, claimed.lease)
         if !isOwn { publication.announced.withLock { $0[image.path] = image } }
       }
-      do {
-        try AtomicFile.write(publication.bytes, to: image.path, replacing: isOwn)
+      if try put(publication.bytes, at: image.path, replacing: isOwn) {
         publication.announced.withLock { $0[image.path] = image }
         break
-      } catch ImageError.outputExists {
-        // Somebody was quicker.
-        publication.announced.withLock { $0[image.path] = nil }
       }
+      // Somebody was quicker.
+      publication.announced.withLock { $0[image.path] = nil }
     }
     if name.copy > 1 {
       log.notice(
@@ -156,6 +154,18 @@ extension JobRenderer {
       quiet.warning(log, "job \(claimed.job.id): cannot say that a picture is done: \(error)", claimed.fields)
     }
     return image
+  }
+
+  /// Writes a file.
+  /// - Returns: false if there is one of that name, and it may not be replaced.
+  private func put(_ bytes: [UInt8], at path: String, replacing: Bool) throws -> Bool {
+    do throws(ImageError) {
+      try AtomicFile.write(bytes, to: path, replacing: replacing)
+    } catch {
+      guard case .outputExists = error else { throw error }
+      return false
+    }
+    return true
   }
 
   /// Makes the folder for a job's pictures. A link that leads out of the output folder is refused: people who may
