@@ -111,33 +111,46 @@ let package = Package(
         "Layers",
         "WeightCache", "Checkpoints", "Tensors", "Release", argumentParser,
       ]),
-    .target(name: "Fuzzing", path: "Tests/Fuzzing", swiftSettings: swift),
-    tests("BoundaryTests", ["Boundary"]),
-    tests("TensorsTests", ["Requests", "Tensors", "CKernels"]),
-    tests("WeightCacheTests", ["WeightCache", "Tensors"]),
+    // What tests share: Tests/README.md.
+    library("TestSupport", path: "Tests/TestSupport", []),
+    library("Fuzzing", path: "Tests/Fuzzing", ["TestSupport"]),
+    library(
+      "GoldenModels", path: "Tests/GoldenModels",
+      ["TestSupport", "Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors"]),
+    tests("BoundaryTests", ["Boundary", "TestSupport"]),
+    tests("RequestsTests", ["Requests"]),
+    tests("TensorsTests", ["Requests", "Tensors", "CKernels", "TestSupport"]),
+    tests("WeightCacheTests", ["WeightCache", "Tensors", "TestSupport"]),
+    tests("LayersTests", ["Layers", "Checkpoints", "Tensors", "TestSupport"]),
     tests("ExpertsTests", ["Experts", "Tensors"]),
-    tests("CheckpointsTests", ["Boundary", "Checkpoints", "Tensors", "CKernels", "Fuzzing"]),
-    tests("HubTests", ["Requests", "Hub", "Checkpoints"]),
-    tests("ImagesTests", ["Images", "Fuzzing"]),
-    tests("ConfigurationTests", ["Configuration", "Fuzzing"]),
+    tests("CheckpointsTests", ["Boundary", "Checkpoints", "Tensors", "CKernels", "Fuzzing", "TestSupport"]),
+    tests("HubTests", ["Requests", "Hub", "Checkpoints", "TestSupport"]),
+    tests("ImagesTests", ["Images", "Fuzzing", "TestSupport"]),
+    tests("ConfigurationTests", ["Configuration", "Fuzzing", "TestSupport"]),
     tests(
       "DiffusionTests",
-      ["Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors", "Images", "Fuzzing"]),
+      [
+        "Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors", "Images", "Fuzzing", "GoldenModels",
+        "TestSupport",
+      ]),
     tests(
       "MergingTests",
       [
         "Requests", "Merging", "Configuration", "Diffusion", "WeightCache", "Checkpoints", "Tensors",
-        "Images",
+        "Images", "GoldenModels", "TestSupport",
       ]),
-    tests("JobStoreTests", ["Requests", "JobStore", "Migrations", grdb]),
+    tests("JobStoreTests", ["Requests", "JobStore", "Migrations", "TestSupport", grdb]),
     tests(
       "RenderDaemonTests",
       [
         "Boundary", "Requests", "RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images",
-        "WeightCache", "Diffusion", logging, grdb,
+        "WeightCache", "Diffusion", "TestSupport", logging, grdb,
       ]),
     tests(
       "CommandTests",
-      ["Requests", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors", grdb]),
+      [
+        "Requests", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors", "Release",
+        "TestSupport", grdb,
+      ]),
   ]
 )

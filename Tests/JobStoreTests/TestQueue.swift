@@ -1,3 +1,4 @@
+import TestSupport
 import Foundation
 import GRDB
 import JobStore
@@ -7,23 +8,20 @@ import Testing
 
 /// A queue in a folder of its own, with a clock that only the test moves.
 final class TestQueue: Sendable {
-  let folder: String
+  private let place: TemporaryFolder
   let database: QueueDatabase
   private let time: Clock
   private let sessions = Mutex<[String: WorkerSession]>([:])
 
-  var path: String { folder + "/queue.sqlite" }
+  var folder: String { place.path }
+  var path: String { place.file("queue.sqlite") }
   var client: QueueClient { QueueClient(database) }
 
   init() throws {
-    folder = NSTemporaryDirectory() + "segmoe-queue-\(UUID().uuidString)"
+    place = try TemporaryFolder()
     let time = Clock()
     self.time = time
-    database = try QueueDatabase.open(path: folder + "/queue.sqlite", role: .daemon) { time.now }
-  }
-
-  deinit {
-    try? FileManager.default.removeItem(atPath: folder)
+    database = try QueueDatabase.open(path: place.file("queue.sqlite"), role: .daemon) { time.now }
   }
 
   /// The session of a worker, which signs on when it is first asked for.

@@ -1,3 +1,4 @@
+import TestSupport
 import Configuration
 import Foundation
 import Merging
@@ -5,17 +6,13 @@ import Testing
 
 /// A folder with sources that recipes can name.
 final class RecipeFolder {
-  let path: String
+  private let place: TemporaryFolder
+  var path: String { place.path }
 
   init() throws {
-    path = FileManager.default.temporaryDirectory.appendingPathComponent("recipe-\(UUID().uuidString)").path
-    for name in ["base", "cats", "dogs", "lora", "owner/model"] {
-      try FileManager.default.createDirectory(atPath: "\(path)/\(name)", withIntermediateDirectories: true)
-    }
-    try Data().write(to: URL(fileURLWithPath: "\(path)/food.safetensors"))
+    place = try TemporaryFolder("base", "cats", "dogs", "lora", "owner/model")
+    try place.write("food.safetensors", "")
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
 
   func parse(_ text: String) throws(RecipeError) -> Recipe {
     try Recipe(parsing: text, file: "\(path)/c.yaml")
