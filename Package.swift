@@ -22,6 +22,7 @@ let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift"
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 func library(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, path: path, swiftSettings: swift)
@@ -100,7 +101,7 @@ let package = Package(
       "segmoed",
       [
         "Boundary", "Requests", "CommandLine", "JobStore", "Diffusion", "WeightCache", "Tensors",
-        "Configuration", "RenderDaemon", "Release", argumentParser, logging, lifecycle,
+        "Configuration", "RenderDaemon", "Release", argumentParser, logging, lifecycle, signals,
       ]),
     tool(
       "segmoectl", ["Boundary", "Requests", "CommandLine", "JobStore", "CKernels", "Release", argumentParser]),

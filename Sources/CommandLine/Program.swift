@@ -64,3 +64,15 @@ package func complain(_ message: String) {
   let name = Swift.CommandLine.arguments.first.flatMap { $0.split(separator: "/").last } ?? "segmoe"
   StandardStreams.complain(PlainText.line("\(name): \(message)") + "\n")
 }
+
+/// What `--json` prints.
+package enum JSONOutput {
+  /// One line: keys in snake case and in order, unprintable characters escaped.
+  /// - Throws: `EncodingError`
+  package static func text(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    return PlainText.shown(json: String(decoding: try encoder.encode(value), as: UTF8.self))
+  }
+}

@@ -89,26 +89,26 @@ struct Segmoed: AsyncParsableCommand {
     let journal = Journal.hears(environment: environment) ? Journal() : nil
     LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, journal: journal) }
     let log = Logger(label: "segmoed")
-    // Ignored until there is a listener, below: opening the queue may take long, and SIGHUP must not end it.
+    // Until somebody listens, below: opening the queue may take long, and SIGHUP must not end the daemon.
     signal(SIGHUP, SIG_IGN)
     let reporter = ServiceReporter(environment: environment)
     reporter.starting(seconds: Self.secondsToOpen(settings.database))
     let worker = try Worker(settings, log: log, reporter: reporter)
     log.info("ready, queue \(settings.database), pictures \(settings.output)")
     let hadFile = FileManager.default.fileExists(atPath: DaemonConfiguration.standardFile)
-    let hangup = HangupSignal {
-      reporter.reload { reload(worker, threshold, environment, log, hadFile: hadFile) }
+    let reloads = await ReloadService(reporter) { [self] in
+      reload(worker, threshold, environment, log, hadFile: hadFile)
     }
     var group = ServiceGroupConfiguration(
       services: [
+        .init(service: reloads),
         .init(
           service: RenderService(worker: worker, log: log),
-          successTerminationBehavior: .gracefullyShutdownGroup)
+          successTerminationBehavior: .gracefullyShutdownGroup),
       ],
       gracefulShutdownSignals: [.sigterm, .sigint], logger: log)
     group.maximumGracefulShutdownDuration = .seconds(5)
     try await ServiceGroup(configuration: group).run()
-    hangup.end()
   }
 
   /// The settings from options, environment and file.

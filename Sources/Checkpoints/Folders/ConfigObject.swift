@@ -230,8 +230,17 @@ extension ConfigObject {
   }
 
   /// Fails unless the key is absent, null, or one of `supported`.
+  /// - Throws: `CheckpointError.badConfig`, naming file, key and value.
   package func refuse(_ key: String, unless supported: JSONValue...) throws {
-    guard let value = self[key], !supported.contains(value) else { return }
-    throw error(key, "\(value) is not supported")
+    try refuse([(key, supported)])
+  }
+
+  /// The same for several keys. It fails for the first whose value is not allowed.
+  /// - Throws: `CheckpointError.badConfig`, naming file, key and value.
+  package func refuse(_ rules: [(key: String, allowed: [JSONValue])]) throws {
+    for (key, allowed) in rules {
+      guard let value = self[key], !allowed.contains(value) else { continue }
+      throw error(key, "\(value) is not supported")
+    }
   }
 }

@@ -134,3 +134,33 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
     [".safetensors", ".ckpt", ".gguf", ".yaml", ".yml", ".png", ".bin", ".pt"].contains { text.hasSuffix($0) }
   }
 }
+
+extension ModelSource {
+  /// What a path may be called where nobody should read the folders of this machine: the card of a snapshot in Hugging
+  /// Face's cache, the link of a file in our own, else its last component.
+  package static func name(ofPath path: String) -> String {
+    if let match = path.firstMatch(of: #/models--([\w.-]+?)--([\w.-]+)\/snapshots\/([0-9a-f]{40})(\/.+)?$/#),
+      let id = RepositoryID(owner: match.output.1, name: match.output.2)
+    {
+      let commit = String(match.output.3)
+      guard let file = match.output.4 else { return "\(ModelSource.card(id, revision: commit))" }
+      return "\(ModelSource.file(id, revision: commit, path: String(file.dropFirst())))"
+    }
+    if let match = path.firstMatch(of: #/\/civitai\/(\d+)\/\d+\/[0-9a-f]{64}\.safetensors$/#) {
+      return "https://civitai.com/api/download/models/\(match.output.1)"
+    }
+    return path.split(separator: "/").last.map(String.init) ?? path
+  }
+}
+
+/// What a source is pulled for: it decides which files are taken.
+package enum ModelUse: Sendable, Equatable {
+  /// To render with.
+  case model
+  /// To merge: half precision first, as the reference loads it.
+  case ingredient
+  /// A LoRA.
+  case adapter
+  /// A VAE in the place of a model's own.
+  case autoencoder
+}

@@ -33,3 +33,18 @@ package enum PickledFile {
       && (head.starts(with: Array("PK\u{3}\u{4}".utf8)) || head[0] == 0x80 && (2...5).contains(head[1]))
   }
 }
+
+/// What Git leaves in a large file's place where Git LFS is not installed or was told to skip it: three lines of text.
+enum LFSPointer {
+  private static let start = Array("version https://git-lfs.github.com/spec/".utf8)
+  /// The format's own bound on a pointer.
+  private static let largest = 1024
+
+  /// - Throws: `lfsPointer` if the file is one; what reading throws.
+  static func refuse(_ reader: FileReader) throws {
+    guard reader.size >= start.count, reader.size <= largest else { return }
+    if try reader.contents(limit: largest).starts(with: start) {
+      throw CheckpointError.lfsPointer(path: reader.path)
+    }
+  }
+}

@@ -1,3 +1,15 @@
+/// Adds a difference that has the weight's shape.
+struct DifferencePatch: WeightPatch {
+  let difference: StoredTensor
+  let scale: Float
+
+  func apply(
+    to values: UnsafeMutableBufferPointer<Float>, elements: Range<Int>, of weight: StoredTensor
+  ) throws {
+    for (index, value) in try difference.elements(elements).enumerated() { values[index] += scale * value }
+  }
+}
+
 /// IA³ (Liu et al., 2022): every output, or every input, of a layer is multiplied by a factor of its own.
 struct ScalingPatch: WeightPatch {
   let factors: [Float]
