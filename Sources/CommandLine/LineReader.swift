@@ -4,7 +4,7 @@ import Foundation
 /// the input is.
 package struct LineReader {
   /// A line that is longer is refused: something is wrong with that file.
-  package static let longestLine = 1 << 20
+  static let longestLine = 1 << 20
 
   /// For messages: the file's path, or "standard input".
   package let name: String

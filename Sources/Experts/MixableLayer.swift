@@ -68,7 +68,7 @@ package struct MixableLayer<Plain: Layer>: Sendable {
   }
 
   /// The router; nil if this is a plain layer.
-  package var router: Router? {
+  var router: Router? {
     switch kind {
     case .dense: nil
     case .sparse(let layer): layer.router

@@ -21,7 +21,7 @@ package struct GateSettings: Sendable, Equatable {
 }
 
 /// Finds the inputs of an expert's layers while it renders its own prompt.
-package struct GateProbe: Sendable {
+struct GateProbe: Sendable {
   private let settings: GateSettings
   private let compute: Compute
   private let governor: MemoryGovernor
@@ -33,7 +33,7 @@ package struct GateProbe: Sendable {
   ///   - governor: of the cache that all experts' weights are in.
   ///   - memory: bytes that the process should not exceed. Weights that do not fit are read again in each step. More
   ///     is taken only if a step of one expert needs it.
-  package init(_ settings: GateSettings, compute: Compute, governor: MemoryGovernor, memory: Int) {
+  init(_ settings: GateSettings, compute: Compute, governor: MemoryGovernor, memory: Int) {
     self.settings = settings
     self.compute = compute
     self.governor = governor
@@ -59,7 +59,7 @@ package struct GateProbe: Sendable {
   ///   - report: called after each step.
   /// - Returns: a vector per layer.
   /// - Throws: `MergeError.unseen` if a layer never ran, and what rendering throws.
-  package func gateRows(
+  func gateRows(
     model: DiffusionModel, prompt: String, negativePrompt: String, layers: [String],
     report: (_ step: Int, _ steps: Int) throws -> Void
   ) throws -> [String: [Float]] {

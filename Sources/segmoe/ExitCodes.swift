@@ -1,3 +1,4 @@
+import Boundary
 import Checkpoints
 import CommandLine
 import Configuration
@@ -70,14 +71,6 @@ extension MemoryError: ExitCoded {
     if case .budget = self { return .usage }
     return .unavailable
   }
-}
-
-extension MemoryRefusal: ExitCoded {
-  package var exit: ProgramExit { .unavailable }
-}
-
-extension ThreadError: ExitCoded {
-  package var exit: ProgramExit { .unavailable }
 }
 
 extension MergeError: ExitCoded {

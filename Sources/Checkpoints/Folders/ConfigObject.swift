@@ -168,7 +168,7 @@ extension ConfigObject {
 
   /// A list of `count` whole numbers, or one number that stands for all of them; nil if absent. This is
   /// how diffusers writes `layers_per_block`, `attention_head_dim`, `transformer_layers_per_block`.
-  package func intOrIntsIfPresent(
+  func intOrIntsIfPresent(
     _ key: String, count: Int, in range: ClosedRange<Int> = Int.min...Int.max
   ) throws -> [Int]? {
     guard let value = self[key] else { return nil }

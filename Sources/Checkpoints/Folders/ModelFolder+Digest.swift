@@ -17,7 +17,7 @@ extension ModelFolder {
   }
 
   /// The files that the digest covers, relative to the folder, sorted.
-  package func digestedFiles() throws -> [String] {
+  func digestedFiles() throws -> [String] {
     var files = ["model_index.json"]
     for name in componentClasses.keys where !Self.ignored.contains(name) {
       guard let folder = try? component(name) else { continue }

@@ -59,7 +59,7 @@ package enum StoredType: String, Sendable, CaseIterable {
   }
 
   /// Whether elements are packed in blocks, as only GGUF does it.
-  package var isBlock: Bool { unit.elements > 1 }
+  var isBlock: Bool { unit.elements > 1 }
 
   /// Whether it is a whole number or a truth value.
   package var isInteger: Bool {

@@ -40,7 +40,7 @@ package struct UNetConfiguration: Sendable {
   }
 
   package let inputChannels: Int
-  package let outputChannels: Int
+  let outputChannels: Int
   package let down: [Level]
   /// The way up, from the smallest feature map to the largest. Each level has one layer more than on the way down.
   package let up: [Level]
@@ -48,7 +48,7 @@ package struct UNetConfiguration: Sendable {
   package let contextWidth: Int
   package let groups: Int
   package let epsilon: Float
-  package let linearProjection: Bool
+  let linearProjection: Bool
   package let timestep: SinusoidalEmbedding
   /// Latent rows and columns the model was trained at.
   package let sampleSize: Int
@@ -57,7 +57,7 @@ package struct UNetConfiguration: Sendable {
   package let added: AddedConditioning?
   /// Width of the embedded guidance scale that a consistency model takes; nil for other models, where guidance means
   /// an unconditional row beside the conditional one.
-  package let guidanceWidth: Int?
+  let guidanceWidth: Int?
 
   /// Reads the file. Every refusal names the key and the value.
   /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for anything

@@ -231,15 +231,15 @@ package struct Renderer: Sendable {
 
 /// A render between two steps.
 package struct Denoising: Sendable {
-  package var scheduler: any Scheduler
+  var scheduler: any Scheduler
   /// nil without guidance; then there is no unconditional row.
   let guidance: Guidance?
   let text: TextContext
   var noise: TorchNoise
   /// `[1, height, width, channel]`.
-  package var latents: Tensor
+  package internal(set) var latents: Tensor
   /// Steps done.
-  package var step = 0
+  package internal(set) var step = 0
   /// The memory that the render takes.
   package let plan: RenderPlan
   /// Given if the render starts from a picture; nil if it starts from noise.

@@ -64,7 +64,7 @@ package struct CLIPTextEncoder: Sendable {
   ///   - pass: where it is computed, and the cache of its weights.
   /// - Returns: `[prompt, token, width]`.
   /// - Throws: `DiffusionError.tokenOutOfRange`, and `.setting` for too large a skip.
-  package func normalized(_ ids: [[Int32]], skip: Int, words: EmbeddingRows?, _ pass: ForwardPass) throws
+  func normalized(_ ids: [[Int32]], skip: Int, words: EmbeddingRows?, _ pass: ForwardPass) throws
     -> Tensor
   {
     lastNorm(try hidden(ids, layers: try depth(skip), words, pass), pass.compute)

@@ -25,9 +25,6 @@ package struct FileSelection: Sendable {
   private static let folders = ["scheduler", "tokenizer", "tokenizer_2"]
   static let index = "model_index.json"
 
-  /// Whether it is a model in diffusers' layout.
-  var hasIndex: Bool { files.contains { $0.path == Self.index } }
-
   /// The files of a model.
   /// - Parameters:
   ///   - index: the content of `model_index.json`.

@@ -34,14 +34,6 @@ package enum TransportError: Error, Sendable, Equatable {
   case stopped
   /// Anything else that libcurl says; trying again would not help.
   case refused(host: String, reason: String)
-
-  /// Whether the same request may work in a moment.
-  package var isPassing: Bool {
-    switch self {
-    case .unreachable, .silent, .broken: true
-    case .untrusted, .stopped, .refused: false
-    }
-  }
 }
 
 /// A flag that any thread may set, and transfers look at.

@@ -55,11 +55,6 @@ package struct WebAddress: Sendable, Hashable, CustomStringConvertible {
       let isUsual = port == (scheme == "https" ? 443 : 80)
       return "\(scheme)://\(host)" + (isUsual ? "" : ":\(port)")
     }
-
-    /// Whether it is this machine itself.
-    package var isLoopback: Bool {
-      host == "localhost" || host == "[::1]" || host.hasPrefix("127.")
-    }
   }
 
   /// Whose address it is.

@@ -25,7 +25,7 @@ package final class StopSignal: Sendable {
   }
 
   /// Whether a stop was asked for.
-  package var isRequested: Bool { requested.load(ordering: .acquiring) }
+  var isRequested: Bool { requested.load(ordering: .acquiring) }
 
   /// Asks for a stop and wakes all sleepers.
   package func request() {

@@ -26,7 +26,7 @@ package struct DaemonSettings: Sendable, Equatable {
   /// Seconds after which a job fails whose model no living daemon has had.
   package var modelPatience = 300.0
   /// Seconds from one look at the database to the next while idle.
-  package var pollSeconds: Double
+  var pollSeconds: Double
   /// Steps from one saved resume state to the next. nil means as often as writing them takes less than a hundredth of
   /// the time.
   package var checkpointSteps: Int?

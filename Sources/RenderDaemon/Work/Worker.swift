@@ -80,7 +80,7 @@ package final class Worker: Sendable {
 
   /// Signs off for a worker that is in a long step, from another thread: saves the states of the pictures at work,
   /// and gives the running jobs back.
-  package func abandon() {
+  func abandon() {
     for lease in session.leases {
       do {
         try lastStep.take(job: lease.job) { picture, held in

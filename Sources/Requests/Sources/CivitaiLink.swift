@@ -22,7 +22,7 @@ package struct CivitaiLink: Sendable, Hashable, CustomStringConvertible {
   package let conditions: [Condition]
 
   /// What the site knows (`type=Model&format=SafeTensor&size=pruned&fp=fp16`).
-  package static let conditionNames = ["type", "format", "size", "fp", "quantType", "fileId"]
+  static let conditionNames = ["type", "format", "size", "fp", "quantType", "fileId"]
 
   /// The number of the one file that is meant, if the link names it.
   package var file: Int? { conditions.last { $0.name == "fileId" }.flatMap { Int($0.value) } }
@@ -106,7 +106,7 @@ package struct CivitaiLink: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// The text with the value of every `token=` left out, for messages.
-  package static func withoutToken(_ text: String) -> String {
+  static func withoutToken(_ text: String) -> String {
     text.replacing(#/(?i)([?&])token=[^&#\s]*/#) { "\($0.output.1)token=…" }
   }
 

@@ -91,7 +91,7 @@ package struct Compute: Sendable {
   }
 
   /// Runs `body` over `0..<count` in pieces of `grain`, on the pool.
-  package func forEachRange(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+  func forEachRange(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
     let pieces = (count + grain - 1) / grain
     pool.run(pieces) { piece in
       body(piece * grain..<min(count, (piece + 1) * grain))

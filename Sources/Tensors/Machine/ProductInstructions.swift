@@ -21,7 +21,7 @@ package enum ProductInstructions {
 /// or would measure something else.
 extension ProductInstructions {
   /// The environment variable that limits the instruction set of all kernels.
-  package static let variable = "SEGMOE_ISA"
+  static let variable = "SEGMOE_ISA"
 
   /// Its possible values, the smallest set first.
   package static var names: [String] {
@@ -49,7 +49,7 @@ extension ProductInstructions {
   }
 
   /// A warning, if it asks for a set that this processor lacks; else nil.
-  package static var shortfall: String? {
+  static var shortfall: String? {
     let asked = segmoe_product_isa_asked()
     guard asked >= 0 else { return nil }
     let isa = segmoe_product_isa(UInt32(asked))

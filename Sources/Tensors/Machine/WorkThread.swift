@@ -1,3 +1,4 @@
+import Boundary
 import CKernels
 import Glibc
 
@@ -65,4 +66,9 @@ package struct ThreadError: Error, Equatable, CustomStringConvertible {
     "the system refuses the thread '\(thread)' (\(String(cString: strerror(code)))); "
       + "allow this process more threads or memory (ulimit -u and -v, or TasksMax= and MemoryMax= of its service)"
   }
+}
+
+/// Later there may be a thread.
+extension ThreadError: ExitCoded {
+  package var exit: ProgramExit { .unavailable }
 }

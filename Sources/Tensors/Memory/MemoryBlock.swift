@@ -1,3 +1,4 @@
+import Boundary
 import CKernels
 
 /// 64-byte aligned memory of tensors and packed weights, freed with its last owner.
@@ -60,6 +61,11 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
   package static func prepare(forBlocksOf bytes: Int) -> Bool {
     segmoe_memory_reserve(max(mostScratch, bytes)) == 1
   }
+}
+
+/// Later there may be memory.
+extension MemoryRefusal: ExitCoded {
+  package var exit: ProgramExit { .unavailable }
 }
 
 /// Bytes that tensors and packed weights of this process take.

@@ -123,6 +123,28 @@ import Testing
       Set(try queue.client.expired(Retention(), limit: 9).flatMap(\.paths)) == [image(0).path, second.path])
   }
 
+  /// A word that this version does not know is an error with the column's name, and never taken for the usual value.
+  @Test(arguments: [("precision", "f64"), ("precision", ""), ("scheduler", "plms"), ("precision", "F32")])
+  func anUnknownWordIsAnError(column: String, word: String) throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a", "b")
+    try queue.session().finish(
+      #require(try queue.claim()).lease, images: [image(0)], statistics: RenderStatistics())
+    try force(queue, "UPDATE jobs SET \(column) = '\(word)'")
+    let damaged = JobStoreError.damagedRow(table: "jobs", column: column, value: "'\(word)'")
+    for job in [Int64(1), 2] { #expect(storeError { _ = try queue.client.details(job: job) } == damaged) }
+    if column == "precision" { #expect(storeError { _ = try queue.client.statistics() } == damaged) }
+    // Nothing is rendered by it.
+    #expect(try queue.claim() == nil)
+    let (state, error) = try queue.sql { db in
+      (
+        try String.fetchOne(db, sql: "SELECT state FROM jobs WHERE id = 2"),
+        try String.fetchOne(db, sql: "SELECT error FROM jobs WHERE id = 2")
+      )
+    }
+    #expect(state == "failed" && error?.contains(column) == true, "\(error ?? "")")
+  }
+
   /// Errors that pass are told from those that do not.
   @Test func whatIsWrongIsCalledThat() throws {
     let queue = try TestQueue()
