@@ -7,14 +7,14 @@ package enum ProgramExit: Int32, CaseIterable, Sendable {
   case badInput = 65
   /// A file or a model that is not there or cannot be read.
   case missing = 66
-  /// No daemon, no network, no memory, or a model that does not load: later it may work.
+  /// No daemon, no network, no memory, or a model that does not load. It may work later.
   case unavailable = 69
   /// Anything else.
   case failed = 70
-  /// Somebody has to permit it first.
+  /// Permission is needed first.
   case notPermitted = 77
 
-  /// In a word or two.
+  /// The code's meaning in a word or two.
   private var meaning: String {
     switch self {
     case .done: "done"
@@ -34,8 +34,8 @@ package enum ProgramExit: Int32, CaseIterable, Sendable {
   }
 }
 
-/// An error that knows how a program ends by it. Its description is the line for a person.
+/// An error that decides the program's exit code. Its description is the line that the person reads.
 package protocol ExitCoded: Error, CustomStringConvertible {
-  /// How a program ends by it.
+  /// How the program ends.
   var exit: ProgramExit { get }
 }

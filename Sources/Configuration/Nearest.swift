@@ -1,4 +1,4 @@
-/// The word that somebody may have meant.
+/// Finds the known word that is most like a misspelt one.
 package enum Nearest {
   /// "did you mean 'x'?", or all words if none is near.
   static func advice(_ word: String, among words: [String]) -> String {

@@ -10,7 +10,7 @@ package struct YAMLNode: Sendable, Equatable {
     case mapping([YAMLEntry])
   }
 
-  /// Where the node begins; for an alias, where the alias stands.
+  /// Where the node begins. For a repeated node, where its alias is.
   package let position: YAMLPosition
   /// What the node is.
   package let content: Content
@@ -41,7 +41,7 @@ package struct YAMLNode: Sendable, Equatable {
 package struct YAMLEntry: Sendable, Equatable {
   /// The key's text.
   package let key: String
-  /// Where the key stands.
+  /// Where the key is.
   package let position: YAMLPosition
   /// The value.
   package let value: YAMLNode
@@ -54,9 +54,9 @@ package struct YAMLEntry: Sendable, Equatable {
   }
 }
 
-/// Where something stands in a YAML file.
+/// A place in a YAML file.
 package struct YAMLPosition: Sendable, Hashable, CustomStringConvertible {
-  /// The file as the person named it.
+  /// The file's path as it was given.
   package let file: String
   /// The line, from 1.
   package let line: Int

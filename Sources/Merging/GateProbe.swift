@@ -30,7 +30,7 @@ struct GateProbe: Sendable {
   /// - Parameters:
   ///   - settings: seed, steps and size.
   ///   - compute: where it renders.
-  ///   - governor: of the cache that all experts' weights are in.
+  ///   - governor: the governor of the cache that all experts' weights are in.
   ///   - memory: bytes that the process should not exceed. Weights that do not fit are read again in each step. More
   ///     is taken only if a step of one expert needs it.
   init(_ settings: GateSettings, compute: Compute, governor: MemoryGovernor, memory: Int) {

@@ -47,7 +47,7 @@ struct ResidualBlock: Sendable {
   ///   - inputs: channels of the input.
   ///   - outputs: channels of the output.
   ///   - timeWidth: channels of the time embedding, nil if there is none.
-  ///   - groups: of group normalization.
+  ///   - groups: the groups of group normalization.
   ///   - epsilon: added to the variance of group normalization.
   ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.

@@ -24,7 +24,7 @@ struct SpatialTransformer: Sendable {
   ///   - contextWidth: channels of a token of the text.
   ///   - heads: attention heads.
   ///   - depth: number of transformer blocks.
-  ///   - groups: of group normalization.
+  ///   - groups: the groups of group normalization.
   ///   - linearProjection: whether `proj_in`/`proj_out` are stored as linear layers rather than as
   ///     1×1 convolutions.
   ///   - mixture: given if the blocks hold mixtures.

@@ -35,7 +35,7 @@ package struct DiffusionModel: Sendable {
   ///   - vae: a VAE in place of the model's own: a folder or a file, of the full or the tiny kind.
   ///   - cache: where packed experts are kept; shared by all loaded models.
   ///   - loras: fused into the weights as they are read.
-  ///   - precision: of the networks' products and convolutions (docs/precision.md says which).
+  ///   - precision: the precision of the networks' products and convolutions (docs/precision.md says which).
   ///   - halves: parts of the names of layers of the UNet that compute in bfloat16 all the same, to measure what
   ///     that gains.
   /// - Throws: `CheckpointError` for missing, damaged or misshapen files, `DiffusionError` for a

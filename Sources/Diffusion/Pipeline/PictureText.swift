@@ -24,7 +24,7 @@ package struct PictureText: Sendable {
   /// - Parameters:
   ///   - picture: the request that was rendered.
   ///   - model: the model that rendered it.
-  ///   - version: of the program.
+  ///   - version: the version of the program.
   /// - Throws: `DiffusionError.unknownScheduler` if the model's own method is unknown.
   package init(_ picture: PictureRequest, model: DiffusionModel, version: String) throws {
     var request = picture.render

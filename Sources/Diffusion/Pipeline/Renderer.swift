@@ -17,7 +17,7 @@ package struct Renderer: Sendable {
   /// - Parameters:
   ///   - model: what renders.
   ///   - pass: where numbers are computed and uses of weights are counted.
-  ///   - governor: of the cache that the model's weights are in; nil: there is no bound but the cache's own.
+  ///   - governor: the governor of the cache that the model's weights are in; nil: there is no bound but the cache's own.
   ///   - texts: shared by renderers whose renders follow each other.
   package init(
     model: DiffusionModel, pass: ForwardPass, governor: MemoryGovernor? = nil,
@@ -214,7 +214,7 @@ package struct Renderer: Sendable {
 
   /// Decodes latents, `[1, height, width, channel]`, to a picture.
   /// - Parameters:
-  ///   - latents: of the finished render.
+  ///   - latents: the latents of the finished render.
   ///   - tile: edge of a tile in latents; nil to decode the whole at once.
   /// - Throws: `DiffusionError.notFinite`, and what reading weights throws.
   private func decode(_ latents: Tensor, tile: Int?) throws -> RGBImage {

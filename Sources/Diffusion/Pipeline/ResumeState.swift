@@ -60,7 +60,7 @@ package struct ResumeState: Sendable {
   ///   - key: must be what the state belongs to.
   ///   - seal: must be the key that it was sealed with.
   ///   - steps: the render's number of steps.
-  ///   - shape: of the latents, and of every tensor in the history.
+  ///   - shape: the shape of the latents, and of every tensor in the history.
   ///   - counters: the history's counters after a number of steps.
   /// - Returns: nil unless everything is as expected and all numbers are finite.
   init?(

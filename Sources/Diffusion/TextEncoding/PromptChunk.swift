@@ -27,7 +27,7 @@ package struct PromptTokenizer: Sendable {
   static let mostChunks = 100
 
   /// - Parameters:
-  ///   - tokenizer: of the text encoder.
+  ///   - tokenizer: the tokenizer of the text encoder.
   ///   - vectors: see `EmbeddingTable`.
   package init(_ tokenizer: CLIPTokenizer, vectors: [Int32: Range<Int32>] = [:]) {
     self.tokenizer = tokenizer

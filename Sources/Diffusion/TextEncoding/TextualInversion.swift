@@ -52,7 +52,7 @@ package struct TextualInversion: Sendable {
   /// - Parameters:
   ///   - word: the word inside a LoRA file.
   ///   - path: the LoRA file's path.
-  ///   - digest: of the LoRA's file.
+  ///   - digest: the digest of the LoRA's file.
   /// - Throws: `CheckpointError` for vectors that cannot be.
   package init(_ word: BundledWord, path: String, digest: String) throws {
     let parts = ["clip_l", "clip_g", "emb_params"]

@@ -1,22 +1,22 @@
-/// What a person writes where a model, a LoRA or a VAE is wanted: a path here, a card of a hub, a link.
+/// Where a model, a LoRA or a VAE comes from, as a person writes it: a path, a repository of a hub, or a link.
 package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
-  /// A file or folder of this machine, which need not exist.
+  /// A file or folder on this machine. It may not exist.
   case path(String)
-  /// A repository of a hub, at a branch, tag or commit; nil for its main branch.
+  /// A repository of a hub at a branch, tag or commit. nil means the main branch.
   case card(RepositoryID, revision: String?)
   /// One file of a repository.
   case file(RepositoryID, revision: String?, path: String)
   /// A file of CivitAI.
   case civitai(CivitaiLink)
 
-  /// Reads a source. What `exists` says is there is a path, whatever it looks like.
-  /// - Throws: `SourceError` for a link that nothing can be pulled from, and a card that cannot exist.
+  /// Reads a source. If `exists` returns true, it is a path, whatever it looks like.
+  /// - Throws: `SourceError` for a link to nothing that can be pulled, and for a repository name that no hub allows.
   package init(_ text: String, exists: (String) -> Bool) throws(SourceError) {
     if exists(text) {
       self = .path(text)
       return
     }
-    // Recipes have blanks after names.
+    // Recipes may have spaces after names.
     let written = String(text.trimming(while: \.isWhitespace))
     if let link = try CivitaiLink(written) {
       self = .civitai(link)
@@ -29,12 +29,12 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// Whether it has to be pulled.
+  /// Whether it has to be fetched.
   package var isRemote: Bool {
     if case .path = self { false } else { true }
   }
 
-  /// The source as it can be written again; never with a token.
+  /// The source in a form that can be read again. It never has a token.
   package var description: String {
     switch self {
     case .path(let path): path
@@ -56,7 +56,7 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
     return text.dropFirst(hub.count)
   }
 
-  /// `owner/name[@revision]`, `…/tree/REV`, `…/blob/REV/path`; what follows a `?` or `#` is the web page's.
+  /// Reads `owner/name[@revision]`, `…/tree/REV` or `…/blob/REV/path`. What follows a `?` or `#` is left out.
   private static func hub(_ rest: Substring, in text: String) throws(SourceError) -> ModelSource {
     let path = rest.prefix { $0 != "?" && $0 != "#" }
     var segments: [String] = []
@@ -91,7 +91,7 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// `owner/name[@revision]` and `owner/name/file.safetensors`; nil for what looks like neither.
+  /// Reads `owner/name[@revision]` or `owner/name/file.safetensors`; nil for anything else.
   private static func plain(_ text: String) throws(SourceError) -> ModelSource? {
     guard let first = text.first, !"./~@".contains(first) else { return nil }
     let at = text.firstIndex(of: "@")
@@ -101,7 +101,7 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
       let (card, revision) = try idAndRevision(text, in: text)
       return .card(card, revision: revision)
     }
-    // A path with a folder too many is no card.
+    // More parts make it a path, unless it ends like a file of a repository.
     if parts.count > 2, at == nil, text.hasSuffix(".safetensors"), !parts.contains(where: \.isEmpty),
       let card = RepositoryID(owner: parts[0], name: parts[1])
     {
@@ -121,7 +121,7 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
     return (card, revision)
   }
 
-  /// A branch, tag, commit or `refs/pr/1`; it becomes a path in the cache.
+  /// Whether it can be a branch, tag, commit or `refs/pr/1`. It becomes part of a path in the cache.
   private static func isRevision(_ text: String) -> Bool {
     !text.isEmpty && text.utf8.count <= 255 && !text.contains("..")
       && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && !#"\?*[~^:"#.utf8.contains($0) }
@@ -136,8 +136,8 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension ModelSource {
-  /// What a path may be called where nobody should read the folders of this machine: the card of a snapshot in Hugging
-  /// Face's cache, the link of a file in our own, else its last component.
+  /// A name for a path that does not show the folders of this machine: the repository of a snapshot in Hugging Face's
+  /// cache, the link of a file in our own cache, or the last part of the path.
   package static func name(ofPath path: String) -> String {
     if let match = path.firstMatch(of: #/models--([\w.-]+?)--([\w.-]+)\/snapshots\/([0-9a-f]{40})(\/.+)?$/#),
       let id = RepositoryID(owner: match.output.1, name: match.output.2)
@@ -153,14 +153,14 @@ extension ModelSource {
   }
 }
 
-/// What a source is pulled for: it decides which files are taken.
+/// What a source is used for. It decides which files are fetched.
 package enum ModelUse: Sendable, Equatable {
-  /// To render with.
+  /// For rendering.
   case model
-  /// To merge: half precision first, as the reference loads it.
+  /// For merging. Half precision is preferred, as the reference loads it.
   case ingredient
   /// A LoRA.
   case adapter
-  /// A VAE in the place of a model's own.
+  /// A VAE that replaces a model's own.
   case autoencoder
 }

@@ -44,7 +44,8 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
   }
 
   /// Runs `body`.
-  /// - Throws: `MemoryRefusal` if memory was refused meanwhile, to any caller of the process; and what `body` throws.
+  /// - Throws: `MemoryRefusal` if the system refused memory to any thread of the process meanwhile, and what `body`
+  ///   throws.
   package static func check<Result>(_ body: () throws -> Result) throws -> Result {
     let before = segmoe_memory_refusals()
     let result = try body()
@@ -63,7 +64,7 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// Later there may be memory.
+/// There may be memory later.
 extension MemoryRefusal: ExitCoded {
   package var exit: ProgramExit { .unavailable }
 }
@@ -87,8 +88,8 @@ package struct TensorMemory: Sendable, Equatable {
   /// Bounds what is kept for the next tensor: freed memory above a bound goes back to the system. Only the
   /// `MemoryGovernor` calls this.
   /// - Parameters:
-  ///   - bytes: what is taken and what is kept, together; nil: there is no bound.
-  ///   - spare: what is kept, alone; nil: there is no bound.
+  ///   - bytes: the bound for memory in use and kept memory together; nil: there is no bound.
+  ///   - spare: the bound for kept memory alone; nil: there is no bound.
   package static func setLimit(_ bytes: Int?, spare: Int? = nil) {
     func bound(_ bytes: Int?) -> Int { bytes.map { max(0, $0) } ?? Int(bitPattern: UInt.max) }
     segmoe_memory_set_limit(bound(bytes), bound(spare))

@@ -14,13 +14,13 @@ package final class MemoryMeter: Sendable {
 
   package init() {}
 
-  /// The most bytes that there were at one time.
+  /// The most bytes at one time.
   package var peak: Int { state.withLock { $0.peak } }
 
   /// Bytes of the largest block.
   package var largest: Int { state.withLock { $0.largest } }
 
-  /// Bytes at the moment.
+  /// Bytes now.
   package var live: Int { state.withLock { $0.live } }
 
   /// Bytes that a block of this size takes, rounded up to whole pages.
