@@ -1,7 +1,7 @@
 import Diffusion
 import Experts
 
-/// Which tensors of a UNet a merge replaces by mixtures.
+/// The tensors of a UNet that a merge replaces by mixtures.
 struct CoveredLayers: Sendable, Equatable {
   /// Which layers of a transformer block, and which blocks.
   let configuration: MixtureConfiguration

@@ -40,7 +40,7 @@ struct GateProbe: Sendable {
     self.memory = memory
   }
 
-  /// Bounds the process by `memory`, or by the least that the request needs, plus room for what is not planned.
+  /// Limits the process to `memory`, or to the least that the request needs, plus room for what plans do not count.
   private func limit(_ model: DiffusionModel, _ request: PictureRequest) throws {
     let planning = Renderer(model: model, pass: ForwardPass(compute: compute), governor: governor)
     governor.limit(to: max(memory, try planning.plan(request, room: memory).smallest + Self.besidePlans))
@@ -52,9 +52,9 @@ struct GateProbe: Sendable {
   /// Renders the expert's prompt with its own model up to the last step. The mean input of each layer in that step,
   /// divided by its length, is the expert's row of the layer's gate.
   /// - Parameters:
-  ///   - model: the expert's.
+  ///   - model: the expert's model.
   ///   - prompt: what the expert is for.
-  ///   - negativePrompt: what it is not for.
+  ///   - negativePrompt: what the expert is not for.
   ///   - layers: paths of the covered layers.
   ///   - report: called after each step.
   /// - Returns: a vector per layer.

@@ -5,7 +5,7 @@ import Foundation
 import Tensors
 import WeightCache
 
-/// Makes a SegMoE folder of a recipe (the reference's `SegMoEPipeline.load_from_scratch` and
+/// Makes a SegMoE folder from a recipe (the reference's `SegMoEPipeline.load_from_scratch` and
 /// `save_pretrained`).
 package struct Merger: Sendable {
   private let recipe: Recipe
@@ -16,8 +16,8 @@ package struct Merger: Sendable {
   /// - Parameters:
   ///   - recipe: what to merge.
   ///   - gates: how gates are computed.
-  ///   - compute: where.
-  ///   - budget: what the process may take; nil: there is no bound but that of `memory`.
+  ///   - compute: where gates are computed.
+  ///   - budget: the most memory that the process may take; nil: only the merge's own limit holds.
   package init(_ recipe: Recipe, gates: GateSettings, compute: Compute, budget: MemoryBudget? = nil) {
     self.recipe = recipe
     gateSettings = gates
@@ -25,12 +25,12 @@ package struct Merger: Sendable {
     self.budget = budget
   }
 
-  /// Merges into `output`, which must not exist; it appears whole or not at all.
+  /// Merges into `output`, which must not exist. It appears as a whole or not at all.
   /// - Throws: `MergeError`, with the expert at fault, and what `report` throws.
   package func merge(into output: String, report: (MergeProgress) throws -> Void = { _ in }) throws {
     var status = stat()
     guard lstat(output, &status) != 0 else { throw MergeError.outputExists(path: output) }
-    // Gates may take an hour. A place where nothing can be written is found out before.
+    // Gates may take an hour. So it is checked first that the output can be written.
     try PartialFolder(for: output).discard()
     let base = try baseSource()
     let experts = try recipe.experts.indices.map { try expertSource($0, family: base.family) }
@@ -117,7 +117,7 @@ package struct Merger: Sendable {
     }
   }
 
-  /// Says which expert an error came from.
+  /// Runs `body` and adds the expert to its error.
   private func named<Result>(_ index: Int, _ body: () throws -> Result) throws -> Result {
     do {
       return try body()
@@ -151,11 +151,11 @@ extension Recipe {
   }
 }
 
-/// What a merge is doing.
+/// The progress of a merge.
 package enum MergeProgress: Sendable, Equatable {
   /// Expert `index` of `count` renders its prompt for the gates.
   case gates(expert: Int, count: Int, step: Int, steps: Int)
-  /// A component of the base is taken over as it is.
+  /// A component of the base is being copied.
   case copying(component: String)
   /// `done` of `total` tensors are written.
   case writing(done: Int, total: Int)

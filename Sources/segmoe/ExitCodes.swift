@@ -11,7 +11,7 @@ import Requests
 import Tensors
 import WeightCache
 
-// How the program ends by errors of the modules below it.
+// The exit codes for errors of the modules below.
 
 extension CheckpointError: ExitCoded {
   package var exit: ProgramExit {

@@ -37,7 +37,7 @@ struct MergeCommand: ParsableCommand {
     var recipe = try Recipe(reading: config)
     recipe = recipe.placing(try SourcePulls(quiet: quiet).paths(recipe.remoteSources))
     let settings = GateSettings(seed: gateSeed, steps: gateSteps, size: gateSize)
-    // The trap's library waits for ever for a thread that it does not get.
+    // The library behind the trap waits for ever if it cannot start a thread.
     try ProcessRoom.check(threads: 4, bytes: 0)
     let trap = SignalTrap()
     var lastShown = ""

@@ -4,7 +4,7 @@ import Foundation
 import Hub
 import Requests
 
-/// Brings models of a hub onto this machine.
+/// Fetches models from a hub.
 struct PullCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pull", abstract: "Fetch models from a hub, and print where they are.")

@@ -4,7 +4,7 @@ import Foundation
 import Hub
 import Requests
 
-/// Brings a model into a repository of a hub.
+/// Pushes a model into a repository of a hub.
 struct PushCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "push", abstract: "Send a model's folder to a repository of a hub, in one commit.",

@@ -4,13 +4,14 @@ import Hub
 import Merging
 import Requests
 
-/// Pulls what commands are given in the place of paths, with progress on standard error.
+/// Fetches models, LoRAs and VAEs that a command line or recipe names by repository or link. The progress goes to standard
+/// error.
 struct SourcePulls {
   private let line: ProgressLine
 
   init(quiet: Bool = false) { line = ProgressLine(isQuiet: quiet) }
 
-  /// Pulls one source; a path that is there is taken as it is.
+  /// Fetches one source. A path that exists is returned as it is.
   /// - Throws: `SourceError`, `HubError`
   func pull(_ text: String, for use: ModelUse, isDry: Bool = false) throws -> PulledModel {
     let source = try ModelSource(text) { access($0, F_OK) == 0 }
@@ -18,7 +19,7 @@ struct SourcePulls {
     return try puller(texts: [text]).pull(source, for: use, isDry: isDry)
   }
 
-  /// The path for a source; a path is given back unlooked at, so that whoever opens it says what is wrong with it.
+  /// The path of a source. A path is returned without a check, because opening it reports what is wrong.
   /// - Throws: `SourceError`, `HubError`
   func path(_ text: String, for use: ModelUse) throws -> String {
     guard case .path = try ModelSource(text, exists: { access($0, F_OK) == 0 }) else {
@@ -27,7 +28,7 @@ struct SourcePulls {
     return text
   }
 
-  /// Pulls what a request names, and puts paths in its place.
+  /// Fetches all sources in a request and replaces them by paths.
   /// - Throws: `SourceError`, `HubError`
   func pull(_ request: inout RenderRequest) throws {
     request.model = try path(request.model, for: .model)
@@ -40,7 +41,7 @@ struct SourcePulls {
     }
   }
 
-  /// Pulls what a recipe names.
+  /// Fetches all sources in a recipe.
   /// - Throws: `HubError`
   func paths(_ sources: [Recipe.Source]) throws -> [ModelSource: String] {
     let wanted = sources.compactMap { source in source.remote.map { (source: $0, use: source.use) } }
@@ -50,7 +51,7 @@ struct SourcePulls {
     return Dictionary(zip(wanted.map(\.source), found.map(\.path))) { first, _ in first }
   }
 
-  /// - Parameter texts: what was written; a token in a link is used, and goes nowhere else.
+  /// - Parameter texts: the sources as they were written. A token in a link is used for that site only.
   private func puller(texts: [String]) throws(HubError) -> ModelPuller {
     var settings = try HubSettings()
     for text in texts {
