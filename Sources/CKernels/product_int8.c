@@ -104,7 +104,7 @@ void segmoe_int8_pack(const segmoe_packing *packing, const float *weight, size_t
 
 /// Lowest and highest value with 0 among them; `strange` is 0 unless a value is not finite.
 SEGMOE_BODY void extent_body(const float *x, size_t count, float *low, float *high, float *strange) {
-  // Several vectors side by side: one alone would wait for its own latency.
+  // Several vectors side by side, because a single one would wait for its own results.
   enum { lanes = 64 };
   float least[lanes] = {0}, most[lanes] = {0}, odd[lanes] = {0};
   size_t i = 0;
@@ -176,7 +176,7 @@ void segmoe_int8_prologue_at(segmoe_product_isa isa, const float *x, size_t coun
       continue;
     }
     if (!isfinite(inverse)) {
-      // Nothing but zeros, or so small that it might as well be.
+      // All values are zero, or too small to matter.
       head->scale = 0;
       memset(values, 0, padded * (as_bytes ? 1 : 2));
       continue;
@@ -184,7 +184,7 @@ void segmoe_int8_prologue_at(segmoe_product_isa isa, const float *x, size_t coun
     head->zero = (int32_t)nearbyintf(-low * inverse);
     if (as_bytes) {
       quantize_bytes(x, depth, inverse, head->zero, values);
-      // The weights are 0 there; any byte will do.
+      // The weights are 0 there, so these bytes do not matter.
       memset((uint8_t *)values + depth, 0, padded - depth);
     } else {
       quantize_words(x, depth, inverse, head->zero, values);

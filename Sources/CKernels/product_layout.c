@@ -1,6 +1,16 @@
-// A convolution as a product without im2col: where each segment of a row is, in place of a copy of it.
+// Where a product's columns and rows are: how many groups a packed weight has, and the segments of a convolution's rows.
 #include "product.h"
 
+size_t segmoe_group_outputs(const segmoe_packing *packing) {
+  return packing->gated ? SEGMOE_GROUP / 2 : SEGMOE_GROUP;
+}
+
+size_t segmoe_groups(const segmoe_packing *packing) {
+  const size_t width = segmoe_group_outputs(packing);
+  return (packing->outputs + width - 1) / width;
+}
+
+// No row is copied (im2col): each segment is found where it is.
 void segmoe_convolution_segments(const segmoe_picture *picture, size_t first, size_t count,
                                const void **segments) {
   const char *pixels = picture->pixels;
