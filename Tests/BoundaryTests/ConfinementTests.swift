@@ -1,7 +1,7 @@
-import TestSupport
 import Boundary
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// Files of other people are opened in the folders that were allowed, or not at all.

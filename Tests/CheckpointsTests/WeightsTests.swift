@@ -1,6 +1,6 @@
-import TestSupport
 import Checkpoints
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct WeightsTests {

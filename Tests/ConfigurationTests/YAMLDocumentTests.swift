@@ -1,6 +1,6 @@
-import TestSupport
 import Configuration
 import Foundation
+import TestSupport
 import Testing
 
 /// Parses as "f.yaml".

@@ -1,6 +1,6 @@
-import TestSupport
 import Foundation
 import Hub
+import TestSupport
 import Testing
 
 /// The real `segmoe`, with the test hub as its hub.

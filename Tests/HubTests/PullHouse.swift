@@ -1,8 +1,8 @@
-import TestSupport
 import Foundation
 import Hub
 import Requests
 import Synchronization
+import TestSupport
 import Testing
 
 /// A test hub, a cache of its own, and a way to pull.

@@ -1,6 +1,6 @@
-import TestSupport
 import Foundation
 import Images
+import TestSupport
 import Testing
 
 /// Where commands put their results: what exists stays unless a person said so.

@@ -1,6 +1,6 @@
-import TestSupport
 import Foundation
 import Images
+import TestSupport
 import Testing
 
 func gradient(_ width: Int, _ height: Int) throws -> RGBImage {

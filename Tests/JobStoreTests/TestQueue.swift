@@ -1,9 +1,9 @@
-import TestSupport
 import Foundation
 import GRDB
 import JobStore
 import Requests
 import Synchronization
+import TestSupport
 import Testing
 
 /// A queue in a folder of its own, with a clock that only the test moves.

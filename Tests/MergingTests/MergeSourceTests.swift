@@ -1,11 +1,11 @@
-import TestSupport
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Merging
 import Requests
 import Tensors
+import TestSupport
 import Testing
 
 /// What may go into a merge: single files, variants, shards, mixed element types, LoRAs. SDXL throughout.

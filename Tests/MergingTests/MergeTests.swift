@@ -1,8 +1,8 @@
-import TestSupport
 import Checkpoints
 import Foundation
 import Merging
 import Tensors
+import TestSupport
 import Testing
 
 /// Whole merges against what the genuine segmoe made of the same recipes.

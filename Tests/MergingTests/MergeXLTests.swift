@@ -1,4 +1,3 @@
-import TestSupport
 import Checkpoints
 import Diffusion
 import Foundation
@@ -6,6 +5,7 @@ import Images
 import Merging
 import Requests
 import Tensors
+import TestSupport
 import Testing
 import WeightCache
 

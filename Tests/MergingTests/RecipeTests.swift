@@ -1,7 +1,7 @@
-import TestSupport
 import Configuration
 import Foundation
 import Merging
+import TestSupport
 import Testing
 
 /// A folder with sources that recipes can name.

@@ -1,4 +1,3 @@
-import TestSupport
 import Checkpoints
 import Foundation
 import GRDB
@@ -6,6 +5,7 @@ import JobStore
 import Logging
 import RenderDaemon
 import Requests
+import TestSupport
 import Testing
 
 /// A queue, a folder of models and an output folder of their own, with daemons on them.

@@ -1,6 +1,6 @@
-import TestSupport
 import Checkpoints
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct ModelFolderTests {

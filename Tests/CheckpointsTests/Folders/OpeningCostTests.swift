@@ -1,6 +1,6 @@
-import TestSupport
 import Checkpoints
 import Foundation
+import TestSupport
 import Testing
 
 /// What files take to open is known before they are parsed.

@@ -1,8 +1,8 @@
-import TestSupport
 import Checkpoints
 import Foundation
 import Fuzzing
 import Tensors
+import TestSupport
 import Testing
 
 /// GGUF files against the genuine package (`Goldens/scripts/gguf_files.py`), and hostile ones.

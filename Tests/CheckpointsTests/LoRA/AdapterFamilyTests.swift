@@ -1,7 +1,7 @@
-import TestSupport
 import Checkpoints
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 /// Every family of adapters against the weights that genuine LyCORIS and PEFT make of it

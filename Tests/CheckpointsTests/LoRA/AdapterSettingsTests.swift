@@ -1,7 +1,7 @@
-import TestSupport
 import Checkpoints
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 /// Where an adapter's strength is found, in which names its layers come, and what is said if neither is known.

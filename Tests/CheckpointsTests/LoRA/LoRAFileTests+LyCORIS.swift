@@ -1,6 +1,6 @@
-import TestSupport
 import Checkpoints
 import Tensors
+import TestSupport
 import Testing
 
 /// Convolutions and LyCORIS, on `conv_in` of shape [4, 2, 3, 3].

@@ -1,7 +1,7 @@
-import TestSupport
 import CKernels
 import Checkpoints
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct ConversionTests {

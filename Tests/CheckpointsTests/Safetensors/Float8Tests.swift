@@ -1,8 +1,8 @@
-import TestSupport
 import Checkpoints
 import Foundation
 import Fuzzing
 import Tensors
+import TestSupport
 import Testing
 
 /// Floats of 8 bits as torch reads them (`Goldens/scripts/file_formats.py`), and with ComfyUI's scales.

@@ -1,8 +1,8 @@
-import TestSupport
 import Checkpoints
 import Foundation
 import Fuzzing
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct SafetensorsFileTests {

@@ -1,7 +1,7 @@
-import TestSupport
 import Checkpoints
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct SafetensorsWriterTests {

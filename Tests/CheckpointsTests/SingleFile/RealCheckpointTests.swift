@@ -1,6 +1,6 @@
-import TestSupport
 import Checkpoints
 import Foundation
+import TestSupport
 import Testing
 
 /// The checkpoints that Stability published, as far as names and shapes go: files of their full size whose

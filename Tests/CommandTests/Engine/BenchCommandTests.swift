@@ -1,5 +1,5 @@
-import TestSupport
 import Foundation
+import TestSupport
 import Testing
 
 /// The real `segmoe bench`, and what it and the others make of `SEGMOE_ISA`.

@@ -1,5 +1,5 @@
-import TestSupport
 import Foundation
+import TestSupport
 import Testing
 
 /// A `segmoe` that was run to its end, and the most memory that it took, as the kernel counts it.

@@ -1,5 +1,5 @@
-import TestSupport
 import Foundation
+import TestSupport
 import Testing
 
 /// Renders under memory budgets, looked at from outside: what the kernel says that they took, and the bytes of

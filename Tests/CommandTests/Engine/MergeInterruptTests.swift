@@ -1,5 +1,5 @@
-import TestSupport
 import Foundation
+import TestSupport
 import Testing
 
 /// The real `segmoe merge`, stopped by signals: nothing under the final name, and nothing beside it.

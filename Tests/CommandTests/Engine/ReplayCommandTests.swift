@@ -1,5 +1,5 @@
-import TestSupport
 import Foundation
+import TestSupport
 import Testing
 
 /// The real `segmoe replay-cache` on traces and budgets that nobody means well with: an error of one line with its

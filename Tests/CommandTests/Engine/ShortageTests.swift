@@ -1,5 +1,5 @@
-import TestSupport
 import Foundation
+import TestSupport
 import Testing
 
 /// Programs that get too few descriptors or addresses: an error that says so, never the model's fault, never a hang.

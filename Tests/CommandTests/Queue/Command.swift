@@ -1,6 +1,6 @@
-import TestSupport
 import Foundation
 import JobStore
+import TestSupport
 import Testing
 
 /// The real segmoectl, on a database in a folder of its own.

@@ -1,7 +1,7 @@
-import TestSupport
 import Foundation
 import JobStore
 import Requests
+import TestSupport
 import Testing
 
 @Suite struct CommandTests {

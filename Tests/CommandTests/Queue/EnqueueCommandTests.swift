@@ -1,8 +1,8 @@
-import TestSupport
 import Foundation
 import Glibc
 import JobStore
 import Requests
+import TestSupport
 import Testing
 
 @Suite struct EnqueueCommandTests {

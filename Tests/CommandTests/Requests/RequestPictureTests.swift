@@ -1,5 +1,5 @@
-import TestSupport
 import Foundation
+import TestSupport
 import Testing
 
 /// The same settings give the same picture by hand and through the queue: every value that `RequestTableTests` says

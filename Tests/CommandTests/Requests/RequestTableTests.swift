@@ -1,5 +1,5 @@
-import TestSupport
 import Foundation
+import TestSupport
 import Testing
 
 /// One table of arguments through both programs: what `segmoe render` refuses, `segmoectl enqueue` refuses with the

@@ -1,6 +1,6 @@
-import GoldenModels
 import Checkpoints
 import Diffusion
+import GoldenModels
 import Tensors
 import Testing
 import WeightCache

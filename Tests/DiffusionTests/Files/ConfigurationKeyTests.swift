@@ -1,9 +1,9 @@
-import TestSupport
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Requests
+import TestSupport
 import Testing
 
 /// No key that genuine diffusers' classes know is silently ignored: another value than the usual one changes

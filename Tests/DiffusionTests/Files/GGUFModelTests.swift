@@ -1,10 +1,10 @@
-import TestSupport
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
 import Fuzzing
+import GoldenModels
 import Tensors
+import TestSupport
 import Testing
 import WeightCache
 

@@ -1,9 +1,9 @@
-import TestSupport
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Requests
+import TestSupport
 import Testing
 
 /// LoRA files in trainers' styles for the tiny SDXL model: every fused weight as genuine diffusers and peft have

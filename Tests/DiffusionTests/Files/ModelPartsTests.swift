@@ -1,9 +1,9 @@
-import TestSupport
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Tensors
+import TestSupport
 import Testing
 import WeightCache
 

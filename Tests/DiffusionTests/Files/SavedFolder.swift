@@ -1,9 +1,9 @@
-import TestSupport
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Tensors
+import TestSupport
 
 /// A golden model's folder as a version of diffusers and its transformers save it again: their configurations, and their
 /// names of tensors (`Goldens/scripts/saved_by_versions.py`). It is removed when the last

@@ -1,7 +1,7 @@
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Images
 import Requests
 import Tensors

@@ -1,11 +1,11 @@
-import TestSupport
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Images
 import Requests
 import Tensors
+import TestSupport
 import Testing
 import WeightCache
 

@@ -1,8 +1,8 @@
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
 import Fuzzing
+import GoldenModels
 import Requests
 import Tensors
 import Testing

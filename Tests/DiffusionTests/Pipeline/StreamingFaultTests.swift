@@ -1,10 +1,10 @@
-import TestSupport
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Requests
 import Tensors
+import TestSupport
 import Testing
 import WeightCache
 

@@ -1,6 +1,6 @@
-import GoldenModels
 import Diffusion
 import Foundation
+import GoldenModels
 import Requests
 import Tensors
 import Testing

@@ -1,10 +1,10 @@
-import TestSupport
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Requests
 import Tensors
+import TestSupport
 import Testing
 
 /// The methods and settings that came later, step by step against the genuine ones, and what is refused.

@@ -1,5 +1,5 @@
-import GoldenModels
 import Diffusion
+import GoldenModels
 import Tensors
 import Testing
 

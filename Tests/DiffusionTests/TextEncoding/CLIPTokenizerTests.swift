@@ -1,8 +1,8 @@
-import GoldenModels
-import TestSupport
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
+import TestSupport
 import Testing
 
 /// Tokens are held against goldens of the genuine `CLIPTokenizer` (transformers 5, tokenizers 0.23).

@@ -1,7 +1,7 @@
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Testing
 
 /// The vocabulary that is part of the program, against goldens of the genuine tokenizer.

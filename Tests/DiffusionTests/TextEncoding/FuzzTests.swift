@@ -1,9 +1,9 @@
-import TestSupport
-import GoldenModels
 import Checkpoints
 import Diffusion
 import Foundation
 import Fuzzing
+import GoldenModels
+import TestSupport
 import Testing
 
 /// Prompts and tokenizer files, made at random: tokens or an error with a text, never a crash.

@@ -1,7 +1,7 @@
-import TestSupport
 import Checkpoints
 import Diffusion
 import Foundation
+import TestSupport
 import Testing
 
 /// Files of learned words: which layouts are read, and what is refused.

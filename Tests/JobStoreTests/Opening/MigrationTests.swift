@@ -1,9 +1,9 @@
-import TestSupport
 import Foundation
 import GRDB
 import JobStore
 import Migrations
 import Requests
+import TestSupport
 import Testing
 
 /// Databases of every earlier schema, made by the program of that time (`scripts/make-schema-fixture`), are

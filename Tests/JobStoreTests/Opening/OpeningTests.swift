@@ -1,8 +1,8 @@
-import TestSupport
 import Foundation
 import GRDB
 import JobStore
 import Migrations
+import TestSupport
 import Testing
 
 @Suite struct OpeningTests {

@@ -1,6 +1,6 @@
-import TestSupport
 import GRDB
 import JobStore
+import TestSupport
 import Testing
 
 /// Many random moves of several workers and people; after each some things have to hold.

@@ -1,7 +1,7 @@
-import TestSupport
 import Foundation
 import GRDB
 import JobStore
+import TestSupport
 import Testing
 
 /// Walks the machine that `Transition` states: from every state, every move, against a real database.

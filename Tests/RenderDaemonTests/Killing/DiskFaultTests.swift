@@ -1,6 +1,6 @@
-import TestSupport
 import Foundation
 import JobStore
+import TestSupport
 import Testing
 
 /// Disks that fail, fill up or hang: daemons live on, and nothing is lost or left behind.

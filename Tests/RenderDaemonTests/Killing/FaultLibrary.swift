@@ -1,5 +1,5 @@
-import TestSupport
 import Foundation
+import TestSupport
 import Testing
 
 /// Programs that the tests start, with system calls that fail or kill them: `Tests/Faults/faults.c`.

@@ -1,7 +1,7 @@
-import TestSupport
 import Foundation
 import JobStore
 import Requests
+import TestSupport
 import Testing
 
 /// A queue whose daemons and clients are killed over and over, and the account of what was promised.

@@ -1,7 +1,7 @@
-import TestSupport
 import Foundation
 import JobStore
 import RenderDaemon
+import TestSupport
 import Testing
 
 /// VAEs that jobs name in place of their models' own.

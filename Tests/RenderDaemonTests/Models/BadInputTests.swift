@@ -1,7 +1,7 @@
-import TestSupport
 import Foundation
 import JobStore
 import RenderDaemon
+import TestSupport
 import Testing
 
 /// Everything that can be wrong with a model, a request or a disk: the job fails with a text that

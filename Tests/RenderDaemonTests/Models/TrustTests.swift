@@ -1,10 +1,10 @@
-import TestSupport
 import Checkpoints
 import Foundation
 import GRDB
 import JobStore
 import RenderDaemon
 import Requests
+import TestSupport
 import Testing
 import WeightCache
 

@@ -1,7 +1,7 @@
-import TestSupport
 import Foundation
 import Logging
 import RenderDaemon
+import TestSupport
 import Testing
 
 /// What the journal gets: entries with fields, in its own protocol.

@@ -1,6 +1,6 @@
-import TestSupport
 import Foundation
 import JobStore
+import TestSupport
 import Testing
 
 /// What becomes of the daemon's log must not end the daemon.

@@ -1,4 +1,3 @@
-import TestSupport
 import Boundary
 import Configuration
 import Foundation
@@ -6,6 +5,7 @@ import JobStore
 import Logging
 import RenderDaemon
 import Requests
+import TestSupport
 import Testing
 
 /// Where settings come from, and what is said of wrong ones.

@@ -1,8 +1,8 @@
-import TestSupport
 import Foundation
 import Images
 import JobStore
 import Requests
+import TestSupport
 import Testing
 
 /// What SDXL is told of the framing goes from the queue into the picture, and into what the picture says.

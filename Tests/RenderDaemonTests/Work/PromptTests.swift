@@ -1,8 +1,8 @@
-import TestSupport
 import Foundation
 import Images
 import JobStore
 import Requests
+import TestSupport
 import Testing
 
 /// How prompts are read goes from the queue into the picture, and into what the picture says.

@@ -1,4 +1,3 @@
-import TestSupport
 import Checkpoints
 import Foundation
 import GRDB
@@ -6,6 +5,7 @@ import Images
 import JobStore
 import RenderDaemon
 import Requests
+import TestSupport
 import Testing
 
 /// Whoever may write the queue's rows may not write a resume state that the daemon takes up.

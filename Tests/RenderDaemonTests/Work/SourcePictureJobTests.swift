@@ -1,8 +1,8 @@
-import TestSupport
 import Foundation
 import Images
 import JobStore
 import RenderDaemon
+import TestSupport
 import Testing
 
 /// Jobs that start from a picture, through the queue.

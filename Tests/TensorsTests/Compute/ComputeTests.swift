@@ -1,6 +1,6 @@
-import TestSupport
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 /// Operations on tensors against the same written plainly in double.

@@ -1,36 +1,22 @@
-import TestSupport
 import CKernels
 import Foundation
 import Requests
 import Tensors
+import TestSupport
 import Testing
 
 /// Products of packed weights on everything that this processor has, against the scalar reference and
 /// against double precision.
 @Suite struct PackedProductTests {
-  private static let all = [
-    SEGMOE_PRODUCT_SCALAR, SEGMOE_PRODUCT_AVX2, SEGMOE_PRODUCT_AVX512, SEGMOE_PRODUCT_AVX512_VNNI,
-    SEGMOE_PRODUCT_AVX512_BF16,
-  ]
-
   /// What is forced holds on one thread.
   private let compute = Compute(threads: 1)
-
-  /// Runs `body` once per available level, the scalar one first.
-  private func forEachLevel(_ body: () -> Tensor) -> [(level: segmoe_product_isa, result: Tensor)] {
-    defer { segmoe_product_isa_release() }
-    return Self.all.filter { segmoe_product_isa_force($0) != 0 }.map { level in
-      _ = segmoe_product_isa_force(level)
-      return (level, body())
-    }
-  }
 
   /// Every level against the scalar one: the same bits, but for VDPBF16PS, whose order of rounding is its
   /// own. And the scalar one against what it should be.
   private func check(
     _ what: String, expected: [Double], bound: Double, precision: Precision, _ body: () -> Tensor
   ) {
-    let results = forEachLevel(body)
+    let results = ProductLevels.each(body)
     let reference = results[0].result
     let error = worstError(reference.values, expected)
     #expect(error <= bound, "\(what): \(error) from the true value")
@@ -196,61 +182,6 @@ import Testing
     }
   }
 
-  /// Attention in bfloat16 by the processor's instructions against the scalar reference, and that against
-  /// attention in single precision: queries, keys, heads, width, causal.
-  @Test(arguments: [
-    [1, 1, 1, 4, 0], [70, 70, 3, 8, 1], [65, 77, 2, 40, 0], [50, 600, 1, 17, 0], [97, 530, 1, 200, 0],
-    [300, 300, 2, 33, 1],
-  ])
-  func attention(_ p: [Int]) {
-    let (queries, keys, heads, width, causal) = (p[0], p[1], p[2], p[3], p[4] == 1)
-    let channels = heads * width
-    var random = RandomNumbers(seed: 48)
-    func tensor(_ rows: Int, limit: Float) -> Tensor {
-      Tensor(shape: [1, rows, channels], values: random.floats(rows * channels, limit: limit))
-    }
-    let (query, key, value) = (tensor(queries, limit: 2), tensor(keys, limit: 2), tensor(keys, limit: 1))
-    /// By the kernel itself: `Compute` takes it only where it is the faster one.
-    func attend() -> Tensor {
-      var shape = segmoe_attention(
-        stride: channels, result_stride: channels, keys: keys, width: width,
-        scale: 1 / Float(width).squareRoot(), causal: causal ? 1 : 0)
-      let panels = (keys + 7) / 8
-      return Tensor(shape: query.shape) { result in
-        guard let result = result.baseAddress else { return }
-        for head in 0..<heads {
-          var packedKeys = [UInt32](repeating: 1, count: segmoe_packed_keys_bf16_size(keys, width))
-          var packedValues = [UInt32](repeating: 1, count: segmoe_packed_values_bf16_size(keys, width))
-          var scratch = [Float](repeating: 0, count: segmoe_attention_scratch(queries, width))
-          func base(_ tensor: Tensor) -> [Float] { Array(tensor.values[(head * width)...]) }
-          segmoe_pack_keys_bf16(base(key), channels, keys, width, &packedKeys, 0, panels)
-          segmoe_pack_values_bf16(base(value), channels, keys, width, &packedValues, 0, panels)
-          segmoe_attend_bf16(
-            &shape, base(query), 0, queries, packedKeys, packedValues, result + head * width,
-            &scratch)
-        }
-      }
-    }
-    let single = compute.attention(query: query, key: key, value: value, heads: heads, causal: causal)
-    let results = forEachLevel(attend)
-    let reference = results[0].result
-    let error = relativeError(reference.values, single.values)
-    #expect(error > 1e-4 && error < 0.006, "\(error) from single precision")
-    for (level, result) in results.dropFirst() {
-      // Where a weight is rounded hangs on the last bit of its score.
-      let apart = relativeError(result.values, reference.values)
-      #expect(apart < 3e-4, "level \(level.rawValue): \(apart) from the reference")
-    }
-  }
-
-  /// Root of the mean square of a − b over that of b.
-  private func relativeError(_ a: [Float], _ b: [Float]) -> Double {
-    let (difference, size) = zip(a, b).reduce((0.0, 0.0)) {
-      ($0.0 + pow(Double($1.0) - Double($1.1), 2), $0.1 + pow(Double($1.1), 2))
-    }
-    return (difference / size).squareRoot()
-  }
-
   @Test(arguments: [Precision.bf16, .int8]) func threadsDoNotChangeABit(precision: Precision) throws {
     var random = RandomNumbers(seed: 47)
     let x = Tensor(shape: [1, 20, 20, 48], values: random.floats(400 * 48, limit: 1))
@@ -274,14 +205,16 @@ import Testing
     w[3 * inner + 5] = strange
     let strangeWeight = try PackedWeight(
       linear: WeightRows(Tensor(shape: [columns, inner], values: w)), precision: precision)
-    for (_, result) in forEachLevel({ compute.product(Tensor(shape: [rows, inner], values: x), weight) }) {
+    for (_, result) in ProductLevels.each({
+      compute.product(Tensor(shape: [rows, inner], values: x), weight)
+    }) {
       for row in 0..<rows {
         let finite = result.values[row * columns..<(row + 1) * columns].filter(\.isFinite).count
         #expect(finite == (row == 2 ? 0 : columns))
       }
     }
     let plain = Tensor(shape: [1, inner], repeating: 1)
-    for (_, result) in forEachLevel({ compute.product(plain, strangeWeight) }) {
+    for (_, result) in ProductLevels.each({ compute.product(plain, strangeWeight) }) {
       #expect(result.values.enumerated().allSatisfy { $0.element.isFinite == ($0.offset != 3) })
     }
   }
@@ -291,11 +224,12 @@ import Testing
       linear: WeightRows(Tensor(shape: [5, 12], repeating: 0)), precision: precision)
     let other = try PackedWeight(
       linear: WeightRows(Tensor(shape: [5, 12], repeating: 1)), precision: precision)
-    for (_, result) in forEachLevel({ compute.product(Tensor(shape: [2, 12], repeating: 3), weight) }) {
+    for (_, result) in ProductLevels.each({ compute.product(Tensor(shape: [2, 12], repeating: 3), weight) }) {
       #expect(result.values.allSatisfy { $0 == 0 })
     }
     for x in [Float(0), .leastNonzeroMagnitude] {
-      for (_, result) in forEachLevel({ compute.product(Tensor(shape: [2, 12], repeating: x), other) }) {
+      for (_, result) in ProductLevels.each({ compute.product(Tensor(shape: [2, 12], repeating: x), other) })
+      {
         #expect(result.values.allSatisfy { abs($0) < 1e-37 })
       }
     }

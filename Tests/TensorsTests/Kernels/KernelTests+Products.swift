@@ -1,7 +1,7 @@
-import TestSupport
 import CKernels
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 /// Attention and Winograd's convolution in every instruction set, the body of AVX-512 among them

@@ -1,6 +1,6 @@
-import TestSupport
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 /// Every kernel in every instruction set this processor has: within its bound of the true value,
