@@ -156,7 +156,7 @@ import Testing
 
   /// Python's answers for every pair of a pattern and a name.
   @Test func patternsFitAsInPython() throws {
-    let text = try JSONValue(contentsOf: Float8Tests.folder + "/patterns.json", purpose: "patterns")
+    let text = try JSONValue(contentsOf: Places.golden("formats/patterns.json"), purpose: "patterns")
     guard case .array(let rows) = text else {
       Issue.record("no rows")
       return

@@ -34,9 +34,9 @@ import Testing
       try writer.append(UnsafeBufferPointer(rebasing: $0[1...]), name: "brain \"é\"")
     }
     try writer.append(#require(matrix.transposed), name: "turned")
-    #expect(!folder.files.contains("new.safetensors"))
+    #expect(!folder.names.contains("new.safetensors"))
     try writer.finish()
-    #expect(folder.files == ["a.safetensors", "new.safetensors"])
+    #expect(folder.names == ["a.safetensors", "new.safetensors"])
     let file = try SafetensorsFile(path: path)
     #expect(file.metadata == ["format": "pt", "note": "a\n\"b\""])
     #expect(file.count == 6)
@@ -68,10 +68,10 @@ import Testing
       #expect(throws: CheckpointError.self) { try writer.finish() }
       try writer.append(Tensor(shape: [2]), name: "a")
       #expect(throws: CheckpointError.self) { try writer.append(Tensor(shape: [1]), name: "b") }
-      #expect(folder.files.count == 1 && folder.files.first?.hasSuffix(".part") == true)
+      #expect(folder.names.count == 1 && folder.names.first?.hasSuffix(".part") == true)
     }
     // Dropped before its end: nothing is left.
-    #expect(folder.files == [])
+    #expect(folder.names == [])
     for bad in [[-1], [Int.max, 2], [Int.max]] {
       #expect(throws: CheckpointError.self) {
         try SafetensorsWriter(path: path, tensors: [Declaration(name: "a", type: .float32, shape: bad)])
@@ -85,7 +85,7 @@ import Testing
     #expect(throws: CheckpointError.unwritable(path: nowhere, reason: "No such file or directory")) {
       try SafetensorsWriter(path: nowhere, tensors: [])
     }
-    #expect(folder.files == [])
+    #expect(folder.names == [])
   }
 
   @Test func aFileMayHoldNoTensor() throws {

@@ -19,10 +19,12 @@ import Testing
   /// A tokenizer folder for a test: the real merges, with the vocabulary that follows from them.
   private struct RealFolder {
     private let folder: TemporaryFolder
+    /// The tokenizer's own folder.
+    let url: URL
 
     init(config: [String: Any]? = nil) throws {
       folder = try TemporaryFolder()
-      let url = URL(fileURLWithPath: try folder.copy(Places.golden("tokens/clip"), to: "clip"))
+      url = URL(fileURLWithPath: try folder.copy(Places.golden("tokens/clip"), to: "clip"))
       if let config {
         try FileManager.default.removeItem(at: url.appendingPathComponent("special_tokens_map.json"))
         try JSONSerialization.data(withJSONObject: config)
@@ -42,7 +44,7 @@ import Testing
     }
 
     func tokenizer() throws -> CLIPTokenizer {
-      try CLIPTokenizer(folder: ComponentFolder(path: folder.file("clip")))
+      try CLIPTokenizer(folder: ComponentFolder(path: url.path))
     }
   }
 
