@@ -57,8 +57,8 @@ package struct Confinement: Sendable {
   /// - Throws: `OpenFailure`
   package func look(_ path: String) throws(OpenFailure) -> FoundFile { try find(path, OpenFlags.place) }
 
-  /// Whether there is a file or folder. If there are no descriptors left to find out, the answer is yes: opening it will
-  /// report the shortage.
+  /// Whether there is a file or folder. If there are no descriptors left to find out, the answer is yes: opening it
+  /// will report the shortage.
   package func has(_ path: String) -> Bool {
     do throws(OpenFailure) {
       _ = try look(path).isFolder
@@ -232,6 +232,7 @@ private struct Way: ~Copyable {
 
 /// Flags of `open` that the system's module leaves out.
 private enum OpenFlags {
-  /// `O_PATH`: a descriptor that only names the file or link. The number is the same on all processors that Swift runs on.
+  /// `O_PATH`: a descriptor that only names the file or link. The number is the same on all processors that Swift runs
+  /// on.
   static let place: Int32 = 0o10_000_000
 }

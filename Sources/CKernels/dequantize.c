@@ -89,8 +89,8 @@ void segmoe_unpack_q8_0(const void *source, float *result, size_t blocks) {
   }
 }
 
-// A block is 16 bytes with the scales and minima (four bits each) of groups of 16, 64 bytes of two bits, the scale and the
-// minimum.
+// A block is 16 bytes with the scales and minima (four bits each) of groups of 16, 64 bytes of two bits, the scale and
+// the minimum.
 void segmoe_unpack_q2_k(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 84, result += SUPER) {
@@ -103,8 +103,8 @@ void segmoe_unpack_q2_k(const void *source, float *result, size_t blocks) {
   }
 }
 
-// A block is 32 bytes of third bits, 64 bytes of the lower two, 12 bytes with 16 scales of six bits (32 is subtracted), and
-// the scale.
+// A block is 32 bytes of third bits, 64 bytes of the lower two, 12 bytes with 16 scales of six bits (32 is subtracted),
+// and the scale.
 void segmoe_unpack_q3_k(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 110, result += SUPER) {
@@ -169,8 +169,8 @@ void segmoe_unpack_q5_k(const void *source, float *result, size_t blocks) {
   }
 }
 
-// A block is 128 bytes of the lower four bits, 64 bytes of the upper two, 16 signed scales for groups of 16, and the scale.
-// 32 is subtracted.
+// A block is 128 bytes of the lower four bits, 64 bytes of the upper two, 16 signed scales for groups of 16, and the
+// scale. 32 is subtracted.
 void segmoe_unpack_q6_k(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 210, result += SUPER) {

@@ -41,7 +41,8 @@ void segmoe_macrokernel(const segmoe_packing *packing, const segmoe_blocking *bl
             const char *a[tile_rows];
             for (size_t i = 0; i < some; i++)
               a[i] = (const char *)segments[(row + r + i) * all_segments + segment] + k * blocking->row_step;
-            // For the first group, the rows are not in a cache yet. Neither is the memory that the last microkernel's sums go to.
+            // For the first group, the rows are not in a cache yet. Neither is the memory that the last microkernel's
+            // sums go to.
             if (group == first)
               for (size_t i = r + tile_rows; i < block && i < r + 2 * tile_rows; i++)
                 fetch((const char *)segments[(row + i) * all_segments + segment] + k * blocking->row_step,

@@ -178,9 +178,9 @@ int segmoe_memory_available(size_t bytes) {
   return 1;
 }
 
-// The C library keeps freed memory by rules of its own. After the first large block is freed, it takes large blocks from
-// its heap. There, small live blocks keep freed large ones from going back to the kernel. Under a limit, everything of
-// some size must go back when it is freed.
+// The C library keeps freed memory by rules of its own. After the first large block is freed, it takes large blocks
+// from its heap. There, small live blocks keep freed large ones from going back to the kernel. Under a limit,
+// everything of some size must go back when it is freed.
 static void give_back_at_once(void) {
 #if defined(__GLIBC__)
   mallopt(M_MMAP_THRESHOLD, 128 << 10);

@@ -1,4 +1,5 @@
-// Where a product's columns and rows are: how many groups a packed weight has, and the segments of a convolution's rows.
+// Where a product's columns and rows are: how many groups a packed weight has, and the segments of a convolution's
+// rows.
 #include "product.h"
 
 size_t segmoe_group_outputs(const segmoe_packing *packing) {

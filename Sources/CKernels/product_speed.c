@@ -44,8 +44,8 @@ static double seconds_on(segmoe_product_isa isa) {
 }
 
 // VDPBF16PS does the work of two fused multiply-adds: on Zen 4 in the time of one, on Sapphire and Emerald Rapids in
-// that of four. Every start must make the same choice, on a busy machine as well, because a picture depends on it. So the
-// two are timed in turn, and the limit between them is far from both.
+// that of four. Every start must make the same choice, on a busy machine as well, because a picture depends on it. So
+// the two are timed in turn, and the limit between them is far from both.
 int segmoe_product_is_fast(segmoe_product_isa isa) {
   if (isa != SEGMOE_PRODUCT_AVX512_BF16) return 1;
   double native = INFINITY, wide = INFINITY;

@@ -72,8 +72,8 @@ package struct Digest: ~Copyable {
     try add(0..<reader.size, of: reader)
   }
 
-  /// Adds a range of a file, a quarter of a megabyte at a time, so that the bytes are still in the processor's cache when
-  /// they are hashed.
+  /// Adds a range of a file, a quarter of a megabyte at a time, so that the bytes are still in the processor's cache
+  /// when they are hashed.
   private mutating func add(_ range: Range<Int>, of reader: FileReader) throws {
     let chunk = 256 << 10
     try withUnsafeTemporaryAllocation(byteCount: chunk, alignment: 64) { buffer in

@@ -1,8 +1,8 @@
 import Boundary
 import Glibc
 
-/// An open file, read by position. Reading a file that has changed is an error. The file is not mapped: if somebody cut a
-/// mapped file short, the process would die of SIGBUS.
+/// An open file, read by position. Reading a file that has changed is an error. The file is not mapped: if somebody cut
+/// a mapped file short, the process would die of SIGBUS.
 package final class FileReader: Sendable {
   /// The path as given.
   package let path: String

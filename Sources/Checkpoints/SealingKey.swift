@@ -7,8 +7,8 @@ package struct SealingKey: Sendable {
   /// The secret. A program that has it can seal.
   package let bytes: [UInt8]
 
-  /// A library context of our own, for the same reason as in `Digest`. It is never freed and never changed, so any thread
-  /// may use it.
+  /// A library context of our own, for the same reason as in `Digest`. It is never freed and never changed, so any
+  /// thread may use it.
   nonisolated(unsafe) private static let library = OSSL_LIB_CTX_new()
 
   /// A new key from the system's random numbers.
@@ -35,7 +35,8 @@ package struct SealingKey: Sendable {
     return seal
   }
 
-  /// Whether a seal belongs to some bytes. The time that the comparison takes does not tell how much of the seal is right.
+  /// Whether a seal belongs to some bytes. The time that the comparison takes does not tell how much of the seal is
+  /// right.
   package func holds(_ seal: [UInt8], of content: [UInt8]) -> Bool {
     seal.count == Self.length && CRYPTO_memcmp(seal, self.seal(of: content), Self.length) == 0
   }

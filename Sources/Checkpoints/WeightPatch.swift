@@ -1,5 +1,5 @@
-/// A change to a weight, made whenever the weight is read, such as a LoRA. Any part of the weight can be read without the
-/// rest, so that experts can be read when they are needed.
+/// A change to a weight, made whenever the weight is read, such as a LoRA. Any part of the weight can be read without
+/// the rest, so that experts can be read when they are needed.
 package protocol WeightPatch: Sendable {
   /// Changes a range of elements, which are in `values`.
   /// - Parameters:

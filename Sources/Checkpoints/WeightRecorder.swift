@@ -2,8 +2,8 @@ import Synchronization
 
 /// Records the tensors that a network asks for while it is built: the list of what its files must hold.
 ///
-/// `Weights(recording:)` has no tensors. It answers every request with a meta tensor of the requested shape, and records
-/// name and shape.
+/// `Weights(recording:)` has no tensors. It answers every request with a meta tensor of the requested shape, and
+/// records name and shape.
 package final class WeightRecorder: Sendable {
   /// A requested tensor.
   package struct Request: Sendable, Equatable {

@@ -2,11 +2,11 @@ import Requests
 import Synchronization
 import Tensors
 
-/// The weights of a network, or the scope of them under a prefix. A layer that is built from a scope is loaded and checked at
-/// the same time: `weights["down_blocks"][0]["to_q"].tensor("weight", shape: [320, 320])`.
+/// The weights of a network, or the scope of them under a prefix. A layer that is built from a scope is loaded and
+/// checked at the same time: `weights["down_blocks"][0]["to_q"].tensor("weight", shape: [320, 320])`.
 ///
-/// Every tensor that is fetched is recorded, for all scopes of the same weights. So after a network is built, `unusedNames`
-/// lists the tensors that the file has and the network does not use.
+/// Every tensor that is fetched is recorded, for all scopes of the same weights. So after a network is built,
+/// `unusedNames` lists the tensors that the file has and the network does not use.
 package struct Weights: Sendable {
   private let catalog: Catalog
   /// The prefix of every name in this scope: empty, or with a dot at the end.
@@ -42,8 +42,8 @@ package struct Weights: Sendable {
     isMeta = false
   }
 
-  /// All tensors of one or several files. Errors name `path`. `renaming` returns the engine's name of a tensor, or nil to
-  /// leave it out.
+  /// All tensors of one or several files. Errors name `path`. `renaming` returns the engine's name of a tensor, or nil
+  /// to leave it out.
   /// - Throws: `malformed` if a name comes twice.
   package init(
     files: [SafetensorsFile], path: String, renaming: (String) -> String? = { $0 }
@@ -60,8 +60,8 @@ package struct Weights: Sendable {
     self.init(tensors: tensors, path: path)
   }
 
-  /// Weights without tensors, for recording. A network that is built from them gets meta tensors, and `recorder` records
-  /// their names and shapes.
+  /// Weights without tensors, for recording. A network that is built from them gets meta tensors, and `recorder`
+  /// records their names and shapes.
   package init(recording recorder: WeightRecorder) {
     catalog = Catalog(tensors: [:], path: "a recording", recorder: recorder)
     prefix = ""

@@ -94,8 +94,8 @@ package struct A1111Parameters: Sendable, Equatable {
     Int(exactly: number).map(String.init) ?? String(number)
   }
 
-  /// The value as a JSON string if a reader would otherwise misread it: cut it at a comma, a colon or a line break, trim it,
-  /// or take it for a quoted one.
+  /// The value as a JSON string if a reader would otherwise misread it: cut it at a comma, a colon or a line break,
+  /// trim it, or take it for a quoted one.
   static func quoted(_ value: String) -> String {
     let cuts = value.unicodeScalars.contains {
       $0 == "," || $0 == ":" || $0.properties.isWhitespace && $0 != " "

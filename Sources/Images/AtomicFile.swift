@@ -2,8 +2,8 @@ import Glibc
 
 /// Writes files so that they appear as a whole or not at all, and survive a power cut.
 package enum AtomicFile {
-  /// Writes `.NAME.tmp-XXXX` beside the target, syncs it, renames it, and syncs the folder. On an error the temporary file is
-  /// removed, and the file at `path` is unchanged.
+  /// Writes `.NAME.tmp-XXXX` beside the target, syncs it, renames it, and syncs the folder. On an error the temporary
+  /// file is removed, and the file at `path` is unchanged.
   /// - Parameters:
   ///   - bytes: the content of the file.
   ///   - path: the final path.

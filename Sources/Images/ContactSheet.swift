@@ -11,8 +11,8 @@ package struct ContactSheet: Sendable {
     self.margin = max(0, margin)
   }
 
-  /// The page. All cells have the size of the largest picture. They are filled row by row, with each picture in the middle of
-  /// its cell.
+  /// The page. All cells have the size of the largest picture. They are filled row by row, with each picture in the
+  /// middle of its cell.
   /// - Throws: `ImageError` if there are no pictures or the page is beyond `limits`.
   package func page(of images: [RGBImage], limits: PNGLimits = PNGLimits()) throws -> RGBImage {
     guard let cellWidth = images.map(\.width).max(), let cellHeight = images.map(\.height).max() else {

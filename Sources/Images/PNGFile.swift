@@ -3,8 +3,8 @@ import CPNGShim
 
 /// Reads and writes PNG files.
 ///
-/// Encoding is deterministic: the compression level is fixed and no time is stored. So the same picture and texts give the
-/// same bytes with the same libpng and zlib.
+/// Encoding is deterministic: the compression level is fixed and no time is stored. So the same picture and texts give
+/// the same bytes with the same libpng and zlib.
 package enum PNGFile {
   /// zlib's default. Higher levels take much time and save one percent.
   private static let compressionLevel: Int32 = 6
@@ -47,9 +47,9 @@ package enum PNGFile {
 
   /// A PNG's pixels and texts.
   ///
-  /// Every kind of PNG becomes 8-bit RGB as by PIL's `convert("RGB")`, which diffusers uses for initial images. Palettes and
-  /// gray become RGB. Of 16 bits the upper 8 are taken, but in gray without alpha, values above 255 become 255. Alpha is
-  /// dropped; the picture is not laid over white. Gamma and profiles are ignored. Messages name `name`.
+  /// Every kind of PNG becomes 8-bit RGB as by PIL's `convert("RGB")`, which diffusers uses for initial images.
+  /// Palettes and gray become RGB. Of 16 bits the upper 8 are taken, but in gray without alpha, values above 255 become
+  /// 255. Alpha is dropped; the picture is not laid over white. Gamma and profiles are ignored. Messages name `name`.
   package static func decode(
     _ bytes: [UInt8], name: String = "PNG", limits: PNGLimits = PNGLimits()
   ) throws(ImageError) -> (image: RGBImage, texts: [PNGText]) {
@@ -95,8 +95,8 @@ package enum PNGFile {
     }
   }
 
-  /// Only the pixels of a file, as `decode` makes them. Texts, profiles and other extras are skipped, because they may unpack
-  /// to a thousand times their length.
+  /// Only the pixels of a file, as `decode` makes them. Texts, profiles and other extras are skipped, because they may
+  /// unpack to a thousand times their length.
   package static func readPixels(
     _ path: String, limits: PNGLimits = PNGLimits()
   ) throws(ImageError) -> RGBImage {
@@ -124,8 +124,8 @@ package enum PNGFile {
     return (width, height)
   }
 
-  /// The bytes of memory that reading a file takes besides the file itself, from its header. For a file that is no PNG it is
-  /// 0, because `read` refuses it.
+  /// The bytes of memory that reading a file takes besides the file itself, from its header. For a file that is no PNG
+  /// it is 0, because `read` refuses it.
   package static func pixelBytes(of path: String, limits: PNGLimits = PNGLimits()) throws(ImageError) -> Int {
     let head = try bytes(of: path, limits: limits, first: 24)
     guard head.count == 24 else { return 0 }

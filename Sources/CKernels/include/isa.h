@@ -1,5 +1,5 @@
-// The instruction sets: what the processor has, what SEGMOE_ISA asks for, and what a test forces. The level for products is
-// chosen in product_isa.h, which also checks its results.
+// The instruction sets: what the processor has, what SEGMOE_ISA asks for, and what a test forces. The level for
+// products is chosen in product_isa.h, which also checks its results.
 #ifndef SEGMOE_ISA_H
 #define SEGMOE_ISA_H
 

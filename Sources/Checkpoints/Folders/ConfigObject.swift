@@ -222,8 +222,8 @@ extension ConfigObject {
 // MARK: - Refusing
 
 extension ConfigObject {
-  /// Fails for a key that is not in `allowed`, because an unknown key may change what the model computes. Keys that begin
-  /// with `_` are diffusers' notes and are allowed.
+  /// Fails for a key that is not in `allowed`, because an unknown key may change what the model computes. Keys that
+  /// begin with `_` are diffusers' notes and are allowed.
   package func refuseUnknown(allowed: Set<String>) throws {
     if let key = values.keys.filter({ !allowed.contains($0) && !$0.hasPrefix("_") }).min() {
       throw error(key, "unknown here, so this model may need what this engine does not have")

@@ -1,7 +1,7 @@
 extension ModelFolder {
   /// A SHA-256 of everything in the folder that can change a picture, as 64 hexadecimal digits. It covers the JSON and
-  /// text files of index and components, and the weight files in use. Of each file it takes the name, the length and the
-  /// SHA-256 of each piece. The safety checker, and pictures and notes beside the model, are left out.
+  /// text files of index and components, and the weight files in use. Of each file it takes the name, the length and
+  /// the SHA-256 of each piece. The safety checker, and pictures and notes beside the model, are left out.
   ///
   /// Every byte is read. A 4 GB model takes one or two seconds from the page cache, and longer from a disk. So keep the
   /// result.

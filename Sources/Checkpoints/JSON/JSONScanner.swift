@@ -4,8 +4,8 @@ struct JSONFault: Error {
   let reason: String
 }
 
-/// Reads JSON token by token from bytes in memory. It builds no tree: the caller asks for what it expects. It is strict (RFC
-/// 8259), except that `NaN`, `Infinity` and `-Infinity` are numbers, because Python writes them into scheduler
+/// Reads JSON token by token from bytes in memory. It builds no tree: the caller asks for what it expects. It is strict
+/// (RFC 8259), except that `NaN`, `Infinity` and `-Infinity` are numbers, because Python writes them into scheduler
 /// configurations.
 struct JSONScanner {
   private let bytes: UnsafeBufferPointer<UInt8>

@@ -1,7 +1,7 @@
 import Tensors
 
-/// The change that an adapter makes to one weight, given by its factors. The weight is seen as a matrix `[out, rest]`; for
-/// a convolution, rest is in × height × width. The product is never stored as a whole.
+/// The change that an adapter makes to one weight, given by its factors. The weight is seen as a matrix `[out, rest]`;
+/// for a convolution, rest is in × height × width. The product is never stored as a whole.
 struct AdapterDelta: WeightPatch {
   private let form: Form
   /// The factor of the product: weight · alpha / rank.

@@ -2,8 +2,9 @@ import CKernels
 import Glibc
 import Tensors
 
-/// Writes a safetensors file as a stream. All tensors are declared first. Then their data follow in the same order, in pieces
-/// of any size. The data go to a hidden temporary file, which gets the final name when it is whole and on the disk.
+/// Writes a safetensors file as a stream. All tensors are declared first. Then their data follow in the same order, in
+/// pieces of any size. The data go to a hidden temporary file, which gets the final name when it is whole and on the
+/// disk.
 ///
 /// A writer belongs to one thread. If it is dropped before `finish`, no file is left.
 package final class SafetensorsWriter {
@@ -49,8 +50,8 @@ package final class SafetensorsWriter {
     unlink(temporary)
   }
 
-  /// Appends the next tensor as a whole. Its name must be `name`. Floats are converted to the declared type (F32, F16 or
-  /// BF16, rounded to nearest even).
+  /// Appends the next tensor as a whole. Its name must be `name`. Floats are converted to the declared type (F32, F16
+  /// or BF16, rounded to nearest even).
   /// - Throws: `wrongOrder`, `unwritable`.
   package func append(_ tensor: Tensor, name: String) throws {
     try expect(name)

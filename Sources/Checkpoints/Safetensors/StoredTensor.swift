@@ -1,12 +1,12 @@
 import CKernels
 import Tensors
 
-/// A tensor in a file: its place, type and shape, without its values. Any thread may read it. Only the bytes that are needed
-/// are read.
+/// A tensor in a file: its place, type and shape, without its values. Any thread may read it. Only the bytes that are
+/// needed are read.
 ///
-/// It may be a view (`rows`, `reshaped`, `transposed`, `renamed`). Key maps of single-file checkpoints use views to take
-/// fused tensors apart. It may have patches (from a LoRA), which change the values when they are read, and scales, by which
-/// 8-bit values are multiplied.
+/// It may be a view (`rows`, `reshaped`, `transposed`, `renamed`). Key maps of single-file checkpoints use views to
+/// take fused tensors apart. It may have patches (from a LoRA), which change the values when they are read, and scales,
+/// by which 8-bit values are multiplied.
 package struct StoredTensor: Sendable {
   /// The tensor's name. After a key map it is the engine's name, not the file's.
   package private(set) var name: String
@@ -42,8 +42,8 @@ package struct StoredTensor: Sendable {
   /// Whether the values are those of the file, so that `readBytes` returns them.
   package var isRaw: Bool { patches.isEmpty && !isTransposed && scales.isEmpty }
 
-  /// The narrowest type of safetensors that holds the values exactly. With patches, scales or blocks it is single precision,
-  /// because half precision would round the values.
+  /// The narrowest type of safetensors that holds the values exactly. With patches, scales or blocks it is single
+  /// precision, because half precision would round the values.
   package var exactType: StoredType {
     patches.isEmpty && scales.isEmpty && !type.isBlock ? type : .float32
   }

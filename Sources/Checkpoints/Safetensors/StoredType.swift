@@ -1,6 +1,6 @@
 /// The types of a tensor's elements in a file. Every type of the safetensors format is here, so that the sizes of all
-/// tensors can be checked, even of those that the engine does not use. GGUF's types, which pack elements in blocks, follow.
-/// Raw values are the formats' own names.
+/// tensors can be checked, even of those that the engine does not use. GGUF's types, which pack elements in blocks,
+/// follow. Raw values are the formats' own names.
 package enum StoredType: String, Sendable, CaseIterable {
   case bool = "BOOL"
   case float4 = "F4"

@@ -3,8 +3,8 @@ import Glibc
 
 /// The files of an autoencoder alone, as `--vae` names them.
 ///
-/// The path may be the folder of a VAE or of a whole model, a safetensors file in diffusers' or CompVis' layout (a VAE alone
-/// or a whole checkpoint), or TAESD, whole or only the decoder.
+/// The path may be the folder of a VAE or of a whole model, a safetensors file in diffusers' or CompVis' layout (a VAE
+/// alone or a whole checkpoint), or TAESD, whole or only the decoder.
 package struct AutoencoderFiles: Sendable {
   /// The path as given.
   package let path: String

@@ -1,11 +1,11 @@
 import Glibc
 
-/// A model in one safetensors or GGUF file, in CompVis' layout. Its components are views of the file under diffusers' names,
-/// with the configurations that a folder would have. Nothing is converted in memory.
+/// A model in one safetensors or GGUF file, in CompVis' layout. Its components are views of the file under diffusers'
+/// names, with the configurations that a folder would have. Nothing is converted in memory.
 ///
 /// A file does not tell everything, for example the number of heads of unusual models. A companion folder beside it
-/// (`NAME.config`, in diffusers' layout) can tell it, and takes precedence. If the file lacks components, as a file of a UNet
-/// alone does, their weights come from the companion folder.
+/// (`NAME.config`, in diffusers' layout) can tell it, and takes precedence. If the file lacks components, as a file of
+/// a UNet alone does, their weights come from the companion folder.
 package struct CheckpointFile: ModelFiles {
   package let path: String
   package let kind: CheckpointKind
@@ -15,8 +15,8 @@ package struct CheckpointFile: ModelFiles {
   private let companion: ComponentFolder?
 
   /// Opens and sorts a file.
-  /// - Throws: what opening throws, `unknownCheckpoint` if it is no known kind of checkpoint, and `unmatchedKeys` for tensors
-  ///   that belong nowhere in their network.
+  /// - Throws: what opening throws, `unknownCheckpoint` if it is no known kind of checkpoint, and `unmatchedKeys` for
+  ///   tensors that belong nowhere in their network.
   package init(path: String) throws {
     try PickledFile.refuse(path)
     let file = try TensorFiles.open(path)
@@ -42,8 +42,8 @@ package struct CheckpointFile: ModelFiles {
     return path.dropLast(suffix.count) + ".config"
   }
 
-  /// The component of a tensor, and the tensor's name in it; nil if no component needs it (EMA copies, the noise schedule,
-  /// leftovers of training).
+  /// The component of a tensor, and the tensor's name in it; nil if no component needs it (EMA copies, the noise
+  /// schedule, leftovers of training).
   private static func split(_ name: String, _ kind: CheckpointKind) -> (component: String, rest: String)? {
     var prefixes = [("unet", KeyTable.unetPrefix)]
     for encoder in CheckpointKind.textEncoders[kind.family] ?? [] {

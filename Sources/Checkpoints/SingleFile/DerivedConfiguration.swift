@@ -1,5 +1,5 @@
-/// The configuration of a network, derived from the shapes of its tensors (under diffusers' names). Values that shapes do
-/// not tell are those of the family.
+/// The configuration of a network, derived from the shapes of its tensors (under diffusers' names). Values that shapes
+/// do not tell are those of the family.
 struct DerivedConfiguration {
   let weights: Weights
   /// The family's values that shapes do not tell.

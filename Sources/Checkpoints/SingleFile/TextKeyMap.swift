@@ -1,7 +1,7 @@
 /// A text encoder's tensors under transformers' names, from either layout that single files hold.
 enum TextKeyMap {
-  /// From transformers' layout, with or without `text_model.` before every name. The positions, which old versions saved as
-  /// a row of whole numbers, are left out.
+  /// From transformers' layout, with or without `text_model.` before every name. The positions, which old versions
+  /// saved as a row of whole numbers, are left out.
   static func transformers(_ tensors: [String: StoredTensor]) -> [String: StoredTensor] {
     var views: [String: StoredTensor] = [:]
     for (name, stored) in tensors where !name.hasSuffix("position_ids") && name != "logit_scale" {
@@ -17,7 +17,8 @@ enum TextKeyMap {
     return views
   }
 
-  /// From OpenCLIP's layout. There, query, key and value are rows of one tensor, and the projection is stored transposed.
+  /// From OpenCLIP's layout. There, query, key and value are rows of one tensor, and the projection is stored
+  /// transposed.
   /// - Parameter layers: how many layers are used. SD2 leaves out the last one.
   /// - Throws: `unmatchedKeys`, and `malformed` for fused tensors that cannot be split in three.
   static func openCLIP(

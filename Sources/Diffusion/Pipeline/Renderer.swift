@@ -17,7 +17,8 @@ package struct Renderer: Sendable {
   /// - Parameters:
   ///   - model: what renders.
   ///   - pass: where numbers are computed and uses of weights are counted.
-  ///   - governor: the governor of the cache that the model's weights are in; nil: there is no bound but the cache's own.
+  ///   - governor: the governor of the cache that the model's weights are in; nil: there is no bound but the cache's
+  ///     own.
   ///   - texts: shared by renderers whose renders follow each other.
   package init(
     model: DiffusionModel, pass: ForwardPass, governor: MemoryGovernor? = nil,
@@ -109,8 +110,8 @@ package struct Renderer: Sendable {
   }
 
   /// A request with its files read, for its first picture. Weights make room for reading them.
-  /// - Throws: `CheckpointError` and `ImageError` for files that cannot be read, `MemoryError` if there is no room to read
-  ///   them or to render.
+  /// - Throws: `CheckpointError` and `ImageError` for files that cannot be read, `MemoryError` if there is no room to
+  ///   read them or to render.
   package func picture(_ request: RenderRequest) throws -> PictureRequest {
     try model.picture(request) { bytes, unread in
       try governor.spare(bytes, before: reckon(unread, beside: 0).plan.memory)

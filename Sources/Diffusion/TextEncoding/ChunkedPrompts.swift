@@ -29,8 +29,8 @@ struct ChunkedPrompts: Sendable {
 
   /// - Parameters:
   ///   - encoder: 0 for the first text encoder of `encoders`, 1 for the second.
-  /// - Throws: `DiffusionError` for weights or a length that make no sense, for embeddings that are not for this encoder,
-  ///   and for embeddings whose token is already known.
+  /// - Throws: `DiffusionError` for weights or a length that make no sense, for embeddings that are not for this
+  ///   encoder, and for embeddings whose token is already known.
   init(
     _ texts: [String], _ reading: PromptReading, _ tokenizer: CLIPTokenizer, _ network: CLIPTextConfiguration,
     encoder: Int, of encoders: Int
@@ -62,8 +62,8 @@ struct ChunkedPrompts: Sendable {
     }
   }
 
-  /// The weighted states of all prompts, `[prompt, chunks · 77, width]`. If the encoder has a pooled state, also that of
-  /// each prompt's first chunk, without weights, `[prompt, width]`.
+  /// The weighted states of all prompts, `[prompt, chunks · 77, width]`. If the encoder has a pooled state, also that
+  /// of each prompt's first chunk, without weights, `[prompt, width]`.
   /// - Parameters:
   ///   - skip: layers left out for the last prompt; for those before it, none.
   ///   - encode: the encoder: ids, layers to leave out and learned words to `[row, token, width]` and `[row, width]`.

@@ -1,8 +1,8 @@
 import Checkpoints
 import Glibc
 
-/// An unfinished download: the bytes so far, and their hash. It gets its final name only if the hash is right. A later try
-/// continues it.
+/// An unfinished download: the bytes so far, and their hash. It gets its final name only if the hash is right. A later
+/// try continues it.
 final class PartFile {
   let path: String
   private let descriptor: Int32

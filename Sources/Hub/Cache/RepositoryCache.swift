@@ -1,8 +1,8 @@
 import Foundation
 import Requests
 
-/// A repository in Hugging Face's cache, in the layout of `huggingface_hub`, so that each program finds what the other has
-/// fetched: `blobs/HASH`, links to them at `snapshots/COMMIT/PATH`, `refs/BRANCH`, and `trees/COMMIT.json`.
+/// A repository in Hugging Face's cache, in the layout of `huggingface_hub`, so that each program finds what the other
+/// has fetched: `blobs/HASH`, links to them at `snapshots/COMMIT/PATH`, `refs/BRANCH`, and `trees/COMMIT.json`.
 struct RepositoryCache {
   let root: String
   let id: RepositoryID
@@ -60,8 +60,8 @@ struct RepositoryCache {
     try Folder.make("\(root)/.locks/\(name)")
   }
 
-  /// Takes the file's lock, opens the unfinished download, and lets `fetch` complete it. If another program has completed it
-  /// meanwhile, nothing is fetched.
+  /// Takes the file's lock, opens the unfinished download, and lets `fetch` complete it. If another program has
+  /// completed it meanwhile, nothing is fetched.
   /// - Throws: what `fetch` throws, `HubError.file`, `HubError.stopped`.
   func fill(
     _ file: RemoteFile, stop: StopFlag, isWaiting: () -> Void, fetch: (PartFile) throws -> Void
@@ -83,8 +83,8 @@ struct RepositoryCache {
     try part.publish(as: blob)
   }
 
-  /// Adds a blob to a commit's folder as a symbolic link. If the file system has none, a hard link is made, or the file is
-  /// moved.
+  /// Adds a blob to a commit's folder as a symbolic link. If the file system has none, a hard link is made, or the file
+  /// is moved.
   /// - Throws: `HubError.file`
   func place(_ file: RemoteFile, at commit: String) throws(HubError) {
     let path = path(of: file.path, at: commit)

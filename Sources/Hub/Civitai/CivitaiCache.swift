@@ -2,8 +2,8 @@ import Checkpoints
 import Glibc
 import Requests
 
-/// Files of CivitAI on this machine: `civitai/VERSION/FILE/SHA256.safetensors`. A note for each link tells which file it
-/// means, so that the file is found without the network.
+/// Files of CivitAI on this machine: `civitai/VERSION/FILE/SHA256.safetensors`. A note for each link tells which file
+/// it means, so that the file is found without the network.
 struct CivitaiCache: Sendable {
   private let root: String
 

@@ -90,7 +90,8 @@ package struct FileSelection: Sendable {
   /// All safetensors files in the top folder, for messages and for LoRAs.
   var singles: [RemoteFile] { files.filter { $0.path.hasSuffix(".safetensors") && !$0.path.contains("/") } }
 
-  /// The file of a LoRA (`_best_guess_weight_name`). If there are several, diffusers guesses the first; here it is an error.
+  /// The file of a LoRA (`_best_guess_weight_name`). If there are several, diffusers guesses the first; here it is an
+  /// error.
   /// - Throws: `HubError.ambiguous`, `HubError.noFile`
   package func adapter() throws(HubError) -> RemoteFile {
     let usable = files.filter { file in

@@ -49,8 +49,8 @@ package final class CurlTransport: HTTPTransport {
   }
 }
 
-/// A request that is being sent. It takes the answer's header lines and body from libcurl, and gives it the body to send.
-/// Only one thread uses it.
+/// A request that is being sent. It takes the answer's header lines and body from libcurl, and gives it the body to
+/// send. Only one thread uses it.
 final class CurlTransfer {
   private let request: HTTPRequest
   private let sink: (any BodySink)?

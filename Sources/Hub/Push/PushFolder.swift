@@ -78,18 +78,20 @@ struct LocalFile: Sendable, Equatable {
   }
 }
 
-/// The files of a folder that are pushed: all regular files, and the targets of links to files, except those in `always`.
+/// The files of a folder that are pushed: all regular files, and the targets of links to files, except those in
+/// `always`.
 package struct PushFolder {
   /// The files, sorted by path.
   let files: [LocalFile]
 
-  /// Patterns of files that are never pushed: those that `upload_folder` leaves out, and files that programs leave behind.
+  /// Patterns of files that are never pushed: those that `upload_folder` leaves out, and files that programs leave
+  /// behind.
   private static let always = [
     ".git/*", "*/.git/*", ".cache/*", "*/.cache/*", "*.incomplete", ".DS_Store", "*/.DS_Store",
   ]
 
-  /// - Parameter ignore: patterns as of Python's `fnmatch`, for paths in the folder. `*` matches slashes, too. A slash at the
-  ///   end means everything below a folder.
+  /// - Parameter ignore: patterns as of Python's `fnmatch`, for paths in the folder. `*` matches slashes, too. A slash
+  ///   at the end means everything below a folder.
   /// - Throws: `HubError.file`
   init(_ folder: String, ignore: [String]) throws(HubError) {
     var status = stat()

@@ -2,8 +2,8 @@ import Foundation
 
 /// How long a site asks to wait after too many requests.
 enum RateLimit {
-  /// The seconds from `RateLimit: "api";r=0;t=55` if that limit was reached, otherwise from `Retry-After`; nil if there is
-  /// neither.
+  /// The seconds from `RateLimit: "api";r=0;t=55` if that limit was reached, otherwise from `Retry-After`; nil if there
+  /// is neither.
   static func wait(_ head: HTTPHead, now: Date = Date()) -> Int? {
     if let limit = head["ratelimit"] {
       var values: [Substring: Int] = [:]

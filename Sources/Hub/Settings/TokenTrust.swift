@@ -13,8 +13,8 @@ package struct TokenTrust: Sendable {
   /// Whether an address belongs to the site.
   package func includes(_ address: WebAddress) -> Bool { origins.contains(address.origin) }
 
-  /// The header for a request to `address`; nil if the address must not get the token. A plain `http` address gets it only
-  /// if it is this machine itself, or the address that the person gave.
+  /// The header for a request to `address`; nil if the address must not get the token. A plain `http` address gets it
+  /// only if it is this machine itself, or the address that the person gave.
   package func authorization(for address: WebAddress) -> HTTPHeader? {
     guard let token, includes(address) else { return nil }
     return HTTPHeader("Authorization", "Bearer \(token.secret)")

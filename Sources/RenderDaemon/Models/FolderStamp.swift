@@ -1,14 +1,14 @@
 import Boundary
 import Checkpoints
 
-/// Sizes, times and identities of files, and of all files in folders. It is cheap to take, and it differs after a model has
-/// been replaced. Links to files and folders are followed, except links that lead out of the model folders.
+/// Sizes, times and identities of files, and of all files in folders. It is cheap to take, and it differs after a model
+/// has been replaced. Links to files and folders are followed, except links that lead out of the model folders.
 struct FolderStamp: Equatable {
   /// The identities by path.
   private var files: [String: FileIdentity] = [:]
 
-  /// The most files, folders and links. No model has as many. A job that names a huge folder, perhaps by a link, must not
-  /// keep the daemon busy.
+  /// The most files, folders and links. No model has as many. A job that names a huge folder, perhaps by a link, must
+  /// not keep the daemon busy.
   private static let limit = 10_000
 
   /// - Throws: `DaemonError.modelOutside`, `.tooManyFiles`, `CheckpointError.exhausted`

@@ -1,8 +1,8 @@
 import Checkpoints
 import Glibc
 
-/// A folder that only the daemon can read. It holds the key that seals resume states. Members of the group may write the
-/// queue's rows, but without the key they cannot forge a resume state.
+/// A folder that only the daemon can read. It holds the key that seals resume states. Members of the group may write
+/// the queue's rows, but without the key they cannot forge a resume state.
 package struct PrivateFolder: Sendable {
   /// Why the folder or its key cannot be used.
   package struct Problem: Error, CustomStringConvertible {

@@ -5,8 +5,8 @@ package struct RepositoryID: Sendable, Hashable, CustomStringConvertible {
 
   package var description: String { "\(owner)/\(name)" }
 
-  /// nil unless the hub allows both parts (`huggingface_hub`'s `validate_repo_id`). A part has at most 96 letters, digits
-  /// and `-._`. It begins and ends with a letter, digit or `_`, has no `--` or `..`, and does not end in `.git`.
+  /// nil unless the hub allows both parts (`huggingface_hub`'s `validate_repo_id`). A part has at most 96 letters,
+  /// digits and `-._`. It begins and ends with a letter, digit or `_`, has no `--` or `..`, and does not end in `.git`.
   package init?(owner: some StringProtocol, name: some StringProtocol) {
     guard Self.isPart(owner), Self.isPart(name), (1...96).contains(owner.utf8.count),
       (1...96).contains(name.utf8.count), !name.hasSuffix(".git")

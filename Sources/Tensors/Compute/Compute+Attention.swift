@@ -42,8 +42,8 @@ extension Compute {
   ///   - value: as many channels of `[batch, keys, …]`.
   ///   - heads: how many the channels are split into.
   ///   - causal: whether query i sees only keys 0…i (text encoders).
-  ///   - precision: the precision of the layer. Where products in bfloat16 are faster, every precision but `.f32` uses them here too.
-  ///     Softmax and sums are always in single precision.
+  ///   - precision: the precision of the layer. Where products in bfloat16 are faster, every precision but `.f32` uses
+  ///     them here too. Softmax and sums are always in single precision.
   /// - Returns: `[batch, queries, heads·width]`.
   package func attention(
     query: Channels, key: Channels, value: Channels, heads: Int, causal: Bool = false,

@@ -139,7 +139,8 @@ extension Compute {
     }
   }
 
-  /// Lends `x`, rounded or quantized segment by segment, and a segment of zeros. In single precision `x` is lent unchanged.
+  /// Lends `x`, rounded or quantized segment by segment, and a segment of zeros. In single precision `x` is lent
+  /// unchanged.
   /// - Parameter prepared: `preparedBytes` to work in.
   private func withPrepared(
     _ x: Tensor, _ weight: PackedWeight, in prepared: UnsafeMutableRawPointer,

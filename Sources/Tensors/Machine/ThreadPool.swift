@@ -5,8 +5,8 @@ import Synchronization
 /// A fixed set of threads that share out the tasks of one parallel section at a time.
 ///
 /// The next section mostly follows at once. So an idle thread first looks for it, about as long as sleeping and waking
-/// would take. Then it sleeps on a condition. The caller cuts the work into tasks. The cut must not depend on the number
-/// of threads; then no result depends on it.
+/// would take. Then it sleeps on a condition. The caller cuts the work into tasks. The cut must not depend on the
+/// number of threads; then no result depends on it.
 package final class ThreadPool: Sendable {
   /// Threads that work on a section, the calling one included.
   package let threadCount: Int
@@ -100,8 +100,8 @@ private final class Board: @unchecked Sendable {
   /// How often a thread looks for the next section before it sleeps; a look takes some 50 ns.
   private let looks: Int
 
-  /// - Parameter looks: should be small if there are more threads than processors: a thread that looks keeps a processor
-  ///   from the others.
+  /// - Parameter looks: should be small if there are more threads than processors: a thread that looks keeps a
+  ///   processor from the others.
   init(looks: Int) { self.looks = looks }
 
   /// - Parameter helpers: threads to wake. Threads that are awake help as well.

@@ -9,7 +9,8 @@ import TestSupport
 import Testing
 import WeightCache
 
-/// A model whose UNet is stored in floats of 8 bits with scales, as ComfyUI saves it, against the same numbers in 32 bits.
+/// A model whose UNet is stored in floats of 8 bits with scales, as ComfyUI saves it, against the same numbers in 32
+/// bits.
 @Suite struct Float8ModelTests {
   /// The values of E4M3's bytes from 0 to 126.
   private static let values: [Float] = (0..<127).map { byte in

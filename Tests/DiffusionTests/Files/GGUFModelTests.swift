@@ -8,8 +8,8 @@ import TestSupport
 import Testing
 import WeightCache
 
-/// GGUF files as models, by the names that city96's converter and stable-diffusion.cpp give: every weight is that of the
-/// folder they were made of.
+/// GGUF files as models, by the names that city96's converter and stable-diffusion.cpp give: every weight is that of
+/// the folder they were made of.
 @Suite struct GGUFModelTests {
   /// A model's tensors by CompVis' names.
   private func tensors(_ name: String, _ components: Set<String>) throws -> [(

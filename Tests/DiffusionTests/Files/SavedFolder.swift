@@ -5,8 +5,8 @@ import GoldenModels
 import Tensors
 import TestSupport
 
-/// A golden model's folder as a version of diffusers and its transformers save it again: their configurations, and their
-/// names of tensors (`Goldens/scripts/saved_by_versions.py`). It is removed when the last
+/// A golden model's folder as a version of diffusers and its transformers save it again: their configurations, and
+/// their names of tensors (`Goldens/scripts/saved_by_versions.py`). It is removed when the last
 /// reference to it goes.
 final class SavedFolder {
   private let folder: TemporaryFolder

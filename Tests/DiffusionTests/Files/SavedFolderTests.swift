@@ -47,8 +47,8 @@ import WeightCache
     }
   }
 
-  /// The same weights give the picture of the model that was saved. (With its own method: another one takes from the file
-  /// what it states, and versions differ in that. So the spacing of timesteps is in files since 0.21.)
+  /// The same weights give the picture of the model that was saved. (With its own method: another one takes from the
+  /// file what it states, and versions differ in that. So the spacing of timesteps is in files since 0.21.)
   @Test(arguments: versions) func thePictureIsTheSame(_ version: String) throws {
     let saved = try SavedFolder("base", version: version)
     defer { withExtendedLifetime(saved) {} }

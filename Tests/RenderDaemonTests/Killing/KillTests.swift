@@ -37,7 +37,8 @@ import Testing
       """)
   }
 
-  /// Three deaths by one job at which it got no further than at the first, and it is set aside: the next one is rendered.
+  /// Three deaths by one job at which it got no further than at the first, and it is set aside: the next one is
+  /// rendered.
   @Test(.enabled(if: FaultLibrary.isThere)) func aJobThatKillsItsDaemonIsSetAside() throws {
     let house = try DaemonHouse()
     let poison = try house.enqueue(attempts: 10) { $0.steps = 5 }
