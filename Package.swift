@@ -89,6 +89,7 @@ let package = Package(
       name: "Migrations", path: "migrations", resources: [.embedInCode("sql")],
       swiftSettings: swift),
     library("JobStore", ["Boundary", "Requests", grdb, sqlite, "Migrations"]),
+    library("Fetching", ["Requests", "Hub", "JobStore", logging]),
     library(
       "RenderDaemon",
       [
@@ -100,7 +101,7 @@ let package = Package(
       "segmoed",
       [
         "Boundary", "Requests", "CommandLine", "JobStore", "Diffusion", "WeightCache", "Tensors",
-        "Configuration", "RenderDaemon", "Release", argumentParser, logging, lifecycle,
+        "Configuration", "RenderDaemon", "Hub", "Fetching", "Release", argumentParser, logging, lifecycle,
       ]),
     tool(
       "segmoectl", ["Boundary", "Requests", "CommandLine", "JobStore", "CKernels", "Release", argumentParser]),
@@ -117,7 +118,7 @@ let package = Package(
     tests("WeightCacheTests", ["WeightCache", "Tensors"]),
     tests("ExpertsTests", ["Experts", "Tensors"]),
     tests("CheckpointsTests", ["Boundary", "Checkpoints", "Tensors", "CKernels", "Fuzzing"]),
-    tests("HubTests", ["Requests", "Hub", "Checkpoints"]),
+    tests("HubTests", ["Requests", "Hub", "Checkpoints", "JobStore", "Fetching", logging, grdb]),
     tests("ImagesTests", ["Images", "Fuzzing"]),
     tests("ConfigurationTests", ["Configuration", "Fuzzing"]),
     tests(

@@ -9,6 +9,7 @@ package struct ModelPuller: Sendable {
   let transport: any HTTPTransport
   let pace: RetryPace
   let stop: StopFlag
+  let mostBytes: Int?
   let say: @Sendable (String) -> Void
   let tell: @Sendable (PullProgress) -> Void
 
@@ -17,11 +18,12 @@ package struct ModelPuller: Sendable {
   ///   - transport: makes the requests.
   ///   - pace: of retries.
   ///   - stop: ends downloads when it is set.
+  ///   - mostBytes: the most that one source may have; nil: any size.
   ///   - say: gets messages for the user.
   ///   - tell: gets the progress several times per second, from any thread.
   package init(
     settings: HubSettings, transport: any HTTPTransport, pace: RetryPace = RetryPace(),
-    stop: StopFlag = StopFlag(),
+    stop: StopFlag = StopFlag(), mostBytes: Int? = nil,
     say: @escaping @Sendable (String) -> Void = { _ in },
     tell: @escaping @Sendable (PullProgress) -> Void = { _ in }
   ) {
@@ -29,6 +31,7 @@ package struct ModelPuller: Sendable {
     self.transport = transport
     self.pace = pace
     self.stop = stop
+    self.mostBytes = mostBytes
     self.say = say
     self.tell = tell
   }
@@ -62,7 +65,7 @@ package struct ModelPuller: Sendable {
         return try CivitaiPull(
           link: link, site: site, endpoint: settings.civitaiEndpoint,
           cache: CivitaiCache(root: settings.ownCache),
-          isOffline: settings.isOffline, tell: tell
+          isOffline: settings.isOffline, mostBytes: mostBytes, tell: tell
         ).pull(isDry: isDry)
       }
     } catch let error as HubError {
@@ -94,6 +97,6 @@ package struct ModelPuller: Sendable {
     return RepositoryPull(
       id: id, client: HubClient(site: site, endpoint: settings.endpoint),
       cache: RepositoryCache(root: settings.cache, id: id, usesLinks: settings.usesLinks),
-      isOffline: settings.isOffline, tell: tell)
+      isOffline: settings.isOffline, mostBytes: mostBytes, tell: tell)
   }
 }

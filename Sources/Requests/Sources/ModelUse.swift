@@ -1,5 +1,5 @@
 /// What a source is pulled for: it decides which files are taken.
-package enum ModelUse: Sendable, Equatable {
+package enum ModelUse: String, Sendable, Equatable {
   /// To render with.
   case model
   /// To merge: half precision first, as the reference loads it.
