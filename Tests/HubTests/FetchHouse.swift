@@ -148,6 +148,7 @@ final class RealProgram {
   }
 
   var pid: Int32 { process.processIdentifier }
+  var isRunning: Bool { process.isRunning }
   var output: String { (try? String(contentsOfFile: file, encoding: .utf8)) ?? "" }
   var words: String { (try? String(contentsOfFile: errors, encoding: .utf8)) ?? "" }
 

@@ -1,7 +1,6 @@
 import Checkpoints
 import Glibc
 import Requests
-import Synchronization
 
 /// Brings sources onto this machine.
 package struct ModelPuller: Sendable {
@@ -73,21 +72,6 @@ package struct ModelPuller: Sendable {
     } catch {
       throw .strangeAnswer(host: settings.endpoint.host, reason: "\(error)")
     }
-  }
-
-  /// A source, and what it is pulled for.
-  package typealias Wanted = (source: ModelSource, use: ModelUse)
-
-  /// Pulls sources, two at a time.
-  /// - Returns: in their order.
-  /// - Throws: `HubError`, the first one.
-  package func pull(_ wanted: [Wanted]) throws -> [PulledModel] {
-    let found = Mutex([PulledModel?](repeating: nil, count: wanted.count))
-    try ParallelWork.run(Array(wanted.enumerated()), width: 2) { index, wanted in
-      let model = try pull(wanted.source, for: wanted.use)
-      found.withLock { $0[index] = model }
-    }
-    return found.withLock { $0.compactMap(\.self) }
   }
 
   private func repository(_ id: RepositoryID) -> RepositoryPull {
