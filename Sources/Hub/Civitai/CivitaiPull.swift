@@ -146,7 +146,7 @@ struct CivitaiPull {
     case 401: return .login(link: what, hasToken: site.trust.token != nil)
     case 403:
       let deadline = (try? AnswerObject(reply))?.text("deadline")
-      return .forbidden(what: what, reason: deadline.map { "early access until \($0)" } ?? words)
+      return .forbidden(what: what, reason: deadline.map { "early access until \(site.shown($0))" } ?? words)
     case 404, 410: return .gone(what: what, reason: words)
     default:
       if reply.head.isWebPage { return .login(link: what, hasToken: site.trust.token != nil) }

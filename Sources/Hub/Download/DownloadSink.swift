@@ -37,7 +37,7 @@ final class DownloadSink: BodySink {
     guard head.status == 200 || head.status == 206 else { return false }
     if head.isWebPage { throw Fault.webPage }
     if let packing = head["content-encoding"], packing.lowercased() != "identity" {
-      throw Fault.otherLength("packed by \(packing)")
+      throw Fault.otherLength("it comes packed, which was not asked for")
     }
     if head.status == 206 {
       guard let range = ContentRange(head["content-range"] ?? ""), range.start == part.count,

@@ -9,6 +9,7 @@ package struct ModelPuller: Sendable {
   let pace: RetryPace
   let stop: StopFlag
   let mostBytes: Int?
+  private let warnings = SiteWarnings()
   let say: @Sendable (String) -> Void
   let tell: @Sendable (PullProgress) -> Void
 
@@ -77,7 +78,7 @@ package struct ModelPuller: Sendable {
   private func repository(_ id: RepositoryID) -> RepositoryPull {
     let site = Site(
       transport: transport, trust: settings.readingTrust, pace: pace, stop: stop, patience: settings.patience,
-      say: say)
+      warnings: warnings, say: say)
     return RepositoryPull(
       id: id, client: HubClient(site: site, endpoint: settings.endpoint),
       cache: RepositoryCache(root: settings.cache, id: id, usesLinks: settings.usesLinks),
