@@ -36,7 +36,7 @@ CREATE TABLE sources (
   CHECK ((state = 'fetching') = (fetcher IS NOT NULL)),
   CHECK ((state = 'ready') = (path IS NOT NULL))
 ) STRICT;
-CREATE INDEX sources_open ON sources (state, id) WHERE state IN ('wanted', 'fetching');
+CREATE INDEX sources_by_state ON sources (state, id);
 
 CREATE TABLE job_sources (
   -- Which jobs name which sources.

@@ -15,7 +15,7 @@ extension FetcherSession {
             UPDATE sources SET state = 'fetching', fetcher = :me, claims = claims + 1, bytes_done = 0,
               bytes_total = NULL, bytes_per_second = NULL, not_before = NULL, updated_at = :now
             WHERE id = (
-              SELECT id FROM sources s INDEXED BY sources_open
+              SELECT id FROM sources s INDEXED BY sources_by_state
               WHERE state = 'wanted' AND (not_before IS NULL OR not_before <= :now) AND \(Self.isOpen)
                 AND NOT EXISTS (
                   SELECT 1 FROM sources o WHERE o.state = 'fetching' AND o.source = s.source AND o.use = s.use)
@@ -41,7 +41,7 @@ extension FetcherSession {
     try database.read { db in
       try Int64.fetchOne(
         db.cachedStatement(
-          sql: "SELECT min(not_before) FROM sources INDEXED BY sources_open WHERE state = 'wanted'"))
+          sql: "SELECT min(not_before) FROM sources INDEXED BY sources_by_state WHERE state = 'wanted'"))
     }
   }
 
