@@ -1,3 +1,6 @@
+import Diffusion
+import Experts
+
 /// Where a recipe's sources are, or will be: those of a hub may still be on their way when a merge begins.
 package protocol SourceArrivals: Sendable {
   /// The path of a source; waits until it is here.

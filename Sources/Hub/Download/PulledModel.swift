@@ -10,4 +10,12 @@ package struct PulledModel: Sendable, Equatable {
   package let bytes: Int
   /// Whether nothing had to be fetched.
   package let fromCache: Bool
+
+  package init(source: String, path: String, revision: String?, bytes: Int, fromCache: Bool) {
+    self.source = source
+    self.path = path
+    self.revision = revision
+    self.bytes = bytes
+    self.fromCache = fromCache
+  }
 }

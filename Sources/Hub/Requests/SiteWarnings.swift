@@ -13,7 +13,7 @@ package final class SiteWarnings: Sendable {
     guard let header = head["x-hf-warning"], !header.isEmpty else { return nil }
     // A text without a topic is its own.
     let parts = header.split(separator: ";", maxSplits: 1)
-    let text = String((parts.last ?? "").trimming(while: \.isWhitespace))
+    let text = String(String(parts.last ?? "").trimming(while: \.isWhitespace))
     let topic = parts.count == 2 ? String(parts[0]) : text
     guard !text.isEmpty, topics.withLock({ $0.insert(topic).inserted }) else { return nil }
     return "the hub says: \(text)"
