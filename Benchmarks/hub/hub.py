@@ -142,8 +142,9 @@ class Hub(Handler):
             return self.answer(200, [self.entry(path, file) for path, file in sorted(card.files.items())])
         if is_api:
             names = [{"rfilename": path} for path in sorted(card.files)]
-            return self.answer(
-                200, {"id": "/".join(rest[:2]), "sha": card.commit, "siblings": names, "private": False, "gated": False})
+            # What old clients want to know besides.
+            besides = {"downloads": 0, "likes": 0, "tags": [], "disabled": False, "private": False, "gated": False}
+            return self.answer(200, {"id": "/".join(rest[:2]), "sha": card.commit, "siblings": names, **besides})
         path = "/".join(rest[4:])
         if rest[2:3] != ["resolve"] or path not in card.files:
             return self.answer(404, {"error": "Entry not found"}, X_Error_Code="EntryNotFound", X_Repo_Commit=card.commit)
@@ -179,6 +180,9 @@ class Hub(Handler):
         card = self.card(parts[2:4])
         if parts[4] == "preupload":
             return self.answer(200, {"files": [self.offer(card, file["path"]) for file in json.loads(body)["files"]]})
+        if parts[4] == "paths-info":
+            there = [path for path in json.loads(body)["paths"] if path in card.files]
+            return self.answer(200, [self.entry(path, card.files[path]) for path in there])
         World.note("commits")
         for line in body.splitlines():
             line = json.loads(line)

@@ -27,9 +27,10 @@ extension JSONText {
   }
 
   /// Something that a job names of a hub.
-  private static func source(_ source: SourceRecord) -> JSONText {
+  static func source(_ source: SourceRecord) -> JSONText {
     .object([
       ("source", .string(source.source)),
+      ("batch", .integer(source.batch)),
       ("use", .string(source.use.rawValue)),
       ("state", .string(source.state.rawValue)),
       ("standing", .string(source.standing)),

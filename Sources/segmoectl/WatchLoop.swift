@@ -145,7 +145,8 @@ private struct EventLog {
     }
     for source in view.waits where now.timeIntervalSince(waited[source.id] ?? .distantPast) >= Self.interval {
       waited[source.id] = now
-      if !asJSON { Swift.print(PlainText.line("waiting for \(source.standing)")) }
+      Swift.print(
+        asJSON ? JSONText.source(source).text : PlainText.line("waiting for \(source.standing)"))
     }
     if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view, now: now)) }
     fflush(nil)

@@ -97,7 +97,8 @@ struct HubPlaces {
   func settings() throws(HubError) -> HubSettings {
     var environment = environment
     if let folder {
-      environment["HF_HUB_CACHE"] = folder
+      // Hugging Face's programs take a folder of anybody else in theirs for a damaged one.
+      environment["HF_HUB_CACHE"] = folder + "/hub"
       environment["SEGMOE_CACHE"] = folder
     }
     return try HubSettings(environment: environment, home: environment["HOME"] ?? NSHomeDirectory())
