@@ -22,9 +22,9 @@ final class FetchHouse: Sendable {
   }
 
   /// A tiny model that can really be rendered.
-  static func model() throws -> [String: [UInt8]] {
+  static func model(_ name: String = "model/base") throws -> [String: [UInt8]] {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Goldens/model/base")
+      .appending(path: "Goldens/\(name)")
     let names = FileManager.default.enumerator(atPath: root.path)?.compactMap { $0 as? String } ?? []
     return try names.reduce(into: [:]) { files, name in
       let file = root.appending(path: name)

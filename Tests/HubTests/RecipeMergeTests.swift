@@ -123,26 +123,12 @@ struct RecipeMergeTests {
       ], experts: 4, perToken: 2),
   ]
 
-  private static func files(_ folder: String, _ prefix: String = "") throws -> [String: [UInt8]] {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Goldens/\(folder)")
-    let names = FileManager.default.enumerator(atPath: root.path)?.compactMap { $0 as? String } ?? []
-    return names.reduce(into: [:]) { files, name in
-      var isFolder: ObjCBool = false
-      let path = root.appending(path: name).path
-      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue else {
-        return
-      }
-      files[prefix + name] = FileManager.default.contents(atPath: path).map(Array.init)
-    }
-  }
-
   /// A tiny model of the family, whose weights have names in half precision.
   private static func model(isXL: Bool, number: Int) throws -> [String: [UInt8]] {
-    var files =
-      isXL
-      ? try self.files("families/xl").merging(self.files("model/base/tokenizer", "tokenizer/")) { $1 }
-      : try self.files("model/base")
+    var files = try FetchHouse.model(isXL ? "families/xl" : "model/base")
+    if isXL {
+      for (name, bytes) in try FetchHouse.model("model/base/tokenizer") { files["tokenizer/" + name] = bytes }
+    }
     for name in files.keys where name.hasSuffix("/diffusion_pytorch_model.safetensors") {
       files[name.replacing(".safetensors", with: ".fp16.safetensors")] = files.removeValue(forKey: name)
     }

@@ -64,6 +64,28 @@ struct ServiceFetchTests {
     #expect(!fetcher.words.contains("error") && !daemon.words.contains("error"), "\(fetcher.words)")
   }
 
+  /// The first line of the announcement: a mixture by the name of its card.
+  @Test func aMixtureIsRenderedByItsName() throws {
+    let house = try FetchHouse()
+    var files = try FetchHouse.model().filter {
+      !$0.key.hasPrefix("unet/") && !$0.key.hasPrefix("scheduler/")
+    }
+    files.merge(try FetchHouse.model("merges/all-3x2").filter { $0.key != "gates.safetensors" }) { $1 }
+    files["README.md"] = Array("# SegMoE".utf8)
+    house.hub.publish("segmind/SegMoE-4x2-v0", files)
+    let render = try RealProgram(
+      "segmoe", house,
+      [
+        "render", "segmind/SegMoE-4x2-v0", "--prompt", "a cat in a hat", "--output", "cat.png", "--threads",
+        "1",
+      ]
+        + Self.settings)
+    #expect(render.end() == 0, "\(render.words)")
+    let picture = FileManager.default.contents(atPath: house.folder + "/cat.png") ?? Data()
+    #expect(String(decoding: picture, as: UTF8.self).contains("segmind/SegMoE-4x2-v0@"))
+    #expect(!house.hub.requests.contains { $0.path.hasSuffix("README.md") })
+  }
+
   /// A person's daemon does both, and ends with the last job.
   @Test func oneDaemonDoesBoth() throws {
     let house = try FetchHouse()
