@@ -90,6 +90,7 @@ let package = Package(
       name: "Migrations", path: "migrations", resources: [.embedInCode("sql")],
       swiftSettings: swift),
     library("JobStore", ["Boundary", "Requests", grdb, sqlite, "Migrations"]),
+    library("Fetching", ["Requests", "Hub", "JobStore", logging]),
     library(
       "RenderDaemon",
       [
@@ -101,7 +102,8 @@ let package = Package(
       "segmoed",
       [
         "Boundary", "Requests", "CommandLine", "JobStore", "Diffusion", "WeightCache", "Tensors",
-        "Configuration", "RenderDaemon", "Release", argumentParser, logging, lifecycle, signals,
+        "Configuration", "RenderDaemon", "Hub", "Fetching", "Release", argumentParser, logging, lifecycle,
+        signals,
       ]),
     tool(
       "segmoectl", ["Boundary", "Requests", "CommandLine", "JobStore", "CKernels", "Release", argumentParser]),
@@ -125,7 +127,9 @@ let package = Package(
     tests("LayersTests", ["Layers", "Checkpoints", "Tensors", "TestSupport"]),
     tests("ExpertsTests", ["Experts", "Tensors"]),
     tests("CheckpointsTests", ["Boundary", "Checkpoints", "Tensors", "CKernels", "Fuzzing", "TestSupport"]),
-    tests("HubTests", ["Requests", "Hub", "Checkpoints", "TestSupport"]),
+    tests(
+      "HubTests",
+      ["Requests", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging, grdb]),
     tests("ImagesTests", ["Images", "Fuzzing", "TestSupport"]),
     tests("ConfigurationTests", ["Configuration", "Fuzzing", "TestSupport"]),
     tests(

@@ -67,12 +67,17 @@ package func complain(_ message: String) {
 
 /// What `--json` prints.
 package enum JSONOutput {
-  /// One line: keys in snake case and in order, unprintable characters escaped.
+  /// One line: keys in order, unprintable characters escaped.
+  /// - Parameters:
+  ///   - value: what to print.
+  ///   - strategy: how keys are written.
   /// - Throws: `EncodingError`
-  package static func text(_ value: some Encodable) throws -> String {
+  package static func text(
+    _ value: some Encodable, keys strategy: JSONEncoder.KeyEncodingStrategy = .convertToSnakeCase
+  ) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.keyEncodingStrategy = strategy
     return PlainText.shown(json: String(decoding: try encoder.encode(value), as: UTF8.self))
   }
 }

@@ -18,7 +18,8 @@ struct MergeSource: Sendable {
   /// - Throws: what reading the model or a LoRA throws, `MergeError.unsupported` for a source that
   ///   is itself a mixture, `MergeError.family` for another family than `wanted` (nil: any).
   init(_ source: Recipe.Source, loras: [Recipe.LoRA], family wanted: Recipe.Family?) throws {
-    files = try ModelPath(source.path).open()
+    // Whatever else a cache holds of the model, a merge is made of the same weights.
+    files = try ModelPath(source.path).open(preferring: .half)
     family = files.isXL ? .sdxl : .sd
     guard wanted == nil || wanted == family else {
       throw MergeError.family(source.written, of: family, wanted: wanted ?? family)

@@ -21,7 +21,7 @@ final class ProgressLine: Sendable {
       guard isTerminal || now.timeIntervalSince(state.last) >= Self.interval else { return }
       state.last = now
       let text = "\(progress.source): \(progress.text)"
-      write(isTerminal ? "\r\u{1B}[K\(text)" : text + "\n")
+      put(isTerminal ? "\r\u{1B}[K\(text)" : text + "\n")
       state.isOpen = isTerminal
     }
   }
@@ -31,13 +31,19 @@ final class ProgressLine: Sendable {
     complain(text)
   }
 
+  /// Writes a line that stays.
+  func write(_ text: String) {
+    end()
+    put(text + "\n")
+  }
+
   /// Ends a line that would be overwritten.
   func end() {
     state.withLock { state in
-      if state.isOpen { write("\r\u{1B}[K") }
+      if state.isOpen { put("\r\u{1B}[K") }
       state.isOpen = false
     }
   }
 
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  private func put(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

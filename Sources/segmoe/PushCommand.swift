@@ -72,7 +72,7 @@ struct PushCommand: ParsableCommand {
 
   private func report(_ result: PushResult) throws {
     if json {
-      print(try JSONOutput.text(Row(result)))
+      print(try JSONOutput.text(Row(result), keys: .useDefaultKeys))
     } else if dryRun {
       result.files.forEach { print($0) }
     } else if result.files.isEmpty {

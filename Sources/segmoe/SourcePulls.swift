@@ -1,3 +1,4 @@
+import Boundary
 import CommandLine
 import Foundation
 import Hub
@@ -41,17 +42,18 @@ struct SourcePulls {
     }
   }
 
-  /// Fetches all sources in a recipe.
-  /// - Throws: `HubError`
-  func paths(_ sources: [Recipe.Source]) throws -> [ModelSource: String] {
+  /// Begins to pull what a recipe names.
+  /// - Throws: `HubError` for a setting that cannot be used.
+  func arrivals(_ sources: [Recipe.Source]) throws(HubError) -> RecipeArrivals {
     let wanted = sources.compactMap { source in source.remote.map { (source: $0, use: source.use) } }
-    guard !wanted.isEmpty else { return [:] }
-    defer { line.end() }
-    let found = try puller(texts: sources.map(\.written)).pull(wanted)
-    return Dictionary(zip(wanted.map(\.source), found.map(\.path))) { first, _ in first }
+    guard !wanted.isEmpty else { return RecipeArrivals(pulls: nil) }
+    return RecipeArrivals(pulls: PendingPulls(wanted, puller: try puller(texts: sources.map(\.written))))
   }
 
-  /// - Parameter texts: the sources as they were written. A token in a link is used for that site only.
+  /// A line on standard error, between those about pulls.
+  func note(_ text: String) { line.write(PlainText.line(text)) }
+
+  /// - Parameter texts: what was written; a token in a link is used, and goes nowhere else.
   private func puller(texts: [String]) throws(HubError) -> ModelPuller {
     var settings = try HubSettings()
     for text in texts {
@@ -63,4 +65,24 @@ struct SourcePulls {
       settings: settings, transport: CurlTransport(trust: settings.trust), say: { [line] in line.say($0) },
       tell: { [line] in line.show($0) })
   }
+}
+
+/// A recipe's sources, those of a hub on their way.
+struct RecipeArrivals: SourceArrivals {
+  /// nil: there are none of a hub.
+  let pulls: PendingPulls?
+
+  func path(of source: Recipe.Source) throws -> String {
+    guard let pulls, let remote = source.remote else { return source.path }
+    return try pulls.path(of: remote)
+  }
+
+  func isHere(_ source: Recipe.Source) -> Bool {
+    guard let pulls, let remote = source.remote else { return true }
+    return pulls.isHere(remote)
+  }
+
+  /// Ends a merge one of whose sources will never come.
+  /// - Throws: `HubError`
+  func check() throws { try pulls?.check() }
 }

@@ -26,7 +26,9 @@ struct Enqueue: ParsableCommand {
   var file: String?
 
   @Option(
-    help: ArgumentHelp("A model the daemon knows, a folder, or a .safetensors file.", valueName: "name|dir"))
+    help: ArgumentHelp(
+      "A model the daemon knows, a folder, a .safetensors file, or one of a hub: owner/name[@revision] or a link.",
+      valueName: "name|dir|source"))
   var model: String?
 
   @OptionGroup(title: "Settings") var settings: SettingsOptions
@@ -66,6 +68,7 @@ struct Enqueue: ParsableCommand {
       throw source.isEmptyProblem
     }
     announce(batch)
+    try announceSources(of: batch, store, hasDroppedToken: source.hasDroppedToken)
     if wait { try Waiting(store: store, batch: batch.batch, isQuiet: format.json).run() }
   }
 
@@ -79,6 +82,21 @@ struct Enqueue: ParsableCommand {
       try paths.resolve(&request)
     }
     return draft
+  }
+
+  /// Says on standard error what the jobs wait for, and what to run if nobody fetches it.
+  private func announceSources(of batch: EnqueuedBatch, _ store: QueueClient, hasDroppedToken: Bool) throws {
+    if hasDroppedToken {
+      complain("the token in the link is not kept: the fetcher needs it as CIVITAI_API_TOKEN")
+    }
+    let waits = try store.waits(batch: batch.batch)
+    guard !waits.isEmpty else { return }
+    let sources = waits.map(\.source).joined(separator: ", ")
+    guard try store.fetchers().isEmpty else {
+      if !format.json { complain("waiting for \(sources), which is fetched first") }
+      return
+    }
+    complain(FetcherHint.text(sources))
   }
 
   private func announce(_ batch: EnqueuedBatch) {

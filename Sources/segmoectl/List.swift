@@ -48,7 +48,7 @@ enum JobTable {
       [
         "\(job.id)", "\(job.batch)", state(job), progress(job),
         TerminalText.plain(job.prompt, columns: 40), model(job.model), "\(job.attempts)/\(job.maxAttempts)",
-        TerminalText.plain(job.failure?.message ?? "", columns: 60),
+        TerminalText.plain(note(job), columns: 60),
       ]
     }
     return TerminalText.table(["JOB", "BATCH", "STATE", "STEP", "PROMPT", "MODEL", "TRIES", "ERROR"], rows)
@@ -57,10 +57,16 @@ enum JobTable {
   static func state(_ job: JobSummary) -> String {
     switch job.state {
     case .running where job.tenure?.cancelRequested == true: "cancelling"
+    case .queued where job.waitsFor != nil: "waiting"
     case .queued where job.isHeld: "held"
     case .queued where job.runAfter != nil: "waiting"
     default: job.state.rawValue
     }
+  }
+
+  /// What a job waits for, or its last error.
+  static func note(_ job: JobSummary) -> String {
+    job.waitsFor.map { "waiting for \($0)" } ?? job.failure?.message ?? ""
   }
 
   static func progress(_ job: JobSummary) -> String {

@@ -56,6 +56,9 @@ struct PromptSource {
     return nil
   }
 
+  /// Whether a link had a token in it, which is not kept.
+  var hasDroppedToken: Bool { paths.hasDroppedToken }
+
   /// The message if there was no prompt at all.
   var isEmptyProblem: Problem {
     guard let lines else { return .usage("no prompt") }
@@ -79,8 +82,10 @@ struct PromptSource {
       // A missing model is an error of the command line, not of the line.
       throw problem.at(place)
     } catch let error as RequestError {
-      if case .missingFile = error { throw Problem.missing("\(place): \(error)") }
-      throw Problem.badInput("\(place): \(error)")
+      switch error {
+      case .missingFile, .noSource: throw Problem.missing("\(place): \(error)")
+      default: throw Problem.badInput("\(place): \(error)")
+      }
     }
   }
 

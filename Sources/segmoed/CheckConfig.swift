@@ -39,5 +39,11 @@ struct CheckConfig: ParsableCommand {
     print("log_level: \(settings.logLevel)")
     print("metrics: \(PlainText.line(settings.metrics ?? "none"))")
     print("private_folder: \(PlainText.line(settings.privateFolder))")
+    print("hub: \(PlainText.line(settings.hub ?? "as for Hugging Face's programs"))")
+    let fetch = settings.sourceLimits
+    print(
+      "fetch: {owners: \(PlainText.line(fetch.owners.map { "[\($0.sorted().joined(separator: ", "))]" } ?? "any")), "
+        + "hosts: [\(fetch.hosts.map(\.rawValue).sorted().joined(separator: ", "))], largest: \(fetch.largest)}"
+    )
   }
 }

@@ -23,7 +23,7 @@ struct Segmoed: AsyncParsableCommand {
 
       On SIGTERM the daemon gives the running job back and ends. On SIGHUP it reads the configuration again.
       """,
-    version: Version.current, subcommands: [CheckConfig.self])
+    version: Version.current, subcommands: [CheckConfig.self, FetchCommand.self])
 
   @Option(help: "Path of the queue's database.")
   var database: String?
@@ -69,6 +69,11 @@ struct Segmoed: AsyncParsableCommand {
   @Flag(help: "Render what is queued, then exit.")
   var drain = false
 
+  @Flag(
+    help: "Also fetch what jobs name of a hub, by a process beside the daemon. A service has a unit for that."
+  )
+  var fetch = false
+
   @Option(
     help: ArgumentHelp("Configuration file in YAML (default: /etc/segmoed/config.yaml).", valueName: "file"))
   var config: String?
@@ -99,6 +104,9 @@ struct Segmoed: AsyncParsableCommand {
     let reloads = await ReloadService(reporter) { [self] in
       reload(worker, threshold, environment, log, hadFile: hadFile)
     }
+    let child = try fetcher(settings, log)
+    if settings.drain { child?.waitUntilReady(worker.client) }
+    defer { child?.stop() }
     var group = ServiceGroupConfiguration(
       services: [
         .init(service: reloads),
@@ -120,8 +128,23 @@ struct Segmoed: AsyncParsableCommand {
       try config.map { try DaemonConfiguration(reading: $0) }
       ?? DaemonConfiguration(standardAt: DaemonConfiguration.standardFile, wasThere: hadFile)
     let layers = [flags, try DaemonConfiguration(environment: environment), file]
-    return layers.reduce(DaemonConfiguration()) { $0.over($1) }
+    var settings = layers.reduce(DaemonConfiguration()) { $0.over($1) }
       .settings(environment: environment, drain: drain)
+    if settings.hub == nil, let hub = try? HubPlaces(settings, environment: environment).settings() {
+      settings.caches = [hub.cache, hub.ownCache]
+    }
+    return settings
+  }
+
+  /// The fetcher beside the daemon, started; nil: none was asked for.
+  private func fetcher(_ settings: DaemonSettings, _ log: Logger) throws -> FetchChild? {
+    guard fetch else { return nil }
+    let arguments =
+      ["--database", settings.database, "--log-level", settings.logLevel.rawValue]
+      + settings.modelFolders.flatMap { ["--models", $0] } + (config.map { ["--config", $0] } ?? [])
+    let child = FetchChild(arguments: arguments, log: log)
+    try child.start()
+    return child
   }
 
   private var flags: DaemonConfiguration {

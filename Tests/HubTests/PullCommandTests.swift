@@ -32,8 +32,8 @@ struct PullCommandTests {
     let json = try JSONSerialization.jsonObject(
       with: Data(try Self.run(house, ["pull", "--json", "a/model"]).output.utf8))
     let row = try #require((json as? [[String: Any]])?.first)
-    #expect(Set(row.keys) == ["source", "path", "revision", "bytes", "from_cache"])
-    #expect(row["from_cache"] as? Bool == true && row["revision"] as? String == commit)
+    #expect(Set(row.keys) == ["source", "path", "revision", "bytes", "fromCache"])
+    #expect(row["fromCache"] as? Bool == true && row["revision"] as? String == commit)
   }
 
   @Test func refusalsAreOneLineWithACodeAndWithoutTheToken() throws {

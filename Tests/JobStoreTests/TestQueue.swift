@@ -42,6 +42,11 @@ final class TestQueue: Sendable {
     return session
   }
 
+  /// A fetcher that signs on.
+  func fetcher(pid: Int = 20, host: String = "h", isAlive: Bool = true) throws -> FetcherSession {
+    try FetcherSession.signOn(database, FetcherRecord(pid: pid, host: host, version: "1")) { _ in isAlive }
+  }
+
   /// A client on another connection with the same clock, as another process would have.
   func another() throws -> QueueClient {
     let time = time

@@ -255,13 +255,6 @@ final class RecipeFolder {
         "segmind/small-sd", "https://civitai.com/api/download/models/239306?type=Model", "someone/lora",
       ])
     #expect(sources.map(\.use) == [.ingredient, .ingredient, .adapter])
-    let places = Dictionary(
-      uniqueKeysWithValues: sources.enumerated().compactMap { index, source in
-        source.remote.map { ($0, "/cache/\(index)") }
-      })
-    let placed = recipe.placing(places)
-    #expect(placed.base.path == "/cache/0" && placed.experts.map(\.source.path) == ["/cache/0", "/cache/1"])
-    #expect(placed.experts[1].loras.map(\.source.path) == ["/cache/2"])
   }
 
   @Test func aMissingRecipeIsNamed() {

@@ -51,6 +51,7 @@ extension QueueClient {
     try database.write { db, now in
       let state = try db.state(ofJob: id)
       let isQueued = state == .queued
+      try db.wantAgain(.job(id), at: now)
       guard try db.move(isQueued ? .hurry : .retry, .job(id), at: now) > 0 else {
         throw JobStoreError.wrongState(job: id, state: state, action: "retried")
       }
@@ -64,6 +65,7 @@ extension QueueClient {
   package func retry(batch: Int64) throws -> Int {
     try database.write { db, now in
       try db.check(batch: batch)
+      try db.wantAgain(.batch(batch), at: now)
       return try db.move(.retryFailed, .batch(batch), at: now)
     }
   }

@@ -137,7 +137,7 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
 
 extension ModelSource {
   /// A name for a path that does not show the folders of this machine: the repository of a snapshot in Hugging Face's
-  /// cache, the link of a file in our own cache, or the last part of the path.
+  /// cache, the link of a file in our own cache, or the last part of the path. A card or a link stays as it is.
   package static func name(ofPath path: String) -> String {
     if let match = path.firstMatch(of: #/models--([\w.-]+?)--([\w.-]+)\/snapshots\/([0-9a-f]{40})(\/.+)?$/#),
       let id = RepositoryID(owner: match.output.1, name: match.output.2)
@@ -146,15 +146,18 @@ extension ModelSource {
       guard let file = match.output.4 else { return "\(ModelSource.card(id, revision: commit))" }
       return "\(ModelSource.file(id, revision: commit, path: String(file.dropFirst())))"
     }
-    if let match = path.firstMatch(of: #/\/civitai\/(\d+)\/\d+\/[0-9a-f]{64}\.safetensors$/#) {
-      return "https://civitai.com/api/download/models/\(match.output.1)"
+    if let match = path.firstMatch(of: #/\/civitai\/(\d+)\/(\d+)\/[0-9a-f]{64}\.safetensors$/#) {
+      // A version may have several files; those that the site does not list have no number.
+      let file = match.output.2 == "0" ? "" : "?fileId=\(match.output.2)"
+      return "https://civitai.com/api/download/models/\(match.output.1)\(file)"
     }
+    if let source = remote(path) { return "\(source)" }
     return path.split(separator: "/").last.map(String.init) ?? path
   }
 }
 
 /// What a source is used for. It decides which files are fetched.
-package enum ModelUse: Sendable, Equatable {
+package enum ModelUse: String, Sendable, Equatable {
   /// For rendering.
   case model
   /// For merging. Half precision is preferred, as the reference loads it.

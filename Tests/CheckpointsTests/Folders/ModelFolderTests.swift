@@ -50,6 +50,20 @@ import Testing
     #expect(try ModelFolder(path: folder.path).weights(for: "vae").names == ["full"])
   }
 
+  /// Both precisions are there: who renders reads the full one, who merges the half one, whatever was fetched when.
+  @Test func ofTwoPrecisionsTheWantedOneIsRead() throws {
+    let folder = try TestFolder()
+    for (name, seed) in [("model", 1), ("model.fp16", 2)] {
+      try folder.write("text_encoder/\(name).safetensors", tensors: ["a": TestTensor([2], seed: seed)])
+    }
+    let path = folder.path + "/text_encoder"
+    #expect(try ComponentFolder(path: path).weightFileNames() == ["model.safetensors"])
+    #expect(
+      try ComponentFolder(path: path, preferring: .half).weightFileNames() == ["model.fp16.safetensors"])
+    try FileManager.default.removeItem(atPath: path + "/model.fp16.safetensors")
+    #expect(try ComponentFolder(path: path, preferring: .half).weightFileNames() == ["model.safetensors"])
+  }
+
   /// Variants in all the spellings of their names, whole and in shards.
   @Test(arguments: ["fp16", "bf16"]) func variants(_ variant: String) throws {
     for stem in ["diffusion_pytorch_model", "model"] {

@@ -56,6 +56,18 @@ import Testing
           try db.execute(sql: "INSERT INTO lacking_models VALUES ('w', 'demo', 0, 'no such folder')")
         }
         _ = try session.claim(avoiding: ["demo"], modelPatience: 0)
+      case .lackSource:
+        try queue.sql { db in
+          try db.execute(
+            sql: """
+              INSERT INTO sources (id, batch, source, use, created_at, updated_at) VALUES (1, 1, 'a/b', 'model', 0, 0);
+              INSERT INTO job_sources VALUES (1, 1);
+              """)
+        }
+        let fetcher = try queue.fetcher()
+        if let source = try fetcher.claim() {
+          try fetcher.fail(source, message: "m", tryingAgainIn: nil)
+        }
       case .finish: try session.finish(someLease(), images: [image(0)], statistics: RenderStatistics())
       case .retryLater: try session.fail(someLease(), message: "m", kind: .transient)
       case .fail: try session.fail(someLease(), message: "m", kind: .badInput)
@@ -76,14 +88,14 @@ import Testing
   /// What has to be so before a move, besides the state.
   private static let preparations: [Transition.Name: String] = [
     .requeueAdvanced: "losses = 2, furthest_step = -1", .failLost: "losses = 2",
-    .cancelLost: "cancel_requested = 1",
+    .cancelLost: "cancel_requested = 1", .lackSource: "held = 4",
   ]
 
   @Test(arguments: Transition.Name.allCases) func everyMoveFromEveryState(name: Transition.Name) throws {
     let transition = Transition[name]
     for state in JobState.allCases {
       let walk = try Walk(in: state)
-      if state == .running, let preparation = Self.preparations[name] { try walk.set(preparation) }
+      if transition.from == [state], let preparation = Self.preparations[name] { try walk.set(preparation) }
       let before = try walk.queue.client.details(job: 1)
       let refusal = Result { try walk.go(name) }
       let events = try walk.queue.client.details(job: 1).events.dropFirst(before.events.count)
@@ -121,6 +133,7 @@ import Testing
     (.isWanted, "cancel_requested = 1", .retryLater), (.hasAttempts, "attempts = 3", .retryLater),
     (.hasAttempts, "attempts = 3", .requeueLost), (.mayBeLostAgain, "losses = 2", .requeueLost),
     (.isUsedUp, "losses = 0", .failLost), (.isUnwanted, "cancel_requested = 0", .cancelLost),
+    (.waitsForSource, "held = 0", .lackSource),
   ]
 
   @Test(arguments: broken.indices) func guardsKeepMovesFromHappening(index: Int) throws {

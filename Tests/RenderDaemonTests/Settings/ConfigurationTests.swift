@@ -85,6 +85,11 @@ import Testing
     ("output: ~/x", "c.yaml:1:9: 'output' cannot be '~/x'"),
     ("models: /m", "c.yaml:1:9: 'models' must be a list"),
     ("worker: 7", "c.yaml:1:9: 'worker' must be text"),
+    ("hub: ~/x", "c.yaml:1:6: 'hub' cannot be '~/x'"),
+    ("fetch:\n  owner: [a]", "c.yaml:2:3: unknown key 'owner' in 'fetch': did you mean 'owners'?"),
+    ("fetch:\n  owners: []", "c.yaml:2:11: 'owners' cannot be empty: name an owner"),
+    ("fetch:\n  hosts: [example.org]", "c.yaml:2:11: a site of 'hosts' cannot be 'example.org'"),
+    ("fetch:\n  largest: much", "c.yaml:2:12: 'largest' cannot be text 'much': write a size like 4GiB"),
   ])
   func wrongFilesAreRefusedWithLineAndColumn(text: String, complaint: String) throws {
     let error = #expect(throws: YAMLError.self) { try configuration(text) }
@@ -146,6 +151,29 @@ import Testing
     #expect(settings.database == "/var/lib/segmoe/queue.sqlite")
     #expect(settings.output == "/var/lib/segmoe/pictures")
     #expect(settings.modelFolders == ["/var/lib/segmoe/models"])
+  }
+
+  /// What may be fetched, and where it is put.
+  @Test func whatMayBeFetchedIsSaid() throws {
+    let standard = try configuration("threads: 1").settings(environment: [:])
+    #expect(standard.sourceLimits == SourceLimits() && standard.hub == nil)
+    let text = "fetch: {owners: [Segmind, x], hosts: [huggingface.co], largest: 1GiB}\nmodels: [/m]"
+    let said = try configuration(text).settings(environment: ["STATE_DIRECTORY": "/var/lib/segmoe"])
+    #expect(said.sourceLimits.owners == ["segmind", "x"] && said.sourceLimits.hosts == [.huggingFace])
+    #expect(said.sourceLimits.largest == 1 << 30 && said.hub == "/var/lib/segmoe/hub")
+    #expect(said.allowedFolders == ["/m", "/var/lib/segmoe/hub"])
+    let variables = try DaemonConfiguration(environment: [
+      "SEGMOE_FETCH_OWNERS": "a, b", "SEGMOE_FETCH_HOSTS": "civitai.com", "SEGMOE_FETCH_LARGEST": "2GiB",
+      "SEGMOE_HUB": "/h",
+    ])
+    let both = try variables.over(configuration(text)).settings(environment: [:])
+    #expect(both.sourceLimits.owners == ["a", "b"] && both.sourceLimits.hosts == [.civitai])
+    #expect(both.sourceLimits.largest == 2 << 30 && both.hub == "/h")
+    for (name, value) in [("OWNERS", "a,,b"), ("HOSTS", "example.org"), ("LARGEST", "much")] {
+      #expect(throws: EnvironmentError.self) {
+        try DaemonConfiguration(environment: ["SEGMOE_FETCH_\(name)": value])
+      }
+    }
   }
 
   @Test func reloadTakesWhatCanChangeAndNamesTheRest() throws {
