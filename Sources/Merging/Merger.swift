@@ -28,10 +28,7 @@ package struct Merger: Sendable {
   /// Merges into `output`, which must not exist; it appears whole or not at all.
   /// - Throws: `MergeError`, with the expert at fault, and what `report` throws.
   package func merge(into output: String, report: (MergeProgress) throws -> Void = { _ in }) throws {
-    var status = stat()
-    guard lstat(output, &status) != 0 else { throw MergeError.outputExists(path: output) }
-    // Gates may take an hour. A place where nothing can be written is found out before.
-    try PartialFolder(for: output).discard()
+    try Self.checkPlace(output)
     let base = try baseSource()
     let experts = try recipe.experts.indices.map { try expertSource($0, family: base.family) }
     let levels = base.shape.down.count
@@ -48,6 +45,15 @@ package struct Merger: Sendable {
     try MergedFolder(
       recipe: recipe, base: base, experts: experts, covered: covered, gates: gates
     ).write(to: output, report: report)
+  }
+
+  /// Checks that a folder can be made at `output`. Pulling the models and computing gates may take an hour; a place where
+  /// nothing can be written is found out before.
+  /// - Throws: `MergeError.outputExists`, `.notWritable`
+  package static func checkPlace(_ output: String) throws {
+    var status = stat()
+    guard lstat(output, &status) != 0 else { throw MergeError.outputExists(path: output) }
+    try PartialFolder(for: output).discard()
   }
 
   /// A row per expert for every covered layer: `[experts, in]`.

@@ -34,6 +34,7 @@ struct MergeCommand: ParsableCommand {
   var quiet = false
 
   func run() throws {
+    try Merger.checkPlace(output)
     var recipe = try Recipe(reading: config)
     recipe = recipe.placing(try SourcePulls(quiet: quiet).paths(recipe.remoteSources))
     let settings = GateSettings(seed: gateSeed, steps: gateSteps, size: gateSize)

@@ -39,9 +39,13 @@ struct RenderCommand: ParsableCommand {
   @OptionGroup var engine: EngineOptions
 
   func run() throws {
-    let request = try request()
+    var request = try request()
+    // Before models are pulled.
     let outputs = try (0..<request.count).map { try OutputFile(file($0, of: request.count), force: force) }
     let traceFile = try trace.map { try OutputFile($0, force: force) }
+    var paths = PathResolver()
+    try SourcePulls(quiet: quiet).pull(&request)
+    try paths.resolve(&request)
     let ledger = CacheLedger()
     let governor = engine.governor(request)
     if let notice = governor.notice { tell(notice, end: true) }
@@ -70,10 +74,8 @@ struct RenderCommand: ParsableCommand {
     var draft = try settings.draft()
     try draft.read("model", model)
     try draft.read("prompt", prompt)
-    var (request, paths) = (draft.complete, PathResolver())
+    let request = draft.complete
     try request.validate()
-    try SourcePulls(quiet: quiet).pull(&request)
-    try paths.resolve(&request)
     return request
   }
 
