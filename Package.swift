@@ -103,7 +103,11 @@ let package = Package(
         "Configuration", "RenderDaemon", "Release", argumentParser, logging, lifecycle,
       ]),
     tool(
-      "segmoectl", ["Boundary", "Requests", "CommandLine", "JobStore", "CKernels", "Release", argumentParser]),
+      "segmoectl",
+      [
+        "Boundary", "Requests", "CommandLine", "Configuration", "JobStore", "CKernels", "Release",
+        argumentParser,
+      ]),
     tool(
       "segmoe",
       [
@@ -119,7 +123,7 @@ let package = Package(
     tests("CheckpointsTests", ["Boundary", "Checkpoints", "Tensors", "CKernels", "Fuzzing"]),
     tests("HubTests", ["Requests", "Hub", "Checkpoints"]),
     tests("ImagesTests", ["Images", "Fuzzing"]),
-    tests("ConfigurationTests", ["Configuration", "Fuzzing"]),
+    tests("ConfigurationTests", ["Boundary", "Configuration", "Fuzzing"]),
     tests(
       "DiffusionTests",
       ["Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors", "Images", "Fuzzing"]),

@@ -12,6 +12,17 @@ package enum RequestError: Error, Equatable {
   case missingFile(setting: String, path: String, source: String? = nil)
 }
 
+extension RequestError {
+  /// The setting, or the key, that it is about; nil for a request without a prompt.
+  package var setting: String? {
+    switch self {
+    case .invalid(let setting, _, _), .wrongKind(let setting, _), .missingFile(let setting, _, _): setting
+    case .unknownSetting(let name, _): name
+    case .noPrompt: nil
+    }
+  }
+}
+
 extension RequestError: CustomStringConvertible {
   package var description: String {
     switch self {

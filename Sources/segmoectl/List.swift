@@ -14,8 +14,8 @@ struct List: ParsableCommand {
   @Option(help: "Only jobs in this state. May be repeated.")
   var state: [JobState] = []
 
-  @Option(help: "Only jobs of this batch.")
-  var batch: Int64?
+  @Option(help: ArgumentHelp("Only jobs of this batch: its number or name.", valueName: "batch"))
+  var batch: BatchReference?
 
   @Option(help: "Show this many of the newest jobs; 0 shows all.")
   var limit = 100
@@ -26,9 +26,9 @@ struct List: ParsableCommand {
     guard limit >= 0 else { throw Problem.usage("--limit must be 0 or more") }
     var filter = JobFilter()
     filter.states = Set(state)
-    filter.batch = batch
     filter.limit = limit == 0 ? nil : limit
-    let store = try location.open()
+    let store = try location.open(for: .reading)
+    filter.batch = try batch?.number(in: store)
     let jobs = try store.list(filter)
     if format.json {
       print(JSONText.array(jobs.map(JSONText.job)).text)

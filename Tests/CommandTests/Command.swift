@@ -55,15 +55,26 @@ final class Command: Sendable {
   }
 
   /// Starts it without waiting; standard output goes to `output`.
-  func start(_ arguments: [String], input: Data = Data(), output: FileHandle, errors: Pipe) throws -> Process
-  {
+  /// - Parameters:
+  ///   - arguments: of segmoectl.
+  ///   - input: for its standard input.
+  ///   - environment: more variables, or other values.
+  ///   - wrapper: a program and its arguments that start it, such as one that takes rights away.
+  ///   - output: gets its standard output.
+  ///   - errors: gets its standard error.
+  func start(
+    _ arguments: [String], input: Data = Data(), environment: [String: String] = [:],
+    by wrapper: [String] = [],
+    output: FileHandle, errors: Pipe
+  ) throws -> Process {
     let process = Process()
-    process.executableURL = try Self.executable()
-    process.arguments = arguments
+    let command = wrapper + [try Self.executable().path] + arguments
+    process.executableURL = URL(fileURLWithPath: command[0])
+    process.arguments = Array(command.dropFirst())
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
     process.environment = [
       "SEGMOE_DATABASE": database, "TERM": "xterm", "PATH": "/usr/bin:/bin", "TZ": "UTC",
-    ].merging(Self.sanitizerOptions) { $1 }
+    ].merging(Self.sanitizerOptions) { $1 }.merging(environment) { $1 }
     let source = Pipe()
     process.standardInput = source
     process.standardOutput = output
@@ -79,9 +90,14 @@ final class Command: Sendable {
     try run(arguments, input: input)
   }
 
-  func run(_ arguments: [String], input: Data = Data()) throws -> Outcome {
+  func run(
+    _ arguments: [String], input: Data = Data(), environment: [String: String] = [:],
+    by wrapper: [String] = []
+  ) throws -> Outcome {
     let (output, errors) = (Pipe(), Pipe())
-    let process = try start(arguments, input: input, output: output.fileHandleForWriting, errors: errors)
+    let process = try start(
+      arguments, input: input, environment: environment, by: wrapper, output: output.fileHandleForWriting,
+      errors: errors)
     try output.fileHandleForWriting.close()
     let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
@@ -118,6 +134,46 @@ final class Command: Sendable {
     }
     try session.finish(claimed.lease, images: images, statistics: RenderStatistics())
   }
+}
+
+/// Another of the built programs, beside segmoectl.
+enum BuiltProgram {
+  /// Runs it to its end, with nothing on its standard input.
+  /// - Parameters:
+  ///   - name: the program's.
+  ///   - arguments: of it.
+  ///   - environment: all variables but the path and the sanitizers' options.
+  ///   - wrapper: as `Command.start` has it.
+  static func run(
+    _ name: String, _ arguments: [String], environment: [String: String] = [:], by wrapper: [String] = []
+  ) throws -> Outcome {
+    let program = try Command.executable().deletingLastPathComponent().appendingPathComponent(name)
+    let command = wrapper + [program.path] + arguments
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: command[0])
+    process.arguments = Array(command.dropFirst())
+    process.environment = ["PATH": "/usr/bin:/bin"].merging(Command.sanitizerOptions) { $1 }
+      .merging(environment) { $1 }
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = output
+    process.standardError = errors
+    try process.run()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return Outcome(code: process.terminationStatus, output: text, errors: complaint)
+  }
+}
+
+/// Programs that take rights away, for tests that root runs.
+enum Rights {
+  /// As a user of no importance, perhaps in a group.
+  static func nobody(group: Int = 65534) -> [String] {
+    ["/usr/bin/setpriv", "--reuid", "65534", "--regid", "\(group)", "--clear-groups"]
+  }
+
+  static var canBeTaken: Bool { geteuid() == 0 && access("/usr/bin/setpriv", X_OK) == 0 }
 }
 
 /// An error is one line: "segmoectl: …".
