@@ -35,10 +35,13 @@ struct CommandPath {
     guard root.configuration.defaultSubcommand != nil, let word = arguments.first, !word.hasPrefix("-") else {
       return
     }
-    let names = root.configuration.subcommands.flatMap { [$0._commandName] + $0.configuration.aliases } + ["help"]
-    guard !names.contains(word), access(word, F_OK) != 0, let near = Nearest.nearest(word, among: names) else { return }
+    let names =
+      root.configuration.subcommands.flatMap { [$0._commandName] + $0.configuration.aliases } + ["help"]
+    guard !names.contains(word), access(word, F_OK) != 0, let near = Nearest.nearest(word, among: names)
+    else { return }
     throw Problem.usage(
-      "there is no command '\(word)': did you mean '\(near)'? `\(root._commandName) --help` shows what there is")
+      "there is no command '\(word)': did you mean '\(near)'? `\(root._commandName) --help` shows what there is"
+    )
   }
 
   /// The word that stands where a command should; nil if that is not what a message is about.

@@ -50,6 +50,7 @@ struct RenderCommand: ParsableCommand {
     let governor = engine.governor(request)
     if let notice = governor.notice { tell(notice, end: true) }
     let loaded = try engine.load(request, governor)
+    for idle in request.idleSettings(isXL: loaded.family == .xl) { complain(idle.notice) }
     let renderer = Renderer(
       model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger), governor: governor)
     if trace != nil { loaded.cache.startTrace() }

@@ -96,8 +96,9 @@ struct Enqueue: ParsableCommand {
       throw source.isEmptyProblem
     }
     announce(enqueued)
+    for notice in source.notices { complain(notice) }
     try warn(store, place, isNew: isNew)
-    if wait { try Waiting(store: store, batch: enqueued.batch, isQuiet: format.json).run() }
+    if wait { try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run() }
   }
 
   /// The settings of a prompt that names none, one for each combination.
@@ -125,6 +126,7 @@ struct Enqueue: ParsableCommand {
     while let request = try source.next() { preview.add(request) }
     guard preview.jobs > 0 else { throw source.isEmptyProblem }
     print(format.json ? preview.json.text : preview.text)
+    for notice in source.notices { complain(notice) }
   }
 
   /// What a person should know who expects pictures from this queue.

@@ -36,7 +36,8 @@ struct CheckConfig: ParsableCommand {
     let daemon = try unit.map { try Segmoed.parse($0.arguments) } ?? Segmoed.parse([])
     let path = file ?? daemon.config ?? DaemonConfiguration.standardFile
     let isStandard = path == DaemonConfiguration.standardFile
-    let configuration = try isStandard && file == nil
+    let configuration =
+      try isStandard && file == nil
       ? DaemonConfiguration(standardAt: root + path)
       : DaemonConfiguration(reading: file == nil ? root + path : path)
     let settings = daemon.flags.over(try DaemonConfiguration(environment: environment)).over(configuration)

@@ -76,6 +76,37 @@ import Testing
     expectComplaint(try command("list", "--batch", "9"), code: 65, "batch 9")
   }
 
+  @Test func listsFindPromptsModelsAndTimes() throws {
+    let command = try Command()
+    _ = try command("enqueue", "a Red fox", "100% wool_sock", "back\\slash", "--model", "demo")
+    _ = try command("enqueue", "a red car", "--model", "/proc/self/../self", "--run-after", "1h")
+    let session = try command.daemon()
+    try command.render(session)
+    func ids(_ arguments: String...) throws -> [Int?] {
+      try command.run(["list", "--json"] + arguments).list().map { $0["id"] as? Int }
+    }
+    #expect(
+      try ids("--prompt", "RED") == [1, 4] && ids("--prompt", "0% w") == [2] && ids("--prompt", "%") == [2])
+    #expect(
+      try ids("--prompt", "_") == [2] && ids("--prompt", "\\") == [3] && ids("--prompt", "blue").isEmpty)
+    #expect(
+      try ids("--model", "demo") == [1, 2, 3] && ids("--model", "self") == [4] && ids("--model", "em").isEmpty
+    )
+    #expect(try ids("--since", "1h") == [1, 2, 3, 4] && ids("--since", "2100-01-01").isEmpty)
+    #expect(try ids("--prompt", "red", "--state", "queued", "--batch", "2") == [4])
+    expectComplaint(try command("list", "--since", "soon"), code: 64, "'soon'")
+    // Into a pipe nothing is cut, and nothing left out.
+    let long = String(repeating: "long ", count: 100)
+    for _ in 0..<3 {
+      _ = try session.client.enqueue(
+        BatchRequest(), requests: (0..<50).map { _ in JobRequest(RenderRequest(model: "demo", prompt: long)) }
+      )
+    }
+    let text = try command("list").output
+    #expect(text.contains(long) && text.split(separator: "\n").count == 156 && text.contains("/out/1-0.png"))
+    #expect(try ids().count == 154 && ids("--limit", "7").count == 7)
+  }
+
   @Test func showTellsEverything() throws {
     let command = try Command()
     _ = try command("enqueue", "a cat", "--model", "m", "--guidance", "3")

@@ -253,7 +253,16 @@ import Testing
     process.waitUntilExit()
     #expect(process.terminationStatus == 65)
     let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    #expect(text == "{\"batch\": 1, \"jobs\": [1, 2]}\n")
+    let lines = text.split(separator: "\n")
+    #expect(lines.count == 2 && lines.first == "{\"batch\": 1, \"jobs\": [1, 2]}")
+    // The outcome: where the pictures are, and what went wrong.
+    let end = try #require(
+      try JSONSerialization.jsonObject(with: Data((lines.last ?? "").utf8)) as? [String: Any])
+    #expect(end["done"] as? Int == 1 && end["failed"] as? Int == 1)
+    let jobs = try #require(end["jobs"] as? [[String: Any]])
+    #expect((jobs[0]["images"] as? [[String: Any]])?.first?["path"] as? String == "/out/1-0.png")
+    #expect(
+      jobs[1]["error"] as? String == "no such scheduler" && jobs[1]["error_kind"] as? String == "bad_input")
     let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     #expect(complaint.contains("1 of 2 done, 1 failed"))
   }
@@ -345,5 +354,35 @@ import Testing
     #expect(try command.client().list().map(\.model) == ["demo", "x", "demo"])
     try session.register(ModelRecord(name: "other", path: "/m/other", kind: "sd"), loaded: true)
     expectComplaint(try command("enqueue", "p"), code: 64, "known are demo, other")
+  }
+
+  /// Whoever gives a setting that changes nothing is told, once.
+  @Test func settingsWithoutEffectAreSaid() throws {
+    let command = try Command()
+    try command.file("e.safetensors", Data("x".utf8))
+    let session = try command.daemon()
+    try session.register(ModelRecord(name: "one", path: "/m/one", kind: "segmoe-sd"), loaded: true)
+    try session.register(ModelRecord(name: "two", path: "/m/two", kind: "sdxl"), loaded: true)
+    for (arguments, notices) in [
+      (["--guidance", "1", "--negative-prompt", "blurry"], ["negative prompt has no effect: guidance of 1"]),
+      (["--guidance", "0.5", "--guidance-rescale", "0.7"], ["guidance rescale has no effect"]),
+      (
+        ["--crop", "0,0", "--target-size", "64x64"],
+        ["crop has no effect: only models of SDXL", "target size has no effect"]
+      ),
+      (["--embedding", "e.safetensors:<cat>"], ["no prompt has the token <cat>"]),
+      (["--guidance", "1", "--negative-prompt", ""], []), (["--embedding", "e.safetensors"], []),
+    ] {
+      let outcome = try command.run(["enqueue", "a", "b", "--model", "one"] + arguments)
+      #expect(outcome.code == 0)
+      let lines = outcome.errors.split(separator: "\n")
+      #expect(lines.count == notices.count, "\(arguments): \(outcome.errors)")
+      for notice in notices {
+        #expect(outcome.errors.contains(notice), "\(notice) is not in \(outcome.errors)")
+      }
+    }
+    #expect(try command("enqueue", "a", "--model", "two", "--crop", "0,0").errors == "")
+    #expect(
+      try command("enqueue", "a <CAT>", "--model", "two", "--embedding", "e.safetensors:<cat>").errors == "")
   }
 }

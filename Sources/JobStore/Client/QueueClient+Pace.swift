@@ -56,15 +56,15 @@ extension QueueClient {
     }
   }
 
-  /// The names of models that a daemon has loaded and could load, each once.
-  package func usableModels() throws -> [String] {
-    var names: [String] = []
+  /// The models that a daemon has loaded and could load, each once, by name.
+  package func usableModels() throws -> [ModelRecord] {
+    var usable: [ModelRecord] = []
     var paths: Set<String> = []
     // A name is shorter than the path that it stands for.
     for model in try models().sorted(by: { $0.name.utf8.count < $1.name.utf8.count })
     where model.loadError == nil && model.path.map({ paths.insert($0).inserted }) ?? true {
-      names.append(model.name)
+      usable.append(model)
     }
-    return names.sorted()
+    return usable.sorted { $0.name < $1.name }
   }
 }

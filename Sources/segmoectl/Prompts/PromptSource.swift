@@ -15,8 +15,10 @@ struct PromptSource {
   /// The rest of the requests of the prompt at hand: one for each combination of settings.
   private var waiting: ArraySlice<JobRequest> = []
 
-  /// The models that are known to the queue, for prompts that name none.
-  var models: [String] = []
+  /// The models that are known to the queue, for prompts that name none, and to say what they ignore.
+  var models: [ModelRecord] = []
+  /// What changes nothing, said once each.
+  private(set) var notices: [String] = []
 
   /// - Parameters:
   ///   - prompts: on the command line.
@@ -98,11 +100,26 @@ struct PromptSource {
     return try jobs(renders, priority: nil)
   }
 
-  private func jobs(_ renders: [RenderRequest], priority: Int?) throws -> [JobRequest] {
-    try renders.map { render in
+  private mutating func jobs(_ renders: [RenderRequest], priority: Int?) throws -> [JobRequest] {
+    var requests: [JobRequest] = []
+    for render in renders {
       let request = options.job(render, priority: priority)
       try request.validate()
-      return request
+      note(render)
+      requests.append(request)
+    }
+    return requests
+  }
+
+  /// More are not worth reading.
+  private static let mostNotices = 5
+
+  private mutating func note(_ render: RenderRequest) {
+    guard notices.count < Self.mostNotices else { return }
+    let kind = models.first { $0.name == render.model || $0.path == render.model }?.kind
+    for idle in render.idleSettings(isXL: kind.map { $0.hasSuffix("sdxl") })
+    where !notices.contains(idle.notice) {
+      notices.append(idle.notice)
     }
   }
 
@@ -120,8 +137,8 @@ struct PromptSource {
 
   private var onlyModel: String {
     get throws {
-      if models.count == 1 { return models[0] }
-      let known = models.isEmpty ? "" : "; known are \(models.joined(separator: ", "))"
+      if models.count == 1 { return models[0].name }
+      let known = models.isEmpty ? "" : "; known are \(models.map(\.name).joined(separator: ", "))"
       throw Problem.usage("no model: name one with --model\(known)")
     }
   }
