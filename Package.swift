@@ -106,7 +106,11 @@ let package = Package(
         signals,
       ]),
     tool(
-      "segmoectl", ["Boundary", "Requests", "CommandLine", "JobStore", "CKernels", "Release", argumentParser]),
+      "segmoectl",
+      [
+        "Boundary", "Requests", "CommandLine", "Configuration", "JobStore", "CKernels", "Release",
+        argumentParser,
+      ]),
     tool(
       "segmoe",
       [
@@ -131,7 +135,7 @@ let package = Package(
       "HubTests",
       ["Requests", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging, grdb]),
     tests("ImagesTests", ["Images", "Fuzzing", "TestSupport"]),
-    tests("ConfigurationTests", ["Configuration", "Fuzzing", "TestSupport"]),
+    tests("ConfigurationTests", ["Boundary", "Configuration", "Fuzzing", "TestSupport"]),
     tests(
       "DiffusionTests",
       [

@@ -8,6 +8,7 @@ extension ParsableCommand {
   /// - Parameter prepare: what to do between parsing and running, unless somebody asks for help.
   package static func runToEnd(_ prepare: () throws -> Void = {}) -> Never {
     do {
+      try CommandPath.check(Array(Swift.CommandLine.arguments.dropFirst()), of: self)
       var command = try parseAsRoot()
       if !asksForHelp { try prepare() }
       try command.run()
@@ -39,7 +40,14 @@ extension ParsableCommand {
       complain(message)
       return ProgramExit.failed.rawValue
     }
-    complain("\(message.isEmpty ? "wrong usage" : message); `\(_commandName) --help` shows what there is")
+    let command = CommandPath(of: self, usage: fullMessage(for: error))
+    if let word = command.unknownCommand(message) {
+      complain(
+        "there is no command '\(word)': \(Nearest.advice(word, among: command.names)); `\(command.text) --help`"
+      )
+    } else {
+      complain("\(message.isEmpty ? "wrong usage" : message); `\(command.text) --help` shows what there is")
+    }
     return ProgramExit.usage.rawValue
   }
 

@@ -1,3 +1,4 @@
+import Boundary
 import Glibc
 
 /// What can be wrong with a YAML file, or with what it says.

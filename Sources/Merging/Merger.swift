@@ -34,10 +34,7 @@ package struct Merger: Sendable {
   /// Merges into `output`, which must not exist. It appears as a whole or not at all.
   /// - Throws: `MergeError`, with the expert at fault, and what `report` throws.
   package func merge(into output: String, report: (MergeProgress) throws -> Void = { _ in }) throws {
-    var status = stat()
-    guard lstat(output, &status) != 0 else { throw MergeError.outputExists(path: output) }
-    // Gates may take an hour. So it is checked first that the output can be written.
-    try PartialFolder(for: output).discard()
+    try Self.checkPlace(output)
     var sources = try OpenedSources(recipe, arrivals)
     try sources.openArrived()
     let layers = sources.covered.layers(of: sources.base.weights.names)
@@ -45,6 +42,15 @@ package struct Merger: Sendable {
     try MergedFolder(
       recipe: recipe, base: sources.base, experts: sources.all(), covered: sources.covered, gates: gates
     ).write(to: output, report: report)
+  }
+
+  /// Checks that a folder can be made at `output`. Pulling the models and computing gates may take an hour; a place where
+  /// nothing can be written is found out before.
+  /// - Throws: `MergeError.outputExists`, `.notWritable`
+  package static func checkPlace(_ output: String) throws {
+    var status = stat()
+    guard lstat(output, &status) != 0 else { throw MergeError.outputExists(path: output) }
+    try PartialFolder(for: output).discard()
   }
 
   /// A row per expert for every covered layer: `[experts, in]`.

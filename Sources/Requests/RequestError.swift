@@ -14,6 +14,17 @@ package enum RequestError: Error, Equatable {
   case noSource(setting: String, SourceError)
 }
 
+extension RequestError {
+  /// The setting, or the key, that it is about; nil for a request without a prompt.
+  package var setting: String? {
+    switch self {
+    case .invalid(let setting, _, _), .wrongKind(let setting, _), .missingFile(let setting, _, _): setting
+    case .unknownSetting(let name, _): name
+    case .noPrompt: nil
+    }
+  }
+}
+
 extension RequestError: CustomStringConvertible {
   package var description: String {
     switch self {

@@ -34,6 +34,7 @@ struct MergeCommand: ParsableCommand {
   var quiet = false
 
   func run() throws {
+    try Merger.checkPlace(output)
     let recipe = try Recipe(reading: config)
     let pulls = SourcePulls(quiet: quiet)
     let arrivals = try pulls.arrivals(recipe.remoteSources)

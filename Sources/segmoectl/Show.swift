@@ -18,7 +18,7 @@ struct Show: ParsableCommand {
   @OptionGroup var format: Format
 
   func run() throws {
-    let details = try location.open().details(job: id)
+    let details = try location.open(for: .reading).details(job: id)
     print(format.json ? JSONText.details(details).text : Self.text(details))
   }
 

@@ -16,8 +16,8 @@ struct Watch: ParsableCommand {
   @Argument(help: "Only these jobs.")
   var jobs: [Int64] = []
 
-  @Option(help: "Only this batch.")
-  var batch: Int64?
+  @Option(help: ArgumentHelp("Only this batch: its number or name.", valueName: "batch"))
+  var batch: BatchReference?
 
   @OptionGroup var format: Format
 
@@ -26,10 +26,10 @@ struct Watch: ParsableCommand {
   }
 
   func run() throws {
-    let store = try location.open()
+    let store = try location.open(for: .reading)
     let scope: WatchScope
     if let batch {
-      scope = .batch(batch)
+      scope = .batch(try batch.number(in: store))
     } else {
       scope = jobs.isEmpty ? .everything : .jobs(jobs)
     }

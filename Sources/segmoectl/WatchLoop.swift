@@ -135,7 +135,9 @@ private struct EventLog {
       for (id, event) in news {
         last = id
         guard concerns(event) else { continue }
-        Swift.print(asJSON ? JSONText.happening(event).text : Self.line(event))
+        let paths = event.kind == .done ? try pictures(event) : []
+        Swift.print(asJSON ? JSONText.happening(event, pictures: paths).text : Self.line(event))
+        if !asJSON { for path in paths { Swift.print(PlainText.line("  \(path)")) } }
       }
       if news.isEmpty { break }
     }
@@ -150,6 +152,14 @@ private struct EventLog {
     }
     if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view, now: now)) }
     fflush(nil)
+  }
+
+  /// Where the pictures of a job that is done are; none if it was purged since.
+  private func pictures(_ event: Event) throws -> [String] {
+    guard let job = event.job else { return [] }
+    var filter = JobFilter()
+    filter.jobs = [job]
+    return try store.list(filter).flatMap { $0.images.compactMap(\.path) }
   }
 
   private func concerns(_ event: Event) -> Bool {
@@ -174,7 +184,10 @@ private struct EventLog {
 
 extension JSONText {
   /// A line of `watch --json` about an event; those about running jobs are like an element of `list --json`.
-  static func happening(_ event: Event) -> JSONText {
+  /// - Parameters:
+  ///   - event: what happened.
+  ///   - pictures: of the job, if it is done.
+  static func happening(_ event: Event, pictures: [String]) -> JSONText {
     .object([
       ("event", .string(event.kind.rawValue)),
       ("at", .integer(event.at)),
@@ -182,6 +195,7 @@ extension JSONText {
       ("job", .optional(event.job)),
       ("worker", .optional(event.worker)),
       ("detail", .optional(event.detail)),
+      ("pictures", .array(pictures.map(JSONText.string))),
     ])
   }
 }

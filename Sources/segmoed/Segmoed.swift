@@ -90,6 +90,8 @@ struct Segmoed: AsyncParsableCommand {
   func run() async throws {
     let environment = ProcessInfo.processInfo.environment
     let settings = try settings(environment)
+    let check = SettingsCheck(settings: settings, environment: environment, unit: nil, root: "")
+    if let fault = check.faults.first { throw Problem(fault.exit, fault.message) }
     let threshold = LogThreshold(settings.logLevel)
     let journal = Journal.hears(environment: environment) ? Journal() : nil
     LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, journal: journal) }
@@ -98,7 +100,15 @@ struct Segmoed: AsyncParsableCommand {
     signal(SIGHUP, SIG_IGN)
     let reporter = ServiceReporter(environment: environment)
     reporter.starting(seconds: Self.secondsToOpen(settings.database))
-    let worker = try Worker(settings, log: log, reporter: reporter)
+    let worker: Worker
+    do {
+      worker = try Worker(settings, log: log, reporter: reporter)
+    } catch let error as JobStoreError {
+      throw error.atStart
+    }
+    for flaw in QueueRights(of: settings.database).flaws {
+      log.warning("\(flaw.path) is not for members of its group: \(flaw.fault); \(flaw.mend)")
+    }
     log.info("ready, queue \(settings.database), pictures \(settings.output)")
     let hadFile = FileManager.default.fileExists(atPath: DaemonConfiguration.standardFile)
     let reloads = await ReloadService(reporter) { [self] in
@@ -147,7 +157,8 @@ struct Segmoed: AsyncParsableCommand {
     return child
   }
 
-  private var flags: DaemonConfiguration {
+  /// The settings of the options.
+  var flags: DaemonConfiguration {
     var flags = DaemonConfiguration()
     flags.database = database.map(absolute)
     flags.output = output.map(absolute)

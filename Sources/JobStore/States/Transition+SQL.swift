@@ -64,15 +64,17 @@ extension Transition {
     case .retry, .retryFailed, .hurry:
       """
       attempts = 0, losses = 0, furthest_step = 0, run_after = NULL, cancel_requested = 0, error = NULL, error_kind = NULL, \
-      started_at = NULL, finished_at = NULL, model_digest = NULL, cache_hits = NULL
+      started_at = NULL, finished_at = NULL, model_digest = NULL, cache_hits = NULL, discard = 0
       """
     }
   }
 }
 
 /// Which jobs to move.
-enum JobScope {
+package enum JobScope: Sendable, Equatable {
+  /// One.
   case job(Int64)
+  /// All of a batch.
   case batch(Int64)
   /// Those that name a source.
   case source(Int64)

@@ -101,7 +101,7 @@ package struct Transition: Sendable {
     case .retry:
       Transition(
         .retry, from: [.failed, .cancelled, .done], to: .queued, events: [.retried],
-        "`segmoectl retry`; all its attempts are there again. Pictures of a done job stay, beside the new ones"
+        "`segmoectl retry`; all its attempts are there again. Pictures of a done job stay, beside the new ones; those of another are not rendered again"
       )
     case .retryFailed:
       Transition(

@@ -58,6 +58,14 @@ extension DaemonConfiguration {
     return words.isEmpty || words.contains("") ? nil : words
   }
 
+  /// The names of all variables that are read.
+  package static let variables =
+    [
+      "DATABASE", "OUTPUT", "MODELS", "INPUTS", "MEMORY_BUDGET", "THREADS", "WORKER", "MODEL_PATIENCE",
+      "LEASE_SECONDS", "CHECKPOINT_STEPS", "COALESCE", "CACHE_POLICY", "LIMITS_SIDE", "LIMITS_STEPS",
+      "LIMITS_COUNT", "LIMITS_PROMPT_BYTES", "LIMITS_LORAS", "LOG_LEVEL", "METRICS", "PRIVATE_FOLDER",
+    ].map { "SEGMOE_" + $0 }
+
   private struct Variables {
     let environment: [String: String]
 

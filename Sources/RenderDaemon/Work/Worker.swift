@@ -137,7 +137,7 @@ package final class Worker: Sendable {
     sayBudget()
     reporter.ready()
     while !stop.isRequested {
-      output.removeLeftovers()
+      output.settleLeftovers()
       let latest = self.current.withLock { $0 }
       if latest.reloads != reloads {
         (current, reloads) = latest

@@ -16,7 +16,7 @@ extension Setting {
       "guidance_rescale", \.guidanceRescale, rule: { _ in "use a number from 0 to 1, 0.7 is usual" },
       accepts: { value, _ in (0...1).contains(value) }),
     Setting("scheduler", \.scheduler, rule: { _ in SchedulerName.rule }, accepts: { _, _ in true }),
-    Setting("seed", \.seed, rule: { _ in "use 0 to \(UInt64.max)" }, accepts: { _, _ in true }),
+    Setting("seed", \.seed, rule: { _ in "use 0 to \(UInt64.max), or random" }, accepts: { _, _ in true }),
     Setting(
       "count", \.count, rule: { "use 1 to \($0.count)" }, accepts: { (1...max(1, $1.count)).contains($0) }),
     Setting("precision", \.precision, rule: { _ in Precision.rule }, accepts: { _, _ in true }),

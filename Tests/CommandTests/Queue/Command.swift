@@ -12,13 +12,23 @@ final class Command: Sendable {
 
   init() throws { place = try TemporaryFolder() }
 
-  private var environment: [String: String] {
-    ["SEGMOE_DATABASE": database, "TERM": "xterm", "PATH": "/usr/bin:/bin", "TZ": "UTC"]
+  private func environment(_ more: [String: String]) -> [String: String] {
+    ["SEGMOE_DATABASE": database, "TERM": "xterm", "PATH": "/usr/bin:/bin", "TZ": "UTC"].merging(more) { $1 }
   }
 
   /// Starts it without waiting; standard output goes to `output`.
-  func start(_ arguments: [String], output: FileHandle, errors: Pipe) throws -> Process {
-    let process = try Process("segmoectl", arguments, in: folder, environment: environment)
+  /// - Parameters:
+  ///   - arguments: of segmoectl.
+  ///   - environment: more variables, or other values.
+  ///   - wrapper: a program and its arguments that start it, such as one that takes rights away.
+  ///   - output: gets its standard output.
+  ///   - errors: gets its standard error.
+  func start(
+    _ arguments: [String], environment: [String: String] = [:], by wrapper: [String] = [], output: FileHandle,
+    errors: Pipe
+  ) throws -> Process {
+    let (program, all) = try BuiltProgram.command("segmoectl", arguments, by: wrapper)
+    let process = try Process(program, all, in: folder, environment: self.environment(environment))
     process.standardOutput = output
     process.standardError = errors
     try process.run()
@@ -30,9 +40,13 @@ final class Command: Sendable {
     try run(arguments, input: input)
   }
 
-  func run(_ arguments: [String], input: Data = Data()) throws -> Outcome {
+  func run(
+    _ arguments: [String], input: Data = Data(), environment: [String: String] = [:],
+    by wrapper: [String] = []
+  ) throws -> Outcome {
+    let (program, all) = try BuiltProgram.command("segmoectl", arguments, by: wrapper)
     let outcome = try Outcome(
-      of: "segmoectl", arguments, in: folder, environment: environment, input: input)
+      of: program, all, in: folder, environment: self.environment(environment), input: input)
     #expect(outcome.code >= 0, "a signal ended it")
     return outcome
   }
@@ -65,6 +79,45 @@ final class Command: Sendable {
     }
     try session.finish(claimed.lease, images: images, statistics: RenderStatistics())
   }
+}
+
+/// One of the built programs.
+enum BuiltProgram {
+  /// The program to start and its arguments.
+  /// - Parameters:
+  ///   - name: the built program's.
+  ///   - arguments: of it.
+  ///   - wrapper: a program and its arguments that start it; empty: it is started itself.
+  /// - Throws: `Places.NotBuilt`
+  static func command(
+    _ name: String, _ arguments: [String], by wrapper: [String]
+  ) throws -> (program: String, arguments: [String]) {
+    let command = wrapper + [try Places.program(name)] + arguments
+    return (command[0], Array(command.dropFirst()))
+  }
+
+  /// Runs it to its end, with nothing on its standard input.
+  /// - Parameters:
+  ///   - name: the program's.
+  ///   - arguments: of it.
+  ///   - environment: all variables but the path and the sanitizers' options.
+  ///   - wrapper: as `command` has it.
+  static func run(
+    _ name: String, _ arguments: [String], environment: [String: String] = [:], by wrapper: [String] = []
+  ) throws -> Outcome {
+    let (program, all) = try command(name, arguments, by: wrapper)
+    return try Outcome(of: program, all, environment: ["PATH": "/usr/bin:/bin"].merging(environment) { $1 })
+  }
+}
+
+/// Programs that take rights away, for tests that root runs.
+enum Rights {
+  /// As a user of no importance, perhaps in a group.
+  static func nobody(group: Int = 65534) -> [String] {
+    ["/usr/bin/setpriv", "--reuid", "65534", "--regid", "\(group)", "--clear-groups"]
+  }
+
+  static var canBeTaken: Bool { geteuid() == 0 && access("/usr/bin/setpriv", X_OK) == 0 }
 }
 
 /// An error is one line: "segmoectl: …".

@@ -1,5 +1,6 @@
 import CommandLine
 import Fuzzing
+import Requests
 import Testing
 import segmoectl
 
@@ -22,6 +23,8 @@ import segmoectl
         read += 1
       } catch let problem as Problem {
         #expect(!problem.message.isEmpty)
+      } catch let error as RequestError {
+        #expect(!error.description.isEmpty)
       }
     }
     #expect(read > run.cases / 100 && read < run.cases, "\(read) of \(run.cases)")

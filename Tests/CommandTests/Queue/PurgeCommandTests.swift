@@ -51,7 +51,11 @@ import Testing
     try command.file("out/batch/1.png", Data("x".utf8))
     try done(command, command.daemon(), path: folder + "/out/batch/1.png")
     #expect(
-      try command("purge", "--keep", "0", "--files", "out").output == "1 jobs and 1 pictures are gone\n")
+      try command("purge", "--keep", "0", "--files", "out").output == """
+        1 jobs go; their pictures below \(folder)/out go with them
+        1 jobs and 1 pictures are gone
+
+        """)
     #expect(!exists(folder + "/out/batch"))
     #expect(exists(folder + "/out"))
   }

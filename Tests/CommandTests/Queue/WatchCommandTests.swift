@@ -58,7 +58,8 @@ import Testing
     #expect(!text.contains("\u{1B}"))
     let lines = text.split(separator: "\n").map(String.init)
     #expect(lines.contains { $0.hasPrefix("job 1 running 7/50, 1:") && $0.hasSuffix(" left") }, "\(lines)")
-    #expect(lines.contains("job 1 done: images: 2"))
+    let done = try #require(lines.firstIndex(of: "job 1 done: images: 2"))
+    #expect(lines.dropFirst(done + 1).prefix(2) == ["  /out/0.png", "  /out/1.png"])
     #expect(lines.last == "1 of 1 done")
   }
 
@@ -71,7 +72,8 @@ import Testing
     let objects = try text.split(separator: "\n").map {
       try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
     }
-    #expect(objects.contains { $0["event"] as? String == "done" && $0["job"] as? Int == 1 })
+    let done = objects.first { $0["event"] as? String == "done" && $0["job"] as? Int == 1 }
+    #expect(done?["pictures"] as? [String] == ["/out/0.png", "/out/1.png"])
     #expect(objects.contains { $0["state"] as? String == "running" && $0["id"] as? Int == 1 })
   }
 

@@ -17,7 +17,7 @@ enum FaultLibrary {
   /// What a program's environment needs for the rules to hold.
   static func environment(_ rules: [String], log: String) -> [String: String] {
     guard let path, !rules.isEmpty else { return [:] }
-    return ["LD_PRELOAD": path, "SEGMOE_FAULT": rules.joined(separator: ","), "SEGMOE_FAULT_LOG": log]
+    return ["LD_PRELOAD": path, "FAULTS": rules.joined(separator: ","), "FAULTS_LOG": log]
   }
 
   private static func compile() -> String? {

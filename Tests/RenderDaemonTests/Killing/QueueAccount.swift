@@ -60,13 +60,14 @@ enum QueueAccount {
         WHERE e.job = j.id AND e.what IN ('done', 'failed', 'cancelled'))
       """, "0"
     ),
-    // Pictures are there for all of a job or none.
+    // A done job has all of its pictures; another may have some.
     (
       """
-      SELECT count(*) FROM jobs j WHERE iif(j.state = 'done', j.count, 0)
-        <> (SELECT count(*) FROM images i WHERE i.job = j.id)
+      SELECT count(*) FROM jobs j JOIN (SELECT job, count(*) AS pictures FROM images GROUP BY job) i ON i.job = j.id
+      WHERE iif(j.state = 'done', i.pictures <> j.count, i.pictures > j.count)
       """, "0"
     ),
+    ("SELECT count(*) FROM jobs WHERE state = 'done' AND id NOT IN (SELECT job FROM images)", "0"),
     // A batch is whole.
     (
       """

@@ -57,7 +57,7 @@ import Testing
     #expect(!files.fileExists(atPath: house.folder + "/nowhere"))
   }
 
-  /// A row of a cancelled job names a file that is not, or not any more, this job's.
+  /// Nobody wants the pictures of a cancelled job, and its row names a file that is not, or not any more, this job's.
   @Test(arguments: [
     ("1-0.png", true), ("1-0-2.png", true), ("1-0.png", false), ("1-0-1.png", true), ("1-0-02.png", true),
     ("1-00.png", true), ("1-0-2.txt", true), ("1-0.png/../2-0.png", true), ("1-0-x.png", true),
@@ -79,6 +79,7 @@ import Testing
       digest: isRight ? Self.digest(bytes) : String(repeating: "a", count: 64), bytes: Int64(bytes.count),
       seconds: 1)
     try mallory.announce(image, step: 1, modelDigest: "x", claimed.lease)
+    _ = try house.client.cancel(job: id, discard: true)
     try mallory.cancelled(claimed.lease)
     try house.worker().run()
     // The row is gone, and is in nobody's way.

@@ -144,19 +144,34 @@ import Testing
     }
   }
 
-  @Test func aCancelledJobLeavesNoFiles() throws {
+  /// A job that is cancelled keeps what is finished of it, unless its person wants none of it.
+  @Test(arguments: [false, true]) func finishedPicturesOfACancelledJob(discard: Bool) throws {
     let house = try DaemonHouse()
     let id = try enqueue(house, .ddim)
     let worker = try house.worker(drain: false, checkpointSteps: 1)
     let thread = FinishingThread { try worker.run() }
     try house.wait { try kept(house, id).firstIsFinished && kept(house, id).step > 0 }
     #expect(house.files() == ["1/\(id)-0.png"])
-    _ = try house.client.cancel(job: id)
+    let inode =
+      try FileManager.default.attributesOfItem(atPath: house.output + "/1/\(id)-0.png")[
+        .systemFileNumber] as? Int
+    _ = try house.client.cancel(job: id, discard: discard)
     // The row goes after the file.
     try house.wait { try house.client.checkpoint(job: id, index: 0) == nil }
-    #expect(try house.job(id).state == .cancelled && house.files().isEmpty)
+    #expect(try house.job(id).state == .cancelled)
+    let images = try house.client.details(job: id).images
+    #expect(images.map(\.path) == (discard ? [] : [house.output + "/1/\(id)-0.png"]))
+    #expect(house.files() == (discard ? [] : ["1/\(id)-0.png"]))
+    // Queued again it is rendered whole, and what is there is not rendered again.
+    try house.client.retry(job: id)
+    try house.wait { try house.job(id).state == .done }
     worker.requestStop()
     thread.wait()
+    #expect(house.files() == ["1/\(id)-0.png", "1/\(id)-1.png"])
+    let after =
+      try FileManager.default.attributesOfItem(atPath: house.output + "/1/\(id)-0.png")[
+        .systemFileNumber] as? Int
+    #expect(discard || inode == after)
   }
 
   @Test func aStartRemovesWhatADeadDaemonLeft() throws {

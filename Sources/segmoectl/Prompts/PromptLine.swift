@@ -9,16 +9,29 @@ package struct PromptLine: Decodable {
   /// Higher goes first; nil: the command line's.
   package let priority: Int?
 
-  /// - Throws: `Problem.badInput`, without the place.
-  package static func parse(_ line: String) throws -> PromptLine {
+  /// - Parameters:
+  ///   - draft: its settings, the prompt among them.
+  ///   - priority: nil: as the command line says.
+  init(draft: RequestDraft, priority: Int?) {
+    self.draft = draft
+    self.priority = priority
+  }
+
+  /// Reads a JSON object.
+  /// - Throws: `RequestError` for what it says; `Problem.badInput`, without the place, for what is no object.
+  package static func parse(_ text: String) throws -> PromptLine {
     do {
-      return try JSONDecoder().decode(PromptLine.self, from: Data(line.utf8))
+      return try JSONDecoder().decode(PromptLine.self, from: Data(text.utf8))
     } catch let error as RequestError {
-      throw Problem.badInput(error.description)
+      throw error
     } catch {
-      throw Problem.badInput(
-        "starts with { but is not JSON; mend it, or write a prompt with a brace as {\"prompt\": \"{…\"}")
+      throw Problem.badInput("is no JSON object that can be read: a number may be too large")
     }
+  }
+
+  /// Reads JSON text; nil for anything else.
+  static func string(_ text: String) -> String? {
+    try? JSONDecoder().decode(String.self, from: Data(text.utf8))
   }
 
   package init(from decoder: any Decoder) throws {
