@@ -1,12 +1,26 @@
 /// The settings that were given, on a command line or in a line of JSON. The others may come from elsewhere.
 package struct RequestDraft: Sendable, Equatable {
   /// The given settings. The others have their defaults.
-  package internal(set) var request = RenderRequest()
+  private var settings = RenderRequest()
   /// The names of the settings that were given.
   package internal(set) var given: Set<String> = []
 
   /// A draft in which nothing is given.
   package init() {}
+
+  /// A draft of these settings.
+  init(_ settings: RenderRequest, given: Set<String>) {
+    self.settings = settings
+    self.given = given
+  }
+
+  /// The given settings. The others have their defaults. A schedule with steps of its own says how many there are, if
+  /// nobody else does.
+  package var request: RenderRequest {
+    var request = settings
+    if !given.contains("steps"), let steps = settings.listedSteps { request.steps = steps }
+    return request
+  }
 
   /// Sets a setting from a text.
   /// - Throws: `RequestError.invalid` for a text that is no such value, `.unknownSetting`.
@@ -14,7 +28,7 @@ package struct RequestDraft: Sendable, Equatable {
     guard let setting = Setting.named(name) else {
       throw RequestError.unknownSetting(name: name, known: Setting.all.map(\.name))
     }
-    guard setting.read(text, &request) else {
+    guard setting.read(text, &settings) else {
       throw RequestError.invalid(
         setting: name, value: "'\(text.prefix(40))'", rule: setting.rule(RenderLimits()))
     }
@@ -25,7 +39,7 @@ package struct RequestDraft: Sendable, Equatable {
   package mutating func give<Value>(
     _ name: String, _ path: WritableKeyPath<RenderRequest, Value>, _ value: Value
   ) {
-    request[keyPath: path] = value
+    settings[keyPath: path] = value
     given.insert(name)
   }
 
@@ -33,7 +47,7 @@ package struct RequestDraft: Sendable, Equatable {
   package func over(_ others: RequestDraft) -> RequestDraft {
     var result = others
     for setting in Setting.all where given.contains(setting.name) {
-      setting.copy(request, &result.request)
+      setting.copy(settings, &result.settings)
       result.given.insert(setting.name)
     }
     return result

@@ -15,7 +15,7 @@ struct ResumeState: Sendable {
   let latents: Tensor
   let history: SchedulerHistory
 
-  private static let magic = Array("SGMCHK02".utf8)
+  private static let magic = Array("SGMCHK03".utf8)
 
   init(step: Int, noise: TorchNoise, latents: Tensor, history: SchedulerHistory) {
     self.step = step
