@@ -18,9 +18,8 @@ package struct Migration: Sendable {
     Migration(number: 5, name: "0005_requests", bytes: PackageResources._005_requests_sql),
     Migration(number: 6, name: "0006_guidance_rescale", bytes: PackageResources._006_guidance_rescale_sql),
     Migration(number: 7, name: "0007_blame_and_clocks", bytes: PackageResources._007_blame_and_clocks_sql),
-    Migration(number: 8, name: "0008_sources", bytes: PackageResources._008_sources_sql),
     Migration(
-      number: 9, name: "0009_discarded_pictures", bytes: PackageResources._009_discarded_pictures_sql),
+      number: 8, name: "0008_sources_and_schedules", bytes: PackageResources._008_sources_and_schedules_sql),
   ]
 
   /// The schema this build reads and writes.

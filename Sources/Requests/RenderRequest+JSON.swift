@@ -7,7 +7,6 @@ extension RequestDraft {
   ///   - others: keys that are no settings and are ignored.
   /// - Throws: `RequestError` for unknown keys and values of the wrong type.
   package init(_ container: KeyedDecodingContainer<SettingKey>, beside others: [String] = []) throws {
-    self.init()
     let known = Setting.all.map(\.name) + others
     if let unknown = container.allKeys.map(\.stringValue).filter({ !known.contains($0) }).min() {
       throw RequestError.unknownSetting(name: unknown, known: known)
@@ -21,7 +20,7 @@ extension RequestDraft {
     for setting in Setting.all where !(setting.name == "seed" && isSeedRandom) {
       if try setting.decode(container, &request) { given.insert(setting.name) }
     }
-    self.request = request
+    settings = request
   }
 }
 

@@ -16,7 +16,7 @@ package struct ResumeState: Sendable {
   /// What the sampler remembers of earlier steps.
   package var history: SchedulerHistory
 
-  private static let magic = Array("SGMCHK02".utf8)
+  private static let magic = Array("SGMCHK03".utf8)
 
   private init(step: Int, noise: TorchNoise, latents: Tensor, history: SchedulerHistory) {
     self.step = step

@@ -8,11 +8,7 @@ extension SchedulerConfiguration {
   func alphaProducts(_ defaults: BetaSchedule.Defaults = .common, zeroSNR: Bool = true) throws -> [Float] {
     var values = try betas.values(defaults)
     if rescaleZeroSNR, zeroSNR { values = BetaSchedule.rescaledToZeroSNR(values) }
-    var product: Float = 1
-    return values.map {
-      product *= 1 - $0
-      return product
-    }
+    return BetaSchedule.runningProducts(values)
   }
 
   /// Deviation of the noise at each training timestep if the image's is 1: √((1 − ᾱ) / ᾱ).

@@ -18,6 +18,10 @@ import Testing
     (
       "--guidance", ["0", "1", "-3", "7.5", "1000", "-1000", "1e2"], ["5000", "-1001", "nan", "inf", "x", ""]
     ),
+    ("--sigmas", ["uniform", "sgm_uniform"], ["Karras!", "", "cosine", "use_karras_sigmas"]),
+    ("--eta", [], ["-0.1", "1.1", "nan", "inf", "x", ""]),
+    ("--timesteps", [], ["", "x", "999,", "1.5", "-1", "500,700", "500,500", "9999999999999999999999"]),
+    ("--sigma-list", [], ["", "x", "3", "1,2", "nan,0", "inf,0", "2,-1", "1,1", "1e9,0"]),
     (
       "--scheduler",
       [
@@ -102,11 +106,50 @@ import Testing
       ["--init-image", picture, "--strength", "0.1", "--steps", "4"],
       ["--mask", picture], ["--strength", "0.5", "--mask", picture],
     ]
-    for row in rows {
+    for row in rows + Self.refusedSchedules {
       let found = try Self.both(row, in: Command())
       #expect(found.render.code == 64 && found.render == found.enqueue, "\(row): \(found)")
     }
     let whole = try Self.both(["--init-image", picture, "--strength", "0.5", "--steps", "2"], in: Command())
     #expect(whole.render.code == 0 && whole.enqueue.code == 0, "\(whole)")
+  }
+
+  /// Schedules that the method does not have, in two ways at once, or of another number of steps.
+  private static let refusedSchedules = [
+    ["--scheduler", "ddim", "--sigmas", "karras"], ["--scheduler", "lcm", "--sigmas", "uniform"],
+    ["--scheduler", "ipndm", "--sigmas", "karras"], ["--scheduler", "edm_euler", "--sigmas", "beta"],
+    ["--scheduler", "dpmpp_2m_karras", "--sigmas", "exponential"],
+    ["--scheduler", "euler", "--eta", "0.5"], ["--scheduler", "lcm", "--eta", "0"],
+    ["--scheduler", "ddim", "--timesteps", "999"], ["--scheduler", "unipc", "--timesteps", "999"],
+    ["--scheduler", "dpmpp_2m_karras", "--timesteps", "999"], ["--scheduler", "heun", "--sigma-list", "3,0"],
+    ["--scheduler", "euler", "--timesteps", "999,500", "--steps", "3"],
+    ["--scheduler", "euler", "--sigma-list", "3,1,0", "--steps", "3"],
+    ["--scheduler", "euler", "--sigmas", "ays", "--steps", "11"],
+    ["--scheduler", "euler", "--sigmas", "karras", "--timesteps", "999"],
+    ["--scheduler", "euler", "--timesteps", "999", "--sigma-list", "3,0"],
+  ]
+
+  @Test func bothTakeSchedules() throws {
+    let rows = [
+      ["--scheduler", "euler", "--sigmas", "karras"], ["--scheduler", "ddim", "--eta", "0.5"],
+      ["--scheduler", "tcd", "--eta", "0.3"], ["--scheduler", "euler", "--timesteps", "500"],
+      ["--scheduler", "euler", "--timesteps", "999, 500", "--steps", "2"],
+      ["--scheduler", "euler", "--sigma-list", "3,0"],
+      ["--scheduler", "edm_dpmpp_2m", "--sigmas", "exponential"],
+      ["--scheduler", "dpmpp_2m_karras", "--sigmas", "karras"],
+      ["--scheduler", "dpmpp_2s", "--timesteps", "7"],
+    ]
+    for row in rows {
+      let found = try Self.both(row, in: Command())
+      #expect(found.render.code == 0 && found.enqueue.code == 0, "\(row): \(found)")
+    }
+  }
+
+  /// A sentence that names what is allowed.
+  @Test func whatIsAllowedIsSaid() throws {
+    let found = try Self.both(["--scheduler", "ddim", "--sigmas", "karras"], in: Command())
+    #expect(found.render.said.contains("use uniform or sgm_uniform with scheduler ddim"), "\(found)")
+    let eta = try Self.both(["--scheduler", "euler", "--eta", "0.5"], in: Command())
+    #expect(eta.render.said.contains("use it with scheduler ddim or tcd"), "\(eta)")
   }
 }

@@ -21,6 +21,9 @@ import Testing
     // Of flow and dynamic shifting, which are refused themselves.
     "DPMSolverMultistepScheduler": ["flow_shift", "time_shift_type"],
     "UniPCMultistepScheduler": ["flow_shift", "time_shift_type"],
+    "DEISMultistepScheduler": ["flow_shift", "time_shift_type"],
+    "DPMSolverSinglestepScheduler": ["flow_shift", "time_shift_type"],
+    "SASolverScheduler": ["flow_shift"],
   ]
 
   /// Files whose class this is, as a start.
@@ -73,7 +76,9 @@ import Testing
     "UNet2DConditionModel", "AutoencoderKL", "AutoencoderTiny", "DDPMScheduler", "DDIMScheduler",
     "PNDMScheduler", "LMSDiscreteScheduler", "HeunDiscreteScheduler", "EulerDiscreteScheduler",
     "EulerAncestralDiscreteScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler",
-    "LCMScheduler",
+    "LCMScheduler", "DEISMultistepScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler",
+    "DPMSolverSinglestepScheduler", "DPMSolverSDEScheduler", "EDMEulerScheduler",
+    "EDMDPMSolverMultistepScheduler", "TCDScheduler", "SASolverScheduler", "IPNDMScheduler",
   ]) func everyKeyCounts(_ name: String) throws {
     let keys = try keys(name)
     let start = try start(name)

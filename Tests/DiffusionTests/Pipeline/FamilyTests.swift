@@ -81,7 +81,8 @@ import WeightCache
   @Test func everySchedulerIsHeldToAPicture() throws {
     let first: Set = ["ddpm", "ddim", "euler"]
     let here = Set(settings.filter { $0.model == "base" }.compactMap(\.scheduler))
-    #expect(first.union(here) == Set(SchedulerName.allCases.map(\.rawValue)))
+    let latest = Set(SamplerPictureTests.settings.map(\.scheduler))
+    #expect(first.union(here).union(latest) == Set(SchedulerName.allCases.map(\.rawValue)))
   }
 
   /// Each thing that SDXL is told must show: what is forgotten would be far outside of the bound.

@@ -9,61 +9,6 @@ import Testing
 
 /// The methods and settings that came later, step by step against the genuine ones, and what is refused.
 @Suite struct MoreSchedulerTests {
-  struct Trace: Decodable {
-    let name: String
-    let scheduler: String
-    let steps: Int
-    let seed: UInt64
-    let timesteps: [Float]
-    let initialSigma: Float
-
-    enum CodingKeys: String, CodingKey {
-      case name, scheduler, steps, seed, timesteps
-      // The decoder has turned snake case to camel case by then.
-      case initialSigma = "initNoiseSigma"
-    }
-  }
-
-  private func configurations() throws -> [ConfigObject] {
-    guard
-      case .array(let entries) = try JSONValue(
-        contentsOf: Places.golden("numbers/schedulers-more.json"), purpose: "test")
-    else { throw CocoaError(.fileReadCorruptFile) }
-    return try entries.map { entry in
-      guard case .object(let values) = entry else { throw CocoaError(.fileReadCorruptFile) }
-      return try #require(try ConfigObject(path: "trace", values: values).objectIfPresent("config"))
-    }
-  }
-
-  /// Every sample of a trace; the largest error of any step.
-  private func run(
-    _ scheduler: any Scheduler, _ trace: Trace, fixed: Tensor, expected: Tensor, resume: Bool = false
-  ) -> Double {
-    var scheduler = scheduler
-    var noise = TorchNoise(seed: trace.seed)
-    let first = noise.latents(channels: 4, height: 2, width: 4)
-    var sample = combine(scheduler.initialSigma, first, 0, first)
-    var worst = 0.0
-    let fresh = scheduler
-    for step in scheduler.timesteps.indices {
-      if resume {
-        // A new sampler with the old one's memory goes on where that was.
-        let history = scheduler.history
-        scheduler = fresh
-        scheduler.history = history
-      }
-      let seen = scheduler.scaled(sample, step: step)
-      let output = combine(0.5, seen, 1, fixed)
-      sample = scheduler.step(step, output: output, sample: sample) {
-        noise.latents(channels: 4, height: 2, width: 4)
-      }
-      let golden = expected.image(step).reshaped([1, 4, 2, 4]).channelsLast
-      let error = relativeError(sample, golden)
-      worst = error.isNaN ? .infinity : max(worst, error)
-    }
-    return worst
-  }
-
   /// The bound of all traces, but for one kind where the reference's own 32 bits are not that good.
   private func bound(_ config: ConfigObject) -> Double {
     // UniPC's moments lose a digit at each order (differences of nearly equal numbers, divided by the
@@ -73,12 +18,13 @@ import Testing
   }
 
   @Test func traces() throws {
-    let traces: [Trace] = try Golden.decode("numbers/schedulers-more.json")
+    let file = "numbers/schedulers-more.json"
+    let traces: [SchedulerTrace] = try Golden.decode(file)
     let golden = try Golden.tensors("numbers/schedulers-more.safetensors")
     let fixed = try golden["fixed"].channelsLast
     #expect(traces.count > 300)
     var worst: [String: Double] = [:]
-    for (trace, config) in zip(traces, try configurations()) {
+    for (trace, config) in zip(traces, try SchedulerTrace.configurations(file)) {
       let name = try #require(SchedulerName(rawValue: trace.scheduler))
       let scheduler = try name.method.scheduler(SchedulerConfiguration(config), steps: trace.steps)
       let note = "\(trace.name) \(trace.scheduler) \(trace.steps) \(config.values)"
@@ -92,12 +38,13 @@ import Testing
         #expect(
           abs(ours - theirs) <= (whole ? 1 : 2e-3), "\(note): \(scheduler.timesteps) for \(trace.timesteps)")
       }
-      #expect(abs(scheduler.initialSigma / trace.initialSigma - 1) < 1e-5, "\(note)")
-      let error = run(scheduler, trace, fixed: fixed, expected: try golden[trace.name])
+      #expect(abs(scheduler.initialSigma / trace.initNoiseSigma - 1) < 1e-5, "\(note)")
+      let samples = trace.samples(scheduler, fixed: fixed)
+      let error = SchedulerTrace.error(samples, try golden[trace.name])
       #expect(error < bound(config), "\(note): relative error \(error)")
       worst[trace.scheduler] = max(worst[trace.scheduler] ?? 0, error)
-      let resumed = run(scheduler, trace, fixed: fixed, expected: try golden[trace.name], resume: true)
-      #expect(resumed == error, "\(note): resumed from its history")
+      let resumed = trace.samples(scheduler, fixed: fixed, resume: true)
+      #expect(resumed.map(\.values) == samples.map(\.values), "\(note): resumed from its history")
     }
     for (name, error) in worst.sorted(by: { $0.key < $1.key }) { print("scheduler \(name): worst \(error)") }
   }
@@ -113,6 +60,8 @@ import Testing
     #expect(try SchedulerName(own: configuration(solver)) == .dpmpp2M)
     #expect(try SchedulerName(own: configuration(karras)) == .dpmpp2MKarras)
     #expect(try SchedulerName(own: configuration(stochastic)) == .dpmpp2MSDEKarras)
+    let plain = solver.merging(["algorithm_type": .string("sde-dpmsolver++")]) { $1 }
+    #expect(try SchedulerName(own: configuration(plain)) == .dpmpp2MSDE)
   }
 
   @Test func everyMethodMeansItself() throws {
@@ -140,6 +89,34 @@ import Testing
     ("lcm", ["rescale_betas_zero_snr": .bool(true), "original_inference_steps": .integer(1000)]),
     ("heun", ["trained_betas": .array(Array(repeating: .integer(1), count: 1000))]),
     ("dpmpp_2m", ["num_train_timesteps": .integer(1)]),
+    ("dpmpp_2m", ["algorithm_type": .string("data_prediction")]),
+    ("dpmpp_2s", ["algorithm_type": .string("dpmsolver")]), ("dpmpp_2s", ["solver_order": .integer(4)]),
+    ("dpmpp_2s", ["algorithm_type": .string("sde-dpmsolver")]),
+    (
+      "dpmpp_2s",
+      [
+        "algorithm_type": .string("dpmsolver"), "final_sigmas_type": .string("sigma_min"),
+        "thresholding": .bool(true),
+      ]
+    ),
+    ("deis", ["algorithm_type": .string("sde-dpmsolver++")]),
+    (
+      "deis",
+      [
+        "use_lu_lambdas": .bool(true),
+        "use_beta_sigmas": .bool(true), "use_karras_sigmas": .bool(true),
+      ]
+    ),
+    ("kdpm2", ["prediction_type": .string("sample")]), ("kdpm2_a", ["prediction_type": .string("sample")]),
+    ("dpmpp_sde", ["prediction_type": .string("sample")]), ("dpmpp_sde", ["beta_schedule": .string("exp")]),
+    ("sa_solver", ["algorithm_type": .string("dpmsolver++")]),
+    ("sa_solver", ["algorithm_type": .string("noise_prediction"), "thresholding": .bool(true)]),
+    ("edm_euler", ["prediction_type": .string("sample")]),
+    ("edm_dpmpp_2m", ["prediction_type": .string("sample")]),
+    ("edm_dpmpp_2m", ["algorithm_type": .string("dpmsolver"), "final_sigmas_type": .string("sigma_min")]),
+    ("edm_dpmpp_2m", ["algorithm_type": .string("sde-dpmsolver++"), "solver_order": .integer(3)]),
+    ("tcd", ["original_inference_steps": .integer(2000)]),
+    ("ipndm", ["trained_betas": .array(Array(repeating: .number(0.01), count: 1000))]),
   ])
   func refused(name: String, settings: [String: JSONValue]) throws {
     let configuration = try configuration(settings)
@@ -153,6 +130,9 @@ import Testing
     ["algorithm_type": .string("magic")], ["final_sigmas_type": .string("magic")],
     ["sigma_min": .integer(-1)], ["lambda_min_clipped": .number(.nan)],
     ["thresholding": .bool(true), "dynamic_thresholding_ratio": .integer(2)],
+    ["sigma_schedule": .string("magic")], ["sigma_data": .integer(0)], ["rho": .integer(-7)],
+    ["noise_sampler_seed": .integer(-1)], ["tau_func": .string("lambda t: 1")],
+    ["predictor_order": .integer(5)], ["corrector_order": .integer(0)],
     ["use_flow_sigmas": .bool(true)], ["prediction_type": .string("flow_prediction")],
   ])
   func refusedAtLoad(settings: [String: JSONValue]) {

@@ -12,7 +12,9 @@ import Testing
     settings.height = 64
     settings.steps = 3
     settings.guidance = 1.25
-    settings.scheduler = .dpmpp2MSDEKarras
+    settings.scheduler = .tcd
+    settings.eta = 0.25
+    settings.timesteps = NumberList([999, 500, 3])
     settings.seed = .max
     settings.count = 4
     settings.precision = .int8
@@ -35,6 +37,23 @@ import Testing
     #expect(job.request == wanted)
     #expect(job.batchName == "n")
     #expect(job.state == .queued)
+  }
+
+  @Test func everyScheduleComesBackAsItWas() throws {
+    let queue = try TestQueue()
+    for change: (inout RenderRequest) -> Void in [
+      { $0.sigmas = .sgmUniform },
+      { request in
+        request.scheduler = .euler
+        request.sigmaList = NumberList([14.615, 0.1, 0])
+        request.steps = 2
+      },
+    ] {
+      var settings = RenderRequest(model: "m", prompt: "p")
+      change(&settings)
+      let batch = try queue.client.enqueue(BatchRequest(), requests: [JobRequest(settings)])
+      #expect(try queue.client.details(job: batch.jobs.lowerBound).job.request.render == settings)
+    }
   }
 
   @Test func jobsAreNumberedInOrder() throws {

@@ -126,3 +126,15 @@ CREATE VIEW job_overview AS
     iif(j.state = 'queued' AND j.held & 4,
         (SELECT error FROM job_waits WHERE job = j.id), j.error) AS error
   FROM jobs j JOIN batches b ON b.id = j.batch;
+
+-- The finished pictures of a job that fails or is cancelled stay.
+
+-- 1: whoever cancelled the job wants none of its pictures. A daemon removes them. Otherwise they move from checkpoints
+-- to images once a daemon has found them whole.
+ALTER TABLE jobs ADD COLUMN discard INTEGER NOT NULL DEFAULT 0 CHECK (discard IN (0, 1));
+
+-- How the steps' noise levels are chosen; NULL: as before.
+ALTER TABLE jobs ADD COLUMN sigmas TEXT;      -- a spacing: karras, exponential, beta, uniform, sgm_uniform, ays
+ALTER TABLE jobs ADD COLUMN eta REAL CHECK (eta >= 0 AND eta <= 1);  -- share of noise that is drawn anew
+ALTER TABLE jobs ADD COLUMN timesteps TEXT;   -- the timesteps to visit, with commas
+ALTER TABLE jobs ADD COLUMN sigma_list TEXT;  -- the noise levels to visit and the last one, with commas
