@@ -1,6 +1,6 @@
 // Sets the clock of one process. Loaded by LD_PRELOAD beside faults.c; compiled by the tests (FaultLibrary.swift).
 //
-// SEGMOE_CLOCK names a file with one number of eight bytes, in the machine's order: seconds that the time of day is
+// FAULTS_CLOCK names a file with one number of eight bytes, in the machine's order: seconds that the time of day is
 // ahead. The tests change it while the process runs, as somebody who sets the clock would. Clocks that nobody sets
 // (monotonic, since the boot) and times of files stay as they are.
 #define _GNU_SOURCE
@@ -17,7 +17,7 @@
 static _Atomic int64_t *ahead;
 
 __attribute__((constructor)) static void find_clock(void) {
-  const char *path = getenv("SEGMOE_CLOCK");
+  const char *path = getenv("FAULTS_CLOCK");
   int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
   if (file < 0) return;
   void *place = mmap(NULL, sizeof *ahead, PROT_READ, MAP_SHARED, file, 0);

@@ -15,6 +15,17 @@ package struct QueueDatabase: Sendable {
     case client, daemon
   }
 
+  /// What it is opened for. A look at a queue that is not there must not make one: its file would belong to whoever
+  /// looked first.
+  package enum Purpose: Sendable {
+    /// To look. Without the right to write, too.
+    case reading
+    /// To change what is in it.
+    case changing
+    /// To put jobs in, or to render them: what is not there is made.
+    case creating
+  }
+
   /// Path of the database.
   package let path: String
 
@@ -33,15 +44,15 @@ package struct QueueDatabase: Sendable {
   let schemaWatch: SchemaWatch
 
   init(
-    path: String, role: Role, migrations: [Migration], connection: DatabaseQueue,
-    waits: LockWaits = LockWaits(), schemaWatch: SchemaWatch = SchemaWatch(),
-    trace: (@Sendable (String) -> Void)?, clock: @escaping @Sendable () -> Date
+    path: String, role: Role, migrations: [Migration], connection: StoreConnection,
+    schemaWatch: SchemaWatch = SchemaWatch(), trace: (@Sendable (String) -> Void)?,
+    clock: @escaping @Sendable () -> Date
   ) {
     self.path = path
     self.migrations = migrations
     self.schemaWatch = schemaWatch
     self.role = role
-    self.connection = StoreConnection(connection, path: path, waits: waits)
+    self.connection = connection
     self.trace = trace
     self.clock = clock
     place = FilePlace(of: path)

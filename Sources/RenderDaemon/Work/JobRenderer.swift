@@ -70,7 +70,8 @@ struct JobRenderer: Sendable {
     ) {
       try report(claimed, index: 0, .loading, step: 0, steps: request.steps)
     }
-    for notice in model.notices { log.notice("\(notice)", metadata: claimed.fields) }
+    let idle = request.idleSettings(isXL: model.family == .xl).map(\.notice)
+    for notice in model.notices + idle { log.notice("\(notice)", metadata: claimed.fields) }
     register(model, for: claimed)
     let pass = ForwardPass(compute: compute, ledger: CacheLedger())
     let renderer = Renderer(model: model, pass: pass, governor: pool.governor, texts: pool.texts)
