@@ -35,7 +35,7 @@ import Testing
     let cost = OpeningCost.beyondOrdinary([header.path])
     #expect(cost == 8 * (2 << 20))
     try Data(repeating: 0x20, count: 5 << 20).write(to: folder.appending(path: "unet/config.json"))
-    #expect(OpeningCost.beyondOrdinary([folder.path]) == cost + (24 << 20))
+    #expect(OpeningCost.beyondOrdinary([folder.path]) == cost + 32 * (4 << 20))
     // A length that no header may have is refused when it is read.
     var absurd = UInt64.max
     try Data(bytes: &absurd, count: 8).write(to: header)
