@@ -53,6 +53,7 @@ enum Golden {
     "no-middle": ["model/base", "families/no-middle"],
     "lcm": ["model/base", "families/lcm"],
     "painter": ["model/base", "images/painter"],
+    "xl-painter": ["model/base", "families/xl", "images/xl-painter"],
     "clipping": ["model/base", "images/clipping"],
   ]
 
