@@ -129,7 +129,7 @@ let package = Package(
         "Requests", "Merging", "Configuration", "Diffusion", "WeightCache", "Checkpoints", "Tensors",
         "Images",
       ]),
-    tests("JobStoreTests", ["Requests", "JobStore", "Migrations", grdb]),
+    tests("JobStoreTests", ["Requests", "JobStore", "Migrations", "Fuzzing", grdb]),
     tests(
       "RenderDaemonTests",
       [
@@ -138,6 +138,9 @@ let package = Package(
       ]),
     tests(
       "CommandTests",
-      ["Requests", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors", grdb]),
+      [
+        "Requests", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Images", "Tensors",
+        grdb,
+      ]),
   ]
 )

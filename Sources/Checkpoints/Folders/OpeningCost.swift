@@ -5,7 +5,7 @@ import Foundation
 package enum OpeningCost {
   /// Bytes of the factors of LoRAs that are larger than any ordinary one's. A file that cannot be read costs nothing:
   /// applying it says why.
-  /// - Parameter paths: files, or folders of one.
+  /// - Parameter loras: files, or folders of one.
   package static func ofFactors(_ loras: [String]) -> Int {
     let bytes = loras.reduce(0) { sum, path in
       sum + ((try? LoRAFile(path: LoRAFile.file(of: path)).memory) ?? 0)
