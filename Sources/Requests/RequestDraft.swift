@@ -5,6 +5,9 @@ package struct RequestDraft: Sendable, Equatable {
   /// The names of the settings that were given.
   package internal(set) var given: Set<String> = []
 
+  /// Whether the seed is given as `random` or -1: every job gets one of its own, and keeps it.
+  package internal(set) var isSeedRandom = false
+
   /// A draft in which nothing is given.
   package init() {}
 
@@ -22,13 +25,22 @@ package struct RequestDraft: Sendable, Equatable {
     return request
   }
 
+  /// A seed that nobody chose. It has 32 bits, as everywhere in this field, so that other programs take it.
+  package static func randomSeed(_ generator: inout some RandomNumberGenerator) -> UInt64 {
+    UInt64(UInt32.random(in: 0 ... .max, using: &generator))
+  }
+
+  /// Whether a text asks for a random seed.
+  static func isRandom(_ seed: String) -> Bool { seed == "random" || seed == "-1" }
+
   /// Sets a setting from a text.
   /// - Throws: `RequestError.invalid` for a text that is no such value, `.unknownSetting`.
   package mutating func read(_ name: String, _ text: String) throws {
     guard let setting = Setting.named(name) else {
       throw RequestError.unknownSetting(name: name, known: Setting.all.map(\.name))
     }
-    guard setting.read(text, &settings) else {
+    if name == "seed" { isSeedRandom = Self.isRandom(text) }
+    guard isSeedRandom && name == "seed" || setting.read(text, &settings) else {
       throw RequestError.invalid(
         setting: name, value: "'\(text.prefix(40))'", rule: setting.rule(RenderLimits()))
     }
@@ -48,6 +60,7 @@ package struct RequestDraft: Sendable, Equatable {
     var result = others
     for setting in Setting.all where given.contains(setting.name) {
       setting.copy(settings, &result.settings)
+      if setting.name == "seed" { result.isSeedRandom = isSeedRandom }
       result.given.insert(setting.name)
     }
     return result

@@ -11,16 +11,26 @@ package struct ModelFolder: ModelFiles {
   package let pipelineClass: String
   /// The class of each component that the model has: `["unet": "UNet2DConditionModel", …]`.
   package let componentClasses: [String: String]
+  private let preference: WeightPreference
 
   /// Reads and checks `model_index.json`. Weights are looked at when asked for.
+  /// - Parameters:
+  ///   - path: of the folder.
+  ///   - preference: which weights are read where a component has several.
   /// - Throws: `missingFile`, `malformed`, `badConfig`; `pickled` for a folder of pickles instead.
-  package init(path: String) throws {
+  package init(path: String, preferring preference: WeightPreference = .full) throws {
+    self.preference = preference
     self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     // A download of an old checkpoint is a folder as well.
     if !Self.isModel(path: self.path) { try PickledFile.refuse(in: self.path) }
     index = try ConfigObject(
       contentsOf: self.path + "/model_index.json", purpose: "the index of a model in diffusers' layout")
-    pipelineClass = try index.string("_class_name", default: "")
+    // Of a pipeline with code of its own, the class follows the name of that code.
+    if case .array(let parts) = index["_class_name"], case .string(let name) = parts.last {
+      pipelineClass = name
+    } else {
+      pipelineClass = try index.stringIfPresent("_class_name") ?? ""
+    }
     var classes: [String: String] = [:]
     for (name, value) in index.values {
       // Other values are settings of the pipeline; [null, null] says that the component is left out.
@@ -42,7 +52,7 @@ package struct ModelFolder: ModelFiles {
   /// The folder of a component.
   /// - Throws: `missingFile`.
   package func component(_ name: String) throws -> ComponentFolder {
-    try ComponentFolder(path: path + "/" + name)
+    try ComponentFolder(path: path + "/" + name, preferring: preference)
   }
 
   /// The configuration of a component: `config.json`, or `scheduler_config.json`.

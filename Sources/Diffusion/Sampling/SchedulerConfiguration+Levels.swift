@@ -2,7 +2,7 @@
 extension SchedulerConfiguration {
   /// ᾱ at each training timestep: the running product of 1 − beta.
   /// - Parameters:
-  ///   - defaults: of the class, for what the file leaves out.
+  ///   - defaults: the defaults of the class, for what the file leaves out.
   ///   - zeroSNR: whether the class supports `rescale_betas_zero_snr`; others ignore it.
   /// - Throws: `DiffusionError.unsupported`.
   func alphaProducts(_ defaults: BetaSchedule.Defaults = .common, zeroSNR: Bool = true) throws -> [Float] {
@@ -13,7 +13,7 @@ extension SchedulerConfiguration {
 
   /// Deviation of the noise at each training timestep if the image's is 1: √((1 − ᾱ) / ᾱ).
   /// - Parameters:
-  ///   - defaults: of the class, for what the file leaves out.
+  ///   - defaults: the defaults of the class, for what the file leaves out.
   ///   - zeroSNR: whether the class supports `rescale_betas_zero_snr`; others ignore it.
   /// - Throws: `DiffusionError.unsupported`.
   func trainedSigmas(_ defaults: BetaSchedule.Defaults = .common, zeroSNR: Bool = true) throws -> [Float] {

@@ -14,10 +14,16 @@ package struct TextualInversion: Sendable {
   /// `[vector, width]`, for the first text encoder and, in a file for SDXL, the second.
   package let tables: [Tensor]
   /// Tokens of single vectors, in order: pivotal tuning trains several words at once, `<s0>`, `<s1>`….
-  package let rowTokens: [String]
+  let rowTokens: [String]
 
   /// Vectors that one token may have: they must fit into a chunk.
-  package static let mostVectors = 75
+  static let mostVectors = 75
+
+  /// Bytes of a header. Its few tensors need hundreds; metadata may hold notes. Words of jobs are read beside whatever is
+  /// in memory.
+  private static let largestHeader = 1 << 20
+  /// Wider than any text encoder.
+  private static let widest = 8192
 
   /// Reads a safetensors file of one of these kinds:
   /// - a tensor that is named as its token (diffusers),
@@ -37,7 +43,7 @@ package struct TextualInversion: Sendable {
     var kinds: [Packing] = []
     for path in files {
       try PickledFile.refuse(path)
-      kinds.append(try Packing(SafetensorsFile(path: path)))
+      kinds.append(try Packing(SafetensorsFile(path: path, largestHeader: Self.largestHeader)))
       try digest.add(contentsOf: FileReader(path: path, purpose: "an embedding"))
     }
     let stem = (((files[0] as NSString).lastPathComponent) as NSString).deletingPathExtension
@@ -52,7 +58,7 @@ package struct TextualInversion: Sendable {
   /// - Parameters:
   ///   - word: the word inside a LoRA file.
   ///   - path: the LoRA file's path.
-  ///   - digest: of the LoRA's file.
+  ///   - digest: the digest of the LoRA's file.
   /// - Throws: `CheckpointError` for vectors that cannot be.
   package init(_ word: BundledWord, path: String, digest: String) throws {
     let parts = ["clip_l", "clip_g", "emb_params"]
@@ -70,7 +76,7 @@ package struct TextualInversion: Sendable {
     }
     tables = try tensors.map { stored in
       let shape = stored.shape.count == 1 ? [1] + stored.shape : stored.shape
-      guard shape.count == 2, (1...Self.mostVectors).contains(shape[0]), (1...65_536).contains(shape[1])
+      guard shape.count == 2, (1...Self.mostVectors).contains(shape[0]), (1...Self.widest).contains(shape[1])
       else {
         throw malformed(
           "tensor '\(stored.name)' has the shape \(stored.shape); an embedding has 1 to \(Self.mostVectors) rows"
@@ -125,6 +131,10 @@ extension TextualInversion {
       // Steps and epochs, as trainers count them.
       let names = file.names.filter { name in
         file[name].map { !($0.count == 1 && $0.type.isInteger) } ?? false
+      }
+      if names.contains(where: { $0.contains("lora_") || $0.contains(".lora") }) {
+        throw CheckpointError.unknownCheckpoint(
+          path: file.path, reason: "is a LoRA: name it with --lora")
       }
       let kind = Self.known.first { Set($0) == Set(names) }
       guard let order = kind ?? (names.count == 1 ? names : nil) else {

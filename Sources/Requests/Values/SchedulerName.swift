@@ -16,4 +16,19 @@ package enum SchedulerName: String, CaseIterable, Sendable, Codable {
   case ipndm, lcm, tcd
 }
 
-extension SchedulerName: WordForm {}
+extension SchedulerName: WordForm {
+  /// Reads a name in any spelling of this field.
+  package init?(text: String) {
+    guard let name = SchedulerSpelling.name(text) else { return nil }
+    self = name
+  }
+
+  /// - Throws: `DecodingError`
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    guard let name = Self(text: try container.decode(String.self)) else {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no scheduler")
+    }
+    self = name
+  }
+}

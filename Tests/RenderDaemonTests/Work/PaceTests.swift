@@ -1,0 +1,147 @@
+import Foundation
+import GRDB
+import Logging
+import RenderDaemon
+import Synchronization
+import Testing
+
+/// How often something happens: checkpoints, warnings, looks at the clock.
+@Suite struct PaceTests {
+  /// Steps of a second, checkpoints of a given cost: what share of the time they take.
+  private func share(cost: Double, pictures: Int) -> Double {
+    var now = 0.0
+    var spent = 0.0
+    let known = CheckpointCost()
+    var paces = (0..<pictures).map { _ in CheckpointPace(steps: nil, cost: known, from: 0, now: 0) }
+    for step in 1...100_000 {
+      now += 1
+      for index in paces.indices where paces[index].isDue(at: step, among: pictures, now: now) {
+        paces[index].wrote(at: step, from: now, to: now + cost)
+        now += cost
+        spent += cost
+      }
+    }
+    return spent / now
+  }
+
+  @Test(arguments: [0.0002, 0.004, 0.1, 1.5], [1, 4, 64])
+  func checkpointsCostLessThanAHundredth(cost: Double, pictures: Int) {
+    let share = share(cost: cost, pictures: pictures)
+    #expect(share > 0 && share < 0.01)
+  }
+
+  @Test func aNumberOfStepsIsKeptTo() {
+    var pace = CheckpointPace(steps: 3, cost: CheckpointCost(), from: 5, now: 0)
+    #expect(!pace.isDue(at: 7, now: 1e6) && pace.isDue(at: 8, among: 9, now: 0))
+    pace.wrote(at: 8, from: 0, to: 1)
+    #expect(!pace.isDue(at: 10, now: 1e6) && pace.isDue(at: 11, now: 1))
+  }
+
+  /// The kernel says when somebody writes to the log, and of no other file; then looks come in quick succession.
+  @Test func writesToTheQueueAreHeard() throws {
+    let house = try DaemonHouse()
+    // SQLite follows links, and has its log beside the real file.
+    let link = house.models + "/link.sqlite"
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: house.client.path)
+    for path in [house.client.path, link] {
+      let commits = try #require(CommitWatch(database: path))
+      try Data("x".utf8).write(to: URL(fileURLWithPath: house.folder + "/other-wal"))
+      #expect(!commits.hears())
+      try house.enqueue()
+      let begun = CheckpointPace.now
+      #expect(!StopSignal().sleep(seconds: 10, orUntilReadable: commits.descriptor))
+      #expect(CheckpointPace.now - begun < 5)
+      #expect(commits.hears() && !commits.hears())
+    }
+    #expect(CommitWatch(database: house.folder + "/none/queue.sqlite") == nil)
+  }
+
+  @Test func looksFollowWhatIsHeard() throws {
+    let house = try DaemonHouse()
+    var (deaf, hearing) = (
+      LookPace(usual: 0.01, commits: nil),
+      LookPace(usual: 0.01, commits: CommitWatch(database: house.client.path))
+    )
+    #expect(deaf.pause(now: 100) == 0.01 && hearing.pause(now: 100) == 0.25)
+    deaf.hear(now: 100)
+    hearing.hear(now: 100)
+    #expect(deaf.pause(now: 100) == 0.01)
+    #expect([100, 100.1, 101.1].map { hearing.pause(now: $0) } == [0.001, 0.01, 0.25])
+  }
+
+  /// The second look warns, and then every doubling; once the log is free, it begins anew.
+  @Test func aReaderWhoKeepsTheLogIsNamed() {
+    var watch = PinnedLogWatch()
+    let sizes: [Int64] = [3, 4, 6, 7, 8, 15, 40].map { $0 << 20 }
+    let warnings = sizes.map { watch.report($0) }
+    #expect(warnings.map { $0 != nil } == [false, true, false, false, true, false, true])
+    #expect(warnings[1]?.contains("4 MiB") == true && warnings[1]?.contains("reader") == true)
+    watch.isFree()
+    #expect(watch.report(50 << 20) == nil && watch.report(50 << 20) != nil)
+  }
+
+  @Test func aClockThatJumpsIsNoticedOnce() {
+    var watch = ClockWatch(wall: 1000, steady: 10)
+    // As time goes by, with what a time server corrects; forward, as after a suspension; back by an hour.
+    let times: [(wall: Double, steady: Double)] = [
+      (1020, 30), (1039.5, 50), (9000, 60), (5410, 70), (5420, 80),
+    ]
+    let found = times.map { watch.jump(wall: $0.wall, steady: $0.steady) }
+    #expect(found == [nil, nil, .forward, .back, nil])
+  }
+
+  /// Keeps what is logged.
+  private struct Recorder: LogHandler {
+    final class Lines: Sendable {
+      let all = Mutex<[String]>([])
+    }
+    let lines = Lines()
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.info
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+      get { metadata[key] }
+      set { metadata[key] = newValue }
+    }
+    func log(event: LogEvent) { lines.all.withLock { $0.append(event.message.description) } }
+  }
+
+  /// Somebody at sqlite3 leaves a transaction open while others write: the second look says so, and only once while the
+  /// log stays as large. When he is gone, nothing more is said.
+  @Test func aReaderWhoKeepsTheLogIsToldOfOnce() throws {
+    let house = try DaemonHouse()
+    let recorder = Recorder()
+    let keeper = LeaseKeeper(
+      session: try house.session("w", leaseSeconds: 0.3), log: Logger(label: "test") { _ in recorder })
+    try keeper.start()
+    defer { keeper.end() }
+    func said() -> Int {
+      recorder.lines.all.withLock { $0.count { $0.contains("a reader keeps it from being copied back") } }
+    }
+    var careless = Configuration()
+    careless.allowsUnsafeTransactions = true
+    let reader = try DatabaseQueue(path: house.client.path, configuration: careless)
+    try reader.writeWithoutTransaction { db in
+      try db.execute(sql: "BEGIN")
+      _ = try Int.fetchOne(db, sql: "SELECT count(*) FROM jobs")
+    }
+    try house.sqlite().writeWithoutTransaction { db in
+      try db.execute(sql: "CREATE TABLE junk AS SELECT randomblob(4000000) AS x")
+    }
+    try house.wait { said() == 1 }
+    Thread.sleep(forTimeInterval: 0.5)
+    #expect(said() == 1)
+    try reader.writeWithoutTransaction { try $0.execute(sql: "COMMIT") }
+    Thread.sleep(forTimeInterval: 0.5)
+    #expect(said() == 1)
+  }
+
+  @Test func whatGoesWrongAtEveryStepIsSaidOnce() {
+    let recorder = Recorder()
+    let log = Logger(label: "test") { _ in recorder }
+    let (quiet, talkative) = (QuietLog(), QuietLog(pause: 0))
+    for number in 0..<100 { quiet.warning(log, "step \(number)", [:]) }
+    #expect(recorder.lines.all.withLock { $0 } == ["step 0"])
+    for number in 0..<3 { talkative.warning(log, "more \(number)", [:]) }
+    #expect(recorder.lines.all.withLock { $0.count } == 4)
+  }
+}
