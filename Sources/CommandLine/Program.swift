@@ -8,6 +8,7 @@ extension ParsableCommand {
   /// - Parameter prepare: what to do between parsing and running, unless somebody asks for help.
   package static func runToEnd(_ prepare: () throws -> Void = {}) -> Never {
     do {
+      try CommandPath.check(Array(Swift.CommandLine.arguments.dropFirst()), of: self)
       var command = try parseAsRoot()
       if !asksForHelp { try prepare() }
       try command.run()
@@ -39,7 +40,14 @@ extension ParsableCommand {
       complain(message)
       return ProgramExit.failed.rawValue
     }
-    complain("\(message.isEmpty ? "wrong usage" : message); `\(_commandName) --help` shows what there is")
+    let command = CommandPath(of: self, usage: fullMessage(for: error))
+    if let word = command.unknownCommand(message) {
+      complain(
+        "there is no command '\(word)': \(Nearest.advice(word, among: command.names)); `\(command.text) --help`"
+      )
+    } else {
+      complain("\(message.isEmpty ? "wrong usage" : message); `\(command.text) --help` shows what there is")
+    }
     return ProgramExit.usage.rawValue
   }
 
@@ -63,4 +71,21 @@ extension ParsableCommand {
 package func complain(_ message: String) {
   let name = Swift.CommandLine.arguments.first.flatMap { $0.split(separator: "/").last } ?? "segmoe"
   StandardStreams.complain(PlainText.line("\(name): \(message)") + "\n")
+}
+
+/// What `--json` prints.
+package enum JSONOutput {
+  /// One line: keys in order, unprintable characters escaped.
+  /// - Parameters:
+  ///   - value: what to print.
+  ///   - strategy: how keys are written.
+  /// - Throws: `EncodingError`
+  package static func text(
+    _ value: some Encodable, keys strategy: JSONEncoder.KeyEncodingStrategy = .convertToSnakeCase
+  ) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = strategy
+    return PlainText.shown(json: String(decoding: try encoder.encode(value), as: UTF8.self))
+  }
 }

@@ -49,8 +49,37 @@ package struct SettingsOptions: ParsableArguments {
   var scheduler: String?
 
   @Option(
+    help: ArgumentHelp(
+      "How the noise levels are spaced: \(SigmaName.allCases.map(\.rawValue).joined(separator: ", ")) (default: as the model's file says).",
+      valueName: "name"))
+  var sigmas: String?
+
+  @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Seed of the first picture's noise, 0 to 2^64-1 (default: 0).", valueName: "n"))
+    help: ArgumentHelp(
+      "Share of the noise that is drawn anew in each step of ddim and tcd, 0 to 1 (default: 0).",
+      valueName: "share"))
+  var eta: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The timesteps to visit, noisiest first, such as 999,700,300. Steps are as many as these.",
+      valueName: "n,n,…"))
+  var timesteps: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The noise levels to visit with euler, highest first, and where to end, such as 14.6,3,0.5,0.",
+      valueName: "x,x,…"))
+  var sigmaList: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Seed of the first picture's noise, 0 to 2^64-1, or random (-1), another for every prompt (default: 0).",
+      valueName: "n"))
   var seed: String?
 
   @Option(
@@ -119,18 +148,58 @@ package struct SettingsOptions: ParsableArguments {
   /// - Throws: `RequestError` for the first malformed value.
   package func draft() throws -> RequestDraft {
     var draft = try model.draft()
-    let texts: [(String, String?)] = [
+    for case (let name, let text?) in texts { try draft.read(name, text) }
+    giveLists(&draft)
+    return draft
+  }
+
+  /// The settings that were given, where some may be lists of values: one draft for each combination. Seeds change
+  /// first, models last: a daemon renders jobs of one model together.
+  /// - Parameters:
+  ///   - models: the option that names models; nil: none.
+  ///   - seeds: the option that names seeds; nil: `--seed`.
+  /// - Throws: `RequestError` for the first malformed value, `Problem.usage` for seeds that are named twice.
+  package func grid(models: String?, seeds: String?) throws -> [RequestDraft] {
+    guard seeds == nil || seed == nil else {
+      throw Problem.usage("--seed and --seeds say the same: give one of them")
+    }
+    var drafts = [try model.draft()]
+    if let models { drafts = try drafts.times("model", models) }
+    for case (let name, let text?) in texts where name != "seed" { drafts = try drafts.times(name, text) }
+    if let text = seeds ?? seed { drafts = try drafts.times("seed", text) }
+    for index in drafts.indices { giveLists(&drafts[index]) }
+    return drafts
+  }
+
+  /// The settings of one value, as they were typed.
+  private var texts: [(String, String?)] {
+    [
       ("negative_prompt", negativePrompt), ("width", width), ("height", height), ("steps", steps),
       ("guidance", guidance), ("guidance_rescale", guidanceRescale), ("scheduler", scheduler), ("seed", seed),
+      ("sigmas", sigmas), ("eta", eta), ("timesteps", timesteps), ("sigma_list", sigmaList),
       ("count", count),
       ("clip_skip", clipSkip), ("init_image", initImage), ("strength", strength), ("mask", mask),
       ("original_size", originalSize), ("crop", crop), ("target_size", targetSize),
     ]
-    for case (let name, let text?) in texts { try draft.read(name, text) }
+  }
+
+  private func giveLists(_ draft: inout RequestDraft) {
     if !embedding.isEmpty {
       draft.give("embeddings", \.embeddings, embedding.map(EmbeddingReference.init(text:)))
     }
     if plainPrompt { draft.give("plain_prompt", \.isPlainPrompt, true) }
-    return draft
+  }
+}
+
+extension ByteCount: ExpressibleByArgument {
+  /// A size on the command line.
+  public init?(argument: String) { self.init(text: argument) }
+}
+
+extension PixelSize: ExpressibleByArgument {
+  /// `512x768`.
+  public init?(argument: String) {
+    self.init(text: argument)
+    guard width > 0, height > 0 else { return nil }
   }
 }

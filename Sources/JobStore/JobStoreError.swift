@@ -14,6 +14,9 @@ package enum JobStoreError: Error, Equatable {
   /// There is no job, batch or model (`thing`) with that name or number.
   case notFound(thing: String, id: String)
 
+  /// Several batches (`thing`) have that name, or names that begin with it; the newest `numbers`.
+  case ambiguous(thing: String, name: String, numbers: [Int64])
+
   /// `action` is not possible in the job's state.
   case wrongState(job: Int64, state: JobState, action: String)
 
@@ -40,6 +43,12 @@ package enum JobStoreError: Error, Equatable {
 
   /// Not an SQLite database, or a damaged one.
   case notADatabase(path: String)
+
+  /// There is no queue at that path, and nobody who may only look makes one.
+  case noQueue(path: String)
+
+  /// This user may not do what he means to with a file of the queue. `mend` is what somebody has to do first.
+  case notPermitted(path: String, reason: String, mend: String)
 
   /// The file or its folder cannot be opened or written.
   case notAccessible(path: String, reason: String)
@@ -82,6 +91,8 @@ extension JobStoreError: CustomStringConvertible, LocalizedError {
       "key '\(key)' belongs to batch \(batch), which has other requests: use a new key for a new batch"
     case .notFound(let thing, let id):
       "there is no \(thing) \(id): `segmoectl list` shows what there is"
+    case .ambiguous(let thing, let name, let numbers):
+      "\(thing) \(name) may be any of \(numbers.map(String.init).joined(separator: ", ")): give the number"
     case .wrongState(let job, let state, let action):
       "job \(job) is \(state.rawValue): it can't be \(action)"
     case .leaseLost(let job, let worker):
@@ -100,6 +111,10 @@ extension JobStoreError: CustomStringConvertible, LocalizedError {
       "\(path) is another program's database: name another file with --database"
     case .notADatabase(let path):
       "\(path) is not an SQLite database or is damaged: name another file, or restore a backup"
+    case .noQueue(let path):
+      "there is no queue at \(path): `segmoectl enqueue` makes one, and so does segmoed; --database names another"
+    case .notPermitted(let path, let reason, let mend):
+      "\(path) can't be used: \(reason); \(mend)"
     case .notAccessible(let path, let reason):
       "\(path) can't be used: \(reason); check the path and its permissions"
     case .replaced(let path):

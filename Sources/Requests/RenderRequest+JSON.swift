@@ -7,16 +7,45 @@ extension RequestDraft {
   ///   - others: keys that are no settings and are ignored.
   /// - Throws: `RequestError` for unknown keys and values of the wrong type.
   package init(_ container: KeyedDecodingContainer<SettingKey>, beside others: [String] = []) throws {
-    self.init()
     let known = Setting.all.map(\.name) + others
     if let unknown = container.allKeys.map(\.stringValue).filter({ !known.contains($0) }).min() {
       throw RequestError.unknownSetting(name: unknown, known: known)
     }
     var request = RenderRequest()
-    for setting in Setting.all where try setting.decode(container, &request) {
-      given.insert(setting.name)
+    let seed = SettingKey("seed")
+    isSeedRandom =
+      (try? container.decode(Int.self, forKey: seed)) == -1
+      || (try? container.decode(String.self, forKey: seed)).map(Self.isRandom) == true
+    if isSeedRandom { given.insert("seed") }
+    for setting in Setting.all where !(setting.name == "seed" && isSeedRandom) {
+      if try setting.decode(container, &request) { given.insert(setting.name) }
     }
-    self.request = request
+    settings = request
+  }
+}
+
+extension RequestDraft {
+  /// Sets a setting from its JSON form.
+  /// - Throws: `RequestError` for another kind of value, and for text that is no JSON.
+  package mutating func read(json: String, as name: String) throws {
+    guard let setting = Setting.named(name) else {
+      throw RequestError.unknownSetting(name: name, known: Setting.all.map(\.name))
+    }
+    do {
+      let one = try JSONDecoder().decode(OneSetting.self, from: Data("{\"\(name)\": \(json)}".utf8))
+      self = one.draft.over(self)
+    } catch is DecodingError {
+      throw RequestError.wrongKind(setting: name, wanted: setting.kind)
+    }
+  }
+
+  /// An object with some settings.
+  private struct OneSetting: Decodable {
+    let draft: RequestDraft
+
+    init(from decoder: any Decoder) throws {
+      draft = try RequestDraft(try decoder.container(keyedBy: SettingKey.self))
+    }
   }
 }
 

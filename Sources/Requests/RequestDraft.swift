@@ -1,12 +1,37 @@
 /// The settings that were given, on a command line or in a line of JSON. The others may come from elsewhere.
 package struct RequestDraft: Sendable, Equatable {
   /// The given settings. The others have their defaults.
-  package internal(set) var request = RenderRequest()
+  private var settings = RenderRequest()
   /// The names of the settings that were given.
   package internal(set) var given: Set<String> = []
 
+  /// Whether the seed is given as `random` or -1: every job gets one of its own, and keeps it.
+  package internal(set) var isSeedRandom = false
+
   /// A draft in which nothing is given.
   package init() {}
+
+  /// A draft of these settings.
+  init(_ settings: RenderRequest, given: Set<String>) {
+    self.settings = settings
+    self.given = given
+  }
+
+  /// The given settings. The others have their defaults. A schedule with steps of its own says how many there are, if
+  /// nobody else does.
+  package var request: RenderRequest {
+    var request = settings
+    if !given.contains("steps"), let steps = settings.listedSteps { request.steps = steps }
+    return request
+  }
+
+  /// A seed that nobody chose. It has 32 bits, as everywhere in this field, so that other programs take it.
+  package static func randomSeed(_ generator: inout some RandomNumberGenerator) -> UInt64 {
+    UInt64(UInt32.random(in: 0 ... .max, using: &generator))
+  }
+
+  /// Whether a text asks for a random seed.
+  static func isRandom(_ seed: String) -> Bool { seed == "random" || seed == "-1" }
 
   /// Sets a setting from a text.
   /// - Throws: `RequestError.invalid` for a text that is no such value, `.unknownSetting`.
@@ -14,7 +39,8 @@ package struct RequestDraft: Sendable, Equatable {
     guard let setting = Setting.named(name) else {
       throw RequestError.unknownSetting(name: name, known: Setting.all.map(\.name))
     }
-    guard setting.read(text, &request) else {
+    if name == "seed" { isSeedRandom = Self.isRandom(text) }
+    guard isSeedRandom && name == "seed" || setting.read(text, &settings) else {
       throw RequestError.invalid(
         setting: name, value: "'\(text.prefix(40))'", rule: setting.rule(RenderLimits()))
     }
@@ -25,7 +51,7 @@ package struct RequestDraft: Sendable, Equatable {
   package mutating func give<Value>(
     _ name: String, _ path: WritableKeyPath<RenderRequest, Value>, _ value: Value
   ) {
-    request[keyPath: path] = value
+    settings[keyPath: path] = value
     given.insert(name)
   }
 
@@ -33,7 +59,8 @@ package struct RequestDraft: Sendable, Equatable {
   package func over(_ others: RequestDraft) -> RequestDraft {
     var result = others
     for setting in Setting.all where given.contains(setting.name) {
-      setting.copy(request, &result.request)
+      setting.copy(settings, &result.settings)
+      if setting.name == "seed" { result.isSeedRandom = isSeedRandom }
       result.given.insert(setting.name)
     }
     return result

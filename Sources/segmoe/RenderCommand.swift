@@ -43,15 +43,20 @@ struct RenderCommand: ParsableCommand {
   @OptionGroup var engine: EngineOptions
 
   func run() throws {
-    let request = try request()
+    var request = try request()
+    // Before models are pulled.
     let outputs = try (0..<request.count).map {
       try OutputFile(file($0, of: request.count), force: force, orIf: PictureText.isByHand)
     }
     let traceFile = try trace.map { try OutputFile($0, force: force) }
+    var paths = PathResolver()
+    try SourcePulls(quiet: quiet).pull(&request)
+    try paths.resolve(&request)
     let ledger = CacheLedger()
     let governor = engine.governor(request)
     if let notice = governor.notice { tell(notice, end: true) }
     let loaded = try engine.load(request, governor)
+    for idle in request.idleSettings(isXL: loaded.family == .xl) { complain(idle.notice) }
     let renderer = Renderer(
       model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger), governor: governor)
     if trace != nil { loaded.cache.startTrace() }
@@ -76,10 +81,8 @@ struct RenderCommand: ParsableCommand {
     var draft = try settings.draft()
     try draft.read("model", model)
     try draft.read("prompt", prompt)
-    var (request, paths) = (draft.complete, PathResolver())
+    let request = draft.complete
     try request.validate()
-    try SourcePulls(quiet: quiet).pull(&request)
-    try paths.resolve(&request)
     return request
   }
 

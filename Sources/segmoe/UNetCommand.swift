@@ -2,6 +2,8 @@ import ArgumentParser
 import Checkpoints
 import CommandLine
 import Diffusion
+import Foundation
+import Images
 import Tensors
 import WeightCache
 
@@ -24,11 +26,15 @@ struct UNetCommand: ParsableCommand {
   @Argument(help: "The .safetensors file to write.")
   var output: String
 
+  @Flag(help: "Replace the file if it exists.")
+  var force = false
+
   @OptionGroup var settings: ModelOptions
 
   @OptionGroup var engine: EngineOptions
 
   func run() throws {
+    let place = try OutputFile(output, force: force)
     engine.reportInstructions()
     let file = try SafetensorsFile(path: input)
     let latents = try tensor("latents", rank: 4, file)
@@ -54,10 +60,14 @@ struct UNetCommand: ParsableCommand {
     let text = try unet.prepare(states, added: added, pass)
     let noise = try unet(Self.channelsLast(latents), timestep: timestep[0], text: text, pass)
     let result = Self.channelsFirst(noise)
+    // The writer renames a file of its own over the target, which may be a device.
+    let whole = NSTemporaryDirectory() + "segmoe-unet-\(UUID().uuidString)"
+    defer { unlink(whole) }
     let writer = try SafetensorsWriter(
-      path: output, tensors: [.init(name: "noise", type: .float32, shape: result.shape)])
+      path: whole, tensors: [.init(name: "noise", type: .float32, shape: result.shape)])
     try writer.append(result, name: "noise")
     try writer.finish()
+    try place.write([UInt8](Data(contentsOf: URL(fileURLWithPath: whole))))
   }
 
   private func tensor(_ name: String, rank: Int, _ file: SafetensorsFile) throws -> Tensor {

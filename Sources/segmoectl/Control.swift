@@ -1,40 +1,44 @@
 import ArgumentParser
 import JobStore
 
-/// A job, or a batch.
-struct Target: ParsableArguments {
-  @Argument(help: "The job's number.")
-  var id: Int64?
-
-  @Option(help: "A whole batch instead.")
-  var batch: Int64?
-
-  func validate() throws {
-    if (id == nil) == (batch == nil) {
-      throw ValidationError("Name a job, or a batch with --batch.")
-    }
-  }
+/// The option to look before something happens.
+struct DryRun: ParsableArguments {
+  @Flag(help: "Only show what would happen.")
+  var dryRun = false
 }
 
 /// `segmoectl cancel`
 struct Cancel: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Cancel a job or a batch. Running jobs stop after the step at hand.")
+    abstract: "Cancel a job or a batch. Running jobs stop after the step at hand.",
+    discussion: "Pictures that are finished stay, unless --discard says that nobody wants them.")
 
   @OptionGroup var location: Location
   @OptionGroup var target: Target
+
+  @Flag(help: "Remove the finished pictures of these jobs, too. A daemon does that.")
+  var discard = false
+
+  @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
   func run() throws {
-    let store = try location.open()
-    var outcome = Cancellation(cancelled: 0, stopping: 0)
-    if let id = target.id { outcome = try store.cancel(job: id) }
-    if let batch = target.batch { outcome = try store.cancel(batch: batch) }
+    let store = try location.open(for: look.dryRun ? .reading : .changing)
+    let scope = try target.scope(in: store)
+    let plan = try store.cancellation(of: scope)
+    if !format.json, !plan.pictures.isEmpty {
+      print(PictureList.text(plan.pictures, discard ? .go : .stay))
+    }
+    let outcome = look.dryRun ? plan.outcome : try store.cancel(scope, discard: discard)
     if format.json {
       let answer = JSONText.object([
         ("cancelled", .integer(outcome.cancelled)), ("stopping", .integer(outcome.stopping)),
+        ("pictures", .array(plan.pictures.map(JSONText.string))), ("discarded", .bool(discard)),
+        ("dry_run", .bool(look.dryRun)),
       ])
       print(answer.text)
+    } else if look.dryRun {
+      print("\(outcome.cancelled) would be cancelled, \(outcome.stopping) running would stop")
     } else {
       print("\(outcome.cancelled) cancelled, \(outcome.stopping) running stop at their next step")
     }
@@ -44,18 +48,32 @@ struct Cancel: ParsableCommand {
 /// `segmoectl retry`
 struct Retry: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Queue a failed or cancelled job again, or all such jobs of a batch.")
+    abstract: "Queue a failed or cancelled job again, or all such jobs of a batch.",
+    discussion: """
+      A done job is rendered anew, beside its pictures. Finished pictures of a failed or cancelled job are not rendered \
+      again.
+      """)
 
   @OptionGroup var location: Location
   @OptionGroup var target: Target
+  @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
   func run() throws {
-    let store = try location.open()
-    var count = 1
-    if let id = target.id { try store.retry(job: id) }
-    if let batch = target.batch { count = try store.retry(batch: batch) }
-    print(format.json ? JSONText.object([("queued", .integer(count))]).text : "\(count) queued again")
+    let store = try location.open(for: look.dryRun ? .reading : .changing)
+    let scope = try target.scope(in: store)
+    let plan = try store.retrial(of: scope)
+    if !format.json, !plan.pictures.isEmpty { print(PictureList.text(plan.pictures, .stay)) }
+    let count = look.dryRun ? plan.count : try store.retry(scope)
+    if format.json {
+      let answer = JSONText.object([
+        ("queued", .integer(count)), ("pictures", .array(plan.pictures.map(JSONText.string))),
+        ("dry_run", .bool(look.dryRun)),
+      ])
+      print(answer.text)
+    } else {
+      print("\(count) \(look.dryRun ? "would be queued" : "queued") again")
+    }
   }
 }
 
@@ -63,17 +81,19 @@ struct Retry: ParsableCommand {
 struct PauseOptions: ParsableArguments {
   @OptionGroup var location: Location
 
-  @Option(help: "Only this batch.")
-  var batch: Int64?
+  @Option(help: ArgumentHelp("Only this batch: its number or name.", valueName: "batch"))
+  var batch: BatchReference?
 
   @OptionGroup var format: Format
 
   func set(paused: Bool) throws {
-    try location.open().setPaused(paused, batch: batch)
+    let store = try location.open(for: .changing)
+    let number = try batch?.number(in: store)
+    try store.setPaused(paused, batch: number)
     if format.json {
-      print(JSONText.object([("paused", .bool(paused)), ("batch", .optional(batch))]).text)
+      print(JSONText.object([("paused", .bool(paused)), ("batch", .optional(number))]).text)
     } else {
-      let what = batch.map { "batch \($0)" } ?? "the queue"
+      let what = number.map { "batch \($0)" } ?? "the queue"
       print(paused ? "\(what) is paused; what runs goes on" : "\(what) goes on")
     }
   }
@@ -107,13 +127,13 @@ struct Reorder: ParsableCommand {
   @Argument(help: "The job's number.")
   var id: Int64
 
-  @Option(help: "Higher goes first.")
+  @Option(parsing: .unconditional, help: "Higher goes first.")
   var priority: Int
 
   @OptionGroup var format: Format
 
   func run() throws {
-    try location.open().setPriority(priority, job: id)
+    try location.open(for: .changing).setPriority(priority, job: id)
     let answer = JSONText.object([("id", .integer(id)), ("priority", .integer(priority))])
     print(format.json ? answer.text : "job \(id) has priority \(priority)")
   }

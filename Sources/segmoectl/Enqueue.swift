@@ -9,10 +9,15 @@ struct Enqueue: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Put prompts into the queue.",
     discussion: """
-      Prompts come from arguments, from --file or else from standard input. Each line of a file is a prompt; \
-      blank lines are skipped. A line that starts with { is JSON: {"prompt": "…"} and any of \
-      \(Setting.all.map(\.name).filter { $0 != "prompt" }.joined(separator: ", ")), priority. The options are \
-      the defaults for settings that a line leaves out. If one prompt is wrong, nothing is enqueued.
+      Prompts come from arguments, from --file or else from standard input. A file is a list of prompts, one a line; \
+      JSON Lines; a JSON or YAML list; or a table (CSV, TSV) whose header has a column prompt. A prompt is text, or an \
+      object: {"prompt": "…"} and any of \
+      \(Setting.all.map(\.name).filter { $0 != "prompt" }.joined(separator: ", ")), priority. The columns of a table \
+      have the same names. The options are the defaults for settings that a prompt leaves out. If one prompt is wrong, \
+      nothing is enqueued.
+
+      --model may be left out if the daemons have only one. Numbers, --scheduler and --precision may be lists or ranges \
+      (--steps 10,25 --guidance 4..9:0.5): every prompt is rendered with every combination. --dry-run shows them.
 
       All prompts have the same seed unless a line names its own. Relative paths start at the current folder.
       """)
@@ -26,10 +31,28 @@ struct Enqueue: ParsableCommand {
   var file: String?
 
   @Option(
-    help: ArgumentHelp("A model the daemon knows, a folder, or a .safetensors file.", valueName: "name|dir"))
+    name: .customLong("format"),
+    help: ArgumentHelp(
+      "How the file is written: \(PromptFormat.allCases.map(\.rawValue).joined(separator: ", ")) (default: its content tells).",
+      valueName: "format"))
+  var promptFormat = PromptFormat.auto
+
+  @Option(
+    help: ArgumentHelp(
+      "A model the daemon knows, a folder, a .safetensors file, or one of a hub: owner/name[@revision] or a link.",
+      valueName: "name|dir|source"))
   var model: String?
 
+  @Option(help: ArgumentHelp("Each prompt with each of these models.", valueName: "name,name,…"))
+  var models: String?
+
   @OptionGroup(title: "Settings") var settings: SettingsOptions
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Each prompt with each of these seeds: a list (1,2,7) or a range (1..4).", valueName: "seeds"))
+  var seeds: String?
 
   @Option(parsing: .unconditional, help: "Higher goes first (default: 0).")
   var priority: Int?
@@ -51,34 +74,90 @@ struct Enqueue: ParsableCommand {
   @Flag(help: "Wait until the batch is over. The exit code is 0 only if all of it is done.")
   var wait = false
 
+  @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
   func run() throws {
     guard (1...100).contains(maxAttempts) else { throw Problem.usage("--max-attempts must be 1 to 100") }
+    let options = JobOptions(
+      drafts: try options(), priority: priority, runAfter: try runAfter.map(moment(_:)),
+      maxAttempts: maxAttempts)
+    let batch = BatchRequest(name: name, key: key)
+    try batch.validate()
     var source = try PromptSource(
-      prompts: prompts, file: file, options: options(), priority: priority,
-      runAfter: runAfter.map(moment(_:)), maxAttempts: maxAttempts)
-    let store = try location.open()
-    let batch: EnqueuedBatch
+      prompts: prompts, file: file, format: promptFormat, options: options, key: key)
+    let place = location.place
+    let isNew = access(place.path, F_OK) != 0
+    if look.dryRun { return try preview(&source, isNew ? nil : location.open(for: .reading)) }
+    let store = try location.open(for: .creating)
+    source.models = try store.usableModels()
+    let enqueued: EnqueuedBatch
     do {
-      batch = try store.enqueue(BatchRequest(name: name, key: key)) { try source.next() }
+      enqueued = try store.enqueue(batch) { try source.next() }
     } catch JobStoreError.emptyBatch {
       throw source.isEmptyProblem
     }
-    announce(batch)
-    if wait { try Waiting(store: store, batch: batch.batch, isQuiet: format.json).run() }
+    announce(enqueued)
+    try announceSources(of: enqueued, store, hasDroppedToken: source.hasDroppedToken)
+    for notice in source.notices { complain(notice) }
+    try warn(store, place, isNew: isNew)
+    if wait { try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run() }
   }
 
-  private func options() throws -> RequestDraft {
-    var draft = try settings.draft()
-    if let model {
-      try draft.read("model", model)
+  /// The settings of a prompt that names none, one for each combination.
+  private func options() throws -> [RequestDraft] {
+    guard model == nil || models == nil else {
+      throw Problem.usage("--model and --models say the same: give one of them")
+    }
+    var drafts = try settings.grid(models: models, seeds: seeds)
+    var paths = PathResolver()
+    for index in drafts.indices {
+      if let model { try drafts[index].read("model", model) }
+      guard drafts[index].given.contains("model") else { continue }
       // Options are checked first, so that a wrong one is reported as wrong usage and not as a fault in line 1.
-      var (request, paths) = (draft.complete, PathResolver())
+      var request = drafts[index].complete
       try request.validate()
       try paths.resolve(&request)
     }
-    return draft
+    return drafts
+  }
+
+  /// What would be queued.
+  private func preview(_ source: inout PromptSource, _ store: QueueClient?) throws {
+    source.models = try store?.usableModels() ?? []
+    var preview = EnqueuePreview(pace: try store?.pace() ?? RenderPace())
+    while let request = try source.next() { preview.add(request) }
+    guard preview.jobs > 0 else { throw source.isEmptyProblem }
+    print(format.json ? preview.json.text : preview.text)
+    for notice in source.notices { complain(notice) }
+  }
+
+  /// What a person should know who expects pictures from this queue.
+  private func warn(_ store: QueueClient, _ place: QueuePlace, isNew: Bool) throws {
+    if isNew { complain("started a new queue, \(place.path) (\(place.meaning))") }
+    for flaw in QueueRights(of: place.path).flaws {
+      complain("\(flaw.path) stops the service or its members: \(flaw.fault); \(flaw.mend)")
+    }
+    let now = Date().milliseconds
+    // Who waits is told after a moment.
+    guard !wait, try !store.workers().contains(where: { $0.isAlive(now: now) }) else { return }
+    let start = place.source == .service ? "sudo systemctl start segmoed" : "segmoed --database \(place.path)"
+    complain("no segmoed works on \(place.path) at the moment; the jobs wait: `\(start)` starts one")
+  }
+
+  /// Says on standard error what the jobs wait for, and what to run if nobody fetches it.
+  private func announceSources(of batch: EnqueuedBatch, _ store: QueueClient, hasDroppedToken: Bool) throws {
+    if hasDroppedToken {
+      complain("the token in the link is not kept: the fetcher needs it as CIVITAI_API_TOKEN")
+    }
+    let waits = try store.waits(batch: batch.batch)
+    guard !waits.isEmpty else { return }
+    let sources = waits.map(\.source).joined(separator: ", ")
+    guard try store.fetchers().isEmpty else {
+      if !format.json { complain("waiting for \(sources), which is fetched first") }
+      return
+    }
+    complain(FetcherHint.text(sources))
   }
 
   private func announce(_ batch: EnqueuedBatch) {

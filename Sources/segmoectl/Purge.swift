@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import CommandLine
 import Foundation
 import JobStore
@@ -28,18 +29,23 @@ struct Purge: ParsableCommand {
   @Option(help: ArgumentHelp("Also remove their pictures, if they are below this folder.", valueName: "dir"))
   var files: String?
 
-  @Flag(help: "Only show what would be removed.")
-  var dryRun = false
-
+  @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
   func run() throws {
     let retention = try retention()
     let remover = try files.map(FileRemover.init(folder:))
-    let store = try location.open()
+    let store = try location.open(for: look.dryRun ? .reading : .changing)
     var pictures = 0
     let jobs: Int
-    if dryRun {
+    if !format.json {
+      let fate =
+        remover.map { "their pictures below \($0.folder) go with them" } ?? "their pictures stay on disk"
+      let count = try store.expiredCount(retention)
+      print(PlainText.line("\(count) jobs go; \(fate)"))
+      fflush(nil)
+    }
+    if look.dryRun {
       let expired = try store.expired(retention, limit: .max)
       jobs = expired.count
       pictures = try expired.flatMap(\.paths).filter { try remover?.mayRemove($0) ?? false }.count
@@ -51,7 +57,7 @@ struct Purge: ParsableCommand {
     if format.json {
       print(JSONText.object([("jobs", .integer(jobs)), ("files", .integer(pictures))]).text)
     } else {
-      print("\(jobs) jobs and \(pictures) pictures \(dryRun ? "would go" : "are gone")")
+      print("\(jobs) jobs and \(pictures) pictures \(look.dryRun ? "would go" : "are gone")")
     }
   }
 
@@ -75,7 +81,8 @@ struct Purge: ParsableCommand {
 
 /// Removes pictures below a folder and nothing else. The paths come from the database, which others can write.
 struct FileRemover {
-  private let folder: String
+  /// Its real path.
+  let folder: String
 
   /// - Throws: `Problem.missing`
   init(folder: String) throws {

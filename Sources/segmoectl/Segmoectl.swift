@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import CommandLine
 import JobStore
 import Release
@@ -9,16 +10,17 @@ struct Segmoectl: ParsableCommand {
     commandName: "segmoectl",
     abstract: "Put prompts into segmoed's queue, and follow them.",
     discussion: """
-      The queue is an SQLite database: --database FILE, else $SEGMOE_DATABASE, else
-      ~/.local/state/segmoe/queue.sqlite (as a systemd service /var/lib/segmoe/queue.sqlite).
-      It is created if it does not exist. With --json every command prints one line of JSON.
+      The queue is an SQLite database: --database FILE, else $SEGMOE_DATABASE, else that of the machine's service
+      (/etc/segmoed, /var/lib/segmoe/queue.sqlite) if you may use it, else your own,
+      ~/.local/state/segmoe/queue.sqlite. `enqueue` creates it; the other commands need one that is there.
+      With --json every command prints one line of JSON.
 
       \(ProgramExit.help)
       """,
     version: Version.current,
     subcommands: [
       Enqueue.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self, Resume.self,
-      Reorder.self, Purge.self, Models.self, Status.self, Stats.self,
+      Reorder.self, Purge.self, Models.self, Status.self, Stats.self, Doctor.self,
     ])
 
   @OptionGroup var location: Location
@@ -33,10 +35,12 @@ extension JobStoreError: ExitCoded {
   package var exit: ProgramExit {
     switch self {
     case .invalidSetting: .usage
-    case .emptyBatch, .keyReused, .notFound, .wrongState, .damagedRow, .wrongRow, .foreignDatabase,
+    case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .damagedRow, .wrongRow,
+      .foreignDatabase,
       .notADatabase:
       .badInput
-    case .notAccessible: .missing
+    case .notAccessible, .noQueue: .missing
+    case .notPermitted: .notPermitted
     case .schemaTooNew, .schemaTooOld, .busy: .unavailable
     case .leaseLost, .wrongImages, .workerNameTaken, .replaced, .closed, .diskFull, .migrationFailed,
       .database, .inputOutput:

@@ -9,13 +9,14 @@ struct Stats: ParsableCommand {
 
   @OptionGroup var location: Location
 
-  @Option(help: "Only jobs of this batch.")
-  var batch: Int64?
+  @Option(help: ArgumentHelp("Only jobs of this batch: its number or name.", valueName: "batch"))
+  var batch: BatchReference?
 
   @OptionGroup var format: Format
 
   func run() throws {
-    let models = try location.open().statistics(batch: batch)
+    let store = try location.open(for: .reading)
+    let models = try store.statistics(batch: try batch?.number(in: store))
     if format.json {
       print(JSONText.array(models.map(JSONText.statistics)).text)
     } else if models.isEmpty {

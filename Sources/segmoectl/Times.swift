@@ -16,6 +16,13 @@ func moment(_ text: String) throws -> Milliseconds {
   throw Problem.usage("time '\(text)' is not understood: write 90s, 30m, 8h, 2d or 2026-11-23T20:00")
 }
 
+/// "90s", "30m", "8h", "2d" ago, or a local date and time.
+/// - Throws: `Problem.usage`
+func pastMoment(_ text: String) throws -> Milliseconds {
+  if let seconds = seconds(text) { return Date().addingTimeInterval(-seconds).milliseconds }
+  return try moment(text)
+}
+
 /// "90s", "30m", "8h" or "2d" in seconds.
 /// - Throws: `Problem.usage`
 func pause(_ text: String) throws -> TimeInterval {

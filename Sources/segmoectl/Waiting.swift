@@ -1,3 +1,4 @@
+import Boundary
 import CommandLine
 import Foundation
 import JobStore
@@ -6,14 +7,27 @@ import JobStore
 struct Waiting {
   let store: QueueClient
   let batch: Int64
-  /// Whether nothing is shown meanwhile.
-  let isQuiet: Bool
+  /// Whether nothing is shown meanwhile, and the outcome is JSON.
+  let isJSON: Bool
 
-  /// Returns when all jobs are done.
+  /// Returns when all jobs are done, and says where the pictures are.
   /// - Throws: `Problem`: 69 when the model would not load or no daemon came, 65 for bad input, 70 otherwise.
   func run() throws {
-    try WatchLoop(store: store, scope: .batch(batch), style: isQuiet ? .silent : .suitable()).run()
+    let style = isJSON ? WatchStyle.silent : .suitable()
+    try WatchLoop(store: store, scope: .batch(batch), style: style).run()
     let counts = try store.batch(batch).counts
+    var filter = JobFilter()
+    filter.batch = batch
+    if isJSON {
+      let jobs = try store.list(filter)
+      let members = [("batch", JSONText.integer(batch))] + JSONText.counts(counts)
+      print(JSONText.object(members + [("jobs", .array(jobs.map(JSONText.job)))]).text)
+    } else if style == .bars {
+      // Lines have said it already, job by job.
+      for path in try store.list(filter).flatMap({ $0.images.compactMap(\.path) }) {
+        print(PlainText.line(path))
+      }
+    }
     guard counts.done < counts.total else { return }
     let failures = try store.failures(batch: batch)
     let summary =

@@ -1,43 +1,109 @@
 import ArgumentParser
 import Boundary
+import CommandLine
 import Configuration
 import Foundation
 import RenderDaemon
 
-/// Checks a configuration file and prints the settings that it leads to.
+/// Checks a configuration, and shows the settings that it leads to.
 struct CheckConfig: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check-config",
-    abstract: "Check a configuration file, by default /etc/segmoed/config.yaml.",
-    discussion: "Exit code 0 if it is right, 65 if not, 66 if it can't be read.")
+    abstract: "Check the service's configuration, or a file.",
+    discussion: """
+      Without a file: what the service will run with, by its unit, its drop-ins and /etc/segmoed/config.yaml, whoever \
+      asks. With a file: what segmoed --config FILE would run with here. Folders must be there, and the service's sandbox \
+      must let it write where it has to.
 
-  @Argument(help: "The file.")
-  var file: String = DaemonConfiguration.standardFile
+      Exit code 0 if all is right, 65 for a wrong file, 66 for a missing one or a missing folder, 64 for an unknown \
+      variable, 77 for rights that are not given.
+      """)
+
+  @Argument(help: "The file (default: as the service).")
+  var file: String?
+
+  @Option(
+    help: ArgumentHelp("Check the installation below another folder, such as an image.", valueName: "dir"))
+  var root = ""
+
+  @Flag(help: "Print JSON.")
+  var json = false
 
   func run() throws {
-    let environment = ProcessInfo.processInfo.environment
-    let configuration = try DaemonConfiguration(environment: environment)
-      .over(DaemonConfiguration(reading: file))
-    let settings = configuration.settings(environment: environment)
-    print("\(PlainText.line(file)) is right. With the environment it leads to:")
-    print("database: \(PlainText.line(settings.database))")
-    print("output: \(PlainText.line(settings.output))")
-    print("models: [\(PlainText.line(settings.modelFolders.joined(separator: ", ")))]")
-    print("inputs: [\(PlainText.line(settings.inputFolders.joined(separator: ", ")))]")
-    print("memory_budget: \(settings.memoryBudget.map { "\($0)" } ?? "what the machine has left")")
-    print("threads: \(settings.threads.map { "\($0)" } ?? "one per processor")")
-    print("worker: \(PlainText.line(settings.worker))")
-    print("lease_seconds: \(settings.leaseSeconds)")
-    print("model_patience: \(settings.modelPatience)")
-    print("checkpoint_steps: \(settings.checkpointSteps.map { "\($0)" } ?? "as cost allows")")
-    print("coalesce: \(settings.coalesce.map { "\($0)" } ?? "as it pays")")
-    print("cache_policy: \(settings.cachePolicy.rawValue)")
-    let limits = settings.limits
-    print(
-      "limits: {side: \(limits.side), steps: \(limits.steps), count: \(limits.count), "
-        + "prompt_bytes: \(limits.promptBytes), loras: \(limits.loras)}")
-    print("log_level: \(settings.logLevel)")
-    print("metrics: \(PlainText.line(settings.metrics ?? "none"))")
-    print("private_folder: \(PlainText.line(settings.privateFolder))")
+    let isService = file == nil || file == DaemonConfiguration.standardFile
+    let unit = isService ? ServiceUnit(root: root) : nil
+    let environment = unit?.environment ?? ProcessInfo.processInfo.environment
+    let daemon = try unit.map { try Segmoed.parse($0.arguments) } ?? Segmoed.parse([])
+    let path = file ?? daemon.config ?? DaemonConfiguration.standardFile
+    let isStandard = path == DaemonConfiguration.standardFile
+    let configuration =
+      try isStandard && file == nil
+      ? DaemonConfiguration(standardAt: root + path)
+      : DaemonConfiguration(reading: file == nil ? root + path : path)
+    let settings = daemon.flags.over(try DaemonConfiguration(environment: environment)).over(configuration)
+      .settings(environment: environment)
+    let faults = SettingsCheck(settings: settings, environment: environment, unit: unit, root: root).faults
+    if json {
+      print(try JSONOutput.text(Report(file: path, unit: unit?.path, settings: settings, faults: faults)))
+    } else {
+      print(
+        "\(PlainText.line(path)) \(faults.isEmpty ? "is right" : "cannot be used as it is"). "
+          + (unit.map { "With \(PlainText.line($0.path)) it leads to:" }
+            ?? "With the environment it leads to:"))
+      for (key, value) in settings.shown { print("\(key): \(value)") }
+    }
+    for fault in faults { complain(fault.message) }
+    if let first = faults.first { throw ExitCode(first.exit.rawValue) }
+  }
+}
+
+extension CheckConfig {
+  /// What `--json` prints.
+  fileprivate struct Report: Encodable {
+    let file: String
+    let unit: String?
+    let settings: [String: String]
+    let faults: [Fault]
+
+    struct Fault: Encodable {
+      let setting: String
+      let fault: String
+      let mend: String
+    }
+
+    init(file: String, unit: String?, settings: DaemonSettings, faults: [SettingsFault]) {
+      self.file = file
+      self.unit = unit
+      self.settings = Dictionary(settings.shown.map { ($0.key, $0.value) }) { first, _ in first }
+      self.faults = faults.map { Fault(setting: $0.setting, fault: $0.fault, mend: $0.mend) }
+    }
+  }
+}
+
+extension DaemonSettings {
+  /// Every key of the configuration with its value, for a person.
+  fileprivate var shown: [(key: String, value: String)] {
+    let owners = PlainText.line(
+      sourceLimits.owners.map { "[\($0.sorted().joined(separator: ", "))]" } ?? "any")
+    let hosts = sourceLimits.hosts.map(\.rawValue).sorted().joined(separator: ", ")
+    return [
+      ("database", PlainText.line(database)), ("output", PlainText.line(output)),
+      ("models", "[\(PlainText.line(modelFolders.joined(separator: ", ")))]"),
+      ("inputs", "[\(PlainText.line(inputFolders.joined(separator: ", ")))]"),
+      ("memory_budget", memoryBudget.map { "\($0)" } ?? "what the machine has left"),
+      ("threads", threads.map { "\($0)" } ?? "one per processor"), ("worker", PlainText.line(worker)),
+      ("lease_seconds", "\(leaseSeconds)"), ("model_patience", "\(modelPatience)"),
+      ("checkpoint_steps", checkpointSteps.map { "\($0)" } ?? "as cost allows"),
+      ("coalesce", coalesce.map { "\($0)" } ?? "as it pays"), ("cache_policy", cachePolicy.rawValue),
+      (
+        "limits",
+        "{side: \(limits.side), steps: \(limits.steps), count: \(limits.count), "
+          + "prompt_bytes: \(limits.promptBytes), loras: \(limits.loras)}"
+      ),
+      ("log_level", "\(logLevel)"), ("metrics", PlainText.line(metrics ?? "none")),
+      ("private_folder", PlainText.line(privateFolder)),
+      ("hub", PlainText.line(hub ?? "as for Hugging Face's programs")),
+      ("fetch", "{owners: \(owners), hosts: [\(hosts)], largest: \(sourceLimits.largest)}"),
+    ]
   }
 }

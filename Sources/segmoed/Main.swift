@@ -27,16 +27,21 @@ enum Main {
 }
 
 extension JobStoreError: ExitCoded {
-  /// Without its queue a daemon is of no use, whatever is wrong with the queue; later it may be mended.
-  package var exit: ProgramExit { .unavailable }
-}
+  /// Without its queue a daemon is of no use, whatever is wrong with the queue; later it may be mended. Only a wrong
+  /// right stays wrong until a person mends it.
+  package var exit: ProgramExit {
+    if case .notPermitted = self { return .notPermitted }
+    return .unavailable
+  }
 
-extension MemoryRefusal: ExitCoded {
-  package var exit: ProgramExit { .unavailable }
-}
-
-extension ThreadError: ExitCoded {
-  package var exit: ProgramExit { .unavailable }
+  /// The same for a daemon that starts. What is wrong with the queue's file itself does not pass, however often it is
+  /// tried. A daemon that meets a newer schema later is another matter: a restart may bring the newer program.
+  var atStart: any Error {
+    switch self {
+    case .schemaTooNew, .foreignDatabase, .notADatabase, .migrationFailed: Problem.badInput("\(self)")
+    default: self
+    }
+  }
 }
 
 extension YAMLError: ExitCoded {

@@ -1,4 +1,5 @@
 import Checkpoints
+import TestSupport
 import Testing
 
 /// Files that are something else than their names say, as downloads leave them: called what they are, wherever weights or
@@ -34,7 +35,7 @@ import Testing
 
   @Test(arguments: files.indices) func inThePlaceOfWeights(_ index: Int) throws {
     let (what, bytes) = Self.files[index]
-    let folder = try TestFolder()
+    let folder = try TemporaryFolder()
     for name in ["unet/diffusion_pytorch_model.safetensors", "packed/unet.gguf"] {
       let path = try folder.write(name, bytes)
       expect(what) { _ = try TensorFiles.open(path) }
@@ -52,14 +53,14 @@ import Testing
     let (what, bytes) = Self.files[index]
     // What is readable is JSON or not.
     guard !["a text", "not finished", "pickled"].contains(what) else { return }
-    let folder = try TestFolder()
+    let folder = try TemporaryFolder()
     let path = try folder.write("config.json", bytes)
     expect(what) { _ = try ConfigObject(contentsOf: path) }
   }
 
   /// Bytes of a real header may look like any of these.
   @Test func aHeaderOfThatLengthIsAHeader() throws {
-    let folder = try TestFolder()
+    let folder = try TemporaryFolder()
     // "PK", 3 and 4 as the length, which is 67 MB.
     var bytes: [UInt8] = [0x50, 0x4b, 3, 4, 0, 0, 0, 0]
     bytes += Array("{}".utf8) + [UInt8](repeating: 0x20, count: 0x0403_4b50 - 2)

@@ -1,3 +1,4 @@
+import Boundary
 import Configuration
 import Testing
 

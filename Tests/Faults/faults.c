@@ -1,7 +1,7 @@
-// Makes reading, writing, syncing, renaming and taking memory fail, or kills the process in the middle of it. Loaded by LD_PRELOAD into the
-// daemon and the client; compiled by the tests (FaultLibrary.swift).
+// Makes reading, writing, syncing, renaming and taking memory fail, or kills the process in the middle of it. Loaded by
+// LD_PRELOAD into the daemon and the client; compiled by the tests (FaultLibrary.swift).
 //
-// SEGMOE_FAULT holds rules with commas between:   CALL:PLACE:WHEN:WHAT
+// FAULTS holds rules with commas between:   CALL:PLACE:WHEN:WHAT
 //   CALL   read (pread), write (also pwrite), sync (fsync, fdatasync), rename (also link), map (mmap of memory, a
 //          mebibyte or more; its PLACE is memory), thread (pthread_create; its PLACE is thread)
 //   PLACE  a part of the file's path (of the new one, for rename); with $ at the end, its last part;
@@ -9,7 +9,7 @@
 //   WHEN   3: the third such call of this process; 3+: it and all after it; 3-5: the third to the fifth
 //   WHAT   kill: SIGKILL before the call; after: SIGKILL after it; half: SIGKILL after half of a write;
 //          short: half of a read or write, which is allowed; hang: sleeps for a minute; EIO, ENOSPC, ENOMEM, EAGAIN: fails with that
-// Each strike appends its rule as a line to the file SEGMOE_FAULT_LOG.
+// Each strike appends its rule as a line to the file FAULTS_LOG.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -83,7 +83,7 @@ static void parse(struct rule *rule) {
 }
 
 __attribute__((constructor)) static void read_rules(void) {
-  const char *given = getenv("SEGMOE_FAULT");
+  const char *given = getenv("FAULTS");
   while (given && *given && rule_count < 16) {
     const char *comma = strchrnul(given, ',');
     struct rule *rule = &rules[rule_count];
@@ -122,7 +122,7 @@ static struct rule *strike(enum call call, int descriptor, const char *path, con
     if (number >= rule->first && number <= rule->last && !found) found = rule;
   }
   if (!found) return NULL;
-  const char *log = getenv("SEGMOE_FAULT_LOG");
+  const char *log = getenv("FAULTS_LOG");
   int file = log ? (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
   if (file >= 0) {
     char line[300];

@@ -24,7 +24,7 @@ package struct PictureText: Sendable {
   /// - Parameters:
   ///   - picture: the request that was rendered.
   ///   - model: the model that rendered it.
-  ///   - version: of the program.
+  ///   - version: the version of the program.
   /// - Throws: `DiffusionError.unknownScheduler` if the model's own method is unknown.
   package init(_ picture: PictureRequest, model: DiffusionModel, version: String) throws {
     var request = picture.render
@@ -59,17 +59,31 @@ package struct PictureText: Sendable {
   /// The settings in AUTOMATIC1111's words. It counts clip skip from 1, and calls plain text the emphasis "None".
   private var pairs: [A1111Parameters.Pair] {
     var pairs: [A1111Parameters.Pair] = []
+    if let sigmas = request.sigmas { pairs.append(.init("Schedule type", sigmas.label)) }
+    if let eta = request.eta { pairs.append(.init("Eta", "\(eta)")) }
     if request.clipSkip != 0 { pairs.append(.init("Clip skip", "\(request.clipSkip + 1)")) }
     if !words.isEmpty {
       let words = words.sorted { $0.token < $1.token }.map { word in
-        "\(word.token.filter { $0 != ":" && $0 != "," }): \(word.digest.prefix(12))"
+        "\(Self.word(word.token)): \(word.digest.prefix(12))"
       }
       pairs.append(.init("TI hashes", words.joined(separator: ", ")))
+    }
+    if !request.loras.isEmpty {
+      let hashes = zip(request.loras, model.loraDigests).map {
+        "\(Self.word(Self.name($0.path))): \($1.prefix(12))"
+      }
+      pairs.append(.init("Lora hashes", hashes.joined(separator: ", ")))
+    }
+    if let vae = request.vae, let digest = model.vaeDigest {
+      pairs += [.init("VAE hash", String(digest.prefix(10))), .init("VAE", Self.name(vae))]
     }
     if let strength = request.strength { pairs.append(.init("Denoising strength", "\(strength)")) }
     if request.isPlainPrompt { pairs.append(.init("Emphasis", "None")) }
     return pairs
   }
+
+  /// A name in a list of names and hashes.
+  private static func word(_ name: String) -> String { name.filter { $0 != ":" && $0 != "," } }
 
   /// The last part of a path.
   private static func name(_ path: String) -> String { ModelSource.name(ofPath: path) }
@@ -81,6 +95,7 @@ extension PictureText: Encodable {
     let name: String
     let sha256: String
     var weight: Double?
+    var token: String?
   }
 
   /// - Throws: `EncodingError`
@@ -106,6 +121,10 @@ extension PictureText: Encodable {
         found[word.token] = [found[word.token], word.digest].compactMap { $0 }.joined(separator: "+")
       }
       try members.encode(digests, forKey: key("embeddings"))
+      let files = zip(request.embeddings, words).map { file, word in
+        File(name: Self.name(file.path), sha256: word.digest, token: word.token)
+      }
+      try members.encode(files, forKey: key("embedding_files"))
     }
     if let vae = request.vae {
       try members.encode(

@@ -1,6 +1,6 @@
 import GRDB
 
-/// The result of a cancellation.
+/// The result of a cancellation, or what it would be.
 package struct Cancellation: Sendable, Equatable {
   /// Jobs that were queued and now are cancelled.
   package var cancelled: Int
@@ -15,56 +15,139 @@ package struct Cancellation: Sendable, Equatable {
 
 extension QueueClient {
   /// Cancels a job: at once if it is queued, after the step at hand if it runs. Cancelling twice is no error.
+  /// - Parameters:
+  ///   - id: the job's number.
+  ///   - discard: whether its finished pictures go, too. A daemon removes them.
   /// - Throws: `JobStoreError.notFound`, `.wrongState` when it is done or failed.
-  package func cancel(job id: Int64) throws -> Cancellation {
+  package func cancel(job id: Int64, discard: Bool = false) throws -> Cancellation {
+    try cancel(.job(id), discard: discard)
+  }
+
+  /// Cancels all jobs of a batch that are not over.
+  /// - Parameters:
+  ///   - batch: its number.
+  ///   - discard: whether the finished pictures of its cancelled jobs go, too.
+  /// - Throws: `JobStoreError.notFound`
+  package func cancel(batch: Int64, discard: Bool = false) throws -> Cancellation {
+    try cancel(.batch(batch), discard: discard)
+  }
+
+  /// Cancels the jobs of a scope.
+  /// - Throws: as `cancel(job:discard:)` and `cancel(batch:discard:)`.
+  package func cancel(_ scope: JobScope, discard: Bool) throws -> Cancellation {
     try database.write { db, now in
+      try expectCancellable(scope, db)
+      if discard {
+        try db.execute(
+          sql:
+            "UPDATE jobs SET discard = 1 WHERE \(scope.sql) AND state IN ('queued', 'running', 'cancelled')",
+          arguments: ["scope": scope.number])
+        try db.reopenImages(scope, of: [.cancelled], at: now)
+      }
+      let cancelled = try db.move(.cancel, scope, at: now)
+      try db.move(.requestCancel, scope, at: now)
+      return Cancellation(cancelled: cancelled, stopping: try stopping(scope, db))
+    }
+  }
+
+  /// What `cancel` would do, and the finished pictures of the jobs that it is about.
+  /// - Throws: as `cancel`.
+  package func cancellation(of scope: JobScope) throws -> (outcome: Cancellation, pictures: [String]) {
+    try database.read { db in
+      try expectCancellable(scope, db)
+      let cancelled = try count(.cancel, scope, db)
+      let stopping = try stopping(scope, db) + count(.requestCancel, scope, db)
+      return (
+        Cancellation(cancelled: cancelled, stopping: stopping),
+        try finishedPictures(scope, of: [.queued, .running, .cancelled], db)
+      )
+    }
+  }
+
+  private func expectCancellable(_ scope: JobScope, _ db: Database) throws {
+    switch scope {
+    case .batch(let number): try db.check(batch: number)
+    case .job(let id):
       let state = try db.state(ofJob: id)
       guard state != .done, state != .failed else {
         throw JobStoreError.wrongState(job: id, state: state, action: "cancelled")
       }
-      return try cancel(.job(id), db, now)
     }
   }
 
-  /// Cancels all jobs of a batch that are not over.
-  /// - Throws: `JobStoreError.notFound`
-  package func cancel(batch: Int64) throws -> Cancellation {
-    try database.write { db, now in
-      try db.check(batch: batch)
-      return try cancel(.batch(batch), db, now)
-    }
-  }
-
-  private func cancel(_ scope: JobScope, _ db: Database, _ now: Milliseconds) throws -> Cancellation {
-    let cancelled = try db.move(.cancel, scope, at: now)
-    try db.move(.requestCancel, scope, at: now)
-    let stopping = try Int.fetchOne(
+  private func stopping(_ scope: JobScope, _ db: Database) throws -> Int {
+    try Int.fetchOne(
       db, sql: "SELECT count(*) FROM jobs WHERE \(scope.sql) AND state = 'running' AND cancel_requested",
-      arguments: ["scope": scope.number])
-    return Cancellation(cancelled: cancelled, stopping: stopping ?? 0)
+      arguments: ["scope": scope.number]) ?? 0
+  }
+
+  /// How many jobs may make a move that needs no argument.
+  private func count(_ name: Transition.Name, _ scope: JobScope, _ db: Database) throws -> Int {
+    try Int.fetchOne(
+      db, sql: "SELECT count(*) FROM jobs WHERE \(scope.sql) AND \(Transition[name].condition)",
+      arguments: ["scope": scope.number]) ?? 0
+  }
+
+  /// The files of finished pictures of jobs in some states, in order.
+  private func finishedPictures(_ scope: JobScope, of states: [JobState], _ db: Database) throws -> [String] {
+    let words = states.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+    let jobs = "(SELECT id FROM jobs WHERE \(scope.sql) AND state IN (\(words)))"
+    return try String.fetchAll(
+      db,
+      sql: """
+        SELECT path FROM (
+          SELECT job, number, path FROM images WHERE job IN \(jobs)
+          UNION SELECT job, number, path FROM checkpoints WHERE path IS NOT NULL AND job IN \(jobs))
+        ORDER BY job, number
+        """, arguments: ["scope": scope.number])
   }
 
   /// Queues a job that is over anew with all its attempts, or lets a waiting one run at once. The pictures of a done
-  /// job stay, beside the new ones.
+  /// job stay, beside the new ones; those of a failed or cancelled one need not be rendered again.
   /// - Throws: `JobStoreError.notFound`, `.wrongState` when it runs.
-  package func retry(job id: Int64) throws {
-    try database.write { db, now in
-      let state = try db.state(ofJob: id)
-      let isQueued = state == .queued
-      guard try db.move(isQueued ? .hurry : .retry, .job(id), at: now) > 0 else {
-        throw JobStoreError.wrongState(job: id, state: state, action: "retried")
-      }
-      try db.retireImages(.job(id))
-    }
-  }
+  package func retry(job id: Int64) throws { _ = try retry(.job(id)) }
 
   /// Queues all failed and cancelled jobs of a batch again.
   /// - Returns: How many.
   /// - Throws: `JobStoreError.notFound`
-  package func retry(batch: Int64) throws -> Int {
+  package func retry(batch: Int64) throws -> Int { try retry(.batch(batch)) }
+
+  /// Queues the jobs of a scope again.
+  /// - Returns: How many.
+  /// - Throws: as `retry(job:)` and `retry(batch:)`.
+  package func retry(_ scope: JobScope) throws -> Int {
     try database.write { db, now in
-      try db.check(batch: batch)
-      return try db.move(.retryFailed, .batch(batch), at: now)
+      let move = try retryMove(scope, db)
+      try db.reopenImages(scope, of: [.failed, .cancelled], at: now)
+      try db.wantAgain(scope, at: now)
+      let count = try db.move(move, scope, at: now)
+      if case .job(let id) = scope, count == 0 {
+        throw JobStoreError.wrongState(job: id, state: try db.state(ofJob: id), action: "retried")
+      }
+      try db.retireImages(scope)
+      return count
+    }
+  }
+
+  /// How many jobs `retry` would queue, and their finished pictures, which stay.
+  /// - Throws: as `retry`.
+  package func retrial(of scope: JobScope) throws -> (count: Int, pictures: [String]) {
+    try database.read { db in
+      let move = try retryMove(scope, db)
+      let count = try count(move, scope, db)
+      if case .job(let id) = scope, count == 0 {
+        throw JobStoreError.wrongState(job: id, state: try db.state(ofJob: id), action: "retried")
+      }
+      return (count, try finishedPictures(scope, of: Transition[move].from, db))
+    }
+  }
+
+  private func retryMove(_ scope: JobScope, _ db: Database) throws -> Transition.Name {
+    switch scope {
+    case .job(let id): return try db.state(ofJob: id) == .queued ? .hurry : .retry
+    case .batch(let number):
+      try db.check(batch: number)
+      return .retryFailed
     }
   }
 

@@ -7,6 +7,12 @@ package struct JobFilter: Sendable, Equatable {
   package var batch: Int64?
   /// Empty: any.
   package var jobs: [Int64] = []
+  /// A text that the prompt has somewhere; case does not matter. nil: any prompt.
+  package var prompt: String?
+  /// The model's name, or the last part of its path; nil: any model.
+  package var model: String?
+  /// Only jobs that were queued then or later.
+  package var createdSince: Milliseconds?
   /// How many of the newest jobs; nil means all.
   package var limit: Int?
 
@@ -28,6 +34,8 @@ package struct JobDetails: Sendable, Equatable {
   package var images: [ImageRecord]
   /// What happened to it, and to its batch, in order.
   package var events: [Event]
+  /// What it names of a hub.
+  package var sources: [SourceRecord]
 }
 
 extension QueueClient {
@@ -57,6 +65,21 @@ extension QueueClient {
         // Numbers need no escaping. As text, their count is not limited, as arguments would be.
         conditions.append("id IN (\(filter.jobs.map(String.init).joined(separator: ", ")))")
       }
+      var named: [String: (any DatabaseValueConvertible)?] = [:]
+      if let prompt = filter.prompt {
+        conditions.append("prompt LIKE :prompt ESCAPE '\\'")
+        named["prompt"] = "%\(Self.literal(prompt))%"
+      }
+      if let model = filter.model {
+        conditions.append("(model = :model OR model LIKE :ending ESCAPE '\\')")
+        named["model"] = model
+        named["ending"] = "%/\(Self.literal(model))"
+      }
+      if let since = filter.createdSince {
+        conditions.append("created_at >= :since")
+        named["since"] = since
+      }
+      arguments += StatementArguments(named)
       let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
       let limit = filter.limit.map { "LIMIT \(max(0, $0))" } ?? ""
       let rows = try Row.fetchAll(
@@ -64,6 +87,11 @@ extension QueueClient {
         arguments: arguments)
       return try rows.reversed().map { try summary($0, db) }
     }
+  }
+
+  /// A text in a pattern of LIKE that stands for itself.
+  private static func literal(_ text: String) -> String {
+    text.map { "%_\\".contains($0) ? "\\\($0)" : "\($0)" }.joined()
   }
 
   /// Everything about one job.
@@ -85,7 +113,8 @@ extension QueueClient {
           ORDER BY at, id
           """, arguments: [id, job.batch])
       return JobDetails(
-        job: job, summary: try summary(row, db), images: images, events: events)
+        job: job, summary: try summary(row, db), images: images, events: events,
+        sources: try db.sources(ofJob: id))
     }
   }
 

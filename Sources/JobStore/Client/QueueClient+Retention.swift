@@ -52,31 +52,49 @@ extension QueueClient {
       .flatMap { try expired(retention, $0, limit: limit) }
   }
 
-  private func expired(_ retention: Retention, _ state: JobState, limit: Int) throws -> [ExpiredJob] {
-    try database.read { db in
-      // The oldest job to keep. Only jobs before it are removed.
-      var (keptTime, keptID) = (Milliseconds.max, Int64.max)
-      if retention.keepNewest > 0 {
-        let oldestKept = try Row.fetchOne(
-          db,
-          sql: """
-            SELECT finished_at, id FROM jobs INDEXED BY jobs_over
-            WHERE state = ? AND finished_at IS NOT NULL
-            ORDER BY finished_at DESC, id DESC LIMIT 1 OFFSET ?
-            """, arguments: [state.rawValue, retention.keepNewest - 1])
-        guard let oldestKept else { return [] }
-        let reader = RowReader(row: oldestKept, table: "jobs")
-        keptTime = try reader.value("finished_at")
-        keptID = try reader.value("id")
+  /// How many jobs `purge` would remove.
+  package func expiredCount(_ retention: Retention) throws -> Int {
+    try retention.states.subtracting([.queued, .running]).map { state in
+      try database.read { db in
+        guard let arguments = try bounds(retention, state, db) else { return 0 }
+        return try Int.fetchOne(
+          db, sql: "SELECT count(*) FROM \(Self.expiredJobs)", arguments: arguments) ?? 0
       }
-      let ids = try Int64.fetchAll(
+    }.reduce(0, +)
+  }
+
+  private static let expiredJobs = """
+    jobs INDEXED BY jobs_over
+    WHERE state = ? AND finished_at IS NOT NULL AND finished_at < ? AND (finished_at, id) < (?, ?)
+    """
+
+  /// The arguments of `expiredJobs`; nil if none may go.
+  private func bounds(_ retention: Retention, _ state: JobState, _ db: Database) throws -> StatementArguments?
+  {
+    // The oldest job to keep. Only jobs before it are removed.
+    var (keptTime, keptID) = (Milliseconds.max, Int64.max)
+    if retention.keepNewest > 0 {
+      let oldestKept = try Row.fetchOne(
         db,
         sql: """
-          SELECT id FROM jobs INDEXED BY jobs_over
-          WHERE state = ? AND finished_at IS NOT NULL AND finished_at < ? AND (finished_at, id) < (?, ?)
-          ORDER BY finished_at, id LIMIT ?
-          """,
-        arguments: [state.rawValue, retention.finishedBefore ?? .max, keptTime, keptID, limit])
+          SELECT finished_at, id FROM jobs INDEXED BY jobs_over
+          WHERE state = ? AND finished_at IS NOT NULL
+          ORDER BY finished_at DESC, id DESC LIMIT 1 OFFSET ?
+          """, arguments: [state.rawValue, retention.keepNewest - 1])
+      guard let oldestKept else { return nil }
+      let reader = RowReader(row: oldestKept, table: "jobs")
+      keptTime = try reader.value("finished_at")
+      keptID = try reader.value("id")
+    }
+    return [state.rawValue, retention.finishedBefore ?? .max, keptTime, keptID]
+  }
+
+  private func expired(_ retention: Retention, _ state: JobState, limit: Int) throws -> [ExpiredJob] {
+    try database.read { db in
+      guard let arguments = try bounds(retention, state, db) else { return [] }
+      let ids = try Int64.fetchAll(
+        db, sql: "SELECT id FROM \(Self.expiredJobs) ORDER BY finished_at, id LIMIT ?",
+        arguments: arguments + [limit])
       let images = try db.cachedStatement(
         sql: """
           SELECT path FROM images WHERE job = ?1

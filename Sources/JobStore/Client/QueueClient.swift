@@ -12,13 +12,15 @@ package struct QueueClient: Sendable {
 
   /// Opens a client with a connection of its own.
   /// - Parameters:
-  ///   - path: of the database. It is created, with its folder, if it does not exist.
+  ///   - path: of the database.
+  ///   - purpose: what for. To create it is the only one that makes what is not there.
   ///   - clock: the current time; tests replace it.
   /// - Throws: as `QueueDatabase.open`.
   package static func open(
-    path: String, clock: @escaping @Sendable () -> Date = { Date() }
+    path: String, for purpose: QueueDatabase.Purpose = .creating,
+    clock: @escaping @Sendable () -> Date = { Date() }
   ) throws -> QueueClient {
-    QueueClient(try QueueDatabase.open(path: path, role: .client, clock: clock))
+    QueueClient(try QueueDatabase.open(path: path, role: .client, for: purpose, clock: clock))
   }
 
   /// A client that shares a connection.

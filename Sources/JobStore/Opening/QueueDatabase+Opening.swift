@@ -7,53 +7,98 @@ extension QueueDatabase {
   /// Marks a segmoe database: "SGMO" in `PRAGMA application_id`.
   static let applicationID = 0x5347_4D4F
 
-  /// Opens the queue. It is created, with its folders, if it does not exist.
+  /// Opens the queue. If it does not exist, it is created with its folders, but only for this purpose.
   ///
   /// If the schema is older, a daemon makes a backup beside the database (`<path>.schema-<number>.<time>.backup`) and
   /// migrates it. A client refuses it.
   /// - Parameters:
   ///   - path: of the database file.
   ///   - role: who opens it.
+  ///   - purpose: what for.
   ///   - clock: the current time; tests replace it.
   ///   - trace: gets every SQL statement with its values, for a debugging log and for tests.
-  /// - Throws: `JobStoreError`: `.notAccessible`, `.notADatabase`, `.foreignDatabase`, `.schemaTooNew`,
-  ///   `.schemaTooOld`, `.migrationFailed`, `.diskFull`, `.busy`.
+  /// - Throws: `JobStoreError`: `.noQueue`, `.notPermitted`, `.notAccessible`, `.notADatabase`, `.foreignDatabase`,
+  ///   `.schemaTooNew`, `.schemaTooOld`, `.migrationFailed`, `.diskFull`, `.busy`.
   package static func open(
-    path: String, role: Role, clock: @escaping @Sendable () -> Date = { Date() },
+    path: String, role: Role, for purpose: Purpose = .creating,
+    clock: @escaping @Sendable () -> Date = { Date() },
     trace: (@Sendable (String) -> Void)? = nil
   ) throws -> QueueDatabase {
-    try open(path: path, role: role, migrations: Migration.all, clock: clock, trace: trace)
+    try open(path: path, role: role, for: purpose, migrations: Migration.all, clock: clock, trace: trace)
   }
 
   /// Opens the queue with other migrations; tests have more of them.
   package static func open(
-    path: String, role: Role, migrations: [Migration], clock: @escaping @Sendable () -> Date = { Date() },
-    trace: (@Sendable (String) -> Void)? = nil
+    path: String, role: Role, for purpose: Purpose = .creating, migrations: [Migration],
+    clock: @escaping @Sendable () -> Date = { Date() }, trace: (@Sendable (String) -> Void)? = nil
   ) throws -> QueueDatabase {
-    try makeFolder(of: path)
-    makeFile(path)
-    let store: QueueDatabase
+    if purpose == .creating {
+      try makeFolder(of: path)
+      makeFile(path)
+    }
+    try look(path, for: purpose)
+    let rights = QueueRights(of: path)
+    let connection: StoreConnection
     do {
-      let connection = try DatabaseQueue(path: path, configuration: configuration(role, trace))
-      store = QueueDatabase(
-        path: path, role: role, schema: migrations.count, connection: connection, clock: clock)
+      if rights.refusal == nil {
+        connection = StoreConnection(
+          try DatabaseQueue(path: path, configuration: configuration(role, trace)), path: path)
+      } else if purpose == .reading && access(path, R_OK) == 0 {
+        connection = try reader(path, configuration(role, trace))
+      } else {
+        throw rights.refusal ?? .notAccessible(path: path, reason: "its permissions have just changed")
+      }
     } catch let error as DatabaseError {
       throw translation(of: error, path: path)
     }
-    try store.prepare(migrations)
+    let store = QueueDatabase(
+      path: path, role: role, schema: migrations.count, connection: connection, clock: clock)
+    try store.prepare(migrations, for: purpose)
     try store.limitLengths()
     return store
+  }
+
+  /// A connection for somebody who may read the queue and no more. SQLite needs the log's index beside it. If nobody
+  /// has the queue open, there is none, and he may make none: the file is then as good as one that nobody changes.
+  private static func reader(_ path: String, _ configuration: Configuration) throws -> StoreConnection {
+    var configuration = configuration
+    configuration.readonly = true
+    let open = { try DatabaseQueue(path: path, configuration: configuration) }
+    guard access(path + "-wal", F_OK) != 0 else { return StoreConnection(try open(), path: path) }
+    let still = try DatabaseQueue(
+      path: "file://\(escaped(path))?immutable=1", configuration: configuration)
+    return StoreConnection(still, path: path) {
+      access(path + "-wal", F_OK) == 0 ? try open() : nil
+    }
+  }
+
+  /// As a URI has it.
+  private static func escaped(_ path: String) -> String {
+    path.replacingOccurrences(of: "%", with: "%25").replacingOccurrences(of: "?", with: "%3f")
+      .replacingOccurrences(of: "#", with: "%23")
   }
 
   private static func makeFolder(of path: String) throws {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch let error as CocoaError where error.code == .fileWriteNoPermission {
+      throw QueueRights.refusal(toMake: folder)
     } catch {
       throw JobStoreError.notAccessible(path: path, reason: "its folder \(folder) can't be made")
     }
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+  }
+
+  /// - Throws: `JobStoreError.noQueue`, `.notPermitted`, `.notAccessible` for a folder.
+  private static func look(_ path: String, for purpose: Purpose) throws {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      let code = errno
+      if code == ENOENT && purpose != .creating { throw JobStoreError.noQueue(path: path) }
+      if code == ENOENT || code == EACCES, let refusal = QueueRights(of: path).refusal { throw refusal }
+      throw JobStoreError.notAccessible(path: path, reason: String(cString: strerror(code)))
+    }
+    if status.st_mode & S_IFMT == S_IFDIR {
       throw JobStoreError.notAccessible(path: path, reason: "it is a folder")
     }
   }
@@ -98,10 +143,12 @@ extension QueueDatabase {
   }
 
   /// Migrates the database to the newest schema, or throws the reason why it cannot.
-  private func prepare(_ migrations: [Migration]) throws {
+  private func prepare(_ migrations: [Migration], for purpose: Purpose) throws {
     let latest = migrations.count
     let found = try translated { try connection.read(Self.schema) }
     guard !found.isForeign else { throw JobStoreError.foreignDatabase(path: path) }
+    // An empty file: whoever makes the queue has just begun, or never got further.
+    if found.number == 0 && purpose != .creating { throw JobStoreError.noQueue(path: path) }
     guard found.number <= latest else {
       throw JobStoreError.schemaTooNew(path: path, found: found.number, known: latest)
     }
@@ -128,7 +175,9 @@ extension QueueDatabase {
     // between, or after a crash.
     try apply(migrations, to: 0)
     // Another process may have been faster, perhaps with an older program.
-    if try translated({ try connection.read(Self.schema) }).number != latest { try prepare(migrations) }
+    if try translated({ try connection.read(Self.schema) }).number != latest {
+      try prepare(migrations, for: purpose)
+    }
   }
 
   /// Values beyond this are errors of SQLite's rather than memory of ours. A resume state of the largest picture is

@@ -14,6 +14,17 @@ package struct QueueDatabase: Sendable {
     case client, daemon
   }
 
+  /// What it is opened for. A look at a queue that is not there must not make one: its file would belong to whoever
+  /// looked first.
+  package enum Purpose: Sendable {
+    /// To look. Without the right to write, too.
+    case reading
+    /// To change what is in it.
+    case changing
+    /// To put jobs in, or to render them: what is not there is made.
+    case creating
+  }
+
   /// Path of the database.
   package let path: String
 
@@ -28,12 +39,12 @@ package struct QueueDatabase: Sendable {
   private let schema: Int
 
   init(
-    path: String, role: Role, schema: Int, connection: DatabaseQueue, clock: @escaping @Sendable () -> Date
+    path: String, role: Role, schema: Int, connection: StoreConnection, clock: @escaping @Sendable () -> Date
   ) {
     self.path = path
     self.schema = schema
     self.role = role
-    self.connection = StoreConnection(connection, path: path)
+    self.connection = connection
     self.clock = clock
     place = FilePlace(of: path)
   }

@@ -7,8 +7,12 @@ import Synchronization
 /// SQLite's functions must not be called for a closed connection. A late thread, such as one that writes metrics
 /// while the daemon ends, gets an error here instead of crashing the process.
 final class StoreConnection: Sendable {
-  private let queue: DatabaseQueue
+  /// Guarded by `lock`.
+  private nonisolated(unsafe) var queue: DatabaseQueue
   private let path: String
+  /// For a file that nobody changed when it was opened: the connection to take once somebody does; nil: nobody does.
+  /// Guarded by `lock`.
+  private nonisolated(unsafe) var successor: (() throws -> DatabaseQueue?)?
   /// Locked during each call, so that calls which began before `close` are over when it returns.
   private let lock = NSLock()
   /// Guarded by `lock`.
@@ -16,15 +20,24 @@ final class StoreConnection: Sendable {
   private let wait = Mutex(Duration.zero)
   private let log = Mutex<FilePlace?>(nil)
 
-  init(_ queue: DatabaseQueue, path: String) {
+  /// - Parameters:
+  ///   - queue: the connection.
+  ///   - path: of the database.
+  ///   - successor: if the file was opened as one that nobody changes: the connection to take once somebody does.
+  init(_ queue: DatabaseQueue, path: String, successor: (() throws -> DatabaseQueue?)? = nil) {
     self.queue = queue
     self.path = path
+    self.successor = successor
   }
 
   /// Runs `body` on one consistent view.
   /// - Throws: `JobStoreError.closed`, as all of these methods.
   func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
-    try opened { try queue.read(body) }
+    try opened {
+      let before = Result { try queue.read(body) }
+      // What was read while the first writer came may be half of it.
+      return try wake() ? queue.read(body) : before.get()
+    }
   }
 
   /// Runs `body` in one `BEGIN IMMEDIATE` transaction.
@@ -89,6 +102,30 @@ final class StoreConnection: Sendable {
     }
     defer { lock.unlock() }
     guard !isClosed else { throw JobStoreError.closed(path: path) }
+    _ = try wake()
     return try body()
+  }
+
+  /// Takes the successor if it is time.
+  /// - Returns: whether it was.
+  private func wake() throws -> Bool {
+    guard let next = try successor?() else { return false }
+    try queue.close()
+    (queue, successor) = (next, nil)
+    return true
+  }
+}
+
+/// The identity of a file. Another file with the same name is not equal.
+struct FilePlace: Equatable {
+  private let device: UInt64
+  private let number: UInt64
+
+  /// nil if there is no file.
+  init?(of path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    device = UInt64(status.st_dev)
+    number = UInt64(status.st_ino)
   }
 }

@@ -8,8 +8,18 @@ package enum Checkpoint: Sendable, Equatable {
   case file(ImageRecord, modelDigest: String)
 }
 
-/// A file of a job that failed or was cancelled.
+/// A finished picture of a job that failed or was cancelled.
 package struct Leftover: Sendable, Equatable {
+  /// What becomes of it.
+  package enum Fate: Sendable, Equatable {
+    /// It is the job's, as a picture of a done one.
+    case keep
+    /// Nobody looks for it any more.
+    case forget
+    /// It is looked at again.
+    case wait
+  }
+
   package let job: Int64
   package let batch: Int64
   /// As in `ImageRecord.index`.
@@ -19,4 +29,6 @@ package struct Leftover: Sendable, Equatable {
   package let bytes: Int64
   /// As in `ImageRecord.digest`.
   package let digest: String
+  /// Whether the person who cancelled the job wants none of its pictures.
+  package let isUnwanted: Bool
 }

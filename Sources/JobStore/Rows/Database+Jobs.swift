@@ -32,6 +32,50 @@ extension Database {
     guard row != nil else { throw JobStoreError.notFound(thing: "batch", id: "\(batch)") }
   }
 
+  /// Makes a finished picture of a job that is over one of its images.
+  func keepImage(ofJob job: Int64, index: Int) throws {
+    let columns = "path, number, seed, width, height, digest, bytes, seconds"
+    let arguments: StatementArguments = ["job": job, "number": index]
+    // Another worker may have finished the same one under another name.
+    try execute(
+      sql: """
+        INSERT OR REPLACE INTO former_images (job, \(columns)) SELECT job, \(columns) FROM images
+        WHERE job = :job AND number = :number
+        """, arguments: arguments)
+    try execute(sql: "DELETE FROM images WHERE job = :job AND number = :number", arguments: arguments)
+    // A row that lacks something is none.
+    try execute(
+      sql: """
+        INSERT OR IGNORE INTO images (job, \(columns)) SELECT job, \(columns) FROM checkpoints
+        WHERE job = :job AND number = :number AND path IS NOT NULL
+        """, arguments: arguments)
+    try execute(
+      sql: """
+        UPDATE jobs SET model_digest = (SELECT model_digest FROM checkpoints WHERE job = :job AND number = :number)
+        WHERE id = :job AND model_digest IS NULL
+        """, arguments: arguments)
+  }
+
+  /// Makes the images of jobs that failed or were cancelled finished pictures of unfinished jobs again: a daemon that
+  /// renders such a job need not render them, and one that is to discard them finds them.
+  func reopenImages(_ scope: JobScope, of states: [JobState], at now: Milliseconds) throws {
+    let words = states.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+    let jobs = "job IN (SELECT id FROM jobs WHERE \(scope.sql) AND state IN (\(words)))"
+    try execute(
+      sql: """
+        INSERT OR IGNORE INTO checkpoints (job, number, step, state, model_digest, made_at,
+          path, seed, width, height, digest, bytes, seconds)
+        SELECT job, number, 0, x'', coalesce((SELECT model_digest FROM jobs WHERE id = job), ''), :now,
+          path, seed, width, height, digest, bytes, seconds
+        FROM images WHERE \(jobs)
+        """, arguments: ["scope": scope.number, "now": now])
+    try execute(
+      sql: """
+        DELETE FROM images WHERE \(jobs)
+          AND path = (SELECT c.path FROM checkpoints c WHERE c.job = images.job AND c.number = images.number)
+        """, arguments: ["scope": scope.number])
+  }
+
   /// Takes the pictures of an earlier rendering out of the way of the new ones: they stay on disk, and known.
   func retireImages(_ scope: JobScope) throws {
     let jobs = "job IN (SELECT id FROM jobs WHERE \(scope.sql) AND state <> 'done')"

@@ -35,8 +35,8 @@ extension WorkerSession {
     }
   }
 
-  /// Notes that a file got its final name after its job had been taken away. If nobody needs it, `removeLeftovers`
-  /// removes it.
+  /// Notes that a file got its final name after its job had been taken away. What becomes of it `settleLeftovers`
+  /// decides.
   package func disown(_ image: ImageRecord, job: Int64, modelDigest: String) throws {
     try database.write { db, now in
       let state = try String.fetchOne(db, sql: "SELECT state FROM jobs WHERE id = ?", arguments: [job])
@@ -45,18 +45,20 @@ extension WorkerSession {
     }
   }
 
-  /// Calls `remove` for the files of failed and cancelled jobs, and forgets them. It holds the write lock meanwhile,
-  /// so that such a job cannot be retried in between.
+  /// Calls `judge` for the finished pictures of failed and cancelled jobs, and does with their rows what it says. It
+  /// holds the write lock meanwhile, so that such a job cannot be retried in between.
   /// - Parameters:
   ///   - output: the folder of this daemon's pictures. Files elsewhere, of daemons that write there, are left to
   ///     them: however many there are, they must not be in the way of its own.
-  ///   - remove: false: it could not be removed, and is looked at again.
-  /// - Returns: how many.
+  ///   - judge: what becomes of a picture.
+  /// - Returns: how many rows are dealt with.
   @discardableResult
-  package func removeLeftovers(below output: String, _ remove: (Leftover) throws -> Bool) throws -> Int {
+  package func settleLeftovers(
+    below output: String, _ judge: (Leftover) throws -> Leftover.Fate
+  ) throws -> Int {
     let query = """
-      SELECT c.job, j.batch, c.number, c.path, c.bytes, c.digest FROM checkpoints c INDEXED BY checkpoints_files
-      JOIN jobs j ON j.id = c.job
+      SELECT c.job, j.batch, c.number, c.path, c.bytes, c.digest, j.discard
+      FROM checkpoints c INDEXED BY checkpoints_files JOIN jobs j ON j.id = c.job
       WHERE c.path IS NOT NULL AND j.state IN ('failed', 'cancelled')
         AND instr(c.path, ?1 || '/' || j.batch || '/' || c.job || '-' || c.number) = 1 LIMIT 100
       """
@@ -66,20 +68,23 @@ extension WorkerSession {
         != nil
     else { return 0 }
     return try database.write { db, _ in
-      var removed = 0
+      var settled = 0
       for row in try Row.fetchAll(db.cachedStatement(sql: query), arguments: [output]) {
         let reader = RowReader(row: row, table: "checkpoints")
         let leftover = Leftover(
           job: try reader.value("job"), batch: try reader.value("batch"), index: try reader.value("number"),
           path: try reader.value("path"),
-          bytes: try reader.value("bytes"), digest: try reader.value("digest"))
-        guard try remove(leftover) else { continue }
+          bytes: try reader.value("bytes"), digest: try reader.value("digest"),
+          isUnwanted: try reader.value("discard"))
+        let fate = try judge(leftover)
+        if fate == .wait { continue }
+        if fate == .keep { try db.keepImage(ofJob: leftover.job, index: leftover.index) }
         try db.execute(
           sql: "DELETE FROM checkpoints WHERE job = ? AND number = ?",
           arguments: [leftover.job, leftover.index])
-        removed += 1
+        settled += 1
       }
-      return removed
+      return settled
     }
   }
 

@@ -67,7 +67,8 @@ struct JobRenderer {
     ) {
       try report(claimed, index: 0, .loading, step: 0, steps: request.steps)
     }
-    for notice in model.notices { log.notice("\(notice)", metadata: claimed.fields) }
+    let idle = request.idleSettings(isXL: model.family == .xl).map(\.notice)
+    for notice in model.notices + idle { log.notice("\(notice)", metadata: claimed.fields) }
     do {
       try session.register(record(of: model, named: request.model), loaded: true)
     } catch let error as JobStoreError {

@@ -4,30 +4,32 @@ import Foundation
 import JobStore
 import Logging
 
-/// The folder for pictures, and the removal of files that dead daemons and failed jobs left in it.
+/// The folder for pictures, and what becomes of files that dead daemons and failed jobs left in it.
 struct OutputFolder {
   let path: String
   let session: WorkerSession
   let log: Logger
 
-  /// Removes the files of failed and cancelled jobs, which their rows name.
-  func removeLeftovers() {
+  /// Finished pictures of jobs that failed or were cancelled stay, as images of their jobs. Those that nobody wants are
+  /// removed.
+  func settleLeftovers() {
     do {
       var removed = 0
-      try session.removeLeftovers(below: path) { leftover in
-        // A row may name any file. A file is removed only if this daemon could have named it and if it is exactly
-        // what the row says. Any other file stays and is forgotten.
+      try session.settleLeftovers(below: path) { leftover in
+        // A row may name any file. Only a file that this daemon could have named and that is exactly what the row says is
+        // the job's. Any other stays and is forgotten.
         let name = PictureName(batch: leftover.batch, job: leftover.job, index: leftover.index)
         guard name.mayBe(leftover.path, below: path), isInside(leftover.path),
           holds(leftover.path, bytes: leftover.bytes, digest: leftover.digest)
-        else { return true }
-        guard unlink(leftover.path) == 0 || errno == ENOENT else { return false }
+        else { return .forget }
+        guard leftover.isUnwanted else { return .keep }
+        guard unlink(leftover.path) == 0 || errno == ENOENT else { return .wait }
         removed += 1
-        return true
+        return .forget
       }
-      if removed > 0 { log.info("removed \(removed) file(s) of jobs that failed or were cancelled") }
+      if removed > 0 { log.info("removed \(removed) picture(s) of jobs that were cancelled with --discard") }
     } catch {
-      log.warning("cannot look for files of failed jobs: \(error)")
+      log.warning("cannot look for pictures of failed and cancelled jobs: \(error)")
     }
   }
 

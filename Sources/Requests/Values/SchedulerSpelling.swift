@@ -1,0 +1,42 @@
+/// How other programs call the sampling methods: AUTOMATIC1111 and its kin (`DPM++ 2M Karras`), ComfyUI
+/// (`euler_ancestral`), InvokeAI (`k_heun`), diffusers (`EulerDiscreteScheduler`). Whatever is written is compared without
+/// case, spaces, dashes and underscores.
+enum SchedulerSpelling {
+  /// Names that differ from ours in more than the way they are written.
+  private static let others: [(name: SchedulerName, spellings: [String])] = [
+    (.pndm, ["PLMS", "PNDMScheduler"]),
+    (.ddpm, ["DDPMScheduler"]),
+    (.ddim, ["DDIMScheduler"]),
+    (.lms, ["k_lms", "LMSDiscreteScheduler", "LMS discrete"]),
+    (.heun, ["k_heun", "HeunDiscreteScheduler", "Heun discrete"]),
+    (.euler, ["k_euler", "EulerDiscreteScheduler", "Euler discrete"]),
+    (
+      .eulerAncestral,
+      ["Euler ancestral", "k_euler_a", "k_euler_ancestral", "EulerAncestralDiscreteScheduler"]
+    ),
+    (.dpmpp2M, ["k_dpmpp_2m", "DPMSolverMultistepScheduler", "DPM solver++", "DPM++"]),
+    (.dpmpp2MKarras, ["k_dpmpp_2m_ka", "k_dpmpp_2m_karras"]),
+    (.dpmpp2MSDEKarras, ["k_dpmpp_2m_sde_karras"]),
+    (.unipc, ["uni_pc", "UniPCMultistepScheduler"]),
+    (.lcm, ["LCMScheduler"]),
+  ]
+
+  private static let names: [String: SchedulerName] = {
+    var names: [String: SchedulerName] = [:]
+    for (name, spellings) in others {
+      for spelling in spellings { names[plain(spelling)] = name }
+    }
+    // Our own go before.
+    for name in SchedulerName.allCases { names[plain(name.rawValue)] = name }
+    return names
+  }()
+
+  /// The method of that name; nil if there is none.
+  static func name(_ text: String) -> SchedulerName? { names[plain(text)] }
+
+  /// Only letters and digits count, and `++` is `pp`.
+  private static func plain(_ text: String) -> String {
+    text.prefix(100).lowercased().replacing("++", with: "pp")
+      .filter { !$0.isWhitespace && $0 != "_" && $0 != "-" && $0 != "." }
+  }
+}

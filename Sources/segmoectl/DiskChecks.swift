@@ -1,0 +1,37 @@
+import Foundation
+
+/// What `doctor` looks at of the disks.
+struct DiskChecks {
+  /// The queue's database.
+  let queue: String
+  /// The folder of pictures, if it is known.
+  let output: String?
+
+  /// Below this there may be no room for the next change, or the next picture.
+  private static let least: UInt64 = 64 << 20
+  /// Below this it is worth a word.
+  private static let little: UInt64 = 1 << 30
+
+  var findings: [Finding] {
+    let folder = URL(fileURLWithPath: queue).deletingLastPathComponent().path
+    return [folder, output].compactMap { $0 }.compactMap(finding)
+  }
+
+  private func finding(_ folder: String) -> Finding? {
+    var room = statvfs()
+    guard statvfs(folder, &room) == 0 else { return nil }
+    let bytes = UInt64(room.f_bavail) * UInt64(room.f_frsize)
+    let text = "\(bytes >> 20) MiB are free for \(folder)"
+    let mend = "free some; `segmoectl purge --older-than 30d --files DIR` removes old jobs and their pictures"
+    if room.f_flag & UInt(ST_RDONLY) != 0 {
+      return .bad(
+        "disk", "\(folder) is on a file system that is read-only", mend: "`mount` and `dmesg` say why")
+    }
+    // Some file systems do not count files.
+    if room.f_files > 0 && room.f_favail == 0 {
+      return .bad("disk", "no file can be made below \(folder): it has no inode left", mend: mend)
+    }
+    if bytes < Self.least { return .bad("disk", text, mend: mend) }
+    return bytes < Self.little ? .warn("disk", text, mend: mend) : .ok("disk", text)
+  }
+}

@@ -1,0 +1,38 @@
+import ArgumentParser
+import CommandLine
+import Foundation
+import JobStore
+
+/// `segmoectl doctor`
+struct Doctor: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Look for whatever keeps pictures from being rendered, and say what mends it.",
+    discussion: """
+      It looks at the queue (where, rights, schema, log, damage), the disk, the daemons, the processor, and the service's \
+      configuration against its sandbox. It changes nothing. The exit code is 69 if something is bad.
+      """)
+
+  @OptionGroup var location: Location
+  @OptionGroup var format: Format
+
+  func run() throws {
+    let place = location.place
+    let service = ServiceChecks()
+    let findings =
+      QueueChecks(place: place).findings + DaemonChecks(path: place.path).findings + service.findings
+      + DiskChecks(queue: place.path, output: service.setting("output")).findings + [ProcessorCheck.finding]
+    let bad = findings.filter { $0.state == .bad }.count
+    let warnings = findings.filter { $0.state == .warn }.count
+    if format.json {
+      print(
+        JSONText.object([
+          ("database", .string(place.path)), ("found_by", .string(place.source.rawValue)),
+          ("bad", .integer(bad)), ("warnings", .integer(warnings)),
+          ("findings", .array(findings.map(\.json))),
+        ]).text)
+    } else {
+      for finding in findings { print(finding.line) }
+    }
+    if bad > 0 { throw ExitCode(ProgramExit.unavailable.rawValue) }
+  }
+}

@@ -1,0 +1,67 @@
+import JobStore
+import Requests
+
+/// What `enqueue --dry-run` shows: the jobs that would be queued, and how long they may take.
+struct EnqueuePreview {
+  private let pace: RenderPace
+  private(set) var jobs = 0
+  private var images = 0
+  private var seconds: Double? = 0
+  private var shown: [JobRequest] = []
+  private var objects: [JSONText] = []
+
+  /// More are only counted, for a person.
+  private static let most = 20
+
+  /// - Parameter pace: what earlier jobs took.
+  init(pace: RenderPace) { self.pace = pace }
+
+  mutating func add(_ request: JobRequest) {
+    jobs += 1
+    images += request.render.count
+    if let sum = seconds, let more = pace.seconds(for: request.render) {
+      seconds = sum + more
+    } else {
+      seconds = nil
+    }
+    if shown.count < Self.most { shown.append(request) }
+    objects.append(Self.object(request))
+  }
+
+  private static func object(_ request: JobRequest) -> JSONText {
+    .object(
+      Setting.all.map { ($0.name, .written($0.json(request.render))) }
+        + [("priority", .integer(request.priority))])
+  }
+
+  /// All of it.
+  var json: JSONText {
+    .object([
+      ("jobs", .integer(jobs)), ("images", .integer(images)), ("seconds", .optional(seconds)),
+      ("requests", .array(objects)),
+    ])
+  }
+
+  /// For a person: the first jobs and the count.
+  var text: String {
+    let rows = shown.map { request in
+      let render = request.render
+      let others = Setting.all.filter { setting in
+        !["prompt", "model", "precision"].contains(setting.name)
+          && (setting.name == "seed" || !setting.isDefault(render))
+      }
+      let settings = others.map { "\($0.name.replacing("_", with: "-")) \($0.text(render))" }
+      return [
+        TerminalText.plain(render.prompt, columns: 40), JobTable.model(render.model),
+        TerminalText.plain(settings.joined(separator: ", "), columns: 80),
+      ]
+    }
+    var lines = [TerminalText.table(["PROMPT", "MODEL", "SETTINGS"], rows)]
+    if jobs > shown.count { lines.append("and \(jobs - shown.count) more") }
+    let time =
+      seconds.map { "; about \(TerminalText.duration($0)) for one daemon, by the last jobs" }
+      ?? "; nothing like it is done yet, so nobody knows how long it takes"
+    lines.append("\(jobs) jobs with \(images) images would be queued\(time)")
+    return lines.joined(separator: "\n")
+  }
+}

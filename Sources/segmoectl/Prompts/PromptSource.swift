@@ -1,0 +1,216 @@
+import CommandLine
+import Foundation
+import JobStore
+import Requests
+
+/// All prompts of one enqueue, in order: those on the command line, then those of the file.
+struct PromptSource {
+  private var prompts: ArraySlice<String>
+  private var file: PromptFile?
+  private let options: JobOptions
+  private var paths = PathResolver()
+  /// The settings of plain prompts. They are the same for all, so they are checked and resolved once.
+  private var plain: [RenderRequest]?
+  private var seeds: SeedDraw
+  /// The rest of the requests of the prompt at hand: one for each combination of settings.
+  private var waiting: ArraySlice<JobRequest> = []
+
+  /// The models that are known to the queue, for prompts that name none, and to say what they ignore.
+  var models: [ModelRecord] = []
+  /// What changes nothing, said once each.
+  private(set) var notices: [String] = []
+
+  /// - Parameters:
+  ///   - prompts: on the command line.
+  ///   - file: path of a file; nil: standard input, unless there are prompts.
+  ///   - format: how the file is written.
+  ///   - options: what the command line says of all jobs.
+  ///   - key: the idempotency key: with one, random seeds are the same at every try.
+  /// - Throws: `Problem`
+  init(prompts: [String], file: String?, format: PromptFormat, options: JobOptions, key: String?) throws {
+    self.prompts = prompts[...]
+    self.options = options
+    seeds = SeedDraw(key: key)
+    if let file {
+      self.file = try PromptFile(path: file, format: format)
+    } else if prompts.isEmpty {
+      // Reading from a terminal would look as if the program hung.
+      guard isatty(STDIN_FILENO) == 0 else {
+        throw Problem.usage("no prompt: give one as an argument, with --file, or on standard input")
+      }
+      self.file = try PromptFile(path: "-", format: format)
+    }
+  }
+
+  /// The next request, nil after the last.
+  /// - Throws: `Problem` and `RequestError`, naming file and line.
+  mutating func next() throws -> JobRequest? {
+    if let request = waiting.popFirst() { return request }
+    if let prompt = prompts.popFirst() {
+      guard String(validating: prompt.utf8, as: UTF8.self) != nil, !prompt.unicodeScalars.contains("\u{FFFD}")
+      else {
+        throw Problem.badInput(
+          "prompt '\(prompt.prefix(40))' is not UTF-8; set a UTF-8 locale, or use --file")
+      }
+      waiting = try plainRequests(prompt)[...]
+    } else {
+      guard let found = try file?.next() else { return nil }
+      waiting = try requests(found)[...]
+    }
+    return waiting.popFirst()
+  }
+
+  /// Whether a link had a token in it, which is not kept.
+  var hasDroppedToken: Bool { paths.hasDroppedToken }
+
+  /// The message if there was no prompt at all.
+  var isEmptyProblem: Problem {
+    guard let file else { return .usage("no prompt") }
+    return .badInput("\(file.name): no prompt in it; write one a line")
+  }
+
+  private mutating func requests(_ found: FoundPrompt) throws -> [JobRequest] {
+    do {
+      switch found.content {
+      case .plain(let prompt): return try plainRequests(prompt)
+      case .settings(let line):
+        // What a line says itself is no part of the grid.
+        var renders: [RenderRequest] = []
+        for draft in options.drafts.map({ line.draft.over($0) }).distinct {
+          renders.append(try resolved(draft))
+        }
+        return try jobs(renders, priority: line.priority)
+      }
+    } catch let problem as Problem {
+      // A missing model is an error of the command line, not of the line.
+      throw problem.at(found.place)
+    } catch let error as RequestError {
+      switch error {
+      case .missingFile, .noSource: throw Problem.missing("\(found.place): \(error)")
+      default: throw Problem.badInput("\(found.place): \(error)")
+      }
+    }
+  }
+
+  private mutating func plainRequests(_ prompt: String) throws -> [JobRequest] {
+    var renders = plain ?? []
+    if plain == nil {
+      for draft in options.drafts { renders.append(try resolved(draft)) }
+    }
+    plain = renders
+    for index in renders.indices {
+      renders[index].prompt = prompt
+      if options.drafts[index].isSeedRandom { renders[index].seed = seeds.next() }
+    }
+    return try jobs(renders, priority: nil)
+  }
+
+  private mutating func jobs(_ renders: [RenderRequest], priority: Int?) throws -> [JobRequest] {
+    var requests: [JobRequest] = []
+    for render in renders {
+      let request = options.job(render, priority: priority)
+      try request.validate()
+      note(render)
+      requests.append(request)
+    }
+    return requests
+  }
+
+  /// More are not worth reading.
+  private static let mostNotices = 5
+
+  private mutating func note(_ render: RenderRequest) {
+    guard notices.count < Self.mostNotices else { return }
+    let kind = models.first { $0.name == render.model || $0.path == render.model }?.kind
+    for idle in render.idleSettings(isXL: kind.map { $0.hasSuffix("sdxl") })
+    where !notices.contains(idle.notice) {
+      notices.append(idle.notice)
+    }
+  }
+
+  /// The complete request, with absolute paths of files that exist.
+  private mutating func resolved(_ draft: RequestDraft) throws -> RenderRequest {
+    var draft = draft
+    if !draft.given.contains("model") { draft.give("model", \.model, try onlyModel) }
+    var request = draft.complete
+    if draft.isSeedRandom { request.seed = seeds.next() }
+    // Values before files, as `segmoe render` has it: of two mistakes both programs name the same.
+    try request.validate()
+    try paths.resolve(&request)
+    return request
+  }
+
+  private var onlyModel: String {
+    get throws {
+      if models.count == 1 { return models[0].name }
+      let known = models.isEmpty ? "" : "; known are \(models.map(\.name).joined(separator: ", "))"
+      throw Problem.usage("no model: name one with --model\(known)")
+    }
+  }
+}
+
+extension [RequestDraft] {
+  /// Without those that say the same as one before.
+  fileprivate var distinct: [RequestDraft] {
+    reduce(into: []) { found, draft in
+      if !found.contains(draft) { found.append(draft) }
+    }
+  }
+}
+
+/// What the command line says of all jobs.
+struct JobOptions {
+  /// The settings of a prompt that names none of its own: it is rendered with each of these.
+  var drafts: [RequestDraft]
+  /// Higher goes first.
+  var priority: Int?
+  /// Start no earlier.
+  var runAfter: Milliseconds?
+  /// Until a failing job is given up.
+  var maxAttempts: Int
+
+  /// A job with these options.
+  /// - Parameters:
+  ///   - render: its request.
+  ///   - priority: its own; nil: that of all.
+  func job(_ render: RenderRequest, priority: Int?) -> JobRequest {
+    var request = JobRequest(render)
+    request.priority = priority ?? self.priority ?? 0
+    request.runAfter = runAfter
+    request.maxAttempts = maxAttempts
+    return request
+  }
+}
+
+/// Random seeds. With an idempotency key they follow from it: else another try would be another batch.
+private struct SeedDraw {
+  private var state: UInt64?
+
+  init(key: String?) {
+    state = key.map { key in
+      // FNV-1a.
+      key.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+  }
+
+  mutating func next() -> UInt64 {
+    guard var mixer = state.map({ SplitMix64(state: $0) }) else {
+      var system = SystemRandomNumberGenerator()
+      return RequestDraft.randomSeed(&system)
+    }
+    defer { state = mixer.state }
+    return RequestDraft.randomSeed(&mixer)
+  }
+}
+
+/// Steele, Lea and Flood, 2014.
+private struct SplitMix64: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}

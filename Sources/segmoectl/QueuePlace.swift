@@ -1,0 +1,96 @@
+import CommandLine
+import Configuration
+import Foundation
+import JobStore
+
+/// Which queue a command is about, and why that one.
+package struct QueuePlace: Equatable {
+  /// What named it.
+  package enum Source: String, Equatable {
+    /// `--database`
+    case option
+    /// `$SEGMOE_DATABASE`
+    case environment
+    /// The machine's service, whose queue this user may use.
+    case service
+    /// Nothing: the person's own.
+    case own
+  }
+
+  /// Absolute path of the database.
+  package let path: String
+  /// What named it.
+  package let source: Source
+  /// Why the service's queue is not the one; nil: there is no service, or it was not looked for.
+  package let refusal: JobStoreError?
+
+  /// The folder of the service's configuration.
+  package static let serviceFolder = "/etc/segmoed"
+  /// Where the service has its queue unless it is told otherwise.
+  package static let serviceQueue = "/var/lib/segmoe/queue.sqlite"
+
+  private init(_ path: String, _ source: Source, refusal: JobStoreError? = nil) {
+    self.path = absolutePath(path)
+    self.source = source
+    self.refusal = refusal
+  }
+
+  /// Looks where a queue may be named, in order; the first that is counts. Members of the service's group use its queue
+  /// without being told of it; whoever may not use it has one of his own.
+  /// - Parameters:
+  ///   - option: what `--database` says.
+  ///   - environment: the environment variables.
+  ///   - serviceFolder: where the service's configuration is.
+  package static func find(
+    option: String?, environment: [String: String], serviceFolder: String = Self.serviceFolder
+  ) -> QueuePlace {
+    if let option { return QueuePlace(option, .option) }
+    if let variable = environment["SEGMOE_DATABASE"], !variable.isEmpty {
+      return QueuePlace(variable, .environment)
+    }
+    let own = QueueDatabase.defaultPath(environment: environment)
+    guard let service = servicePath(serviceFolder) else { return QueuePlace(own, .own) }
+    if absolutePath(own) == service { return QueuePlace(service, .service) }
+    let refusal = refusal(to: service)
+    return refusal == nil ? QueuePlace(service, .service) : QueuePlace(own, .own, refusal: refusal)
+  }
+
+  /// The queue in the service's configuration; nil if no service is installed, or its configuration is wrong or not for
+  /// this user.
+  package static func servicePath(_ folder: String = Self.serviceFolder) -> String? {
+    let file = folder + "/config.yaml"
+    guard access(folder, F_OK) == 0 else { return nil }
+    guard access(file, F_OK) == 0 else { return serviceQueue }
+    let document: YAMLDocument
+    do throws(YAMLError) {
+      document = try YAMLDocument(reading: file)
+    } catch {
+      // All keys may be left out.
+      if case .empty = error { return serviceQueue }
+      return nil
+    }
+    guard case .mapping(let entries) = document.root.content else { return nil }
+    guard let named = entries.first(where: { $0.key == "database" })?.value else { return serviceQueue }
+    guard let path = try? named.string("'database'"), !path.isEmpty else { return nil }
+    return URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder, isDirectory: true)).path
+  }
+
+  /// Why this user cannot use the service's queue.
+  private static func refusal(to path: String) -> JobStoreError? {
+    if let refusal = QueueRights(of: path).refusal { return refusal }
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    // Not there yet: whoever enqueues makes it, if there is a folder for it.
+    guard access(path, F_OK) == 0 || access(folder, W_OK | X_OK) == 0 else { return .noQueue(path: path) }
+    return nil
+  }
+
+  /// For a person: whose it is.
+  package var meaning: String {
+    switch source {
+    case .option: "named by --database"
+    case .environment: "named by $SEGMOE_DATABASE"
+    case .service: "the service's"
+    case .own: "your own"
+    }
+  }
+}

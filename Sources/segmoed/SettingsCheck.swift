@@ -1,0 +1,137 @@
+import Boundary
+import CommandLine
+import Foundation
+import RenderDaemon
+import WeightCache
+
+/// Looks whether the machine is as the settings say, before anything is rendered.
+struct SettingsCheck {
+  let settings: DaemonSettings
+  /// The variables that the daemon has.
+  let environment: [String: String]
+  /// The unit that starts it; nil: this process is it.
+  let unit: ServiceUnit?
+  /// The folder that stands for `/`; empty: `/` itself.
+  let root: String
+
+  /// What is wrong, in the order of the configuration.
+  var faults: [SettingsFault] {
+    unknownVariables + [databaseFault].compactMap { $0 } + folderFaults
+      + [budgetFault].compactMap { $0 }
+  }
+
+  private var unknownVariables: [SettingsFault] {
+    let known = DaemonConfiguration.variables + ["SEGMOE_ISA"]
+    return environment.keys.filter { $0.hasPrefix("SEGMOE_") && !known.contains($0) }.sorted().map { name in
+      SettingsFault(
+        setting: "$\(name)", fault: "there is no such variable", mend: Nearest.advice(name, among: known),
+        exit: .usage)
+    }
+  }
+
+  private var databaseFault: SettingsFault? {
+    writing("database", below: URL(fileURLWithPath: settings.database).deletingLastPathComponent().path)
+  }
+
+  private var folderFaults: [SettingsFault] {
+    var faults = [writing("output", below: settings.output)]
+    faults += settings.modelFolders.map { reading("models", $0) }
+    faults += settings.inputFolders.map { reading("inputs", $0) }
+    if let metrics = settings.metrics {
+      faults.append(
+        writing("metrics", below: URL(fileURLWithPath: metrics).deletingLastPathComponent().path))
+    }
+    faults.append(writing("private_folder", below: settings.privateFolder))
+    return faults.compactMap { $0 }
+  }
+
+  private var budgetFault: SettingsFault? {
+    guard let budget = settings.memoryBudget else { return nil }
+    let machine = ProcessInfo.processInfo.physicalMemory
+    let text = MemoryBudget(bytes: budget).text
+    if budget > machine {
+      return SettingsFault(
+        setting: "memory_budget", fault: "\(text) is more than this machine has (\(machine >> 20)MiB)",
+        mend: "write less, or leave it out: then it is what the machine has left", exit: .badInput)
+    }
+    if budget < MemoryBudget.margin {
+      return SettingsFault(
+        setting: "memory_budget", fault: "\(text) is less than the program takes without any model",
+        mend:
+          "write at least \(MemoryBudget(bytes: MemoryBudget.margin).text), and as much as a render needs",
+        exit: .badInput)
+    }
+    return nil
+  }
+
+  // MARK: Folders
+
+  /// Whether models or pictures can be read there.
+  private func reading(_ setting: String, _ folder: String) -> SettingsFault? {
+    if let unit, unit.makes(folder), Glibc.access(root + folder, F_OK) != 0 { return nil }
+    if let unit, let hidden = unit.hides(folder) { return sandboxed(setting, folder, "read", unit, hidden) }
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: root + folder, isDirectory: &isFolder) else {
+      return SettingsFault(
+        setting: setting, fault: "\(folder) is not there", mend: "make the folder, or write another",
+        exit: .missing)
+    }
+    guard isFolder.boolValue else {
+      return SettingsFault(
+        setting: setting, fault: "\(folder) is no folder", mend: "write the folder that it is in",
+        exit: .badInput)
+    }
+    guard access(to: folder, read: true) else { return forbidden(setting, folder, folder, "read") }
+    return nil
+  }
+
+  /// Whether files can be made there, and the folder itself if it is not there yet.
+  private func writing(_ setting: String, below folder: String) -> SettingsFault? {
+    if let unit, !unit.mayWrite(folder) {
+      return sandboxed(setting, folder, "write to", unit, unit.hides(folder))
+    }
+    if let unit, unit.makes(folder), Glibc.access(root + folder, F_OK) != 0 { return nil }
+    var place = folder
+    while place.count > 1, Glibc.access(root + place, F_OK) != 0, errno == ENOENT {
+      place = URL(fileURLWithPath: place).deletingLastPathComponent().path
+    }
+    // Another user's rights do not tell of a file system that is read-only, nor does root's.
+    return access(to: place, read: false) ? nil : forbidden(setting, folder, place, "write to")
+  }
+
+  private func access(to path: String, read: Bool) -> Bool {
+    if let unit { return UserRights(unit.user).may(read ? [.read, .enter] : [.write, .enter], root + path) }
+    return Glibc.access(root + path, (read ? R_OK : W_OK) | X_OK) == 0 || ![EACCES, EROFS].contains(errno)
+  }
+
+  private func forbidden(_ setting: String, _ folder: String, _ place: String, _ verb: String)
+    -> SettingsFault
+  {
+    let user = unit?.user ?? UserRights.current
+    let mend =
+      place == folder
+      ? "`sudo chown \(user) \(folder)`, or write another folder"
+      : "`sudo install -d -o \(user) \(folder)`, or write another folder"
+    return SettingsFault(
+      setting: setting, fault: "the user \(user) may not \(verb) \(place)", mend: mend, exit: .notPermitted)
+  }
+
+  private func sandboxed(
+    _ setting: String, _ folder: String, _ verb: String, _ unit: ServiceUnit, _ hidden: String?
+  ) -> SettingsFault {
+    let lines: String
+    switch hidden {
+    case "PrivateTmp": lines = "a folder that is not for temporary files"
+    case "ProtectHome":
+      lines =
+        "the lines [Service] ProtectHome=read-only"
+        + (verb == "read" ? "" : " ReadWritePaths=\(folder)") + " by `sudo systemctl edit segmoed`"
+    default: lines = "the lines [Service] ReadWritePaths=\(folder) by `sudo systemctl edit segmoed`"
+    }
+    return SettingsFault(
+      setting: setting,
+      fault:
+        "the sandbox of \(unit.path)\(hidden.map { " (\($0))" } ?? "") does not let it \(verb) \(folder)",
+      mend: "write \(lines)", exit: .notPermitted)
+  }
+}

@@ -1,0 +1,150 @@
+import Foundation
+import Glibc
+import Testing
+
+/// `segmoed check-config` on an installation in a folder of its own.
+@Suite struct CheckConfigTests {
+  private let root = NSTemporaryDirectory() + "segmoe-root-\(UUID().uuidString)"
+
+  private func write(_ text: String, _ path: String) throws {
+    let place = URL(fileURLWithPath: root + path)
+    try FileManager.default.createDirectory(
+      at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data(text.utf8).write(to: place)
+  }
+
+  /// The shipped unit, a configuration and drop-ins.
+  private func check(
+    _ configuration: String, dropIns: [String] = [], folders: [String] = [], _ arguments: String...
+  ) throws -> Outcome {
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let unit = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+      path: "../../systemd/segmoed.service")
+    try write(String(contentsOf: unit, encoding: .utf8), "/usr/local/lib/systemd/system/segmoed.service")
+    try write(configuration, "/etc/segmoed/config.yaml")
+    for (index, text) in dropIns.enumerated() {
+      try write("[Service]\n" + text, "/etc/systemd/system/segmoed.service.d/\(index).conf")
+    }
+    for folder in folders {
+      try FileManager.default.createDirectory(atPath: root + folder, withIntermediateDirectories: true)
+    }
+    return try BuiltProgram.run(
+      "segmoed", ["check-config", "--root", root] + arguments,
+      environment: ["HOME": "/root", "SEGMOE_DATABASE": "/x/q"])
+  }
+
+  /// Whoever asks, root too, sees what the service will use.
+  @Test func theServicesValuesAreShown() throws {
+    let outcome = try check("memory_budget: 256MiB\n")
+    #expect(outcome.code == 0 && outcome.errors == "", "\(outcome)")
+    for line in [
+      "database: /var/lib/segmoe/queue.sqlite", "output: /var/lib/segmoe/pictures",
+      "models: [/var/lib/segmoe/models]",
+      "inputs: [/var/lib/segmoe/inputs]", "memory_budget: 268435456",
+      "private_folder: /var/lib/segmoe/queue.sqlite.private",
+    ] {
+      #expect(outcome.output.contains(line + "\n"), "\(line) is not in \(outcome.output)")
+    }
+    let json = try check("", "--json").object()
+    #expect((json["settings"] as? [String: String])?["output"] == "/var/lib/segmoe/pictures")
+    #expect((json["faults"] as? [Any])?.isEmpty == true)
+  }
+
+  @Test func flagsAndVariablesOfDropInsCount() throws {
+    let outcome = try check(
+      "output: /from/file\n",
+      dropIns: [
+        "Environment=\"SEGMOE_WORKER=night shift\" SEGMOE_THREADS=3\nReadWritePaths=/from\n",
+        "ExecStart=\nExecStart=/usr/local/bin/segmoed --output /from/flag \\\n  --coalesce 2\n",
+      ], folders: ["/from"])
+    #expect(outcome.code == 0, "\(outcome)")
+    for line in ["output: /from/flag", "worker: night shift", "threads: 3", "coalesce: 2"] {
+      #expect(outcome.output.contains(line + "\n"), "\(line) is not in \(outcome.output)")
+    }
+  }
+
+  static let faults:
+    [(configuration: String, dropIns: [String], folders: [String], code: Int32, parts: [String])] = [
+      (
+        "output: /data/pictures", [], ["/data/pictures"], 77,
+        ["output: ", "ReadWritePaths=/data/pictures", "systemctl edit"]
+      ),
+      (
+        "metrics: /var/lib/node/s.prom", [], ["/var/lib/node"], 77,
+        ["metrics: ", "ReadWritePaths=/var/lib/node"]
+      ),
+      ("database: /srv/q.sqlite", [], ["/srv"], 77, ["database: ", "ReadWritePaths=/srv"]),
+      ("private_folder: /etc/keys", [], ["/etc/keys"], 77, ["private_folder: ", "/etc/keys"]),
+      ("models: [/home/anna/models]", [], ["/home/anna/models"], 77, ["models: ", "ProtectHome=read-only"]),
+      ("inputs: [/tmp/in]", [], ["/tmp/in"], 77, ["inputs: ", "PrivateTmp"]),
+      ("models: [/data/models]", [], [], 66, ["models: ", "/data/models is not there"]),
+      ("inputs: [/etc/segmoed/config.yaml]", [], [], 65, ["inputs: ", "no folder"]),
+      ("memory_budget: 900TiB", [], [], 65, ["memory_budget: ", "more than this machine has"]),
+      ("memory_budget: 1MiB", [], [], 65, ["memory_budget: ", "less than the program"]),
+      ("", ["Environment=SEGMOE_OUTPTU=/x"], [], 64, ["$SEGMOE_OUTPTU", "did you mean 'SEGMOE_OUTPUT'"]),
+      (
+        "", ["EnvironmentFile=-/etc/default/segmoed\nInaccessiblePaths=/var/lib/segmoe"], [], 77,
+        ["InaccessiblePaths"]
+      ),
+      // Two at once are both named; the first decides.
+      (
+        "models: [/gone]\noutput: /data", [], [], 77, ["output: ", "models: "]
+      ),
+    ]
+
+  @Test(arguments: faults.indices) func whatWouldFailLaterIsNamed(index: Int) throws {
+    let (configuration, dropIns, folders, code, parts) = Self.faults[index]
+    let outcome = try check(configuration, dropIns: dropIns, folders: folders)
+    #expect(outcome.code == code, "\(outcome)")
+    #expect(outcome.output.contains("cannot be used as it is"))
+    for part in parts { #expect(outcome.errors.contains(part), "\(part) is not in: \(outcome.errors)") }
+    for line in outcome.errors.split(separator: "\n") { #expect(line.hasPrefix("segmoed: ")) }
+  }
+
+  /// What the mend says mends it.
+  @Test(arguments: [
+    ("output: /data/pictures", "ReadWritePaths=/data/pictures", "/data/pictures"),
+    ("models: [/home/anna/models]", "ProtectHome=read-only", "/home/anna/models"),
+    ("metrics: /data/s.prom", "ProtectSystem=", "/data"),
+  ]) func theDropInMendsIt(configuration: String, dropIn: String, folder: String) throws {
+    #expect(try check(configuration, folders: [folder]).code == 77)
+    #expect(try check(configuration, dropIns: [dropIn], folders: [folder]).code == 0)
+  }
+
+  @Test func aFileOfOnesOwnIsCheckedHere() throws {
+    let command = try Command()
+    try command.file("c.yaml", Data("output: out\nmodels: [models]\n".utf8))
+    let path = command.folder + "/c.yaml"
+    #expect(try BuiltProgram.run("segmoed", ["check-config", path]).code == 66)
+    try FileManager.default.createDirectory(
+      atPath: command.folder + "/models", withIntermediateDirectories: true)
+    let outcome = try BuiltProgram.run(
+      "segmoed", ["check-config", path], environment: ["HOME": command.folder])
+    #expect(outcome.code == 0 && outcome.output.contains("output: \(command.folder)/out\n"), "\(outcome)")
+    #expect(
+      try BuiltProgram.run("segmoed", ["check-config", path], environment: ["SEGMOE_MODELZ": "/x"]).code == 64
+    )
+  }
+
+  /// The daemon refuses to start on the same.
+  @Test(
+    arguments: [
+      (["--models", "/gone"], [:], 66, "/gone is not there"),
+      (["--memory-budget", "900TiB"], [:], 65, "more than"),
+      (["--inputs", "/dev/null"], [:], 65, "no folder"),
+      ([], ["SEGMOE_MODLES": "/x"], 64, "did you mean 'SEGMOE_MODELS'"),
+      ([], ["SEGMOE_METRICS": "/sys/kernel/m.prom"], 77, "metrics"),
+    ] as [([String], [String: String], Int32, String)])
+  func theDaemonDoesNotStart(arguments: [String], environment: [String: String], code: Int32, part: String)
+    throws
+  {
+    let command = try Command()
+    let outcome = try BuiltProgram.run(
+      "segmoed", ["--database", command.database, "--drain"] + arguments, environment: environment,
+      by: code == 77 && Rights.canBeTaken ? Rights.nobody() : [])
+    #expect(outcome.code == code, "\(outcome)")
+    #expect(outcome.errors.contains(part) || code == 77, "\(outcome.errors)")
+    #expect(outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome.errors)")
+    #expect(!FileManager.default.fileExists(atPath: command.database))
+  }
+}

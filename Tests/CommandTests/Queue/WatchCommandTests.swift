@@ -1,0 +1,128 @@
+import Foundation
+import Glibc
+import JobStore
+import Testing
+
+@Suite struct WatchCommandTests {
+  @Test(arguments: [[], ["--batch", "1"], ["1"]])
+  func nothingOpenNothingToWatch(scope: [String]) throws {
+    let command = try Command()
+    _ = try command("enqueue", "a", "--model", "m")
+    _ = try command("cancel", "1")
+    let outcome = try command.run(["watch"] + scope)
+    #expect(outcome.code == 0)
+    #expect(outcome.output == "0 of 1 done, 1 cancelled\n")
+  }
+
+  /// Starts `watch` with a daemon that is alive, renders, and collects what was printed.
+  /// - Parameter sign: What the output shows once it has seen the seventh step.
+  private func watch(
+    _ arguments: [String], until sign: String = "7/50", on handles: (read: FileHandle, write: FileHandle)
+  ) throws -> (code: Int32, text: String) {
+    let command = try Command()
+    _ = try command("enqueue", "red fox", "--model", "m", "--count", "2")
+    let session = try command.daemon()
+    let collected = Collector()
+    let reader = Thread {
+      // Not FileHandle's own reading: it waits for all bytes, and dies at a terminal whose other end closed.
+      var buffer = [UInt8](repeating: 0, count: 4096)
+      while case let count = read(handles.read.fileDescriptor, &buffer, buffer.count), count > 0 {
+        collected.add(Data(buffer[..<count]))
+      }
+      collected.end()
+    }
+    reader.start()
+    let process = try command.start(arguments, output: handles.write, errors: Pipe())
+    try handles.write.close()
+    let claimed = try #require(try session.claim())
+    var progress = ImageProgress(index: 0, phase: .denoising, step: 7, steps: 25, secondsPerStep: 2)
+    progress.expectedEnd = Date().addingTimeInterval(3600).milliseconds
+    try session.report(progress, claimed.lease)
+    // What is done too quickly is never seen running.
+    while process.isRunning && !collected.text.contains(sign) { Thread.sleep(forTimeInterval: 0.02) }
+    let images = (0..<2).map {
+      ImageRecord(
+        index: $0, path: "/out/\($0).png", seed: 0, width: 8, height: 8,
+        digest: String(repeating: "a", count: 64), bytes: 1, seconds: 1)
+    }
+    try session.finish(claimed.lease, images: images, statistics: RenderStatistics())
+    process.waitUntilExit()
+    collected.wait()
+    return (process.terminationStatus, collected.text)
+  }
+
+  @Test func aPipeGetsLines() throws {
+    let pipe = Pipe()
+    let (code, text) = try watch(["watch"], on: (pipe.fileHandleForReading, pipe.fileHandleForWriting))
+    #expect(code == 0)
+    #expect(!text.contains("\u{1B}"))
+    let lines = text.split(separator: "\n").map(String.init)
+    #expect(lines.contains { $0.hasPrefix("job 1 running 7/50, 1:") && $0.hasSuffix(" left") }, "\(lines)")
+    let done = try #require(lines.firstIndex(of: "job 1 done: images: 2"))
+    #expect(lines.dropFirst(done + 1).prefix(2) == ["  /out/0.png", "  /out/1.png"])
+    #expect(lines.last == "1 of 1 done")
+  }
+
+  @Test func aPipeCanGetJSON() throws {
+    let pipe = Pipe()
+    let (code, text) = try watch(
+      ["watch", "--json"], until: "\"step\": 7",
+      on: (pipe.fileHandleForReading, pipe.fileHandleForWriting))
+    #expect(code == 0)
+    let objects = try text.split(separator: "\n").map {
+      try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+    }
+    let done = objects.first { $0["event"] as? String == "done" && $0["job"] as? Int == 1 }
+    #expect(done?["pictures"] as? [String] == ["/out/0.png", "/out/1.png"])
+    #expect(objects.contains { $0["state"] as? String == "running" && $0["id"] as? Int == 1 })
+  }
+
+  @Test func aTerminalGetsBarsInPlace() throws {
+    let (code, text) = try watch(["watch", "--batch", "1"], on: Self.terminal())
+    #expect(code == 0)
+    // One bar at 14%, the prompt, the time left, and a cursor that goes back up.
+    #expect(text.contains("red fox"))
+    #expect(text.contains("█░"))
+    #expect(text.contains(" left"))
+    #expect(text.contains("\u{1B}[2A"))
+    #expect(text.contains("1 of 1 done"))
+  }
+
+  /// Both ends of a new pseudo-terminal.
+  private static func terminal() throws -> (read: FileHandle, write: FileHandle) {
+    let master = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+    try #require(master >= 0)
+    // unlockpt and ptsname by hand: Glibc's module hides them.
+    let (unlock, number) = (UInt(0x4004_5431), UInt(0x8004_5430))
+    var (locked, terminal): (Int32, Int32) = (0, -1)
+    try #require(ioctl(master, unlock, &locked) == 0 && ioctl(master, number, &terminal) == 0)
+    let slave = open("/dev/pts/\(terminal)", O_RDWR | O_NOCTTY)
+    try #require(slave >= 0)
+    return (
+      FileHandle(fileDescriptor: master, closeOnDealloc: true),
+      FileHandle(fileDescriptor: slave, closeOnDealloc: true)
+    )
+  }
+}
+
+/// Bytes that another thread reads.
+private final class Collector: @unchecked Sendable {
+  private let condition = NSCondition()
+  private var data = Data()
+  private var isOver = false
+
+  func add(_ chunk: Data) { condition.withLock { data.append(chunk) } }
+
+  func end() {
+    condition.withLock {
+      isOver = true
+      condition.broadcast()
+    }
+  }
+
+  func wait() {
+    condition.withLock { while !isOver { condition.wait() } }
+  }
+
+  var text: String { condition.withLock { String(decoding: data, as: UTF8.self) } }
+}
