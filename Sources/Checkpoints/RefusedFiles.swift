@@ -39,19 +39,3 @@ package enum PickledFile {
     return head.count > 1 && head[0] == 0x80 && (2...5).contains(head[1])
   }
 }
-
-/// A pointer of Git LFS: three lines of text in place of a large file, if Git LFS is not installed or was told to skip
-/// the file.
-enum LFSPointer {
-  private static let start = Array("version https://git-lfs.github.com/spec/".utf8)
-  /// The largest pointer that the format allows.
-  private static let largest = 1024
-
-  /// - Throws: `lfsPointer` if the file is a pointer, and what reading throws.
-  static func refuse(_ reader: FileReader) throws {
-    guard reader.size >= start.count, reader.size <= largest else { return }
-    if try reader.contents(limit: largest).starts(with: start) {
-      throw CheckpointError.lfsPointer(path: reader.path)
-    }
-  }
-}
