@@ -32,7 +32,7 @@ package struct ModelFolder: ModelFiles {
       pipelineClass = try index.stringIfPresent("_class_name") ?? ""
     }
     var classes: [String: String] = [:]
-    for (name, value) in index.values {
+    for (name, value) in index.values where !name.hasPrefix("_") {
       // Other values are settings of the pipeline; [null, null] says that the component is left out.
       guard case .array(let pair) = value, pair.count == 2, case .string(let className) = pair[1] else {
         continue

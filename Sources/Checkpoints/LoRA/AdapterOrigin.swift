@@ -48,6 +48,14 @@ struct AdapterOrigin: Equatable {
       self.init(family: family, example: "\(key) says '\(said.prefix(60))'")
       return
     }
+    // Only SDXL has more than one block in a transformer.
+    let deeper = layers.first {
+      $0.component == .unet && $0.name.firstMatch(of: /transformer_blocks[._][1-9]/) != nil
+    }
+    if !hasSecondEncoder, let deeper {
+      self.init(family: "Stable Diffusion XL", example: deeper.name)
+      return
+    }
     if !hasSecondEncoder, let layer = layers.first(where: { $0.component == .textEncoder2 }) {
       self.init(
         family: "a model with two text encoders, such as Stable Diffusion XL", example: layer.name)

@@ -122,11 +122,10 @@ package struct LoRAFile: Sendable {
         do {
           found = try layer.adapter.patches(for: target, strength: weight, settings: settings)
         } catch CheckpointError.wrongShape(let name, let path, let expected, let shape) {
-          guard let origin = origin(beside: networks) else {
-            throw layer.adapter.fault(
-              "has shape \(shape), the model's layer \(name) has \(expected): it was made for another model")
-          }
-          throw CheckpointError.foreignAdapter(path: path, family: origin.family, example: origin.example)
+          let origin = origin(beside: networks)
+          throw CheckpointError.foreignAdapter(
+            path: path, family: origin?.family ?? "a model of other widths",
+            example: origin?.example ?? "\(name) has shape \(shape), this model's \(expected)")
         }
         patches[layer.component, default: [:]][target.name, default: []] += found
       }

@@ -127,6 +127,7 @@ import Testing
     ("lora_te3_encoder_block_0_layer_0_SelfAttention_q.lora_down.weight", "T5"),
     ("lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight", "two text encoders"),
     ("unet.down_blocks.1.attn2.to_v.lora_A.weight", "fit no layer"),
+    ("unet.down_blocks.2.attentions.1.transformer_blocks.9.attn1.to_q.lora_A.weight", "Diffusion XL"),
     ("model.diffusion_model.input_blocks.0.0.weight", "is a whole model"),
     ("down_blocks.0.resnets.0.conv1.weight", "is a UNet"), ("emb_params", "--embedding"),
     ("decoder.conv_in.weight", "--vae"), ("control_model.input_blocks.0.0.weight", "ControlNet"),
@@ -145,7 +146,7 @@ import Testing
     (768, [:], "Stable Diffusion 1 "), (1024, [:], "Stable Diffusion 2 "), (2048, [:], "Stable Diffusion XL"),
     (5, ["modelspec.architecture": "stable-diffusion-xl-v1-base/lora"], "Stable Diffusion XL"),
     (5, ["ss_base_model_version": "sdxl_base_v1-0"], "Stable Diffusion XL"),
-    (5, ["ss_base_model_version": "sd_v1"], "Stable Diffusion 1 "), (5, [:], "another model"),
+    (5, ["ss_base_model_version": "sd_v1"], "Stable Diffusion 1 "), (5, [:], "other widths"),
   ]) func theFamilyOfItsModelsIsNamed(_ width: Int, _ metadata: [String: String], _ family: String) throws {
     let folder = try TemporaryFolder()
     let layer = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"

@@ -105,6 +105,7 @@ import Testing
   @Test func rendersOverItsOwnPicturesOnly() throws {
     let place = try TemporaryFolder()
     let folder = place.path
+    defer { withExtendedLifetime(place) {} }
     let picture = folder + "/o.png"
     func render(_ seed: String, to path: String) throws -> Outcome {
       try run(

@@ -13,32 +13,20 @@ final class HostileFileTests {
 
   init() throws {
     place = try TemporaryFolder()
-    try place.copy(Places.golden("model/base"), to: "model")
+    try GoldenParts.assemble("base", at: place.file("model"), as: .copies)
   }
 
   /// The memory budget in MiB, and the KiB that a process may have for its data at all: room for the budget, for the
   /// reserve of addresses that takes no memory, and for little besides.
   private static let (budget, data) = (200, 560_000)
 
-  private func render(
-    _ arguments: [String], data: Int = data
-  ) throws -> (code: Int32, errors: String) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    let program = try Places.program("segmoe")
-    process.arguments =
-      ["-c", "ulimit -d \(data) && exec \"$@\"", "sh", program, "render", model] + [
+  private func render(_ arguments: [String], data: Int = data) throws -> Outcome {
+    try Outcome(
+      of: "/bin/sh",
+      ["-c", "ulimit -d \(data) && exec \"$@\"", "sh", Places.program("segmoe"), "render", model] + [
         "--prompt", "a", "--width", "64", "--height", "64", "--steps", "2", "--threads", "1", "--quiet",
-        "--memory-budget", "\(Self.budget)MiB", "--output", folder + "/picture.png", "--force",
-      ] + arguments
-    let complaints = Pipe()
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = complaints
-    try process.run()
-    let errors = String(decoding: complaints.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return (process.terminationReason == .exit ? process.terminationStatus : -1, errors)
+        "--memory-budget", "\(Self.budget)MiB", "--output", place.file("picture.png"), "--force",
+      ] + arguments)
   }
 
   /// 0: a picture; 64: the budget; 65 and 66: the file.
@@ -54,12 +42,10 @@ final class HostileFileTests {
   }
 
   @discardableResult private func write(_ name: String, _ bytes: some Sequence<UInt8>) throws -> String {
-    let path = name.hasPrefix("/") ? name : folder + "/" + name
-    try Data(bytes).write(to: URL(fileURLWithPath: path))
-    return path
+    try place.write(name, bytes)
   }
 
-  private func write(_ name: String, _ text: String) throws -> String { try write(name, Array(text.utf8)) }
+  private func write(_ name: String, _ text: String) throws -> String { try place.write(name, text) }
 
   private func repeated(_ text: String, bytes: Int, start: String = "", end: String = "") -> [UInt8] {
     let piece = Array(text.utf8)
@@ -155,7 +141,7 @@ final class HostileFileTests {
       ("\\u0041", "{\"a\":\"", "\"}", [1 << 20]),
     ] {
       for bytes in sizes {
-        try write("\(model)/\(name)", repeated(piece, bytes: bytes, start: start, end: end))
+        try write("model/\(name)", repeated(piece, bytes: bytes, start: start, end: end))
         try expectAnswer(codes: [0, 64, 65, 66], "\(name): \(bytes) bytes of \(piece)")
       }
     }
@@ -175,7 +161,7 @@ final class HostileFileTests {
       try FileManager.default.removeItem(atPath: model + "/tokenizer")
       try FileManager.default.copyItem(
         atPath: Places.golden("model/base/tokenizer"), toPath: model + "/tokenizer")
-      _ = try write("\(model)/tokenizer/\(name)", text)
+      _ = try write("model/tokenizer/\(name)", text)
       try expectAnswer(codes: [0, 64, 65, 66], "\(name) of \(text.utf8.count) bytes")
     }
   }
@@ -205,7 +191,7 @@ final class HostileFileTests {
           + number(1 << 40)
       ),
     ] {
-      try write(folder + "unet.gguf", bytes)
+      try write("model/unet/unet.gguf", bytes)
       try expectAnswer([], name)
     }
   }

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import JobStore
+import TestSupport
 import Testing
 
 /// A queue that came back from a copy, or that a tool has switched to another journal, is put right by the daemon that
@@ -18,15 +19,15 @@ import Testing
 
   @Test(arguments: ["vacuumed", "DELETE", "TRUNCATE", "PERSIST"]) func aDaemonPutsItRight(way: String) throws
   {
-    let folder = NSTemporaryDirectory() + "segmoe-journal-\(UUID().uuidString)"
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    var path = folder + "/queue.sqlite"
+    let folder = try TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
+    var path = folder.file("queue.sqlite")
     do {
       let first = try QueueDatabase.open(path: path, role: .daemon)
       _ = try QueueClient(first).enqueue(BatchRequest(), requests: [request("one")])
     }
     if way == "vacuumed" {
-      let copy = folder + "/copy.sqlite"
+      let copy = folder.file("copy.sqlite")
       try DatabaseQueue(path: path).writeWithoutTransaction {
         try $0.execute(sql: "VACUUM INTO ?", arguments: [copy])
       }
