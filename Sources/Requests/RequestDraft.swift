@@ -1,7 +1,7 @@
 /// The settings that were given, on a command line or in a line of JSON. The others may come from elsewhere.
 package struct RequestDraft: Sendable, Equatable {
   /// The given settings. The others have their defaults.
-  private var settings = RenderRequest()
+  var settings = RenderRequest()
   /// The names of the settings that were given.
   package internal(set) var given: Set<String> = []
 
