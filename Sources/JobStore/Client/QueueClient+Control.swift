@@ -67,7 +67,7 @@ extension QueueClient {
   private func expectCancellable(_ scope: JobScope, _ db: Database) throws {
     switch scope {
     case .batch(let number): try db.check(batch: number)
-    case .source: break
+    case .source: return
     case .job(let id):
       let state = try db.state(ofJob: id)
       guard state != .done, state != .failed else {
@@ -146,10 +146,10 @@ extension QueueClient {
   private func retryMove(_ scope: JobScope, _ db: Database) throws -> Transition.Name {
     switch scope {
     case .job(let id): return try db.state(ofJob: id) == .queued ? .hurry : .retry
-    case .source: return .retryFailed
     case .batch(let number):
       try db.check(batch: number)
       return .retryFailed
+    case .source: return .retryFailed
     }
   }
 

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Synchronization
+import TestSupport
 import Testing
 
 /// What else goes on in a round of kills.
@@ -45,7 +46,7 @@ final class LockHolder: Sendable {
     patient.busyMode = .timeout(20)
     let connection = try DatabaseQueue(path: path, configuration: patient)
     Thread.detachNewThread { [self] in
-      var random = Chance(seed: seed)
+      var random = RandomNumbers(seed: seed)
       while !state.withLock({ $0.isOver }) {
         let isLong = random.isLucky(oneIn: 5)
         let seconds = Double.random(in: isLong ? lease * 1.1...lease * 2.5 : 0.01...lease / 2, using: &random)
@@ -102,7 +103,7 @@ final class SetClock {
   }
 
   /// Sets it ahead or back, by seconds or by up to a year.
-  func step(_ random: inout Chance) throws {
+  func step(_ random: inout RandomNumbers) throws {
     let most: Int64 = [5, 120, 86_400, 31_536_000].randomElement(using: &random) ?? 5
     try write(.random(in: -most...most, using: &random))
     steps += 1
@@ -149,7 +150,7 @@ struct RowVandal {
   init(_ house: DaemonHouse) { self.house = house }
 
   /// Changes something.
-  mutating func strike(_ random: inout Chance) throws {
+  mutating func strike(_ random: inout RandomNumbers) throws {
     let change = Self.changes.randomElement(using: &random) ?? ""
     let number = UInt64.random(in: 0...UInt64(Int64.max), using: &random)
     let job = try house.sqlite().writeWithoutTransaction { db -> Int64? in
