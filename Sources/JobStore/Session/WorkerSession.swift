@@ -208,7 +208,11 @@ package final class WorkerSession: Sendable {
     let job = leases.first?.job
     let state: WorkerState = job == nil ? .idle : .rendering
     try db.cachedStatement(
-      sql: "UPDATE workers SET heartbeat_at = ?1, state = ?2, job = ?3 WHERE name = ?4 AND started_at = ?5"
+      // Somebody may have deleted the job.
+      sql: """
+        UPDATE workers SET heartbeat_at = ?1, state = ?2, job = (SELECT id FROM jobs WHERE id = ?3)
+        WHERE name = ?4 AND started_at = ?5
+        """
     ).execute(arguments: [now, state.rawValue, job, name, record.startedAt])
   }
 }
