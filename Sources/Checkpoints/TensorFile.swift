@@ -9,10 +9,10 @@ package protocol TensorFile: Sendable {
 }
 
 /// Opens files of tensors by their first bytes.
-package enum TensorFiles {
+enum TensorFiles {
   /// Opens a safetensors or a GGUF file.
   /// - Throws: `pickled`, `lfsPointer`, `missingFile`, `unreadable`, `malformed`, `unreadableType`.
-  package static func open(_ path: String) throws -> any TensorFile {
+  static func open(_ path: String) throws -> any TensorFile {
     try PickledFile.refuse(path)
     return try GGUFFile.isOne(path) ? GGUFFile(path: path) : SafetensorsFile(path: path)
   }
