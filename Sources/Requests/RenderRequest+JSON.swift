@@ -26,6 +26,18 @@ extension RequestDraft {
 }
 
 extension RequestDraft {
+  /// Reads some members of a JSON object, and ignores the others. `null` counts as absent.
+  /// - Parameters:
+  ///   - container: the object.
+  ///   - names: the settings that are read.
+  /// - Throws: `RequestError` for values of the wrong type.
+  package init(_ container: KeyedDecodingContainer<SettingKey>, only names: Set<String>) throws {
+    self.init()
+    for setting in Setting.all where names.contains(setting.name) {
+      if try setting.decode(container, &request) { given.insert(setting.name) }
+    }
+  }
+
   /// Sets a setting from its JSON form.
   /// - Throws: `RequestError` for another kind of value, and for text that is no JSON.
   package mutating func read(json: String, as name: String) throws {
