@@ -26,7 +26,7 @@ help:
 	@echo "make torture    kill daemons at random moments, 1,000 times (KILLS=…)"
 	@echo "make sanitize   the tests under the address, thread and undefined behaviour sanitizers"
 	@echo "make fuzz       readers of files and prompts on random inputs, 60 s each (FUZZ=…)"
-	@echo "make gates      formatting, layers, circles, doc comments, units: what needs nothing built"
+	@echo "make gates      formatting, layers, circles, dead code, doc comments, units: what needs nothing built"
 	@echo "make check      the gates, the tests, the DocC pages, then an installation"
 	@echo "make docs       the DocC pages of every library module, warnings as errors"
 	@echo "make test-sets  networks and pictures in every set of instructions (SETS=…)"
@@ -83,6 +83,8 @@ gates:
 	scripts/check-layers --self-test
 	scripts/check-circles
 	scripts/check-circles --self-test
+	scripts/check-dead-code
+	scripts/check-dead-code --self-test
 	scripts/check-docs
 	scripts/check-docs --self-test
 	scripts/check-systemd

@@ -22,6 +22,7 @@ let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift"
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 func library(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, path: path, swiftSettings: swift)
@@ -89,6 +90,7 @@ let package = Package(
       name: "Migrations", path: "migrations", resources: [.embedInCode("sql")],
       swiftSettings: swift),
     library("JobStore", ["Boundary", "Requests", grdb, sqlite, "Migrations"]),
+    library("Fetching", ["Requests", "Hub", "JobStore", logging]),
     library(
       "RenderDaemon",
       [
@@ -100,7 +102,8 @@ let package = Package(
       "segmoed",
       [
         "Boundary", "Requests", "CommandLine", "JobStore", "Diffusion", "WeightCache", "Tensors",
-        "Configuration", "RenderDaemon", "Release", argumentParser, logging, lifecycle,
+        "Configuration", "RenderDaemon", "Hub", "Fetching", "Release", argumentParser, logging, lifecycle,
+        signals,
       ]),
     tool(
       "segmoectl",
@@ -115,33 +118,48 @@ let package = Package(
         "Layers",
         "WeightCache", "Checkpoints", "Tensors", "Release", argumentParser,
       ]),
-    .target(name: "Fuzzing", path: "Tests/Fuzzing", swiftSettings: swift),
-    tests("BoundaryTests", ["Boundary"]),
-    tests("TensorsTests", ["Requests", "Tensors", "CKernels"]),
-    tests("WeightCacheTests", ["WeightCache", "Tensors"]),
+    // What tests share: Tests/README.md.
+    library("TestSupport", path: "Tests/TestSupport", []),
+    library("Fuzzing", path: "Tests/Fuzzing", ["TestSupport"]),
+    library(
+      "GoldenModels", path: "Tests/GoldenModels",
+      ["TestSupport", "Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors"]),
+    tests("BoundaryTests", ["Boundary", "TestSupport"]),
+    tests("RequestsTests", ["Requests"]),
+    tests("TensorsTests", ["Requests", "Tensors", "CKernels", "TestSupport"]),
+    tests("WeightCacheTests", ["WeightCache", "Tensors", "TestSupport"]),
+    tests("LayersTests", ["Layers", "Checkpoints", "Tensors", "TestSupport"]),
     tests("ExpertsTests", ["Experts", "Tensors"]),
-    tests("CheckpointsTests", ["Boundary", "Checkpoints", "Tensors", "CKernels", "Fuzzing"]),
-    tests("HubTests", ["Requests", "Hub", "Checkpoints"]),
-    tests("ImagesTests", ["Images", "Fuzzing"]),
-    tests("ConfigurationTests", ["Boundary", "Configuration", "Fuzzing"]),
+    tests("CheckpointsTests", ["Boundary", "Checkpoints", "Tensors", "CKernels", "Fuzzing", "TestSupport"]),
+    tests(
+      "HubTests",
+      ["Requests", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging, grdb]),
+    tests("ImagesTests", ["Images", "Fuzzing", "TestSupport"]),
+    tests("ConfigurationTests", ["Boundary", "Configuration", "Fuzzing", "TestSupport"]),
     tests(
       "DiffusionTests",
-      ["Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors", "Images", "Fuzzing"]),
+      [
+        "Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors", "Images", "Fuzzing", "GoldenModels",
+        "TestSupport",
+      ]),
     tests(
       "MergingTests",
       [
         "Requests", "Merging", "Configuration", "Diffusion", "WeightCache", "Checkpoints", "Tensors",
-        "Images",
+        "Images", "GoldenModels", "TestSupport",
       ]),
-    tests("JobStoreTests", ["Requests", "JobStore", "Migrations", grdb]),
+    tests("JobStoreTests", ["Requests", "JobStore", "Migrations", "TestSupport", grdb]),
     tests(
       "RenderDaemonTests",
       [
         "Boundary", "Requests", "RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images",
-        "WeightCache", "Diffusion", logging, grdb,
+        "WeightCache", "Diffusion", "TestSupport", logging, grdb,
       ]),
     tests(
       "CommandTests",
-      ["Requests", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors", grdb]),
+      [
+        "Requests", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors", "Release",
+        "TestSupport", grdb,
+      ]),
   ]
 )

@@ -1,15 +1,15 @@
-/// One step of the schema: the SQL that leads from schema `number - 1` to `number`.
+/// One step of the schema: SQL that turns schema `number - 1` into schema `number`.
 package struct Migration: Sendable {
-  /// The schema that the database has afterwards, kept in `PRAGMA user_version`; the first is 1.
+  /// The schema's number after this step, as `PRAGMA user_version` has it. The first is 1.
   package let number: Int
 
-  /// What the file is called under `migrations/sql`, for messages.
+  /// The file's name under `migrations/sql`, for messages.
   package let name: String
 
   /// The file's text: several statements, no transaction control.
   package let sql: String
 
-  /// Every migration in order. A file once released never changes; a new schema is a new file.
+  /// Every migration, in order. A released file never changes. A new schema is a new file.
   package static let all: [Migration] = [
     Migration(number: 1, name: "0001_queue", bytes: PackageResources._001_queue_sql),
     Migration(number: 2, name: "0002_checkpoints", bytes: PackageResources._002_checkpoints_sql),
@@ -19,13 +19,13 @@ package struct Migration: Sendable {
     Migration(number: 6, name: "0006_guidance_rescale", bytes: PackageResources._006_guidance_rescale_sql),
     Migration(number: 7, name: "0007_blame_and_clocks", bytes: PackageResources._007_blame_and_clocks_sql),
     Migration(
-      number: 8, name: "0008_discarded_pictures", bytes: PackageResources._008_discarded_pictures_sql),
+      number: 8, name: "0008_sources_and_schedules", bytes: PackageResources._008_sources_and_schedules_sql),
   ]
 
   /// The schema this build reads and writes.
   package static let latest = all.count
 
-  /// A step that is in no file: the tests need some to migrate to.
+  /// A step without a file, for tests.
   package init(number: Int, name: String, sql: String) {
     self.number = number
     self.name = name

@@ -1,26 +1,26 @@
 import Glibc
 
-/// The folders that files of other people may be opened in.
+/// The folders in which files may be opened that other people name.
 ///
-/// Whoever names a file, or may make a link beside one, must not choose what else the program reads. So the way to
-/// a file is gone one name at a time, from the descriptor of an allowed folder. A link is read where it is met; if it
-/// leads outside, that is the end, and nothing outside is looked at. A folder that is exchanged for a link meanwhile
-/// changes nothing, because the way goes on from the descriptor. (The kernel's `openat2` with `RESOLVE_BENEATH` would
-/// refuse links from one allowed folder to another, too.)
+/// A person who names a file, or puts a link beside one, must not decide what else the program reads. So a path is
+/// opened one name at a time, starting at the descriptor of an allowed folder. Each link is read and checked. If it
+/// leads outside the allowed folders, opening fails, and nothing outside is looked at. Replacing a folder by a link in
+/// the meantime has no effect, because the next name is opened below the descriptor. (The kernel's `openat2` with
+/// `RESOLVE_BENEATH` would also refuse links from one allowed folder to another.)
 package struct Confinement: Sendable {
   /// Everything is allowed.
   package static let none = Confinement(folders: [])
 
-  /// What holds for every file of a model, LoRA, VAE or learned word that is opened. It is dynamic, because a file is
-  /// named far from where it is opened, and no way to one may be forgotten.
+  /// The confinement for every file of a model, LoRA, VAE or learned word. It is task-local, so that it holds in
+  /// every place that opens such a file, without being passed along.
   @TaskLocal package static var models = Confinement.none
 
-  /// The same, for pictures that renders start from.
+  /// The confinement for starting pictures and masks.
   @TaskLocal package static var pictures = Confinement.none
 
-  /// The real paths of the folders; empty: everything is allowed.
+  /// The real paths of the folders. If it is empty, everything is allowed.
   package let folders: [String]
-  /// The same, as they were given, and by their real paths.
+  /// Each folder twice: under the path that was given, and under its real path.
   private let names: [(path: [Substring], folder: String)]
   /// The only files that may be opened; nil: any.
   private var known: Set<FileIdentity>?
@@ -28,7 +28,7 @@ package struct Confinement: Sendable {
   private static let mostNames = 64
   private static let mostLinks = 40
 
-  /// - Parameter folders: absolute paths, in which links are followed now; empty: everything is allowed.
+  /// - Parameter folders: absolute paths. Links in them are followed now. If it is empty, everything is allowed.
   package init(folders: [String]) {
     self.folders = folders.map { Self.real($0) ?? $0 }
     names = zip(self.folders, folders).flatMap { real, given in
@@ -36,7 +36,7 @@ package struct Confinement: Sendable {
     }
   }
 
-  /// The same, for files that were looked through before: another one in a file's place is an error.
+  /// The same folders, but only files that were checked before. A file that has been replaced since is an error.
   package func only(_ files: Set<FileIdentity>) -> Confinement {
     var result = self
     result.known = files
@@ -45,7 +45,7 @@ package struct Confinement: Sendable {
 
   // MARK: - Files
 
-  /// Opens a file for reading. Opening a pipe does not wait for its writer.
+  /// Opens a file for reading. It does not wait if the file is a pipe without a writer.
   /// - Throws: `OpenFailure`
   package func open(_ path: String) throws(OpenFailure) -> FoundFile {
     let file = try find(path, O_RDONLY | O_NONBLOCK)
@@ -53,12 +53,12 @@ package struct Confinement: Sendable {
     throw .exchanged
   }
 
-  /// Finds a file or folder without opening it for reading: that needs no permission on the file itself.
+  /// Finds a file or folder without opening it for reading. No permission on the file itself is needed.
   /// - Throws: `OpenFailure`
   package func look(_ path: String) throws(OpenFailure) -> FoundFile { try find(path, OpenFlags.place) }
 
-  /// Whether there is a file or folder. Without descriptors to find out there may be one: whoever opens it hears of the
-  /// shortage.
+  /// Whether there is a file or folder. If there are no descriptors left to find out, the answer is yes: opening it
+  /// will report the shortage.
   package func has(_ path: String) -> Bool {
     do throws(OpenFailure) {
       _ = try look(path).isFolder
@@ -70,8 +70,8 @@ package struct Confinement: Sendable {
 
   /// The names in a folder, hidden ones too, in no order.
   /// - Parameters:
-  ///   - path: of the folder.
-  ///   - limit: of names; one more is read then, to show that there are more.
+  ///   - path: the folder's path.
+  ///   - limit: the most names. If there are more, one name more than the limit is returned.
   /// - Throws: `OpenFailure`
   package func names(in path: String, limit: Int = .max) throws(OpenFailure) -> [String] {
     let descriptor = try find(path, O_RDONLY | O_DIRECTORY).take()
@@ -95,13 +95,13 @@ package struct Confinement: Sendable {
 
   private func find(_ path: String, _ flags: Int32) throws(OpenFailure) -> FoundFile {
     guard !folders.isEmpty else { return try Self.at(AT_FDCWD, path, flags, as: path) }
-    // What leads in from outside, such as a link in a home folder to the models, is followed by the system. Wherever
-    // else it leads, the answer is the same.
+    // A path may begin outside and lead in, such as a link in a home folder to the models. The system follows that.
+    // If it leads anywhere else, the answer is always the same.
     guard let start = place(of: path) ?? Self.real(path).flatMap(place) else { throw .outside }
     return try walk(from: start, flags)
   }
 
-  /// Which allowed folder a path begins with, and the names after it.
+  /// The allowed folder that a path begins with, and the names after it.
   private func place(of path: String) -> (folder: String, rest: [Substring])? {
     guard path.hasPrefix("/"), path.utf8.count <= Int(PATH_MAX), !path.utf8.contains(0) else { return nil }
     let parts = Self.parts(path)
@@ -121,7 +121,7 @@ package struct Confinement: Sendable {
       guard names.count < Self.mostNames else { throw .refused(ENAMETOOLONG) }
       if name == ".." {
         if way.goUp() { continue }
-        // Above an allowed folder there may be another one.
+        // An allowed folder may be inside another allowed folder.
         let above = Way.above(way.path) + "/" + names.reversed().joined(separator: "/")
         guard let place = place(of: above) else { throw .outside }
         way = try Way(place.folder)
@@ -151,7 +151,7 @@ package struct Confinement: Sendable {
     return try Self.at(way.descriptor, ".", flags, as: way.path.isEmpty ? "/" : way.path)
   }
 
-  /// Opens what was found under a name, for reading; what has come in its place meanwhile is not opened.
+  /// Opens what was found under a name for reading. If something else has that name by now, it is not opened.
   private static func reopen(
     _ found: consuming FoundFile, in way: borrowing Way, _ name: String, _ flags: Int32
   ) throws(OpenFailure) -> FoundFile {
@@ -171,7 +171,7 @@ package struct Confinement: Sendable {
     }
   }
 
-  /// Where a link leads, as it is written in it.
+  /// The target as the link has it.
   private static func target(of link: borrowing FoundFile) throws(OpenFailure) -> String {
     var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
     let count = link.with { descriptor in
@@ -184,12 +184,12 @@ package struct Confinement: Sendable {
     return String(decoding: bytes[..<count], as: UTF8.self)
   }
 
-  /// The names of a path; empty ones and `.` mean nothing.
+  /// The names in a path, without empty names and `.`.
   private static func parts(_ path: String) -> [Substring] {
     path.split(separator: "/").filter { $0 != "." }
   }
 
-  /// A path with all links followed; nil if there is nothing.
+  /// The path with all links followed; nil if nothing is there.
   private static func real(_ path: String) -> String? {
     guard let real = realpath(path, nil) else { return nil }
     defer { free(real) }
@@ -197,7 +197,7 @@ package struct Confinement: Sendable {
   }
 }
 
-/// The folders from an allowed one down to where a walk is, all open.
+/// The open folders from an allowed one down to the one that has been reached.
 private struct Way: ~Copyable {
   private var folders: [(name: String, descriptor: Int32)]
 
@@ -209,22 +209,22 @@ private struct Way: ~Copyable {
 
   deinit { for folder in folders { close(folder.descriptor) } }
 
-  /// Of the lowest folder.
+  /// The descriptor of the lowest folder.
   var descriptor: Int32 { folders[folders.count - 1].descriptor }
 
-  /// Of the lowest folder, without links.
+  /// The path of the lowest folder, without links.
   var path: String { folders.map(\.name).joined(separator: "/") }
 
   mutating func goDown(_ name: String, _ descriptor: Int32) { folders.append((name, descriptor)) }
 
-  /// False above the allowed folder.
+  /// Leaves the lowest folder; false if that is the allowed one.
   mutating func goUp() -> Bool {
     guard folders.count > 1 else { return false }
     close(folders.removeLast().descriptor)
     return true
   }
 
-  /// The path of the folder that a folder is in.
+  /// The path of the folder above a folder.
   static func above(_ path: String) -> String {
     path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
   }
@@ -232,6 +232,7 @@ private struct Way: ~Copyable {
 
 /// Flags of `open` that the system's module leaves out.
 private enum OpenFlags {
-  /// `O_PATH`: a descriptor of the place alone, of a link, too. The same number on all processors that Swift runs on.
+  /// `O_PATH`: a descriptor that only names the file or link. The number is the same on all processors that Swift runs
+  /// on.
   static let place: Int32 = 0o10_000_000
 }

@@ -8,7 +8,7 @@ package struct EnvironmentError: Error, Equatable, CustomStringConvertible {
   package let rule: String
 
   /// - Parameters:
-  ///   - name: of the variable.
+  ///   - name: the variable's name.
   ///   - value: what it holds.
   ///   - rule: what it may be.
   package init(name: String, value: String, rule: String) {

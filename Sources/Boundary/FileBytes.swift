@@ -2,22 +2,22 @@ import Glibc
 
 /// Whole files, up to a limit.
 package enum FileBytes {
-  /// Why a file cannot be had.
+  /// Why a file cannot be read.
   package enum Fault: Error, Equatable {
-    /// The system's error; `EISDIR` for a folder and `EINVAL` for what else is no regular file.
+    /// The system's error. It is `EISDIR` for a folder, and `EINVAL` for a pipe, socket or device.
     case unreadable(code: Int32)
-    /// It is in none of the folders that it may be in.
+    /// The file is in none of the allowed folders.
     case outside
     /// The file has more bytes than the limit.
     case tooLarge(bytes: Int)
   }
 
-  /// The bytes of a regular file. A pipe or device is refused: it could be endless.
+  /// The bytes of a regular file. A pipe or device is refused, because it could be endless.
   /// - Parameters:
-  ///   - path: where it is.
+  ///   - path: the file's path.
   ///   - limit: a larger file is refused before memory is taken for it.
-  ///   - first: only so many of its bytes.
-  ///   - confinement: the folders that it may be in.
+  ///   - first: reads only this many bytes.
+  ///   - confinement: the folders that the file may be in.
   /// - Throws: `Fault`
   package static func read(
     _ path: String, limit: Int, first: Int = .max, within confinement: Confinement = .none

@@ -1,15 +1,15 @@
 import Glibc
 
-/// A file or folder that is open, and what it was when it was opened.
+/// An open file or folder, and its status at the time of opening.
 package struct FoundFile: ~Copyable {
-  /// The real path inside a confinement; else the path as given.
+  /// Inside a confinement the real path, otherwise the path as given.
   package let path: String
   /// Kind, size, identity and times.
   package let status: stat
   private let descriptor: Descriptor
 
   /// Takes over an open descriptor.
-  /// - Throws: `OpenFailure.refused`; then it is closed.
+  /// - Throws: `OpenFailure.refused`. The descriptor is closed then.
   init(path: String, descriptor: Int32) throws(OpenFailure) {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
@@ -25,24 +25,24 @@ package struct FoundFile: ~Copyable {
   /// Whether it is a folder.
   package var isFolder: Bool { status.st_mode & S_IFMT == S_IFDIR }
 
-  /// Whether it is a file with content of its own: no pipe, socket or device.
+  /// Whether it is a regular file: no folder, pipe, socket or device.
   package var isRegular: Bool { status.st_mode & S_IFMT == S_IFREG }
 
   var isLink: Bool { status.st_mode & S_IFMT == S_IFLNK }
 
-  /// What tells it from any other file, and from itself after it was written to.
+  /// The file's identity and state. It changes when the file is replaced or written to.
   package var identity: FileIdentity { FileIdentity(status) }
 
-  /// Does something with the descriptor, which stays open meanwhile.
+  /// Calls `body` with the descriptor, which stays open until `body` returns.
   func with<Result, Failure: Error>(_ body: (Int32) throws(Failure) -> Result) throws(Failure) -> Result {
     try body(descriptor.number)
   }
 
-  /// Gives the descriptor away; the caller closes it.
+  /// Hands the descriptor over. The caller has to close it.
   package consuming func take() -> Int32 { descriptor.take() }
 }
 
-/// An open descriptor, which is closed when nobody has it any more.
+/// An open descriptor, closed together with its owner.
 private struct Descriptor: ~Copyable {
   let number: Int32
 
@@ -57,17 +57,34 @@ private struct Descriptor: ~Copyable {
   }
 }
 
-/// One state of one file.
+/// Identifies a file in one state: before and after a write it differs.
 package struct FileIdentity: Hashable, Sendable {
   private let numbers: [Int]
 
-  /// - Parameter status: of the file.
+  /// - Parameter status: the file's status.
   package init(_ status: stat) {
     numbers = [
       Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino), Int(status.st_size),
       Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec),
-      // Nobody can set this one back.
+      // No program can set this time back.
       Int(status.st_ctim.tv_sec), Int(status.st_ctim.tv_nsec),
     ]
+  }
+}
+
+/// Why a file was not opened.
+package enum OpenFailure: Error, Equatable {
+  /// The path, or a link on it, leads outside the allowed folders. Nothing outside was looked at, so this does not tell
+  /// whether anything is there.
+  case outside
+  /// The file has been replaced since it was checked.
+  case exchanged
+  /// The system refused, with this `errno`.
+  case refused(Int32)
+
+  /// Whether descriptors or memory have run out, in the process or the machine. The file may be sound.
+  package var isShortage: Bool {
+    if case .refused(let code) = self { return [EMFILE, ENFILE, ENOMEM].contains(code) }
+    return false
   }
 }

@@ -49,7 +49,7 @@ package enum PlainText {
   }
 
   /// Whether a terminal only shows a scalar.
-  package static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+  static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
     // This one joins the parts of an emoji.
     if scalar.value == 0x200D { return true }
     return switch scalar.properties.generalCategory {

@@ -1,5 +1,5 @@
 extension PlainText {
-  /// The text as a string of JSON, quotes included. It may be shown on a terminal: unprintable characters are escaped.
+  /// The text as a JSON string, with its quotes. Unprintable characters are escaped, so it is safe on a terminal.
   package static func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {

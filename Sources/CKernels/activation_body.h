@@ -10,7 +10,7 @@ SEGMOE_BODY float quick_gelu(float x) { return x / (1.0f + segmoe_exp(-1.702f * 
 
 SEGMOE_BODY float gelu(float x) { return 0.5f * x * (1.0f + segmoe_erf(x * 0.70710678118654752f)); }
 
-/// Not x > 0 ? x : 0, which would hide what is not a number.
+/// Written like this because x > 0 ? x : 0 would turn NaN into 0.
 SEGMOE_BODY float relu(float x) { return x < 0.0f ? 0.0f : x; }
 
 #endif

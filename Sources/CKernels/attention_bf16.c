@@ -25,7 +25,7 @@ static inline float attention_query(const float *row, size_t width, size_t step,
   return pair_of(row[2 * step] * scale, 2 * step + 1 < width ? row[2 * step + 1] * scale : 0);
 }
 
-// The reference: every set without VDPBF16PS runs it, in tests.
+// The reference. Instruction sets without VDPBF16PS run it, but only tests use them here.
 #define LANES 4
 #define VARIANT(name) name##_reference
 #define STEP(sum, x, y) VARIANT(step)(sum, x, y)

@@ -21,7 +21,8 @@ static inline uint32_t word_at(const uint8_t *bytes) {
   return word;
 }
 
-// Scale, 16 bytes: low halves are the first 16 numbers, high halves the others, from -8.
+// A block is the scale and 16 bytes. Their low four bits are the first 16 numbers, their high four the others. 8 is
+// subtracted.
 void segmoe_unpack_q4_0(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 18, result += BLOCK) {
@@ -34,7 +35,7 @@ void segmoe_unpack_q4_0(const void *source, float *result, size_t blocks) {
   }
 }
 
-// Scale, least, 16 bytes.
+// A block is the scale, the minimum and 16 bytes.
 void segmoe_unpack_q4_1(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 20, result += BLOCK) {
@@ -47,7 +48,7 @@ void segmoe_unpack_q4_1(const void *source, float *result, size_t blocks) {
   }
 }
 
-// Scale, the fifth bits of all 32, 16 bytes; from -16.
+// A block is the scale, the fifth bits of all 32 numbers, and 16 bytes. 16 is subtracted.
 void segmoe_unpack_q5_0(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 22, result += BLOCK) {
@@ -63,7 +64,7 @@ void segmoe_unpack_q5_0(const void *source, float *result, size_t blocks) {
   }
 }
 
-// Scale, least, the fifth bits, 16 bytes.
+// A block is the scale, the minimum, the fifth bits, and 16 bytes.
 void segmoe_unpack_q5_1(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 24, result += BLOCK) {
@@ -79,7 +80,7 @@ void segmoe_unpack_q5_1(const void *source, float *result, size_t blocks) {
   }
 }
 
-// Scale, 32 signed bytes.
+// A block is the scale and 32 signed bytes.
 void segmoe_unpack_q8_0(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 34, result += BLOCK) {
@@ -88,7 +89,8 @@ void segmoe_unpack_q8_0(const void *source, float *result, size_t blocks) {
   }
 }
 
-// 16 bytes of scales and leasts (four bits each) for groups of 16, 64 bytes of two bits, scale, least.
+// A block is 16 bytes with the scales and minima (four bits each) of groups of 16, 64 bytes of two bits, the scale and
+// the minimum.
 void segmoe_unpack_q2_k(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 84, result += SUPER) {
@@ -101,7 +103,8 @@ void segmoe_unpack_q2_k(const void *source, float *result, size_t blocks) {
   }
 }
 
-// 32 bytes of third bits, 64 of the lower two, 12 bytes of 16 scales of six bits (from -32), scale.
+// A block is 32 bytes of third bits, 64 bytes of the lower two, 12 bytes with 16 scales of six bits (32 is subtracted),
+// and the scale.
 void segmoe_unpack_q3_k(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 110, result += SUPER) {
@@ -112,14 +115,14 @@ void segmoe_unpack_q3_k(const void *source, float *result, size_t blocks) {
       const int low = group < 8 ? packed[group] & 15 : packed[group - 8] >> 4;
       const int scale = (low | (packed[8 + group % 4] >> (group / 4 * 2) & 3) << 4) - 32;
       const int two = block[32 + i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
-      // The third bit counts the other way: without it four are taken away.
+      // If the third bit is not set, 4 is subtracted.
       const int value = two - (block[i % 32] >> (i / 32) & 1 ? 0 : 4);
       result[i] = d * (float)scale * (float)value;
     }
   }
 }
 
-// Scale and least of group j of eight, six bits each, from 12 bytes.
+// The scale and the minimum of group j of eight, six bits each, from 12 bytes.
 static inline void scale_and_least(const uint8_t *packed, int j, int *scale, int *least) {
   if (j < 4) {
     *scale = packed[j] & 63;
@@ -130,7 +133,7 @@ static inline void scale_and_least(const uint8_t *packed, int j, int *scale, int
   }
 }
 
-// Scale, least, 12 bytes for the groups of 32, 128 bytes of four bits.
+// A block is the scale, the minimum, 12 bytes for the groups of 32, and 128 bytes of four bits.
 void segmoe_unpack_q4_k(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 144, result += SUPER) {
@@ -148,7 +151,7 @@ void segmoe_unpack_q4_k(const void *source, float *result, size_t blocks) {
   }
 }
 
-// The same with 32 bytes of fifth bits before the 128.
+// The same, with 32 bytes of fifth bits before the 128.
 void segmoe_unpack_q5_k(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 176, result += SUPER) {
@@ -166,7 +169,8 @@ void segmoe_unpack_q5_k(const void *source, float *result, size_t blocks) {
   }
 }
 
-// 128 bytes of the lower four bits, 64 of the upper two, 16 signed scales for groups of 16, scale; from -32.
+// A block is 128 bytes of the lower four bits, 64 bytes of the upper two, 16 signed scales for groups of 16, and the
+// scale. 32 is subtracted.
 void segmoe_unpack_q6_k(const void *source, float *result, size_t blocks) {
   const uint8_t *block = source;
   for (size_t b = 0; b < blocks; b++, block += 210, result += SUPER) {

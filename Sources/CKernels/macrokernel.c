@@ -1,9 +1,9 @@
-// Block by block of rows, group by group, segment by segment: what a product is in every precision.
+// The loops of a product, the same in every precision: over blocks of rows, groups of panels, and segments.
 #include "macrokernel.h"
 #include "epilogue.h"
 #include <string.h>
 
-/// Asks for `bytes` from `start` on, while something else is computed.
+/// Loads `bytes` from `start` on into the cache, while something else is computed.
 static inline void fetch(const void *start, size_t bytes) {
   for (size_t offset = 0; offset < bytes; offset += 64) __builtin_prefetch((const char *)start + offset);
 }
@@ -41,7 +41,8 @@ void segmoe_macrokernel(const segmoe_packing *packing, const segmoe_blocking *bl
             const char *a[tile_rows];
             for (size_t i = 0; i < some; i++)
               a[i] = (const char *)segments[(row + r + i) * all_segments + segment] + k * blocking->row_step;
-            // Rows come from far away once, for the first group; so does what the last microkernel's sums are written to.
+            // For the first group, the rows are not in a cache yet. Neither is the memory that the last microkernel's
+            // sums go to.
             if (group == first)
               for (size_t i = r + tile_rows; i < block && i < r + 2 * tile_rows; i++)
                 fetch((const char *)segments[(row + i) * all_segments + segment] + k * blocking->row_step,

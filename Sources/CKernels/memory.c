@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-// Rounded up to whole pages, and no further: generous rounding of a model's hundreds of parts would break a budget.
+// Sizes are rounded up to whole pages. Rounding up further would waste memory in each of a model's hundreds of parts.
 static const size_t granule = (size_t)1 << 12;
-// From this size on huge pages pay: they are cleared faster, and rounding up to one wastes little.
+// Blocks from this size on get huge pages, which are cleared faster. Rounding such a block up wastes little.
 static const size_t huge = (size_t)16 << 20;
 
 enum { most_free_blocks = 1024 };
@@ -52,7 +52,7 @@ static void keep_limit(void) {
   }
 }
 
-// Gives all freed blocks back: the kernel may lack just this memory.
+// Gives all freed blocks back, because the kernel may need this memory.
 static void give_up_spare(void) {
   pthread_mutex_lock(&lock);
   while (free_count > 0) {
@@ -80,7 +80,7 @@ void *segmoe_memory_take(size_t bytes) {
   if (size < bytes) return NULL;
   pthread_mutex_lock(&lock);
   void *base = take_free(size);
-  // Counted before it exists: spare blocks must go before new pages come.
+  // The block is counted before it exists, so that spare blocks are given back before new pages are taken.
   count(size);
   pthread_mutex_unlock(&lock);
   if (base) return base;
@@ -135,7 +135,7 @@ int segmoe_memory_reserve(size_t bytes) {
   if (size < bytes) return 0;
   pthread_mutex_lock(&lock);
   int there = size <= reserve_bytes;
-  // In use, so it cannot be replaced: the next plan makes it larger.
+  // A reserve that is in use cannot be replaced. The next plan makes it larger.
   if (!there && reserve_takers == 0) {
     if (reserve_base) munmap(reserve_base, reserve_bytes);
     void *base =
@@ -178,9 +178,9 @@ int segmoe_memory_available(size_t bytes) {
   return 1;
 }
 
-// The C library keeps freed memory by rules of its own. After the first large block is freed, it takes large blocks from
-// its heap. There, small live blocks keep freed large ones from going back to the kernel. Under a limit, everything of
-// some size must go back when it is freed.
+// The C library keeps freed memory by rules of its own. After the first large block is freed, it takes large blocks
+// from its heap. There, small live blocks keep freed large ones from going back to the kernel. Under a limit,
+// everything of some size must go back when it is freed.
 static void give_back_at_once(void) {
 #if defined(__GLIBC__)
   mallopt(M_MMAP_THRESHOLD, 128 << 10);

@@ -34,7 +34,7 @@ void segmoe_bf16_pack(const segmoe_packing *packing, const float *weight, size_t
     for (size_t panel = 0; panel < panels_of_group(packing, group); panel++) {
       uint32_t *target = (uint32_t *)packed + (group * group_panels + panel) * panel_pairs * SEGMOE_PANEL;
       for (size_t segment = 0; segment < packing->segments; segment++)
-        // Some values at a time, so that what 16 rows write meets in the first cache.
+        // A few values at a time, so that what 16 rows write stays in the first-level cache.
         for (size_t k = 0; k < packing->depth; k += some) {
           const size_t count = packing->depth - k < some ? packing->depth - k : some;
           for (size_t lane = 0; lane < SEGMOE_PANEL; lane++) {

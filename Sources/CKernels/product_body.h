@@ -1,4 +1,4 @@
-// Rows of single precision times panels, as products blocking through them; a body of each_isa.h.
+// The microkernel of single precision: rows times panels. A body of each_isa.h.
 #include "tile.h"
 
 /// sums += rows · panels (`panel` bytes apart) over `depth` values; a `segmoe_microkernel`.

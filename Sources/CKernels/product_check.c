@@ -1,4 +1,4 @@
-// Holds a level of products against the scalar reference.
+// Compares a level of products with the scalar reference.
 #include "product_check.h"
 #include "product.h"
 #include "product_levels.h"

@@ -37,7 +37,7 @@ void segmoe_f32_pack(const segmoe_packing *packing, const float *weight, size_t 
         const ptrdiff_t from = row_of_column(packing, group, panel, lane);
         source[lane] = from < 0 ? NULL : weight + (size_t)from * row;
       }
-      // Some values at a time, so that what 16 rows write meets in the first cache.
+      // A few values at a time, so that what 16 rows write stays in the first-level cache.
       for (size_t k = 0; k < row; k += some) {
         const size_t count = row - k < some ? row - k : some;
         for (size_t lane = 0; lane < SEGMOE_PANEL; lane++)

@@ -1,4 +1,4 @@
-// Chooses what products of reduced precision run on, and never without a look at what comes out.
+// Chooses the level for products of reduced precision. A level is used only after its results were checked.
 #include "product_isa.h"
 #include "product_check.h"
 #include "product_speed.h"

@@ -1,5 +1,5 @@
-// Products of reduced precision on a level that the caller names. Who renders calls those of product.h, which run on
-// the level in use; whoever checks and times levels calls these.
+// Products of reduced precision on a level that the caller names. Renders call the functions of product.h, which run on
+// the level in use. The code that checks and times levels calls these.
 #ifndef SEGMOE_PRODUCT_LEVELS_H
 #define SEGMOE_PRODUCT_LEVELS_H
 

@@ -1,4 +1,4 @@
-// How fast a product is here: that a processor has an instruction does not say that it is a fast one.
+// Measures how fast a product is. A processor may have an instruction that is slow.
 #include "product_speed.h"
 #include "product.h"
 #include "product_levels.h"
@@ -8,7 +8,7 @@
 
 enum { rows = 48, columns = 64, depth = 512, runs = 5 };
 
-/// Of this thread's processor time: what others do meanwhile must not turn the choice around.
+/// This thread's processor time, so that the work of other threads does not change the choice.
 static double now(void) {
   struct timespec time;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -44,8 +44,8 @@ static double seconds_on(segmoe_product_isa isa) {
 }
 
 // VDPBF16PS does the work of two fused multiply-adds: on Zen 4 in the time of one, on Sapphire and Emerald Rapids in
-// that of four. Every start must choose alike, on a busy machine as well, since a picture depends on it: the two are
-// tried in turn, and the line between them lies well away from both.
+// that of four. Every start must make the same choice, on a busy machine as well, because a picture depends on it. So
+// the two are timed in turn, and the limit between them is far from both.
 int segmoe_product_is_fast(segmoe_product_isa isa) {
   if (isa != SEGMOE_PRODUCT_AVX512_BF16) return 1;
   double native = INFINITY, wide = INFINITY;

@@ -70,7 +70,7 @@ static void VARIANT(microkernel_of_rows)(size_t rows, size_t panels, const float
 #endif
   while (panels > 0) {
     size_t now = panels < TILE_PANELS ? panels : TILE_PANELS;
-    // Five as three and two: one panel alone is too little for the latency of its sums.
+    // Five panels are taken as three and two, because the sums of a single panel would wait for each other.
     if (TILE_PANELS > 1 && panels == TILE_PANELS + 1) now = TILE_PANELS - 1;
     switch (rows) {
       TILES(6)

@@ -2,9 +2,9 @@ import CCrypto
 import Synchronization
 import Tensors
 
-/// A SHA-256 under way, by libcrypto: a 4 GB model takes some two seconds of one processor with SHA instructions.
+/// A hash being computed, by libcrypto. A 4 GB model takes about two seconds of one processor with SHA instructions.
 package struct Digest: ~Copyable {
-  /// Which hash. SHA-1 is there because git names files by it; nothing is kept safe by it.
+  /// The hash function. SHA-1 is there only because git names files by it. No security rests on it.
   package enum Algorithm: Sendable {
     case sha256
     case sha1
@@ -15,15 +15,15 @@ package struct Digest: ~Copyable {
   private let context: OpaquePointer
   private let byteCount: Int
 
-  /// Algorithms from a library context of our own: libcrypto's default one reads the machine's `openssl.cnf`, which may
-  /// switch them off. They are never freed, never changed, and may be used from any thread.
+  /// A library context of our own. libcrypto's default context reads the machine's `openssl.cnf`, which may disable
+  /// algorithms. The context is never freed and never changed, so any thread may use it.
   nonisolated(unsafe) private static let library = OSSL_LIB_CTX_new()
   nonisolated(unsafe) private static let sha256 = EVP_MD_fetch(library, "SHA256", nil)
   nonisolated(unsafe) private static let sha1 = EVP_MD_fetch(library, "SHA1", nil)
 
   /// The hash of nothing so far.
   package init(_ algorithm: Algorithm = .sha256) {
-    // Fails for want of some hundred bytes alone, where Swift's own allocations end the process too.
+    // It fails only if there are not a few hundred bytes of memory. Swift's own allocations end the process then, too.
     guard let context = EVP_MD_CTX_new(),
       EVP_DigestInit_ex(context, algorithm == .sha256 ? Self.sha256 : Self.sha1, nil) == 1
     else { preconditionFailure("no memory for a hash") }
@@ -43,8 +43,9 @@ package struct Digest: ~Copyable {
     EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
   }
 
-  /// Adds the SHA-256 of each piece of 16 MiB of a file, in order, which all processors work out: of a model it is the
-  /// hash that a render waits for. Errors: those of reading.
+  /// Adds the SHA-256 of each piece of 16 MiB of a file, in order. All processors compute pieces, because the first
+  /// render of a model waits for its hash.
+  /// - Throws: what reading throws.
   package mutating func add(piecesOf reader: FileReader) throws {
     let piece = 16 << 20
     let count = (reader.size + piece - 1) / piece
@@ -65,12 +66,14 @@ package struct Digest: ~Copyable {
     for digest in digests { add(digest) }
   }
 
-  /// Adds a whole file. Errors: those of reading.
+  /// Adds a whole file.
+  /// - Throws: what reading throws.
   package mutating func add(contentsOf reader: FileReader) throws {
     try add(0..<reader.size, of: reader)
   }
 
-  /// Some bytes of a file, a quarter of a megabyte at a time: they are still in the cache when they are hashed.
+  /// Adds a range of a file, a quarter of a megabyte at a time, so that the bytes are still in the processor's cache
+  /// when they are hashed.
   private mutating func add(_ range: Range<Int>, of reader: FileReader) throws {
     let chunk = 256 << 10
     try withUnsafeTemporaryAllocation(byteCount: chunk, alignment: 64) { buffer in
@@ -82,7 +85,7 @@ package struct Digest: ~Copyable {
     }
   }
 
-  /// The digest of all that was added, as lower-case hexadecimal digits: 64 of a SHA-256.
+  /// The hash of everything that was added, in lower-case hexadecimal digits (64 for SHA-256).
   package consuming func hexadecimal() -> String {
     let digits = Array("0123456789abcdef".utf8)
     let text = bytes().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }

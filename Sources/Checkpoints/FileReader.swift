@@ -1,23 +1,23 @@
 import Boundary
 import Glibc
 
-/// One open file, read by position. It is not mapped: if a mapped file is cut, the process dies of SIGBUS.
-/// Here, reading a file that has changed is an error.
+/// An open file, read by position. Reading a file that has changed is an error. The file is not mapped: if somebody cut
+/// a mapped file short, the process would die of SIGBUS.
 package final class FileReader: Sendable {
   /// The path as given.
   package let path: String
-  /// Bytes in the file when it was opened.
+  /// The file's size in bytes when it was opened.
   package let size: Int
   private let descriptor: Int32
   private let opened: Identity
 
-  /// Identifies one state of a file.
+  /// Identifies a file in one state.
   private struct Identity {
-    /// Every write changes this, unless somebody sets the time back.
+    /// Changed by every write, unless the time is set back afterwards.
     private let content: [Int]
-    /// May change while the content does not.
+    /// May change without a change of the content.
     private let entry: [Int]
-    /// When either of the two last changed. Nobody can set this back.
+    /// The time of the last change of either. No program can set it back.
     private let changed: [Int]
     let size: Int
 
@@ -33,14 +33,14 @@ package final class FileReader: Sendable {
       changed = [Int(status.st_ctim.tv_sec), Int(status.st_ctim.tv_nsec)]
     }
 
-    /// Whether the content may still be the same. Deleting, renaming over and giving the file to another owner are
-    /// visible in its entry. A change that none of these explains was a change of the content.
+    /// Whether the content can still be the same. Deleting, replacing and changing the owner show in the entry. If the
+    /// file changed and the entry did not, the content changed.
     func holds(_ now: Identity) -> Bool {
       content == now.content && (changed == now.changed || entry != now.entry)
     }
   }
 
-  /// Opens a regular file within `Confinement.models`. `purpose` completes the message if it is not there.
+  /// Opens a regular file within `Confinement.models`. `purpose` completes the message if the file is missing.
   package init(path: String, purpose: String) throws {
     let found = try CheckpointError.naming(path, purpose) { () throws(OpenFailure) in
       try Confinement.models.open(path)
@@ -68,7 +68,7 @@ package final class FileReader: Sendable {
       if count == 0 { throw CheckpointError.changed(path: path) }
       done += count
     }
-    // A file written to in place would give a mixture of old and new bytes, so nothing is returned.
+    // If the file was written to meanwhile, old and new bytes are mixed. Nothing is returned then.
     var status = stat()
     guard fstat(descriptor, &status) == 0, opened.holds(Identity(status)) else {
       throw CheckpointError.changed(path: path)
@@ -86,7 +86,7 @@ package final class FileReader: Sendable {
     }
   }
 
-  /// Fails with `changed` unless the path still leads to the very file that was opened, unmodified.
+  /// Fails with `changed` unless the path still leads to the same file in the same state.
   package func verifyUnchanged() throws {
     var open = stat()
     guard fstat(descriptor, &open) == 0, opened.holds(Identity(open)),

@@ -2,17 +2,17 @@
 package protocol TensorFile: Sendable {
   /// The path as given.
   var path: String { get }
-  /// What it holds, by name; nothing is read yet.
+  /// The tensors by name. Nothing is read yet.
   var tensors: [String: StoredTensor] { get }
-  /// What it says of itself, as far as it is text.
+  /// The file's metadata, as far as they are text.
   var metadata: [String: String] { get }
 }
 
 /// Opens files of tensors by their first bytes.
-package enum TensorFiles {
-  /// A safetensors or a GGUF file.
+enum TensorFiles {
+  /// Opens a safetensors or a GGUF file.
   /// - Throws: `pickled`, `lfsPointer`, `missingFile`, `unreadable`, `malformed`, `unreadableType`.
-  package static func open(_ path: String) throws -> any TensorFile {
+  static func open(_ path: String) throws -> any TensorFile {
     try PickledFile.refuse(path)
     return try GGUFFile.isOne(path) ? GGUFFile(path: path) : SafetensorsFile(path: path)
   }

@@ -1,11 +1,11 @@
 import Synchronization
 
-/// Notes which tensors a network asks for while it is built: the list of what its files must hold.
+/// Records the tensors that a network asks for while it is built: the list of what its files must hold.
 ///
-/// `Weights(recording:)` holds no tensors. It answers every request with a tensor of the shape asked for, without
-/// elements, and notes name and shape.
+/// `Weights(recording:)` has no tensors. It answers every request with a meta tensor of the requested shape, and
+/// records name and shape.
 package final class WeightRecorder: Sendable {
-  /// A tensor that was asked for.
+  /// A requested tensor.
   package struct Request: Sendable, Equatable {
     /// The full name.
     package let name: String
@@ -26,7 +26,7 @@ package final class WeightRecorder: Sendable {
 
   package init() {}
 
-  /// What was asked for so far, each name once, in the order in which it was first asked for.
+  /// The requested tensors, each name once, in the order of the first request.
   package var requests: [Request] { state.withLock { $0.requests } }
 
   func note(_ name: String, shape: [Int]) {

@@ -2,27 +2,27 @@ import Requests
 import Synchronization
 import Tensors
 
-/// The weights of one network, or the part of it under a prefix. Building a layer from a scope is the
-/// same as checked loading: `weights["down_blocks"][0]["to_q"].tensor("weight", shape: [320, 320])`.
+/// The weights of a network, or the scope of them under a prefix. A layer that is built from a scope is loaded and
+/// checked at the same time: `weights["down_blocks"][0]["to_q"].tensor("weight", shape: [320, 320])`.
 ///
-/// Every tensor fetched is noted, for all scopes over the same weights, so that after building a network
-/// `unusedNames` tells what the file has and the network has not.
+/// Every tensor that is fetched is recorded, for all scopes of the same weights. So after a network is built,
+/// `unusedNames` lists the tensors that the file has and the network does not use.
 package struct Weights: Sendable {
   private let catalog: Catalog
-  /// What comes before every name in this scope: empty, or ending in a dot.
+  /// The prefix of every name in this scope: empty, or with a dot at the end.
   package let prefix: String
-  /// What layers built from this scope compute in.
+  /// The precision of layers that are built from this scope.
   package let precision: Precision
-  /// Parts of names: scopes below with such a name compute in bfloat16.
+  /// Parts of names. Layers in scopes with such a part compute in bfloat16.
   private let halves: [String]
-  /// Whether names and shapes are checked but nothing is read: tensors are meta tensors then.
+  /// Whether names and shapes are checked but nothing is read. Tensors are meta tensors then.
   package let isMeta: Bool
 
-  /// What all scopes over the same weights share.
+  /// What all scopes of the same weights share.
   private final class Catalog: Sendable {
     let tensors: [String: StoredTensor]
     let path: String
-    /// Given where nothing is there and what is asked for is noted.
+    /// Given if there are no tensors, and requests are recorded.
     let recorder: WeightRecorder?
     let fetched = Mutex<Set<String>>([])
 
@@ -33,7 +33,7 @@ package struct Weights: Sendable {
     }
   }
 
-  /// Weights by full name: views made by a key map, for example. `path` is named in errors.
+  /// Weights by full name, for example views made by a key map. Errors name `path`.
   package init(tensors: [String: StoredTensor], path: String) {
     catalog = Catalog(tensors: tensors, path: path)
     prefix = ""
@@ -42,8 +42,9 @@ package struct Weights: Sendable {
     isMeta = false
   }
 
-  /// All tensors of one or several files. `path` is named in errors; `renaming` gives the engine's name
-  /// of a file's tensor, or nil to leave it out. Errors: `malformed` if a name comes twice.
+  /// All tensors of one or several files. Errors name `path`. `renaming` returns the engine's name of a tensor, or nil
+  /// to leave it out.
+  /// - Throws: `malformed` if a name comes twice.
   package init(
     files: [SafetensorsFile], path: String, renaming: (String) -> String? = { $0 }
   ) throws {
@@ -59,8 +60,8 @@ package struct Weights: Sendable {
     self.init(tensors: tensors, path: path)
   }
 
-  /// Weights that are not there: a network that is built from them is told of no tensor, gets what it asks for
-  /// without elements, and `recorder` notes the names and shapes.
+  /// Weights without tensors, for recording. A network that is built from them gets meta tensors, and `recorder`
+  /// records their names and shapes.
   package init(recording recorder: WeightRecorder) {
     catalog = Catalog(tensors: [:], path: "a recording", recorder: recorder)
     prefix = ""
@@ -77,13 +78,13 @@ package struct Weights: Sendable {
     self.isMeta = isMeta
   }
 
-  /// The scope's path without the closing dot, for messages and keys.
+  /// The prefix without its last dot, for messages and keys.
   package var name: String { String(prefix.dropLast(prefix.hasSuffix(".") ? 1 : 0)) }
 
-  /// The file or folder the weights are from, for messages.
+  /// The path of the weights' file or folder, for messages.
   package var path: String { catalog.path }
 
-  /// The scope of a component below this one; `name` may hold dots.
+  /// The scope below this one with a name, which may have dots.
   package subscript(name: String) -> Weights {
     let scope = prefix + name + "."
     return Weights(
@@ -91,10 +92,10 @@ package struct Weights: Sendable {
       halves: halves, isMeta: isMeta)
   }
 
-  /// The scope of a numbered component below this one.
+  /// The scope below this one with a number.
   package subscript(index: Int) -> Weights { self[String(index)] }
 
-  /// The same weights with patches added to some, by full name. What was fetched is counted anew.
+  /// The same weights with patches, by full name. The record of fetched tensors starts anew.
   package func patched(_ patches: [String: [any WeightPatch]]) -> Weights {
     var tensors = catalog.tensors
     for (name, added) in patches { tensors[name] = tensors[name]?.patched(added) }
@@ -103,15 +104,15 @@ package struct Weights: Sendable {
       isMeta: isMeta)
   }
 
-  /// The same scope for layers of another precision; scopes below it have it too.
+  /// The same scope with another precision, which holds for all scopes below it.
   /// - Parameters:
-  ///   - precision: of the layers.
-  ///   - halves: parts of names. Scopes whose names contain one compute in bfloat16 all the same.
+  ///   - precision: the precision of the layers.
+  ///   - halves: parts of names. Layers in scopes with such a part compute in bfloat16 in any case.
   package func layers(in precision: Precision, inHalves halves: [String] = []) -> Weights {
     Weights(catalog: catalog, prefix: prefix, precision: precision, halves: halves, isMeta: isMeta)
   }
 
-  /// The same scope for layers that are built to be checked and measured, not to compute.
+  /// The same scope, for layers that are only checked and measured.
   package var meta: Weights {
     Weights(catalog: catalog, prefix: prefix, precision: precision, halves: halves, isMeta: true)
   }
@@ -120,8 +121,8 @@ package struct Weights: Sendable {
 // MARK: - Fetching
 
 extension Weights {
-  /// The tensor `name` of this scope, not yet read, of just that shape.
-  /// Errors: `missingTensor`, `wrongShape`.
+  /// A tensor of this scope, not yet read. It must have the given shape.
+  /// - Throws: `missingTensor`, `wrongShape`.
   package func stored(_ name: String, shape: [Int]) throws -> StoredTensor {
     let stored = try stored(name)
     guard stored.shape == shape else {
@@ -131,7 +132,8 @@ extension Weights {
     return stored
   }
 
-  /// The tensor `name` of this scope, not yet read, whatever its shape. Error: `missingTensor`.
+  /// A tensor of this scope, not yet read, of any shape.
+  /// - Throws: `missingTensor`.
   package func stored(_ name: String) throws -> StoredTensor {
     let full = prefix + name
     guard let stored = catalog.tensors[full] else {
@@ -141,7 +143,8 @@ extension Weights {
     return stored
   }
 
-  /// The values of `name` as floats. Errors: `missingTensor`, `wrongShape`, and those of reading.
+  /// The values of a tensor as floats.
+  /// - Throws: `missingTensor`, `wrongShape`, and what reading throws.
   package func tensor(_ name: String, shape: [Int]) throws -> Tensor {
     if isMeta {
       try plan(name, shape: shape)
@@ -150,7 +153,7 @@ extension Weights {
     return try stored(name, shape: shape).read()
   }
 
-  /// Checks that there is such a tensor; of a recording, notes it.
+  /// Checks that there is such a tensor, or records it.
   private func plan(_ name: String, shape: [Int]) throws {
     if let recorder = catalog.recorder {
       recorder.note(prefix + name, shape: shape)
@@ -159,8 +162,8 @@ extension Weights {
     }
   }
 
-  /// The rows of `name`, to be read as they are needed: of the outermost axis, whatever the others.
-  /// Errors: `missingTensor`, `wrongShape`; reading has its own.
+  /// The rows of a tensor along its outermost axis. They are read when they are needed.
+  /// - Throws: `missingTensor`, `wrongShape`. Reading throws its own errors.
   package func rows(_ name: String, shape: [Int]) throws -> WeightRows {
     let width = shape.dropFirst().reduce(1, *)
     if isMeta {
@@ -174,22 +177,22 @@ extension Weights {
     }
   }
 
-  /// The shape of `name`, or nil if there is no such tensor. Does not count as fetching.
+  /// The shape of a tensor; nil if there is none of that name. It does not count as fetching.
   package func shape(of name: String) -> [Int]? { catalog.tensors[prefix + name]?.shape }
 }
 
 // MARK: - Looking around
 
 extension Weights {
-  /// Whether this scope has a tensor of just that name.
+  /// Whether this scope has a tensor with that name.
   package func has(_ name: String) -> Bool { catalog.tensors[prefix + name] != nil }
 
-  /// Whether there is no tensor under this scope. Of a recording, which has what is asked for, false.
+  /// Whether there is no tensor under this scope. While recording it is false.
   package var isEmpty: Bool {
     catalog.recorder == nil && !catalog.tensors.keys.contains { $0.hasPrefix(prefix) }
   }
 
-  /// The names under this scope, without its prefix, sorted. Looks through all names.
+  /// The names under this scope, without its prefix, sorted. It takes time in proportion to all names.
   package var names: [String] {
     let length = prefix.utf8.count
     return catalog.tensors.keys.compactMap { name in
@@ -197,12 +200,12 @@ extension Weights {
     }.sorted()
   }
 
-  /// The tensors under this scope by full name. Does not count as fetching.
+  /// The tensors under this scope by full name. It does not count as fetching.
   package var tensors: [String: StoredTensor] {
     prefix.isEmpty ? catalog.tensors : catalog.tensors.filter { $0.key.hasPrefix(prefix) }
   }
 
-  /// Full names under this scope that nothing has fetched yet, sorted.
+  /// The full names under this scope that have not been fetched yet, sorted.
   package func unusedNames() -> [String] {
     let fetched = catalog.fetched.withLock { $0 }
     return catalog.tensors.keys.filter { $0.hasPrefix(prefix) && !fetched.contains($0) }.sorted()

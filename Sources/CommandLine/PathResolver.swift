@@ -1,10 +1,12 @@
 import Foundation
 import Requests
 
-/// Makes paths absolute and checks that the files exist. It remembers the answers, because a hundred thousand lines may
-/// name the same few files.
+/// Makes paths absolute and checks that the files exist. What is no file here but can be fetched from a hub is written
+/// as it may be kept. It remembers the answers, because a hundred thousand lines may name the same few files.
 package struct PathResolver {
   private var known: [String: String] = [:]
+  /// Whether a link had a token in it, which is not kept.
+  package private(set) var hasDroppedToken = false
 
   /// How many answers are remembered. Beyond that, files are looked up again.
   private static let capacity = 1000
@@ -13,17 +15,17 @@ package struct PathResolver {
   package init() {}
 
   /// Resolves all files of a request.
-  /// - Throws: `RequestError.missingFile`
+  /// - Throws: `RequestError.missingFile`, `.noSource`
   package mutating func resolve(_ request: inout RenderRequest) throws {
     request.model = try model(request.model)
-    try request.changeFiles { file, path in try existing(path, file.rawValue) }
+    try request.changeFiles { file, path in try existing(path, .file(file)) }
   }
 
   /// Resolves a model. A path becomes absolute. A word without a slash may be a name that the daemon knows, unless a model
   /// of that name is in the current folder.
-  /// - Throws: `RequestError.missingFile`
+  /// - Throws: `RequestError.missingFile`, `.noSource`
   mutating func model(_ model: String) throws -> String {
-    if model.contains("/") { return try existing(model, "model") }
+    if model.contains("/") || ModelSource.remote(model) != nil { return try existing(model, .model) }
     return remembered("model \(model)") {
       let path = absolutePath(model)
       let file =
@@ -32,18 +34,41 @@ package struct PathResolver {
     }
   }
 
-  /// - Parameter what: What the file is, for the message.
-  private mutating func existing(_ file: String, _ what: String) throws -> String {
+  /// A setting that names something.
+  private enum Named {
+    case model
+    case file(RequestFile)
+
+    var word: String {
+      switch self {
+      case .model: "model"
+      case .file(let file): file.rawValue
+      }
+    }
+
+    /// What it would be pulled for; nil for pictures.
+    var use: ModelUse? {
+      switch self {
+      case .model: .model
+      case .file(let file): file.use
+      }
+    }
+  }
+
+  private mutating func existing(_ file: String, _ what: Named) throws -> String {
     // An empty path is refused later, with the other settings.
     if file.isEmpty { return file }
+    if CivitaiLink.token(in: file) != nil { hasDroppedToken = true }
     return try remembered("file \(file)") {
       let path = absolutePath(file)
-      guard FileManager.default.fileExists(atPath: path) else {
-        let source = try? ModelSource(file) { _ in false }
-        let remote = source.flatMap { $0.isRemote ? "\($0)" : nil }
-        throw RequestError.missingFile(setting: what, path: path, source: remote)
+      if FileManager.default.fileExists(atPath: path) { return path }
+      do throws(SourceError) {
+        let source = try ModelSource(file) { _ in false }
+        if source.isRemote, what.use != nil { return "\(source)" }
+      } catch {
+        throw RequestError.noSource(setting: what.word, error)
       }
-      return path
+      throw RequestError.missingFile(setting: what.word, path: path)
     }
   }
 

@@ -54,8 +54,10 @@ package struct Problem: Error, Equatable {
 
 extension RequestError: ExitCoded {
   package var exit: ProgramExit {
-    if case .missingFile = self { return .missing }
-    return .usage
+    switch self {
+    case .missingFile, .noSource: .missing
+    default: .usage
+    }
   }
 }
 

@@ -72,3 +72,20 @@ package func complain(_ message: String) {
   let name = Swift.CommandLine.arguments.first.flatMap { $0.split(separator: "/").last } ?? "segmoe"
   StandardStreams.complain(PlainText.line("\(name): \(message)") + "\n")
 }
+
+/// What `--json` prints.
+package enum JSONOutput {
+  /// One line: keys in order, unprintable characters escaped.
+  /// - Parameters:
+  ///   - value: what to print.
+  ///   - strategy: how keys are written.
+  /// - Throws: `EncodingError`
+  package static func text(
+    _ value: some Encodable, keys strategy: JSONEncoder.KeyEncodingStrategy = .convertToSnakeCase
+  ) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = strategy
+    return PlainText.shown(json: String(decoding: try encoder.encode(value), as: UTF8.self))
+  }
+}

@@ -49,6 +49,33 @@ package struct SettingsOptions: ParsableArguments {
   var scheduler: String?
 
   @Option(
+    help: ArgumentHelp(
+      "How the noise levels are spaced: \(SigmaName.allCases.map(\.rawValue).joined(separator: ", ")) (default: as the model's file says).",
+      valueName: "name"))
+  var sigmas: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Share of the noise that is drawn anew in each step of ddim and tcd, 0 to 1 (default: 0).",
+      valueName: "share"))
+  var eta: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The timesteps to visit, noisiest first, such as 999,700,300. Steps are as many as these.",
+      valueName: "n,n,…"))
+  var timesteps: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The noise levels to visit with euler, highest first, and where to end, such as 14.6,3,0.5,0.",
+      valueName: "x,x,…"))
+  var sigmaList: String?
+
+  @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
       "Seed of the first picture's noise, 0 to 2^64-1, or random (-1), another for every prompt (default: 0).",
@@ -149,6 +176,7 @@ package struct SettingsOptions: ParsableArguments {
     [
       ("negative_prompt", negativePrompt), ("width", width), ("height", height), ("steps", steps),
       ("guidance", guidance), ("guidance_rescale", guidanceRescale), ("scheduler", scheduler), ("seed", seed),
+      ("sigmas", sigmas), ("eta", eta), ("timesteps", timesteps), ("sigma_list", sigmaList),
       ("count", count),
       ("clip_skip", clipSkip), ("init_image", initImage), ("strength", strength), ("mask", mask),
       ("original_size", originalSize), ("crop", crop), ("target_size", targetSize),
@@ -160,5 +188,18 @@ package struct SettingsOptions: ParsableArguments {
       draft.give("embeddings", \.embeddings, embedding.map(EmbeddingReference.init(text:)))
     }
     if plainPrompt { draft.give("plain_prompt", \.isPlainPrompt, true) }
+  }
+}
+
+extension ByteCount: ExpressibleByArgument {
+  /// A size on the command line.
+  public init?(argument: String) { self.init(text: argument) }
+}
+
+extension PixelSize: ExpressibleByArgument {
+  /// `512x768`.
+  public init?(argument: String) {
+    self.init(text: argument)
+    guard width > 0, height > 0 else { return nil }
   }
 }

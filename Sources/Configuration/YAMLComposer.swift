@@ -71,7 +71,7 @@ struct YAMLComposer {
     }
   }
 
-  /// The document's value, once all events were taken.
+  /// The document's value, after all events.
   func finish() throws(YAMLError) -> YAMLNode {
     guard let root else { throw .empty(file: file) }
     return root
@@ -79,7 +79,7 @@ struct YAMLComposer {
 
   private static let core = "tag:yaml.org,2002:"
 
-  /// A scalar, read as its tag says.
+  /// A scalar as its tag says.
   private func tagged(
     _ scalar: YAMLScalar, tag: String?, at position: YAMLPosition
   ) throws(YAMLError) -> YAMLScalar {

@@ -6,7 +6,7 @@ package struct YAMLDocument: Sendable, Equatable {
   /// The document's value.
   package let root: YAMLNode
 
-  /// Parses bytes; `file` stands in messages.
+  /// Parses bytes. Messages name `file`.
   package init(parsing bytes: [UInt8], file: String, limits: YAMLLimits = YAMLLimits()) throws(YAMLError) {
     guard bytes.count <= limits.bytes else {
       throw .tooManyBytes(file: file, bytes: bytes.count, limit: limits.bytes)
@@ -23,7 +23,7 @@ package struct YAMLDocument: Sendable, Equatable {
     root = try composer.finish()
   }
 
-  /// Parses text; `file` stands in messages.
+  /// Parses text. Messages name `file`.
   package init(parsing text: String, file: String, limits: YAMLLimits = YAMLLimits()) throws(YAMLError) {
     try self.init(parsing: Array(text.utf8), file: file, limits: limits)
   }
@@ -33,7 +33,7 @@ package struct YAMLDocument: Sendable, Equatable {
     try self.init(parsing: YAMLDocument.read(path, limit: limits.bytes), file: path, limits: limits)
   }
 
-  /// Where a byte stands, columns counted in characters as libyaml does.
+  /// The line and column of a byte. Columns count characters, as libyaml's do.
   static func position(of offset: Int, in bytes: [UInt8], file: String) -> YAMLPosition {
     var line = 1
     var column = 1
@@ -50,7 +50,7 @@ package struct YAMLDocument: Sendable, Equatable {
 
   private static func firstNonUTF8(_ bytes: [UInt8]) -> Int? {
     guard String(validating: bytes, as: UTF8.self) == nil else { return nil }
-    // Rare, so a second pass: the first scalar that decodes to an error marks the place.
+    // This is rare, so a second pass may look for the first scalar that does not decode.
     var decoder = UTF8()
     var iterator = bytes.makeIterator()
     var offset = 0
@@ -58,7 +58,7 @@ package struct YAMLDocument: Sendable, Equatable {
     return offset
   }
 
-  /// libyaml compares each `%TAG` line with all before it, so a file of nothing else takes a minute.
+  /// libyaml compares each `%TAG` line with all lines before it. A file of nothing else would take a minute.
   private static let mostTags = 16
 
   private static func oneTagTooMany(_ bytes: [UInt8]) -> Int? {
@@ -84,5 +84,22 @@ package struct YAMLDocument: Sendable, Equatable {
       case .tooLarge(let bytes): throw .tooManyBytes(file: path, bytes: bytes, limit: limit)
       }
     }
+  }
+}
+
+/// The limits of a YAML document, so that reading one takes little time and memory.
+package struct YAMLLimits: Sendable, Equatable {
+  /// The largest file.
+  package var bytes: Int
+  /// The deepest nesting.
+  package var depth: Int
+  /// The most nodes. A node that aliases repeat counts each time.
+  package var nodes: Int
+
+  /// Limits with room for any configuration that a person writes.
+  package init(bytes: Int = 1 << 20, depth: Int = 32, nodes: Int = 50_000) {
+    self.bytes = bytes
+    self.depth = depth
+    self.nodes = nodes
   }
 }

@@ -9,13 +9,13 @@ package enum YAMLError: Error, Sendable, Equatable {
   case tooManyBytes(file: String, bytes: Int, limit: Int)
   /// Bytes that are not UTF-8.
   case notUTF8(YAMLPosition)
-  /// Nothing but comments.
+  /// The file holds only comments, or nothing.
   case empty(file: String)
-  /// Not YAML; libyaml's own words say why.
+  /// The file is not YAML. `problem` is libyaml's message.
   case syntax(YAMLPosition, problem: String)
   /// Nested deeper than the limit.
   case tooDeep(YAMLPosition, limit: Int)
-  /// More nodes than the limit, aliases unfolded.
+  /// More nodes than the limit, with every alias replaced by what it repeats.
   case tooManyNodes(YAMLPosition, limit: Int)
   /// A key twice in one mapping.
   case duplicateKey(YAMLPosition, key: String, firstLine: Int)
@@ -23,26 +23,26 @@ package enum YAMLError: Error, Sendable, Equatable {
   case keyNotText(YAMLPosition)
   /// A `<<` merge key.
   case mergeKey(YAMLPosition)
-  /// An alias to nothing, or to what it stands in.
+  /// An alias without an anchor, or inside its own anchor.
   case unknownAlias(YAMLPosition, name: String)
   /// A tag such as `!!python/object`.
   case unsupportedTag(YAMLPosition, tag: String)
   /// A second document in one file.
   case secondDocument(YAMLPosition)
-  /// A key that means nothing here.
+  /// A key that is not known here.
   case unknownKey(YAMLPosition, key: String, owner: String, allowed: [String])
   /// A key that must be there.
   case missingKey(YAMLPosition, key: String, owner: String)
-  /// A value of the wrong type; `subject` is the key or what the value is.
+  /// A value of the wrong type. `subject` is the key, or says what the value is.
   case wrongType(YAMLPosition, subject: String, expected: String, found: String)
   /// A value that is not one of a few words.
   case notOneOf(YAMLPosition, subject: String, value: String, allowed: [String])
-  /// A value of the right type that makes no sense; `rule` says what does.
+  /// A value of the right type that is not allowed. `rule` says what is.
   case outOfRange(YAMLPosition, subject: String, value: String, rule: String)
 }
 
 extension YAMLError: CustomStringConvertible {
-  /// One line: file, line, column, what is wrong, and the mend.
+  /// One line: file, line, column, what is wrong, and how to fix it.
   package var description: String {
     switch self {
     case .unreadable(let file, let code):

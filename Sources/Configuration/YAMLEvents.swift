@@ -1,6 +1,6 @@
 import CYAML
 
-/// What libyaml's parser reports, in Swift's own memory.
+/// An event of libyaml's parser, copied into Swift's memory.
 struct YAMLEvent {
   enum Kind {
     case document
@@ -17,9 +17,9 @@ struct YAMLEvent {
   var tag: String?
 }
 
-/// libyaml's event parser. It keeps its state on a heap stack, so depth costs no call stack.
+/// libyaml's event parser. It keeps its state on the heap, so deep nesting takes no call stack.
 enum YAMLEvents {
-  /// Calls `handle` with every event; `bytes` must be UTF-8. Stops at the first error of either.
+  /// Calls `handle` with every event. `bytes` must be UTF-8. The first error of the parser or of `handle` ends it.
   static func parse(
     _ bytes: [UInt8], file: String, handle: (YAMLEvent) throws(YAMLError) -> Void
   ) throws(YAMLError) {
@@ -84,7 +84,7 @@ enum YAMLEvents {
   private static func failure(_ parser: yaml_parser_t, _ bytes: [UInt8], _ file: String) -> YAMLError {
     var problem = parser.problem.map { String(cString: $0) } ?? "out of memory"
     if parser.error == YAML_READER_ERROR {
-      // The reader knows no line, only the byte.
+      // The reader tells only the byte, not the line.
       let place = YAMLDocument.position(of: parser.problem_offset, in: bytes, file: file)
       return .syntax(place, problem: problem)
     }

@@ -1,4 +1,4 @@
-/// A mapping whose keys were checked; values are asked for by key.
+/// A mapping whose keys have been checked. Values are looked up by key.
 package struct YAMLMapping: Sendable, Equatable {
   /// What this mapping is, for messages.
   package let owner: String
@@ -19,10 +19,10 @@ package struct YAMLMapping: Sendable, Equatable {
     return node
   }
 
-  /// Whether a key is there, be its value empty.
+  /// Whether a key is there. Its value may be empty.
   package func has(_ key: String) -> Bool { entries.contains { $0.key == key } }
 
-  /// Where the value of a key is or should be; where the mapping is if the key is missing.
+  /// The position of a key's value. If the key is missing, that of the mapping.
   package func position(of key: String) -> YAMLPosition {
     entries.first { $0.key == key }?.position ?? position
   }

@@ -1,8 +1,8 @@
 import Boundary
 
 extension YAMLNode {
-  /// The same as JSON, in the order of the file, as Python's `json` would write what its YAML reader
-  /// gives. Infinite numbers, which JSON lacks, become text.
+  /// The value as JSON, with keys in the order of the file, as Python's `json` would write it. Infinite numbers, which
+  /// JSON does not have, become text.
   package var json: String {
     switch content {
     case .sequence(let items):

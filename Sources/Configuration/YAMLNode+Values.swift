@@ -1,6 +1,6 @@
 extension YAMLNode {
-  /// The text of a scalar. A plain number or a yes or no is refused, because Python would not read text
-  /// there either. `subject` says what the value is, for messages: "'type'", "a prompt".
+  /// The text of a scalar. An unquoted number, yes or no is refused, because Python would not read it as text either.
+  /// `subject` says what the value is, for messages: "'type'", "a prompt".
   package func string(_ subject: String) throws(YAMLError) -> String {
     guard case .scalar(let scalar) = content, case .string(let text) = scalar.value else {
       throw wrongType(subject, YAMLError.text)
@@ -68,7 +68,7 @@ extension YAMLNode {
     return items
   }
 
-  /// Keys and values of which only `keys` are allowed; `owner` names the mapping: "expert 2".
+  /// A mapping in which only `keys` are allowed. `owner` names it in messages: "expert 2".
   package func mapping(_ owner: String, keys: [String]) throws(YAMLError) -> YAMLMapping {
     guard case .mapping(let entries) = content else {
       throw wrongType(owner, "keys and values ('key: value' lines)")

@@ -10,7 +10,7 @@ package struct YAMLNode: Sendable, Equatable {
     case mapping([YAMLEntry])
   }
 
-  /// Where the node begins; for an alias, where the alias stands.
+  /// Where the node begins. For a repeated node, where its alias is.
   package let position: YAMLPosition
   /// What the node is.
   package let content: Content
@@ -41,7 +41,7 @@ package struct YAMLNode: Sendable, Equatable {
 package struct YAMLEntry: Sendable, Equatable {
   /// The key's text.
   package let key: String
-  /// Where the key stands.
+  /// Where the key is.
   package let position: YAMLPosition
   /// The value.
   package let value: YAMLNode
@@ -52,4 +52,24 @@ package struct YAMLEntry: Sendable, Equatable {
     self.position = position
     self.value = value
   }
+}
+
+/// A place in a YAML file.
+package struct YAMLPosition: Sendable, Hashable, CustomStringConvertible {
+  /// The file's path as it was given.
+  package let file: String
+  /// The line, from 1.
+  package let line: Int
+  /// The column, from 1, counted in characters as an editor shows them.
+  package let column: Int
+
+  /// A place in a file.
+  package init(file: String, line: Int, column: Int) {
+    self.file = file
+    self.line = line
+    self.column = column
+  }
+
+  /// "config.yaml:3:5", which editors and terminals make a link of.
+  package var description: String { "\(file):\(line):\(column)" }
 }

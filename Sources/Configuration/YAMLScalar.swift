@@ -2,7 +2,7 @@
 package struct YAMLScalar: Sendable, Equatable {
   /// The text, escapes resolved.
   package let text: String
-  /// Whether it was written plain; a quoted, literal or folded one is always text.
+  /// Whether it is unquoted. A quoted, literal or folded scalar is always text.
   package let isPlain: Bool
 
   /// A scalar as it was written.
@@ -11,7 +11,7 @@ package struct YAMLScalar: Sendable, Equatable {
     self.isPlain = isPlain
   }
 
-  /// What a scalar stands for.
+  /// The meaning of a scalar.
   package enum Value: Sendable, Equatable {
     /// Nothing, `~` or `null`.
     case null
@@ -25,8 +25,8 @@ package struct YAMLScalar: Sendable, Equatable {
     case string(String)
   }
 
-  /// The value by the rules of YAML 1.1 as Python reads it, without its traps: base 60, dates and octals with a leading
-  /// zero are text here. `1e-3` is a number, as in YAML 1.2.
+  /// The value by the rules of YAML 1.1, as Python's reader has them, with four differences that avoid surprises:
+  /// numbers of base 60, dates and octal numbers with a leading zero are text, and `1e-3` is a number.
   package var value: Value {
     guard isPlain else { return .string(text) }
     switch text {
@@ -47,7 +47,7 @@ package struct YAMLScalar: Sendable, Equatable {
     }
   }
 
-  /// The beginning of a text that may be long, on one line.
+  /// The beginning of a text, on one line.
   static func shortened(_ text: String) -> String {
     let line = String(text.prefix(40)).split(whereSeparator: \.isNewline).joined(separator: " ")
     return line.count < text.count ? line + "…" : line
@@ -71,7 +71,7 @@ package struct YAMLScalar: Sendable, Equatable {
     for (prefix, radix) in radices where digits.hasPrefix(prefix) {
       return magnitude(digits.dropFirst(2), radix: radix, isNegative: isNegative)
     }
-    // 010 is 8 to one reader and 10 to the next.
+    // Some readers take 010 for 8 and some for 10.
     guard digits == "0" || !digits.hasPrefix("0") else { return nil }
     return magnitude(digits, radix: 10, isNegative: isNegative)
   }

@@ -68,7 +68,7 @@ package struct MixableLayer<Plain: Layer>: Sendable {
   }
 
   /// The router; nil if this is a plain layer.
-  package var router: Router? {
+  var router: Router? {
     switch kind {
     case .dense: nil
     case .sparse(let layer): layer.router
@@ -108,7 +108,7 @@ extension MixableLayer where Plain == Linear {
   /// Builds several projections of one input as one layer, whose result holds theirs side by side. That takes one
   /// product and one routing, and each expert is one part of the cache.
   /// - Parameters:
-  ///   - names: of the projections, which have no bias. The first one's gate routes all of them.
+  ///   - names: the names of the projections, which have no bias. The first one's gate routes all of them.
   ///   - weights: the layer's tensors.
   ///   - inputs: channels of a row.
   ///   - outputs: channels of each projection.

@@ -7,7 +7,7 @@ import WeightCache
 /// router chooses it.
 package struct SparseLayer<Expert: Layer>: Sendable {
   /// Chooses the experts.
-  package let router: Router
+  let router: Router
   private let experts: [CachedPart<Expert>]
 
   /// - Parameters:
@@ -38,7 +38,7 @@ package struct SparseLayer<Expert: Layer>: Sendable {
   }
 
   /// Bytes of all experts' weights.
-  package var expertBytes: Int { experts.reduce(0) { $0 + $1.byteCount } }
+  var expertBytes: Int { experts.reduce(0) { $0 + $1.byteCount } }
 
   /// Σ over the chosen experts of weight · expert(x), row by row.
   /// - Throws: what reading an expert throws.

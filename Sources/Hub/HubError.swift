@@ -40,6 +40,8 @@ package enum HubError: Error, Sendable, Equatable {
   case hostileName(String)
   /// Larger than plain HTTP serves.
   case tooLarge(path: String, bytes: Int)
+  /// More than may be fetched here.
+  case overLimit(source: String, bytes: Int, most: Int)
   /// No room on the disk.
   case noRoom(folder: String, needed: Int, free: Int)
   /// The cache cannot be written, and something is missing.
@@ -78,7 +80,7 @@ package enum HubError: Error, Sendable, Equatable {
     case .setting, .ambiguous: .usage
     case .wrongContent, .hostileName, .noModel, .pickled, .noWeights, .notSafetensors: .damaged
     case .noRepository, .noRevision, .noFile, .gone, .noSuchFile: .missing
-    case .badToken, .gated, .disabled, .forbidden, .login: .notPermitted
+    case .badToken, .gated, .disabled, .forbidden, .login, .overLimit: .notPermitted
     case .rateLimited, .unreachable, .untrusted, .webPage, .strangeAnswer, .gaveUp, .offline, .tooLarge,
       .noRoom,
       .readOnly, .file, .stopped:
@@ -127,6 +129,9 @@ extension HubError: CustomStringConvertible {
       "the repository has a file named '\(name)', which could lead out of the cache"
     case .tooLarge(let path, let bytes):
       "\(path) has \(bytes >> 30) GiB; over plain HTTP the hub serves 50 GB: use `hf download`"
+    case .overLimit(let source, let bytes, let most):
+      "\(source) has \(Self.size(bytes)); at most \(Self.size(most)) are fetched here (fetch.largest in the "
+        + "daemon's configuration)"
     case .noRoom(let folder, let needed, let free):
       "\(folder): no room: \(Self.size(needed)) are needed, \(Self.size(free)) are free; "
         + "make room, or set HF_HUB_CACHE to another disk"

@@ -62,7 +62,8 @@ package struct A1111Parameters: Sendable, Equatable {
     self.version = version
   }
 
-  /// The text form. Throws `ImageError.badText` for an extra key that no reader would recognize.
+  /// The text form.
+  /// - Throws: `ImageError.badText` for a further key that no reader would recognize.
   package func text() throws(ImageError) -> String {
     var pairs = [
       Pair("Steps", String(steps)), Pair("Sampler", sampler), Pair("CFG scale", Self.short(cfgScale)),
@@ -83,17 +84,17 @@ package struct A1111Parameters: Sendable, Equatable {
     return "\(prompt)\(negative)\n\(settings.joined(separator: ", "))"
   }
 
-  /// The same as a text chunk.
+  /// The text form as a text chunk.
   package func pngText() throws(ImageError) -> PNGText {
     PNGText(keyword: "parameters", text: try text())
   }
 
-  /// 7.5 and 7, as people write them.
+  /// 7.5 and 7 rather than 7.0.
   private static func short(_ number: Double) -> String {
     Int(exactly: number).map(String.init) ?? String(number)
   }
 
-  /// A value as a JSON string if a reader would otherwise cut it at a comma, a colon or a line break,
+  /// The value as a JSON string if a reader would otherwise misread it: cut it at a comma, a colon or a line break,
   /// trim it, or take it for a quoted one.
   static func quoted(_ value: String) -> String {
     let cuts = value.unicodeScalars.contains {

@@ -1,13 +1,13 @@
 /// Reads the `parameters` text by the rules of AUTOMATIC1111's own reader.
 package struct A1111Reader: Sendable, Equatable {
-  /// The prompt, its lines trimmed.
+  /// The prompt with trimmed lines.
   package private(set) var prompt = ""
-  /// The negative prompt, its lines trimmed.
+  /// The negative prompt with trimmed lines.
   package private(set) var negativePrompt = ""
-  /// The pairs of the last line; of two with one key the later one counts.
+  /// The pairs of the last line. If a key comes twice, the second value counts.
   package private(set) var settings: [String: String] = [:]
 
-  /// Reads any text: one that has no settings is all prompt.
+  /// Reads any text. A text without settings is a prompt as a whole.
   package init(_ text: String) {
     var lines = Self.trim(text[...]).split(separator: "\n", omittingEmptySubsequences: false)
     if let last = lines.last {
@@ -34,14 +34,14 @@ package struct A1111Reader: Sendable, Equatable {
     }
   }
 
-  /// Whether a reader takes all of `key` for a setting's name.
+  /// Whether a reader takes `key` for a setting's name, as a whole.
   static func isKey(_ key: String) -> Bool {
-    // Scalars, as Python's `re` sees them, here and below: "é" may be two.
+    // Scalars, as in Python's `re`, here and below: "é" may be two.
     let name = #/\w[\w \-\/]+/#.matchingSemantics(.unicodeScalar)
     return key.wholeMatch(of: name) != nil && trim(key[...]) == key
   }
 
-  /// Every match of AUTOMATIC1111's expression for "key: value", values still quoted.
+  /// All matches of AUTOMATIC1111's expression for "key: value". Values are still quoted.
   private static func pairs(_ line: Substring) -> [(key: String, value: String)] {
     let pair = #/\s*(\w[\w \-\/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)/#.matchingSemantics(.unicodeScalar)
     return line.matches(of: pair).map { (String($0.output.1), String($0.output.2)) }
@@ -55,7 +55,7 @@ package struct A1111Reader: Sendable, Equatable {
     return String(scalars[first...last])
   }
 
-  /// What a JSON string stands for; anything else as it is.
+  /// The text of a JSON string. Any other value stays as it is.
   private static func unquoted(_ value: String) -> String {
     guard value.count > 1, value.hasPrefix("\""), value.hasSuffix("\"") else { return value }
     var text = String.UnicodeScalarView()

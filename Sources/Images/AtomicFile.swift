@@ -1,13 +1,13 @@
 import Glibc
 
-/// A file that appears whole or not at all, and stays after a power cut.
+/// Writes files so that they appear as a whole or not at all, and survive a power cut.
 package enum AtomicFile {
-  /// Writes `.NAME.tmp-XXXX` beside the target, syncs it, renames it, and syncs the folder. On any
-  /// error the temporary file is removed, and the file at `path` stays as it was.
+  /// Writes `.NAME.tmp-XXXX` beside the target, syncs it, renames it, and syncs the folder. On an error the temporary
+  /// file is removed, and the file at `path` is unchanged.
   /// - Parameters:
-  ///   - bytes: the whole file.
-  ///   - path: where it appears.
-  ///   - replacing: whether a file that is there already may go; else it is an error, `ImageError.outputExists`.
+  ///   - bytes: the content of the file.
+  ///   - path: the final path.
+  ///   - replacing: whether an existing file is replaced. Otherwise it is an error, `ImageError.outputExists`.
   package static func write(
     _ bytes: [UInt8], to path: String, replacing: Bool = true
   ) throws(ImageError) {
@@ -21,7 +21,8 @@ package enum AtomicFile {
     }
     try fill(descriptor, with: bytes, path: path)
     guard fsync(descriptor) == 0 else { throw failure("fsync", path: path) }
-    // Network file systems report a full disk only here. EINTR leaves the descriptor closed on Linux.
+    // Network file systems may report a full disk only when the file is closed. After EINTR the descriptor is closed on
+    // Linux.
     isOpen = false
     guard close(descriptor) == 0 || errno == EINTR else { throw failure("close", path: path) }
     if replacing {
@@ -33,7 +34,7 @@ package enum AtomicFile {
     try syncFolder(folder)
   }
 
-  /// Moves a file to a name that no file has.
+  /// Renames a file, unless the new name exists.
   private static func move(_ temporary: String, toFree path: String) throws(ImageError) {
     if link(temporary, path) == 0 {
       unlink(temporary)
@@ -41,7 +42,7 @@ package enum AtomicFile {
     }
     switch errno {
     case EEXIST: throw .outputExists(path: path)
-    // A file system without hard links: next best.
+    // The file system has no hard links. Checking first is the next best way.
     case EPERM, ENOTSUP, ENOSYS, EMLINK:
       var status = stat()
       guard lstat(path, &status) != 0 else { throw .outputExists(path: path) }
@@ -50,8 +51,8 @@ package enum AtomicFile {
     }
   }
 
-  /// Removes the temporary files of programs that were killed while they wrote `path`. Only for files that nobody else
-  /// writes.
+  /// Removes the temporary files of programs that were killed while they wrote `path`. Only one program may write that
+  /// file.
   package static func removeTemporaries(of path: String) {
     let (folder, name) = split(path)
     let start = prefix(of: name)
@@ -65,18 +66,17 @@ package enum AtomicFile {
     }
   }
 
-  /// How the temporary names of a file begin. A name may have 255 bytes; what is added must not make it
-  /// longer.
+  /// The beginning of a file's temporary names. A name may have at most 255 bytes, so a long name is cut.
   private static func prefix(of name: String) -> String {
     "." + String(decoding: name.utf8.prefix(200), as: UTF8.self) + ".tmp-"
   }
 
-  /// Makes a rename in `folder` durable.
+  /// Writes a rename in `folder` to the disk.
   private static func syncFolder(_ folder: String) throws(ImageError) {
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw failure("open", path: folder) }
     defer { close(descriptor) }
-    // Some file systems cannot sync a folder and say EINVAL. Nothing more can be done for the rename there.
+    // Some file systems cannot sync a folder and answer EINVAL. Nothing more can be done there.
     guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure("fsync", path: folder) }
   }
 

@@ -5,14 +5,15 @@ package struct ContactSheet: Sendable {
   /// White pixels around and between the pictures.
   package var margin: Int
 
-  /// A layout; a margin below 0 counts as 0, columns below 1 as 1.
+  /// A layout. A margin below 0 counts as 0, columns below 1 as 1.
   package init(columns: Int? = nil, margin: Int = 8) {
     self.columns = columns.map { max(1, $0) }
     self.margin = max(0, margin)
   }
 
-  /// The page: equal cells as large as the largest picture, filled row by row, each picture in the
-  /// middle of its cell. Refuses a page beyond `limits`.
+  /// The page. All cells have the size of the largest picture. They are filled row by row, with each picture in the
+  /// middle of its cell.
+  /// - Throws: `ImageError` if there are no pictures or the page is beyond `limits`.
   package func page(of images: [RGBImage], limits: PNGLimits = PNGLimits()) throws -> RGBImage {
     guard let cellWidth = images.map(\.width).max(), let cellHeight = images.map(\.height).max() else {
       throw ImageError.noImages

@@ -2,40 +2,40 @@ import Glibc
 
 /// What can go wrong with a picture or its file.
 package enum ImageError: Error, Sendable, Equatable {
-  /// It is, or a link on the way leads, outside the folders that may be used.
+  /// The path, or a link on it, leads outside the allowed folders.
   case outside(path: String)
   /// A file could not be opened for reading.
   case unreadable(path: String, code: Int32)
-  /// Something that is not a PNG, or a broken one.
+  /// The file is not a PNG, or a damaged one.
   case damaged(name: String, reason: String)
-  /// A picture beyond the limits, refused before memory was taken for it.
+  /// A picture is beyond the limits. It was refused before memory was taken for it.
   case tooLarge(name: String, width: Int, height: Int, limits: PNGLimits)
-  /// A file with more bytes than the limits allow.
+  /// A file has more bytes than the limits allow.
   case tooManyBytes(name: String, bytes: Int, limit: Int)
-  /// Sides below 1, or bytes that do not make up the size.
+  /// A side is below 1, or the number of bytes does not fit the size.
   case badSize(width: Int, height: Int, bytes: Int)
-  /// A text that PNG or the `parameters` form cannot hold.
+  /// A text that PNG or the `parameters` form cannot store.
   case badText(keyword: String, reason: String)
-  /// A folder that is to receive a file is not there.
+  /// The folder for a file does not exist.
   case folderMissing(folder: String)
-  /// A file that would be replaced, though nobody said so.
+  /// A file would be replaced, and that was not allowed.
   case outputExists(path: String)
-  /// A folder where a file is to be written.
+  /// There is a folder at the path of a file to write.
   case isFolder(path: String)
-  /// A folder or file that this user may not write.
+  /// This user may not write the folder or file.
   case notWritable(path: String, code: Int32)
-  /// No space, or no quota, left for a file.
+  /// No space or quota is left for a file.
   case diskFull(path: String, code: Int32)
-  /// Any other failure of a system call while a file was written.
+  /// Another system call failed while a file was written.
   case writeFailed(path: String, call: String, code: Int32)
-  /// A contact sheet of nothing.
+  /// A contact sheet without pictures.
   case noImages
-  /// libpng found no memory.
+  /// libpng got no memory.
   case outOfMemory(name: String)
 }
 
 extension ImageError {
-  /// The case for a system call that failed while a file was written.
+  /// The error for a system call that failed while a file was written.
   package static func writing(path: String, call: String, code: Int32) -> ImageError {
     switch code {
     case ENOSPC, EDQUOT: .diskFull(path: path, code: code)
@@ -46,7 +46,7 @@ extension ImageError {
 }
 
 extension ImageError {
-  /// The case for a place that cannot be looked at.
+  /// The error for a path that cannot be looked at.
   static func opening(_ path: String, code: Int32) -> ImageError {
     [ENOENT, ENOTDIR].contains(code)
       ? .folderMissing(folder: AtomicFile.split(path).folder) : .writing(path: path, call: "open", code: code)
@@ -54,7 +54,7 @@ extension ImageError {
 }
 
 extension ImageError: CustomStringConvertible {
-  /// One line that names the thing and the mend.
+  /// One line: what is wrong, and how to fix it.
   package var description: String {
     switch self {
     case .outside(let path):
@@ -94,7 +94,7 @@ extension ImageError: CustomStringConvertible {
   }
 
   private func reason(_ code: Int32) -> String {
-    // strerror shares one buffer between threads; strerror_r does not.
+    // strerror shares one buffer among threads. strerror_r does not.
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
       guard let base = buffer.baseAddress else { return "error \(code)" }
       base.initialize(repeating: 0, count: buffer.count)

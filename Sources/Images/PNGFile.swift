@@ -1,12 +1,12 @@
 import Boundary
 import CPNGShim
 
-/// PNG, in and out.
+/// Reads and writes PNG files.
 ///
-/// Encoding is deterministic: a fixed compression level and no time, so that the same picture and
-/// texts give the same bytes with the same libpng and zlib.
+/// Encoding is deterministic: the compression level is fixed and no time is stored. So the same picture and texts give
+/// the same bytes with the same libpng and zlib.
 package enum PNGFile {
-  /// zlib's own default; higher levels cost a lot of time for a percent of size.
+  /// zlib's default. Higher levels take much time and save one percent.
   private static let compressionLevel: Int32 = 6
 
   /// The bytes of a PNG file with these pixels and texts.
@@ -33,24 +33,23 @@ package enum PNGFile {
     return Array(UnsafeBufferPointer(start: bytes, count: count))
   }
 
-  /// Writes a PNG to where a person said.
+  /// Writes a PNG to the file for a command's result.
   package static func write(_ image: RGBImage, texts: [PNGText] = [], to output: OutputFile)
     throws(ImageError)
   {
     try output.write(encode(image, texts: texts))
   }
 
-  /// Writes a PNG. At any moment, `path` holds either the file of before or the whole picture.
+  /// Writes a PNG. At any time, `path` has either the old file or the whole picture.
   package static func write(_ image: RGBImage, texts: [PNGText] = [], to path: String) throws(ImageError) {
     try AtomicFile.write(encode(image, texts: texts), to: path)
   }
 
   /// A PNG's pixels and texts.
   ///
-  /// Every kind of PNG becomes 8-bit RGB the way PIL's `convert("RGB")` does it, which is what
-  /// diffusers does to init images: palette and gray spread out, 16 bits cut to the upper 8 (of gray
-  /// without alpha: whatever is above 255 becomes 255), alpha dropped (not laid over white), gamma and
-  /// profiles left alone. `name` stands in messages.
+  /// Every kind of PNG becomes 8-bit RGB as by PIL's `convert("RGB")`, which diffusers uses for initial images.
+  /// Palettes and gray become RGB. Of 16 bits the upper 8 are taken, but in gray without alpha, values above 255 become
+  /// 255. Alpha is dropped; the picture is not laid over white. Gamma and profiles are ignored. Messages name `name`.
   package static func decode(
     _ bytes: [UInt8], name: String = "PNG", limits: PNGLimits = PNGLimits()
   ) throws(ImageError) -> (image: RGBImage, texts: [PNGText]) {
@@ -75,7 +74,7 @@ package enum PNGFile {
     return (image, texts)
   }
 
-  /// As `decode`, from a file.
+  /// The same from a file.
   package static func read(
     _ path: String, limits: PNGLimits = PNGLimits()
   ) throws(ImageError) -> (image: RGBImage, texts: [PNGText]) {
@@ -96,16 +95,16 @@ package enum PNGFile {
     }
   }
 
-  /// The pixels of a file alone, as `decode` makes them. Texts, profiles and other extras are skipped: they may unpack to a
-  /// thousand times their length.
+  /// Only the pixels of a file, as `decode` makes them. Texts, profiles and other extras are skipped, because they may
+  /// unpack to a thousand times their length.
   package static func readPixels(
     _ path: String, limits: PNGLimits = PNGLimits()
   ) throws(ImageError) -> RGBImage {
     try decode(bytes(of: path, limits: limits), name: path, limits: limits, pixelsOnly: true).image
   }
 
-  /// The size of a file's picture, which its head tells.
-  /// - Throws: what `read` throws for a file that is no picture that it would take.
+  /// The size of a file's picture, from its header.
+  /// - Throws: what `read` throws for a file that it would refuse.
   package static func size(of path: String, limits: PNGLimits = PNGLimits()) throws(ImageError) -> (
     width: Int, height: Int
   ) {
@@ -125,8 +124,8 @@ package enum PNGFile {
     return (width, height)
   }
 
-  /// Bytes of memory that reading a file takes beside the file's own, which its head tells. Of what is no PNG that is
-  /// nothing: `read` refuses it.
+  /// The bytes of memory that reading a file takes besides the file itself, from its header. For a file that is no PNG
+  /// it is 0, because `read` refuses it.
   package static func pixelBytes(of path: String, limits: PNGLimits = PNGLimits()) throws(ImageError) -> Int {
     let head = try bytes(of: path, limits: limits, first: 24)
     guard head.count == 24 else { return 0 }
@@ -135,7 +134,7 @@ package enum PNGFile {
     return width * height * 3
   }
 
-  /// Of four bytes, the most significant first.
+  /// The number in four bytes, the most significant first.
   private static func number(_ bytes: ArraySlice<UInt8>) -> Int { bytes.reduce(0) { $0 << 8 | Int($1) } }
 
   private static func decode(
@@ -177,7 +176,7 @@ package enum PNGFile {
       let entry = png_shim_text_at(reader, index)
       let keyword = latin1(entry.keyword, count: entry.keyword.map { String(cString: $0).utf8.count } ?? 0)
       let bytes = UnsafeRawBufferPointer(start: entry.text, count: entry.length)
-      // Damaged UTF-8 is repaired: a broken remark is no reason to refuse a picture.
+      // Damaged UTF-8 is repaired. A damaged text is no reason to refuse a picture.
       let text =
         entry.is_utf8 != 0
         ? String(decoding: bytes, as: UTF8.self) : latin1(entry.text, count: entry.length)

@@ -1,16 +1,16 @@
 import CPNGShim
 
-/// What reading a PNG may cost; anything beyond is refused before memory is taken for it.
+/// The limits of a PNG file. Anything beyond is refused before memory is taken for it.
 package struct PNGLimits: Sendable, Equatable {
   /// The longest width or height.
   package var side: Int
-  /// The most pixels; three bytes of memory each.
+  /// The most pixels. Each takes three bytes of memory.
   package var pixels: Int
   /// The largest file.
   package var fileBytes: Int
-  /// The most text chunks that are kept; further ones are skipped.
+  /// The most text chunks that are kept. Further ones are skipped.
   package var textChunks: Int
-  /// The largest text, unpacked; a larger one is skipped.
+  /// The largest unpacked text. A larger one is skipped.
   package var textBytes: Int
 
   /// Limits with room for any picture that a diffusion model could use.
@@ -25,7 +25,7 @@ package struct PNGLimits: Sendable, Equatable {
     self.textBytes = textBytes
   }
 
-  /// libpng reads 0 as "no limit", so nothing here goes below 1.
+  /// The limits for libpng. It takes 0 for "no limit", so every value is at least 1.
   /// - Parameter pixelsOnly: whether texts and other extras are skipped.
   func shim(pixelsOnly: Bool) -> png_shim_limits {
     png_shim_limits(

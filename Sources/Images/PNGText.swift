@@ -1,18 +1,17 @@
-/// A text that a PNG carries beside its pixels.
+/// A text in a PNG file.
 package struct PNGText: Sendable, Equatable {
-  /// What the text is, such as `parameters`: 1 to 79 Latin-1 characters.
+  /// The kind of text, such as `parameters`: 1 to 79 Latin-1 characters.
   package let keyword: String
-  /// The text; line breaks are "\n".
+  /// The text. Line breaks are "\n".
   package let text: String
 
-  /// A text under a keyword; whether PNG can hold them is checked when it is encoded.
+  /// A text under a keyword. Encoding checks whether PNG can store them.
   package init(keyword: String, text: String) {
     self.keyword = keyword
     self.text = text
   }
 
-  /// How a text is stored: the plain `tEXt` chunk if every character is in Latin-1, as all readers
-  /// expect, else `iTXt`.
+  /// The chunk for a text: `tEXt`, which all readers know, if every character is in Latin-1, otherwise `iTXt`.
   enum Chunk: Equatable {
     case latin1([UInt8])
     case utf8([UInt8])
@@ -38,14 +37,14 @@ package struct PNGText: Sendable, Equatable {
     return bytes
   }
 
-  /// A zero would end the text early in every reader written in C.
+  /// Refuses a zero character, because it would end the text for every reader written in C.
   func checkText() throws(ImageError) {
     if text.utf8.contains(0) {
       throw .badText(keyword: keyword, reason: "it has a zero character: remove it")
     }
   }
 
-  /// Latin-1 bytes of the printable characters and "\n", which is what `tEXt` may hold; else nil.
+  /// The text's Latin-1 bytes; nil if it has characters that `tEXt` cannot store.
   private static func latin1(_ text: String) -> [UInt8]? {
     var bytes = [UInt8]()
     for scalar in text.unicodeScalars {

@@ -4,10 +4,11 @@ package struct RGBImage: Sendable, Equatable {
   package let width: Int
   /// The number of rows, at least 1.
   package let height: Int
-  /// `width * height * 3` bytes: red, green, blue of one pixel after the other.
+  /// `width * height * 3` bytes: red, green and blue of each pixel.
   package private(set) var pixels: [UInt8]
 
-  /// An image of given bytes; throws `ImageError.badSize` if there are not `width * height * 3`.
+  /// An image of the given bytes.
+  /// - Throws: `ImageError.badSize` if there are not `width * height * 3` bytes.
   package init(width: Int, height: Int, pixels: [UInt8]) throws {
     guard let count = RGBImage.byteCount(width: width, height: height), count == pixels.count else {
       throw ImageError.badSize(width: width, height: height, bytes: pixels.count)
@@ -15,7 +16,8 @@ package struct RGBImage: Sendable, Equatable {
     self.init(checkedWidth: width, height: height, pixels: pixels)
   }
 
-  /// An image of one colour; throws `ImageError.badSize` if a side is below 1 or the size overflows.
+  /// An image of one colour.
+  /// - Throws: `ImageError.badSize` if a side is below 1 or the size overflows.
   package init(width: Int, height: Int, red: UInt8, green: UInt8, blue: UInt8) throws {
     guard let count = RGBImage.byteCount(width: width, height: height) else {
       throw ImageError.badSize(width: width, height: height, bytes: 0)
@@ -36,7 +38,7 @@ package struct RGBImage: Sendable, Equatable {
     self.pixels = pixels
   }
 
-  /// Copies `other` with its top left corner to column `x`, row `y`; what lies outside is cut off.
+  /// Copies `other` with its top left corner to column `x`, row `y`. Pixels outside are cut off.
   package mutating func place(_ other: RGBImage, x: Int, y: Int) {
     let columns = max(0, x)..<max(max(0, x), min(width, x + other.width))
     let rows = max(0, y)..<max(max(0, y), min(height, y + other.height))
@@ -49,7 +51,7 @@ package struct RGBImage: Sendable, Equatable {
     }
   }
 
-  /// The bytes that an image of this size has, or nil if it cannot be.
+  /// The number of bytes of an image of this size; nil if there can be no such image.
   static func byteCount(width: Int, height: Int) -> Int? {
     guard width > 0, height > 0 else { return nil }
     let (pixels, overflow) = width.multipliedReportingOverflow(by: height)

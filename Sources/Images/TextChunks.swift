@@ -1,6 +1,6 @@
 import CPNGShim
 
-/// Texts laid out in one piece of memory with the pointers that libpng wants.
+/// Texts in one block of memory, with the pointers that libpng needs.
 struct TextChunks {
   private struct Entry {
     let keyword: Int
@@ -26,7 +26,7 @@ struct TextChunks {
     }
   }
 
-  /// Calls `body` with entries that are good while it runs.
+  /// Calls `body` with entries, which are valid until it returns.
   func withEntries<Outcome>(_ body: (UnsafeBufferPointer<png_shim_text>) -> Outcome) -> Outcome {
     storage.withUnsafeBytes { bytes in
       func pointer(_ offset: Int) -> UnsafePointer<CChar>? {

@@ -39,28 +39,28 @@ package struct FeedForward: Layer {
 }
 
 /// value · gelu(gate) of a linear layer's two halves (diffusers' `GEGLU`).
-package struct GatedLinear: Layer {
+struct GatedLinear: Layer {
   private let weight: PackedWeight
   private let bias: Tensor
 
   /// Reads `weight` `[2·out, in]` and `bias` `[2·out]`, the values before the gates.
   /// - Throws: `CheckpointError` if one is missing or has another shape.
-  package init(_ weights: Weights, inputs: Int, outputs: Int) throws {
+  init(_ weights: Weights, inputs: Int, outputs: Int) throws {
     weight = try PackedWeight(
       linear: weights.rows("weight", shape: [2 * outputs, inputs]), precision: weights.precision, gated: true)
     bias = try weights.tensor("bias", shape: [2 * outputs])
   }
 
-  package var byteCount: Int { weight.byteCount + bias.byteCount }
+  var byteCount: Int { weight.byteCount + bias.byteCount }
 
   /// Weight and bias.
-  package func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+  func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
     weight.withBytes(body)
     bias.withBytes(body)
   }
 
   /// `[…, in]` to `[…, out]`.
-  package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
+  func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
     compute.product(x, weight, ProductEpilogue(bias: bias))
   }
 }

@@ -32,7 +32,7 @@ package struct Linear: Layer {
   /// - Parameters:
   ///   - layers: the layers' scopes.
   ///   - inputs: width of a row that goes in.
-  ///   - outputs: of each layer.
+  ///   - outputs: the outputs of each layer.
   /// - Throws: `CheckpointError` if one is missing or has another shape.
   package init(stacking layers: [Weights], inputs: Int, outputs: Int) throws {
     self.inputs = inputs

@@ -1,18 +1,18 @@
 import Diffusion
 import Experts
 
-/// Which tensors of a UNet a merge replaces by mixtures.
-package struct CoveredLayers: Sendable, Equatable {
+/// The tensors of a UNet that a merge replaces by mixtures.
+struct CoveredLayers: Sendable, Equatable {
   /// Which layers of a transformer block, and which blocks.
-  package let configuration: MixtureConfiguration
+  let configuration: MixtureConfiguration
 
-  package init(_ configuration: MixtureConfiguration) {
+  init(_ configuration: MixtureConfiguration) {
     self.configuration = configuration
   }
 
   /// The blocks that the reference covers in a UNet of `levels` levels: SD leaves out the lowest
   /// level, SDXL the highest. The middle block is never covered.
-  package static func blocks(_ family: Recipe.Family, levels: Int) -> (down: Range<Int>, up: Range<Int>) {
+  static func blocks(_ family: Recipe.Family, levels: Int) -> (down: Range<Int>, up: Range<Int>) {
     switch family {
     case .sd: (0..<levels - 1, 1..<levels)
     case .sdxl: (1..<levels, 0..<levels - 1)
@@ -21,7 +21,7 @@ package struct CoveredLayers: Sendable, Equatable {
 
   /// The covered layer that a tensor belongs to, and the tensor's name within it:
   /// `…ff.net.2.bias` is (`…ff`, `net.2.bias`). nil for a tensor that stays dense.
-  package func split(_ tensor: String) -> (layer: String, rest: String)? {
+  func split(_ tensor: String) -> (layer: String, rest: String)? {
     let parts = tensor.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     // down_blocks.I.attentions.J.transformer_blocks.K.<layer>.<rest>
     guard parts.count > 7, parts[2] == "attentions", parts[4] == "transformer_blocks",
@@ -46,7 +46,7 @@ package struct CoveredLayers: Sendable, Equatable {
   }
 
   /// All covered layers among `tensors`, sorted.
-  package func layers(of tensors: [String]) -> [String] {
+  func layers(of tensors: [String]) -> [String] {
     Set(tensors.compactMap { split($0)?.layer }).sorted()
   }
 }

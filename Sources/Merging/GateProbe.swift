@@ -21,7 +21,7 @@ package struct GateSettings: Sendable, Equatable {
 }
 
 /// Finds the inputs of an expert's layers while it renders its own prompt.
-package struct GateProbe: Sendable {
+struct GateProbe: Sendable {
   private let settings: GateSettings
   private let compute: Compute
   private let governor: MemoryGovernor
@@ -30,17 +30,17 @@ package struct GateProbe: Sendable {
   /// - Parameters:
   ///   - settings: seed, steps and size.
   ///   - compute: where it renders.
-  ///   - governor: of the cache that all experts' weights are in.
+  ///   - governor: the governor of the cache that all experts' weights are in.
   ///   - memory: bytes that the process should not exceed. Weights that do not fit are read again in each step. More
   ///     is taken only if a step of one expert needs it.
-  package init(_ settings: GateSettings, compute: Compute, governor: MemoryGovernor, memory: Int) {
+  init(_ settings: GateSettings, compute: Compute, governor: MemoryGovernor, memory: Int) {
     self.settings = settings
     self.compute = compute
     self.governor = governor
     self.memory = memory
   }
 
-  /// Bounds the process by `memory`, or by the least that the request needs, plus room for what is not planned.
+  /// Limits the process to `memory`, or to the least that the request needs, plus room for what plans do not count.
   private func limit(_ model: DiffusionModel, _ request: PictureRequest) throws {
     let planning = Renderer(model: model, pass: ForwardPass(compute: compute), governor: governor)
     governor.limit(to: max(memory, try planning.plan(request, room: memory).smallest + Self.besidePlans))
@@ -52,14 +52,14 @@ package struct GateProbe: Sendable {
   /// Renders the expert's prompt with its own model up to the last step. The mean input of each layer in that step,
   /// divided by its length, is the expert's row of the layer's gate.
   /// - Parameters:
-  ///   - model: the expert's.
+  ///   - model: the expert's model.
   ///   - prompt: what the expert is for.
-  ///   - negativePrompt: what it is not for.
+  ///   - negativePrompt: what the expert is not for.
   ///   - layers: paths of the covered layers.
   ///   - report: called after each step.
   /// - Returns: a vector per layer.
   /// - Throws: `MergeError.unseen` if a layer never ran, and what rendering throws.
-  package func gateRows(
+  func gateRows(
     model: DiffusionModel, prompt: String, negativePrompt: String, layers: [String],
     report: (_ step: Int, _ steps: Int) throws -> Void
   ) throws -> [String: [Float]] {

@@ -12,7 +12,7 @@ package enum MergeError: Error, Equatable, CustomStringConvertible {
   case notWritable(path: String, reason: String)
   /// A kind of recipe that this version does not merge.
   case unsupported(what: String)
-  /// A source that is not of the recipe's family, nor, if that says none, of the base's.
+  /// A source is of another family than the recipe says, or, if the recipe says none, than the base is.
   case family(String, of: Recipe.Family, wanted: Recipe.Family)
   /// A covered layer that never ran in the expert's render.
   case unseen(layer: String)

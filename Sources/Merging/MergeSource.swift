@@ -7,18 +7,19 @@ import WeightCache
 struct MergeSource: Sendable {
   /// A folder or a single file.
   let files: any ModelFiles
-  /// What its parts are.
+  /// The kind of model.
   let family: Recipe.Family
   let shape: UNetConfiguration
-  /// The UNet's tensors, LoRAs applied.
+  /// The UNet's tensors, with LoRAs.
   var weights: Weights { networks.unet }
   private let networks: ModelWeights
   private let loras: [LoRAReference]
 
   /// - Throws: what reading the model or a LoRA throws, `MergeError.unsupported` for a source that
-  ///   is itself a mixture, `MergeError.family` for another family than the recipe says. nil: it says none.
+  ///   is itself a mixture, `MergeError.family` for another family than `wanted` (nil: any).
   init(_ source: Recipe.Source, loras: [Recipe.LoRA], family wanted: Recipe.Family?) throws {
-    files = try ModelPath(source.path).open()
+    // Whatever else a cache holds of the model, a merge is made of the same weights.
+    files = try ModelPath(source.path).open(preferring: .half)
     family = files.isXL ? .sdxl : .sd
     guard wanted == nil || wanted == family else {
       throw MergeError.family(source.written, of: family, wanted: wanted ?? family)
@@ -31,7 +32,7 @@ struct MergeSource: Sendable {
     networks = try ModelWeights(files, loras: self.loras)
   }
 
-  /// The tensors of a component, LoRAs applied.
+  /// The tensors of a component, with LoRAs.
   /// - Throws: what opening them throws.
   func weights(of component: String) throws -> Weights {
     switch component {
@@ -52,7 +53,7 @@ struct MergeSource: Sendable {
   /// - Throws: what opening them throws.
   func storedBytes() throws -> Int {
     try ["unet", "vae", "text_encoder", "text_encoder_2"].reduce(0) { sum, component in
-      // Some single files hold no VAE.
+      // Some single files have no VAE.
       guard files.has(component), component != "vae" || hasVAE else { return sum }
       return try sum + weights(of: component).tensors.values.reduce(0) { $0 + $1.byteCount }
     }
@@ -62,8 +63,8 @@ struct MergeSource: Sendable {
 
   /// The whole model, for rendering.
   /// - Parameters:
-  ///   - vae: taken if the source has none.
-  ///   - cache: where its weights are kept; one for all sources, so that one model's make room for the next's.
+  ///   - vae: used if the source has no VAE.
+  ///   - cache: where the weights are kept. All sources share it, so that one model's weights make room for the next.
   func model(vae: String, cache: PartCache) throws -> DiffusionModel {
     var replacement: String?
     do { _ = try files.weights(for: "vae") } catch CheckpointError.missingVAE { replacement = vae }

@@ -3,8 +3,7 @@ import Foundation
 import Requests
 import Tensors
 
-/// A SegMoE folder about to be written: the base's components, and a UNet with mixtures in place of
-/// the covered layers.
+/// Writes a SegMoE folder: the base's components, and a UNet with mixtures in place of the covered layers.
 struct MergedFolder {
   let recipe: Recipe
   let base: MergeSource
@@ -35,7 +34,7 @@ struct MergedFolder {
     }
   }
 
-  /// What `model_index.json` says, with the scheduler that is saved and no safety checker.
+  /// The content of `model_index.json`, with the scheduler that is saved and without a safety checker.
   private func modelIndex() -> [String: JSONValue] {
     var index = base.files.index.values
     index["scheduler"] = .array([.string("diffusers"), .string("DDPMScheduler")])
@@ -88,7 +87,8 @@ struct MergedFolder {
     return config
   }
 
-  /// The recipe with its sources as cards, links without tokens, or names: nobody needs to know this machine's folders.
+  /// The recipe with its sources as repositories, links without tokens, or names, so that it shows no folders of this
+  /// machine.
   private static func named(_ value: JSONValue) -> JSONValue {
     switch value {
     case .object(let members):

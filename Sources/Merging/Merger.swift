@@ -5,45 +5,42 @@ import Foundation
 import Tensors
 import WeightCache
 
-/// Makes a SegMoE folder of a recipe (the reference's `SegMoEPipeline.load_from_scratch` and
+/// Makes a SegMoE folder from a recipe (the reference's `SegMoEPipeline.load_from_scratch` and
 /// `save_pretrained`).
 package struct Merger: Sendable {
   private let recipe: Recipe
   private let gateSettings: GateSettings
   private let compute: Compute
   private let budget: MemoryBudget?
+  private let arrivals: any SourceArrivals
 
   /// - Parameters:
   ///   - recipe: what to merge.
   ///   - gates: how gates are computed.
   ///   - compute: where.
   ///   - budget: what the process may take; nil: there is no bound but that of `memory`.
-  package init(_ recipe: Recipe, gates: GateSettings, compute: Compute, budget: MemoryBudget? = nil) {
+  ///   - arrivals: where the sources are, or when they will be here.
+  package init(
+    _ recipe: Recipe, gates: GateSettings, compute: Compute, budget: MemoryBudget? = nil,
+    arrivals: any SourceArrivals = LocalSources()
+  ) {
     self.recipe = recipe
     gateSettings = gates
     self.compute = compute
     self.budget = budget
+    self.arrivals = arrivals
   }
 
-  /// Merges into `output`, which must not exist; it appears whole or not at all.
+  /// Merges into `output`, which must not exist. It appears as a whole or not at all.
   /// - Throws: `MergeError`, with the expert at fault, and what `report` throws.
   package func merge(into output: String, report: (MergeProgress) throws -> Void = { _ in }) throws {
     try Self.checkPlace(output)
-    let base = try baseSource()
-    let experts = try recipe.experts.indices.map { try expertSource($0, family: base.family) }
-    let levels = base.shape.down.count
-    let blocks = CoveredLayers.blocks(base.family, levels: levels)
-    let covered = CoveredLayers(
-      MixtureConfiguration(
-        experts: experts.count, expertsPerCall: recipe.expertsPerToken, layers: recipe.mixtureLayers,
-        downBlocks: blocks.down, upBlocks: blocks.up))
-    for (index, expert) in experts.enumerated() {
-      try checkShapes(of: expert, index: index, against: base, covered)
-    }
-    let layers = covered.layers(of: base.weights.names)
-    let gates = try gates(layers, base: base, experts: experts, report: report)
+    var sources = try OpenedSources(recipe, arrivals)
+    try sources.openArrived()
+    let layers = sources.covered.layers(of: sources.base.weights.names)
+    let gates = try gates(layers, &sources, report: report)
     try MergedFolder(
-      recipe: recipe, base: base, experts: experts, covered: covered, gates: gates
+      recipe: recipe, base: sources.base, experts: sources.all(), covered: sources.covered, gates: gates
     ).write(to: output, report: report)
   }
 
@@ -58,37 +55,54 @@ package struct Merger: Sendable {
 
   /// A row per expert for every covered layer: `[experts, in]`.
   private func gates(
-    _ layers: [String], base: MergeSource, experts: [MergeSource], report: (MergeProgress) throws -> Void
+    _ layers: [String], _ sources: inout OpenedSources, report: (MergeProgress) throws -> Void
   ) throws -> [String: Tensor] {
+    let count = recipe.experts.count
     switch recipe.gates {
     case .random:
-      return try randomGates(layers, base: base, experts: experts.count)
+      return try randomGates(layers, base: sources.base, experts: count)
     case .hidden:
       let governor = MemoryGovernor(budget: budget)
-      let probe = GateProbe(
-        gateSettings, compute: compute, governor: governor, memory: try memory(base, experts))
       var rows: [String: [Float]] = [:]
-      for (index, expert) in experts.enumerated() {
-        let found = try named(index) {
-          // An expert may lack a VAE. The base's stands in; nothing is decoded.
-          let model = try expert.model(vae: base.files.path, cache: governor.cache)
-          return try probe.gateRows(
-            model: model, prompt: recipe.experts[index].gatePrompt,
-            negativePrompt: recipe.experts[index].gateNegativePrompt, layers: layers
-          ) { step, steps in
-            try report(.gates(expert: index, count: experts.count, step: step, steps: steps))
+      for (index, described) in recipe.experts.enumerated() {
+        // Meanwhile the next ones come.
+        let expert = try sources.expert(index)
+        try sources.openArrived()
+        let probe = GateProbe(
+          gateSettings, compute: compute, governor: governor, memory: try memory(sources.opened))
+        let base = sources.base.files.path
+        // What ends the merge from outside is no fault of the expert.
+        var refusal: (any Error)?
+        let found: [String: [Float]]
+        do {
+          found = try recipe.naming(index) {
+            // An expert may lack a VAE. The base's stands in; nothing is decoded.
+            let model = try expert.model(vae: base, cache: governor.cache)
+            return try probe.gateRows(
+              model: model, prompt: described.gatePrompt,
+              negativePrompt: described.gateNegativePrompt, layers: layers
+            ) { step, steps in
+              do {
+                try report(.gates(expert: index, count: count, step: step, steps: steps))
+              } catch {
+                refusal = error
+                throw error
+              }
+            }
           }
+        } catch {
+          throw refusal ?? error
         }
         for layer in layers { rows[layer, default: []] += found[layer] ?? [] }
       }
-      return rows.mapValues { Tensor(shape: [experts.count, $0.count / experts.count], values: $0) }
+      return rows.mapValues { Tensor(shape: [count, $0.count / count], values: $0) }
     }
   }
 
   /// A merge takes at most the size of its largest source plus 2 GB. The render gets half a gigabyte less; that is for
   /// everything else.
-  private func memory(_ base: MergeSource, _ experts: [MergeSource]) throws -> Int {
-    let largest = try ([base] + experts).map { try $0.storedBytes() }.max() ?? 0
+  private func memory(_ sources: [MergeSource]) throws -> Int {
+    let largest = try sources.map { try $0.storedBytes() }.max() ?? 0
     return largest + 1_500_000_000
   }
 
@@ -107,43 +121,6 @@ package struct Merger: Sendable {
     }
     return gates
   }
-
-  private func baseSource() throws -> MergeSource {
-    do {
-      return try MergeSource(recipe.base, loras: recipe.baseLoRAs, family: recipe.family)
-    } catch {
-      throw MergeError.base(source: recipe.base.written, reason: "\(error)")
-    }
-  }
-
-  private func expertSource(_ index: Int, family: Recipe.Family) throws -> MergeSource {
-    try named(index) {
-      try MergeSource(
-        recipe.experts[index].source, loras: recipe.experts[index].loras, family: family)
-    }
-  }
-
-  /// Says which expert an error came from.
-  private func named<Result>(_ index: Int, _ body: () throws -> Result) throws -> Result {
-    do {
-      return try body()
-    } catch let error as MergeError {
-      throw error
-    } catch let error where !(error is CancellationError) {
-      throw MergeError.expert(
-        index: index, source: recipe.experts[index].source.written, reason: "\(error)")
-    }
-  }
-
-  private func checkShapes(
-    of expert: MergeSource, index: Int, against base: MergeSource, _ covered: CoveredLayers
-  ) throws {
-    try named(index) {
-      for (name, tensor) in base.weights.tensors where covered.split(name) != nil {
-        _ = try expert.weights.stored(name, shape: tensor.shape)
-      }
-    }
-  }
 }
 
 extension Recipe {
@@ -155,4 +132,14 @@ extension Recipe {
     case .all: .all
     }
   }
+}
+
+/// The progress of a merge.
+package enum MergeProgress: Sendable, Equatable {
+  /// Expert `index` of `count` renders its prompt for the gates.
+  case gates(expert: Int, count: Int, step: Int, steps: Int)
+  /// A component of the base is being copied.
+  case copying(component: String)
+  /// `done` of `total` tensors are written.
+  case writing(done: Int, total: Int)
 }

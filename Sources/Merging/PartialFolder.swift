@@ -3,12 +3,12 @@ import Foundation
 
 /// A folder that is being written. It has a temporary name beside the final one until everything in it is on the disk.
 package struct PartialFolder {
-  /// What it is to be called.
+  /// The final path.
   let target: String
-  /// What it is called until then.
+  /// The temporary path.
   package let path: String
 
-  /// Makes the folder, and removes what killed processes left for the same target.
+  /// Makes the folder, and removes folders that killed processes left for the same target.
   /// - Throws: `MergeError.notWritable`.
   package init(for output: String) throws {
     target = URL(fileURLWithPath: output).path
@@ -34,7 +34,7 @@ package struct PartialFolder {
     }
   }
 
-  /// Gives it its name once everything in it is on the disk.
+  /// Gives the folder its final name, after everything in it is on the disk.
   /// - Throws: `MergeError.outputExists` if another has taken the name meanwhile, `.notWritable`.
   package func publish() throws {
     let inside = (FileManager.default.enumerator(atPath: path)?.allObjects as? [String]) ?? []
@@ -48,7 +48,7 @@ package struct PartialFolder {
     try Self.sync(URL(fileURLWithPath: target).deletingLastPathComponent().path)
   }
 
-  /// Removes it with all that is in it.
+  /// Removes the folder and everything in it.
   package func discard() { try? FileManager.default.removeItem(atPath: path) }
 
   private static func sync(_ path: String) throws {

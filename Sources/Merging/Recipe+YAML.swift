@@ -1,8 +1,8 @@
 import Configuration
 
 extension Recipe {
-  /// Reads a recipe. Relative sources are looked for beside the recipe first, then, as the reference
-  /// does, in the current folder.
+  /// Reads a recipe. Relative sources are looked for beside the recipe first, and then in the current folder, as in the
+  /// reference.
   package init(reading path: String) throws(RecipeError) {
     let document: YAMLDocument
     do {
@@ -13,7 +13,7 @@ extension Recipe {
     try self.init(document.root, sources: SourceFinder(recipe: path))
   }
 
-  /// Reads a recipe from text; `file` stands in messages, and sources are looked for beside it.
+  /// Reads a recipe from text. Messages name `file`, and sources are looked for beside it.
   package init(parsing text: String, file: String) throws(RecipeError) {
     let document: YAMLDocument
     do {
@@ -31,7 +31,7 @@ extension Recipe {
   private static let loraKeys = ["source_model", "positive_prompt", "negative_prompt", "weight"]
   /// The reference overwrites these when it merges, so a value given here would be a mistake.
   private static let derivedKeys = ["up_idx_start", "up_idx_end", "down_idx_start", "down_idx_end"]
-  /// Far beyond any model, small enough that a typing error cannot fill a disk.
+  /// The most experts. It is far beyond any model, and small enough that a typing error does not fill a disk.
   private static let mostExperts = 256
 
   private init(_ root: YAMLNode, sources: SourceFinder) throws(RecipeError) {

@@ -78,11 +78,11 @@ package struct Recipe: Sendable, Equatable {
   }
 
   /// The model that gives everything outside the mixtures.
-  package internal(set) var base: Source
+  package let base: Source
   /// LoRAs fused into the base: the top-level `loras` of a recipe that also lists experts.
-  package internal(set) var baseLoRAs: [LoRA]
+  package let baseLoRAs: [LoRA]
   /// The experts in their order, at least one.
-  package internal(set) var experts: [Expert]
+  package let experts: [Expert]
   /// How many experts a layer call uses, from 1 to the number of experts.
   package let expertsPerToken: Int
   /// Which layers become mixtures.
@@ -99,31 +99,5 @@ package struct Recipe: Sendable, Equatable {
     let all = [base] + baseLoRAs.map(\.source) + experts.flatMap { [$0.source] + $0.loras.map(\.source) }
     var seen: Set<ModelSource> = []
     return all.filter { source in source.remote.map { seen.insert($0).inserted } ?? false }
-  }
-
-  /// The recipe with the places of what was pulled.
-  package func placing(_ paths: [ModelSource: String]) -> Recipe {
-    func placed(_ source: Source) -> Source {
-      var source = source
-      source.path = source.remote.flatMap { paths[$0] } ?? source.path
-      return source
-    }
-    func placed(_ loras: [LoRA]) -> [LoRA] {
-      loras.map { lora in
-        var lora = lora
-        lora.source = placed(lora.source)
-        return lora
-      }
-    }
-    var recipe = self
-    recipe.base = placed(base)
-    recipe.baseLoRAs = placed(baseLoRAs)
-    recipe.experts = experts.map { expert in
-      var expert = expert
-      expert.source = placed(expert.source)
-      expert.loras = placed(expert.loras)
-      return expert
-    }
-    return recipe
   }
 }

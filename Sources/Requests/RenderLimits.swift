@@ -10,7 +10,7 @@ package struct RenderLimits: Sendable, Equatable {
   /// UTF-8 bytes of a prompt: far more than any real one.
   package var promptBytes = 65_536
   /// UTF-8 bytes of a path or a name.
-  package var pathBytes = 4096
+  var pathBytes = 4096
   /// LoRA files of one request.
   package var loras = 64
   /// Learned words of one request.

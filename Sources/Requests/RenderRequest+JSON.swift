@@ -12,16 +12,14 @@ extension RequestDraft {
     if let unknown = container.allKeys.map(\.stringValue).filter({ !known.contains($0) }).min() {
       throw RequestError.unknownSetting(name: unknown, known: known)
     }
-    var request = RenderRequest()
     let seed = SettingKey("seed")
     isSeedRandom =
       (try? container.decode(Int.self, forKey: seed)) == -1
       || (try? container.decode(String.self, forKey: seed)).map(Self.isRandom) == true
     if isSeedRandom { given.insert("seed") }
     for setting in Setting.all where !(setting.name == "seed" && isSeedRandom) {
-      if try setting.decode(container, &request) { given.insert(setting.name) }
+      if try setting.decode(container, &settings) { given.insert(setting.name) }
     }
-    self.request = request
   }
 }
 
@@ -34,7 +32,7 @@ extension RequestDraft {
   package init(_ container: KeyedDecodingContainer<SettingKey>, only names: Set<String>) throws {
     self.init()
     for setting in Setting.all where names.contains(setting.name) {
-      if try setting.decode(container, &request) { given.insert(setting.name) }
+      if try setting.decode(container, &settings) { given.insert(setting.name) }
     }
   }
 

@@ -3,6 +3,7 @@ extension RenderRequest {
   /// - Throws: `RequestError.invalid` for the first wrong setting.
   package func validate(limits: RenderLimits = RenderLimits()) throws {
     for setting in Setting.all { try setting.check(self, limits) }
+    try checkSchedule()
     try checkStartingPicture()
   }
 

@@ -22,6 +22,14 @@ package struct RenderRequest: Sendable, Equatable {
   package var guidanceRescale = 0.0
   /// The sampling method. nil: the model's own.
   package var scheduler: SchedulerName?
+  /// How the noise levels are spaced. nil: as the model's scheduler file says.
+  package var sigmas: SigmaName?
+  /// 0 to 1: how much of the noise that a step removes is drawn anew (`ddim`, `tcd`). nil: none.
+  package var eta: Double?
+  /// The training timesteps to visit, noisiest first, in the place of evenly spaced ones.
+  package var timesteps: NumberList<Int>?
+  /// The noise levels to visit, highest first, and the one after the last.
+  package var sigmaList: NumberList<Double>?
   /// Seed of the first picture's noise. The next pictures have the next seeds.
   package var seed: UInt64 = 0
   /// How many pictures of this prompt.

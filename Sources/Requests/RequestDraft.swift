@@ -1,7 +1,7 @@
 /// The settings that were given, on a command line or in a line of JSON. The others may come from elsewhere.
 package struct RequestDraft: Sendable, Equatable {
   /// The given settings. The others have their defaults.
-  package internal(set) var request = RenderRequest()
+  var settings = RenderRequest()
   /// The names of the settings that were given.
   package internal(set) var given: Set<String> = []
 
@@ -11,17 +11,30 @@ package struct RequestDraft: Sendable, Equatable {
   /// A draft in which nothing is given.
   package init() {}
 
+  /// A draft of these settings.
+  init(_ settings: RenderRequest, given: Set<String>) {
+    self.settings = settings
+    self.given = given
+  }
+
+  /// The given settings. The others have their defaults. A schedule with steps of its own says how many there are, if
+  /// nobody else does.
+  package var request: RenderRequest {
+    var request = settings
+    if !given.contains("steps"), let steps = settings.listedSteps { request.steps = steps }
+    return request
+  }
+
   /// A draft in which everything is given.
   package init(whole request: RenderRequest) {
-    self.request = request
-    given = Set(Setting.all.map(\.name))
+    self.init(request, given: Set(Setting.all.map(\.name)))
   }
 
   /// The prompt, if it is given.
-  package var prompt: String? { given.contains("prompt") ? request.prompt : nil }
+  package var prompt: String? { given.contains("prompt") ? settings.prompt : nil }
 
   /// The seed, if it is given and no random one.
-  package var seed: UInt64? { given.contains("seed") && !isSeedRandom ? request.seed : nil }
+  package var seed: UInt64? { given.contains("seed") && !isSeedRandom ? settings.seed : nil }
 
   /// A seed that nobody chose. It has 32 bits, as everywhere in this field, so that other programs take it.
   package static func randomSeed(_ generator: inout some RandomNumberGenerator) -> UInt64 {
@@ -38,7 +51,7 @@ package struct RequestDraft: Sendable, Equatable {
       throw RequestError.unknownSetting(name: name, known: Setting.all.map(\.name))
     }
     if name == "seed" { isSeedRandom = Self.isRandom(text) }
-    guard isSeedRandom && name == "seed" || setting.read(text, &request) else {
+    guard isSeedRandom && name == "seed" || setting.read(text, &settings) else {
       throw RequestError.invalid(
         setting: name, value: "'\(text.prefix(40))'", rule: setting.rule(RenderLimits()))
     }
@@ -49,7 +62,7 @@ package struct RequestDraft: Sendable, Equatable {
   package mutating func give<Value>(
     _ name: String, _ path: WritableKeyPath<RenderRequest, Value>, _ value: Value
   ) {
-    request[keyPath: path] = value
+    settings[keyPath: path] = value
     given.insert(name)
   }
 
@@ -57,7 +70,7 @@ package struct RequestDraft: Sendable, Equatable {
   package func over(_ others: RequestDraft) -> RequestDraft {
     var result = others
     for setting in Setting.all where given.contains(setting.name) {
-      setting.copy(request, &result.request)
+      setting.copy(settings, &result.settings)
       if setting.name == "seed" { result.isSeedRandom = isSeedRandom }
       result.given.insert(setting.name)
     }

@@ -8,8 +8,10 @@ package enum RequestError: Error, Equatable {
   case wrongKind(setting: String, wanted: String)
   /// A JSON object without a prompt.
   case noPrompt
-  /// A file that a setting names is not there; `source` is the model of a hub that may have been meant.
-  case missingFile(setting: String, path: String, source: String? = nil)
+  /// A file that a setting names is not there.
+  case missingFile(setting: String, path: String)
+  /// A link or card that a setting names is none that can be pulled.
+  case noSource(setting: String, SourceError)
 }
 
 extension RequestError {
@@ -31,10 +33,8 @@ extension RequestError: CustomStringConvertible {
       "unknown key \"\(name)\"; known are \(known.joined(separator: ", "))"
     case .wrongKind(let setting, let wanted): "\"\(setting)\" must be \(wanted)"
     case .noPrompt: "has no \"prompt\"; every request needs one"
-    case .missingFile(let setting, let path, nil): "\(setting) \(path) is not there: check the path"
-    case .missingFile(let setting, let path, let source?):
-      "\(setting) \(path) is not there: check the path; if it is a model of a hub, run `segmoe pull \(source)` and give "
-        + "the path that it prints"
+    case .missingFile(let setting, let path): "\(setting) \(path) is not there: check the path"
+    case .noSource(let setting, let error): "\(setting) \(error)"
     }
   }
 }

@@ -1,3 +1,4 @@
+import Boundary
 import Checkpoints
 import CommandLine
 import Configuration
@@ -10,7 +11,7 @@ import Requests
 import Tensors
 import WeightCache
 
-// How the program ends by errors of the modules below it.
+// The exit codes for errors of the modules below.
 
 extension CheckpointError: ExitCoded {
   package var exit: ProgramExit {
@@ -70,14 +71,6 @@ extension MemoryError: ExitCoded {
     if case .budget = self { return .usage }
     return .unavailable
   }
-}
-
-extension MemoryRefusal: ExitCoded {
-  package var exit: ProgramExit { .unavailable }
-}
-
-extension ThreadError: ExitCoded {
-  package var exit: ProgramExit { .unavailable }
 }
 
 extension MergeError: ExitCoded {

@@ -35,17 +35,20 @@ struct MergeCommand: ParsableCommand {
 
   func run() throws {
     try Merger.checkPlace(output)
-    var recipe = try Recipe(reading: config)
-    recipe = recipe.placing(try SourcePulls(quiet: quiet).paths(recipe.remoteSources))
+    let recipe = try Recipe(reading: config)
+    let pulls = SourcePulls(quiet: quiet)
+    let arrivals = try pulls.arrivals(recipe.remoteSources)
     let settings = GateSettings(seed: gateSeed, steps: gateSteps, size: gateSize)
-    // The trap's library waits for ever for a thread that it does not get.
+    // The library behind the trap waits for ever if it cannot start a thread.
     try ProcessRoom.check(threads: 4, bytes: 0)
     let trap = SignalTrap()
     var lastShown = ""
     let budget = MemoryBudget.chosen(given: nil)
     if let budget, !quiet { complain("memory budget \(budget)") }
-    let merger = Merger(recipe, gates: settings, compute: .init(threads: threads), budget: budget)
+    let merger = Merger(
+      recipe, gates: settings, compute: .init(threads: threads), budget: budget, arrivals: arrivals)
     try merger.merge(into: output) { progress in
+      try arrivals.check()
       // While gates are computed there is nothing to clean up, and a step may take minutes.
       if case .gates = progress {} else { try trap.holdAndCheck() }
       let text =
@@ -57,7 +60,7 @@ struct MergeCommand: ParsableCommand {
         }
       guard !quiet, text != lastShown else { return }
       lastShown = text
-      FileHandle.standardError.write(Data((PlainText.line(text) + "\n").utf8))
+      pulls.note(text)
     }
   }
 }

@@ -93,7 +93,7 @@ struct PrecisionCommand: ParsableCommand {
 
   /// The text states, one call of the UNet and a decode; and the latents that these two got.
   /// - Parameters:
-  ///   - precision: of the networks.
+  ///   - precision: the precision of the networks.
   ///   - latents: those of f32, so that all precisions get the same; nil for f32 itself.
   private func outputs(_ precision: Precision, latents: (Tensor, Tensor)?) throws -> (
     Outputs, latents: (Tensor, Tensor)

@@ -3,7 +3,7 @@ import Foundation
 import Hub
 import Synchronization
 
-/// A line about a pull that is written over on a terminal, and repeated now and then elsewhere.
+/// A line with the progress of a pull. On a terminal it is overwritten; elsewhere it is repeated every ten seconds.
 final class ProgressLine: Sendable {
   private let isQuiet: Bool
   private let isTerminal = isatty(STDERR_FILENO) == 1
@@ -11,7 +11,7 @@ final class ProgressLine: Sendable {
 
   init(isQuiet: Bool) { self.isQuiet = isQuiet }
 
-  /// Seconds between two lines where there is no terminal.
+  /// Seconds between two lines if there is no terminal.
   private static let interval = 10.0
 
   func show(_ progress: PullProgress) {
@@ -21,7 +21,7 @@ final class ProgressLine: Sendable {
       guard isTerminal || now.timeIntervalSince(state.last) >= Self.interval else { return }
       state.last = now
       let text = "\(progress.source): \(progress.text)"
-      write(isTerminal ? "\r\u{1B}[K\(text)" : text + "\n")
+      put(isTerminal ? "\r\u{1B}[K\(text)" : text + "\n")
       state.isOpen = isTerminal
     }
   }
@@ -31,13 +31,19 @@ final class ProgressLine: Sendable {
     complain(text)
   }
 
-  /// Ends a line that would be written over.
+  /// Writes a line that stays.
+  func write(_ text: String) {
+    end()
+    put(text + "\n")
+  }
+
+  /// Ends a line that would be overwritten.
   func end() {
     state.withLock { state in
-      if state.isOpen { write("\r\u{1B}[K") }
+      if state.isOpen { put("\r\u{1B}[K") }
       state.isOpen = false
     }
   }
 
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  private func put(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

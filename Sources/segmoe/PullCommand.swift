@@ -4,7 +4,7 @@ import Foundation
 import Hub
 import Requests
 
-/// Brings models of a hub onto this machine.
+/// Fetches models from a hub.
 struct PullCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pull", abstract: "Fetch models from a hub, and print where they are.")
@@ -29,7 +29,7 @@ struct PullCommand: ParsableCommand {
     var pulled: [PulledModel] = []
     for source in sources { pulled.append(try pulls.pull(source, for: .model, isDry: dryRun)) }
     if json {
-      print(try JSONOutput.text(pulled.map(Row.init)))
+      print(try JSONOutput.text(pulled.map(Row.init), keys: .useDefaultKeys))
     } else {
       for model in pulled {
         print(dryRun && !model.fromCache ? "\(model.path) (\(HubError.size(model.bytes)))" : model.path)

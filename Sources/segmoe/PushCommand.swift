@@ -4,7 +4,7 @@ import Foundation
 import Hub
 import Requests
 
-/// Brings a model into a repository of a hub.
+/// Pushes a model into a repository of a hub.
 struct PushCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "push", abstract: "Send a model's folder to a repository of a hub, in one commit.",
@@ -72,7 +72,7 @@ struct PushCommand: ParsableCommand {
 
   private func report(_ result: PushResult) throws {
     if json {
-      print(try JSONOutput.text(Row(result)))
+      print(try JSONOutput.text(Row(result), keys: .useDefaultKeys))
     } else if dryRun {
       result.files.forEach { print($0) }
     } else if result.files.isEmpty {

@@ -1,16 +1,18 @@
+import Boundary
 import CommandLine
 import Foundation
 import Hub
 import Merging
 import Requests
 
-/// Pulls what commands are given in the place of paths, with progress on standard error.
+/// Fetches models, LoRAs and VAEs that a command line or recipe names by repository or link. The progress goes to standard
+/// error.
 struct SourcePulls {
   private let line: ProgressLine
 
   init(quiet: Bool = false) { line = ProgressLine(isQuiet: quiet) }
 
-  /// Pulls one source; a path that is there is taken as it is.
+  /// Fetches one source. A path that exists is returned as it is.
   /// - Throws: `SourceError`, `HubError`
   func pull(_ text: String, for use: ModelUse, isDry: Bool = false) throws -> PulledModel {
     let source = try ModelSource(text) { access($0, F_OK) == 0 }
@@ -18,7 +20,7 @@ struct SourcePulls {
     return try puller(texts: [text]).pull(source, for: use, isDry: isDry)
   }
 
-  /// The path for a source; a path is given back unlooked at, so that whoever opens it says what is wrong with it.
+  /// The path of a source. A path is returned without a check, because opening it reports what is wrong.
   /// - Throws: `SourceError`, `HubError`
   func path(_ text: String, for use: ModelUse) throws -> String {
     guard case .path = try ModelSource(text, exists: { access($0, F_OK) == 0 }) else {
@@ -27,7 +29,7 @@ struct SourcePulls {
     return text
   }
 
-  /// Pulls what a request names, and puts paths in its place.
+  /// Fetches all sources in a request and replaces them by paths.
   /// - Throws: `SourceError`, `HubError`
   func pull(_ request: inout RenderRequest) throws {
     request.model = try path(request.model, for: .model)
@@ -40,15 +42,16 @@ struct SourcePulls {
     }
   }
 
-  /// Pulls what a recipe names.
-  /// - Throws: `HubError`
-  func paths(_ sources: [Recipe.Source]) throws -> [ModelSource: String] {
+  /// Begins to pull what a recipe names.
+  /// - Throws: `HubError` for a setting that cannot be used.
+  func arrivals(_ sources: [Recipe.Source]) throws(HubError) -> RecipeArrivals {
     let wanted = sources.compactMap { source in source.remote.map { (source: $0, use: source.use) } }
-    guard !wanted.isEmpty else { return [:] }
-    defer { line.end() }
-    let found = try puller(texts: sources.map(\.written)).pull(wanted)
-    return Dictionary(zip(wanted.map(\.source), found.map(\.path))) { first, _ in first }
+    guard !wanted.isEmpty else { return RecipeArrivals(pulls: nil) }
+    return RecipeArrivals(pulls: PendingPulls(wanted, puller: try puller(texts: sources.map(\.written))))
   }
+
+  /// A line on standard error, between those about pulls.
+  func note(_ text: String) { line.write(PlainText.line(text)) }
 
   /// - Parameter texts: what was written; a token in a link is used, and goes nowhere else.
   private func puller(texts: [String]) throws(HubError) -> ModelPuller {
@@ -62,4 +65,24 @@ struct SourcePulls {
       settings: settings, transport: CurlTransport(trust: settings.trust), say: { [line] in line.say($0) },
       tell: { [line] in line.show($0) })
   }
+}
+
+/// A recipe's sources, those of a hub on their way.
+struct RecipeArrivals: SourceArrivals {
+  /// nil: there are none of a hub.
+  let pulls: PendingPulls?
+
+  func path(of source: Recipe.Source) throws -> String {
+    guard let pulls, let remote = source.remote else { return source.path }
+    return try pulls.path(of: remote)
+  }
+
+  func isHere(_ source: Recipe.Source) -> Bool {
+    guard let pulls, let remote = source.remote else { return true }
+    return pulls.isHere(remote)
+  }
+
+  /// Ends a merge one of whose sources will never come.
+  /// - Throws: `HubError`
+  func check() throws { try pulls?.check() }
 }

@@ -9,7 +9,8 @@ struct BarScreen {
   mutating func draw(_ view: WatchView, now: Date) {
     let columns = Self.columns()
     let text =
-      [Self.headline(view, now: now)] + view.running.map { Self.line($0, columns: columns, now: now) }
+      [Self.headline(view, now: now)] + view.waits.map { "waiting for \($0.standing)" }
+      + view.running.map { Self.line($0, columns: columns, now: now) }
     var output = lines > 0 ? "\u{1B}[\(lines)A\r" : ""
     // Lines are cut so that none wraps. A wrapped line would be counted wrong.
     output += text.map { TerminalText.plain($0, columns: columns - 1) + "\u{1B}[K\n" }.joined()

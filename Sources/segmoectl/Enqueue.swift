@@ -44,7 +44,9 @@ struct Enqueue: ParsableCommand {
   var promptFormat = PromptFormat.auto
 
   @Option(
-    help: ArgumentHelp("A model the daemon knows, a folder, or a .safetensors file.", valueName: "name|dir"))
+    help: ArgumentHelp(
+      "A model the daemon knows, a folder, a .safetensors file, or one of a hub: owner/name[@revision] or a link.",
+      valueName: "name|dir|source"))
   var model: String?
 
   @Option(help: ArgumentHelp("Each prompt with each of these models.", valueName: "name,name,…"))
@@ -106,6 +108,7 @@ struct Enqueue: ParsableCommand {
       throw source.isEmptyProblem
     }
     announce(enqueued)
+    try announceSources(of: enqueued, store, hasDroppedToken: source.hasDroppedToken)
     for notice in source.notices { complain(notice) }
     try warn(store, place, isNew: isNew)
     if wait { try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run() }
@@ -154,6 +157,21 @@ struct Enqueue: ParsableCommand {
     guard !wait, try !store.workers().contains(where: { $0.isAlive(now: now) }) else { return }
     let start = place.source == .service ? "sudo systemctl start segmoed" : "segmoed --database \(place.path)"
     complain("no segmoed works on \(place.path) at the moment; the jobs wait: `\(start)` starts one")
+  }
+
+  /// Says on standard error what the jobs wait for, and what to run if nobody fetches it.
+  private func announceSources(of batch: EnqueuedBatch, _ store: QueueClient, hasDroppedToken: Bool) throws {
+    if hasDroppedToken {
+      complain("the token in the link is not kept: the fetcher needs it as CIVITAI_API_TOKEN")
+    }
+    let waits = try store.waits(batch: batch.batch)
+    guard !waits.isEmpty else { return }
+    let sources = waits.map(\.source).joined(separator: ", ")
+    guard try store.fetchers().isEmpty else {
+      if !format.json { complain("waiting for \(sources), which is fetched first") }
+      return
+    }
+    complain(FetcherHint.text(sources))
   }
 
   private func announce(_ batch: EnqueuedBatch) {

@@ -22,6 +22,21 @@ extension JSONText {
       ("started_at", .optional(job.startedAt)),
       ("finished_at", .optional(job.finishedAt)),
       ("worker", .optional(job.tenure?.worker)),
+      ("waiting_for", .optional(job.waitsFor)),
+    ])
+  }
+
+  /// Something that a job names of a hub.
+  static func source(_ source: SourceRecord) -> JSONText {
+    .object([
+      ("source", .string(source.source)),
+      ("batch", .integer(source.batch)),
+      ("use", .string(source.use.rawValue)),
+      ("state", .string(source.state.rawValue)),
+      ("standing", .string(source.standing)),
+      ("revision", .optional(source.revision)),
+      ("path", .optional(source.path)),
+      ("error", .optional(source.error)),
     ])
   }
 
@@ -52,6 +67,7 @@ extension JSONText {
       ("statistics", job.completion?.statistics.map(statistics) ?? .null),
       ("files", .array(details.images.map(file))),
       ("events", .array(details.events.map(event))),
+      ("sources", .array(details.sources.map(source))),
     ]
     return .object(members)
   }

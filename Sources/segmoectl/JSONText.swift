@@ -1,7 +1,7 @@
 import Boundary
 import JobStore
 
-/// JSON to print: keys keep their order, and absent values are `null` rather than missing.
+/// JSON for printing. Keys keep their order, and absent values are `null`.
 enum JSONText {
   case object([(String, JSONText)])
   case array([JSONText])
@@ -9,11 +9,11 @@ enum JSONText {
   case integer(Int64)
   case number(Double)
   case bool(Bool)
-  /// JSON that is written already.
+  /// A value that is JSON text already.
   case written(String)
   case null
 
-  /// One line, safe for a terminal: what `PlainText` would write out is escaped in JSON's own way, and nothing is cut.
+  /// The JSON on one line, safe for a terminal. Unprintable characters are escaped as in JSON. Nothing is cut.
   var text: String {
     var output = ""
     write(to: &output)

@@ -80,7 +80,7 @@ enum JobTable {
       [
         "\(job.id)", "\(job.batch)", state(job), progress(job), fit(job.prompt, 40),
         isWhole ? PlainText.line(job.model) : model(job.model), "\(job.attempts)/\(job.maxAttempts)",
-        fit(job.failure?.message ?? pictures(job, isWhole: isWhole), 60),
+        fit(note(job, isWhole: isWhole), 60),
       ]
     }
     return TerminalText.table(
@@ -100,10 +100,16 @@ enum JobTable {
   static func state(_ job: JobSummary) -> String {
     switch job.state {
     case .running where job.tenure?.cancelRequested == true: "cancelling"
+    case .queued where job.waitsFor != nil: "waiting"
     case .queued where job.isHeld: "held"
     case .queued where job.runAfter != nil: "waiting"
     default: job.state.rawValue
     }
+  }
+
+  /// What a job waits for, or its last error.
+  private static func note(_ job: JobSummary, isWhole: Bool) -> String {
+    job.waitsFor.map { "waiting for \($0)" } ?? job.failure?.message ?? pictures(job, isWhole: isWhole)
   }
 
   static func progress(_ job: JobSummary) -> String {

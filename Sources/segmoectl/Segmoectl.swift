@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import CommandLine
 import Images
 import JobStore

@@ -30,6 +30,7 @@ struct Show: ParsableCommand {
     var rows = [("job", "\(job.id), batch \(job.batch) (\(job.batchName))")]
     rows.append(("state", JobTable.state(details.summary)))
     rows += facts(job)
+    for source in details.sources { rows.append(("source", Self.line(source))) }
     for image in details.images {
       rows.append(
         (
@@ -89,6 +90,15 @@ struct Show: ParsableCommand {
     if let worker = job.tenure?.worker { rows.append(("worker", worker)) }
     if let error = job.failure?.message { rows.append(("error", error)) }
     return rows
+  }
+
+  private static func line(_ source: SourceRecord) -> String {
+    switch source.state {
+    case .ready: "\(source.source): \(source.revision.map { "\($0), " } ?? "")\(source.path ?? "")"
+    case .failed: "\(source.source): failed"
+    case .wanted, .fetching:
+      "waiting for \(source.standing)" + (source.error.map { "; last time: \($0)" } ?? "")
+    }
   }
 
   /// Settings that have a place of their own in `facts`.

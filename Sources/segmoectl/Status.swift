@@ -49,6 +49,8 @@ struct Status: ParsableCommand {
     let workers = try store.workers()
     let introductions = try store.introductions()
     let lacked = try store.lackedModels()
+    let fetchers = try store.fetchers()
+    let waits = try store.waits()
     let now = Date().milliseconds
     if format.json {
       print(
@@ -66,6 +68,8 @@ struct Status: ParsableCommand {
                     JSONText.worker($0, introduction: introductions[$0.name], lacked, now: now)
                   })
               ),
+              ("fetchers", .array(fetchers.map { .string($0.name) })),
+              ("waiting_for", .array(waits.map(JSONText.source))),
               ("log_bytes", .integer(store.logSize)),
             ]
         ).text)
@@ -84,6 +88,10 @@ struct Status: ParsableCommand {
         print(PlainText.line("  lacks model \(lack.model): \(lack.reason)"))
       }
     }
+    for fetcher in fetchers {
+      print(PlainText.line("fetcher: process \(fetcher.pid) on \(fetcher.host), \(fetcher.version)"))
+    }
+    for source in waits { print(PlainText.line("waiting for \(source.standing)")) }
     if store.logSize > 16 << 20 {
       print(
         "The queue's log has \(store.logSize >> 20) MiB: a reader, such as a sqlite3 shell left in a transaction, "

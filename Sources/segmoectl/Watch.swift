@@ -68,6 +68,8 @@ struct WatchView: Equatable {
   var isPaused: Bool
   /// Jobs that are at work, at most so many as fit a screen.
   var running: [JobSummary]
+  /// What jobs wait for of a hub.
+  var waits: [SourceRecord]
 
   static let mostRunning = 16
 
@@ -82,12 +84,14 @@ struct WatchView: Equatable {
     case .everything:
       counts = status.counts
       running = try store.list(filter)
+      waits = try store.waits()
     case .batch(let id):
       let batch = try store.batch(id)
       counts = batch.counts
       isPaused = isPaused || batch.isPaused
       filter.batch = id
       running = try store.list(filter)
+      waits = try store.waits(batch: id)
     case .jobs(let ids):
       var all = JobFilter()
       all.jobs = ids
@@ -96,6 +100,11 @@ struct WatchView: Equatable {
         throw JobStoreError.notFound(thing: "job", id: "\(missing)")
       }
       counts = StateCounts(jobs.map(\.state))
+      waits = try jobs.filter { $0.waitsFor != nil }.prefix(Self.mostRunning)
+        .flatMap { try store.sources(job: $0.id) }
+        .reduce(into: []) { waits, source in
+          if source.state != .ready, !waits.contains(source) { waits.append(source) }
+        }
       running = Array(jobs.filter { $0.state == .running }.prefix(Self.mostRunning))
     }
   }

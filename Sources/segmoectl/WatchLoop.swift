@@ -19,6 +19,7 @@ struct WatchLoop {
     var version: Int64?
     var drawn = Date.distantPast
     var daemon = DaemonWatch(patience: Self.patience)
+    var fetcher = FetcherWatch(patience: Self.patience)
     while true {
       let current = try store.changeMark()
       let now = Date()
@@ -36,6 +37,7 @@ struct WatchLoop {
         }
         if view.counts.open == 0 { return }
         try daemon.check(store, isPaused: view.isPaused, now: now)
+        try fetcher.check(store, view, now: now)
       }
       Thread.sleep(forTimeInterval: style == .bars ? 0.1 : 0.05)
     }
@@ -73,12 +75,50 @@ private struct DaemonWatch {
   }
 }
 
+/// Notices that nobody fetches what jobs wait for: says so once, and gives up when all jobs wait.
+private struct FetcherWatch {
+  let patience: TimeInterval
+  private var missingSince: Date?
+  private var hasSaid = false
+
+  init(patience: TimeInterval) {
+    self.patience = patience
+  }
+
+  /// - Throws: `Problem.unavailable`
+  mutating func check(_ store: QueueClient, _ view: WatchView, now: Date) throws {
+    guard !view.waits.isEmpty, try store.fetchers().isEmpty else {
+      missingSince = nil
+      return
+    }
+    let since = missingSince ?? now
+    missingSince = since
+    let sources = view.waits.map(\.source).joined(separator: ", ")
+    if now.timeIntervalSince(since) >= patience, view.running.isEmpty {
+      throw Problem.unavailable(FetcherHint.text(sources))
+    }
+    if now.timeIntervalSince(since) >= 2, !hasSaid {
+      hasSaid = true
+      complain(FetcherHint.text(sources))
+    }
+  }
+}
+
+/// What to run where nobody fetches.
+enum FetcherHint {
+  static func text(_ sources: String) -> String {
+    "waiting for \(sources), and no fetcher runs: `systemctl enable --now segmoe-fetch`, or start "
+      + "`segmoed --fetch` or `segmoed fetch`"
+  }
+}
+
 /// Prints what happens, line by line.
 private struct EventLog {
   private let scope: WatchScope
   private let store: QueueClient
   private var last: Int64
   private var reported: [Int64: Date] = [:]
+  private var waited: [Int64: Date] = [:]
 
   /// A running job gets a line at most this often.
   private static let interval: TimeInterval = 5
@@ -104,6 +144,11 @@ private struct EventLog {
     for job in view.running where now.timeIntervalSince(reported[job.id] ?? .distantPast) >= Self.interval {
       reported[job.id] = now
       Swift.print(asJSON ? JSONText.job(job).text : Self.line(job, now: now))
+    }
+    for source in view.waits where now.timeIntervalSince(waited[source.id] ?? .distantPast) >= Self.interval {
+      waited[source.id] = now
+      Swift.print(
+        asJSON ? JSONText.source(source).text : PlainText.line("waiting for \(source.standing)"))
     }
     if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view, now: now)) }
     fflush(nil)

@@ -83,7 +83,10 @@ extension CheckConfig {
 extension DaemonSettings {
   /// Every key of the configuration with its value, for a person.
   fileprivate var shown: [(key: String, value: String)] {
-    [
+    let owners = PlainText.line(
+      sourceLimits.owners.map { "[\($0.sorted().joined(separator: ", "))]" } ?? "any")
+    let hosts = sourceLimits.hosts.map(\.rawValue).sorted().joined(separator: ", ")
+    return [
       ("database", PlainText.line(database)), ("output", PlainText.line(output)),
       ("models", "[\(PlainText.line(modelFolders.joined(separator: ", ")))]"),
       ("inputs", "[\(PlainText.line(inputFolders.joined(separator: ", ")))]"),
@@ -99,6 +102,8 @@ extension DaemonSettings {
       ),
       ("log_level", "\(logLevel)"), ("metrics", PlainText.line(metrics ?? "none")),
       ("private_folder", PlainText.line(privateFolder)),
+      ("hub", PlainText.line(hub ?? "as for Hugging Face's programs")),
+      ("fetch", "{owners: \(owners), hosts: [\(hosts)], largest: \(sourceLimits.largest)}"),
     ]
   }
 }

@@ -44,14 +44,6 @@ extension JobStoreError: ExitCoded {
   }
 }
 
-extension MemoryRefusal: ExitCoded {
-  package var exit: ProgramExit { .unavailable }
-}
-
-extension ThreadError: ExitCoded {
-  package var exit: ProgramExit { .unavailable }
-}
-
 extension YAMLError: ExitCoded {
   package var exit: ProgramExit {
     if case .unreadable = self { return .missing }

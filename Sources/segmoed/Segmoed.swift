@@ -23,7 +23,7 @@ struct Segmoed: AsyncParsableCommand {
 
       On SIGTERM the daemon gives the running job back and ends. On SIGHUP it reads the configuration again.
       """,
-    version: Version.current, subcommands: [CheckConfig.self])
+    version: Version.current, subcommands: [CheckConfig.self, FetchCommand.self])
 
   @Option(help: "Path of the queue's database.")
   var database: String?
@@ -69,6 +69,11 @@ struct Segmoed: AsyncParsableCommand {
   @Flag(help: "Render what is queued, then exit.")
   var drain = false
 
+  @Flag(
+    help: "Also fetch what jobs name of a hub, by a process beside the daemon. A service has a unit for that."
+  )
+  var fetch = false
+
   @Option(
     help: ArgumentHelp("Configuration file in YAML (default: /etc/segmoed/config.yaml).", valueName: "file"))
   var config: String?
@@ -91,7 +96,7 @@ struct Segmoed: AsyncParsableCommand {
     let journal = Journal.hears(environment: environment) ? Journal() : nil
     LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, journal: journal) }
     let log = Logger(label: "segmoed")
-    // Ignored until there is a listener, below: opening the queue may take long, and SIGHUP must not end it.
+    // Until somebody listens, below: opening the queue may take long, and SIGHUP must not end the daemon.
     signal(SIGHUP, SIG_IGN)
     let reporter = ServiceReporter(environment: environment)
     reporter.starting(seconds: Self.secondsToOpen(settings.database))
@@ -106,19 +111,22 @@ struct Segmoed: AsyncParsableCommand {
     }
     log.info("ready, queue \(settings.database), pictures \(settings.output)")
     let hadFile = FileManager.default.fileExists(atPath: DaemonConfiguration.standardFile)
-    let hangup = HangupSignal {
-      reporter.reload { reload(worker, threshold, environment, log, hadFile: hadFile) }
+    let reloads = await ReloadService(reporter) { [self] in
+      reload(worker, threshold, environment, log, hadFile: hadFile)
     }
+    let child = try fetcher(settings, log)
+    if settings.drain { child?.waitUntilReady(worker.client) }
+    defer { child?.stop() }
     var group = ServiceGroupConfiguration(
       services: [
+        .init(service: reloads),
         .init(
           service: RenderService(worker: worker, log: log),
-          successTerminationBehavior: .gracefullyShutdownGroup)
+          successTerminationBehavior: .gracefullyShutdownGroup),
       ],
       gracefulShutdownSignals: [.sigterm, .sigint], logger: log)
     group.maximumGracefulShutdownDuration = .seconds(5)
     try await ServiceGroup(configuration: group).run()
-    hangup.end()
   }
 
   /// The settings from options, environment and file.
@@ -130,8 +138,23 @@ struct Segmoed: AsyncParsableCommand {
       try config.map { try DaemonConfiguration(reading: $0) }
       ?? DaemonConfiguration(standardAt: DaemonConfiguration.standardFile, wasThere: hadFile)
     let layers = [flags, try DaemonConfiguration(environment: environment), file]
-    return layers.reduce(DaemonConfiguration()) { $0.over($1) }
+    var settings = layers.reduce(DaemonConfiguration()) { $0.over($1) }
       .settings(environment: environment, drain: drain)
+    if settings.hub == nil, let hub = try? HubPlaces(settings, environment: environment).settings() {
+      settings.caches = [hub.cache, hub.ownCache]
+    }
+    return settings
+  }
+
+  /// The fetcher beside the daemon, started; nil: none was asked for.
+  private func fetcher(_ settings: DaemonSettings, _ log: Logger) throws -> FetchChild? {
+    guard fetch else { return nil }
+    let arguments =
+      ["--database", settings.database, "--log-level", settings.logLevel.rawValue]
+      + settings.modelFolders.flatMap { ["--models", $0] } + (config.map { ["--config", $0] } ?? [])
+    let child = FetchChild(arguments: arguments, log: log)
+    try child.start()
+    return child
   }
 
   /// The settings of the options.

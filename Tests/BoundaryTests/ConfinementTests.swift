@@ -1,19 +1,18 @@
 import Boundary
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// Files of other people are opened in the folders that were allowed, or not at all.
 @Suite struct ConfinementTests {
   /// `models` and `more` are allowed, `secret` is not.
   private final class House: Sendable {
-    let root = NSTemporaryDirectory() + "confinement-\(UUID().uuidString)"
+    private let folder: TemporaryFolder
+    var root: String { folder.path }
 
     init() throws {
-      for folder in ["models/tiny/unet", "more/big", "models2", "secret/unet"] {
-        try FileManager.default.createDirectory(
-          atPath: root + "/" + folder, withIntermediateDirectories: true)
-      }
+      folder = try TemporaryFolder()
       try write("models/tiny/unet/config.json", "unet")
       try write("models/file", "file")
       try write("more/big/file", "big")
@@ -22,11 +21,7 @@ import Testing
       try write("secret/unet/config.json", "secret")
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: root) }
-
-    func write(_ name: String, _ text: String) throws {
-      try Data(text.utf8).write(to: URL(fileURLWithPath: root + "/" + name))
-    }
+    func write(_ name: String, _ text: String) throws { try folder.write(name, text) }
 
     /// A link; `ROOT` in where it leads stands for the root.
     func link(_ name: String, _ target: String) throws {

@@ -1,9 +1,10 @@
 import Checkpoints
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct WeightsTests {
-  private func weights(_ folder: borrowing TestFolder) throws -> Weights {
+  private func weights(_ folder: TemporaryFolder) throws -> Weights {
     let path = try folder.write(
       "a.safetensors",
       tensors: [
@@ -15,7 +16,7 @@ import Testing
   }
 
   @Test func scopesNestAndCheckShapes() throws {
-    let folder = try TestFolder()
+    let folder = try TemporaryFolder()
     let weights = try weights(folder)
     let layer = weights["down"][0]["to_q"]
     #expect(try layer.tensor("weight", shape: [2, 3]).values == TestTensor([2, 3], seed: 1).values)
@@ -39,7 +40,7 @@ import Testing
   }
 
   @Test func whatIsFetchedIsRemembered() throws {
-    let folder = try TestFolder()
+    let folder = try TemporaryFolder()
     let weights = try weights(folder)
     _ = try weights["down"][0]["to_q"].stored("weight", shape: [2, 3])
     _ = try? weights["down"][0]["to_q"].stored("bias", shape: [7])
@@ -49,7 +50,7 @@ import Testing
   }
 
   @Test func filesJoinAndRename() throws {
-    let folder = try TestFolder()
+    let folder = try TemporaryFolder()
     let one = try SafetensorsFile(
       path: folder.write("1.safetensors", tensors: ["m.a": TestTensor([1], seed: 1)]))
     let two = try SafetensorsFile(
@@ -73,7 +74,7 @@ import Testing
   }
 
   @Test func patchesFollowTheTensorHoweverItIsRead() throws {
-    let folder = try TestFolder()
+    let folder = try TemporaryFolder()
     let patched = try weights(folder).patched(["down.0.to_q.weight": [Ramp(), Ramp()]])
     let expected = TestTensor([2, 3], seed: 1).values.enumerated().map { $1 + 2 + 20 * Float($0) }
     let stored = try patched["down"][0]["to_q"].stored("weight", shape: [2, 3])

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import TestSupport
 import Testing
 
 /// Parses as "f.yaml".
@@ -101,9 +102,8 @@ func at(_ line: Int, _ column: Int) -> YAMLPosition {
   }
 
   @Test func filesAreReadAndRefusedByName() throws {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).yaml").path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try Data("a: 1".utf8).write(to: URL(fileURLWithPath: path))
+    let folder = try TemporaryFolder()
+    let path = try folder.write("x.yaml", "a: 1")
     #expect(try YAMLDocument(reading: path).root.position.file == path)
     #expect(throws: YAMLError.tooManyBytes(file: path, bytes: 4, limit: 3)) {
       try YAMLDocument(reading: path, limits: YAMLLimits(bytes: 3))

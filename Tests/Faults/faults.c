@@ -1,5 +1,5 @@
-// Makes reading, writing, syncing, renaming and taking memory fail, or kills the process in the middle of it. Loaded by LD_PRELOAD into the
-// daemon and the client; compiled by the tests (FaultLibrary.swift).
+// Makes reading, writing, syncing, renaming and taking memory fail, or kills the process in the middle of it. Loaded by
+// LD_PRELOAD into the daemon and the client; compiled by the tests (FaultLibrary.swift).
 //
 // FAULTS holds rules with commas between:   CALL:PLACE:WHEN:WHAT
 //   CALL   read (pread), write (also pwrite), sync (fsync, fdatasync), rename (also link), map (mmap of memory, a

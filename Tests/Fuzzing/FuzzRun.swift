@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Runs a reader on inputs made at random: so many in the tests, for a while in `make fuzz`.
 ///
@@ -29,7 +30,8 @@ package struct FuzzRun {
   package private(set) var slowest = 0.0
 
   /// Runs `body` with the number of the case and its own random numbers; what it throws ends the run.
-  package init(_ name: String, cases wanted: Int, _ body: (Int, inout FuzzNumbers) throws -> Void) rethrows {
+  package init(_ name: String, cases wanted: Int, _ body: (Int, inout RandomNumbers) throws -> Void) rethrows
+  {
     let environment = ProcessInfo.processInfo.environment
     let seed = environment["SEGMOE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 2026
     let seconds = environment["SEGMOE_FUZZ_SECONDS"].flatMap { Double($0) }
@@ -46,7 +48,7 @@ package struct FuzzRun {
         _ = text.withCString { pwrite(note, $0, strlen($0), 0) }
       }
       let started = Self.now
-      var numbers = FuzzNumbers(seed: seed, case: number)
+      var numbers = RandomNumbers(seed: seed, case: number)
       try body(number, &numbers)
       slowest = max(slowest, Self.now - started)
       cases += 1
@@ -68,45 +70,4 @@ package struct FuzzRun {
   }
 
   private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
-}
-
-/// Random numbers of one case (SplitMix64).
-package struct FuzzNumbers: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64, case number: Int) {
-    state = seed &* 0xd134_2543_de82_ef95 &+ UInt64(number)
-    _ = next()
-  }
-
-  package mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
-  /// 0 up to but not including `bound`.
-  package mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<max(1, bound), using: &self) }
-
-  /// Changes bytes at one to `most` places: another byte, a bit, a piece taken away, put in or repeated.
-  /// - Parameters:
-  ///   - first: what is before it stays.
-  ///   - pieces: what the format likes.
-  package mutating func mutate(
-    _ bytes: inout [UInt8], most: Int = 4, from first: Int = 0, pieces: [String] = []
-  ) {
-    for _ in 0...below(most) where bytes.count > first {
-      let place = first + below(bytes.count - first)
-      switch below(pieces.isEmpty ? 5 : 6) {
-      case 0: bytes[place] = UInt8.random(in: 0...255, using: &self)
-      case 1: bytes[place] ^= 1 << UInt8(below(8))
-      case 2: bytes.removeSubrange(place..<min(bytes.count, place + 1 + below(20)))
-      case 3: bytes.insert(UInt8.random(in: 0...255, using: &self), at: place)
-      case 4: bytes.insert(contentsOf: bytes[(first + below(bytes.count - first))...].prefix(30), at: place)
-      default: bytes.insert(contentsOf: Array(pieces[below(pieces.count)].utf8), at: place)
-      }
-    }
-  }
 }

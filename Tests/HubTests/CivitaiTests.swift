@@ -17,7 +17,7 @@ struct CivitaiTests {
     #expect(Array(try Data(contentsOf: URL(fileURLWithPath: pulled.path))) == bytes)
     #expect(
       pulled.path.hasSuffix("/civitai/7/70/\(TestHub.hash(bytes)).safetensors") && pulled.revision == "7")
-    #expect(ModelSource.name(ofPath: pulled.path) == Self.link(7))
+    #expect(ModelSource.name(ofPath: pulled.path) == Self.link(7, "?fileId=70"))
     #expect(!house.hub.requests.contains { $0.server == "civitai-storage" && $0.hasToken })
     #expect(house.hub.requests.allSatisfy { $0.method == "GET" && !$0.target.contains("secret") })
     house.hub.forgetRequests()

@@ -1,52 +1,21 @@
 import Foundation
 import Hub
+import TestSupport
 import Testing
 
 /// The real `segmoe`, with the test hub as its hub.
 @Suite(.serialized)
 struct PullCommandTests {
-  struct Outcome {
-    let code: Int32
-    let output: String
-    let errors: String
-  }
-
-  /// Built beside the test bundle.
-  private static func executable() throws -> URL {
-    let bundle = try #require(Bundle.main.executableURL).resolvingSymlinksInPath()
-    var place = bundle.deletingLastPathComponent()
-    for _ in 0..<4 {
-      let candidate = place.appendingPathComponent("segmoe")
-      if FileManager.default.isExecutableFile(atPath: candidate.path) { return candidate }
-      place.deleteLastPathComponent()
-    }
-    struct NotBuilt: Error {}
-    throw NotBuilt()
-  }
-
   private static func run(
     _ house: PullHouse, _ arguments: [String], _ more: [String: String] = [:]
   ) throws -> Outcome {
-    let process = Process()
-    process.executableURL = try executable()
-    process.arguments = arguments
-    process.currentDirectoryURL = URL(fileURLWithPath: house.folder)
     let own = [
       "HOME": house.folder, "PATH": "/usr/bin:/bin", "HF_HOME": house.folder,
       "HF_ENDPOINT": house.hub.endpoint,
       "CIVITAI_ENDPOINT": house.hub.civitai,
     ]
-    let sanitizer = ProcessInfo.processInfo.environment.filter { $0.key.hasSuffix("SAN_OPTIONS") }
-    process.environment = own.merging(sanitizer) { $1 }.merging(more) { $1 }
-    let (output, errors) = (Pipe(), Pipe())
-    process.standardOutput = output
-    process.standardError = errors
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
-    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return Outcome(code: process.terminationStatus, output: text, errors: complaint)
+    return try Outcome(
+      of: "segmoe", arguments, in: house.folder, environment: own.merging(more) { $1 })
   }
 
   @Test func pathsArePrintedOneALine() throws {
@@ -63,8 +32,8 @@ struct PullCommandTests {
     let json = try JSONSerialization.jsonObject(
       with: Data(try Self.run(house, ["pull", "--json", "a/model"]).output.utf8))
     let row = try #require((json as? [[String: Any]])?.first)
-    #expect(Set(row.keys) == ["source", "path", "revision", "bytes", "from_cache"])
-    #expect(row["from_cache"] as? Bool == true && row["revision"] as? String == commit)
+    #expect(Set(row.keys) == ["source", "path", "revision", "bytes", "fromCache"])
+    #expect(row["fromCache"] as? Bool == true && row["revision"] as? String == commit)
   }
 
   @Test func refusalsAreOneLineWithACodeAndWithoutTheToken() throws {

@@ -2,21 +2,21 @@ import Foundation
 import Hub
 import Requests
 import Synchronization
+import TestSupport
 import Testing
 
 /// A test hub, a cache of its own, and a way to pull.
 final class PullHouse: Sendable {
   let hub: TestHub
-  let folder: String
+  private let place: TemporaryFolder
   let said = Mutex<[String]>([])
 
   init() throws {
     hub = try TestHub()
-    folder = NSTemporaryDirectory() + "segmoe-hub-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    place = try TemporaryFolder()
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
+  var folder: String { place.path }
 
   var cache: String { folder + "/hub" }
 
@@ -63,13 +63,8 @@ final class PullHouse: Sendable {
   }
 
   static func noise(_ count: Int, seed: UInt64) -> [UInt8] {
-    var value = seed &* 0x9E37_79B9_7F4A_7C15 | 1
-    return (0..<count).map { _ in
-      value ^= value << 13
-      value ^= value >> 7
-      value ^= value << 17
-      return UInt8(truncatingIfNeeded: value)
-    }
+    var random = RandomNumbers(seed: seed)
+    return random.bytes(count)
   }
 
   /// What lies under a pulled folder, by path.

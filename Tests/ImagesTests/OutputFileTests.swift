@@ -1,16 +1,14 @@
 import Foundation
 import Images
+import TestSupport
 import Testing
 
 /// Where commands put their results: what exists stays unless a person said so.
-@Suite final class OutputFileTests {
-  private let folder = NSTemporaryDirectory() + "segmoe-output-\(UUID().uuidString)"
+@Suite struct OutputFileTests {
+  private let place: TemporaryFolder
+  private var folder: String { place.path }
 
-  init() throws {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
+  init() throws { place = try TemporaryFolder() }
 
   private func bytes(_ path: String) throws -> [UInt8] {
     try Array(Data(contentsOf: URL(fileURLWithPath: path)))

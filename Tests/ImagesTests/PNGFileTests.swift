@@ -1,5 +1,6 @@
 import Foundation
 import Images
+import TestSupport
 import Testing
 
 func gradient(_ width: Int, _ height: Int) throws -> RGBImage {
@@ -84,11 +85,11 @@ func gradient(_ width: Int, _ height: Int) throws -> RGBImage {
     let image = try gradient(8, 8)
     try PNGFile.write(gradient(4, 4), to: folder.file("a.png"))
     try PNGFile.write(image, texts: texts, to: folder.file("a.png"))
-    #expect(try folder.names() == ["a.png"])
+    #expect(folder.names == ["a.png"])
     #expect(try PNGFile.read(folder.file("a.png")).image == image)
     let long = String(repeating: "é", count: 125) + ".png"
     try PNGFile.write(image, to: folder.file(long))
-    #expect(try folder.names() == ["a.png", long])
+    #expect(folder.names == ["a.png", long])
   }
 
   @Test func failedWritesLeaveNothing() throws {
@@ -102,7 +103,7 @@ func gradient(_ width: Int, _ height: Int) throws -> RGBImage {
     #expect(throws: ImageError.writeFailed(path: folder.file("a.png"), call: "rename", code: EISDIR)) {
       try PNGFile.write(image, to: folder.file("a.png"))
     }
-    #expect(try folder.names() == ["a.png"])
+    #expect(folder.names == ["a.png"])
     #expect(throws: ImageError.self) { try PNGFile.write(image, to: folder.path + "/") }
   }
 

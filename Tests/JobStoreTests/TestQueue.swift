@@ -3,27 +3,25 @@ import GRDB
 import JobStore
 import Requests
 import Synchronization
+import TestSupport
 import Testing
 
 /// A queue in a folder of its own, with a clock that only the test moves.
 final class TestQueue: Sendable {
-  let folder: String
+  private let place: TemporaryFolder
   let database: QueueDatabase
   private let time: Clock
   private let sessions = Mutex<[String: WorkerSession]>([:])
 
-  var path: String { folder + "/queue.sqlite" }
+  var folder: String { place.path }
+  var path: String { place.file("queue.sqlite") }
   var client: QueueClient { QueueClient(database) }
 
   init() throws {
-    folder = NSTemporaryDirectory() + "segmoe-queue-\(UUID().uuidString)"
+    place = try TemporaryFolder()
     let time = Clock()
     self.time = time
-    database = try QueueDatabase.open(path: folder + "/queue.sqlite", role: .daemon) { time.now }
-  }
-
-  deinit {
-    try? FileManager.default.removeItem(atPath: folder)
+    database = try QueueDatabase.open(path: place.file("queue.sqlite"), role: .daemon) { time.now }
   }
 
   /// The session of a worker, which signs on when it is first asked for.
@@ -42,6 +40,11 @@ final class TestQueue: Sendable {
       database, worker, leaseSeconds: 60, introduction: introduction, processIsAlive: processIsAlive)
     sessions.withLock { $0[worker.name] = session }
     return session
+  }
+
+  /// A fetcher that signs on.
+  func fetcher(pid: Int = 20, host: String = "h", isAlive: Bool = true) throws -> FetcherSession {
+    try FetcherSession.signOn(database, FetcherRecord(pid: pid, host: host, version: "1")) { _ in isAlive }
   }
 
   /// A client on another connection with the same clock, as another process would have.

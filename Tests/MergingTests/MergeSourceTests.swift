@@ -1,9 +1,11 @@
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Merging
 import Requests
 import Tensors
+import TestSupport
 import Testing
 
 /// What may go into a merge: single files, variants, shards, mixed element types, LoRAs. SDXL throughout.
@@ -12,20 +14,15 @@ import Testing
 
   /// The golden SDXL model as folders that a test may change.
   private final class Kitchen {
-    let folder = NSTemporaryDirectory() + "segmoe-sources-\(UUID().uuidString)"
+    private let place: TemporaryFolder
+    var folder: String { place.path }
 
-    init() throws {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
+    init() throws { place = try TemporaryFolder() }
 
     /// A copy of the model under that name.
     @discardableResult func model(_ name: String) throws -> String {
-      let files = FileManager.default
-      try files.copyItem(atPath: Golden.path("families/xl"), toPath: "\(folder)/\(name)")
-      try files.copyItem(atPath: Golden.path("model/base/tokenizer"), toPath: "\(folder)/\(name)/tokenizer")
-      return "\(folder)/\(name)"
+      try GoldenParts.assemble("xl", at: place.file(name), as: .copies)
+      return place.file(name)
     }
 
     /// The UNet of a model again, in another element type.
@@ -45,8 +42,7 @@ import Testing
     func merge(_ recipe: String, gates: GateSettings = GateSettings(steps: 1), to name: String = "out") throws
       -> SafetensorsFile
     {
-      let path = folder + "/recipe.yaml"
-      try Data(recipe.utf8).write(to: URL(fileURLWithPath: path))
+      let path = try place.write("recipe.yaml", recipe)
       try Merger(Recipe(reading: path), gates: gates, compute: Compute(threads: 2))
         .merge(into: "\(folder)/\(name)")
       return try SafetensorsFile(path: "\(folder)/\(name)\(weights)")
@@ -192,7 +188,7 @@ import Testing
     try kitchen.model("xl")
     for name in ["kohya", "compvis"] {
       try FileManager.default.copyItem(
-        atPath: Golden.path("loras/\(name).safetensors"), toPath: "\(kitchen.folder)/\(name).safetensors")
+        atPath: Places.golden("loras/\(name).safetensors"), toPath: "\(kitchen.folder)/\(name).safetensors")
     }
     let merged = try kitchen.merge(
       """
@@ -212,8 +208,8 @@ import Testing
             - {source_model: kohya.safetensors, weight: 0.3}
             - {source_model: kohya.safetensors, weight: 0.4}
       """)
-    let golden = try SafetensorsFile(path: Golden.path("loras/fused.safetensors"))
-    let plain = try SafetensorsFile(path: Golden.path("families/xl") + Self.weights)
+    let golden = try SafetensorsFile(path: Places.golden("loras/fused.safetensors"))
+    let plain = try SafetensorsFile(path: Places.golden("families/xl") + Self.weights)
     var counts = (base: 0, experts: 0, plain: 0)
     for name in merged.names where !name.hasSuffix(".gate.weight") {
       var (layer, lora) = (name, "compvis")
@@ -252,7 +248,7 @@ import Testing
     try kitchen.model("xl")
     for name in ["kohya", "compvis"] {
       try FileManager.default.copyItem(
-        atPath: Golden.path("loras/\(name).safetensors"), toPath: "\(kitchen.folder)/\(name).safetensors")
+        atPath: Places.golden("loras/\(name).safetensors"), toPath: "\(kitchen.folder)/\(name).safetensors")
     }
     let merged = try kitchen.merge(
       """
@@ -262,7 +258,7 @@ import Testing
         - {source_model: kohya.safetensors, weight: 0.7, positive_prompt: a, negative_prompt: b}
         - {source_model: compvis.safetensors, weight: 0.7, positive_prompt: c, negative_prompt: d}
       """)
-    let golden = try SafetensorsFile(path: Golden.path("loras/fused.safetensors"))
+    let golden = try SafetensorsFile(path: Places.golden("loras/fused.safetensors"))
     let layer = "down_blocks.1.attentions.0.transformer_blocks.0.attn1"
     try expectClose(
       try #require(merged[layer + ".to_q.experts.0.weight"]),
@@ -270,7 +266,7 @@ import Testing
     try expectClose(
       try #require(merged[layer + ".to_k.experts.1.weight"]),
       try #require(golden["compvis/unet/\(layer).to_k.weight"]))
-    let base = try SafetensorsFile(path: Golden.path("families/xl") + Self.weights)
+    let base = try SafetensorsFile(path: Places.golden("families/xl") + Self.weights)
     #expect(try merged["conv_in.weight"]?.read().values == base["conv_in.weight"]?.read().values)
   }
 

@@ -2,37 +2,28 @@ import Checkpoints
 import Foundation
 import Merging
 import Tensors
+import TestSupport
 import Testing
 
 /// Whole merges against what the genuine segmoe made of the same recipes.
 @Suite struct MergeTests {
   /// The golden models side by side under the names that the golden recipes use.
   private final class Kitchen {
-    let folder: String
-    private let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().appending(path: "Goldens").path
+    private let place: TemporaryFolder
+    var folder: String { place.path }
 
     init() throws {
-      folder = NSTemporaryDirectory() + "segmoe-merge-\(UUID().uuidString)"
-      let files = FileManager.default
-      try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      try files.copyItem(atPath: goldens + "/model/base", toPath: folder + "/base")
-      for expert in ["expert-a", "expert-b"] {
-        try files.copyItem(atPath: goldens + "/model/base", toPath: "\(folder)/\(expert)")
-        try files.removeItem(atPath: "\(folder)/\(expert)/unet")
-        try files.copyItem(
-          atPath: "\(goldens)/model/\(expert)/unet", toPath: "\(folder)/\(expert)/unet")
+      place = try TemporaryFolder()
+      for name in ["base", "expert-a", "expert-b"] {
+        try GoldenParts.assemble(name, at: place.file(name), as: .copies)
       }
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
-
-    func golden(_ path: String) -> String { "\(goldens)/merges/\(path)" }
+    func golden(_ path: String) -> String { Places.golden("merges/\(path)") }
 
     /// A recipe in the folder.
     func recipe(_ text: String) throws -> Recipe {
-      try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/recipe.yaml"))
-      return try Recipe(reading: folder + "/recipe.yaml")
+      try Recipe(reading: place.write("recipe.yaml", text))
     }
 
     func goldenRecipe(_ name: String) throws -> Recipe {
@@ -44,9 +35,7 @@ import Testing
     }
 
     var leftovers: [String] {
-      ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
-        $0.contains("partial") || $0 == "out"
-      }
+      place.names.filter { $0.contains("partial") || $0 == "out" }
     }
   }
 

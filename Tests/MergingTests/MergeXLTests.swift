@@ -5,30 +5,26 @@ import Images
 import Merging
 import Requests
 import Tensors
+import TestSupport
 import Testing
 import WeightCache
 
 /// SDXL merges against what the genuine segmoe made of the same recipe (`Goldens/scripts/merge_xl.py`).
 @Suite struct MergeXLTests {
-  private static let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().appending(path: "Goldens").path
   private static let weights = "/unet/diffusion_pytorch_model.safetensors"
 
   /// The golden SDXL model, and beside it the same with the rows of its transformers' matrices rolled.
   private final class Kitchen {
-    let folder = NSTemporaryDirectory() + "segmoe-merge-xl-\(UUID().uuidString)"
+    private let place: TemporaryFolder
+    var folder: String { place.path }
 
     init() throws {
-      let files = FileManager.default
-      try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      for model in ["xl", "xl-rolled"] {
-        try files.copyItem(atPath: goldens + "/families/xl", toPath: "\(folder)/\(model)")
-        try files.copyItem(atPath: goldens + "/model/base/tokenizer", toPath: "\(folder)/\(model)/tokenizer")
+      place = try TemporaryFolder()
+      for name in ["xl", "xl-rolled"] {
+        try GoldenParts.assemble("xl", at: place.file(name), as: .copies)
       }
       try roll(folder + "/xl" + weights, to: folder + "/xl-rolled" + weights)
     }
-
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     private func roll(_ source: String, to target: String) throws {
       let file = try SafetensorsFile(path: source)
@@ -58,7 +54,7 @@ import WeightCache
 
   @Test func sameAsTheReference() throws {
     let kitchen = try Kitchen()
-    let golden = Self.goldens + "/merges/xl-2x2"
+    let golden = Places.golden("merges/xl-2x2")
     try kitchen.merge(String(contentsOfFile: golden + "/recipe.yaml", encoding: .utf8))
     let ours = try SafetensorsFile(path: kitchen.folder + "/out" + Self.weights)
     let names = try JSONDecoder().decode(

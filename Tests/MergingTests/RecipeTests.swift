@@ -1,21 +1,18 @@
 import Configuration
 import Foundation
 import Merging
+import TestSupport
 import Testing
 
 /// A folder with sources that recipes can name.
 final class RecipeFolder {
-  let path: String
+  private let place: TemporaryFolder
+  var path: String { place.path }
 
   init() throws {
-    path = FileManager.default.temporaryDirectory.appendingPathComponent("recipe-\(UUID().uuidString)").path
-    for name in ["base", "cats", "dogs", "lora", "owner/model"] {
-      try FileManager.default.createDirectory(atPath: "\(path)/\(name)", withIntermediateDirectories: true)
-    }
-    try Data().write(to: URL(fileURLWithPath: "\(path)/food.safetensors"))
+    place = try TemporaryFolder("base", "cats", "dogs", "lora", "owner/model")
+    try place.write("food.safetensors", "")
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
 
   func parse(_ text: String) throws(RecipeError) -> Recipe {
     try Recipe(parsing: text, file: "\(path)/c.yaml")
@@ -258,13 +255,6 @@ final class RecipeFolder {
         "segmind/small-sd", "https://civitai.com/api/download/models/239306?type=Model", "someone/lora",
       ])
     #expect(sources.map(\.use) == [.ingredient, .ingredient, .adapter])
-    let places = Dictionary(
-      uniqueKeysWithValues: sources.enumerated().compactMap { index, source in
-        source.remote.map { ($0, "/cache/\(index)") }
-      })
-    let placed = recipe.placing(places)
-    #expect(placed.base.path == "/cache/0" && placed.experts.map(\.source.path) == ["/cache/0", "/cache/1"])
-    #expect(placed.experts[1].loras.map(\.source.path) == ["/cache/2"])
   }
 
   @Test func aMissingRecipeIsNamed() {

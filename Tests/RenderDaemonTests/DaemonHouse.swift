@@ -5,14 +5,18 @@ import JobStore
 import Logging
 import RenderDaemon
 import Requests
+import TestSupport
 import Testing
 
 /// A queue, a folder of models and an output folder of their own, with daemons on them.
 final class DaemonHouse: Sendable {
+  private let modelPlace: TemporaryFolder
+  /// nil on a disk that somebody else looks after.
+  private let place: TemporaryFolder?
   let folder: String
   let client: QueueClient
 
-  let models: String
+  var models: String { modelPlace.path }
   var output: String { folder + "/out" }
   /// A copy of the golden tiny model, free to be damaged.
   var model: String { models + "/tiny" }
@@ -34,37 +38,21 @@ final class DaemonHouse: Sendable {
     return try DatabaseQueue(path: client.path, configuration: patient)
   }
 
-  private static let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().appending(path: "Goldens").path
-
   /// What the daemons say and what struck them, apart from what they work on.
   var logs: String { models + "/.logs" }
 
   /// - Parameter disk: a folder to work in, such as a small file system of its own; models stay elsewhere.
   init(on disk: String? = nil) throws {
-    models = NSTemporaryDirectory() + "segmoed-models-\(UUID().uuidString)"
-    folder = disk ?? NSTemporaryDirectory() + "segmoed-\(UUID().uuidString)"
-    let files = FileManager.default
-    try files.createDirectory(atPath: models + "/.logs", withIntermediateDirectories: true)
-    try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try files.copyItem(atPath: Self.goldens + "/model/base", toPath: models + "/tiny")
+    modelPlace = try TemporaryFolder(".logs")
+    try GoldenParts.assemble("base", at: modelPlace.file("tiny"), as: .copies)
+    place = disk == nil ? try TemporaryFolder() : nil
+    folder = disk ?? place?.path ?? ""
     client = try QueueClient.open(path: folder + "/queue.sqlite")
   }
 
-  deinit {
-    try? FileManager.default.removeItem(atPath: folder)
-    try? FileManager.default.removeItem(atPath: models)
-  }
-
-  /// A copy of a golden merge, whole.
-  func addMixture(_ name: String) throws {
-    let files = FileManager.default
-    let target = models + "/" + name
-    try files.copyItem(atPath: Self.goldens + "/model/base", toPath: target)
-    for part in ["unet", "scheduler", "model_index.json"] {
-      try files.removeItem(atPath: target + "/" + part)
-      try files.copyItem(atPath: "\(Self.goldens)/merges/\(name)/\(part)", toPath: target + "/" + part)
-    }
+  /// A copy of a golden model, by the name that `GoldenParts` knows.
+  func addModel(_ name: String) throws {
+    try GoldenParts.assemble(name, at: modelPlace.file(name), as: .copies)
   }
 
   /// A worker that signs on and renders nothing.

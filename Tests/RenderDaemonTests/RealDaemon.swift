@@ -1,22 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The built segmoed as a process of its own, to be killed.
 final class RealDaemon {
-  private let process = Process()
+  private let process: Process
   private let strikes: String
   private let log: String
-
-  /// A program that was built beside the test bundle.
-  static func executable(_ name: String = "segmoed") throws -> URL {
-    var place = try #require(Bundle.main.executableURL).resolvingSymlinksInPath().deletingLastPathComponent()
-    for _ in 0..<4 {
-      let candidate = place.appendingPathComponent(name)
-      if FileManager.default.isExecutableFile(atPath: candidate.path) { return candidate }
-      place.deleteLastPathComponent()
-    }
-    throw CocoaError(.fileNoSuchFile)
-  }
 
   /// Starts one on a house.
   /// - Parameters:
@@ -33,17 +23,16 @@ final class RealDaemon {
   ) throws {
     strikes = house.logs + "/strikes-\(UUID().uuidString)"
     log = house.logs + "/\(worker).log"
-    process.executableURL = try Self.executable()
-    process.arguments =
-      [
-        "--database", house.client.path, "--output", house.output, "--models", house.models, "--worker",
-        worker, "--threads", "1", "--log-level", "info",
-      ] + (drain ? ["--drain"] : []) + arguments
-    process.environment = [
+    let variables = [
       "SEGMOE_CHECKPOINT_STEPS": "\(checkpointSteps)", "SEGMOE_LEASE_SECONDS": "\(leaseSeconds)",
       "SEGMOE_METRICS": metrics ?? house.metrics, "PATH": "/usr/bin:/bin",
     ].merging(FaultLibrary.environment(faults, log: strikes)) { $1 }.merging(environment) { $1 }
-    process.standardInput = FileHandle.nullDevice
+    process = try Process(
+      "segmoed",
+      [
+        "--database", house.client.path, "--output", house.output, "--models", house.models, "--worker",
+        worker, "--threads", "1", "--log-level", "info",
+      ] + (drain ? ["--drain"] : []) + arguments, environment: variables)
     process.standardOutput = FileHandle.nullDevice
     let descriptor = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     let lines = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
@@ -121,20 +110,10 @@ enum RealClient {
   static func run(_ house: DaemonHouse, _ arguments: [String], faults: [String] = []) throws -> (
     answer: String?, wasKilled: Bool
   ) {
-    let process = Process()
-    process.executableURL = try RealDaemon.executable("segmoectl")
-    process.arguments = ["--database", house.client.path] + arguments
-    process.environment = ["PATH": "/usr/bin:/bin"].merging(
-      FaultLibrary.environment(faults, log: house.logs + "/client-strikes")
-    ) { $1 }
-    let output = Pipe()
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    let isDone = process.terminationReason == .exit && process.terminationStatus == 0
-    return (isDone ? text : nil, process.terminationReason == .uncaughtSignal)
+    let faulty = FaultLibrary.environment(faults, log: house.logs + "/client-strikes")
+    let outcome = try Outcome(
+      of: "segmoectl", ["--database", house.client.path] + arguments,
+      environment: ["PATH": "/usr/bin:/bin"].merging(faulty) { $1 })
+    return (outcome.code == 0 ? outcome.output : nil, outcome.code < 0)
   }
 }

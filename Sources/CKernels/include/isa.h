@@ -1,5 +1,5 @@
-// What the processor has, what SEGMOE_ISA asks for, and what a test forces. Which level products run on is chosen
-// above this, with a look at what comes out (product_isa.h).
+// The instruction sets: what the processor has, what SEGMOE_ISA asks for, and what a test forces. The level for
+// products is chosen in product_isa.h, which also checks its results.
 #ifndef SEGMOE_ISA_H
 #define SEGMOE_ISA_H
 

@@ -48,9 +48,9 @@ typedef struct segmoe_epilogue {
   /// Added per column (2·outputs of them if gated), or NULL.
   const float *bias;
   segmoe_activation activation;
-  /// What row r is multiplied with, or NULL.
+  /// The factor of each row, or NULL.
   const float *row_weights;
-  /// What is added then, rows like the result's, or NULL. May be the result.
+  /// Added last, with rows like the result's, or NULL. It may be the result.
   const float *residual;
 } segmoe_epilogue;
 

@@ -1,18 +1,39 @@
 import Boundary
 
+/// Which weights are read where a folder has several of one component.
+package enum WeightPreference: Sendable {
+  /// Those in full precision, as diffusers does it; a variant where there is nothing else.
+  case full
+  /// The variant in half precision, as the reference merges from (`variant="fp16"`); others where there is none.
+  case half
+
+  var variants: [String] {
+    switch self {
+    case .full: ["", ".fp16", ".bf16"]
+    case .half: [".fp16", "", ".bf16"]
+    }
+  }
+}
+
 /// The folder of one component of a model (`unet`, `vae`…): its configuration and its weight files.
 package struct ComponentFolder: Sendable {
   /// The folder.
   package let path: String
+  private let preference: WeightPreference
 
-  /// A folder that must exist. Errors: `missingFile`, `outside`, `unreadable`.
-  package init(path: String) throws {
+  /// A folder that must exist.
+  /// - Parameters:
+  ///   - path: of the folder.
+  ///   - preference: which weights are read where there are several.
+  /// - Throws: `missingFile`, `outside`, `unreadable`.
+  package init(path: String, preferring preference: WeightPreference = .full) throws {
     let purpose = "a folder of a model's component"
     let found = try CheckpointError.naming(path, purpose) { () throws(OpenFailure) in
       try Confinement.models.look(path)
     }
     guard found.isFolder else { throw CheckpointError.missingFile(path: path, purpose: purpose) }
     self.path = path
+    self.preference = preference
   }
 
   /// The path of a file in the folder.
@@ -56,10 +77,10 @@ package struct ComponentFolder: Sendable {
       path: names.count == 1 ? path(of: names[0]) : path)
   }
 
-  /// The files that `weights` reads. Full precision goes before variants, as diffusers does it.
+  /// The files that `weights` reads.
   package func weightFileNames() throws -> [String] {
     for stem in ["diffusion_pytorch_model", "model"] {
-      for variant in ["", ".fp16", ".bf16"] {
+      for variant in preference.variants {
         // Both orders of variant and index are in use: older and newer diffusers.
         let indexes =
           variant.isEmpty

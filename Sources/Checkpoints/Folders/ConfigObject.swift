@@ -1,15 +1,16 @@
-/// One JSON object of a configuration file, with typed access. Every error names file and key.
+/// A JSON object of a configuration file, with typed access. Every error names the file and the key.
 ///
-/// A key whose value is `null` counts as absent, except for `has`: diffusers writes null for "not set".
+/// A key whose value is `null` counts as absent, except in `has`. diffusers writes null for "not set".
 package struct ConfigObject: Sendable {
-  /// The file it is from.
+  /// The file that the object is from.
   package let path: String
   /// The members as parsed.
   package let values: [String: JSONValue]
-  /// Where in the file the object stands: empty, or `segmoe_config.`.
+  /// Where the object is in the file: empty, or `segmoe_config.`.
   private let place: String
 
-  /// Reads a file whose outermost value is an object. Errors: `missingFile`, `unreadable`, `malformed`.
+  /// Reads a file whose outermost value is an object.
+  /// - Throws: `missingFile`, `unreadable`, `malformed`.
   package init(contentsOf path: String, purpose: String = "a configuration file") throws {
     let value = try JSONValue(contentsOf: path, purpose: purpose)
     guard case .object(let values) = value else {
@@ -18,19 +19,19 @@ package struct ConfigObject: Sendable {
     self.init(path: path, values: values)
   }
 
-  /// An object that is already in memory; `path` is named in errors.
+  /// An object that is already in memory. Errors name `path`.
   package init(path: String, values: [String: JSONValue], place: String = "") {
     self.path = path
     self.values = values
     self.place = place
   }
 
-  /// An error about one key, for checks that only the caller can make.
+  /// An error about a key, for checks that the caller makes.
   package func error(_ key: String, _ reason: String) -> CheckpointError {
     .badConfig(path: path, key: place + key, reason: reason)
   }
 
-  /// Whether the key is there, be it null.
+  /// Whether the key is there. Its value may be null.
   package func has(_ key: String) -> Bool { values[key] != nil }
 
   /// The value, or nil if it is absent or null.
@@ -90,7 +91,7 @@ extension ConfigObject {
     return "\(range.lowerBound) to \(range.upperBound)"
   }
 
-  /// A number, whole or not, or nil if absent. May be infinite or NaN if the file says so.
+  /// A number, or nil if absent. It may be infinite or NaN.
   package func doubleIfPresent(_ key: String) throws -> Double? {
     switch self[key] {
     case nil: nil
@@ -166,9 +167,9 @@ extension ConfigObject {
     try required(key, intsIfPresent(key, in: range))
   }
 
-  /// A list of `count` whole numbers, or one number that stands for all of them; nil if absent. This is
-  /// how diffusers writes `layers_per_block`, `attention_head_dim`, `transformer_layers_per_block`.
-  package func intOrIntsIfPresent(
+  /// A list of `count` whole numbers, or one number that stands for all of them; nil if absent. diffusers writes
+  /// `layers_per_block`, `attention_head_dim` and `transformer_layers_per_block` like this.
+  func intOrIntsIfPresent(
     _ key: String, count: Int, in range: ClosedRange<Int> = Int.min...Int.max
   ) throws -> [Int]? {
     guard let value = self[key] else { return nil }
@@ -179,7 +180,7 @@ extension ConfigObject {
     return try values.map { try int($0, key, range) }
   }
 
-  /// As `intOrIntsIfPresent`, with a fallback for all.
+  /// The same as `intOrIntsIfPresent`, with a fallback for all numbers.
   package func intOrInts(
     _ key: String, count: Int, default fallback: Int, in range: ClosedRange<Int> = Int.min...Int.max
   ) throws -> [Int] {
@@ -221,8 +222,8 @@ extension ConfigObject {
 // MARK: - Refusing
 
 extension ConfigObject {
-  /// Fails on keys that are not in `allowed`: an unknown key may change what the model computes. Keys
-  /// that begin with `_` are notes of diffusers and pass.
+  /// Fails for a key that is not in `allowed`, because an unknown key may change what the model computes. Keys that
+  /// begin with `_` are diffusers' notes and are allowed.
   package func refuseUnknown(allowed: Set<String>) throws {
     if let key = values.keys.filter({ !allowed.contains($0) && !$0.hasPrefix("_") }).min() {
       throw error(key, "unknown here, so this model may need what this engine does not have")
@@ -230,8 +231,17 @@ extension ConfigObject {
   }
 
   /// Fails unless the key is absent, null, or one of `supported`.
+  /// - Throws: `CheckpointError.badConfig`, naming file, key and value.
   package func refuse(_ key: String, unless supported: JSONValue...) throws {
-    guard let value = self[key], !supported.contains(value) else { return }
-    throw error(key, "\(value) is not supported")
+    try refuse([(key, supported)])
+  }
+
+  /// The same for several keys. It fails for the first whose value is not allowed.
+  /// - Throws: `CheckpointError.badConfig`, naming file, key and value.
+  package func refuse(_ rules: [(key: String, allowed: [JSONValue])]) throws {
+    for (key, allowed) in rules {
+      guard let value = self[key], !allowed.contains(value) else { continue }
+      throw error(key, "\(value) is not supported")
+    }
   }
 }

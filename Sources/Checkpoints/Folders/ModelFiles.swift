@@ -45,12 +45,13 @@ package struct ModelPath: Sendable {
   package init(_ path: String) { self.path = path }
 
   /// The files behind the path.
+  /// - Parameter preference: which weights are read where a folder has several of one component.
   /// - Throws: `missingFile`, `pickled`, `malformed`, `badConfig`.
-  package func open() throws -> any ModelFiles {
+  package func open(preferring preference: WeightPreference = .full) throws -> any ModelFiles {
     let found = try CheckpointError.naming(path, "a model folder or a .safetensors file") {
       () throws(OpenFailure) in try Confinement.models.look(path)
     }
-    if found.isFolder { return try ModelFolder(path: path) }
+    if found.isFolder { return try ModelFolder(path: path, preferring: preference) }
     return try CheckpointFile(path: path)
   }
 }

@@ -1,11 +1,11 @@
 extension ModelFolder {
-  /// A SHA-256 over everything in the folder that can change a picture, as 64 hexadecimal digits. It covers the JSON and
-  /// text files of index and components, and the weight files in use: of each its name, its length and the SHA-256 of
-  /// each of its pieces. It leaves out the safety checker, and pictures and notes beside the model.
+  /// A SHA-256 of everything in the folder that can change a picture, as 64 hexadecimal digits. It covers the JSON and
+  /// text files of index and components, and the weight files in use. Of each file it takes the name, the length and
+  /// the SHA-256 of each piece. The safety checker, and pictures and notes beside the model, are left out.
   ///
-  /// It reads every byte. A 4 GB model takes a second or two from the page cache, longer from a disk. So ask once and
-  /// keep the answer.
-  /// - Throws: Errors of reading.
+  /// Every byte is read. A 4 GB model takes one or two seconds from the page cache, and longer from a disk. So keep the
+  /// result.
+  /// - Throws: what reading throws.
   package func digest() throws -> String {
     var hash = Digest()
     for file in try digestedFiles() {
@@ -17,7 +17,7 @@ extension ModelFolder {
   }
 
   /// The files that the digest covers, relative to the folder, sorted.
-  package func digestedFiles() throws -> [String] {
+  func digestedFiles() throws -> [String] {
     var files = ["model_index.json"]
     for name in componentClasses.keys where !Self.ignored.contains(name) {
       guard let folder = try? component(name) else { continue }

@@ -11,10 +11,15 @@ package struct ModelFolder: ModelFiles {
   package let pipelineClass: String
   /// The class of each component that the model has: `["unet": "UNet2DConditionModel", …]`.
   package let componentClasses: [String: String]
+  private let preference: WeightPreference
 
   /// Reads and checks `model_index.json`. Weights are looked at when asked for.
+  /// - Parameters:
+  ///   - path: of the folder.
+  ///   - preference: which weights are read where a component has several.
   /// - Throws: `missingFile`, `malformed`, `badConfig`; `pickled` for a folder of pickles instead.
-  package init(path: String) throws {
+  package init(path: String, preferring preference: WeightPreference = .full) throws {
+    self.preference = preference
     self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     // A download of an old checkpoint is a folder as well.
     if !Self.isModel(path: self.path) { try PickledFile.refuse(in: self.path) }
@@ -42,7 +47,7 @@ package struct ModelFolder: ModelFiles {
   /// The folder of a component.
   /// - Throws: `missingFile`.
   package func component(_ name: String) throws -> ComponentFolder {
-    try ComponentFolder(path: path + "/" + name)
+    try ComponentFolder(path: path + "/" + name, preferring: preference)
   }
 
   /// The configuration of a component: `config.json`, or `scheduler_config.json`.

@@ -1,8 +1,8 @@
 import CKernels
 
-/// Blocks of few-bit numbers as floats.
+/// Unpacks GGUF's blocks of quantized numbers to floats.
 enum GGMLBlock {
-  /// Unpacks as many whole blocks as `bytes` holds. Nothing is written for a type that is no block.
+  /// Unpacks all whole blocks in `bytes`. It writes nothing for a type without blocks.
   static func unpack(
     _ type: StoredType, _ bytes: UnsafeRawBufferPointer, into result: UnsafeMutableBufferPointer<Float>
   ) {

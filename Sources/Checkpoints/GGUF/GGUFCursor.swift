@@ -1,4 +1,4 @@
-/// Reads the head of a GGUF file from left to right: numbers and texts, little endian.
+/// Reads the header of a GGUF file from front to back: little-endian numbers, and texts.
 struct GGUFCursor {
   private let reader: FileReader
   private(set) var place = 0
@@ -12,7 +12,7 @@ struct GGUFCursor {
   }
 
   /// The next bytes.
-  /// - Throws: `malformed` where the file ends.
+  /// - Throws: `malformed` at the end of the file.
   mutating func bytes(_ count: Int) throws -> ArraySlice<UInt8> {
     guard count >= 0, count <= reader.size - place else { throw fault("cut short") }
     if place < bufferStart || place + count > bufferStart + buffer.count {
@@ -29,7 +29,7 @@ struct GGUFCursor {
     return buffer[(place - bufferStart)..<(place - bufferStart + count)]
   }
 
-  /// Passes over bytes that nobody needs.
+  /// Skips bytes that are not needed.
   mutating func skip(_ count: Int) throws {
     guard count >= 0, count <= reader.size - place else { throw fault("cut short") }
     place += count
@@ -39,7 +39,7 @@ struct GGUFCursor {
     try bytes(Integer.bitWidth / 8).reversed().reduce(0) { $0 << 8 | Integer(truncatingIfNeeded: $1) }
   }
 
-  /// A count of things that take at least `least` bytes each, so that no more are announced than the file can hold.
+  /// Reads a count of things that take at least `least` bytes each. A count that the file cannot hold is refused.
   mutating func count(least: Int) throws -> Int {
     let value = try integer(UInt64.self)
     guard value <= UInt64((reader.size - place) / least) else {

@@ -1,11 +1,11 @@
-/// Names of tensors in GGUF files. stable-diffusion.cpp keeps those of the checkpoint that it converts, or gives text
-/// encoders names of its own; city96's converter takes the UNet alone, without its prefix.
+/// Names of tensors in GGUF files. stable-diffusion.cpp keeps the names of the checkpoint that it converts, except that
+/// it may rename text encoders. city96's converter writes the UNet alone, without its prefix.
 enum GGUFNames {
   private static let known = [
     KeyTable.unetPrefix, "first_stage_model.", "vae.", "cond_stage_model.", "conditioner.embedders.",
   ]
 
-  /// The tensors under the names that a checkpoint in one safetensors file has.
+  /// The tensors under the names that they have in a single-file checkpoint.
   static func checkpoint(_ tensors: [String: StoredTensor]) -> [String: StoredTensor] {
     let isBare = !tensors.keys.contains { $0.hasPrefix(KeyTable.unetPrefix) } && isUNet(tensors)
     let isXL = tensors.keys.contains { $0.hasPrefix("cond_stage_model.1.") }
@@ -24,14 +24,14 @@ enum GGUFNames {
     return result
   }
 
-  /// Whether these are a UNet's names without a prefix, in CompVis' layout or diffusers'.
+  /// Whether the names are those of a UNet without a prefix, in CompVis' or diffusers' layout.
   static func isUNet(_ tensors: [String: StoredTensor]) -> Bool {
     tensors["input_blocks.0.0.weight"] != nil
       || tensors["conv_in.weight"] != nil && tensors["down_blocks.0.resnets.0.conv1.weight"] != nil
   }
 
   /// A component of a model's folder under diffusers' names.
-  /// - Throws: `unmatchedKeys` for tensors without a place in a UNet.
+  /// - Throws: `unmatchedKeys` for tensors that belong to no UNet.
   static func component(_ file: GGUFFile) throws -> [String: StoredTensor] {
     let prefix = KeyTable.unetPrefix
     let whole = checkpoint(file.tensors)

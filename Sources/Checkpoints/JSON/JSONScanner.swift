@@ -1,18 +1,18 @@
-/// Why and where a text is not the JSON that was expected.
+/// Where a text is not the expected JSON, and why.
 struct JSONFault: Error {
   let offset: Int
   let reason: String
 }
 
-/// Reads JSON token by token from bytes in memory, without building a tree: the caller says what it
-/// expects. Strict (RFC 8259), except that `NaN`, `Infinity` and `-Infinity` are numbers, because
-/// Python writes them into scheduler configurations.
+/// Reads JSON token by token from bytes in memory. It builds no tree: the caller asks for what it expects. It is strict
+/// (RFC 8259), except that `NaN`, `Infinity` and `-Infinity` are numbers, because Python writes them into scheduler
+/// configurations.
 struct JSONScanner {
   private let bytes: UnsafeBufferPointer<UInt8>
   private(set) var offset = 0
   private var depth = 0
 
-  /// Deeper nesting than any real file has; it bounds the recursion.
+  /// The deepest nesting. Real files have less. It limits the recursion.
   private static let deepest = 64
 
   /// The bytes must outlive the scanner.
@@ -22,7 +22,7 @@ struct JSONScanner {
 
   func fault(_ reason: String) -> JSONFault { JSONFault(offset: offset, reason: reason) }
 
-  /// The next byte that is not white space, not consumed; nil at the end.
+  /// The next byte that is not white space, without consuming it; nil at the end.
   mutating func peek() -> UInt8? {
     while offset < bytes.count {
       switch bytes[offset] {
@@ -98,7 +98,7 @@ struct JSONScanner {
     return value
   }
 
-  /// A number as it was written: whole ones that fit stay exact.
+  /// A number as it was written. A whole number that fits `Int` stays exact.
   enum Number {
     case integer(Int)
     case real(Double)
@@ -138,7 +138,7 @@ struct JSONScanner {
     if offset == start { throw fault("expected a digit") }
   }
 
-  /// Reads a string. Escapes are resolved; what is not Unicode is refused.
+  /// Reads a string and its escapes. Text that is not Unicode is refused.
   mutating func string() throws -> String {
     try expect(UInt8(ascii: "\""))
     let start = offset

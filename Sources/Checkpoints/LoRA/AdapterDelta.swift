@@ -1,10 +1,10 @@
 import Tensors
 
-/// The change that an adapter makes to one weight, seen as a matrix `[out, rest]` (for a convolution,
-/// rest is in × height × width), by its factors: the product is never stored whole.
+/// The change that an adapter makes to one weight, given by its factors. The weight is seen as a matrix `[out, rest]`;
+/// for a convolution, rest is in × height × width. The product is never stored as a whole.
 struct AdapterDelta: WeightPatch {
   private let form: Form
-  /// What the product is multiplied with: weight · alpha / rank.
+  /// The factor of the product: weight · alpha / rank.
   private let scale: Float
 
   /// A product of two thin matrices: up `[rows, rank]`, down `[rank, columns]`.
@@ -51,7 +51,7 @@ struct AdapterDelta: WeightPatch {
     add(to: values, elements: elements)
   }
 
-  /// Adds weight · alpha / rank · (the product of the factors) to the elements asked for.
+  /// Adds weight · alpha / rank · (the product of the factors) to a range of elements.
   func add(to values: UnsafeMutableBufferPointer<Float>, elements: Range<Int>) {
     let columns = columns
     guard columns > 0, !elements.isEmpty else { return }

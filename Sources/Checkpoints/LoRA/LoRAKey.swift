@@ -16,7 +16,7 @@ package struct LoRAKey: Equatable {
   package let component: LoRAComponent
   /// The layer: dotted, or with underscores if `isFlat`.
   package let layer: String
-  package let isFlat: Bool
+  let isFlat: Bool
   package let factor: AdapterFactor
 
   /// nil for a name of no known style.

@@ -2,13 +2,13 @@ import CKernels
 import Glibc
 import Tensors
 
-/// Writes a safetensors file as a stream: every tensor is declared first, then the data follow in the
-/// order of declaration, in pieces of any size. The file appears under its name only when it is whole and
-/// on the disk; until then a hidden temporary file beside it holds what is there.
+/// Writes a safetensors file as a stream. All tensors are declared first. Then their data follow in the same order, in
+/// pieces of any size. The data go to a hidden temporary file, which gets the final name when it is whole and on the
+/// disk.
 ///
-/// One writer belongs to one thread. A writer that is dropped before `finish` leaves nothing behind.
+/// A writer belongs to one thread. If it is dropped before `finish`, no file is left.
 package final class SafetensorsWriter {
-  /// A tensor to come.
+  /// The declaration of a tensor.
   package struct Declaration: Sendable {
     package var name: String
     package var type: StoredType
@@ -22,7 +22,7 @@ package final class SafetensorsWriter {
     }
   }
 
-  /// The path the file gets in the end.
+  /// The final path of the file.
   package let path: String
   private let temporary: String
   private var descriptor: Int32
@@ -30,8 +30,8 @@ package final class SafetensorsWriter {
   private var current = 0
   private var written = 0
 
-  /// Begins a file with the given tensors. Metadata always hold `format: pt`, as Python's readers expect.
-  /// Errors: `wrongOrder` for a shape that overflows or a name that comes twice; `unwritable`.
+  /// Begins a file with the given tensors. Its metadata always have `format: pt`, as Python's readers expect.
+  /// - Throws: `wrongOrder` for a shape that overflows or a name that comes twice, `unwritable`.
   package init(path: String, tensors: [Declaration], metadata: [String: String] = [:]) throws {
     self.path = path
     plan = try tensors.map { ($0, try Self.byteCount(of: $0, path: path)) }
@@ -50,8 +50,9 @@ package final class SafetensorsWriter {
     unlink(temporary)
   }
 
-  /// Appends the whole of the next tensor, which must be the one named. Floats are converted to the
-  /// declared type (F32, F16, BF16; rounded to nearest even). Errors: `wrongOrder`, `unwritable`.
+  /// Appends the next tensor as a whole. Its name must be `name`. Floats are converted to the declared type (F32, F16
+  /// or BF16, rounded to nearest even).
+  /// - Throws: `wrongOrder`, `unwritable`.
   package func append(_ tensor: Tensor, name: String) throws {
     try expect(name)
     guard tensor.shape == plan[current].declaration.shape else {
@@ -60,7 +61,8 @@ package final class SafetensorsWriter {
     try tensor.withUnsafe { try append($0, name: name) }
   }
 
-  /// Appends more elements of the tensor that is under way or next. Errors: as of `append(_:name:)`.
+  /// Appends elements of the tensor that has been begun, or begins the next one.
+  /// - Throws: `wrongOrder`, `unwritable`.
   package func append(_ values: UnsafeBufferPointer<Float>, name: String) throws {
     try expect(name)
     let type = plan[current].declaration.type
@@ -72,8 +74,9 @@ package final class SafetensorsWriter {
     }
   }
 
-  /// Appends a stored tensor, which must be the next one whole: its bytes as they are if type and
-  /// contents allow it, else converted; a megabyte at a time. Errors: those of reading and appending.
+  /// Appends a stored tensor as the next one, a megabyte at a time. If type and values allow it, the bytes are copied;
+  /// otherwise the values are converted.
+  /// - Throws: what reading throws, `wrongOrder`, `unwritable`.
   package func append(_ stored: StoredTensor, name: String) throws {
     try expect(name)
     let declaration = plan[current].declaration
@@ -105,8 +108,8 @@ package final class SafetensorsWriter {
     }
   }
 
-  /// Puts the file under its name, once it is whole and on the disk. Errors: `wrongOrder` if tensors are
-  /// missing, `unwritable`.
+  /// Gives the file its name, after it is whole and on the disk.
+  /// - Throws: `wrongOrder` if tensors are missing, `unwritable`.
   package func finish() throws {
     guard current == plan.count else {
       throw wrong(plan[current].declaration.name, "was declared, but its data did not come")
@@ -119,7 +122,7 @@ package final class SafetensorsWriter {
       unlink(temporary)
       throw error
     }
-    // The name is on the disk only with its folder.
+    // The new name is on the disk only after its folder is.
     let folder = open(
       path.lastIndex(of: "/").map { String(path[...$0]) } ?? ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     if folder >= 0 {
@@ -173,7 +176,7 @@ extension SafetensorsWriter {
     }
   }
 
-  /// Tensors without elements need no data.
+  /// Goes past tensors without elements, which have no data.
   private func passEmptyTensors() {
     while current < plan.count, plan[current].byteCount == 0 { current += 1 }
   }
@@ -209,7 +212,7 @@ extension SafetensorsWriter {
     return bits / 8
   }
 
-  /// The length and the JSON, padded with spaces so that the data begin at a multiple of 8.
+  /// The header's length and the JSON, padded with spaces so that the data begin at a multiple of 8.
   private static func header(
     _ plan: [(declaration: Declaration, byteCount: Int)], metadata: [String: String], path: String
   ) throws -> [UInt8] {

@@ -1,30 +1,30 @@
 import CKernels
 import Tensors
 
-/// A tensor in a file: where it lies and what it is, not its values. Reading is thread-safe and touches
-/// only the bytes asked for.
+/// A tensor in a file: its place, type and shape, without its values. Any thread may read it. Only the bytes that are
+/// needed are read.
 ///
-/// It may be a view (`rows`, `reshaped`, `transposed`, `renamed`): key maps of single-file checkpoints
-/// take fused tensors apart that way. It may carry patches (LoRA), which change what is read, and scales, which what is
-/// stored in 8 bits is multiplied with.
+/// It may be a view (`rows`, `reshaped`, `transposed`, `renamed`). Key maps of single-file checkpoints use views to
+/// take fused tensors apart. It may have patches (from a LoRA), which change the values when they are read, and scales,
+/// by which 8-bit values are multiplied.
 package struct StoredTensor: Sendable {
-  /// The name it is known by (after a key map: the engine's name, not the file's).
+  /// The tensor's name. After a key map it is the engine's name, not the file's.
   package private(set) var name: String
-  /// How the file encodes an element.
+  /// The type of the elements in the file.
   package let type: StoredType
   /// The length of every axis, outermost first.
   package private(set) var shape: [Int]
-  /// What changes the values read, in this order.
+  /// The changes to the values, in the order in which they are made.
   package private(set) var patches: [any WeightPatch] = []
   private let reader: FileReader
-  /// Where in the file its first unit begins.
+  /// Where the tensor begins in the file, in bytes.
   private var offset: Int
   private(set) var isTransposed = false
-  /// What values are multiplied with: nothing, one number, or one for each row.
+  /// The scales: none, one for all values, or one for each row.
   private var scales: [Float] = []
 
-  /// - Parameter offset: of its first byte in the file, which holds all of its bytes; a block type's last axis
-  ///   need not be a multiple of a block, but its elements are.
+  /// - Parameter offset: the offset of its first byte in the file. The file must hold all of its bytes. For a type with
+  ///   blocks, the number of elements must be a multiple of a block.
   init(name: String, type: StoredType, shape: [Int], offset: Int, reader: FileReader) {
     self.name = name
     self.type = type
@@ -39,28 +39,30 @@ package struct StoredTensor: Sendable {
   /// Bytes in the file.
   package var byteCount: Int { type.byteCount(of: count) }
 
-  /// Whether its values are simply the file's, so that `readBytes` gives them.
+  /// Whether the values are those of the file, so that `readBytes` returns them.
   package var isRaw: Bool { patches.isEmpty && !isTransposed && scales.isEmpty }
 
-  /// The narrowest type of safetensors that holds its values exactly; single precision where patches, scales or blocks
-  /// make numbers that a half would round.
+  /// The narrowest type of safetensors that holds the values exactly. With patches, scales or blocks it is single
+  /// precision, because half precision would round the values.
   package var exactType: StoredType {
     patches.isEmpty && scales.isEmpty && !type.isBlock ? type : .float32
   }
 
-  /// The file it is in.
+  /// The path of its file.
   package var path: String { reader.path }
 
-  /// Elements converted at a time: their bytes stay in the first cache.
+  /// Elements that are converted at a time. Their bytes fit the first-level cache.
   private static let chunk = 8192
 
-  /// All values as floats, patches applied. Errors: `unreadableType`, `changed`, `unreadable`.
+  /// All values as floats, with patches applied.
+  /// - Throws: `unreadableType`, `changed`, `unreadable`.
   package func read() throws -> Tensor {
     try checkReadable()
     return try Tensor(shape: shape) { try read(into: $0, elements: 0..<count) }
   }
 
-  /// The elements `elements` (row-major order), patches applied.
+  /// A range of elements in row-major order, with patches applied.
+  /// - Throws: `unreadableType`, `changed`, `unreadable`.
   package func elements(_ elements: Range<Int>) throws -> [Float] {
     try [Float](unsafeUninitializedCapacity: elements.count) { buffer, count in
       try read(into: UnsafeMutableBufferPointer(rebasing: buffer[..<elements.count]), elements: elements)
@@ -68,7 +70,8 @@ package struct StoredTensor: Sendable {
     }
   }
 
-  /// The elements `elements` (row-major order), patches applied, into a buffer of just that many floats.
+  /// Reads a range of elements in row-major order, with patches applied, into a buffer of exactly that size.
+  /// - Throws: `unreadableType`, `changed`, `unreadable`.
   package func read(into buffer: UnsafeMutableBufferPointer<Float>, elements: Range<Int>) throws {
     precondition(buffer.count == elements.count && elements.lowerBound >= 0 && elements.upperBound <= count)
     try checkReadable()
@@ -78,7 +81,7 @@ package struct StoredTensor: Sendable {
       try readPlain(into: buffer, from: elements.lowerBound)
     }
     if let whole = scales.first {
-      // One for each row only where there are rows.
+      // There is one scale for each row only if the tensor has rows.
       let width = scales.count == 1 ? count : count / scales.count
       for (place, element) in elements.enumerated() {
         buffer[place] *= scales.count == 1 ? whole : scales[element / width]
@@ -91,14 +94,15 @@ package struct StoredTensor: Sendable {
     }
   }
 
-  /// The bytes `range` of the tensor as they lie in the file. Errors: `notRaw` if patched, scaled or transposed.
+  /// Reads a range of the tensor's bytes as they are in the file.
+  /// - Throws: `notRaw` if the tensor has patches or scales or is transposed, `changed`, `unreadable`.
   package func readBytes(into buffer: UnsafeMutableRawBufferPointer, range: Range<Int>) throws {
     precondition(buffer.count == range.count && range.lowerBound >= 0 && range.upperBound <= byteCount)
     guard isRaw else { throw CheckpointError.notRaw(name: name, path: path) }
     try reader.read(into: buffer, at: offset + range.lowerBound)
   }
 
-  /// Fails with `changed` if the file was replaced, cut or written to since it was opened.
+  /// Fails with `changed` if the file has been replaced, cut short or written to since it was opened.
   package func verifyUnchanged() throws { try reader.verifyUnchanged() }
 
   private func checkReadable() throws {
@@ -127,7 +131,7 @@ package struct StoredTensor: Sendable {
     }
   }
 
-  /// Reads the blocks that hold the elements asked for, some at a time.
+  /// Reads the blocks that hold a range of elements, some blocks at a time.
   private func readBlocks(into buffer: UnsafeMutableBufferPointer<Float>, from first: Int) throws {
     let (bits, width) = type.unit
     let (size, atOnce) = (bits / 8, Self.chunk / width)
@@ -164,7 +168,7 @@ package struct StoredTensor: Sendable {
     }
   }
 
-  /// Reads all of it, since the elements asked for are scattered over the file.
+  /// Reads the whole tensor, because the elements that are asked for are scattered over the file.
   private func readTransposed(
     into buffer: UnsafeMutableBufferPointer<Float>, elements: Range<Int>
   ) throws {
@@ -188,7 +192,7 @@ extension StoredTensor {
     return view
   }
 
-  /// The rows `rows` of the outermost axis: a part of a fused tensor. nil if there are not as many.
+  /// Some rows of the outermost axis, for a part of a fused tensor; nil if there are not as many rows.
   package func rows(_ rows: Range<Int>) -> StoredTensor? {
     guard let height = shape.first, height > 0, type.unit.bits >= 8, rows.lowerBound >= 0,
       rows.upperBound <= height, count / height % type.unit.elements == 0,
@@ -201,8 +205,8 @@ extension StoredTensor {
     return view
   }
 
-  /// The same elements in the same order under another shape (a 1×1 convolution as a matrix). nil if the
-  /// number of elements differs.
+  /// The same elements with another shape, such as a 1×1 convolution as a matrix; nil if the number of elements
+  /// differs.
   package func reshaped(_ shape: [Int]) -> StoredTensor? {
     guard shape.reduce(1, *) == count, !isTransposed, patches.isEmpty,
       scales.count <= 1 || shape.first == self.shape[0]
@@ -221,7 +225,7 @@ extension StoredTensor {
     return view
   }
 
-  /// The same tensor with its values multiplied: by one number, or by one for each row. nil for another count.
+  /// The tensor with scales: one for all values, or one for each row; nil for any other count.
   func scaled(by scales: [Float]) -> StoredTensor? {
     guard scales.count == 1 || scales.count == shape.first, self.scales.isEmpty, !isTransposed else {
       return nil
@@ -231,7 +235,7 @@ extension StoredTensor {
     return view
   }
 
-  /// The same tensor with more changes to its values.
+  /// The tensor with more patches.
   package func patched(_ more: [any WeightPatch]) -> StoredTensor {
     var view = self
     view.patches += more

@@ -1,6 +1,6 @@
-/// How a file encodes the elements of a tensor: every type that the safetensors format knows, so that sizes can be checked
-/// even of tensors that the engine has no use for, and the blocks that GGUF files pack elements in. Raw values are the
-/// formats' own names.
+/// The types of a tensor's elements in a file. Every type of the safetensors format is here, so that the sizes of all
+/// tensors can be checked, even of those that the engine does not use. GGUF's types, which pack elements in blocks,
+/// follow. Raw values are the formats' own names.
 package enum StoredType: String, Sendable, CaseIterable {
   case bool = "BOOL"
   case float4 = "F4"
@@ -35,7 +35,7 @@ package enum StoredType: String, Sendable, CaseIterable {
   case q5K = "Q5_K"
   case q6K = "Q6_K"
 
-  /// Bits that are stored together, and the elements that they hold: one, but for GGUF's blocks.
+  /// The bits that are stored together, and the number of elements in them: one, except in GGUF's blocks.
   package var unit: (bits: Int, elements: Int) {
     switch self {
     case .float4: (4, 1)
@@ -58,15 +58,15 @@ package enum StoredType: String, Sendable, CaseIterable {
     }
   }
 
-  /// Whether elements are packed in blocks, as only GGUF does it.
-  package var isBlock: Bool { unit.elements > 1 }
+  /// Whether elements are packed in blocks. Only GGUF has such types.
+  var isBlock: Bool { unit.elements > 1 }
 
-  /// Whether it is a whole number or a truth value.
+  /// Whether the elements are whole numbers or truth values.
   package var isInteger: Bool {
     [.bool, .uint8, .int8, .int16, .uint16, .int32, .uint32, .int64, .uint64].contains(self)
   }
 
-  /// Whether it is one of the floats of 8 bits that have values by themselves.
+  /// Whether the elements are 8-bit floats with values of their own.
   package var isFloat8: Bool { Float8(self) != nil }
 
   /// Bytes of `count` elements, which must fill whole units.

@@ -1,22 +1,22 @@
 import Boundary
 import Glibc
 
-/// An autoencoder by itself, as `--vae` names it.
+/// The files of an autoencoder alone, as `--vae` names them.
 ///
-/// It may be the folder of a VAE or of a whole model. It may be one safetensors file in diffusers' or CompVis' layout,
-/// alone or within a whole checkpoint. It may be TAESD, whole or only the decoder.
+/// The path may be the folder of a VAE or of a whole model, a safetensors file in diffusers' or CompVis' layout (a VAE
+/// alone or a whole checkpoint), or TAESD, whole or only the decoder.
 package struct AutoencoderFiles: Sendable {
   /// The path as given.
   package let path: String
-  /// `config.json`, or what it would say.
+  /// `config.json`, or what it would say for this VAE.
   package let config: ConfigObject
-  /// Under diffusers' names.
+  /// The weights under diffusers' names.
   package let weights: Weights
   private let files: [String]
 
   /// Opens an autoencoder. A file alone does not tell how latents are scaled. The scale then comes from `own`, the
   /// configuration of the model's own autoencoder, or else from the model's family.
-  /// - Throws: `missingFile`, `pickled`, `malformed`, `unknownCheckpoint` for what is none.
+  /// - Throws: `missingFile`, `pickled`, `malformed`, and `unknownCheckpoint` if there is no autoencoder.
   package init(path: String, own: ConfigObject?, isXL: Bool) throws {
     try PickledFile.refuse(path)
     self.path = path
@@ -45,7 +45,7 @@ package struct AutoencoderFiles: Sendable {
     }
   }
 
-  /// Adds what can change a picture: every byte.
+  /// Adds every byte that can change a picture.
   package func add(to digest: inout Digest) throws {
     for file in files {
       let reader = try FileReader(path: file, purpose: "the VAE")

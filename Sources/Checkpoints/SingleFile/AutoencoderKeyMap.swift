@@ -1,6 +1,6 @@
-/// Names of an autoencoder's tensors: from CompVis' layout to diffusers'.
+/// Translates the names of an autoencoder's tensors from CompVis' layout to diffusers'.
 struct AutoencoderKeyMap {
-  /// Levels of the decoder; CompVis counts them from the largest feature map, diffusers from the smallest.
+  /// The decoder's levels. CompVis counts them from the largest feature map, diffusers from the smallest.
   private let levels: Int
 
   /// Reads how many levels there are.
@@ -13,7 +13,7 @@ struct AutoencoderKeyMap {
       }.max() ?? -1)
   }
 
-  /// diffusers' name; nil if an autoencoder has none of that name.
+  /// diffusers' name of a tensor; nil if no autoencoder has such a tensor.
   func diffusers(_ name: String) -> String? {
     if name.hasPrefix("quant_conv.") || name.hasPrefix("post_quant_conv.") { return name }
     let parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
@@ -51,7 +51,7 @@ struct AutoencoderKeyMap {
 extension AutoencoderKeyMap {
   /// The tensors of an autoencoder in CompVis' layout, under diffusers' names. Attention that is stored as 1×1
   /// convolutions becomes matrices.
-  /// - Throws: `unmatchedKeys` with the tensors that have no place.
+  /// - Throws: `unmatchedKeys` with the tensors that belong nowhere.
   static func views(_ tensors: [String: StoredTensor], path: String) throws -> [String: StoredTensor] {
     let map = AutoencoderKeyMap(tensors.keys)
     var views: [String: StoredTensor] = [:]

@@ -1,11 +1,11 @@
 import Glibc
 
-/// A model in one safetensors or GGUF file, in CompVis' layout. Its components are views of the file under diffusers' names,
-/// with the configurations that a folder would hold. Nothing is converted in memory.
+/// A model in one safetensors or GGUF file, in CompVis' layout. Its components are views of the file under diffusers'
+/// names, with the configurations that a folder would have. Nothing is converted in memory.
 ///
-/// A file cannot tell everything, for example the number of heads of unusual models. A companion folder beside it
-/// (`NAME.config`, in diffusers' layout) can, and it takes precedence. Of weights it gives those of the components that the
-/// file lacks, as files of a UNet alone do.
+/// A file does not tell everything, for example the number of heads of unusual models. A companion folder beside it
+/// (`NAME.config`, in diffusers' layout) can tell it, and takes precedence. If the file lacks components, as a file of
+/// a UNet alone does, their weights come from the companion folder.
 package struct CheckpointFile: ModelFiles {
   package let path: String
   package let kind: CheckpointKind
@@ -15,8 +15,8 @@ package struct CheckpointFile: ModelFiles {
   private let companion: ComponentFolder?
 
   /// Opens and sorts a file.
-  /// - Throws: Errors of `SafetensorsFile`; `unknownCheckpoint` for what is no checkpoint of a known kind;
-  ///   `unmatchedKeys` for tensors without a place in their network.
+  /// - Throws: what opening throws, `unknownCheckpoint` if it is no known kind of checkpoint, and `unmatchedKeys` for
+  ///   tensors that belong nowhere in their network.
   package init(path: String) throws {
     try PickledFile.refuse(path)
     let file = try TensorFiles.open(path)
@@ -36,14 +36,14 @@ package struct CheckpointFile: ModelFiles {
       path: path, values: KnownConfigurations.index(kind, hasVAE: components["vae"] != nil))
   }
 
-  /// The folder beside a file that may say more about it: `a/b.config` for `a/b.safetensors`.
+  /// The path of the companion folder: `a/b.config` for `a/b.safetensors`.
   package static func companionPath(of path: String) -> String {
     let suffix = [".safetensors", ".gguf"].first(where: path.hasSuffix) ?? ""
     return path.dropLast(suffix.count) + ".config"
   }
 
-  /// The component that a tensor belongs to, and its name there. Nil if no component needs it: EMA copies, the noise
-  /// schedule, leftovers of training.
+  /// The component of a tensor, and the tensor's name in it; nil if no component needs it (EMA copies, the noise
+  /// schedule, leftovers of training).
   private static func split(_ name: String, _ kind: CheckpointKind) -> (component: String, rest: String)? {
     var prefixes = [("unet", KeyTable.unetPrefix)]
     for encoder in CheckpointKind.textEncoders[kind.family] ?? [] {
@@ -89,10 +89,10 @@ package struct CheckpointFile: ModelFiles {
 extension CheckpointFile {
   package var pipelineClass: String { kind.pipelineClass }
 
-  /// Whether models of its kind have that component; a VAE counts even where the file lacks it.
+  /// Whether models of this kind have that component. A VAE counts even if the file lacks it.
   package func has(_ component: String) -> Bool { index.values[component] != nil }
 
-  /// The companion folder's configuration, else the one that follows from kind and shapes.
+  /// The companion folder's configuration, or the one that follows from kind and shapes.
   /// - Throws: `badConfig` if the shapes do not tell enough; `missingVAE`.
   package func config(for component: String) throws -> ConfigObject {
     if let folder = companion(component), folder.has("config.json") || folder.has("scheduler_config.json") {
@@ -117,7 +117,7 @@ extension CheckpointFile {
     }
   }
 
-  /// - Throws: `missingVAE` if the file holds none, `missingFile` for a component that it never holds.
+  /// - Throws: `missingVAE` if the file has no VAE, `missingFile` for a component that such files never have.
   package func weights(for component: String) throws -> Weights {
     if let tensors = components[component] { return Weights(tensors: tensors, path: path) }
     if let folder = companion(component), (try? folder.weightFileNames()) != nil {
@@ -127,13 +127,13 @@ extension CheckpointFile {
     throw CheckpointError.missingFile(path: path, purpose: "the checkpoint's \(component)")
   }
 
-  /// The companion folder's, else CLIP's own with the padding of the kind.
+  /// The companion folder's tokenizer, or CLIP's own with the padding of this kind.
   package func tokenizer(_ component: String) throws -> TokenizerSource {
     if let folder = companion(component) { return .folder(folder) }
     return .clip(pad: KnownConfigurations.padToken(kind, tokenizer: component))
   }
 
-  /// File and companion folder, every byte.
+  /// A digest of every byte of the file and the companion folder.
   package func digest() throws -> String {
     var hash = Digest()
     let reader = try FileReader(path: path, purpose: "the checkpoint")
@@ -155,6 +155,6 @@ extension CheckpointFile {
     companion.flatMap { try? ComponentFolder(path: $0.path(of: component)) }
   }
 
-  /// What SDXL's second text encoder adds to the time embedding; 0 without one.
+  /// The width of the pooled text state that SDXL adds to the time embedding; 0 for other kinds.
   private var pooledWidth: Int { components["text_encoder_2"]?["text_projection.weight"]?.shape.first ?? 0 }
 }

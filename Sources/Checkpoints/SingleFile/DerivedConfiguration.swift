@@ -1,10 +1,10 @@
-/// The configuration of a network, derived from the shapes of its tensors (under diffusers' names). Where shapes do
-/// not tell, it takes what all models of the family have.
+/// The configuration of a network, derived from the shapes of its tensors (under diffusers' names). Values that shapes
+/// do not tell are those of the family.
 struct DerivedConfiguration {
   let weights: Weights
   /// The family's values that shapes do not tell.
   let base: [String: JSONValue]
-  /// Named in errors about the configuration.
+  /// The path that errors about the configuration name.
   let path: String
   /// The file in which a person can write what the shapes do not tell.
   let companion: String
@@ -65,8 +65,8 @@ struct DerivedConfiguration {
 extension DerivedConfiguration {
   /// `unet/config.json`.
   /// - Parameters:
-  ///   - headsAreEqual: every level has as many heads as `base` says; else heads of one width.
-  ///   - pooledWidth: of the pooled text state that the time embedding takes; 0: none.
+  ///   - headsAreEqual: whether every level has the number of heads in `base`. Otherwise all heads have the same width.
+  ///   - pooledWidth: the width of the pooled text state that the time embedding takes; 0: none.
   func unet(headsAreEqual: Bool, pooledWidth: Int) throws -> ConfigObject {
     let layout = UNetLayout(diffusers: { weights.has($0) })
     guard !layout.down.isEmpty, layout.down.count == layout.up.count else {

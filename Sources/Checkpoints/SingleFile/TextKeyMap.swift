@@ -1,11 +1,11 @@
 /// A text encoder's tensors under transformers' names, from either layout that single files hold.
 enum TextKeyMap {
-  /// From transformers' own layout, with or without `text_model.` before every name. The positions, a
-  /// row of whole numbers that old versions saved, are left out.
+  /// From transformers' layout, with or without `text_model.` before every name. The positions, which old versions
+  /// saved as a row of whole numbers, are left out.
   static func transformers(_ tensors: [String: StoredTensor]) -> [String: StoredTensor] {
     var views: [String: StoredTensor] = [:]
     for (name, stored) in tensors where !name.hasSuffix("position_ids") && name != "logit_scale" {
-      // stable-diffusion.cpp keeps the projection as the parameter that it was, which multiplies from the right.
+      // stable-diffusion.cpp keeps the projection as a bare parameter. That multiplies from the right.
       if name == "text_model.text_projection", let view = stored.transposed {
         views["text_projection.weight"] = view.renamed("text_projection.weight")
         continue
@@ -17,9 +17,10 @@ enum TextKeyMap {
     return views
   }
 
-  /// From OpenCLIP's layout. There, query, key and value are rows of one tensor, and the projection is stored transposed.
-  /// - Parameter layers: how many count; SD2 reads its encoder before the last one.
-  /// - Throws: `unmatchedKeys`, `malformed` for fused tensors that do not fall into three.
+  /// From OpenCLIP's layout. There, query, key and value are rows of one tensor, and the projection is stored
+  /// transposed.
+  /// - Parameter layers: how many layers are used. SD2 leaves out the last one.
+  /// - Throws: `unmatchedKeys`, and `malformed` for fused tensors that cannot be split in three.
   static func openCLIP(
     _ tensors: [String: StoredTensor], layers: Int, withProjection: Bool, path: String
   ) throws -> [String: StoredTensor] {

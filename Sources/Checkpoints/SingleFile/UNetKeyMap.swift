@@ -1,5 +1,5 @@
 /// Names of a UNet's tensors and layers in CompVis' layout and in diffusers'.
-package struct UNetKeyMap: Sendable {
+struct UNetKeyMap: Sendable {
   /// A module's name in the other layout, by its name in this one.
   private struct Names: Sendable {
     private var modules: [String: (name: String, isResidual: Bool)] = [:]
@@ -35,7 +35,7 @@ package struct UNetKeyMap: Sendable {
   private var toDiffusers = Names(residual: KeyTable.residual)
   private var toCompVis = Names(residual: KeyTable.residual.map { ($0.1, $0.0) })
 
-  package init(_ layout: UNetLayout) {
+  init(_ layout: UNetLayout) {
     for module in layout.modules {
       toDiffusers.add(module.compVis, module.diffusers, isResidual: module.isResidual)
       toCompVis.add(module.diffusers, module.compVis, isResidual: module.isResidual)
@@ -43,10 +43,10 @@ package struct UNetKeyMap: Sendable {
   }
 
   /// diffusers' name of a tensor or layer; nil if the UNet has none of that name.
-  package func diffusers(_ compVis: String) -> String? { toDiffusers(compVis) }
+  func diffusers(_ compVis: String) -> String? { toDiffusers(compVis) }
 
   /// CompVis' name of a tensor or layer; nil if the UNet has none of that name.
-  package func compVis(_ diffusers: String) -> String? { toCompVis(diffusers) }
+  func compVis(_ diffusers: String) -> String? { toCompVis(diffusers) }
 }
 
 extension UNetKeyMap {

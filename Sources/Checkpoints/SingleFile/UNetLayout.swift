@@ -6,14 +6,14 @@ package struct UNetLayout: Sendable, Equatable {
     /// For each residual block whether attention follows it.
     package var attention: [Bool] = []
     /// Whether it ends in a change of size.
-    package var resizes = false
+    var resizes = false
   }
 
   /// A module's name in both layouts, and whether its inside differs too.
   package struct Module: Sendable, Equatable {
-    package let compVis: String
-    package let diffusers: String
-    package let isResidual: Bool
+    let compVis: String
+    let diffusers: String
+    let isResidual: Bool
   }
 
   package private(set) var down: [Level] = []
@@ -76,7 +76,7 @@ package struct UNetLayout: Sendable, Equatable {
   }
 
   /// All modules, those that come once as well.
-  package var modules: [Module] {
+  var modules: [Module] {
     var modules = KeyTable.unet.map { Module(compVis: $0.0, diffusers: $0.1, isResidual: false) }
     func add(_ compVis: String, _ diffusers: String, isResidual: Bool = false) {
       modules.append(Module(compVis: compVis, diffusers: diffusers, isResidual: isResidual))

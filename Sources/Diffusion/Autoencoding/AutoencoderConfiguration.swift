@@ -2,14 +2,14 @@ import Checkpoints
 
 /// The shape of a variational autoencoder: `vae/config.json`.
 package struct AutoencoderConfiguration: Sendable {
-  package let imageChannels: Int
+  let imageChannels: Int
   package let latentChannels: Int
   package let widths: [Int]
   package let layers: Int
   package let groups: Int
   package let middleAttention: Bool
-  package let usesPostQuantConvolution: Bool
-  package let usesQuantConvolution: Bool
+  let usesPostQuantConvolution: Bool
+  let usesQuantConvolution: Bool
   /// Latents are divided by this before decoding.
   package let scalingFactor: Float
   /// Normalization of each latent channel, which SDXL pipelines undo before decoding; nil if there is none.
@@ -67,7 +67,7 @@ package struct AutoencoderConfiguration: Sendable {
 /// latents normalized by them. Stable Diffusion 1 and 2 pipelines ignore them.
 package struct LatentNormalization: Sendable, Equatable {
   package let mean: [Float]
-  package let deviation: [Float]
+  let deviation: [Float]
 
   /// - Returns: nil unless the file has both.
   /// - Throws: `CheckpointError.badConfig` for lists of the wrong length.

@@ -5,8 +5,8 @@ import Tensors
 import WeightCache
 
 /// Latents to pixels (the decoder half of diffusers' `AutoencoderKL`).
-package struct AutoencoderDecoder: LatentDecoder {
-  package let configuration: AutoencoderConfiguration
+struct AutoencoderDecoder: LatentDecoder {
+  let configuration: AutoencoderConfiguration
   private let postQuantConv: Linear?
   private let convIn: Convolution
   private let midBlock: AutoencoderMidBlock
@@ -25,7 +25,7 @@ package struct AutoencoderDecoder: LatentDecoder {
   ///   - configuration: the shape of the network.
   ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
-  package init(_ weights: Weights, _ configuration: AutoencoderConfiguration, home: PartHome) throws {
+  init(_ weights: Weights, _ configuration: AutoencoderConfiguration, home: PartHome) throws {
     self.configuration = configuration
     let widths = Array(configuration.widths.reversed())
     let latent = configuration.latentChannels
@@ -64,10 +64,10 @@ package struct AutoencoderDecoder: LatentDecoder {
       shape: ConvolutionShape(kernel: 3))
   }
 
-  package var latentChannels: Int { configuration.latentChannels }
-  package var pixelsPerLatent: Int { configuration.pixelsPerLatent }
+  var latentChannels: Int { configuration.latentChannels }
+  var pixelsPerLatent: Int { configuration.pixelsPerLatent }
 
-  package var byteCount: Int {
+  var byteCount: Int {
     (postQuantConv?.byteCount ?? 0) + convIn.byteCount + midBlock.byteCount + convNormOut.byteCount
       + convOut.byteCount
       + levels.reduce(0) { sum, level in
@@ -82,17 +82,17 @@ package struct AutoencoderDecoder: LatentDecoder {
   ///   - undoingNormalization: whether `LatentNormalization` is undone first, as SDXL pipelines do.
   ///   - pass: where it is computed.
   /// - Throws: what reading weights throws.
-  package func callAsFunction(
+  func callAsFunction(
     _ latents: Tensor, undoingNormalization: Bool = false, _ pass: ForwardPass
   ) throws -> Tensor {
     try toPixels(atLatentSize(latents, undoingNormalization: undoingNormalization, pass), pass)
   }
 
-  package var canTile: Bool { true }
+  var canTile: Bool { true }
 
   /// The layers at the latents' own size, whose attention needs the whole picture: post-quantization, the first
   /// convolution and the middle block.
-  package func atLatentSize(_ latents: Tensor, undoingNormalization: Bool, _ pass: ForwardPass) throws
+  func atLatentSize(_ latents: Tensor, undoingNormalization: Bool, _ pass: ForwardPass) throws
     -> Tensor
   {
     let compute = pass.compute
@@ -113,7 +113,7 @@ package struct AutoencoderDecoder: LatentDecoder {
   }
 
   /// The layers that enlarge the picture, up to pixels.
-  package func toPixels(_ features: Tensor, _ pass: ForwardPass) throws -> Tensor {
+  func toPixels(_ features: Tensor, _ pass: ForwardPass) throws -> Tensor {
     let compute = pass.compute
     var x = features
     for level in levels {

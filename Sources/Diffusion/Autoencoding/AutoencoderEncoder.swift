@@ -4,7 +4,7 @@ import Tensors
 import WeightCache
 
 /// Pixels to a distribution of latents (the encoder half of diffusers' `AutoencoderKL`).
-package struct AutoencoderEncoder: LatentEncoder {
+struct AutoencoderEncoder: LatentEncoder {
   private let configuration: AutoencoderConfiguration
   private let convIn: Convolution
   private let levels: [Level]
@@ -24,7 +24,7 @@ package struct AutoencoderEncoder: LatentEncoder {
   ///   - configuration: the shape of the network.
   ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
-  package init(_ weights: Weights, _ configuration: AutoencoderConfiguration, home: PartHome) throws {
+  init(_ weights: Weights, _ configuration: AutoencoderConfiguration, home: PartHome) throws {
     self.configuration = configuration
     let widths = configuration.widths
     let encoder = weights["encoder"]
@@ -64,12 +64,12 @@ package struct AutoencoderEncoder: LatentEncoder {
         weights["quant_conv"].layers(in: .f32), inputs: moments, outputs: moments, pointwise: true) : nil
   }
 
-  package var latentChannels: Int { configuration.latentChannels }
-  package var scalingFactor: Float { configuration.scalingFactor }
-  package var normalization: LatentNormalization? { configuration.normalization }
+  var latentChannels: Int { configuration.latentChannels }
+  var scalingFactor: Float { configuration.scalingFactor }
+  var normalization: LatentNormalization? { configuration.normalization }
 
   /// Encodes pixels to twice the latent channels: means first, then logarithms of variances.
-  package func callAsFunction(_ pixels: Tensor, _ pass: ForwardPass) throws -> Tensor {
+  func callAsFunction(_ pixels: Tensor, _ pass: ForwardPass) throws -> Tensor {
     let compute = pass.compute
     var x = convIn(pixels, compute)
     for level in levels {

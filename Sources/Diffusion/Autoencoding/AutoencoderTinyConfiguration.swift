@@ -12,7 +12,7 @@ package struct AutoencoderTinyConfiguration: Sendable {
     package let blocks: [Int]
   }
 
-  package let imageChannels: Int
+  let imageChannels: Int
   package let latentChannels: Int
   package let encoder: Half
   package let decoder: Half

@@ -1,6 +1,8 @@
 /// Bytes of weights, counted separately for experts and for all else.
 package struct ByteCounts: Sendable, Equatable {
+  /// Weights that every pass uses.
   package let dense: Int
+  /// Weights that a pass uses only if the router chooses them.
   package let experts: Int
 
   init(dense: Int = 0, experts: Int = 0) {

@@ -14,7 +14,7 @@ package struct ProjectedText: Sendable {
 
 /// Multi-head attention to the text (diffusers' `attn2` in a `BasicTransformerBlock`). Its query, key and value
 /// projections may be mixtures.
-package struct CrossAttention: Sendable {
+struct CrossAttention: Sendable {
   private let query: MixableLayer<Linear>
   private let text: TextProjections
   private let output: CachedPart<Linear>
@@ -37,7 +37,7 @@ package struct CrossAttention: Sendable {
   ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `LayerError` if `heads` does not
   ///   divide `width`.
-  package init(
+  init(
     _ weights: Weights, width: Int, contextWidth: Int, heads: Int, mixture: MixtureConfiguration?,
     home: PartHome
   ) throws {
@@ -69,7 +69,7 @@ package struct CrossAttention: Sendable {
   }
 
   /// Bytes of all weights, experts counted separately.
-  package var byteCounts: ByteCounts {
+  var byteCounts: ByteCounts {
     let ours = ByteCounts(query.byteCounts) + ByteCounts(dense: output.byteCount)
     return switch text {
     case .together(let layer): ours + ByteCounts(layer.byteCounts)
@@ -78,7 +78,7 @@ package struct CrossAttention: Sendable {
   }
 
   /// Projects text states `[batch, tokens, contextWidth]`.
-  package func project(_ context: Tensor, _ pass: ForwardPass) throws -> ProjectedText {
+  func project(_ context: Tensor, _ pass: ForwardPass) throws -> ProjectedText {
     switch text {
     case .together(let layer):
       let projected = try layer(context, pass)
@@ -90,7 +90,7 @@ package struct CrossAttention: Sendable {
   }
 
   /// sum += cross attention of `x` `[batch, positions, width]` to projected text.
-  package func add(_ x: Tensor, text: ProjectedText, to sum: inout Tensor, _ pass: ForwardPass) throws {
+  func add(_ x: Tensor, text: ProjectedText, to sum: inout Tensor, _ pass: ForwardPass) throws {
     let query = Channels(try query(x, pass))
     let attended = pass.compute.attention(
       query: query, key: text.key, value: text.value, heads: heads, precision: precision)

@@ -8,7 +8,7 @@ import WeightCache
 ///
 /// The blocks of a UNet's lowest levels are its largest layers. Each is split in two parts, so that only half of it
 /// has to be in memory at a time.
-package struct ResidualBlock: Sendable {
+struct ResidualBlock: Sendable {
   private let first: CachedPart<FirstHalf>
   private let second: CachedPart<SecondHalf>
 
@@ -47,11 +47,11 @@ package struct ResidualBlock: Sendable {
   ///   - inputs: channels of the input.
   ///   - outputs: channels of the output.
   ///   - timeWidth: channels of the time embedding, nil if there is none.
-  ///   - groups: of group normalization.
+  ///   - groups: the groups of group normalization.
   ///   - epsilon: added to the variance of group normalization.
   ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
-  package init(
+  init(
     _ weights: Weights, inputs: Int, outputs: Int, timeWidth: Int?, groups: Int, epsilon: Float,
     home: PartHome
   ) throws {
@@ -79,7 +79,7 @@ package struct ResidualBlock: Sendable {
   }
 
   /// Bytes of all weights.
-  package var byteCount: Int { first.byteCount + second.byteCount }
+  var byteCount: Int { first.byteCount + second.byteCount }
 
   /// `[batch, height, width, in]` to `[batch, height, width, out]`.
   /// - Parameters:
@@ -87,7 +87,7 @@ package struct ResidualBlock: Sendable {
   ///   - time: SiLU of the time embedding, `[batch, timeWidth]`.
   ///   - pass: where it is computed, and the cache of its weights.
   /// - Throws: what reading weights throws.
-  package func callAsFunction(_ x: Tensor, time: Tensor? = nil, _ pass: ForwardPass) throws -> Tensor {
+  func callAsFunction(_ x: Tensor, time: Tensor? = nil, _ pass: ForwardPass) throws -> Tensor {
     let compute = pass.compute
     let hidden = try first(pass) { half in
       let rows = time.flatMap { time in half.timeProjection.map { $0(time, compute) } }

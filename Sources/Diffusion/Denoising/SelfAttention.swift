@@ -7,7 +7,7 @@ import WeightCache
 
 /// Multi-head attention of every position to every other (diffusers' `attn1` in a `BasicTransformerBlock`). Its
 /// projections may be mixtures.
-package struct SelfAttention: Sendable {
+struct SelfAttention: Sendable {
   private let projections: Projections
   private let output: CachedPart<Linear>
   private let heads: Int
@@ -28,7 +28,7 @@ package struct SelfAttention: Sendable {
   ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors, `LayerError` if `heads` does not
   ///   divide `width`.
-  package init(
+  init(
     _ weights: Weights, width: Int, heads: Int, mixture: MixtureConfiguration?, home: PartHome
   ) throws {
     guard heads > 0, width % heads == 0 else {
@@ -56,7 +56,7 @@ package struct SelfAttention: Sendable {
   }
 
   /// Bytes of all weights, experts counted separately.
-  package var byteCounts: ByteCounts {
+  var byteCounts: ByteCounts {
     let output = ByteCounts(dense: output.byteCount)
     return switch projections {
     case .together(let layer): ByteCounts(layer.byteCounts) + output
@@ -66,7 +66,7 @@ package struct SelfAttention: Sendable {
   }
 
   /// sum += self attention of `x` `[batch, positions, width]`.
-  package func add(_ x: Tensor, to sum: inout Tensor, _ pass: ForwardPass) throws {
+  func add(_ x: Tensor, to sum: inout Tensor, _ pass: ForwardPass) throws {
     let attended: Tensor
     switch projections {
     case .together(let layer):

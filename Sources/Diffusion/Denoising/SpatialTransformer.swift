@@ -12,7 +12,7 @@ package struct TransformerTexts: Sendable {
 
 /// Transformer blocks over the positions of a feature map (diffusers' `Transformer2DModel`).
 /// Channels come last, so a feature map already is a row of tokens and nothing has to be transposed.
-package struct SpatialTransformer: Sendable {
+struct SpatialTransformer: Sendable {
   private let norm: GroupNorm
   private let projectIn: CachedPart<Linear>
   private let blocks: [TransformerBlock]
@@ -24,13 +24,13 @@ package struct SpatialTransformer: Sendable {
   ///   - contextWidth: channels of a token of the text.
   ///   - heads: attention heads.
   ///   - depth: number of transformer blocks.
-  ///   - groups: of group normalization.
+  ///   - groups: the groups of group normalization.
   ///   - linearProjection: whether `proj_in`/`proj_out` are stored as linear layers rather than as
   ///     1×1 convolutions.
   ///   - mixture: given if the blocks hold mixtures.
   ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
-  package init(
+  init(
     _ weights: Weights, width: Int, contextWidth: Int, heads: Int, depth: Int, groups: Int,
     linearProjection: Bool, mixture: MixtureConfiguration?, home: PartHome
   ) throws {
@@ -51,14 +51,14 @@ package struct SpatialTransformer: Sendable {
   }
 
   /// Bytes of all weights, experts counted separately.
-  package var byteCounts: ByteCounts {
+  var byteCounts: ByteCounts {
     blocks.reduce(ByteCounts(dense: norm.byteCount + projectIn.byteCount + projectOut.byteCount)) {
       $0 + $1.byteCounts
     }
   }
 
   /// Projects text states for each block's cross attention.
-  package func project(_ context: Tensor, _ pass: ForwardPass) throws -> TransformerTexts {
+  func project(_ context: Tensor, _ pass: ForwardPass) throws -> TransformerTexts {
     TransformerTexts(blocks: try blocks.map { try $0.project(context, pass) })
   }
 
@@ -67,7 +67,7 @@ package struct SpatialTransformer: Sendable {
   ///   - x: `[batch, height, width, channel]`.
   ///   - texts: the result of `project`.
   ///   - pass: where it is computed, and the cache of its weights.
-  package func callAsFunction(_ x: Tensor, texts: TransformerTexts, _ pass: ForwardPass) throws -> Tensor {
+  func callAsFunction(_ x: Tensor, texts: TransformerTexts, _ pass: ForwardPass) throws -> Tensor {
     let tokens = [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]
     let normed = norm(x, pass.compute).reshaped(tokens)
     var hidden = try projectIn(pass) { $0(normed, pass.compute) }

@@ -9,9 +9,9 @@ package struct SinusoidalEmbedding: Sendable, Equatable {
   /// Length of an embedding; half of it are sines.
   package let width: Int
   /// Whether cosines come first.
-  package let cosinesFirst: Bool
+  let cosinesFirst: Bool
   /// With 0 the last frequency is a little above 1/10000, with 1 exactly that (`freq_shift`).
-  package let frequencyShift: Float
+  let frequencyShift: Float
 
   package init(width: Int, cosinesFirst: Bool, frequencyShift: Float) {
     self.width = width

@@ -6,7 +6,7 @@ import WeightCache
 
 /// Self attention, cross attention and feed-forward (diffusers' `BasicTransformerBlock`). Each takes the normalized
 /// activations, and its result is added to them.
-package struct TransformerBlock: Sendable {
+struct TransformerBlock: Sendable {
   private let norm1: LayerNorm
   private let selfAttention: SelfAttention
   private let norm2: LayerNorm
@@ -22,7 +22,7 @@ package struct TransformerBlock: Sendable {
   ///   - mixture: given if the block's UNet level holds mixtures.
   ///   - home: where the weights are kept.
   /// - Throws: `CheckpointError` for missing or misshapen tensors.
-  package init(
+  init(
     _ weights: Weights, width: Int, contextWidth: Int, heads: Int, mixture: MixtureConfiguration?,
     home: PartHome
   ) throws {
@@ -42,18 +42,18 @@ package struct TransformerBlock: Sendable {
   }
 
   /// Bytes of all weights, experts counted separately.
-  package var byteCounts: ByteCounts {
+  var byteCounts: ByteCounts {
     ByteCounts(dense: norm1.byteCount + norm2.byteCount + norm3.byteCount) + selfAttention.byteCounts
       + crossAttention.byteCounts + ByteCounts(feedForward.byteCounts)
   }
 
   /// Projects text states for the block's cross attention.
-  package func project(_ context: Tensor, _ pass: ForwardPass) throws -> ProjectedText {
+  func project(_ context: Tensor, _ pass: ForwardPass) throws -> ProjectedText {
     try crossAttention.project(context, pass)
   }
 
   /// `[batch, positions, width]`, shape kept.
-  package func callAsFunction(_ input: Tensor, text: ProjectedText, _ pass: ForwardPass) throws -> Tensor {
+  func callAsFunction(_ input: Tensor, text: ProjectedText, _ pass: ForwardPass) throws -> Tensor {
     let compute = pass.compute
     var x = input
     try selfAttention.add(norm1(x, compute), to: &x, pass)

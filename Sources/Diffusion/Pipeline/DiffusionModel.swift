@@ -35,7 +35,7 @@ package struct DiffusionModel: Sendable {
   ///   - vae: a VAE in place of the model's own: a folder or a file, of the full or the tiny kind.
   ///   - cache: where packed experts are kept; shared by all loaded models.
   ///   - loras: fused into the weights as they are read.
-  ///   - precision: of the networks' products and convolutions (docs/precision.md says which).
+  ///   - precision: the precision of the networks' products and convolutions (docs/precision.md says which).
   ///   - halves: parts of the names of layers of the UNet that compute in bfloat16 all the same, to measure what
   ///     that gains.
   /// - Throws: `CheckpointError` for missing, damaged or misshapen files, `DiffusionError` for a
@@ -124,13 +124,17 @@ package struct DiffusionModel: Sendable {
   /// - Throws: `DiffusionError` if it is unknown or cannot take the step count.
   func scheduler(for request: PictureRequest) throws -> any Scheduler {
     let isOwn = request.scheduler == nil
-    let configuration =
+    var configuration =
       family == .xl
       ? schedulerConfiguration
       : request.source?.mask == nil
         ? schedulerConfiguration.forStableDiffusion(ownMethod: isOwn)
         : schedulerConfiguration.forInpainting(ownMethod: isOwn)
-    return try schedulerName(for: request).method.scheduler(configuration, steps: request.steps)
+    configuration.noiseSeed = configuration.noiseSeed ?? request.seed
+    let name = try schedulerName(for: request)
+    try request.render.checkSchedule(with: name)
+    configuration.follow(request.render, isXL: family == .xl)
+    return try name.method.scheduler(configuration, steps: request.steps)
   }
 }
 
@@ -148,6 +152,10 @@ extension DiffusionModel {
   /// The sampling method for a request: the one that it names, else the model's own.
   /// - Throws: `DiffusionError.unknownScheduler` if the model's own is unknown.
   package func schedulerName(for request: PictureRequest) throws -> SchedulerName {
-    try request.scheduler ?? SchedulerName(own: schedulerConfiguration)
+    if let name = request.scheduler { return name }
+    var own = schedulerConfiguration
+    // The file's shape gives way to what is asked for, so it does not choose among the methods of its class.
+    if request.render.asksForSchedule { own.sigmas.shapes = [] }
+    return try SchedulerName(own: own)
   }
 }

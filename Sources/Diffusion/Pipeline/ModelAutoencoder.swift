@@ -1,23 +1,23 @@
 import Checkpoints
 
 /// The autoencoder that a model uses: its own, or one that replaces it.
-package struct ModelAutoencoder: Sendable {
+struct ModelAutoencoder: Sendable {
   /// Where it is from.
-  package let path: String
-  package let config: ConfigObject
+  let path: String
+  let config: ConfigObject
   /// Its weights, not yet read.
-  package let weights: Weights
+  let weights: Weights
   /// Appended to the model's digest if its VAE is replaced; otherwise empty.
-  package let suffix: String
+  let suffix: String
 
   /// SHA-256 of the VAE that replaces the model's own, in hexadecimal; nil without one.
-  package let replacementDigest: String?
+  let replacementDigest: String?
 
   /// - Parameters:
   ///   - files: the model's files.
   ///   - replacement: a folder or file to take in place of the model's own.
   /// - Throws: `CheckpointError` for files that are missing, damaged or no VAE.
-  package init(_ files: any ModelFiles, replacement: String?) throws {
+  init(_ files: any ModelFiles, replacement: String?) throws {
     guard let replacement else {
       config = try files.config(for: "vae")
       weights = try files.weights(for: "vae")

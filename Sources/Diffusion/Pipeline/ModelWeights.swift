@@ -15,7 +15,7 @@ package struct ModelWeights: Sendable {
   /// Appended to the model's digest, so that different LoRAs are told apart; empty without LoRAs.
   package let suffix: String
   /// SHA-256 of each LoRA's file, in hexadecimal.
-  package let loraDigests: [String]
+  let loraDigests: [String]
 
   /// Opens the weights of a model; nothing is read yet.
   /// - Parameters:

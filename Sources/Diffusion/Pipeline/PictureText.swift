@@ -24,7 +24,7 @@ package struct PictureText: Sendable {
   /// - Parameters:
   ///   - picture: the request that was rendered.
   ///   - model: the model that rendered it.
-  ///   - version: of the program.
+  ///   - version: the version of the program.
   /// - Throws: `DiffusionError.unknownScheduler` if the model's own method is unknown.
   package init(_ picture: PictureRequest, model: DiffusionModel, version: String) throws {
     var request = picture.render
@@ -59,6 +59,8 @@ package struct PictureText: Sendable {
   /// The settings in AUTOMATIC1111's words. It counts clip skip from 1, and calls plain text the emphasis "None".
   private var pairs: [A1111Parameters.Pair] {
     var pairs: [A1111Parameters.Pair] = []
+    if let sigmas = request.sigmas { pairs.append(.init("Schedule type", sigmas.label)) }
+    if let eta = request.eta { pairs.append(.init("Eta", "\(eta)")) }
     if request.clipSkip != 0 { pairs.append(.init("Clip skip", "\(request.clipSkip + 1)")) }
     if !words.isEmpty {
       let words = words.sorted { $0.token < $1.token }.map { word in

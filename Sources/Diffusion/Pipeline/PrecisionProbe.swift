@@ -12,7 +12,7 @@ package struct PrecisionProbe: Sendable {
   package let latents: (Tensor, Tensor)
 
   /// - Parameters:
-  ///   - renderer: of the model to measure.
+  ///   - renderer: the renderer of the model to measure.
   ///   - request: what it renders.
   ///   - step: at which step the UNet is called.
   ///   - latents: the latents for UNet and decoder. nil means this model's own at that step, and its estimate of the

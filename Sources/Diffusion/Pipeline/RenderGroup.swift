@@ -26,7 +26,7 @@ package struct RenderGroup: Sendable {
   /// Adds a render. It must be between two steps.
   /// - Parameters:
   ///   - denoising: the render, which `begin` has begun.
-  ///   - renderer: of the same model as the others'.
+  ///   - renderer: the renderer of the same model as the others'.
   package mutating func add(_ denoising: Denoising, of renderer: Renderer) -> Handle {
     handlesGiven += 1
     members.append(
@@ -52,7 +52,7 @@ package struct RenderGroup: Sendable {
   /// rendering one picture after the other is as fast.
   /// - Parameters:
   ///   - request: what would be added.
-  ///   - renderer: of the same model.
+  ///   - renderer: the renderer of the same model.
   ///   - always: whether it may be added even if nothing is gained.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
   package func hasRoom(

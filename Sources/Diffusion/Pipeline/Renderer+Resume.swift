@@ -17,10 +17,14 @@ extension Renderer {
   package func resumeState(
     _ denoising: Denoising, of request: PictureRequest, seal: SealingKey
   ) -> [UInt8] {
-    ResumeState(
-      step: denoising.step, noise: denoising.noise, latents: denoising.latents,
-      history: denoising.scheduler.history
-    ).sealed(key: resumeKey(of: request), with: seal)
+    resumeState(ResumeState(denoising), of: request, seal: seal)
+  }
+
+  /// A state as bytes, for `restore` with the same seal.
+  package func resumeState(
+    _ state: ResumeState, of request: PictureRequest, seal: SealingKey
+  ) -> [UInt8] {
+    state.sealed(key: resumeKey(of: request), with: seal)
   }
 
   /// Continues a render, which `begin` has just begun, from a resume state.

@@ -17,7 +17,8 @@ package struct Renderer: Sendable {
   /// - Parameters:
   ///   - model: what renders.
   ///   - pass: where numbers are computed and uses of weights are counted.
-  ///   - governor: of the cache that the model's weights are in; nil: there is no bound but the cache's own.
+  ///   - governor: the governor of the cache that the model's weights are in; nil: there is no bound but the cache's
+  ///     own.
   ///   - texts: shared by renderers whose renders follow each other.
   package init(
     model: DiffusionModel, pass: ForwardPass, governor: MemoryGovernor? = nil,
@@ -109,8 +110,8 @@ package struct Renderer: Sendable {
   }
 
   /// A request with its files read, for its first picture. Weights make room for reading them.
-  /// - Throws: `CheckpointError` and `ImageError` for files that cannot be read, `MemoryError` if there is no room to read
-  ///   them or to render.
+  /// - Throws: `CheckpointError` and `ImageError` for files that cannot be read, `MemoryError` if there is no room to
+  ///   read them or to render.
   package func picture(_ request: RenderRequest) throws -> PictureRequest {
     try model.picture(request) { bytes, unread in
       try governor.spare(bytes, before: reckon(unread, beside: 0).plan.memory)
@@ -214,7 +215,7 @@ package struct Renderer: Sendable {
 
   /// Decodes latents, `[1, height, width, channel]`, to a picture.
   /// - Parameters:
-  ///   - latents: of the finished render.
+  ///   - latents: the latents of the finished render.
   ///   - tile: edge of a tile in latents; nil to decode the whole at once.
   /// - Throws: `DiffusionError.notFinite`, and what reading weights throws.
   private func decode(_ latents: Tensor, tile: Int?) throws -> RGBImage {
@@ -231,15 +232,15 @@ package struct Renderer: Sendable {
 
 /// A render between two steps.
 package struct Denoising: Sendable {
-  package var scheduler: any Scheduler
+  var scheduler: any Scheduler
   /// nil without guidance; then there is no unconditional row.
   let guidance: Guidance?
   let text: TextContext
   var noise: TorchNoise
   /// `[1, height, width, channel]`.
-  package var latents: Tensor
+  package internal(set) var latents: Tensor
   /// Steps done.
-  package var step = 0
+  package internal(set) var step = 0
   /// The memory that the render takes.
   package let plan: RenderPlan
   /// Given if the render starts from a picture; nil if it starts from noise.

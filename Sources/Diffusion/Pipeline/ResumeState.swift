@@ -7,21 +7,29 @@ import Tensors
 ///
 /// As bytes, little-endian: magic with the format's number, key, step, noise stream, latents, the scheduler's
 /// history, and the seal of everything before it.
-struct ResumeState: Sendable {
+package struct ResumeState: Sendable {
   /// Steps done.
-  let step: Int
+  package var step: Int
   let noise: TorchNoise
   /// `[1, height, width, channel]`.
-  let latents: Tensor
-  let history: SchedulerHistory
+  package var latents: Tensor
+  /// What the sampler remembers of earlier steps.
+  package var history: SchedulerHistory
 
-  private static let magic = Array("SGMCHK02".utf8)
+  private static let magic = Array("SGMCHK03".utf8)
 
-  init(step: Int, noise: TorchNoise, latents: Tensor, history: SchedulerHistory) {
+  private init(step: Int, noise: TorchNoise, latents: Tensor, history: SchedulerHistory) {
     self.step = step
     self.noise = noise
     self.latents = latents
     self.history = history
+  }
+
+  /// The state of a render after its latest step.
+  package init(_ denoising: Denoising) {
+    self.init(
+      step: denoising.step, noise: denoising.noise, latents: denoising.latents,
+      history: denoising.scheduler.history)
   }
 
   /// The state as bytes.
@@ -52,7 +60,7 @@ struct ResumeState: Sendable {
   ///   - key: must be what the state belongs to.
   ///   - seal: must be the key that it was sealed with.
   ///   - steps: the render's number of steps.
-  ///   - shape: of the latents, and of every tensor in the history.
+  ///   - shape: the shape of the latents, and of every tensor in the history.
   ///   - counters: the history's counters after a number of steps.
   /// - Returns: nil unless everything is as expected and all numbers are finite.
   init?(

@@ -12,7 +12,7 @@ package struct SourcePicture: Sendable, Equatable {
   package let mask: RGBImage?
   /// SHA-256 of the pixels as they were read, in hexadecimal.
   package let digest: String
-  package let maskDigest: String?
+  let maskDigest: String?
 
   /// Of pictures in memory.
   package init(image: RGBImage, mask: RGBImage? = nil) {
@@ -37,7 +37,7 @@ package struct SourcePicture: Sendable, Equatable {
 
   /// Bytes of memory that reading the files takes at one time: of one the file, its pixels and those of the way to
   /// the size, which may be as many again where one edge grows.
-  package static func readingBytes(imageFile: String, maskFile: String?, width: Int, height: Int) throws
+  static func readingBytes(imageFile: String, maskFile: String?, width: Int, height: Int) throws
     -> Int
   {
     try ([imageFile] + (maskFile.map { [$0] } ?? [])).map { path in

@@ -27,7 +27,10 @@ package struct BetaSchedule: Sendable, Equatable {
     package static let common = Defaults(start: 0.0001, end: 0.02, curve: .linear, knowsExponential: false)
     /// `HeunDiscreteScheduler`.
     package static let heun = Defaults(start: 0.00085, end: 0.012, curve: .linear, knowsExponential: true)
-    /// `LCMScheduler`.
+    /// `KDPM2DiscreteScheduler`, `KDPM2AncestralDiscreteScheduler`, `DPMSolverSDEScheduler`.
+    package static let midpoint = Defaults(
+      start: 0.00085, end: 0.012, curve: .linear, knowsExponential: false)
+    /// `LCMScheduler`, `TCDScheduler`.
     package static let consistency = Defaults(
       start: 0.00085, end: 0.012, curve: .scaledLinear, knowsExponential: false)
   }
@@ -39,6 +42,8 @@ package struct BetaSchedule: Sendable, Equatable {
   /// nil if the file names none. Ignored if the file lists betas.
   let curve: Curve?
   private let trained: [Float]?
+  /// Whether the file lists its betas.
+  var isListed: Bool { trained != nil }
 
   /// - Parameter count: training steps.
   /// - Throws: `CheckpointError` from the file; `DiffusionError.unsupported` for an unknown curve or
@@ -92,22 +97,28 @@ package struct BetaSchedule: Sendable, Equatable {
     }
   }
 
-  /// torch's `linspace`, which computes from both ends towards the middle.
+  /// torch's `linspace`, which computes from both ends towards the middle, with fused multiply-adds.
   static func linspace(_ start: Float, _ end: Float, _ count: Int) -> [Float] {
     guard count > 1 else { return [start] }
     let step = (end - start) / Float(count - 1)
     return (0..<count).map { index in
-      index < count / 2 ? start + step * Float(index) : end - step * Float(count - 1 - index)
+      index < count / 2
+        ? start.addingProduct(step, Float(index)) : end.addingProduct(-step, Float(count - 1 - index))
+    }
+  }
+
+  /// ᾱ at each training timestep: the running product of 1 − beta. As in torch's `cumprod`, it runs in 64 bits.
+  static func runningProducts(_ betas: [Float]) -> [Float] {
+    var product = 1.0
+    return betas.map {
+      product *= Double(1 - $0)
+      return Float(product)
     }
   }
 
   /// Betas rescaled so that the last training step is pure noise (Lin et al., 2023, algorithm 1).
   static func rescaledToZeroSNR(_ betas: [Float]) -> [Float] {
-    var product: Float = 1
-    var roots = betas.map { beta -> Float in
-      product *= 1 - beta
-      return product.squareRoot()
-    }
+    var roots = runningProducts(betas).map { $0.squareRoot() }
     guard let first = roots.first, let last = roots.last, first != last else { return betas }
     roots = roots.map { ($0 - last) * (first / (first - last)) }
     let products = roots.map { $0 * $0 }

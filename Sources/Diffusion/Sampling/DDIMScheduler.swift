@@ -1,6 +1,6 @@
 import Tensors
 
-/// Deterministic implicit sampling (Song et al., 2021, η = 0; diffusers' `DDIMScheduler`).
+/// Implicit sampling, deterministic unless eta is above 0 (Song et al., 2021; diffusers' `DDIMScheduler`).
 package struct DDIMScheduler: Scheduler {
   package let timesteps: [Float]
   package let initialSigma: Float = 1
@@ -25,15 +25,19 @@ package struct DDIMScheduler: Scheduler {
     return combine(alpha.squareRoot(), sample, (1 - alpha).squareRoot(), noise)
   }
 
-  /// One deterministic step; `noise` is never drawn.
+  /// One step. Noise is drawn if eta is above 0.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let timestep = Int(timesteps[index])
+    let alpha = alphaProducts[timestep]
     let final = configuration.setAlphaToOne ?? true ? 1 : alphaProducts[0]
     let next = timestep >= stride ? alphaProducts[timestep - stride] : final
-    var (image, direction) = configuration.denoised(
-      output, sample: sample, alphaProduct: alphaProducts[timestep])
+    var (image, direction) = configuration.denoised(output, sample: sample, alphaProduct: alpha)
     image = configuration.bounded(image, clip: true)
-    // Equation 12 with σ = 0.
-    return combine(next.squareRoot(), image, (1 - next).squareRoot(), direction)
+    // Equation 12. Its σ is eta times that of the process that was trained (equation 16).
+    let variance = (1 - next) / (1 - alpha) * (1 - alpha / next)
+    let deviation = Float(configuration.eta) * variance.squareRoot()
+    let mean = combine(
+      next.squareRoot(), image, max(0, 1 - next - deviation * deviation).squareRoot(), direction)
+    return configuration.eta > 0 ? combine(1, mean, deviation, noise()) : mean
   }
 }

@@ -1,17 +1,16 @@
-import Foundation
 import Tensors
 
 /// Multistep exponential integrators of first to third order in log-SNR (Lu et al., 2022, "DPM-Solver"
 /// and "DPM-Solver++"; diffusers' `DPMSolverMultistepScheduler`).
 ///
-/// It serves three names: `dpmpp_2m`; `dpmpp_2m_karras` with Karras's sigmas; `dpmpp_2m_sde_karras` with fresh noise
-/// at each step as well.
+/// It serves four names: `dpmpp_2m`, `dpmpp_2m_sde` with fresh noise at each step, and both with Karras's sigmas.
 package struct DPMSolverScheduler: Scheduler {
   package let timesteps: [Float]
   package let initialSigma: Float = 1
   /// The last predicted images, as many as the order. The older algorithms keep predicted noise instead.
   package var history = SchedulerHistory()
   private let configuration: SchedulerConfiguration
+  private let equation: DPMSolverEquation
   private let sigmas: [Float]
 
   /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
@@ -21,19 +20,21 @@ package struct DPMSolverScheduler: Scheduler {
       .unsupported(file: "scheduler", key: key, value: value)
     }
     guard solver.order <= 3 else { throw refuse("solver_order", "\(solver.order)") }
+    let algorithm = try solver.algorithm(
+      [.noise, .image, .stochasticNoise, .stochasticImage], default: .image)
+    equation = DPMSolverEquation(algorithm)
     // The reference refuses the first of these two as well. For the second it computes nothing meaningful.
-    guard !solver.algorithm.predictsNoise || settings.final != .zero else {
-      throw refuse("final_sigmas_type", "zero with algorithm_type \(solver.algorithm.rawValue)")
+    guard !equation.predictsNoise || settings.final != .zero else {
+      throw refuse("final_sigmas_type", "zero with algorithm_type \(algorithm.rawValue)")
     }
-    guard solver.algorithm != .stochasticNoise || solver.order < 3 else {
-      throw refuse("solver_order", "3 with algorithm_type \(solver.algorithm.rawValue)")
+    guard equation != .stochasticNoise || solver.order < 3 else {
+      throw refuse("solver_order", "3 with algorithm_type \(algorithm.rawValue)")
     }
     let trained = try configuration.trainedSigmas()
-    // The log-SNR is the negative logarithm of sigma.
-    let last = trained.count { -Double($0.logarithm) >= settings.smallestLambda }
     let schedule = try SigmaSchedule(
       solver: configuration, steps: steps, trained: trained, shape: settings.shape(knowsLu: true),
-      last: last, rounded: configuration.betas.curve != .cosine, shapedEnd: false)
+      last: settings.visitedSteps(of: trained), rounded: configuration.betas.curve != .cosine,
+      shapedEnd: false)
     self.configuration = configuration
     timesteps = schedule.timesteps
     sigmas = schedule.sigmas
@@ -48,40 +49,19 @@ package struct DPMSolverScheduler: Scheduler {
   /// One step. The stochastic algorithms draw noise in every step.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let solver = configuration.solver
-    history.remember(converted(output, sample, SolverPoint(level: sigmas[index])), limit: solver.order)
-    // Drawn even where it is not used, to stay in step with the reference's noise stream.
-    let fresh = solver.algorithm.isStochastic ? noise() : nil
-    // A step of no length changes nothing. The reference would compute 0 / 0.
+    let source = SolverPoint(level: sigmas[index])
+    history.remember(
+      equation.integrand(configuration, output, sample: sample, at: source), limit: solver.order)
+    let fresh = equation.isStochastic ? noise() : nil
+    // A step of no length (both ends at the smallest sigma) changes nothing. The reference would compute 0 / 0.
     guard sigmas[index + 1] != sigmas[index] else { return sample }
+    let order = solver.multistepOrder(
+      index, of: timesteps.count, outputs: history.outputs.count,
+      endsFirst: solver.eulerAtFinal || configuration.sigmas.final == .zero)
     let update = DPMSolverUpdate(
-      algorithm: solver.algorithm, kind: solver.kind == .heun ? .heun : .midpoint,
-      levels: sigmas, index: index, order: order(index))
+      equation: equation, kind: solver.kind == .heun ? .heun : .midpoint,
+      target: SolverPoint(level: sigmas[index + 1]),
+      sources: (0..<order).map { SolverPoint(level: sigmas[index - $0]) })
     return update(sample, history, fresh)
   }
-
-  /// The order of a step: limited by how many outputs there are, and lower at the end of short renders, where higher
-  /// orders overshoot.
-  private func order(_ index: Int) -> Int {
-    let solver = configuration.solver
-    let remaining = timesteps.count - index
-    let short = solver.lowerOrderFinal && timesteps.count < 15
-    if remaining == 1, solver.eulerAtFinal || short || configuration.sigmas.final == .zero { return 1 }
-    return min(history.outputs.count, remaining == 2 && short ? 2 : 3)
-  }
-
-  /// The UNet's output, converted to the quantity that the algorithm integrates: image or noise.
-  private func converted(_ output: Tensor, _ sample: Tensor, _ point: SolverPoint) -> Tensor {
-    let prediction = configuration.denoised(output, sample: sample, alpha: point.alpha, sigma: point.sigma)
-    guard let threshold = configuration.thresholding else {
-      return configuration.solver.algorithm.predictsNoise ? prediction.noise : prediction.image
-    }
-    let image = threshold(prediction.image)
-    guard configuration.solver.algorithm.predictsNoise else { return image }
-    return combine(1 / point.sigma, sample, -point.alpha / point.sigma, image)
-  }
-}
-
-extension Float {
-  /// The natural logarithm.
-  fileprivate var logarithm: Float { log(self) }
 }

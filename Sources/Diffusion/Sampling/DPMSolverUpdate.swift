@@ -1,41 +1,52 @@
 import Foundation
 import Tensors
 
-/// One step of DPM-Solver from one noise level to the next. The coefficients are those of Lu et al. (2022),
+/// One step of DPM-Solver from one noise level to another. The coefficients are those of Lu et al. (2022),
 /// "DPM-Solver++", algorithm 2 and appendix B. Those of the stochastic variants are from diffusers'
-/// `DPMSolverMultistepScheduler`.
+/// `DPMSolverMultistepScheduler` and `DPMSolverSinglestepScheduler`.
 struct DPMSolverUpdate {
-  private let algorithm: SolverSettings.Algorithm
+  private let equation: DPMSolverEquation
   private let kind: SolverSettings.Kind
-  private let order: Int
   /// The noise level to reach.
   private let target: SolverPoint
+  /// The noise levels of the outputs, newest first; as many as the order.
   private let sources: [SolverPoint]
+  /// Whether the step starts at the oldest source rather than the newest.
+  private let isSingle: Bool
+  /// Where the step starts.
+  private let start: SolverPoint
   /// Length of the step in log-SNR; infinite in the step to zero noise.
   private let h: Float
 
   /// - Parameters:
-  ///   - levels: the noise levels of all steps.
-  ///   - index: the step to take.
+  ///   - equation: what is integrated.
+  ///   - kind: midpoint or Heun.
+  ///   - target: the noise level to reach.
+  ///   - sources: the noise levels of the outputs, newest first; one to three, as many as the order.
+  ///   - isSingle: whether the step starts at the oldest source (single-step methods) rather than the newest.
   init(
-    algorithm: SolverSettings.Algorithm, kind: SolverSettings.Kind, levels: [Float], index: Int, order: Int
+    equation: DPMSolverEquation, kind: SolverSettings.Kind, target: SolverPoint, sources: [SolverPoint],
+    isSingle: Bool = false
   ) {
-    self.algorithm = algorithm
+    self.equation = equation
     self.kind = kind
-    self.order = order
-    target = SolverPoint(level: levels[index + 1])
-    sources = (0..<order).map { SolverPoint(level: levels[index - $0]) }
-    h = target.lambda - sources[0].lambda
+    self.target = target
+    self.sources = sources
+    self.isSingle = isSingle
+    start = sources[isSingle ? sources.count - 1 : 0]
+    h = target.lambda - start.lambda
   }
 
   /// The sample at the target.
-  /// - Parameter noise: given for the stochastic algorithms only.
+  /// - Parameters:
+  ///   - sample: where the step starts.
+  ///   - history: the outputs.
+  ///   - noise: given for the stochastic equations only.
   func callAsFunction(_ sample: Tensor, _ history: SchedulerHistory, _ noise: Tensor?) -> Tensor {
     let weights = weights()
-    var terms = [
-      (weight: weights.sample, tensor: sample), (weight: weights.value, tensor: history.output(0)),
-    ]
-    let slopes = slopes(history)
+    let first = history.output(isSingle ? sources.count - 1 : 0)
+    var terms = [(weight: weights.sample, tensor: sample), (weight: weights.value, tensor: first)]
+    let slopes = isSingle ? singleStepSlopes(history) : slopes(history)
     if let first = slopes.first { terms.append((slopeWeight(), first)) }
     if slopes.count > 1 { terms.append((curvatureWeight(), slopes[1])) }
     if let noise { terms.append((weights.noise, noise)) }
@@ -44,10 +55,10 @@ struct DPMSolverUpdate {
 
   /// The first and, at third order, second divided differences of the outputs over log-SNR, in units of h.
   private func slopes(_ history: SchedulerHistory) -> [Tensor] {
-    guard order > 1 else { return [] }
+    guard sources.count > 1 else { return [] }
     let near = (sources[0].lambda - sources[1].lambda) / h
     let nearSlope = combine(1 / near, history.output(0), -1 / near, history.output(1))
-    guard order > 2 else { return [nearSlope] }
+    guard sources.count > 2 else { return [nearSlope] }
     let far = (sources[1].lambda - sources[2].lambda) / h
     let farSlope = combine(1 / far, history.output(1), -1 / far, history.output(2))
     let bend = near / (near + far)
@@ -57,20 +68,34 @@ struct DPMSolverUpdate {
     ]
   }
 
-  /// The first-order factors of the sample, the newest output and the noise.
+  /// The same for a step that starts at the oldest output: differences from that one.
+  private func singleStepSlopes(_ history: SchedulerHistory) -> [Tensor] {
+    guard sources.count > 1 else { return [] }
+    let oldest = history.output(sources.count - 1)
+    let far = (sources[0].lambda - start.lambda) / h
+    let farSlope = combine(1 / far, history.output(0), -1 / far, oldest)
+    guard sources.count > 2, kind == .heun else { return [farSlope] }
+    let near = (sources[1].lambda - start.lambda) / h
+    let nearSlope = combine(1 / near, history.output(1), -1 / near, oldest)
+    return [
+      combine(far / (far - near), nearSlope, -near / (far - near), farSlope),
+      combine(2 / (far - near), farSlope, -2 / (far - near), nearSlope),
+    ]
+  }
+
+  /// The first-order factors of the sample, the first output and the noise.
   private func weights() -> (sample: Float, value: Float, noise: Float) {
-    let source = sources[0]
-    switch algorithm {
-    case .image, .deis:
-      return (target.sigma / source.sigma, -(target.alpha * (exp(-h) - 1)), 0)
+    switch equation {
+    case .image:
+      return (target.sigma / start.sigma, -(target.alpha * (exp(-h) - 1)), 0)
     case .noise:
-      return (target.alpha / source.alpha, -(target.sigma * (exp(h) - 1)), 0)
+      return (target.alpha / start.alpha, -(target.sigma * (exp(h) - 1)), 0)
     case .stochasticImage:
       let gain = 1 - exp(-2 * h)
-      return (target.sigma / source.sigma * exp(-h), target.alpha * gain, target.sigma * gain.squareRoot())
+      return (target.sigma / start.sigma * exp(-h), target.alpha * gain, target.sigma * gain.squareRoot())
     case .stochasticNoise:
       return (
-        target.alpha / source.alpha, -2 * (target.sigma * (exp(h) - 1)),
+        target.alpha / start.alpha, -2 * (target.sigma * (exp(h) - 1)),
         target.sigma * (exp(2 * h) - 1).squareRoot()
       )
     }
@@ -78,10 +103,10 @@ struct DPMSolverUpdate {
 
   /// The factor of the first differences.
   private func slopeWeight() -> Float {
-    // The third order has only one variant.
-    let midpoint = order == 2 && kind == .midpoint
-    switch algorithm {
-    case .image, .deis:
+    // The third order has Heun's weight in both variants.
+    let midpoint = sources.count == 2 && kind == .midpoint
+    switch equation {
+    case .image:
       let gain = exp(-h) - 1
       return midpoint ? -0.5 * (target.alpha * gain) : target.alpha * (gain / h + 1)
     case .noise:
@@ -98,8 +123,8 @@ struct DPMSolverUpdate {
 
   /// The factor of the second differences.
   private func curvatureWeight() -> Float {
-    switch algorithm {
-    case .image, .deis:
+    switch equation {
+    case .image:
       return -(target.alpha * ((exp(-h) - 1 + h) / (h * h) - 0.5))
     case .noise, .stochasticNoise:
       return -(target.sigma * ((exp(h) - 1 - h) / (h * h) - 0.5))

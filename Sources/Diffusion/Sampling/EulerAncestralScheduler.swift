@@ -35,11 +35,9 @@ package struct EulerAncestralScheduler: Scheduler {
 
   /// One Euler step and fresh noise. Noise is drawn even in the last step, whose factor is 0.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
-    let (from, to) = (sigmas[index], sigmas[index + 1])
-    let up = (to * to * (from * from - to * to) / (from * from)).squareRoot()
-    // If `from` is far larger, the difference may be rounded below 0.
-    let down = max(0, to * to - up * up).squareRoot()
-    let mean = configuration.moved(output, sample: sample, sigma: from, change: down - from)
-    return combine(1, mean, up, noise())
+    let from = sigmas[index]
+    let move = AncestralStep(from: from, to: sigmas[index + 1])
+    let mean = configuration.moved(output, sample: sample, sigma: from, change: move.down - from)
+    return combine(1, mean, move.up, noise())
   }
 }

@@ -20,6 +20,10 @@ package struct EulerScheduler: Scheduler {
     sigmas = schedule.sigmas
     initialSigma = schedule.initialSigma(configuration.spacing ?? .linspace)
     let continuous = settings.timestepKind == .continuous && configuration.prediction == .velocity
+    guard !continuous || configuration.listedTimesteps == nil else {
+      throw DiffusionError.unsupported(
+        file: "scheduler", key: "timestep_type", value: "continuous with timesteps")
+    }
     timesteps =
       continuous
       ? schedule.sigmas.prefix(schedule.timesteps.count).map { 0.25 * log($0) } : schedule.timesteps

@@ -10,23 +10,10 @@ package struct LCMScheduler: Scheduler {
 
   /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
   package init(_ configuration: SchedulerConfiguration, steps: Int) throws {
-    let (trained, distilled) = (configuration.trainingSteps, configuration.distilledSteps)
-    guard distilled <= trained else {
-      throw DiffusionError.unsupported(
-        file: "scheduler", key: "original_inference_steps", value: "\(distilled)")
-    }
-    guard steps <= distilled else {
-      throw DiffusionError.setting(
-        name: "steps", value: "\(steps)", allowed: "1...\(distilled) with scheduler lcm")
-    }
     self.configuration = configuration
     alphaProducts = try configuration.alphaProducts(.consistency)
-    // Evenly spaced entries of the schedule that the model was distilled on. As in diffusers, `timestep_spacing` and
-    // `steps_offset` are ignored.
-    let times = (0..<steps).map { step in
-      let place = Int(Double(step) * (Double(distilled) / Double(steps)))
-      return (distilled - place) * (trained / distilled) - 1
-    }
+    // As in diffusers, `timestep_spacing` and `steps_offset` are ignored.
+    let times = try configuration.distilledTimesteps(steps)
     try configuration.requireSignal(alphaProducts, at: times)
     timesteps = times.map { Float($0) }
   }

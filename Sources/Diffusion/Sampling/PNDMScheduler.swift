@@ -86,7 +86,7 @@ package struct PNDMScheduler: Scheduler {
       history.sample = nil
     } else {
       history.remember(output, limit: 4)
-      slope = multistepSlope()
+      slope = history.adamsBashforth
       history.sample = history.calls == 0 ? sample : nil
     }
     return moved(start, slope, move(call: index, after: history.calls))
@@ -107,20 +107,6 @@ package struct PNDMScheduler: Scheduler {
       history.sum = combine(1, history.sum ?? output, 1 / 3, output)
     }
     return moved(history.sample ?? sample, slope, move(call: index, after: history.calls))
-  }
-
-  /// The Adams–Bashforth slope from the outputs so far, at most four (formula 12).
-  private func multistepSlope() -> Tensor {
-    switch history.outputs.count {
-    case 1: history.output(0)
-    case 2: combine(3 / 2, history.output(0), -1 / 2, history.output(1))
-    case 3:
-      combine((23 / 12, history.output(0)), (-16 / 12, history.output(1)), (5 / 12, history.output(2)))
-    default:
-      combine(
-        (55 / 24, history.output(0)), (-59 / 24, history.output(1)), (37 / 24, history.output(2)),
-        (-9 / 24, history.output(3)))
-    }
   }
 
   /// Formula 9.

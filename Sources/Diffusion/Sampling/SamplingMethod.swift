@@ -30,7 +30,7 @@ package struct SamplingMethod: Sendable {
       throw RequestError.invalid(
         setting: "steps", value: "\(steps)", rule: "use 1 to \(configuration.trainingSteps) with this model")
     }
-    return try make(configuration, steps)
+    return try make(configuration.taken(by: className), steps)
   }
 }
 
@@ -52,15 +52,31 @@ extension SchedulerName {
       .init("DPMSolverMultistepScheduler", a1111: "DPM++ 2M Karras", if: \.hasKarrasSigmas) {
         try DPMSolverScheduler($0.withKarrasSigmas, steps: $1)
       }
+    case .dpmpp2MSDE:
+      .init("DPMSolverMultistepScheduler", a1111: "DPM++ 2M SDE", if: \.isStochastic) {
+        try DPMSolverScheduler($0.with(.stochasticImage), steps: $1)
+      }
     case .dpmpp2MSDEKarras:
       .init(
         "DPMSolverMultistepScheduler", a1111: "DPM++ 2M SDE Karras",
-        if: { $0.hasKarrasSigmas && $0.solver.algorithm == .stochasticImage }
+        if: { $0.hasKarrasSigmas && $0.isStochastic }
       ) {
         try DPMSolverScheduler($0.withKarrasSigmas.with(.stochasticImage), steps: $1)
       }
+    case .dpmpp2S: .init("DPMSolverSinglestepScheduler", a1111: "DPM++ 2S", DPMSolverSingleStepScheduler.init)
+    case .dpmppSDE: .init("DPMSolverSDEScheduler", a1111: "DPM++ SDE", DPMSolverSDEScheduler.init)
+    case .deis: .init("DEISMultistepScheduler", a1111: "DEIS", DEISScheduler.init)
+    case .kdpm2: .init("KDPM2DiscreteScheduler", a1111: "DPM2", KDPM2Scheduler.init)
+    case .kdpm2Ancestral:
+      .init("KDPM2AncestralDiscreteScheduler", a1111: "DPM2 a", KDPM2AncestralScheduler.init)
+    case .saSolver: .init("SASolverScheduler", a1111: "SA Solver", SASolverScheduler.init)
+    case .edmEuler: .init("EDMEulerScheduler", a1111: "EDM Euler", EDMEulerScheduler.init)
+    case .edmDPMpp2M:
+      .init("EDMDPMSolverMultistepScheduler", a1111: "EDM DPM++ 2M", EDMDPMSolverScheduler.init)
+    case .ipndm: .init("IPNDMScheduler", a1111: "IPNDM", IPNDMScheduler.init)
     case .unipc: .init("UniPCMultistepScheduler", a1111: "UniPC", UniPCScheduler.init)
     case .lcm: .init("LCMScheduler", a1111: "LCM", LCMScheduler.init)
+    case .tcd: .init("TCDScheduler", a1111: "TCD", TCDScheduler.init)
     }
   }
 
@@ -79,22 +95,15 @@ extension SchedulerName {
 }
 
 extension SchedulerConfiguration {
-  /// Reads a model's scheduler file. Its class must be one that has a method here, or one that shares their
-  /// schedules.
+  /// Reads a model's scheduler file. Its class must be one that has a method here.
   /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for anything that no scheduler here can
   ///   do.
   package init(_ config: ConfigObject) throws {
-    try self.init(config, classes: Self.kin.union(SchedulerName.allCases.map(\.method.className)))
+    try self.init(config, classes: Set(SchedulerName.allCases.map(\.method.className)))
   }
 
-  /// Classes of diffusers that have no method here, but whose files hold the same schedules. Their files can be used
-  /// with any method here.
-  private static let kin: Set<String> = [
-    "DEISMultistepScheduler", "DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler",
-    "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "SASolverScheduler", "TCDScheduler",
-  ]
-
   fileprivate var hasKarrasSigmas: Bool { sigmas.shapes.contains(.karras) }
+  fileprivate var isStochastic: Bool { solver.algorithm == .stochasticImage }
 
   /// Like diffusers' `from_config(config, use_karras_sigmas=True)`.
   fileprivate var withKarrasSigmas: SchedulerConfiguration {
@@ -107,6 +116,21 @@ extension SchedulerConfiguration {
   fileprivate func with(_ algorithm: SolverSettings.Algorithm) -> SchedulerConfiguration {
     var copy = self
     copy.solver.algorithm = algorithm
+    return copy
+  }
+
+  /// Classes whose files may limit sigmas. `from_config` leaves a limit out if the file's class has one and the
+  /// method's class has not.
+  private static let limiting: Set = [
+    "EulerDiscreteScheduler", "UniPCMultistepScheduler", "EDMEulerScheduler",
+    "EDMDPMSolverMultistepScheduler",
+  ]
+
+  /// The configuration without what the class of another method does not take over.
+  fileprivate func taken(by className: String) -> SchedulerConfiguration {
+    guard Self.limiting.contains(self.className), !Self.limiting.contains(className) else { return self }
+    var copy = self
+    (copy.sigmas.smallest, copy.sigmas.largest) = (nil, nil)
     return copy
   }
 }

@@ -2,22 +2,18 @@
 extension SchedulerConfiguration {
   /// ᾱ at each training timestep: the running product of 1 − beta.
   /// - Parameters:
-  ///   - defaults: of the class, for what the file leaves out.
+  ///   - defaults: the defaults of the class, for what the file leaves out.
   ///   - zeroSNR: whether the class supports `rescale_betas_zero_snr`; others ignore it.
   /// - Throws: `DiffusionError.unsupported`.
   func alphaProducts(_ defaults: BetaSchedule.Defaults = .common, zeroSNR: Bool = true) throws -> [Float] {
     var values = try betas.values(defaults)
     if rescaleZeroSNR, zeroSNR { values = BetaSchedule.rescaledToZeroSNR(values) }
-    var product: Float = 1
-    return values.map {
-      product *= 1 - $0
-      return product
-    }
+    return BetaSchedule.runningProducts(values)
   }
 
   /// Deviation of the noise at each training timestep if the image's is 1: √((1 − ᾱ) / ᾱ).
   /// - Parameters:
-  ///   - defaults: of the class, for what the file leaves out.
+  ///   - defaults: the defaults of the class, for what the file leaves out.
   ///   - zeroSNR: whether the class supports `rescale_betas_zero_snr`; others ignore it.
   /// - Throws: `DiffusionError.unsupported`.
   func trainedSigmas(_ defaults: BetaSchedule.Defaults = .common, zeroSNR: Bool = true) throws -> [Float] {

@@ -1,5 +1,7 @@
+import Requests
+
 extension SchedulerConfiguration {
-  /// Training timesteps to visit, noisiest first, computed as numpy does.
+  /// Training timesteps to visit, noisiest first, computed as numpy does; if a request lists them, those.
   /// - Parameters:
   ///   - steps: how many.
   ///   - spacing: how they are chosen.
@@ -8,6 +10,7 @@ extension SchedulerConfiguration {
   ///     do this, so that they never visit timestep 0.
   /// - Throws: `DiffusionError.setting` for more steps than there are timesteps.
   func timesteps(_ steps: Int, _ spacing: Spacing, last: Int? = nil, beyond: Bool = false) throws -> [Int] {
+    if let listed = try checkedList() { return listed }
     let last = last ?? trainingSteps
     let first = beyond ? 1 : 0
     let places = steps + first
@@ -32,10 +35,41 @@ extension SchedulerConfiguration {
 
   /// Like `timesteps`, but without rounding: methods that work on sigmas can use timesteps between the trained ones.
   func continuousTimesteps(_ steps: Int, _ spacing: Spacing) throws -> [Float] {
-    guard spacing == .linspace else { return try timesteps(steps, spacing).map { Float($0) } }
+    guard spacing == .linspace, listedTimesteps == nil else {
+      return try timesteps(steps, spacing).map { Float($0) }
+    }
     guard steps > 1 else { return [0] }
     let ratio = Double(trainingSteps - 1) / Double(steps - 1)
     return (0..<steps).reversed().map { Float(Double($0) * ratio) }
+  }
+
+  /// Evenly spaced entries of the schedule that a consistency model was distilled on, noisiest first.
+  /// - Throws: `DiffusionError` for more steps than the model was distilled on.
+  func distilledTimesteps(_ steps: Int) throws -> [Int] {
+    if let listed = try checkedList() { return listed }
+    let (trained, distilled) = (trainingSteps, distilledSteps)
+    guard distilled <= trained else {
+      throw DiffusionError.unsupported(
+        file: "scheduler", key: "original_inference_steps", value: "\(distilled)")
+    }
+    guard steps <= distilled else {
+      throw DiffusionError.setting(
+        name: "steps", value: "\(steps)", allowed: "1...\(distilled) with scheduler lcm or tcd")
+    }
+    return (0..<steps).map { step in
+      let place = Int(Double(step) * (Double(distilled) / Double(steps)))
+      return (distilled - place) * (trained / distilled) - 1
+    }
+  }
+
+  /// The timesteps that a request lists, if it does.
+  /// - Throws: `RequestError.invalid` for timesteps that the model was not trained on.
+  private func checkedList() throws -> [Int]? {
+    guard let listed = listedTimesteps, let first = listed.max(), first >= trainingSteps else {
+      return listedTimesteps
+    }
+    throw RequestError.invalid(
+      setting: "timesteps", value: "\(first)", rule: "use 0 to \(trainingSteps - 1) with this model")
   }
 
   /// numpy's `arange(last, 0, -ratio)`, rounded, minus 1.

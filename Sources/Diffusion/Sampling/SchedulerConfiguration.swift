@@ -48,6 +48,14 @@ package struct SchedulerConfiguration: Sendable, Equatable {
   package var distilledSteps: Int
   /// Factor of the timesteps in a latent consistency model's boundary condition.
   package var timestepScaling: Float
+  /// Seed of the Brownian motion of DPM-Solver's SDE, if not the picture's.
+  package var noiseSeed: UInt64?
+  /// 0 to 1: how much of the noise that a step removes is drawn anew (DDIM, TCD). No file holds it.
+  package var eta = 0.0
+  /// Timesteps that a request lists in the place of evenly spaced ones, noisiest first.
+  package var listedTimesteps: [Int]?
+  /// Sigmas that a request lists, highest first, then the one after the last.
+  package var listedSigmas: [Double]?
 
   /// Reads a scheduler file.
   /// - Parameters:
@@ -77,6 +85,7 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     skipsRungeKutta = try config.boolIfPresent("skip_prk_steps")
     distilledSteps = try config.int("original_inference_steps", default: 50, in: 1...100_000)
     timestepScaling = try config.float("timestep_scaling", default: 10)
+    noiseSeed = try config.intIfPresent("noise_sampler_seed", in: 0...Int.max).map { UInt64($0) }
     try config.refuse(Self.onlyWith)
   }
 
@@ -116,6 +125,7 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     ("use_dynamic_shifting", [.bool(false)]),
     ("shift_terminal", []),
     ("solver_p", []),
+    ("tau_func", []),
   ]
 }
 

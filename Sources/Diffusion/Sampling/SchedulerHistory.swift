@@ -12,6 +12,8 @@ package struct SchedulerHistory: Sendable {
   package var sample: Tensor?
   /// Within a step of several calls, the weighted sum of outputs so far.
   package var sum: Tensor?
+  /// The noise that the last step added, for methods that correct it later.
+  package var noise: Tensor?
   /// UNet calls so far.
   package var calls: Int
   /// The order of the last step.
@@ -19,11 +21,13 @@ package struct SchedulerHistory: Sendable {
 
   /// A history; without arguments the empty one that every render starts with.
   package init(
-    outputs: [Tensor] = [], sample: Tensor? = nil, sum: Tensor? = nil, calls: Int = 0, order: Int = 0
+    outputs: [Tensor] = [], sample: Tensor? = nil, sum: Tensor? = nil, noise: Tensor? = nil, calls: Int = 0,
+    order: Int = 0
   ) {
     self.outputs = outputs
     self.sample = sample
     self.sum = sum
+    self.noise = noise
     self.calls = calls
     self.order = order
   }
@@ -39,27 +43,30 @@ package struct SchedulerHistory: Sendable {
 }
 
 extension SchedulerHistory {
-  /// All tensors in one list, for a resume state: outputs, then sample and sum if present.
-  var tensors: [Tensor] { outputs + [sample, sum].compactMap { $0 } }
+  /// All tensors in one list, for a resume state: outputs, then sample, sum and noise if present.
+  var tensors: [Tensor] { outputs + [sample, sum, noise].compactMap { $0 } }
 
-  /// All integers in one list, for a resume state: the number of outputs, whether sample and sum are present (0 or
-  /// 1), `calls` and `order`.
-  var counters: [Int] { [outputs.count, sample == nil ? 0 : 1, sum == nil ? 0 : 1, calls, order] }
+  /// All integers in one list, for a resume state: the number of outputs; whether sample, sum and noise are present
+  /// (0 or 1); `calls` and `order`.
+  var counters: [Int] {
+    [outputs.count] + [sample, sum, noise].map { $0 == nil ? 0 : 1 } + [calls, order]
+  }
 
   /// The number of tensors in a history with these counters; nil for impossible counters.
   static func tensorCount(of counters: [Int]) -> Int? {
-    guard counters.count == 5, (0...1).contains(counters[1]), (0...1).contains(counters[2]),
+    guard counters.count == 6, counters[1...3].allSatisfy({ (0...1).contains($0) }),
       (0...1000).contains(counters[0])
     else { return nil }
-    return counters[0] + counters[1] + counters[2]
+    return counters[0...3].reduce(0, +)
   }
 
   /// Restores a history from both lists; nil if they do not fit together.
   init?(tensors: [Tensor], counters: [Int]) {
     guard let count = Self.tensorCount(of: counters), tensors.count == count else { return nil }
+    var others = tensors.dropFirst(counters[0])
+    let optional = counters[1...3].map { $0 == 1 ? others.popFirst() : nil }
     self.init(
-      outputs: Array(tensors[..<counters[0]]),
-      sample: counters[1] == 1 ? tensors[counters[0]] : nil,
-      sum: counters[2] == 1 ? tensors.last : nil, calls: counters[3], order: counters[4])
+      outputs: Array(tensors[..<counters[0]]), sample: optional[0], sum: optional[1], noise: optional[2],
+      calls: counters[4], order: counters[5])
   }
 }

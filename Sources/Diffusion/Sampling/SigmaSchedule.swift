@@ -13,13 +13,19 @@ struct SigmaSchedule: Sendable {
   ///   - trained: sigmas of the training timesteps, ascending.
   ///   - final: how the levels end. Only Euler's class reads it from the file.
   ///   - interpolation: how levels between trained timesteps are computed. Only Euler's class reads it from the file.
-  ///   - limited: whether `sigma_min` and `sigma_max` limit Karras's shape. They do not in LMS.
+  ///   - limited: whether `sigma_min` and `sigma_max` limit Karras's shape. They do not in LMS and DPM-Solver's SDE.
+  ///   - rounded: whether timesteps of Karras's shape are rounded.
   init(
     continuous configuration: SchedulerConfiguration, steps: Int, trained: [Float],
     shape: SigmaSettings.Shape, final: SigmaSettings.Final = .zero,
-    interpolation: SigmaSettings.Interpolation = .linear, limited: Bool = true
+    interpolation: SigmaSettings.Interpolation = .linear, limited: Bool = true, rounded: Bool = false
   ) throws {
     try Self.check(trained)
+    if let listed = configuration.listedSigmas {
+      timesteps = listed.dropLast().map { Float(Self.timestep(of: Double(Float($0)), in: trained)) }
+      sigmas = listed.map { Float($0) }
+      return
+    }
     var times = try configuration.continuousTimesteps(steps, configuration.spacing ?? .linspace)
     var levels =
       interpolation == .linear
@@ -31,6 +37,7 @@ struct SigmaSchedule: Sendable {
         shape, from: limits ? settings.largest : nil, or: levels.first ?? 1,
         to: limits ? settings.smallest : nil, or: levels.last ?? 1, steps: steps)
       times = levels.map { Float(Self.timestep(of: $0, in: trained)) }
+      if rounded, shape == .karras { times = times.map { $0.rounded(.toNearestOrEven) } }
     }
     timesteps = times
     sigmas = levels.map { Float($0) } + [final == .zero ? 0 : trained[0]]
@@ -39,23 +46,27 @@ struct SigmaSchedule: Sendable {
   /// Levels for the multistep solvers. Timesteps are integers. A shape runs between the ends of the training
   /// schedule.
   /// - Parameters:
+  ///   - spacing: the only one that the class knows; nil: the file's.
+  ///   - final: how the levels end, if the class does not read it from the file.
   ///   - last: how many training steps to spread over.
   ///   - rounded: whether timesteps of Karras's and Lu's shapes are rounded. Otherwise they are truncated, as those
   ///     of the other shapes always are.
   ///   - shapedEnd: if the levels end at the smallest sigma, whether that is the shape's or the training schedule's.
   init(
     solver configuration: SchedulerConfiguration, steps: Int, trained: [Float],
-    shape: SigmaSettings.Shape, last: Int, rounded: Bool, shapedEnd: Bool
+    shape: SigmaSettings.Shape, spacing: SchedulerConfiguration.Spacing? = nil,
+    final: SigmaSettings.Final? = nil, last: Int, rounded: Bool, shapedEnd: Bool
   ) throws {
     try Self.check(trained)
     let settings = configuration.sigmas
+    let final = final ?? settings.final
     var smallest = trained[0]
     if shape == .trained {
       let times = try configuration.timesteps(
-        steps, configuration.spacing ?? .linspace, last: last, beyond: true)
+        steps, spacing ?? configuration.spacing ?? .linspace, last: last, beyond: true)
       timesteps = times.map { Float($0) }
       sigmas =
-        times.map { Float(interpolate(trained, at: Double($0))) } + [settings.final == .zero ? 0 : smallest]
+        times.map { Float(interpolate(trained, at: Double($0))) } + [final == .zero ? 0 : smallest]
     } else {
       let limits = shape != .lu
       let levels = Self.levels(
@@ -65,7 +76,7 @@ struct SigmaSchedule: Sendable {
         rounded && (shape == .karras || shape == .lu) ? .toNearestOrEven : .towardZero
       timesteps = levels.map { Float(Self.timestep(of: $0, in: trained).rounded(rule)) }
       if shapedEnd, let end = levels.last { smallest = Float(end) }
-      sigmas = levels.map { Float($0) } + [settings.final == .zero ? 0 : smallest]
+      sigmas = levels.map { Float($0) } + [final == .zero ? 0 : smallest]
     }
     // The solvers divide by the differences of levels. Only the last may be 0, because that step changes nothing.
     try requireFalling(steps)
@@ -124,7 +135,7 @@ struct SigmaSchedule: Sendable {
   }
 
   /// The timestep of a sigma, with a fraction, by interpolating the logarithms of the trained sigmas.
-  private static func timestep(of sigma: Double, in trained: [Float]) -> Double {
+  static func timestep(of sigma: Double, in trained: [Float]) -> Double {
     let logarithms = trained.map { Double(log($0)) }
     let wanted = log(max(sigma, 1e-10))
     let below = logarithms.lastIndex { $0 <= wanted } ?? 0

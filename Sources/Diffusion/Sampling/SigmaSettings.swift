@@ -1,4 +1,5 @@
 import Checkpoints
+import Foundation
 
 /// A scheduler file's settings for the noise levels (sigmas).
 package struct SigmaSettings: Sendable, Equatable {
@@ -36,6 +37,11 @@ package struct SigmaSettings: Sendable, Equatable {
     case continuous
   }
 
+  /// EDM's own shapes, by diffusers' names.
+  package enum EDMShape: String, Sendable {
+    case karras, exponential
+  }
+
   /// The shapes that the file asks for; `shape` refuses more than one.
   package var shapes: Set<Shape>
   package var final: Final
@@ -46,6 +52,13 @@ package struct SigmaSettings: Sendable, Equatable {
   package var largest: Double?
   /// Timesteps with a lower log-SNR are not visited (`lambda_min_clipped`).
   package var smallestLambda: Double
+
+  /// EDM's deviation of the image (`sigma_data`).
+  package var data: Double
+  /// The curve of EDM's levels (`sigma_schedule`).
+  package var edmShape: EDMShape
+  /// The exponent of EDM's Karras shape.
+  package var rho: Double
 
   /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for unknown values and
   ///   impossible limits.
@@ -70,6 +83,9 @@ package struct SigmaSettings: Sendable, Equatable {
     guard !smallestLambda.isNaN else {
       throw DiffusionError.unsupported(file: config.path, key: "lambda_min_clipped", value: "NaN")
     }
+    data = try limit("sigma_data") ?? 0.5
+    edmShape = try config.choice("sigma_schedule", default: .karras)
+    rho = try limit("rho") ?? 7
   }
 
   /// The one shape to use.
@@ -85,5 +101,11 @@ package struct SigmaSettings: Sendable, Equatable {
     if shapes.contains(.karras) { return .karras }
     if knowsLu, shapes.contains(.lu) { return .lu }
     return exclusive.first ?? .trained
+  }
+
+  /// How many training steps, counted from the least noisy, are noisy enough for `lambda_min_clipped`.
+  /// - Parameter trained: sigmas of the training timesteps. Their log-SNR is the negative logarithm.
+  func visitedSteps(of trained: [Float]) -> Int {
+    trained.count { -Double(log($0)) >= smallestLambda }
   }
 }

@@ -1,8 +1,8 @@
 import Checkpoints
 
-/// A scheduler file's settings for the multistep solvers (DPM-Solver, UniPC).
+/// A scheduler file's settings for the solvers (DPM-Solver, DEIS, UniPC, SA-Solver).
 package struct SolverSettings: Sendable, Equatable {
-  /// Which equation DPM-Solver solves.
+  /// `algorithm_type`, by diffusers' names. Each class knows some of them.
   package enum Algorithm: String, Sendable {
     /// Probability flow ODE in terms of predicted noise (Lu et al., 2022).
     case noise = "dpmsolver"
@@ -12,13 +12,12 @@ package struct SolverSettings: Sendable, Equatable {
     case stochasticNoise = "sde-dpmsolver"
     /// Reverse diffusion SDE in terms of the predicted image.
     case stochasticImage = "sde-dpmsolver++"
-    /// Another solver's value, which diffusers' class treats as `dpmsolver++`.
+    /// DEIS's only one.
     case deis
-
-    /// Whether fresh noise is added at each step.
-    var isStochastic: Bool { self == .stochasticNoise || self == .stochasticImage }
-    /// Whether the solver works on predicted noise.
-    var predictsNoise: Bool { self == .noise || self == .stochasticNoise }
+    /// SA-Solver in terms of the predicted image.
+    case dataPrediction = "data_prediction"
+    /// SA-Solver in terms of predicted noise.
+    case noisePrediction = "noise_prediction"
   }
 
   /// Variants of the update. A class treats another class's values as its own default.
@@ -32,24 +31,62 @@ package struct SolverSettings: Sendable, Equatable {
   }
 
   package var order: Int
-  package var algorithm: Algorithm
+  /// nil if the file leaves it out; then each class has its own default.
+  package var algorithm: Algorithm?
   package var kind: Kind?
-  /// Whether the last steps of short renders use lower orders.
-  package var lowerOrderFinal: Bool
+  /// Whether the last steps of short renders use lower orders. nil if the file leaves it out.
+  package var lowerOrderFinal: Bool?
   package var eulerAtFinal: Bool
   /// Whether UniPC works on predicted images rather than predicted noise.
   package var predictsImage: Bool
   /// Steps after which UniPC skips the correction.
   package var uncorrected: [Int]
+  /// The order of SA-Solver's prediction.
+  package var predictorOrder: Int
+  /// The order of SA-Solver's correction.
+  package var correctorOrder: Int
 
   /// - Throws: `CheckpointError` from the file, `DiffusionError.unsupported` for unknown values.
   init(_ config: ConfigObject) throws {
     order = try config.int("solver_order", default: 2, in: 1...8)
-    algorithm = try config.choice("algorithm_type", default: .image)
+    algorithm = try config.choiceIfPresent("algorithm_type")
     kind = try config.choiceIfPresent("solver_type")
-    lowerOrderFinal = try config.bool("lower_order_final", default: true)
+    lowerOrderFinal = try config.boolIfPresent("lower_order_final")
     eulerAtFinal = try config.bool("euler_at_final", default: false)
     predictsImage = try config.bool("predict_x0", default: true)
     uncorrected = try config.intsIfPresent("disable_corrector") ?? []
+    predictorOrder = try config.int("predictor_order", default: 2, in: 1...4)
+    correctorOrder = try config.int("corrector_order", default: 2, in: 1...4)
+  }
+
+  /// The file's algorithm for a class that knows only some.
+  /// - Parameters:
+  ///   - known: what the class knows.
+  ///   - fallback: what it takes if the file leaves it out, or names another solver's that it accepts.
+  ///   - accepted: other solvers' that it takes for its own default.
+  /// - Throws: `DiffusionError.unsupported`.
+  func algorithm(
+    _ known: Set<Algorithm>, default fallback: Algorithm, accepting accepted: Set<Algorithm> = [.deis]
+  ) throws -> Algorithm {
+    guard let algorithm, !accepted.contains(algorithm) else { return fallback }
+    guard known.contains(algorithm) else {
+      throw DiffusionError.unsupported(
+        file: "scheduler", key: "algorithm_type", value: "\(algorithm.rawValue) with this method")
+    }
+    return algorithm
+  }
+
+  /// The order of a multistep step: limited by how many outputs there are, and lower at the end of short renders,
+  /// where higher orders overshoot.
+  /// - Parameters:
+  ///   - index: of the step.
+  ///   - count: steps in all.
+  ///   - outputs: how many there are, at most `order`.
+  ///   - endsFirst: whether the last step must be of first order.
+  func multistepOrder(_ index: Int, of count: Int, outputs: Int, endsFirst: Bool) -> Int {
+    let remaining = count - index
+    let short = lowerOrderFinal ?? true && count < 15
+    if remaining == 1, short || endsFirst { return 1 }
+    return min(outputs, remaining == 2 && short ? 2 : 3)
   }
 }

@@ -22,7 +22,7 @@ package struct UniPCScheduler: Scheduler {
         throw DiffusionError.unsupported(
           file: "scheduler", key: "predict_x0", value: "false with final_sigmas_type zero")
       }
-      guard solver.lowerOrderFinal || solver.order == 1 else {
+      guard solver.lowerOrderFinal ?? true || solver.order == 1 else {
         throw DiffusionError.unsupported(
           file: "scheduler", key: "lower_order_final", value: "false with final_sigmas_type zero")
       }
@@ -58,7 +58,7 @@ package struct UniPCScheduler: Scheduler {
       corrected = moved(start, from: index - 1, order: history.order, end: value)
     }
     history.remember(value, limit: solver.order)
-    let limit = solver.lowerOrderFinal ? timesteps.count - index : solver.order
+    let limit = solver.lowerOrderFinal ?? true ? timesteps.count - index : solver.order
     history.order = min(solver.order, limit, history.outputs.count)
     history.sample = corrected
     return moved(corrected, from: index, order: history.order, end: nil)

@@ -13,7 +13,7 @@ package struct SyntheticModel: Sendable {
   /// - Parameters:
   ///   - preset: which model it is like.
   ///   - type: how weights are stored: F32, F16 or BF16.
-  ///   - seed: of the random weights.
+  ///   - seed: the seed of the random weights.
   package init(_ preset: ModelPreset, type: StoredType, seed: UInt64) {
     self.preset = preset
     self.type = type

@@ -5,12 +5,12 @@ package struct AddedToken: Equatable, Sendable {
   /// Its id.
   package var id: Int32
   /// Whether it is matched against the normalized text (so in any case), or against the text as written.
-  package var isNormalized = false
+  var isNormalized = false
   /// Whether it also consumes the white space to its left, or right.
-  package var stripsLeft = false
-  package var stripsRight = false
+  var stripsLeft = false
+  var stripsRight = false
   /// Whether it matches only where no letter, digit or underscore touches it.
-  package var isSingleWord = false
+  var isSingleWord = false
 
   /// A token without options.
   package init(content: String, id: Int32) {

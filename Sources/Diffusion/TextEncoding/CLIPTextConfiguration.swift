@@ -5,17 +5,17 @@ import Tensors
 package struct CLIPTextConfiguration: Sendable {
   package let vocabulary: Int
   package let width: Int
-  package let innerWidth: Int
+  let innerWidth: Int
   package let layers: Int
   package let heads: Int
   package let positions: Int
   package let epsilon: Float
   package let activation: Compute.Activation
   /// Channels of the pooled, projected state; nil for an encoder without a projection.
-  package let projection: Int?
+  let projection: Int?
   /// The token whose first position holds the state of the whole prompt. Nil: the token with the largest id. Files that
   /// wrongly say 2 are read in this way.
-  package let endToken: Int32?
+  let endToken: Int32?
 
   /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for another kind
   ///   of encoder or an unknown activation.

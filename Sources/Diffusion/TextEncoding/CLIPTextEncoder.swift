@@ -64,14 +64,14 @@ package struct CLIPTextEncoder: Sendable {
   ///   - pass: where it is computed, and the cache of its weights.
   /// - Returns: `[prompt, token, width]`.
   /// - Throws: `DiffusionError.tokenOutOfRange`, and `.setting` for too large a skip.
-  package func normalized(_ ids: [[Int32]], skip: Int, words: EmbeddingRows?, _ pass: ForwardPass) throws
+  func normalized(_ ids: [[Int32]], skip: Int, words: EmbeddingRows?, _ pass: ForwardPass) throws
     -> Tensor
   {
     lastNorm(try hidden(ids, layers: try depth(skip), words, pass), pass.compute)
   }
 
-  /// The states after some layer before the last, without normalization (transformers' `hidden_states[-1 - skip]`). From
-  /// an encoder with a projection, also the projected last state of each prompt's end token.
+  /// The states after some layer before the last, without normalization (transformers' `hidden_states[-1 - skip]`).
+  /// From an encoder with a projection, also the projected last state of each prompt's end token.
   /// - Returns: `[prompt, token, width]`, and `[prompt, projection]`.
   /// - Throws: `DiffusionError.tokenOutOfRange`, and `.setting` for too large a skip.
   package func bare(_ ids: [[Int32]], skip: Int, words: EmbeddingRows?, _ pass: ForwardPass) throws -> (

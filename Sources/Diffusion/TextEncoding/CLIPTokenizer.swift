@@ -15,9 +15,9 @@ package struct CLIPTokenizer: Sendable {
   /// The length that `encode` pads and cuts to: 77 for every Stable Diffusion.
   package let maximumLength: Int
   /// Begins every encoded text: `<|startoftext|>`.
-  package let startToken: Int32
+  let startToken: Int32
   /// Ends every encoded text: `<|endoftext|>`. Its first place is where pooled states are read.
-  package let endToken: Int32
+  let endToken: Int32
   /// The padding token: `<|endoftext|>` in SD1.5, `!` in SD2 and in SDXL's second tokenizer.
   package let padToken: Int32
   private let vocabulary: CLIPVocabulary
@@ -27,8 +27,8 @@ package struct CLIPTokenizer: Sendable {
 
   /// The ids around and after a text, and how many there may be in all.
   package struct Frame: Sendable {
-    package var startToken: Int32
-    package var endToken: Int32
+    var startToken: Int32
+    var endToken: Int32
     package var padToken: Int32
     package var maximumLength: Int
 
@@ -75,12 +75,12 @@ package struct CLIPTokenizer: Sendable {
   }
 
   /// Whether a token of just that text is known already.
-  package func knows(_ content: String) -> Bool {
+  func knows(_ content: String) -> Bool {
     vocabulary.ids[content] != nil || addedTokens.contains { $0.content == content }
   }
 
   /// One more than the largest id in use.
-  package var idCount: Int {
+  var idCount: Int {
     Int(max(vocabulary.ids.values.max() ?? -1, addedTokens.map(\.id).max() ?? -1)) + 1
   }
 

@@ -1,5 +1,24 @@
 import Tensors
 
+/// How a request's prompts are read.
+package struct PromptReading: Sendable, Equatable {
+  /// Whether prompts are plain text, as diffusers takes them: no weights, no breaks, cut at 77 tokens.
+  package var isPlain: Bool
+  /// How many of the text encoder's last layers are left out for the prompt, beyond those that the model leaves
+  /// out itself: diffusers' `clip_skip` (AUTOMATIC1111's "Clip skip" is one more). Like diffusers, the negative
+  /// prompt always gets all layers.
+  package var clipSkip: Int
+  /// Words that the prompts may use.
+  package var embeddings: [TextualInversion]
+
+  /// By default weights and breaks are read and nothing is left out.
+  package init(isPlain: Bool = false, clipSkip: Int = 0, embeddings: [TextualInversion] = []) {
+    self.isPlain = isPlain
+    self.clipSkip = clipSkip
+    self.embeddings = embeddings
+  }
+}
+
 /// The prompts of a request, cut into chunks for one text encoder. Every prompt gets as many chunks as the longest one
 /// needs.
 struct ChunkedPrompts: Sendable {
@@ -10,8 +29,8 @@ struct ChunkedPrompts: Sendable {
 
   /// - Parameters:
   ///   - encoder: 0 for the first text encoder of `encoders`, 1 for the second.
-  /// - Throws: `DiffusionError` for weights or a length that make no sense, for embeddings that are not for this encoder,
-  ///   and for embeddings whose token is already known.
+  /// - Throws: `DiffusionError` for weights or a length that make no sense, for embeddings that are not for this
+  ///   encoder, and for embeddings whose token is already known.
   init(
     _ texts: [String], _ reading: PromptReading, _ tokenizer: CLIPTokenizer, _ network: CLIPTextConfiguration,
     encoder: Int, of encoders: Int
@@ -43,8 +62,8 @@ struct ChunkedPrompts: Sendable {
     }
   }
 
-  /// The weighted states of all prompts, `[prompt, chunks · 77, width]`. If the encoder has a pooled state, also that of
-  /// each prompt's first chunk, without weights, `[prompt, width]`.
+  /// The weighted states of all prompts, `[prompt, chunks · 77, width]`. If the encoder has a pooled state, also that
+  /// of each prompt's first chunk, without weights, `[prompt, width]`.
   /// - Parameters:
   ///   - skip: layers left out for the last prompt; for those before it, none.
   ///   - encode: the encoder: ids, layers to leave out and learned words to `[row, token, width]` and `[row, width]`.

@@ -13,7 +13,7 @@ package struct EmbeddingTable: Sendable {
   ///   - words: in the order of the request.
   ///   - encoder: 0 for the first text encoder, 1 for the second.
   ///   - encoders: how many text encoders the model has.
-  ///   - width: of the encoder's token embeddings.
+  ///   - width: the width of the encoder's token embeddings.
   ///   - first: the first id that neither tokenizer nor encoder uses.
   /// - Throws: `DiffusionError.mismatch` for a file that is for other text encoders,
   ///   `.setting` for a token given twice.

@@ -9,7 +9,7 @@ package struct PromptChunk: Equatable, Sendable {
   package init() {}
 
   /// Whether any token counts more or less than the others.
-  package var isWeighted: Bool { weights.contains { $0 != 1 } }
+  var isWeighted: Bool { weights.contains { $0 != 1 } }
 
   mutating func append(_ tokens: some Collection<Int32>, weight: Float) {
     ids += tokens
@@ -24,10 +24,10 @@ package struct PromptTokenizer: Sendable {
   private let vectors: [Int32: Range<Int32>]
 
   /// More chunks than any sensible prompt has: 7,500 tokens.
-  package static let mostChunks = 100
+  static let mostChunks = 100
 
   /// - Parameters:
-  ///   - tokenizer: of the text encoder.
+  ///   - tokenizer: the tokenizer of the text encoder.
   ///   - vectors: see `EmbeddingTable`.
   package init(_ tokenizer: CLIPTokenizer, vectors: [Int32: Range<Int32>] = [:]) {
     self.tokenizer = tokenizer

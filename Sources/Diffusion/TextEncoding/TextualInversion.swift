@@ -14,10 +14,10 @@ package struct TextualInversion: Sendable {
   /// `[vector, width]`, for the first text encoder and, in a file for SDXL, the second.
   package let tables: [Tensor]
   /// Tokens of single vectors, in order: pivotal tuning trains several words at once, `<s0>`, `<s1>`….
-  package let rowTokens: [String]
+  let rowTokens: [String]
 
   /// Vectors that one token may have: they must fit into a chunk.
-  package static let mostVectors = 75
+  static let mostVectors = 75
 
   /// Reads a safetensors file of one of these kinds:
   /// - a tensor that is named as its token (diffusers),
@@ -52,7 +52,7 @@ package struct TextualInversion: Sendable {
   /// - Parameters:
   ///   - word: the word inside a LoRA file.
   ///   - path: the LoRA file's path.
-  ///   - digest: of the LoRA's file.
+  ///   - digest: the digest of the LoRA's file.
   /// - Throws: `CheckpointError` for vectors that cannot be.
   package init(_ word: BundledWord, path: String, digest: String) throws {
     let parts = ["clip_l", "clip_g", "emb_params"]

@@ -1,12 +1,12 @@
 import Glibc
 
-/// A lock between programs: `flock` on a file, as Python's `filelock` takes it. It ends with its process, so that no
-/// lock stays behind. Some shared file systems give it to everybody, hence nothing may rest on it alone.
+/// A lock between programs: `flock` on a file, as in Python's `filelock`. It ends with its process, so no lock is left
+/// behind. On some shared file systems several programs can hold it at once, so nothing may rely on it alone.
 final class FileLock {
   private let descriptor: Int32
 
   /// Waits for the lock.
-  /// - Parameter isWaiting: called once if that takes more than two seconds.
+  /// - Parameter isWaiting: called once if waiting takes more than two seconds.
   /// - Throws: `HubError.file` if the file cannot be made, `HubError.stopped`.
   init(path: String, stop: StopFlag, isWaiting: () -> Void) throws(HubError) {
     var tries = 0
@@ -14,7 +14,7 @@ final class FileLock {
       let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o664)
       guard descriptor >= 0 else { throw .system(path) }
       while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-        // A file system without locks.
+        // The file system has no locks.
         if errno != EWOULDBLOCK && errno != EINTR { break }
         if stop.isSet {
           close(descriptor)
@@ -29,7 +29,7 @@ final class FileLock {
         self.descriptor = descriptor
         return
       }
-      // Somebody removed the file while we waited: the next one takes another.
+      // The file was removed while we waited. Others will lock a new file of that name.
       close(descriptor)
     }
   }

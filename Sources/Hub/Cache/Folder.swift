@@ -1,8 +1,8 @@
 import Glibc
 
-/// What the caches do with folders.
+/// Folders of the caches.
 enum Folder {
-  /// Makes a folder and those above it.
+  /// Makes a folder and the folders above it.
   /// - Throws: `HubError.file`
   static func make(_ path: String) throws(HubError) {
     if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
@@ -12,7 +12,7 @@ enum Folder {
     guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw .system(path) }
   }
 
-  /// Whether a folder, or where it would be made, can be written to.
+  /// Whether a folder can be written to. If it does not exist, whether it can be made.
   static func isWritable(_ path: String) -> Bool {
     var place = path
     while access(place, F_OK) != 0, errno == ENOENT, parent(of: place) != place { place = parent(of: place) }
@@ -25,7 +25,7 @@ enum Folder {
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
-  /// Puts a folder's entries on the disk. Some file systems cannot; then it is as good as it gets.
+  /// Writes a folder's entries to the disk. Some file systems cannot do that; then nothing happens.
   static func sync(of path: String) {
     let descriptor = open(parent(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
@@ -33,7 +33,7 @@ enum Folder {
     close(descriptor)
   }
 
-  /// Writes a small file whole or not at all. `temporary` lies on the same disk.
+  /// Writes a small file as a whole or not at all. `temporary` must be on the same disk.
   /// - Throws: `HubError.file`
   static func write(_ text: String, to path: String, temporary: String) throws(HubError) {
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o666)
@@ -58,7 +58,7 @@ enum Folder {
     }
   }
 
-  /// Bytes of a regular file, links followed; nil for anything else.
+  /// The size of a regular file, with links followed; nil for anything else.
   static func size(of path: String) -> Int? {
     var status = stat()
     guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
@@ -72,9 +72,9 @@ enum Folder {
   }
 }
 
-/// Room on a disk.
+/// Free space on a disk.
 package enum FreeSpace {
-  /// Bytes that may still be written where a path lies, or will lie; nil if the system does not say.
+  /// The free bytes on the disk of a path, which need not exist yet; nil if the system does not tell.
   package static func bytes(at path: String) -> Int? {
     var status = statvfs()
     var place = path

@@ -1,8 +1,8 @@
 import Checkpoints
 import Glibc
 
-/// A download under way: the bytes so far, and their hash. It gets its name only when the hash is right. What is there
-/// of an earlier try is gone on with.
+/// An unfinished download: the bytes so far, and their hash. It gets its final name only if the hash is right. A later
+/// try continues it.
 final class PartFile {
   let path: String
   private let descriptor: Int32
@@ -10,14 +10,14 @@ final class PartFile {
   private let size: Int?
   private let isOurs: Bool
   private var digest: Digest?
-  /// Bytes so far.
+  /// The number of bytes so far.
   private(set) var count = 0
   private var isKept = true
 
-  /// Opens the part of a file, or makes it.
+  /// Opens the unfinished download of a file, or begins one.
   /// - Parameters:
-  ///   - content: what it must become; nil if nobody knows, when a SHA-256 is taken all the same.
-  ///   - size: bytes that it must become, if known.
+  ///   - content: the hash that the whole file must have; nil if it is unknown. Then a SHA-256 is computed.
+  ///   - size: the size of the whole file, if known.
   /// - Throws: `HubError.file`
   init(path: String, content: RemoteFile.Content?, size: Int?) throws(HubError) {
     self.content = content
@@ -27,7 +27,7 @@ final class PartFile {
     guard descriptor >= 0 else { throw .system(place) }
     isOurs = flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK
     if !isOurs {
-      // Somebody works on it though we hold the file's lock: there are file systems where locks are no locks.
+      // Another program writes to it although we hold the lock. Some file systems give a lock twice.
       close(descriptor)
       place = path + "." + String(UInt32.random(in: 0x1000_0000 ... .max), radix: 16) + ".incomplete"
       descriptor = open(place, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o666)
@@ -43,7 +43,7 @@ final class PartFile {
     if !isOurs, isKept { unlink(path) }
   }
 
-  /// Hashes what an earlier try has left.
+  /// Hashes the bytes that an earlier try left.
   private func takeUp() throws(HubError) {
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
@@ -73,7 +73,7 @@ final class PartFile {
     }
   }
 
-  /// Throws all bytes away.
+  /// Discards all bytes.
   /// - Throws: `HubError.file`
   func restart() throws(HubError) {
     guard ftruncate(descriptor, 0) == 0 else { throw .system(path) }
@@ -100,10 +100,10 @@ final class PartFile {
     count += bytes.count
   }
 
-  /// The hash of all bytes so far, which ends them.
+  /// The hash of all bytes. No bytes may be added afterwards.
   func hash() -> String { digest.take()?.hexadecimal() ?? "" }
 
-  /// What the bytes are instead of a safetensors file; nil if they look like one.
+  /// What the file is if it is not a safetensors file; nil if it looks like one.
   func faultAsSafetensors() -> String? {
     var head = [UInt8](repeating: 0, count: 9)
     guard pread(descriptor, &head, 9, 0) == 9 else { return "a file of \(count) bytes" }
@@ -116,7 +116,7 @@ final class PartFile {
     return nil
   }
 
-  /// Gives the file its name, with its bytes on the disk first.
+  /// Gives the file its final name, after its bytes are on the disk.
   /// - Throws: `HubError.file`
   func publish(as name: String) throws(HubError) {
     let mask = umask(0o022)
@@ -128,7 +128,7 @@ final class PartFile {
     Folder.sync(of: name)
   }
 
-  /// Removes the part.
+  /// Removes the unfinished file.
   func remove() {
     unlink(path)
     isKept = false

@@ -2,7 +2,7 @@ import Checkpoints
 import Foundation
 import Requests
 
-/// What files a commit has: `trees/COMMIT.json`, as `huggingface_hub` keeps it since version 2.
+/// The list of a commit's files, `trees/COMMIT.json`, as `huggingface_hub` writes it since version 2.
 extension RepositoryCache {
   private func record(of commit: String) -> String {
     "\(Folder.parent(of: Folder.parent(of: snapshot(commit))))/trees/\(commit).json"
@@ -10,7 +10,7 @@ extension RepositoryCache {
 
   private static let largestRecord = 64 << 20
 
-  /// The files that were recorded, sorted by path; nil if none were, or not so that they can be used.
+  /// The recorded files, sorted by path; nil if nothing usable was recorded.
   func files(at commit: String) -> [RemoteFile]? {
     let path = record(of: commit)
     guard access(path, F_OK) == 0,
@@ -31,7 +31,7 @@ extension RepositoryCache {
     return files.sorted { $0.path < $1.path }
   }
 
-  /// Records a commit's files. That it could not is no error: they can be asked for again.
+  /// Records a commit's files. A failure is ignored, because the list can be asked for again.
   func record(_ files: [RemoteFile], at commit: String) {
     let path = record(of: commit)
     guard access(path, F_OK) != 0 else { return }
@@ -49,7 +49,8 @@ extension RepositoryCache {
     try? Folder.write(json.text, to: path, temporary: "\(path).\(getpid()).tmp")
   }
 
-  /// The files of a snapshot that nobody recorded, as they lie there: what older versions of Python's client leave.
+  /// The files of a snapshot without a record, as they are on the disk. Older versions of Python's client leave such
+  /// snapshots.
   func filesOnDisk(at commit: String) -> [RemoteFile] {
     let folder = snapshot(commit)
     guard let walk = FileManager.default.enumerator(atPath: folder) else { return [] }

@@ -1,8 +1,8 @@
 import Foundation
 import Requests
 
-/// One repository in Hugging Face's cache, laid out as `huggingface_hub` does it, so that each finds what the other has
-/// fetched: `blobs/HASH`, `snapshots/COMMIT/PATH` as links to them, `refs/BRANCH`, and `trees/COMMIT.json`.
+/// A repository in Hugging Face's cache, in the layout of `huggingface_hub`, so that each program finds what the other
+/// has fetched: `blobs/HASH`, links to them at `snapshots/COMMIT/PATH`, `refs/BRANCH`, and `trees/COMMIT.json`.
 struct RepositoryCache {
   let root: String
   let id: RepositoryID
@@ -17,17 +17,17 @@ struct RepositoryCache {
   private var name: String { "models--\(id.owner)--\(id.name)" }
   private var folder: String { "\(root)/\(name)" }
 
-  /// The folder of a commit's files, there or not.
+  /// The path of a commit's folder. It may not exist.
   func snapshot(_ commit: String) -> String { "\(folder)/snapshots/\(commit)" }
 
-  /// A file of a commit, there or not.
+  /// The path of a commit's file. It may not exist.
   func path(of file: String, at commit: String) -> String { "\(snapshot(commit))/\(file)" }
 
   func blob(_ file: RemoteFile) -> String { "\(folder)/blobs/\(file.blob)" }
 
   private func lock(_ file: RemoteFile) -> String { "\(root)/.locks/\(name)/\(file.blob).lock" }
 
-  /// The commit that a branch or tag was at when last seen; a commit is itself.
+  /// The last known commit of a branch or tag. For a commit, the commit itself.
   func commit(of revision: String?) -> String? {
     let revision = revision ?? "main"
     if RemoteFile.isHexadecimal(revision, 40) { return revision }
@@ -39,15 +39,15 @@ struct RepositoryCache {
     return RemoteFile.isHexadecimal(commit, 40) ? commit : nil
   }
 
-  /// Whether a file of a commit is there whole.
+  /// Whether a commit's file is complete.
   func has(_ file: RemoteFile, at commit: String) -> Bool {
     Folder.size(of: path(of: file.path, at: commit)) == file.size
   }
 
-  /// Whether a file's bytes are there, whatever commit they came with.
+  /// Whether a file's content is there, from any commit.
   func hasBlob(_ file: RemoteFile) -> Bool { Folder.size(of: blob(file)) == file.size }
 
-  /// Bytes that an earlier try has left.
+  /// The bytes that an earlier try left.
   func partBytes(_ file: RemoteFile) -> Int {
     min(file.size, Folder.size(of: blob(file) + ".segmoe.incomplete") ?? 0)
   }
@@ -60,7 +60,8 @@ struct RepositoryCache {
     try Folder.make("\(root)/.locks/\(name)")
   }
 
-  /// Takes the file's lock, opens its part, and lets `fetch` fill it, unless somebody else did while we waited.
+  /// Takes the file's lock, opens the unfinished download, and lets `fetch` complete it. If another program has
+  /// completed it meanwhile, nothing is fetched.
   /// - Throws: what `fetch` throws, `HubError.file`, `HubError.stopped`.
   func fill(
     _ file: RemoteFile, stop: StopFlag, isWaiting: () -> Void, fetch: (PartFile) throws -> Void
@@ -72,7 +73,7 @@ struct RepositoryCache {
     guard !Folder.isLink(blob) else {
       throw HubError.file(path: blob, reason: "leads to damaged bytes in a shared store: remove it")
     }
-    // Older versions of Python's client leave a part of this name, and would go on with it.
+    // Older versions of Python's client leave an unfinished download under this name, and would continue it.
     let left = blob + ".incomplete"
     if access(blob + ".segmoe.incomplete", F_OK) != 0, Folder.size(of: left) != nil, !Folder.isLink(left) {
       rename(left, blob + ".segmoe.incomplete")
@@ -82,8 +83,8 @@ struct RepositoryCache {
     try part.publish(as: blob)
   }
 
-  /// Gives a blob its place in a commit: a link, put in place whole. Where there are no links, another name of the same
-  /// file, or the file itself.
+  /// Adds a blob to a commit's folder as a symbolic link. If the file system has none, a hard link is made, or the file
+  /// is moved.
   /// - Throws: `HubError.file`
   func place(_ file: RemoteFile, at commit: String) throws(HubError) {
     let path = path(of: file.path, at: commit)
@@ -100,14 +101,14 @@ struct RepositoryCache {
         unlink(temporary)
         throw error
       }
-      // rename(2) does nothing where both are the same file.
+      // rename(2) does nothing if both names are the same file.
       unlink(temporary)
     } else if rename(blob(file), path) != 0 {
       throw .system(path)
     }
   }
 
-  /// Remembers the branch's commit, which must be there. That it could not is no error.
+  /// Records the branch's commit, whose folder must exist. A failure is ignored.
   func remember(_ commit: String, for revision: String?) {
     let revision = revision ?? "main"
     guard revision != commit, self.commit(of: revision) != commit, access(snapshot(commit), F_OK) == 0 else {

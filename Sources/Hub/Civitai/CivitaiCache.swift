@@ -2,8 +2,8 @@ import Checkpoints
 import Glibc
 import Requests
 
-/// Files of CivitAI on this machine: `civitai/VERSION/FILE/SHA256.safetensors`. A note for each link says which file it
-/// means, so that it is found again without the network.
+/// Files of CivitAI on this machine: `civitai/VERSION/FILE/SHA256.safetensors`. A note for each link tells which file
+/// it means, so that the file is found without the network.
 struct CivitaiCache: Sendable {
   private let root: String
 
@@ -14,7 +14,7 @@ struct CivitaiCache: Sendable {
   /// The folder of a file.
   func folder(version: Int, file: Int) -> String { "\(root)/\(version)/\(file)" }
 
-  /// A file that a link means.
+  /// The file that a link means.
   struct Note: Sendable, Equatable {
     let version: Int
     let file: Int
@@ -28,12 +28,12 @@ struct CivitaiCache: Sendable {
     return "\(root)/links/\(digest.hexadecimal().prefix(32)).json"
   }
 
-  /// Where a file lies.
+  /// The path of a file.
   func path(_ note: Note) -> String {
     "\(folder(version: note.version, file: note.file))/\(note.hash).safetensors"
   }
 
-  /// What a link means, if it is here whole.
+  /// The file that a link means, if it is complete.
   func find(_ link: CivitaiLink) -> Note? {
     let path = note(link)
     guard access(path, F_OK) == 0,
@@ -49,7 +49,7 @@ struct CivitaiCache: Sendable {
     return Folder.size(of: self.path(note)) == size ? note : nil
   }
 
-  /// Remembers what a link means. That it could not is no error.
+  /// Records which file a link means. A failure is ignored.
   func remember(_ note: Note, for link: CivitaiLink, name: String) {
     let json = JSONValue.object([
       "link": .string("\(link)"), "version": .integer(note.version), "file": .integer(note.file),

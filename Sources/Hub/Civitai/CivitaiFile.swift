@@ -2,9 +2,9 @@ import Requests
 
 /// A file of a version, as CivitAI's interface lists it.
 struct CivitaiFile: Sendable, Equatable {
-  /// The site's number of it.
+  /// The file's number on the site.
   let id: Int
-  /// As its author named it: shown, never a path.
+  /// The author's name for it. It is only shown, and never used as a path.
   let name: String
   /// `Model`, `VAE`, `Negative`…
   let type: String
@@ -14,14 +14,14 @@ struct CivitaiFile: Sendable, Equatable {
   let extent: String
   /// `fp16`, `fp32`, …
   let precision: String
-  /// Bytes; nil if the site does not say.
+  /// The size in bytes; nil if the site does not tell.
   let size: Int?
-  /// SHA-256 in lower case; nil if the site has not worked it out yet.
+  /// The SHA-256 in lower case; nil if the site has not computed it yet.
   let hash: String?
-  /// Whether it is meant where a link has no conditions.
+  /// Whether a link without conditions means this file.
   let isPrimary: Bool
 
-  /// Nil for an entry without a number.
+  /// nil for an entry without a number.
   init?(_ entry: AnswerObject) {
     guard let id = entry.whole("id") else { return nil }
     let metadata = entry.object("metadata")
@@ -37,7 +37,7 @@ struct CivitaiFile: Sendable, Equatable {
     isPrimary = entry.isTrue("primary")
   }
 
-  /// Whether it fits every condition of a link.
+  /// Whether it meets every condition of a link.
   func fits(_ link: CivitaiLink) -> Bool {
     if let file = link.file { return file == id }
     return link.conditions.allSatisfy { condition in

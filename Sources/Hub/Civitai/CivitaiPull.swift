@@ -8,6 +8,8 @@ struct CivitaiPull {
   let endpoint: WebAddress
   let cache: CivitaiCache
   let isOffline: Bool
+  /// The most that a file may have; nil: any size.
+  let mostBytes: Int?
   let tell: @Sendable (PullProgress) -> Void
 
   /// - Throws: `HubError`
@@ -20,6 +22,9 @@ struct CivitaiPull {
     let version = try link.version ?? newestVersion()
     let file = try self.file(of: version)
     let id = file?.id ?? link.file ?? 0
+    if let mostBytes, let size = file?.size, size > mostBytes {
+      throw HubError.overLimit(source: "\(link)", bytes: size, most: mostBytes)
+    }
     if let hash = file?.hash, let size = file?.size {
       let note = CivitaiCache.Note(version: version, file: id, hash: hash, size: size)
       if Folder.size(of: cache.path(note)) == size {
@@ -105,8 +110,7 @@ struct CivitaiPull {
     let query = link.query.map { "?\($0)" } ?? ""
     let download = FileDownload(
       site: site, address: try address("/api/download/models/\(version)\(query)"), what: "\(link)",
-      size: file?.size,
-      hash: file?.hash, meter: meter, refusal: refusal)
+      size: file?.size, hash: file?.hash, mostBytes: mostBytes, meter: meter, refusal: refusal)
     try run(download, into: part)
     if let fault = part.faultAsSafetensors() {
       part.remove()
@@ -142,7 +146,7 @@ struct CivitaiPull {
     case 401: return .login(link: what, hasToken: site.trust.token != nil)
     case 403:
       let deadline = (try? AnswerObject(reply))?.text("deadline")
-      return .forbidden(what: what, reason: deadline.map { "early access until \($0)" } ?? words)
+      return .forbidden(what: what, reason: deadline.map { "early access until \(site.shown($0))" } ?? words)
     case 404, 410: return .gone(what: what, reason: words)
     default:
       if reply.head.isWebPage { return .login(link: what, hasToken: site.trust.token != nil) }

@@ -11,15 +11,25 @@ final class DownloadSink: BodySink {
 
   private let part: PartFile
   private let size: Int?
+  private let mostBytes: Int?
+  private let what: String
   private let meter: PullMeter
   /// Whether the answer was taken.
   private(set) var isTaken = false
   /// Bytes that came.
   private(set) var received = 0
 
-  init(_ part: PartFile, size: Int?, meter: PullMeter) {
+  /// - Parameters:
+  ///   - part: takes the body.
+  ///   - size: of the file, if it is known.
+  ///   - mostBytes: the most that a file of unknown size may have; nil: any size.
+  ///   - what: the file, for messages.
+  ///   - meter: hears of each byte.
+  init(_ part: PartFile, size: Int?, mostBytes: Int?, what: String, meter: PullMeter) {
     self.part = part
     self.size = size
+    self.mostBytes = mostBytes
+    self.what = what
     self.meter = meter
   }
 
@@ -27,7 +37,7 @@ final class DownloadSink: BodySink {
     guard head.status == 200 || head.status == 206 else { return false }
     if head.isWebPage { throw Fault.webPage }
     if let packing = head["content-encoding"], packing.lowercased() != "identity" {
-      throw Fault.otherLength("packed by \(packing)")
+      throw Fault.otherLength("it comes packed, which was not asked for")
     }
     if head.status == 206 {
       guard let range = ContentRange(head["content-range"] ?? ""), range.start == part.count,
@@ -45,6 +55,9 @@ final class DownloadSink: BodySink {
   func take(_ bytes: UnsafeRawBufferPointer) throws {
     if let size, part.count + bytes.count > size {
       throw Fault.otherLength("longer than the \(size) bytes it should be")
+    }
+    if size == nil, let mostBytes, part.count + bytes.count > mostBytes {
+      throw HubError.overLimit(source: what, bytes: part.count + bytes.count, most: mostBytes)
     }
     try part.append(bytes)
     received += bytes.count

@@ -9,6 +9,8 @@ struct FileDownload {
   let size: Int?
   /// The hash it must have; nil if nobody knows it.
   let hash: String?
+  /// The most that a file of unknown size may have; nil: any size.
+  var mostBytes: Int?
   let meter: PullMeter
   /// What a refusal of the site means.
   let refusal: (Site.Reply) -> HubError
@@ -77,7 +79,7 @@ struct FileDownload {
   /// One request.
   /// - Returns: why to try again; nil if it went well.
   private func attempt(_ part: PartFile, _ state: inout State) throws -> Failure? {
-    let sink = DownloadSink(part, size: size, meter: meter)
+    let sink = DownloadSink(part, size: size, mostBytes: mostBytes, what: what, meter: meter)
     var request = HTTPRequest(
       .get, address, headers: [HTTPHeader("Accept-Encoding", "identity")],
       patience: .init(connecting: 10, silence: site.patience, total: nil))

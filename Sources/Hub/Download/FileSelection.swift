@@ -1,14 +1,14 @@
 import Checkpoints
 import Requests
 
-/// Which files of a repository a pull takes: those that diffusers would (`DiffusionPipeline.download`,
-/// `variant_compatible_siblings`), of the parts that are used here, and never a pickle.
+/// Chooses the files of a repository that are fetched: those that diffusers would fetch (`DiffusionPipeline.download`,
+/// `variant_compatible_siblings`), but only for the components that are used here, and never a pickle.
 package struct FileSelection: Sendable {
-  /// Which of a model's weights are wanted where it has several.
+  /// Which weights are preferred if a model has several.
   package enum Weights: Sendable {
-    /// In full precision; in half for parts that have no others.
+    /// Full precision. Components that have only half precision are taken in that.
     case plain
-    /// In half precision; in full for parts that have no others. Recipes are merged from these.
+    /// Half precision, for merging. Components that have only full precision are taken in that.
     case half
   }
 
@@ -24,9 +24,6 @@ package struct FileSelection: Sendable {
   private static let networks = ["unet", "vae", "text_encoder", "text_encoder_2"]
   private static let folders = ["scheduler", "tokenizer", "tokenizer_2"]
   static let index = "model_index.json"
-
-  /// Whether it is a model in diffusers' layout.
-  var hasIndex: Bool { files.contains { $0.path == Self.index } }
 
   /// The files of a model.
   /// - Parameters:
@@ -52,7 +49,7 @@ package struct FileSelection: Sendable {
     return chosen.sorted { $0.path < $1.path }
   }
 
-  /// `["diffusers", "UNet2DConditionModel"]`; a part that is left out is `[null, null]`.
+  /// Whether an entry such as `["diffusers", "UNet2DConditionModel"]` names a component; `[null, null]` does not.
   private static func isPart(_ value: JSONValue) -> Bool {
     guard case .array(let pair) = value, pair.count == 2 else { return false }
     return pair.contains { $0 != .null }
@@ -67,7 +64,7 @@ package struct FileSelection: Sendable {
     func name(_ file: RemoteFile) -> Substring { file.path.dropFirst(part.count + 1) }
     for kind in wanted == .plain ? [false, true] : [true, false] {
       let weights = direct.filter { WeightName($0.path.dropFirst(part.count + 1))?.isHalf == kind }
-      // A model whose text encoder has both names of a file is read by the first of them.
+      // If a text encoder's weights are there under both names, the first name is read.
       guard let stem = weights.compactMap({ WeightName(name($0))?.stem }).min(by: Self.isEarlier) else {
         continue
       }
@@ -81,7 +78,7 @@ package struct FileSelection: Sendable {
     throw .noWeights(id, component: part)
   }
 
-  /// The order in which a component's names are looked for.
+  /// The order in which names of weights are looked for.
   private static func isEarlier(_ a: Substring, _ b: Substring) -> Bool {
     (WeightName.stems.firstIndex(of: String(a)) ?? 9) < (WeightName.stems.firstIndex(of: String(b)) ?? 9)
   }
@@ -90,10 +87,11 @@ package struct FileSelection: Sendable {
     [".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5"].contains { path.hasSuffix($0) }
   }
 
-  /// All safetensors at the top, for messages and for LoRAs.
+  /// All safetensors files in the top folder, for messages and for LoRAs.
   var singles: [RemoteFile] { files.filter { $0.path.hasSuffix(".safetensors") && !$0.path.contains("/") } }
 
-  /// The one file of a LoRA (`_best_guess_weight_name`; of several, diffusers takes the first, which is a guess).
+  /// The file of a LoRA (`_best_guess_weight_name`). If there are several, diffusers guesses the first; here it is an
+  /// error.
   /// - Throws: `HubError.ambiguous`, `HubError.noFile`
   package func adapter() throws(HubError) -> RemoteFile {
     let usable = files.filter { file in
@@ -106,7 +104,7 @@ package struct FileSelection: Sendable {
     throw .noFile(id, path: "pytorch_lora_weights.safetensors", near: [])
   }
 
-  /// The files of a VAE that is a repository by itself.
+  /// The files of a repository that is a VAE.
   /// - Throws: `HubError.noWeights`, `HubError.pickled`
   package func autoencoder() throws(HubError) -> [RemoteFile] {
     let config = files.filter { $0.path == "config.json" }
@@ -121,18 +119,18 @@ package struct FileSelection: Sendable {
   }
 }
 
-/// The name of a file of weights, taken apart: `diffusion_pytorch_model.fp16-00001-of-00002.safetensors`.
+/// The parts of a weight file's name, such as `diffusion_pytorch_model.fp16-00001-of-00002.safetensors`.
 struct WeightName {
   /// `diffusion_pytorch_model`, `model` or `pytorch_model`.
   let stem: Substring
   /// Whether it is the variant of half precision.
   let isHalf: Bool
-  /// Whether it is one part of several, or the list of them.
+  /// Whether it is one of several shards, or their index.
   let shard: Bool
 
   static let stems = ["diffusion_pytorch_model", "model", "pytorch_model"]
 
-  /// Nil for any other name, such as `diffusion_pytorch_model.non_ema.safetensors`.
+  /// nil for any other name, such as `diffusion_pytorch_model.non_ema.safetensors`.
   init?(_ name: Substring) {
     let match = name.wholeMatch(
       of:

@@ -1,7 +1,6 @@
 import Checkpoints
 import Glibc
 import Requests
-import Synchronization
 
 /// Brings sources onto this machine.
 package struct ModelPuller: Sendable {
@@ -9,6 +8,8 @@ package struct ModelPuller: Sendable {
   let transport: any HTTPTransport
   let pace: RetryPace
   let stop: StopFlag
+  let mostBytes: Int?
+  private let warnings = SiteWarnings()
   let say: @Sendable (String) -> Void
   let tell: @Sendable (PullProgress) -> Void
 
@@ -17,11 +18,12 @@ package struct ModelPuller: Sendable {
   ///   - transport: makes the requests.
   ///   - pace: of retries.
   ///   - stop: ends downloads when it is set.
+  ///   - mostBytes: the most that one source may have; nil: any size.
   ///   - say: gets messages for the user.
   ///   - tell: gets the progress several times per second, from any thread.
   package init(
     settings: HubSettings, transport: any HTTPTransport, pace: RetryPace = RetryPace(),
-    stop: StopFlag = StopFlag(),
+    stop: StopFlag = StopFlag(), mostBytes: Int? = nil,
     say: @escaping @Sendable (String) -> Void = { _ in },
     tell: @escaping @Sendable (PullProgress) -> Void = { _ in }
   ) {
@@ -29,6 +31,7 @@ package struct ModelPuller: Sendable {
     self.transport = transport
     self.pace = pace
     self.stop = stop
+    self.mostBytes = mostBytes
     self.say = say
     self.tell = tell
   }
@@ -62,7 +65,7 @@ package struct ModelPuller: Sendable {
         return try CivitaiPull(
           link: link, site: site, endpoint: settings.civitaiEndpoint,
           cache: CivitaiCache(root: settings.ownCache),
-          isOffline: settings.isOffline, tell: tell
+          isOffline: settings.isOffline, mostBytes: mostBytes, tell: tell
         ).pull(isDry: isDry)
       }
     } catch let error as HubError {
@@ -72,28 +75,35 @@ package struct ModelPuller: Sendable {
     }
   }
 
-  /// A source, and what it is pulled for.
-  package typealias Wanted = (source: ModelSource, use: ModelUse)
-
-  /// Pulls sources, two at a time.
-  /// - Returns: in their order.
-  /// - Throws: `HubError`, the first one.
-  package func pull(_ wanted: [Wanted]) throws -> [PulledModel] {
-    let found = Mutex([PulledModel?](repeating: nil, count: wanted.count))
-    try ParallelWork.run(Array(wanted.enumerated()), width: 2) { index, wanted in
-      let model = try pull(wanted.source, for: wanted.use)
-      found.withLock { $0[index] = model }
-    }
-    return found.withLock { $0.compactMap(\.self) }
-  }
-
   private func repository(_ id: RepositoryID) -> RepositoryPull {
     let site = Site(
       transport: transport, trust: settings.readingTrust, pace: pace, stop: stop, patience: settings.patience,
-      say: say)
+      warnings: warnings, say: say)
     return RepositoryPull(
       id: id, client: HubClient(site: site, endpoint: settings.endpoint),
       cache: RepositoryCache(root: settings.cache, id: id, usesLinks: settings.usesLinks),
-      isOffline: settings.isOffline, tell: tell)
+      isOffline: settings.isOffline, mostBytes: mostBytes, tell: tell)
+  }
+}
+
+/// A source that is on this machine now.
+package struct PulledModel: Sendable, Equatable {
+  /// As it was written, without any token.
+  package let source: String
+  /// The folder or file.
+  package let path: String
+  /// The commit, or the version of a site that counts them; nil for a path.
+  package let revision: String?
+  /// Of all its files.
+  package let bytes: Int
+  /// Whether nothing had to be fetched.
+  package let fromCache: Bool
+
+  package init(source: String, path: String, revision: String?, bytes: Int, fromCache: Bool) {
+    self.source = source
+    self.path = path
+    self.revision = revision
+    self.bytes = bytes
+    self.fromCache = fromCache
   }
 }

@@ -1,10 +1,10 @@
 import Foundation
 import Synchronization
 
-/// Runs blocking work on a few threads of its own.
+/// Runs work that blocks on a few threads.
 package enum ParallelWork {
-  /// Does `work` for each item, `width` at a time, the first ones first.
-  /// - Throws: the first error, once all threads have ended; items not begun then are left out.
+  /// Does `work` for each item in their order, `width` at a time.
+  /// - Throws: the first error, after all threads have ended. After an error no further item is begun.
   package static func run<Item: Sendable>(
     _ items: [Item], width: Int, _ work: @escaping @Sendable (Item) throws -> Void
   ) throws {

@@ -1,18 +1,18 @@
 import Dispatch
 import Synchronization
 
-/// How far a pull is.
+/// The progress of a pull.
 package struct PullProgress: Sendable, Equatable {
-  /// What is pulled, as it was written.
+  /// The source as it was written.
   package let source: String
-  /// Bytes that are there.
+  /// Bytes on this machine.
   package let done: Int
   /// Bytes in all.
   package let total: Int
-  /// Bytes a second since the start; 0 before the first.
+  /// Bytes per second since the start; 0 before the first byte.
   package let rate: Int
 
-  /// Seconds to go at that rate; nil if nobody can say.
+  /// The seconds that are left at that rate; nil if there is no rate yet.
   package var secondsLeft: Int? { rate > 0 ? (total - done) / rate : nil }
 
   /// One line: `31%, 1.2 GB of 3.9 GB, 45.0 MB/s, 1 min`.
@@ -26,7 +26,7 @@ package struct PullProgress: Sendable, Equatable {
   }
 }
 
-/// Adds up what the threads of a pull receive, and tells it a few times a second.
+/// Adds up the bytes that the threads of a pull receive, and reports them a few times per second.
 final class PullMeter: Sendable {
   private struct State {
     var done = 0
@@ -46,10 +46,10 @@ final class PullMeter: Sendable {
     self.tell = tell
   }
 
-  /// Bytes that need not be received.
+  /// Adds bytes that are there already.
   func found(_ bytes: Int) { state.withLock { $0.done += bytes } }
 
-  /// Bytes that came; negative for those that are thrown away.
+  /// Adds received bytes. A negative number stands for discarded bytes.
   func add(_ bytes: Int) {
     let now = DispatchTime.now().uptimeNanoseconds
     let progress = state.withLock { state -> PullProgress? in
@@ -62,7 +62,7 @@ final class PullMeter: Sendable {
     if let progress { tell(progress) }
   }
 
-  /// Bytes that came over the network.
+  /// The bytes received over the network.
   var received: Int { state.withLock(\.received) }
 
   private func progress(_ state: State, _ now: UInt64) -> PullProgress {

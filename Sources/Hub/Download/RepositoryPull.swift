@@ -8,6 +8,8 @@ struct RepositoryPull: Sendable {
   let client: HubClient
   let cache: RepositoryCache
   let isOffline: Bool
+  /// The most that a source may have; nil: any size.
+  let mostBytes: Int?
   let tell: @Sendable (PullProgress) -> Void
 
   /// Files fetched at the same time.
@@ -41,6 +43,9 @@ struct RepositoryPull: Sendable {
     let files = try cache.files(at: commit) ?? client.files(of: id, at: commit)
     let chosen = try choose(files, file: file, for: use, commit: commit)
     let bytes = chosen.files.reduce(0) { $0 + $1.size }
+    if let mostBytes, bytes > mostBytes {
+      throw HubError.overLimit(source: "\(source)", bytes: bytes, most: mostBytes)
+    }
     let missing = chosen.files.filter { !cache.has($0, at: commit) }
     let fromCache = missing.allSatisfy(cache.hasBlob)
     if !isDry {

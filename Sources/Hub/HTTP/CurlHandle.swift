@@ -1,12 +1,12 @@
 import CCurlShim
 import Glibc
 
-/// One of libcurl's easy handles. Used by one thread at a time: the transport lends it out.
+/// One of libcurl's easy handles. The transport lends it to one thread at a time.
 final class CurlHandle: @unchecked Sendable {
   private let handle: UnsafeMutableRawPointer
   private let message = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
   private var list: UnsafeMutablePointer<curl_slist>?
-  /// Kept while libcurl holds a pointer to it.
+  /// Kept alive while libcurl has a pointer to it.
   private var transfer: CurlTransfer?
 
   init?() {
@@ -21,7 +21,7 @@ final class CurlHandle: @unchecked Sendable {
     message.deallocate()
   }
 
-  /// Sets everything that `request` needs. Options of a `curl_easy` that cannot fail are not asked whether they did.
+  /// Sets everything that `request` needs. Results of calls that cannot fail are not checked.
   func prepare(for request: HTTPRequest, trust: CurlTransport.Trust, transfer: CurlTransfer) {
     curl_easy_reset(handle)
     message.pointee = 0
@@ -64,7 +64,7 @@ final class CurlHandle: @unchecked Sendable {
   private func setHeaders(of request: HTTPRequest) {
     curl_slist_free_all(list)
     list = nil
-    // libcurl would ask before it sends a body; storage need not answer.
+    // Without this, libcurl would ask the server before it sends a body, and storage may not answer.
     for line in request.headers.map({ "\($0.name): \($0.value)" }) + ["Expect:"] {
       list = curl_slist_append(list, line)
     }
@@ -112,7 +112,7 @@ final class CurlHandle: @unchecked Sendable {
       }, context)
   }
 
-  /// Blocks until the request is answered.
+  /// Sends the request and waits for the answer.
   func perform() -> CURLcode { curl_easy_perform(handle) }
 
   /// The error for a code of the last request.

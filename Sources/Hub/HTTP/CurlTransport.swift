@@ -2,13 +2,13 @@ import CCurlShim
 import Glibc
 import Synchronization
 
-/// Requests by libcurl's easy interface. Handles are kept, with their connections, for the next request.
+/// Sends requests with libcurl. Handles are kept with their connections for the next request.
 package final class CurlTransport: HTTPTransport {
-  /// What a handle is set up with besides the request.
+  /// The certificates that are trusted.
   package struct Trust: Sendable {
-    /// A file of certificates in place of the system's.
+    /// A file of certificates that replaces the system's.
     package var certificates: String?
-    /// A folder of them.
+    /// A folder of certificates that replaces the system's.
     package var folder: String?
 
     package init(certificates: String? = nil, folder: String? = nil) {
@@ -20,7 +20,7 @@ package final class CurlTransport: HTTPTransport {
   private let trust: Trust
   private let idle = Mutex<[CurlHandle]>([])
 
-  /// libcurl must be started before any thread uses it.
+  /// Starts libcurl, before any thread uses it.
   private static let started = curl_shim_begin()
 
   package init(trust: Trust = Trust()) { self.trust = trust }
@@ -49,21 +49,22 @@ package final class CurlTransport: HTTPTransport {
   }
 }
 
-/// One request under way: takes headers and body from libcurl, gives it what is sent. Used by one thread.
+/// A request that is being sent. It takes the answer's header lines and body from libcurl, and gives it the body to
+/// send. Only one thread uses it.
 final class CurlTransfer {
   private let request: HTTPRequest
   private let sink: (any BodySink)?
   private var status = 0
   private var headers: [HTTPHeader] = []
   private var collected: [UInt8] = []
-  /// Whether the sink takes the body; nil until the first byte of one.
+  /// Whether the sink takes the body; nil until the body begins.
   private var isSinking: Bool?
   private var error: (any Error)?
   private var sent = 0
 
-  /// A longer answer than this was never meant for us.
+  /// The longest answer that is collected in memory.
   private static let mostCollected = 64 << 20
-  /// Of an error only the beginning is of use.
+  /// The longest beginning of an error's body that is kept.
   private static let mostOfAnError = 64 << 10
 
   init(_ request: HTTPRequest, sink: (any BodySink)?) {
@@ -73,20 +74,20 @@ final class CurlTransfer {
 
   var isStopped: Bool { request.stop?.isSet ?? false }
 
-  /// - Throws: what ended the transfer from this side.
+  /// - Throws: the error with which this side ended the transfer.
   func rethrow() throws {
     if let error { throw error }
   }
 
   func answer() throws -> HTTPAnswer {
-    // An answer without a body still has to be accepted.
+    // The sink has to accept an answer without a body, too.
     if isSinking == nil, let sink { _ = try sink.accepts(head) }
     return HTTPAnswer(head: head, body: collected)
   }
 
   private var head: HTTPHead { HTTPHead(status: status, headers: headers) }
 
-  /// A line of the head; a status line begins a new one (after 100 Continue).
+  /// Takes a header line. A status line begins a new head, as after 100 Continue.
   func takeHeader(_ bytes: UnsafeRawBufferPointer) {
     let line = String(decoding: bytes, as: UTF8.self).trimming(while: \.isWhitespace)
     if line.hasPrefix("HTTP/") {
@@ -98,7 +99,8 @@ final class CurlTransfer {
     }
   }
 
-  /// Whether the transfer goes on.
+  /// Takes a piece of the body.
+  /// - Returns: whether the transfer continues.
   func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
     do {
       if isSinking == nil { isSinking = try sink?.accepts(head) ?? false }
@@ -139,10 +141,10 @@ final class CurlTransfer {
     }
   }
 
-  /// Goes back to a byte of what is sent, for a connection that has to be made anew.
+  /// Goes back to a byte of the body to send, after a new connection was made.
   func seek(to offset: Int) { sent = offset }
 
-  /// What is sent, in bytes; nil if nothing is.
+  /// The size of the body to send; nil if there is none.
   var bodyCount: Int? {
     switch request.body {
     case .none: nil

@@ -1,6 +1,6 @@
-/// One request to one address. Redirects are the caller's business.
+/// A request to an address. The caller has to follow redirects.
 package struct HTTPRequest: Sendable {
-  /// What is asked of the server.
+  /// The method of a request.
   package enum Method: String, Sendable {
     case get = "GET"
     case head = "HEAD"
@@ -8,21 +8,21 @@ package struct HTTPRequest: Sendable {
     case put = "PUT"
   }
 
-  /// What is sent with it.
+  /// The body of a request.
   package enum Body: Sendable {
     case none
     case bytes([UInt8])
-    /// `count` bytes of an open file, which stays the caller's, from `offset` on.
+    /// `count` bytes of an open file, beginning at `offset`. The caller keeps and closes the file.
     case file(descriptor: Int32, offset: Int, count: Int)
   }
 
   /// How long to wait, in seconds.
   package struct Patience: Sendable {
-    /// Until the connection stands.
+    /// The longest time until there is a connection.
     package var connecting: Int
-    /// Without a byte in either direction.
+    /// The longest time without a byte in either direction.
     package var silence: Int
-    /// In all; nil for no limit.
+    /// The longest time for the whole request; nil for no limit.
     package var total: Int?
 
     package init(connecting: Int = 10, silence: Int = 30, total: Int? = nil) {
@@ -67,7 +67,7 @@ package struct HTTPHeader: Sendable, Equatable {
 /// The head of an answer.
 package struct HTTPHead: Sendable {
   package let status: Int
-  /// In their order; names as the server wrote them.
+  /// The headers in their order, with the names as the server wrote them.
   package let headers: [HTTPHeader]
 
   package init(status: Int, headers: [HTTPHeader]) {
@@ -75,7 +75,7 @@ package struct HTTPHead: Sendable {
     self.headers = headers
   }
 
-  /// The last header of that name, whatever its case.
+  /// The value of the last header with a name, in upper or lower case.
   package subscript(name: String) -> String? {
     headers.last { $0.name.lowercased() == name.lowercased() }?.value
   }
@@ -84,7 +84,7 @@ package struct HTTPHead: Sendable {
   package var isWebPage: Bool { self["content-type"]?.lowercased().hasPrefix("text/html") ?? false }
 }
 
-/// An answer with what of its body went to no sink, bounded.
+/// An answer. Its body is there if no sink took it, up to a limit.
 package struct HTTPAnswer: Sendable {
   package let head: HTTPHead
   package let body: [UInt8]

@@ -1,58 +1,50 @@
 import Synchronization
 
-/// Carries one request out: libcurl, or what a test puts in its place. Blocks the calling thread.
+/// Sends requests: with libcurl, or in a test with something else. It blocks the calling thread.
 package protocol HTTPTransport: Sendable {
-  /// Sends `request` and reads its answer; never follows a redirect.
+  /// Sends `request` and reads the answer. It never follows a redirect.
   /// - Parameters:
   ///   - request: what to send.
-  ///   - sink: takes the body if it accepts the head; otherwise the body is collected.
+  ///   - sink: takes the body if it accepts the head. Otherwise the body is collected.
   /// - Throws: `TransportError`, or what the sink threw.
   func send(_ request: HTTPRequest, into sink: (any BodySink)?) throws -> HTTPAnswer
 }
 
-/// Takes the body of an answer as it comes. Slow sinks slow the sender down.
+/// Takes the body of an answer piece by piece. A slow sink slows the sender down.
 package protocol BodySink: AnyObject {
-  /// Whether the body of this answer is for the sink.
-  /// - Throws: to end the transfer.
+  /// Whether the sink takes the body of this answer.
+  /// - Throws: any error, to end the transfer.
   func accepts(_ head: HTTPHead) throws -> Bool
-  /// The next bytes.
-  /// - Throws: to end the transfer.
+  /// Takes the next bytes.
+  /// - Throws: any error, to end the transfer.
   func take(_ bytes: UnsafeRawBufferPointer) throws
 }
 
-/// Why there was no answer, or no whole one.
+/// Why there is no complete answer.
 package enum TransportError: Error, Sendable, Equatable {
-  /// No connection: no such host, nobody listens, no route.
+  /// There was no connection: no such host, no server on the port, or no route.
   case unreachable(host: String, reason: String)
-  /// Nothing came, or was taken, for as long as the request's patience allows.
+  /// No byte was received or sent for as long as the request's patience allows.
   case silent(host: String, reason: String)
-  /// The connection ended in the middle.
+  /// The connection ended before the end of the answer.
   case broken(host: String, reason: String)
-  /// The server's certificate is not one that this machine trusts.
+  /// This machine does not trust the server's certificate.
   case untrusted(host: String, reason: String)
   /// The stop flag was set.
   case stopped
-  /// Anything else that libcurl says; trying again would not help.
+  /// Any other error of libcurl. Trying again would not help.
   case refused(host: String, reason: String)
-
-  /// Whether the same request may work in a moment.
-  package var isPassing: Bool {
-    switch self {
-    case .unreachable, .silent, .broken: true
-    case .untrusted, .stopped, .refused: false
-    }
-  }
 }
 
-/// A flag that any thread may set, and transfers look at.
+/// A flag that any thread may set. Transfers check it and end.
 package final class StopFlag: Sendable {
   private let value = Atomic(false)
 
   package init() {}
 
-  /// Ends what looks at it.
+  /// Ends everything that checks the flag.
   package func set() { value.store(true, ordering: .relaxed) }
 
-  /// Whether it was set.
+  /// Whether it has been set.
   package var isSet: Bool { value.load(ordering: .relaxed) }
 }

@@ -1,21 +1,21 @@
-/// An `http` or `https` address, kept byte for byte: a signed address that is written anew is another one.
+/// An `http` or `https` address. It keeps every byte, because the signature of a signed address depends on them.
 package struct WebAddress: Sendable, Hashable, CustomStringConvertible {
-  /// The address as it goes to the server.
+  /// The address as it is sent to the server.
   package let text: String
   /// `https` or `http`.
   package let scheme: String
-  /// In lower case; an IPv6 address with its brackets.
+  /// The host in lower case. An IPv6 address has its brackets.
   package let host: String
-  /// The scheme's own (443, 80) where the address names none.
+  /// The port. If the address has none, it is that of the scheme (443 or 80).
   package let port: Int
-  /// Begins with a slash; percent-encoded as written.
+  /// The path with its first slash, percent-encoded as it was written.
   package let path: String
-  /// What follows the `?`, as written.
+  /// The part after the `?`, as it was written.
   package let query: String?
 
   package var description: String { text }
 
-  /// Nil for anything that is no `http` or `https` address with a host; user names in it are refused too.
+  /// nil unless it is an `http` or `https` address with a host and without a user name.
   package init?(_ text: String) {
     guard let colon = text.firstRange(of: "://") else { return nil }
     let scheme = text[..<colon.lowerBound].lowercased()
@@ -45,7 +45,7 @@ package struct WebAddress: Sendable, Hashable, CustomStringConvertible {
     self.text = "\(scheme)://\(authority)\(self.path)" + (query.map { "?\($0)" } ?? "")
   }
 
-  /// Scheme, host and port: what a token belongs to.
+  /// Scheme, host and port. A token belongs to an origin.
   package struct Origin: Sendable, Hashable, CustomStringConvertible {
     package let scheme: String
     package let host: String
@@ -55,17 +55,12 @@ package struct WebAddress: Sendable, Hashable, CustomStringConvertible {
       let isUsual = port == (scheme == "https" ? 443 : 80)
       return "\(scheme)://\(host)" + (isUsual ? "" : ":\(port)")
     }
-
-    /// Whether it is this machine itself.
-    package var isLoopback: Bool {
-      host == "localhost" || host == "[::1]" || host.hasPrefix("127.")
-    }
   }
 
-  /// Whose address it is.
+  /// The address's origin.
   package var origin: Origin { Origin(scheme: scheme, host: host, port: port) }
 
-  /// The address of something below this one: `path` begins with a slash and is encoded already.
+  /// An address below this one. `path` must begin with a slash and be encoded.
   package func adding(_ path: String) -> WebAddress? {
     var base = text
     if let mark = base.firstIndex(of: "?") { base = String(base[..<mark]) }
@@ -73,7 +68,7 @@ package struct WebAddress: Sendable, Hashable, CustomStringConvertible {
     return WebAddress(base + path)
   }
 
-  /// Where a `Location` header leads from here; nil if that is no web address.
+  /// The address that a `Location` header means here; nil if it is no web address.
   package func following(_ location: String) -> WebAddress? {
     if location.hasPrefix("//") { return WebAddress(scheme + ":" + location) }
     if location.contains("://"), !location.hasPrefix("/"), !location.hasPrefix("?") {

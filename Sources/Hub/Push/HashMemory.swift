@@ -1,12 +1,12 @@
 import Checkpoints
 import Glibc
 
-/// Hashes of large files that were pushed before, so that a push again need not read them.
+/// Hashes of large files that were pushed before, so that pushing again need not read the files.
 struct HashMemory {
   private let path: String
   private var hashes: [String: String]
 
-  /// - Parameter key: whatever belongs together: the hub, the repository, the folder.
+  /// - Parameter key: identifies what is pushed where: the hub, the repository and the folder.
   init(folder: String, key: String) {
     var digest = Digest(.sha256)
     digest.add(Array(key.utf8))
@@ -25,7 +25,7 @@ struct HashMemory {
     file.identity.map(String.init).joined(separator: ".")
   }
 
-  /// The SHA-256 of a file, remembered or read.
+  /// The SHA-256 of a file, remembered or computed.
   /// - Throws: `HubError`
   mutating func hash(_ file: LocalFile, stop: StopFlag) throws -> String {
     if file.place == nil {
@@ -53,7 +53,7 @@ struct HashMemory {
     return hash
   }
 
-  /// Keeps what is known. That it could not is no error.
+  /// Saves the hashes. A failure is ignored.
   func save() {
     guard !hashes.isEmpty else { return }
     try? Folder.make(Folder.parent(of: path))

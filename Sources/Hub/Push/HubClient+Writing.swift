@@ -70,7 +70,7 @@ extension HubClient {
     let reply = try site.ask(try request(.post, "/api/validate-yaml", body))
     guard reply.status == 400 else { return }
     let words = try AnswerObject(reply).objects("errors").first?.text("message")
-    throw .forbidden(what: "README.md", reason: words ?? site.words(of: reply))
+    throw .forbidden(what: "README.md", reason: words.map(site.shown) ?? site.words(of: reply))
   }
 
   /// How the hub wants a file.

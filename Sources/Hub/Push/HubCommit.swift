@@ -6,10 +6,10 @@ import Requests
 struct FileChange: Sendable {
   let file: LocalFile
   let content: RemoteFile.Content
-  /// Of a small file.
+  /// The content of a small file.
   let bytes: [UInt8]
 
-  /// The hub takes no larger files within a commit.
+  /// The largest file that the hub takes within a commit.
   static let mostSmallBytes = 100_000_000
 
   var isLarge: Bool { if case .sha256 = content { true } else { false } }
@@ -20,7 +20,7 @@ struct FileChange: Sendable {
     }
   }
 
-  /// A line of the commit.
+  /// The change as a line of the commit.
   var line: String {
     var value: [String: JSONValue] = ["path": .string(file.path)]
     if isLarge {
@@ -35,12 +35,12 @@ struct FileChange: Sendable {
   }
 }
 
-/// Makes exactly one commit, even if its answer is lost.
+/// Makes exactly one commit, even if the answer to the request is lost.
 struct HubCommit {
   let client: HubClient
   let id: RepositoryID
   let revision: String
-  /// What the branch was at; nil to ask.
+  /// The commit that the branch is at; nil means to ask.
   let parent: String?
   let message: String
 
@@ -58,7 +58,7 @@ struct HubCommit {
       case .made(let commit): return commit
       case .refused(let error): throw error
       case .unknown(let error):
-        // It may have happened. With its parent named, a second one cannot be made by mistake.
+        // The commit may have been made. Because it names its parent, it cannot be made twice.
         let now = try client.commit(of: id, revision: revision)
         if now != head, try isThere(changes, at: now) { return now }
         guard try retries.waitAgain() else { throw error }

@@ -2,40 +2,40 @@ import Checkpoints
 import Foundation
 import Requests
 
-/// What a push did.
+/// The result of a push.
 package struct PushResult: Sendable, Equatable {
   /// The repository.
   package let repository: String
-  /// The commit that holds the folder; the branch's own if nothing had to be sent.
+  /// The commit with the folder. If nothing had to be sent, it is the branch's commit.
   package let commit: String
-  /// Its page, or the pull request's.
+  /// The page of the repository, or of the pull request.
   package let url: String
-  /// Bytes of large files that were sent.
+  /// How many bytes of large files were sent.
   package let uploadedBytes: Int
-  /// Paths that the commit adds or changes.
+  /// The paths that the commit adds or changes.
   package let files: [String]
 }
 
-/// How to push.
+/// Options of a push.
 package struct PushOptions: Sendable {
   package var isPrivate = false
-  /// A branch; nil for the main one.
+  /// The branch; nil for the main branch.
   package var revision: String?
   package var opensRequest = false
   package var message = "Upload folder using segmoe"
   /// Patterns of paths to leave out.
   package var ignore: [String] = []
-  /// Only find out what would be sent.
+  /// Whether to find out only what would be sent.
   package var isDry = false
   /// A model card for a folder without one.
   package var card: String?
-  /// Pictures beside the folder that go along, below `samples/`.
+  /// Pictures that are pushed as well, into `samples/`.
   package var samples: [String] = []
 
   package init() {}
 }
 
-/// Brings a folder into a repository of a hub, in one commit. Run again, it sends what is missing.
+/// Pushes a folder into a repository of a hub, in one commit. If it is run again, it sends only what is missing.
 package struct HubPush: Sendable {
   let client: HubClient
   let settings: HubSettings
@@ -117,12 +117,12 @@ package struct HubPush: Sendable {
     return files
   }
 
-  /// Where a picture lies in the repository.
+  /// The path of a picture in the repository.
   package static func sampleName(_ path: String) -> String {
     "samples/\(path.split(separator: "/").last ?? "")"
   }
 
-  /// What has to be there before files are asked about.
+  /// Makes the repository and the branch, which have to exist before files are sent.
   private func prepare(_ files: [LocalFile]) throws {
     if let card = files.first(where: { $0.path == "README.md" }) {
       try client.checkCard(String(decoding: try card.bytes(upTo: 4 << 20), as: UTF8.self), of: id)
@@ -139,7 +139,7 @@ package struct HubPush: Sendable {
     return ("refs/pr/\(number)", "\(page)/discussions/\(number)")
   }
 
-  /// The files that the branch does not have as they are.
+  /// The files that differ from the branch's.
   private func changes(_ files: [LocalFile], revision: String) throws -> [FileChange] {
     let offers = try client.offers(files, to: id, revision: revision, isRequest: options.opensRequest)
     var memory = HashMemory(folder: settings.state, key: "\(settings.endpoint)\n\(id)\n\(folder)")
@@ -172,8 +172,8 @@ package struct HubPush: Sendable {
     return changes
   }
 
-  /// Sends the large files, weights before everything else.
-  /// - Returns: bytes sent.
+  /// Sends the large files, weights first.
+  /// - Returns: the number of bytes sent.
   private func send(_ changes: [FileChange], revision: String) throws -> Int {
     let large = changes.filter(\.isLarge)
     let meter = PullMeter(source: "\(id)", total: large.reduce(0) { $0 + $1.file.size }, tell: tell)

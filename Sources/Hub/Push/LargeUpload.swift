@@ -67,7 +67,8 @@ struct LargeUpload {
       throw HubError.strangeAnswer(host: reply.address.host, reason: "it says nothing about the file")
     }
     if let error = object.object("error") {
-      throw HubError.forbidden(what: file.path, reason: error.text("message") ?? "the hub does not take it")
+      let words = error.text("message").map(site.shown)
+      throw HubError.forbidden(what: file.path, reason: words ?? "the hub does not take it")
     }
     guard let actions = object.object("actions"), let upload = actions.object("upload") else { return nil }
     guard let address = web(upload.text("href")) else { throw upload.lacks("href") }

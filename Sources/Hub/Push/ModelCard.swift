@@ -2,14 +2,14 @@ import Checkpoints
 import Foundation
 import Requests
 
-/// The card of a merged model: what it is mixed of, for people and for the hub's search.
+/// The model card of a merged model: it tells people and the hub's search what was merged.
 package struct ModelCard {
   private let name: String
   private let recipe: [String: JSONValue]
   private let isXL: Bool
 
   /// Reads a folder's `unet/config.json`.
-  /// - Returns: nil for a folder that is no merge.
+  /// - Returns: nil if the folder is not a merged model.
   package init?(folder: String, name: String) {
     guard
       let json = try? JSONValue(
@@ -21,8 +21,8 @@ package struct ModelCard {
     isXL = recipe["type"] == .string("sdxl")
   }
 
-  /// The card, with front matter that the hub reads.
-  /// - Parameter samples: paths of pictures in the repository.
+  /// The card's text, with front matter for the hub.
+  /// - Parameter samples: the paths of pictures in the repository.
   package func text(samples: [String] = []) -> String {
     var lines = [
       "---", "library_name: diffusers", "pipeline_tag: text-to-image", "tags:", "- segmoe", "- moe",
@@ -58,7 +58,7 @@ package struct ModelCard {
   private var perToken: Int { recipe["num_experts_per_tok"]?.wholeNumber ?? 1 }
   private var prompts: [String] { experts.map { text($0["positive_prompt"]) }.filter { !$0.isEmpty } }
 
-  /// The repositories among the sources, each once.
+  /// The sources that are repositories, each once.
   private var cards: [String] {
     var seen: Set<String> = []
     let sources = [text(recipe["base_model"])] + experts.map { text($0["source_model"]) }
@@ -74,11 +74,11 @@ package struct ModelCard {
     return values.compactMap { if case .object(let members) = $0 { members } else { nil } }
   }
 
-  /// Text in a cell of a table.
+  /// A text for a cell of a table.
   private func cell(_ text: String) -> String {
     text.replacing("|", with: "\\|").split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 
-  /// A text in YAML, on one line: as JSON writes it.
+  /// A text for YAML, on one line, quoted as in JSON.
   private func quoted(_ text: String) -> String { JSONValue.string(text).text }
 }

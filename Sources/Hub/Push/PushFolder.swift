@@ -4,15 +4,15 @@ import Requests
 
 /// A file to push.
 struct LocalFile: Sendable, Equatable {
-  /// Within the folder, and within the repository.
+  /// The path in the folder, and in the repository.
   let path: String
-  /// On this machine; nil for content that no file holds.
+  /// The file's path on this machine; nil for content without a file.
   let place: String?
-  /// The content that no file holds.
+  /// The content, if there is no file.
   let content: [UInt8]
-  /// Bytes.
+  /// The size in bytes.
   let size: Int
-  /// Device, inode and time of the last change: a file that changes while it is sent is an error.
+  /// Device, inode and time of the last change. A file that changes while it is sent is an error.
   let identity: [Int]
 
   /// - Throws: `HubError.file` for anything but a regular file.
@@ -30,7 +30,7 @@ struct LocalFile: Sendable, Equatable {
     ]
   }
 
-  /// A file that is only written into the commit.
+  /// A file that is only in the commit.
   init(path: String, content: [UInt8]) {
     self.path = path
     place = nil
@@ -39,7 +39,7 @@ struct LocalFile: Sendable, Equatable {
     identity = []
   }
 
-  /// - Throws: `HubError.file` if the file is another one than when it was listed.
+  /// - Throws: `HubError.file` if the file has changed since it was listed.
   func checkUnchanged() throws(HubError) {
     guard let place else { return }
     guard try LocalFile(path: path, place: place).identity == identity else {
@@ -47,7 +47,7 @@ struct LocalFile: Sendable, Equatable {
     }
   }
 
-  /// Opens it to read.
+  /// Opens the file and calls `body` with the descriptor.
   /// - Throws: `HubError.file`
   func read<Result>(_ body: (Int32) throws -> Result) throws -> Result {
     let descriptor = open(place ?? "", O_RDONLY | O_CLOEXEC)
@@ -56,7 +56,7 @@ struct LocalFile: Sendable, Equatable {
     return try body(descriptor)
   }
 
-  /// Its first bytes, or all of a small one.
+  /// The file's first bytes, or all bytes of a small file.
   /// - Throws: `HubError.file`
   func bytes(upTo count: Int) throws -> [UInt8] {
     if place == nil { return Array(content.prefix(count)) }
@@ -78,18 +78,20 @@ struct LocalFile: Sendable, Equatable {
   }
 }
 
-/// What of a folder is pushed: all regular files, links to files followed, but for what nobody wants on a hub.
+/// The files of a folder that are pushed: all regular files, and the targets of links to files, except those in
+/// `always`.
 package struct PushFolder {
-  /// Sorted by path.
+  /// The files, sorted by path.
   let files: [LocalFile]
 
-  /// What `upload_folder` leaves out, and what programs leave behind.
+  /// Patterns of files that are never pushed: those that `upload_folder` leaves out, and files that programs leave
+  /// behind.
   private static let always = [
     ".git/*", "*/.git/*", ".cache/*", "*/.cache/*", "*.incomplete", ".DS_Store", "*/.DS_Store",
   ]
 
-  /// - Parameter ignore: Python's `fnmatch`, on paths within the folder: `*` crosses slashes, a slash at the end
-  ///   means everything below.
+  /// - Parameter ignore: patterns as of Python's `fnmatch`, for paths in the folder. `*` matches slashes, too. A slash
+  ///   at the end means everything below a folder.
   /// - Throws: `HubError.file`
   init(_ folder: String, ignore: [String]) throws(HubError) {
     var status = stat()
@@ -107,9 +109,9 @@ package struct PushFolder {
     self.files = files.sorted { $0.path < $1.path }
   }
 
-  /// Whether a path fits one of the patterns.
+  /// Whether a path matches one of the patterns.
   package static func matches(_ path: String, _ patterns: [String]) -> Bool {
-    // Python knows no escapes.
+    // Python's patterns have no escapes.
     patterns.contains { fnmatch($0, path, FNM_NOESCAPE) == 0 }
   }
 }

@@ -1,11 +1,11 @@
 import Checkpoints
 
-/// A JSON object that a site answered with.
+/// A JSON object in a site's answer.
 struct AnswerObject {
   private let members: [String: JSONValue]
   private let host: String
 
-  /// - Throws: `HubError.webPage` and `HubError.strangeAnswer` for what is no object.
+  /// - Throws: `HubError.webPage`, or `HubError.strangeAnswer` if it is not an object.
   init(_ reply: Site.Reply) throws(HubError) {
     guard case .object(let members) = try reply.json() else {
       throw .strangeAnswer(host: reply.address.host, reason: "its answer is no object")
@@ -57,7 +57,7 @@ struct AnswerObject {
     values.compactMap { if case .object(let inner) = $0 { AnswerObject(inner, host: host) } else { nil } }
   }
 
-  /// The error for a member that has to be there.
+  /// The error for a missing member.
   func lacks(_ key: String) -> HubError { .strangeAnswer(host: host, reason: "its answer has no '\(key)'") }
 }
 

@@ -1,7 +1,7 @@
 import Checkpoints
 import Requests
 
-/// The hub's interface for reading: which commit, which files.
+/// The hub's interface for reading: commits and their files.
 package struct HubClient: Sendable {
   let site: Site
   let endpoint: WebAddress
@@ -57,7 +57,7 @@ package struct HubClient: Sendable {
     return file
   }
 
-  /// `<https://…>; rel="next"` of a `Link` header.
+  /// The address of the next page, from a `Link` header: `<https://…>; rel="next"`.
   static func nextPage(_ head: HTTPHead, after page: WebAddress) throws(HubError) -> WebAddress? {
     guard let link = head["link"] else { return nil }
     for part in link.split(separator: ",") where part.contains("rel=\"next\"") {
@@ -69,7 +69,7 @@ package struct HubClient: Sendable {
     return nil
   }
 
-  /// Where a file's bytes are asked for; the hub redirects from there.
+  /// The address of a file's content. The hub redirects from there.
   func address(of path: String, in id: RepositoryID, at commit: String) throws(HubError) -> WebAddress {
     try address("/\(id)/resolve/\(commit)/\(PercentEncoding.path(path))")
   }
@@ -93,7 +93,8 @@ package struct HubClient: Sendable {
     return reply
   }
 
-  /// - Throws: `HubError` for anything but success.
+  /// Checks that an answer is a success.
+  /// - Throws: `HubError` if it is not.
   func check(_ reply: Site.Reply, of id: RepositoryID, revision: String?, path: String? = nil)
     throws(HubError)
   {
@@ -101,7 +102,7 @@ package struct HubClient: Sendable {
     throw error(reply, of: id, revision: revision, path: path)
   }
 
-  /// What a refusal of the hub means.
+  /// The error for a refusal by the hub.
   func error(_ reply: Site.Reply, of id: RepositoryID, revision: String?, path: String? = nil) -> HubError {
     let words = site.words(of: reply)
     let token = site.trust.token

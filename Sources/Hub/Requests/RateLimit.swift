@@ -1,8 +1,9 @@
 import Foundation
 
-/// How long a site with too many requests wants to be left alone.
+/// How long a site asks to wait after too many requests.
 enum RateLimit {
-  /// Seconds by `RateLimit: "api";r=0;t=55` if that limit is what was hit, else by `Retry-After`; nil if neither says.
+  /// The seconds from `RateLimit: "api";r=0;t=55` if that limit was reached, otherwise from `Retry-After`; nil if there
+  /// is neither.
   static func wait(_ head: HTTPHead, now: Date = Date()) -> Int? {
     if let limit = head["ratelimit"] {
       var values: [Substring: Int] = [:]

@@ -2,31 +2,31 @@ import Requests
 
 /// A file of a repository at one commit.
 package struct RemoteFile: Sendable, Equatable {
-  /// How its content is named, and checked.
+  /// The hash that names and proves the content.
   package enum Content: Sendable, Equatable {
-    /// SHA-256 of a large file.
+    /// The SHA-256 of a large file.
     case sha256(String)
-    /// SHA-1 of a small file as git takes it: with `blob LENGTH\0` before it.
+    /// Git's SHA-1 of a small file, with `blob LENGTH\0` before the content.
     case git(String)
   }
 
-  /// Within the repository.
+  /// The path in the repository.
   package let path: String
-  /// Bytes.
+  /// The size in bytes.
   package let size: Int
-  /// What its bytes must be.
+  /// The hash that the content must have.
   package let content: Content
-  /// Git's name for what it keeps: of a large file, of the pointer.
+  /// Git's hash of what it stores. For a large file that is the pointer.
   package let gitName: String
 
-  /// The name of its blob in the cache: the hash, in hexadecimal digits.
+  /// The name of the blob in the cache: the hash in hexadecimal digits.
   package var blob: String {
     switch content {
     case .sha256(let digits), .git(let digits): digits
     }
   }
 
-  /// Nil for names of contents that are no hashes: they become names of files.
+  /// nil if a hash is malformed, because hashes become names of files.
   package init?(path: String, size: Int, gitName: String, sha256: String?) {
     guard size >= 0, Self.isHexadecimal(gitName, 40), sha256.map({ Self.isHexadecimal($0, 64) }) ?? true
     else {
@@ -38,7 +38,7 @@ package struct RemoteFile: Sendable, Equatable {
     content = sha256.map(Content.sha256) ?? .git(gitName)
   }
 
-  /// Whether `text` is so many lower-case hexadecimal digits.
+  /// Whether `text` has exactly `count` hexadecimal digits, in lower case.
   package static func isHexadecimal(_ text: String, _ count: Int) -> Bool {
     text.utf8.count == count
       && text.utf8.allSatisfy {
@@ -47,10 +47,10 @@ package struct RemoteFile: Sendable, Equatable {
       }
   }
 
-  /// Over plain HTTP a hub serves no larger files (`MAX_HTTP_DOWNLOAD_SIZE`).
+  /// The largest file that a hub serves over plain HTTP (`MAX_HTTP_DOWNLOAD_SIZE`).
   private static let mostBytes = 50_000_000_000
 
-  /// Refuses a name that could lead out of the cache, and a file that plain HTTP does not serve.
+  /// Refuses a name that could lead out of the cache, and a file that is too large for plain HTTP.
   /// - Throws: `HubError.hostileName`, `HubError.tooLarge`
   package func check() throws(HubError) {
     let segments = path.split(separator: "/", omittingEmptySubsequences: false)

@@ -1,10 +1,10 @@
 import Glibc
 
-/// How long to wait before a request is made again, and how often.
+/// How often a request is tried again, and how long to wait before.
 package struct RetryPace: Sendable {
-  /// Seconds before each further try; as many tries as there are.
+  /// The seconds before each further try. There are as many further tries as numbers.
   package var delays: [Double]
-  /// The longest wait that a site may ask for.
+  /// The longest wait in seconds that a site may ask for.
   package var longestWait: Int
 
   package init(delays: [Double] = [1, 2, 4, 8, 8], longestWait: Int = 600) {
@@ -12,7 +12,7 @@ package struct RetryPace: Sendable {
     self.longestWait = longestWait
   }
 
-  /// Waits, a fifth longer or shorter, so that many clients do not come back at once.
+  /// Waits, at random up to a fifth longer or shorter, so that many clients do not come back at the same time.
   /// - Throws: `HubError.stopped`
   func wait(_ seconds: Double, stop: StopFlag) throws(HubError) {
     var left = seconds * Double.random(in: 0.8...1.2)
@@ -26,7 +26,7 @@ package struct RetryPace: Sendable {
   }
 }
 
-/// The tries of one request or one file.
+/// Counts the tries of a request or a file.
 struct Retries {
   private let pace: RetryPace
   private let stop: StopFlag
@@ -37,10 +37,10 @@ struct Retries {
     self.stop = stop
   }
 
-  /// Something new has come: what failed before does not count any more.
+  /// New bytes were received, so earlier failures no longer count.
   mutating func progressed() { failures = 0 }
 
-  /// Waits before the next try, as long as the site asks or as the pace says.
+  /// Waits before the next try, as long as the site asks, or as the pace says.
   /// - Returns: whether there is a next try.
   /// - Throws: `HubError.stopped`
   mutating func waitAgain(asked seconds: Int? = nil) throws(HubError) -> Bool {

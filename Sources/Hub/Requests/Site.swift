@@ -15,11 +15,14 @@ package struct Site: Sendable {
   package let patience: Int
   /// A line for the person.
   package let say: @Sendable (String) -> Void
+  /// What the site has warned of already.
+  let warnings: SiteWarnings
 
   package init(
     transport: any HTTPTransport, trust: TokenTrust, pace: RetryPace = RetryPace(),
     stop: StopFlag = StopFlag(),
-    patience: Int = 10, say: @escaping @Sendable (String) -> Void = { _ in }
+    patience: Int = 10, warnings: SiteWarnings = SiteWarnings(),
+    say: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.transport = transport
     self.trust = trust
@@ -27,6 +30,7 @@ package struct Site: Sendable {
     self.stop = stop
     self.patience = patience
     self.say = say
+    self.warnings = warnings
   }
 
   /// An answer, and who gave it.
@@ -55,6 +59,7 @@ package struct Site: Sendable {
         request.headers.append(authorization)
       }
       let answer = try transport.send(request, into: sink)
+      if trust.includes(request.address), let text = warnings.new(answer.head) { say(shown(text)) }
       guard Self.redirects.contains(answer.head.status), let location = answer.head["location"] else {
         return Reply(answer: answer, address: request.address, isForeign: !trust.includes(request.address))
       }
@@ -134,7 +139,12 @@ package struct Site: Sendable {
     if text.isEmpty {
       text = "it answers \(reply.status)" + (reply.head["x-request-id"].map { " (request \($0))" } ?? "")
     }
-    if let token = trust.token { text = text.replacing(token.secret, with: "…") }
+    return shown(text)
+  }
+
+  /// A text of the site, bounded, and without the token.
+  func shown(_ text: String) -> String {
+    let text = trust.token.map { text.replacing($0.secret, with: "…") } ?? text
     return PlainText.line(text, limit: 300)
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Requests
 
-/// Where models come from and where they are kept, as the environment says. The names and their order are those of
+/// Where models come from and where they are kept, from environment variables. The names and their order are those of
 /// `huggingface_hub` (`constants.py`, `utils/_auth.py`), so that both programs find the same files.
 package struct HubSettings: Sendable {
   /// The hub's address.
@@ -10,11 +10,11 @@ package struct HubSettings: Sendable {
   package var token: Token?
   /// The folder of Hugging Face's cache.
   package var cache: String
-  /// Whether nothing may be asked over the network.
+  /// Whether the network must not be used.
   package var isOffline = false
-  /// Whether the token is for writing alone.
+  /// Whether the token is used only for writing.
   package var keepsTokenForWriting = false
-  /// Whether the cache's snapshots are links to its blobs.
+  /// Whether snapshots in the cache are links to blobs.
   package var usesLinks = true
   /// Seconds to wait for an answer, and between two reads.
   package var patience: Int = 10
@@ -22,14 +22,14 @@ package struct HubSettings: Sendable {
   package var civitaiEndpoint: WebAddress
   /// CivitAI's token.
   package var civitaiToken: Token?
-  /// The folder for what comes from elsewhere than the hub.
+  /// The folder for files that do not come from the hub.
   package var ownCache: String
-  /// The folder for what is remembered of uploads.
+  /// The folder for the hashes of pushed files.
   package var state: String
-  /// What the transport trusts.
+  /// The certificates that are trusted.
   package var trust: CurlTransport.Trust
 
-  /// The address of the hub and of its short form: the same site.
+  /// The address of the hub, and its short form.
   package static let hubNames = ["https://huggingface.co", "https://hf.co"]
   /// The names of CivitAI's site.
   static let civitaiNames = [
@@ -74,17 +74,17 @@ package struct HubSettings: Sendable {
     try self.init(environment: environment, home: environment["HOME"] ?? NSHomeDirectory())
   }
 
-  /// Who sees the hub's token.
+  /// Which addresses get the hub's token.
   package var hubTrust: TokenTrust {
     TokenTrust(token, origins: Self.origins(endpoint, Self.hubNames))
   }
 
-  /// Who sees the hub's token when models are only read.
+  /// Which addresses get the hub's token when models are only read.
   var readingTrust: TokenTrust {
     TokenTrust(keepsTokenForWriting ? nil : token, origins: Self.origins(endpoint, Self.hubNames))
   }
 
-  /// Who sees CivitAI's token.
+  /// Which addresses get CivitAI's token.
   package var civitaiTrust: TokenTrust {
     TokenTrust(civitaiToken, origins: Self.origins(civitaiEndpoint, Self.civitaiNames))
   }
@@ -106,7 +106,7 @@ struct EnvironmentReader {
     return trimmed.isEmpty ? nil : trimmed
   }
 
-  /// A path; `~` and variables in it are replaced, as Python does it.
+  /// A path. `~` and variables in it are replaced, as in Python.
   func path(_ name: String) -> String? {
     guard var path = text(name) else { return nil }
     if path == "~" || path.hasPrefix("~/") { path = home + path.dropFirst(1) }
@@ -142,8 +142,8 @@ struct EnvironmentReader {
     return address
   }
 
-  /// The first variable that is set, else the content of the file.
-  /// - Throws: `HubError.setting` for what cannot be a token.
+  /// The first variable that is set, or else the content of the file.
+  /// - Throws: `HubError.setting` for a text that cannot be a token.
   func token(variables: [String], file: String) throws(HubError) -> Token? {
     for name in variables {
       guard let text = text(name) else { continue }

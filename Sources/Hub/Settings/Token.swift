@@ -1,16 +1,16 @@
 import Requests
 
-/// A secret that tells a site who asks. It has no text of its own, so that no message can show it by accident.
+/// The secret that tells a site who asks. Its description is not the secret, so that no message shows it by accident.
 package struct Token: Sendable, Equatable, CustomStringConvertible {
-  /// What goes into the `Authorization` header.
+  /// The secret in the `Authorization` header.
   let secret: String
-  /// Where it was found, for messages: `HF_TOKEN`.
+  /// Where the token was found, for messages: `HF_TOKEN`.
   package let origin: String
 
-  /// Nil for a blank text. Blanks and newlines at the ends are no part of a token.
+  /// nil for a blank text. White space at the ends is not part of the token.
   package init?(_ text: String, from origin: String) {
     let secret = String(text.trimming(while: \.isWhitespace))
-    // Anything else would end the header's line, or be no token at all.
+    // Other characters could end the header's line, and no token has them.
     guard !secret.isEmpty, secret.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return nil }
     self.secret = secret
     self.origin = origin

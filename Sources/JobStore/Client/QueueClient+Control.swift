@@ -119,6 +119,7 @@ extension QueueClient {
     try database.write { db, now in
       let move = try retryMove(scope, db)
       try db.reopenImages(scope, of: [.failed, .cancelled], at: now)
+      try db.wantAgain(scope, at: now)
       let count = try db.move(move, scope, at: now)
       if case .job(let id) = scope, count == 0 {
         throw JobStoreError.wrongState(job: id, state: try db.state(ofJob: id), action: "retried")

@@ -63,7 +63,9 @@ extension QueueClient {
     return try database.translated {
       try database.connection.writeWithoutTransaction { db in
         try db.execute(sql: "CREATE TEMP TABLE IF NOT EXISTS incoming (\(Self.incomingColumns))")
-        try db.execute(sql: "DELETE FROM temp.incoming")
+        try db.execute(
+          sql: "CREATE TEMP TABLE IF NOT EXISTS incoming_sources (request INTEGER, source TEXT, use TEXT)")
+        try db.execute(sql: "DELETE FROM temp.incoming; DELETE FROM temp.incoming_sources")
         let incoming = try stage(next, withFingerprint: batch.key != nil, db)
         guard incoming.count > 0 else { throw JobStoreError.emptyBatch }
         var enqueued: EnqueuedBatch?
@@ -71,7 +73,7 @@ extension QueueClient {
           enqueued = try insert(batch, incoming, db)
           return .commit
         }
-        try db.execute(sql: "DELETE FROM temp.incoming")
+        try db.execute(sql: "DELETE FROM temp.incoming; DELETE FROM temp.incoming_sources")
         guard let enqueued else { throw JobStoreError.emptyBatch }
         return enqueued
       }
@@ -100,9 +102,14 @@ extension QueueClient {
       let places = JobRequest.columns.map { _ in "?" }.joined(separator: ", ")
       let insert = try db.cachedStatement(
         sql: "INSERT INTO temp.incoming (\(Self.incomingColumns)) VALUES (\(places))")
-      while let request = try next() {
+      let insertSource = try db.cachedStatement(
+        sql: "INSERT INTO temp.incoming_sources (request, source, use) VALUES (?, ?, ?)")
+      while var request = try next() {
         try request.validate()
         incoming.count += 1
+        for source in request.render.takeSources() {
+          try insertSource.execute(arguments: [incoming.count, source.text, source.use.rawValue])
+        }
         if withFingerprint { incoming.fingerprint.add(request) }
         try insert.execute(arguments: StatementArguments(request.values.map(\.databaseValue)))
       }
@@ -139,9 +146,33 @@ extension QueueClient {
         FROM temp.incoming ORDER BY rowid
         """,
       arguments: [last, id, now])
+    try insertSources(ofBatch: id, after: last, db, now)
     try db.record(
       Event(.enqueued, at: now, batch: id, detail: "jobs \(jobs.lowerBound) to \(jobs.upperBound)"))
     return EnqueuedBatch(batch: id, jobs: jobs, isNew: true)
+  }
+
+  /// Records what the jobs name of a hub, and lets them wait for it.
+  private func insertSources(ofBatch batch: Int64, after last: Int64, _ db: Database, _ now: Milliseconds)
+    throws
+  {
+    try db.execute(
+      sql: """
+        INSERT INTO sources (batch, source, use, created_at, updated_at)
+        SELECT ?1, source, use, ?2, ?2 FROM temp.incoming_sources GROUP BY use, source ORDER BY min(rowid)
+        """, arguments: [batch, now])
+    guard db.changesCount > 0 else { return }
+    try db.execute(
+      sql: """
+        INSERT OR IGNORE INTO job_sources (job, source)
+        SELECT ?1 + i.request, s.id FROM temp.incoming_sources i
+          JOIN sources s ON s.batch = ?2 AND s.use = i.use AND s.source = i.source
+        """, arguments: [last, batch])
+    try db.execute(
+      sql: """
+        UPDATE jobs SET held = held | \(Hold.source.rawValue)
+        WHERE id IN (SELECT job FROM job_sources WHERE job > ?)
+        """, arguments: [last])
   }
 
   private func known(_ key: String, _ incoming: Incoming, _ db: Database) throws -> EnqueuedBatch? {

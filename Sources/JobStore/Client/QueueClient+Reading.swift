@@ -34,6 +34,8 @@ package struct JobDetails: Sendable, Equatable {
   package var images: [ImageRecord]
   /// What happened to it, and to its batch, in order.
   package var events: [Event]
+  /// What it names of a hub.
+  package var sources: [SourceRecord]
 }
 
 extension QueueClient {
@@ -111,7 +113,8 @@ extension QueueClient {
           ORDER BY at, id
           """, arguments: [id, job.batch])
       return JobDetails(
-        job: job, summary: try summary(row, db), images: images, events: events)
+        job: job, summary: try summary(row, db), images: images, events: events,
+        sources: try db.sources(ofJob: id))
     }
   }
 

@@ -37,6 +37,8 @@ extension QueueDatabase {
     let held = """
       iif((SELECT paused FROM batches WHERE id = jobs.batch), \(Hold.batch.rawValue), 0)
         + iif((SELECT held_until FROM models WHERE name = jobs.model) IS NOT NULL, \(Hold.model.rawValue), 0)
+        + iif(EXISTS (SELECT 1 FROM job_sources js JOIN sources s ON s.id = js.source
+            WHERE js.job = jobs.id AND s.state <> 'ready'), \(Hold.source.rawValue), 0)
       """
     try db.execute(
       sql: """
@@ -46,7 +48,7 @@ extension QueueDatabase {
           losses = max(0, min(losses, 1000)),
           claims = max(0, min(claims, 1000000000000)),
           furthest_step = max(0, min(furthest_step, 1000000000)),
-          held = iif(held BETWEEN 0 AND 3, held, \(held)),
+          held = iif(held \(Hold.range), held, \(held)),
           cancel_requested = (cancel_requested <> 0),
           lease_owner = iif(state = 'running', ifnull(lease_owner, '?'), NULL),
           lease_expires = iif(state = 'running', ifnull(lease_expires, :now), NULL),
@@ -60,7 +62,7 @@ extension QueueDatabase {
     state IN ('queued', 'running') AND NOT (
       max_attempts BETWEEN 1 AND 100 AND attempts BETWEEN 0 AND max_attempts - (state = 'queued')
       AND losses BETWEEN 0 AND 1000 AND claims BETWEEN 0 AND 1000000000000
-      AND furthest_step BETWEEN 0 AND 1000000000 AND held BETWEEN 0 AND 3 AND cancel_requested IN (0, 1)
+      AND furthest_step BETWEEN 0 AND 1000000000 AND held \(Hold.range) AND cancel_requested IN (0, 1)
       AND (state = 'running') = (lease_owner IS NOT NULL)
       AND (state = 'running') = (lease_expires IS NOT NULL))
     """

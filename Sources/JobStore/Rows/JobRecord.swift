@@ -18,6 +18,8 @@ package struct JobRecord: FetchableRecord, JobStatusReading, Sendable, Equatable
   package var isPaused: Bool
   /// Whether its model is held by the circuit breaker.
   package var isModelHeld: Bool
+  /// Whether something that it names of a hub is not here yet.
+  package var isWaitingForSource: Bool
   package var createdAt: Milliseconds
 }
 
@@ -56,6 +58,7 @@ extension JobRecord {
     let held: Int = try reader.value("held")
     isPaused = held & Hold.batch.rawValue != 0
     isModelHeld = held & Hold.model.rawValue != 0
+    isWaitingForSource = held & Hold.source.rawValue != 0
     createdAt = try reader.value("created_at")
     status = try JobStatus(
       reader, modelDigest: reader.optional("model_digest"), statistics: RenderStatistics(reader))
@@ -66,6 +69,11 @@ extension JobRecord {
 enum Hold: Int {
   case batch = 1
   case model = 2
+  /// What it names of a hub is not here.
+  case source = 4
+
+  /// All values that the column may have.
+  static let range = "BETWEEN 0 AND 7"
 }
 
 extension RenderStatistics {

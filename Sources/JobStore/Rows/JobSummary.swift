@@ -30,6 +30,8 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
   package var images: [Image]
   /// Whether its batch is paused or its model held.
   package var isHeld: Bool
+  /// What it waits for of a hub, and how far that is: `segmind/SegMoE-4x2-v0, 31%, 4 min`.
+  package var waitsFor: String?
 
   /// Finished steps of all its images.
   package var step: Int { images.map(\.step).boundedSum }
@@ -39,7 +41,9 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
 
 extension JobSummary {
   static let columns = """
-    id, batch, prompt, model, priority, attempts, max_attempts, held, seed, count, steps, \(JobStatus.columns)
+    id, batch, prompt, model, priority, attempts, max_attempts, held, seed, count, steps, \(JobStatus.columns),
+    iif(state = 'queued' AND held & \(Hold.source.rawValue),
+      (SELECT standing FROM job_waits WHERE job = jobs.id), NULL) AS waits_for
     """
 
   /// - Throws: `JobStoreError.damagedRow`
@@ -54,6 +58,7 @@ extension JobSummary {
     attempts = try reader.value("attempts")
     maxAttempts = try reader.value("max_attempts")
     isHeld = try reader.value("held", as: Int.self) != 0
+    waitsFor = try reader.optional("waits_for")
     let seed = UInt64(bitPattern: try reader.value("seed", as: Int64.self))
     let count: Int = try reader.value("count")
     let steps: Int = try reader.value("steps")

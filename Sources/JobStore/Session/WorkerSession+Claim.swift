@@ -137,7 +137,7 @@ extension WorkerSession {
           Event(
             .claimed, at: now, batch: job.batch, job: id, worker: name,
             detail: "attempt \(job.attempts) of \(job.request.maxAttempts)"))
-        return .claimed(ClaimedJob(lease: lease, job: job))
+        return .claimed(ClaimedJob(lease: lease, job: job, places: try places(ofJob: id, db)))
       } catch let error where error is JobStoreError || error is RequestError {
         try refuse(id, "\(error)", db, now)
       }

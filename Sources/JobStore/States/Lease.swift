@@ -11,6 +11,8 @@ package struct Lease: Sendable, Hashable {
 package struct ClaimedJob: Sendable, Equatable {
   package let lease: Lease
   package let job: JobRecord
+  /// Where lies what the job names of a hub, by the names in its request.
+  package let places: [String: String]
 
   package var request: JobRequest { job.request }
 }

@@ -15,6 +15,7 @@ extension Transition.Guard {
     case .isUsedUp: "(attempts >= max_attempts OR losses + 1 >= \(WorkerSession.lossLimit))"
     case .isUnwanted: "cancel_requested"
     case .isWanted: "NOT cancel_requested"
+    case .waitsForSource: "held & \(Hold.source.rawValue)"
     }
   }
 }
@@ -51,7 +52,7 @@ extension Transition {
       stall_ms = :stall, peak_bytes = :peak
       """
     case .retryLater: "\(free), \(failure), run_after = :after, wait_set_at = :now"
-    case .giveUp: "\(failure), finished_at = :now"
+    case .giveUp, .lackSource: "\(failure), finished_at = :now"
     case .fail, .stop: "\(free), \(failure), finished_at = :now"
     case .giveBack: "\(free), attempts = max(attempts - 1, 0), started_at = NULL"
     case .requeueAdvanced:
@@ -75,17 +76,20 @@ package enum JobScope: Sendable, Equatable {
   case job(Int64)
   /// All of a batch.
   case batch(Int64)
+  /// Those that name a source.
+  case source(Int64)
 
   var sql: String {
     switch self {
     case .job: "id = :scope"
     case .batch: "batch = :scope"
+    case .source: "id IN (SELECT job FROM job_sources WHERE source = :scope)"
     }
   }
 
   var number: Int64 {
     switch self {
-    case .job(let number), .batch(let number): number
+    case .job(let number), .batch(let number), .source(let number): number
     }
   }
 }

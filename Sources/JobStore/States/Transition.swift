@@ -3,7 +3,8 @@
 package struct Transition: Sendable {
   /// The name of a move.
   package enum Name: String, CaseIterable, Sendable {
-    case claim, refuse, giveUp, finish, retryLater, fail, stop, giveBack, requeueAdvanced, requeueLost,
+    case claim, refuse, giveUp, lackSource, finish, retryLater, fail, stop, giveBack, requeueAdvanced,
+      requeueLost,
       failLost,
       cancelLost, cancel,
       requestCancel, retry, retryFailed, hurry
@@ -12,7 +13,7 @@ package struct Transition: Sendable {
   /// A condition besides the state.
   package enum Guard: Sendable, CaseIterable {
     case isDue, holdsLease, leaseIsOver, gotFurther, hasAttempts, mayBeLostAgain, isUsedUp, isUnwanted,
-      isWanted
+      isWanted, waitsForSource
   }
 
   package let name: Name
@@ -51,6 +52,10 @@ package struct Transition: Sendable {
       Transition(
         .giveUp, from: [.queued], to: .failed, if: [.isDue], events: [.failed],
         "no living worker has had its model for `model_patience`")
+    case .lackSource:
+      Transition(
+        .lackSource, from: [.queued], to: .failed, if: [.waitsForSource], events: [.failed],
+        "the fetcher cannot have what it names of a hub")
     case .finish:
       Transition(
         .finish, from: [.running], to: .done, if: [.holdsLease], events: [.done], "its pictures are on disk")
@@ -136,6 +141,7 @@ extension Transition.Guard {
     case .isUsedUp: "no attempt is left, or this is the third loss"
     case .isUnwanted: "its cancellation was asked for"
     case .isWanted: "nobody asked to cancel it"
+    case .waitsForSource: "it waits for what it names of a hub"
     }
   }
 }

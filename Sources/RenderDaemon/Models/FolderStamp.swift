@@ -1,14 +1,14 @@
 import Boundary
 import Checkpoints
 
-/// Sizes, times and identities of files and of all files in folders: cheap to take, and different when a model has been
-/// replaced. Links are followed, those to folders, too, but none that leads out of the folders that models are in.
+/// Sizes, times and identities of files, and of all files in folders. It is cheap to take, and it differs after a model
+/// has been replaced. Links to files and folders are followed, except links that lead out of the model folders.
 struct FolderStamp: Equatable {
-  /// By path.
+  /// The identities by path.
   private var files: [String: FileIdentity] = [:]
 
-  /// More files, folders and links than any model has. Whoever names a folder of folders, or one that a link makes as
-  /// large as the disk, must not keep the daemon looking through it.
+  /// The most files, folders and links. No model has as many. A job that names a huge folder, perhaps by a link, must
+  /// not keep the daemon busy.
   private static let limit = 10_000
 
   /// - Throws: `DaemonError.modelOutside`, `.tooManyFiles`, `CheckpointError.exhausted`
@@ -42,7 +42,7 @@ struct FolderStamp: Equatable {
       for name in try names(path).sorted() { try add(path + "/" + name, to: &files) }
     }
 
-    /// nil for what is not there, or can't be looked at: that is noticed when it is read.
+    /// nil if nothing is there or it cannot be looked at. That is reported when the model is read.
     private func look(_ path: String) throws -> (FileIdentity, isFolder: Bool)? {
       do throws(OpenFailure) {
         let found = try confinement.look(path)

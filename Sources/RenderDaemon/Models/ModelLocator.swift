@@ -6,27 +6,39 @@ import Foundation
 package struct ModelLocator: Sendable {
   /// The folders that models are in.
   let confinement: Confinement
+  /// Where lies what jobs name of a hub, by its exact name.
+  private(set) var places: [String: String]
 
-  /// - Parameter folders: where models are; links in them are followed first. Empty: anywhere.
-  package init(folders: [String]) {
+  /// - Parameters:
+  ///   - folders: where models are; links in them are followed first. Empty: anywhere.
+  ///   - places: where lies what jobs name of a hub.
+  package init(folders: [String], places: [String: String] = [:]) {
     confinement = Confinement(folders: folders)
+    self.places = places
   }
 
-  /// The real path of the model that `name` means: a path, or a name below one of the folders.
+  /// Learns where lies what a job names of a hub.
+  package mutating func learn(_ places: [String: String]) { self.places.merge(places) { $1 } }
+
+  /// The real path of the model that `name` means: something of a hub, a path, or a name below one of the folders.
   /// - Throws: `DaemonError.modelMissing`, or `.modelOutside` if it is below none of the folders, whether or not
   ///   anything is there.
   package func path(of name: String) throws -> String {
     let folders = confinement.folders
-    for candidate in name.hasPrefix("/") ? [name] : folders.map({ $0 + "/" + name }) {
+    let sought = places[name] ?? name
+    for candidate in sought.hasPrefix("/") ? [sought] : folders.map({ $0 + "/" + sought }) {
       do throws(OpenFailure) {
         let found = try confinement.look(candidate).path
+        // What was fetched are links to files without endings, which say nothing of their kind.
+        if places[name] != nil { return sought }
         return folders.isEmpty ? Self.resolved(found) : found
       } catch {
         if error == .outside { throw DaemonError.modelOutside(path: name, folders: folders) }
         if error.isShortage { throw CheckpointError(error, path: name, purpose: "a model") }
       }
     }
-    throw DaemonError.modelMissing(name: name, searched: name.hasPrefix("/") ? [] : folders)
+    let searched = sought == name ? (name.hasPrefix("/") ? [] : folders) : [sought]
+    throw DaemonError.modelMissing(name: name, searched: searched)
   }
 
   /// As `path(of:)`, for what may be a folder that is read whole: no link in it may lead out of the folders.

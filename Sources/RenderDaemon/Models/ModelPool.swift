@@ -106,7 +106,7 @@ package struct ModelPool {
   }
 
   /// Unloads all models but one.
-  package mutating func unloadOthers(than model: DiffusionModel) {
+  mutating func unloadOthers(than model: DiffusionModel) {
     for entry in entries where entry.model.cacheName != model.cacheName {
       cache.removeAll(model: entry.model.cacheName)
     }

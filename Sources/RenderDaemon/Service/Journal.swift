@@ -6,7 +6,7 @@ import Logging
 /// searched (`journalctl SEGMOE_JOB=17`).
 package struct Journal: Sendable {
   /// Where journald listens.
-  package static let standardSocket = "/run/systemd/journal/socket"
+  static let standardSocket = "/run/systemd/journal/socket"
 
   private let socket: UnixDatagram
 

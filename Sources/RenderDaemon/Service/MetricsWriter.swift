@@ -13,16 +13,16 @@ package final class MetricsWriter: Sendable {
   private let pause: Double
   private let log: Logger
   private let stop = StopSignal()
-  //// Limits warnings: a folder may be read-only for weeks.
+  /// Limits the number of warnings, because a folder may be read-only for weeks.
   private let quiet = QuietLog(pause: 600)
-  /// Locked while the file is written; true once the last one has been written.
+  /// Locked while the file is written. True after the file has been written for the last time.
   private let isOver = Mutex(false)
 
   /// - Parameters:
-  ///   - path: of the file to write.
-  ///   - queue: whose counts it writes.
+  ///   - path: the path of the file to write.
+  ///   - queue: the queue whose counts are written.
   ///   - metrics: the numbers to write.
-  ///   - pause: seconds from one page to the next.
+  ///   - pause: seconds between two writes.
   ///   - log: gets errors.
   package init(path: String, queue: QueueClient, metrics: DaemonMetrics, pause: Double = 5, log: Logger) {
     self.path = path
@@ -35,7 +35,7 @@ package final class MetricsWriter: Sendable {
   /// Starts the thread; it ends after `end`.
   /// - Throws: `ThreadError`
   package func start() throws {
-    // Left by a daemon that died. Each daemon writes a file of its own.
+    // A daemon that died may have left some. Each daemon has a file of its own.
     AtomicFile.removeTemporaries(of: path)
     try WorkThread.start("segmoed-metrics") { [self] in
       repeat { write() } while !stop.sleep(seconds: pause)
@@ -54,7 +54,7 @@ package final class MetricsWriter: Sendable {
       guard !isOver else { return }
       isOver = isLast
       do {
-        // The collector must never see half a file, so it is written aside and renamed.
+        // The collector must never see half a file. So a temporary file is written and renamed.
         try AtomicFile.write(Array(metrics.text(queue: queue.status().counts).utf8), to: path)
       } catch {
         quiet.warning(log, "cannot write the metrics: \(error)", [:])

@@ -1,8 +1,8 @@
 import Checkpoints
 import Glibc
 
-/// A folder that only the daemon can read, with the key that its resume states are sealed with. Members of the group
-/// may write the queue's rows; without the key they cannot seal one.
+/// A folder that only the daemon can read. It holds the key that seals resume states. Members of the group may write
+/// the queue's rows, but without the key they cannot forge a resume state.
 package struct PrivateFolder: Sendable {
   /// Why the folder or its key cannot be used.
   package struct Problem: Error, CustomStringConvertible {
@@ -12,13 +12,13 @@ package struct PrivateFolder: Sendable {
   private let path: String
   private static let name = "resume.key"
 
-  /// - Parameter path: of the folder; it is made when it is needed.
+  /// - Parameter path: the folder's path. The folder is made when it is needed.
   package init(path: String) {
     self.path = path
   }
 
-  /// The key that is kept, made if there is none.
-  /// - Throws: `Problem` if others could read it or put one of theirs in its place, and if the system refuses.
+  /// The stored key. If there is none, a new one is made and stored.
+  /// - Throws: `Problem` if other users could read or replace the key, and if a system call fails.
   package func sealingKey() throws -> SealingKey {
     if mkdir(path, 0o700) != 0, errno != EEXIST { throw failure("cannot be made") }
     let folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -31,7 +31,7 @@ package struct PrivateFolder: Sendable {
     return key
   }
 
-  /// What the folder keeps; nil: nothing.
+  /// The key in the folder; nil if there is none.
   private func kept(_ folder: Int32) throws -> SealingKey? {
     let file = openat(folder, Self.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     guard file >= 0 else {
@@ -47,7 +47,7 @@ package struct PrivateFolder: Sendable {
     return key
   }
 
-  /// Keeps a new key, unless another daemon is quicker.
+  /// Stores a new key, unless another daemon has stored one meanwhile.
   private func make(_ folder: Int32) throws {
     let temporary = ".\(Self.name).\(UInt32.random(in: 0 ... .max))"
     let file = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
@@ -64,7 +64,7 @@ package struct PrivateFolder: Sendable {
     fsync(folder)
   }
 
-  /// The state of something that must be this user's alone.
+  /// The status of a file or folder, which must belong to this user alone.
   private func own(_ descriptor: Int32, _ mend: String) throws -> stat {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw failure("cannot be looked at") }

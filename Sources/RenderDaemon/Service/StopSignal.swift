@@ -7,8 +7,8 @@ import Synchronization
 /// take an hour.
 package final class StopSignal: Sendable {
   private let requested = Atomic<Bool>(false)
-  /// A pair of sockets. One byte wakes all sleepers, because nobody reads it away. Both ends are negative if there were no
-  /// descriptors left; then sleepers look every tenth of a second.
+  /// A pair of sockets. One byte wakes all sleepers, because it is never read. Both ends are negative if there were no
+  /// descriptors left. Then sleepers check every tenth of a second.
   private let ends: (reading: Int32, writing: Int32)
 
   package init() {
@@ -25,7 +25,7 @@ package final class StopSignal: Sendable {
   }
 
   /// Whether a stop was asked for.
-  package var isRequested: Bool { requested.load(ordering: .acquiring) }
+  var isRequested: Bool { requested.load(ordering: .acquiring) }
 
   /// Asks for a stop and wakes all sleepers.
   package func request() {
@@ -48,7 +48,7 @@ package final class StopSignal: Sendable {
       var events = [ends.reading, descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
       let woken = poll(&events, 2, Int32((turn * 1000).rounded(.up)))
       if events[1].revents != 0 { break }
-      // Whatever that clock says, a sleep that nobody ended took as long as it should.
+      // If nothing woke the sleeper, the whole time has passed, whatever the clock says.
       left -= woken == 0 ? turn : min(max(0, CheckpointPace.now - begun), turn)
     }
     return isRequested

@@ -39,6 +39,23 @@ extension DaemonConfiguration {
     logLevel = try variables.value("SEGMOE_LOG_LEVEL", "use one of \(levels)") { Logger.Level(rawValue: $0) }
     metrics = variables.path("SEGMOE_METRICS")
     privateFolder = variables.path("SEGMOE_PRIVATE_FOLDER")
+    hub = variables.path("SEGMOE_HUB")
+    fetch.owners = try variables.value("SEGMOE_FETCH_OWNERS", "name owners, with commas between") {
+      Self.words($0)
+    }
+    let hosts = SourceLimits.Host.allCases.map(\.rawValue).joined(separator: ", ")
+    fetch.hosts = try variables.value("SEGMOE_FETCH_HOSTS", "use \(hosts), with commas between") { text in
+      let found = Self.words(text)?.map { SourceLimits.Host(rawValue: $0) }
+      return found?.contains(nil) == false ? found?.compactMap(\.self) : nil
+    }
+    fetch.largest = try variables.value("SEGMOE_FETCH_LARGEST", "write a size like 40GiB") { text in
+      ByteCount(text: text).flatMap { $0.bytes > 0 ? $0.bytes : nil }
+    }
+  }
+
+  private static func words(_ text: String) -> [String]? {
+    let words = text.split(separator: ",").map { String(String($0).trimming(while: \.isWhitespace)) }
+    return words.isEmpty || words.contains("") ? nil : words
   }
 
   /// The names of all variables that are read.

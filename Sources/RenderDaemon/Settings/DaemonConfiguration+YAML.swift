@@ -42,12 +42,13 @@ extension DaemonConfiguration {
       keys: [
         "database", "output", "models", "inputs", "memory_budget", "threads", "worker", "lease_seconds",
         "model_patience", "private_folder",
-        "checkpoint_steps", "coalesce", "cache_policy", "limits", "log_level", "metrics",
+        "checkpoint_steps", "coalesce", "cache_policy", "limits", "log_level", "metrics", "hub", "fetch",
       ])
     database = try map["database"]?.path("'database'", in: folder)
     output = try map["output"]?.path("'output'", in: folder)
     metrics = try map["metrics"]?.path("'metrics'", in: folder)
     privateFolder = try map["private_folder"]?.path("'private_folder'", in: folder)
+    hub = try map["hub"]?.path("'hub'", in: folder)
     models = try Self.folders(map, "models", in: folder)
     inputs = try Self.folders(map, "inputs", in: folder)
     memoryBudget = try map["memory_budget"]?.byteCount("'memory_budget'")
@@ -70,6 +71,16 @@ extension DaemonConfiguration {
       limits.promptBytes = try map.int("prompt_bytes", in: Range.promptBytes)
       limits.loras = try map.int("loras", in: Range.loras)
     }
+    if let node = map["fetch"] {
+      let map = try node.mapping("'fetch'", keys: ["owners", "hosts", "largest"])
+      fetch.owners = try Self.items(map, "owners", "name an owner") { node throws(YAMLError) in
+        try node.name("an owner of 'owners'")
+      }
+      fetch.hosts = try Self.items(map, "hosts", "name a site") { node throws(YAMLError) in
+        try node.choice("a site of 'hosts'", of: SourceLimits.Host.self)
+      }
+      fetch.largest = try map["largest"]?.byteCount("'largest'")
+    }
   }
 }
 
@@ -79,14 +90,22 @@ extension DaemonConfiguration {
   private static func folders(
     _ map: YAMLMapping, _ key: String, in folder: String
   ) throws(YAMLError) -> [String]? {
+    try items(map, key, "name a folder, if need be an empty one") { node throws(YAMLError) in
+      try node.path("a folder of '\(key)'", in: folder)
+    }
+  }
+
+  /// The items of a list that has some; nil without the key.
+  private static func items<Item>(
+    _ map: YAMLMapping, _ key: String, _ rule: String, _ read: (YAMLNode) throws(YAMLError) -> Item
+  ) throws(YAMLError) -> [Item]? {
     guard map.has(key) else { return nil }
     let nodes = try map.sequence(key)
     guard !nodes.isEmpty else {
       throw .outOfRange(
-        map[key]?.position ?? map.position(of: key), subject: "'\(key)'", value: "empty",
-        rule: "name a folder, if need be an empty one")
+        map[key]?.position ?? map.position(of: key), subject: "'\(key)'", value: "empty", rule: rule)
     }
-    return try nodes.map { node throws(YAMLError) in try node.path("a folder of '\(key)'", in: folder) }
+    return try nodes.map(read)
   }
 }
 

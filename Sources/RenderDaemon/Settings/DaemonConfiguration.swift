@@ -1,6 +1,7 @@
 import Foundation
 import JobStore
 import Logging
+import Requests
 import WeightCache
 
 /// The daemon's settings in one source: the file, the environment or the command line. A setting that the source does
@@ -28,6 +29,20 @@ package struct DaemonConfiguration: Sendable, Equatable {
   package var metrics: String?
   /// A folder that only the daemon can read.
   package var privateFolder: String?
+  /// The folder in which the fetcher keeps models of a hub.
+  package var hub: String?
+  package var fetch = Fetch()
+
+  /// What the fetcher may bring.
+  package struct Fetch: Sendable, Equatable {
+    /// Owners of repositories.
+    package var owners: [String]?
+    package var hosts: [SourceLimits.Host]?
+    /// Bytes.
+    package var largest: Int?
+
+    package init() {}
+  }
 
   /// The limits of a job.
   package struct Limits: Sendable, Equatable {
@@ -68,14 +83,18 @@ package struct DaemonConfiguration: Sendable, Equatable {
     result.logLevel = logLevel ?? other.logLevel
     result.metrics = metrics ?? other.metrics
     result.privateFolder = privateFolder ?? other.privateFolder
+    result.hub = hub ?? other.hub
+    result.fetch.owners = fetch.owners ?? other.fetch.owners
+    result.fetch.hosts = fetch.hosts ?? other.fetch.hosts
+    result.fetch.largest = fetch.largest ?? other.fetch.largest
     return result
   }
 
   /// The complete settings, with defaults for what is nil.
   ///
-  /// For a service (`$STATE_DIRECTORY` is set), the queue and the folders `pictures`, `models` and `inputs` are in
-  /// its state folder. For a person, pictures are in `images` beside the queue, and models and inputs may be
-  /// anywhere.
+  /// For a service (`$STATE_DIRECTORY` is set), the queue and the folders `pictures`, `models`, `inputs` and `hub` are in
+  /// its state folder. For a person, pictures are in `images` beside the queue, models and inputs may be anywhere, and
+  /// models of a hub are where Hugging Face's programs keep them.
   package func settings(environment: [String: String], drain: Bool = false) -> DaemonSettings {
     // SEGMOE_DATABASE is left out: it was read as a source of its own, and the command line may have overridden it.
     let database =
@@ -101,6 +120,10 @@ package struct DaemonConfiguration: Sendable, Equatable {
     settings.metrics = metrics
     settings.privateFolder = privateFolder ?? settings.privateFolder
     settings.inputFolders = inputs ?? state.map { [$0 + "/inputs"] } ?? []
+    settings.hub = hub ?? state.map { $0 + "/hub" }
+    settings.sourceLimits.owners = fetch.owners.map { Set($0.map { $0.lowercased() }) }
+    settings.sourceLimits.hosts = fetch.hosts.map { Set($0) } ?? settings.sourceLimits.hosts
+    settings.sourceLimits.largest = fetch.largest ?? settings.sourceLimits.largest
     return settings
   }
 

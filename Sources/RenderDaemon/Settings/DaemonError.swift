@@ -1,5 +1,5 @@
 /// Why this daemon cannot render a job. Errors of the engine have their own types.
-package enum DaemonError: Error, Equatable, CustomStringConvertible {
+enum DaemonError: Error, Equatable, CustomStringConvertible {
   /// No model of that name or path.
   case modelMissing(name: String, searched: [String])
   /// A path outside the folders that jobs may use.
@@ -17,7 +17,7 @@ package enum DaemonError: Error, Equatable, CustomStringConvertible {
   /// The disk is full or takes nothing at the moment, or the folder of all pictures cannot be used.
   case outputFull(path: String, reason: String)
 
-  package var description: String {
+  var description: String {
     switch self {
     case .modelMissing(let name, let searched):
       "model \(name) is not there"

@@ -26,7 +26,7 @@ package struct DaemonSettings: Sendable, Equatable {
   /// Seconds after which a job fails whose model no living daemon has had.
   package var modelPatience = 300.0
   /// Seconds from one look at the database to the next while idle.
-  package var pollSeconds: Double
+  var pollSeconds: Double
   /// Steps from one saved resume state to the next. nil means as often as writing them takes less than a hundredth of
   /// the time.
   package var checkpointSteps: Int?
@@ -45,6 +45,18 @@ package struct DaemonSettings: Sendable, Equatable {
   package var metrics: String?
   /// A folder that only this daemon can read, for the key that resume states are sealed with.
   package var privateFolder: String
+  /// The folder in which the fetcher keeps models of a hub; nil: where the environment says, as for Hugging Face's
+  /// programs.
+  package var hub: String?
+  /// More folders in which it keeps them.
+  package var caches: [String] = []
+  /// What the fetcher may bring.
+  package var sourceLimits = SourceLimits()
+
+  /// The folders that jobs may use models of; empty: any.
+  package var allowedFolders: [String] {
+    modelFolders.isEmpty ? [] : modelFolders + (hub.map { [$0] } ?? []) + caches
+  }
 
   package init(
     database: String, output: String, modelFolders: [String] = [], memoryBudget: Int? = nil,
@@ -77,6 +89,8 @@ package struct DaemonSettings: Sendable, Equatable {
     if new.cachePolicy != cachePolicy { ignored.append("cache_policy") }
     if new.metrics != metrics { ignored.append("metrics") }
     if new.privateFolder != privateFolder { ignored.append("private_folder") }
+    if new.hub != hub { ignored.append("hub") }
+    if new.sourceLimits != sourceLimits { ignored.append("fetch") }
     modelFolders = new.modelFolders
     inputFolders = new.inputFolders
     memoryBudget = new.memoryBudget

@@ -1,7 +1,7 @@
 import Foundation
 
-/// How a picture's file is named: `BATCH/JOB-INDEX.png` below the output folder. Where that is another job's already (of
-/// another queue, or of this job before it was retried), `BATCH/JOB-INDEX-2.png` and so on.
+/// How a picture's file is named: `BATCH/JOB-INDEX.png` below the output folder. Where that is another job's already
+/// (of another queue, or of this job before it was retried), `BATCH/JOB-INDEX-2.png` and so on.
 struct PictureName: Equatable {
   let batch: Int64
   let job: Int64

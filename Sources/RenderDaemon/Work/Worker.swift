@@ -62,6 +62,9 @@ package final class Worker: Sendable {
     }
   }
 
+  /// The queue, for whoever only looks at it.
+  package var client: QueueClient { session.client }
+
   /// Asks the worker to stop. The running job is given back at the next step, and `run` returns.
   package func requestStop() {
     reporter.stopping()
@@ -80,7 +83,7 @@ package final class Worker: Sendable {
 
   /// Signs off for a worker that is in a long step, from another thread: saves the states of the pictures at work,
   /// and gives the running jobs back.
-  package func abandon() {
+  func abandon() {
     for lease in session.leases {
       do {
         try lastStep.take(job: lease.job) { picture, held in
@@ -123,7 +126,7 @@ package final class Worker: Sendable {
       waitsForRoom: !settings.drain, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, session: session, log: log)
     output.removeTemporaries()
-    var pool = ModelPool(locator: ModelLocator(folders: settings.modelFolders), governor: governor)
+    var pool = ModelPool(locator: ModelLocator(folders: settings.allowedFolders), governor: governor)
     pool.inputs = ModelLocator(folders: settings.inputFolders)
     pool.limits = settings.limits
     var (current, reloads) = self.current.withLock { $0 }
@@ -138,7 +141,7 @@ package final class Worker: Sendable {
       let latest = self.current.withLock { $0 }
       if latest.reloads != reloads {
         (current, reloads) = latest
-        pool.locator = ModelLocator(folders: current.modelFolders)
+        pool.locator = ModelLocator(folders: current.allowedFolders, places: pool.locator.places)
         pool.inputs = ModelLocator(folders: current.inputFolders)
         pool.limits = current.limits
         if current.memoryBudget != given {
@@ -232,6 +235,7 @@ package final class Worker: Sendable {
     while let claimed = next {
       if claimed.lease.claim > 1 { output.removeTemporaries(of: claimed.job) }
       heartbeat()
+      pool.locator.learn(claimed.places)
       log.info("job \(claimed.job.id) claimed, attempt \(claimed.job.attempts)", metadata: claimed.fields)
       for ended in group.add(claimed, &pool) { end(ended, pool.locator, &lacked) }
       next = nil
@@ -276,7 +280,7 @@ package final class Worker: Sendable {
   private func isDrained() throws -> Bool {
     let status = try session.client.status()
     if status.isPaused || status.counts.queued == 0 { return true }
-    return try session.nextDue() == nil
+    return try session.nextDue() == nil && !session.isAwaitingSources()
   }
 
   /// Writes what the worker does now.

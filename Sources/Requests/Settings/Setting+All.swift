@@ -16,6 +16,12 @@ extension Setting {
       "guidance_rescale", \.guidanceRescale, rule: { _ in "use a number from 0 to 1, 0.7 is usual" },
       accepts: { value, _ in (0...1).contains(value) }),
     Setting("scheduler", \.scheduler, rule: { _ in SchedulerName.rule }, accepts: { _, _ in true }),
+    Setting("sigmas", \.sigmas, rule: { _ in SigmaName.rule }, accepts: { _, _ in true }),
+    Setting(
+      "eta", \.eta, rule: { _ in "use a number from 0 to 1" },
+      accepts: { eta, _ in eta.map { (0...1).contains($0) } ?? true }),
+    Setting("timesteps", \.timesteps, rule: timestepRule, accepts: isTimesteps),
+    Setting("sigma_list", \.sigmaList, rule: sigmaRule, accepts: isSigmas),
     Setting("seed", \.seed, rule: { _ in "use 0 to \(UInt64.max), or random" }, accepts: { _, _ in true }),
     Setting(
       "count", \.count, rule: { "use 1 to \($0.count)" }, accepts: { (1...max(1, $1.count)).contains($0) }),
@@ -51,6 +57,26 @@ extension Setting {
   /// itself.
   @Sendable private static func isSide(_ side: Int?, _ limits: RenderLimits) -> Bool {
     side.map { $0 > 0 && $0 % 8 == 0 && $0 <= limits.side } ?? true
+  }
+
+  @Sendable private static func timestepRule(_ limits: RenderLimits) -> String {
+    "use 1 to \(limits.steps) falling whole numbers with commas, such as 999,700,300"
+  }
+
+  @Sendable private static func isTimesteps(_ list: NumberList<Int>?, _ limits: RenderLimits) -> Bool {
+    guard let list else { return true }
+    return (1...max(1, limits.steps)).contains(list.numbers.count) && list.isFalling
+      && list.numbers.allSatisfy { $0 >= 0 }
+  }
+
+  @Sendable private static func sigmaRule(_ limits: RenderLimits) -> String {
+    "use 2 to \(limits.steps + 1) falling numbers with commas, the last of which may be 0, such as 14.6,3,0.5,0"
+  }
+
+  @Sendable private static func isSigmas(_ list: NumberList<Double>?, _ limits: RenderLimits) -> Bool {
+    guard let list else { return true }
+    return (2...max(2, limits.steps + 1)).contains(list.numbers.count) && list.isFalling
+      && list.numbers.allSatisfy { $0 >= 0 && $0 < 1e6 }
   }
 
   @Sendable private static func textRule(_ limits: RenderLimits) -> String {

@@ -30,7 +30,7 @@ package struct Setting: Sendable {
   let encode: @Sendable (RenderRequest, inout KeyedEncodingContainer<SettingKey>) throws -> Void
 
   /// - Parameters:
-  ///   - name: of the column and in JSON.
+  ///   - name: the name of the column and in JSON.
   ///   - path: the property of the request.
   ///   - rule: what is allowed, for messages.
   ///   - check: throws for a value out of range.

@@ -1,10 +1,10 @@
-/// A model on CivitAI, as one of the site's links names it. A token in the link is no part of it.
+/// A model on CivitAI, named by one of the site's links. A token in the link is left out.
 package struct CivitaiLink: Sendable, Hashable, CustomStringConvertible {
-  /// A condition on which file of a version is meant: `format` is `SafeTensor`.
+  /// Chooses among the files of a version: for example `format` is `SafeTensor`.
   package struct Condition: Sendable, Hashable {
     /// One of `CivitaiLink.conditionNames`.
     package let name: String
-    /// As the site writes it, decoded.
+    /// The value as the site writes it, without percent encoding.
     package let value: String
 
     /// A condition whose name is known.
@@ -14,20 +14,20 @@ package struct CivitaiLink: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// The version of a model, or nil for the newest of `model`.
+  /// The number of the version; nil means the newest version of `model`.
   package let version: Int?
   /// The model's number, if the link names it.
   package let model: Int?
-  /// In the link's order; without any, the primary file is meant.
+  /// The conditions in the link's order. If there are none, the primary file is meant.
   package let conditions: [Condition]
 
-  /// What the site knows (`type=Model&format=SafeTensor&size=pruned&fp=fp16`).
-  package static let conditionNames = ["type", "format", "size", "fp", "quantType", "fileId"]
+  /// The names that the site knows (`type=Model&format=SafeTensor&size=pruned&fp=fp16`).
+  static let conditionNames = ["type", "format", "size", "fp", "quantType", "fileId"]
 
-  /// The number of the one file that is meant, if the link names it.
+  /// The file's number, if the link names one.
   package var file: Int? { conditions.last { $0.name == "fileId" }.flatMap { Int($0.value) } }
 
-  /// The conditions as the query of a download; nil without any.
+  /// The conditions as the query of a download; nil if there are none.
   package var query: String? {
     conditions.isEmpty
       ? nil
@@ -43,8 +43,8 @@ package struct CivitaiLink: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Reads a link: a download, a page of a model or of a version, or an AIR (`urn:air:sd1:checkpoint:civitai:1@2`).
-  /// - Returns: nil if `text` has nothing to do with CivitAI.
-  /// - Throws: `SourceError.civitai` if it has, and names no model.
+  /// - Returns: nil if `text` is not about CivitAI.
+  /// - Throws: `SourceError.civitai` for a link to the site that names no model.
   package init?(_ text: String) throws(SourceError) {
     if text.lowercased().hasPrefix("urn:air:") {
       self = try Self.air(text)
@@ -97,7 +97,7 @@ package struct CivitaiLink: Sendable, Hashable, CustomStringConvertible {
     return CivitaiLink(version: version, model: model, conditions: [])
   }
 
-  /// The token that somebody pasted with the link, if any. It belongs into no recipe, row or file.
+  /// The token in a link, if it has one. It must not be written to a recipe, row or file.
   package static func token(in text: String) -> String? {
     guard let rest = afterHost(text), let mark = rest.firstIndex(of: "?") else { return nil }
     let pairs = rest[rest.index(after: mark)...].prefix { $0 != "#" }.split(separator: "&")
@@ -106,7 +106,7 @@ package struct CivitaiLink: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// The text with the value of every `token=` left out, for messages.
-  package static func withoutToken(_ text: String) -> String {
+  static func withoutToken(_ text: String) -> String {
     text.replacing(#/(?i)([?&])token=[^&#\s]*/#) { "\($0.output.1)token=…" }
   }
 

@@ -1,22 +1,22 @@
-/// What a person writes where a model, a LoRA or a VAE is wanted: a path here, a card of a hub, a link.
+/// Where a model, a LoRA or a VAE comes from, as a person writes it: a path, a repository of a hub, or a link.
 package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
-  /// A file or folder of this machine, which need not exist.
+  /// A file or folder on this machine. It may not exist.
   case path(String)
-  /// A repository of a hub, at a branch, tag or commit; nil for its main branch.
+  /// A repository of a hub at a branch, tag or commit. nil means the main branch.
   case card(RepositoryID, revision: String?)
   /// One file of a repository.
   case file(RepositoryID, revision: String?, path: String)
   /// A file of CivitAI.
   case civitai(CivitaiLink)
 
-  /// Reads a source. What `exists` says is there is a path, whatever it looks like.
-  /// - Throws: `SourceError` for a link that nothing can be pulled from, and a card that cannot exist.
+  /// Reads a source. If `exists` returns true, it is a path, whatever it looks like.
+  /// - Throws: `SourceError` for a link to nothing that can be pulled, and for a repository name that no hub allows.
   package init(_ text: String, exists: (String) -> Bool) throws(SourceError) {
     if exists(text) {
       self = .path(text)
       return
     }
-    // Recipes have blanks after names.
+    // Recipes may have spaces after names.
     let written = String(text.trimming(while: \.isWhitespace))
     if let link = try CivitaiLink(written) {
       self = .civitai(link)
@@ -29,12 +29,12 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// Whether it has to be pulled.
+  /// Whether it has to be fetched.
   package var isRemote: Bool {
     if case .path = self { false } else { true }
   }
 
-  /// The source as it can be written again; never with a token.
+  /// The source in a form that can be read again. It never has a token.
   package var description: String {
     switch self {
     case .path(let path): path
@@ -56,7 +56,7 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
     return text.dropFirst(hub.count)
   }
 
-  /// `owner/name[@revision]`, `…/tree/REV`, `…/blob/REV/path`; what follows a `?` or `#` is the web page's.
+  /// Reads `owner/name[@revision]`, `…/tree/REV` or `…/blob/REV/path`. What follows a `?` or `#` is left out.
   private static func hub(_ rest: Substring, in text: String) throws(SourceError) -> ModelSource {
     let path = rest.prefix { $0 != "?" && $0 != "#" }
     var segments: [String] = []
@@ -91,7 +91,7 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// `owner/name[@revision]` and `owner/name/file.safetensors`; nil for what looks like neither.
+  /// Reads `owner/name[@revision]` or `owner/name/file.safetensors`; nil for anything else.
   private static func plain(_ text: String) throws(SourceError) -> ModelSource? {
     guard let first = text.first, !"./~@".contains(first) else { return nil }
     let at = text.firstIndex(of: "@")
@@ -101,7 +101,7 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
       let (card, revision) = try idAndRevision(text, in: text)
       return .card(card, revision: revision)
     }
-    // A path with a folder too many is no card.
+    // More parts make it a path, unless it ends like a file of a repository.
     if parts.count > 2, at == nil, text.hasSuffix(".safetensors"), !parts.contains(where: \.isEmpty),
       let card = RepositoryID(owner: parts[0], name: parts[1])
     {
@@ -121,7 +121,7 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
     return (card, revision)
   }
 
-  /// A branch, tag, commit or `refs/pr/1`; it becomes a path in the cache.
+  /// Whether it can be a branch, tag, commit or `refs/pr/1`. It becomes part of a path in the cache.
   private static func isRevision(_ text: String) -> Bool {
     !text.isEmpty && text.utf8.count <= 255 && !text.contains("..")
       && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && !#"\?*[~^:"#.utf8.contains($0) }
@@ -133,4 +133,37 @@ package enum ModelSource: Sendable, Hashable, CustomStringConvertible {
   private static func isFileName(_ text: Substring) -> Bool {
     [".safetensors", ".ckpt", ".gguf", ".yaml", ".yml", ".png", ".bin", ".pt"].contains { text.hasSuffix($0) }
   }
+}
+
+extension ModelSource {
+  /// A name for a path that does not show the folders of this machine: the repository of a snapshot in Hugging Face's
+  /// cache, the link of a file in our own cache, or the last part of the path. A card or a link stays as it is.
+  package static func name(ofPath path: String) -> String {
+    if let match = path.firstMatch(of: #/models--([\w.-]+?)--([\w.-]+)\/snapshots\/([0-9a-f]{40})(\/.+)?$/#),
+      let id = RepositoryID(owner: match.output.1, name: match.output.2)
+    {
+      let commit = String(match.output.3)
+      guard let file = match.output.4 else { return "\(ModelSource.card(id, revision: commit))" }
+      return "\(ModelSource.file(id, revision: commit, path: String(file.dropFirst())))"
+    }
+    if let match = path.firstMatch(of: #/\/civitai\/(\d+)\/(\d+)\/[0-9a-f]{64}\.safetensors$/#) {
+      // A version may have several files; those that the site does not list have no number.
+      let file = match.output.2 == "0" ? "" : "?fileId=\(match.output.2)"
+      return "https://civitai.com/api/download/models/\(match.output.1)\(file)"
+    }
+    if let source = remote(path) { return "\(source)" }
+    return path.split(separator: "/").last.map(String.init) ?? path
+  }
+}
+
+/// What a source is used for. It decides which files are fetched.
+package enum ModelUse: String, Sendable, Equatable {
+  /// For rendering.
+  case model
+  /// For merging. Half precision is preferred, as the reference loads it.
+  case ingredient
+  /// A LoRA.
+  case adapter
+  /// A VAE that replaces a model's own.
+  case autoencoder
 }

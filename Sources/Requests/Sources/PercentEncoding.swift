@@ -1,6 +1,6 @@
 /// Percent-encoding of addresses (RFC 3986).
 package enum PercentEncoding {
-  /// Encodes all that is not a letter, a digit or one of `-._~`, as one segment of a path or a query's value wants it.
+  /// Encodes everything but letters, digits and `-._~`, for one segment of a path or a value in a query.
   package static func segment(_ text: some StringProtocol) -> String {
     var out = ""
     for byte in text.utf8 {
@@ -17,12 +17,12 @@ package enum PercentEncoding {
     return out
   }
 
-  /// The same for each segment of a path; the slashes between them stay.
+  /// Encodes each segment of a path. The slashes stay.
   package static func path(_ text: String) -> String {
     text.split(separator: "/", omittingEmptySubsequences: false).map { segment($0) }.joined(separator: "/")
   }
 
-  /// Undoes it; nil for a bad escape, or for what is not UTF-8 then.
+  /// Decodes a text; nil if an escape is malformed or the result is not UTF-8.
   package static func decoded(_ text: some StringProtocol) -> String? {
     var bytes: [UInt8] = []
     var rest = Array(text.utf8)[...]
@@ -37,5 +37,15 @@ package enum PercentEncoding {
       bytes.append(value)
     }
     return String(validating: bytes, as: UTF8.self)
+  }
+}
+
+extension String {
+  /// The text without the characters at both ends for which `isLeftOut` is true.
+  package func trimming(while isLeftOut: (Character) -> Bool) -> Substring {
+    var rest = self[...]
+    while let first = rest.first, isLeftOut(first) { rest.removeFirst() }
+    while let last = rest.last, isLeftOut(last) { rest.removeLast() }
+    return rest
   }
 }

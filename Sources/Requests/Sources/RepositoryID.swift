@@ -5,8 +5,8 @@ package struct RepositoryID: Sendable, Hashable, CustomStringConvertible {
 
   package var description: String { "\(owner)/\(name)" }
 
-  /// Nil unless both parts are such as the hub allows (`huggingface_hub`'s `validate_repo_id`): letters, digits and
-  /// `-._`, at most 96, a word's character at both ends, no `--` or `..`, no `.git` at the end.
+  /// nil unless the hub allows both parts (`huggingface_hub`'s `validate_repo_id`). A part has at most 96 letters,
+  /// digits and `-._`. It begins and ends with a letter, digit or `_`, has no `--` or `..`, and does not end in `.git`.
   package init?(owner: some StringProtocol, name: some StringProtocol) {
     guard Self.isPart(owner), Self.isPart(name), (1...96).contains(owner.utf8.count),
       (1...96).contains(name.utf8.count), !name.hasSuffix(".git")
@@ -15,7 +15,7 @@ package struct RepositoryID: Sendable, Hashable, CustomStringConvertible {
     self.name = String(name)
   }
 
-  /// Nil unless `text` is `owner/name` and both are allowed.
+  /// nil unless `text` is `owner/name` and both parts are allowed.
   package init?(_ text: some StringProtocol) {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count == 2 else { return nil }

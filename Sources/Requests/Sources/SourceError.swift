@@ -1,10 +1,10 @@
-/// Why a text names no model that could be had.
+/// Why a text names no model that can be fetched.
 package enum SourceError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// A link to somewhere else.
+  /// A link to another site.
   case otherHost(link: String)
-  /// A link to a hub's page that is no model.
+  /// A link to a page of a hub that is not a model's.
   case hubLink(link: String, reason: String)
-  /// `owner/name`, but not as a hub allows it.
+  /// `owner/name` that no hub allows.
   case repositoryName(text: String)
   /// A link to CivitAI that names no model.
   case civitai(link: String, reason: String)

@@ -4,8 +4,16 @@ package enum SchedulerName: String, CaseIterable, Sendable, Codable {
   case eulerAncestral = "euler_a"
   case dpmpp2M = "dpmpp_2m"
   case dpmpp2MKarras = "dpmpp_2m_karras"
+  case dpmpp2MSDE = "dpmpp_2m_sde"
   case dpmpp2MSDEKarras = "dpmpp_2m_sde_karras"
-  case unipc, lcm
+  case dpmpp2S = "dpmpp_2s"
+  case dpmppSDE = "dpmpp_sde"
+  case unipc, deis, kdpm2
+  case kdpm2Ancestral = "kdpm2_a"
+  case saSolver = "sa_solver"
+  case edmEuler = "edm_euler"
+  case edmDPMpp2M = "edm_dpmpp_2m"
+  case ipndm, lcm, tcd
 }
 
 extension SchedulerName: WordForm {

@@ -9,7 +9,7 @@ package struct Channels: Sendable {
   let first: Int
   let count: Int
 
-  /// All of them.
+  /// All channels of a tensor.
   package init(_ tensor: Tensor) {
     self.tensor = tensor
     first = 0
@@ -23,7 +23,7 @@ package struct Channels: Sendable {
     first = share * count
   }
 
-  /// From one row to the next.
+  /// Floats from one row to the next.
   var stride: Int { tensor.shape[2] }
 }
 
@@ -42,8 +42,8 @@ extension Compute {
   ///   - value: as many channels of `[batch, keys, …]`.
   ///   - heads: how many the channels are split into.
   ///   - causal: whether query i sees only keys 0…i (text encoders).
-  ///   - precision: of the layer. Where products in bfloat16 are faster, every precision but `.f32` uses them here too.
-  ///     Softmax and sums are always in single precision.
+  ///   - precision: the precision of the layer. Where products in bfloat16 are faster, every precision but `.f32` uses
+  ///     them here too. Softmax and sums are always in single precision.
   /// - Returns: `[batch, queries, heads·width]`.
   package func attention(
     query: Channels, key: Channels, value: Channels, heads: Int, causal: Bool = false,
@@ -84,7 +84,7 @@ extension Compute {
     }
   }
 
-  /// The same of whole tensors.
+  /// Attention of whole tensors.
   package func attention(
     query: Tensor, key: Tensor, value: Tensor, heads: Int, causal: Bool = false, precision: Precision = .f32
   ) -> Tensor {

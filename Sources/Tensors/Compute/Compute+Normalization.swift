@@ -17,8 +17,7 @@ extension Compute {
     let positions = x.count / batch / channels
     let timing = self.timing(.normalization, "groups of \(channels), \(batch)×\(positions)")
     defer { timing?.end() }
-    // Moments are summed over fixed pieces and the pieces added in order: the same bits on any
-    // number of threads.
+    // Sums are taken over fixed pieces and added in their order. So any number of threads gives the same bits.
     let grain = max(1, Self.elementGrain / channels)
     let pieces = (positions + grain - 1) / grain
     let counted = countedSpans(of: x, positions: positions, grain: grain)
@@ -62,7 +61,7 @@ extension Compute {
     }
   }
 
-  /// The positions that sums are taken over, in spans: all, or those of a tile that count.
+  /// The positions that are summed up, as ranges: all positions, or those of a tile that count.
   private func countedSpans(of x: Tensor, positions: Int, grain: Int) -> [Range<Int>] {
     guard let moments, x.shape.count == 4 else {
       return stride(from: 0, to: positions, by: grain).map { $0..<min(positions, $0 + grain) }

@@ -1,11 +1,11 @@
 import CKernels
 
-/// What is done to a product before it is stored: bias, activation, row weights, sum; in this order.
+/// What is done to a product before it is stored: bias, activation, row weights and sum, in this order.
 package struct ProductEpilogue {
   /// `[out]`; of a gated weight `[2·out]`.
   package var bias: Tensor?
   package var activation: Compute.Activation?
-  /// What each row is multiplied with.
+  /// A factor for each row.
   package var rowWeights: [Float]?
 
   package init(bias: Tensor? = nil, activation: Compute.Activation? = nil, rowWeights: [Float]? = nil) {
@@ -139,7 +139,8 @@ extension Compute {
     }
   }
 
-  /// Lends `x`, rounded or quantized segment by segment, and a segment of zeros. In single precision `x` is lent unchanged.
+  /// Lends `x`, rounded or quantized segment by segment, and a segment of zeros. In single precision `x` is lent
+  /// unchanged.
   /// - Parameter prepared: `preparedBytes` to work in.
   private func withPrepared(
     _ x: Tensor, _ weight: PackedWeight, in prepared: UnsafeMutableRawPointer,
@@ -160,7 +161,7 @@ extension Compute {
     body(UnsafeRawPointer(prepared), UnsafeRawPointer(prepared + count * bytes), bytes)
   }
 
-  /// Lends `x` unchanged, and so many bytes of zeros.
+  /// Lends `x` unchanged, and `bytes` bytes of zeros.
   static func withZeros(
     beside x: Tensor, bytes: Int, _ body: (UnsafeRawPointer, _ zeros: UnsafeRawPointer) -> Void
   ) {

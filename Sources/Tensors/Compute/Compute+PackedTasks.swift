@@ -43,17 +43,17 @@ struct ProductCut {
   }
 }
 
-/// Where a convolution finds its pixels, `[image, height, width]` of so many bytes each.
+/// Where a convolution finds its pixels, `[image, height, width]` of `bytes` bytes each.
 struct Pictures {
   let pixels: UnsafeRawPointer
-  /// A pixel outside.
+  /// The pixel that stands for all pixels outside.
   let outside: UnsafeRawPointer
   let bytes: Int
   let height: Int
   let width: Int
   let shape: ConvolutionShape
 
-  /// Writes where the taps of some output positions are, which are counted through all images.
+  /// Writes the addresses of the taps of some output positions. Positions are counted through all images.
   func locate(_ range: Range<Int>, _ segments: UnsafeMutablePointer<UnsafeRawPointer?>) {
     let (outWidth, taps) = (shape.outputSize(width), shape.kernel * shape.kernel)
     let positions = shape.outputSize(height) * outWidth

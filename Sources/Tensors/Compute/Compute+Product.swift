@@ -1,17 +1,14 @@
 import COpenBLAS
 
-/// A matrix in memory: rows of `columns` floats, `stride` apart.
+/// A matrix in memory: rows of `columns` floats, one behind the other.
 private struct MatrixView {
   let base: UnsafePointer<Float>
   let rows: Int
   let columns: Int
-  let stride: Int
 
-  init(_ base: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int? = nil) {
-    self.base = base
-    self.rows = rows
-    self.columns = columns
-    self.stride = stride ?? columns
+  /// Some of its rows.
+  func rows(from first: Int, count: Int) -> MatrixView {
+    MatrixView(base: base + first * columns, rows: count, columns: columns)
   }
 }
 
@@ -22,7 +19,7 @@ private func multiply(
   guard a.rows > 0, b.rows > 0 else { return }
   cblas_sgemm(
     CblasRowMajor, CblasNoTrans, CblasTrans, Int32(a.rows), Int32(b.rows), Int32(a.columns), 1, a.base,
-    Int32(a.stride), b.base, Int32(b.stride), 0, result, Int32(stride))
+    Int32(a.columns), b.base, Int32(b.columns), 0, result, Int32(stride))
 }
 
 extension Compute {
@@ -50,8 +47,8 @@ extension Compute {
             let result = result.baseAddress
           else { return }
           product(
-            MatrixView(x, rows: rows, columns: inputs),
-            MatrixView(weight, rows: outputs, columns: inputs), into: result)
+            MatrixView(base: x, rows: rows, columns: inputs),
+            MatrixView(base: weight, rows: outputs, columns: inputs), into: result)
         }
       }
     }
@@ -72,10 +69,7 @@ extension Compute {
       let columns = min(columnBlock, weight.rows - column)
       let target = result + row * weight.rows + column
       multiply(
-        MatrixView(x.base + row * x.stride, rows: rows, columns: x.columns, stride: x.stride),
-        transposed: MatrixView(
-          weight.base + column * weight.stride, rows: columns, columns: weight.columns,
-          stride: weight.stride),
+        x.rows(from: row, count: rows), transposed: weight.rows(from: column, count: columns),
         into: target, stride: weight.rows)
     }
     if small {

@@ -24,7 +24,7 @@ extension Compute {
 }
 
 extension Compute {
-  /// The part of `[batch, height, width, channel]` in those rows and columns.
+  /// The part of `[batch, height, width, channel]` in the given rows and columns.
   package func crop(_ x: Tensor, rows: Range<Int>, columns: Range<Int>) -> Tensor {
     let (batch, height, width, channels) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
     precondition(rows.lowerBound >= 0 && rows.upperBound <= height && columns.upperBound <= width)

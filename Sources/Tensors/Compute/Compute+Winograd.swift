@@ -136,12 +136,12 @@ private struct WinogradChunks {
   /// Floats of a chunk's transformed inputs, about: they stay in the last cache.
   private static let mostFloats = 2 << 20
 
-  /// Of all images together.
+  /// Tiles of all images together.
   private let all: Int
   let count: Int
   /// Floats of one chunk's transformed inputs.
   let size: Int
-  /// Floats of what is held.
+  /// Floats of the transformed inputs that are held.
   var floats: Int { min(2, count) * size }
 
   init(_ shape: segmoe_convolution, batch: Int) {

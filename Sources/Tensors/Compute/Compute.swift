@@ -33,14 +33,14 @@ package struct Compute: Sendable {
     self.plan = plan
   }
 
-  /// The same, normalizing with shared sums.
+  /// The same, but tiles are normalized with the sums of their whole picture.
   package func sharing(_ moments: GroupMoments) -> Compute {
     var compute = self
     compute.moments = moments
     return compute
   }
 
-  /// A tensor of zeros, to be summed up in.
+  /// A tensor of zeros, for sums.
   package func zeros(shape: [Int]) -> Tensor {
     if let plan { return Tensor(meta: shape, meter: plan) }
     return Tensor(shape: shape)
@@ -54,8 +54,8 @@ package struct Compute: Sendable {
 
   /// A tensor that `fill` writes, with temporary memory to work in. A plan counts both.
   /// - Parameters:
-  ///   - shape: of the tensor.
-  ///   - bytes: of temporary memory, aligned to 64. Its contents are undefined.
+  ///   - shape: the shape of the tensor.
+  ///   - bytes: the bytes of temporary memory, aligned to 64. Its contents are undefined.
   ///   - fill: writes the tensor.
   func tensor(
     shape: [Int], temporary bytes: Int,
@@ -70,7 +70,7 @@ package struct Compute: Sendable {
   /// value shares the elements.
   /// - Parameters:
   ///   - x: the tensor.
-  ///   - bytes: of temporary memory, aligned to 64. Its contents are undefined.
+  ///   - bytes: the bytes of temporary memory, aligned to 64. Its contents are undefined.
   ///   - body: changes the elements.
   func change(
     _ x: inout Tensor, temporary bytes: Int = 0,
@@ -91,7 +91,7 @@ package struct Compute: Sendable {
   }
 
   /// Runs `body` over `0..<count` in pieces of `grain`, on the pool.
-  package func forEachRange(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+  func forEachRange(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
     let pieces = (count + grain - 1) / grain
     pool.run(pieces) { piece in
       body(piece * grain..<min(count, (piece + 1) * grain))

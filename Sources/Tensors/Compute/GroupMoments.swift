@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// A normalization is identified by its order in a run. Each run of a tile begins with `restart`.
 package final class GroupMoments: Sendable {
-  /// Of one group of channels.
+  /// The sums of one group of channels.
   struct Sums {
     var count = 0.0
     var sum = 0.0
@@ -15,7 +15,7 @@ package final class GroupMoments: Sendable {
   private struct State {
     var place = 0
     var core = Core(rows: 0..<1, columns: 0..<1, height: 1, width: 1)
-    /// What runs use: one array of groups per normalization.
+    /// The sums that runs use, one array of groups per normalization.
     var known: [[Sums]] = []
     var gathered: [[Sums]] = []
   }
@@ -29,7 +29,7 @@ package final class GroupMoments: Sendable {
   package struct Core: Sendable {
     let rows: Range<Int>
     let columns: Range<Int>
-    /// Of the tile, in the same units.
+    /// The tile's height, in the same units.
     let height: Int
     let width: Int
 
@@ -49,7 +49,7 @@ package final class GroupMoments: Sendable {
     }
   }
 
-  /// A run of the next tile begins.
+  /// Begins a run of the next tile.
   package func restart(core: Core) {
     state.withLock {
       $0.place = 0

@@ -25,10 +25,10 @@ package enum LayerKind: String, Sendable, CaseIterable {
 /// outer one. It records one computation at a time, and only while it is told to, so that other timings do not pay for
 /// it.
 package final class WorkProfile: Sendable {
-  /// What layers of one kind and shape took together.
+  /// The time and work of all layers of one kind and shape.
   package struct Entry: Sendable {
     package let kind: LayerKind
-    /// Its shapes, such as `3×3 320→640 64×64 ×2`.
+    /// The shapes, such as `3×3 320→640 64×64 ×2`.
     package let layer: String
     package fileprivate(set) var calls = 0
     package fileprivate(set) var seconds = 0.0
@@ -97,7 +97,7 @@ struct Timing {
     profile.enter()
   }
 
-  /// Books the time since the beginning.
+  /// Adds the time since the beginning.
   func end() {
     let duration = ContinuousClock.now - start
     profile.leave(
@@ -122,4 +122,15 @@ extension [Double] {
     let (values, half) = (self.sorted(), count / 2)
     return count.isMultiple(of: 2) ? (values[half - 1] + values[half]) / 2 : values[half]
   }
+}
+
+/// Floating-point operations of products, convolutions and attention, a multiply-add counted as two.
+/// Normalizations and activations are not counted.
+package final class WorkCounter: Sendable {
+  private let operations = Atomic<Int>(0)
+
+  /// Operations so far.
+  package var total: Int { operations.load(ordering: .relaxed) }
+
+  func add(_ count: Int) { operations.add(count, ordering: .relaxed) }
 }

@@ -2,7 +2,7 @@ import Foundation
 
 /// Files in which Linux describes the process, the machine and control groups.
 enum KernelFile {
-  /// The text of one; nil if it cannot be read.
+  /// The text of a file; nil if it cannot be read.
   static func text(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
 
   /// A field like `VmRSS:    5 kB` of a text like `/proc/meminfo`'s, in bytes; nil if it is not there.

@@ -1,12 +1,12 @@
 import Foundation
 
-/// Whether the system gives a process what it cannot begin without. Libraries that start threads wait for ever if they
-/// get none, so it is asked for first.
+/// Checks at the start that the system gives the process threads and addresses. Some libraries wait for ever if they
+/// cannot start a thread.
 package enum ProcessRoom {
-  /// Starts threads that end at once when all are there, and asks for addresses.
+  /// Starts threads, which end as soon as all are there, and asks for addresses.
   /// - Parameters:
-  ///   - threads: how many at one time.
-  ///   - bytes: of addresses beside those of the threads.
+  ///   - threads: how many threads at one time.
+  ///   - bytes: the bytes of addresses beside those of the threads.
   /// - Throws: `ThreadError`, and `MemoryRefusal` if there are no addresses.
   package static func check(threads: Int, bytes: Int) throws {
     let gate = Gate()

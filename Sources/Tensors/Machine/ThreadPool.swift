@@ -5,15 +5,15 @@ import Synchronization
 /// A fixed set of threads that share out the tasks of one parallel section at a time.
 ///
 /// The next section mostly follows at once. So an idle thread first looks for it, about as long as sleeping and waking
-/// would take. Then it sleeps on a condition. The caller cuts the work into tasks. The cut must not depend on the number
-/// of threads; then no result depends on it.
+/// would take. Then it sleeps on a condition. The caller cuts the work into tasks. The cut must not depend on the
+/// number of threads; then no result depends on it.
 package final class ThreadPool: Sendable {
   /// Threads that work on a section, the calling one included.
   package let threadCount: Int
   private let board: Board
 
-  /// Starts `threadCount - 1` threads; the caller of `run` is the last one. If the system refuses some, the others do
-  /// their work: no result depends on how many there are.
+  /// Starts `threadCount - 1` threads. The caller of `run` is the last one. If the system refuses some threads, the
+  /// others do their work. No result depends on the number of threads.
   package init(threadCount: Int) {
     let wanted = max(1, threadCount)
     let board = Board(looks: wanted <= ProcessorLimit.current ? 2500 : 400)
@@ -29,7 +29,7 @@ package final class ThreadPool: Sendable {
 
   deinit { board.close() }
 
-  /// Scratch memory for so many floats. It belongs to the calling thread until that thread asks again.
+  /// Scratch memory for `count` floats. It belongs to the calling thread until that thread asks again.
   static func scratch(_ count: Int) -> UnsafeMutablePointer<Float> {
     let bytes = count * MemoryLayout<Float>.stride
     guard let base = segmoe_thread_scratch(bytes) ?? reserve(bytes) else {
@@ -38,8 +38,8 @@ package final class ThreadPool: Sendable {
     return base.bindMemory(to: Float.self, capacity: count)
   }
 
-  /// What whoever is refused memory gets (`MemoryBlock`). It stays mapped when it is given back, until the next render
-  /// is planned.
+  /// The reserve block for a caller whom the system refuses memory (see `MemoryBlock`). It stays mapped until the next
+  /// render is planned.
   private static func reserve(_ bytes: Int) -> UnsafeMutableRawPointer? {
     guard let base = segmoe_memory_take_reserve(bytes) else { return nil }
     defer { segmoe_memory_give_reserve() }
@@ -61,7 +61,7 @@ package final class ThreadPool: Sendable {
 
 /// One parallel section: a counter of tasks handed out and one of tasks finished.
 private final class Section: @unchecked Sendable {
-  // Unchecked: `body` is called from several threads, as the caller wants.
+  // Unchecked: `body` is called from several threads. That is what the pool is for.
   let taskCount: Int
   let body: (Int) -> Void
   let next = Atomic<Int>(0)
@@ -72,7 +72,7 @@ private final class Section: @unchecked Sendable {
     self.body = body
   }
 
-  /// Takes tasks until none is left; true if the last of all finished here.
+  /// Takes tasks until none is left; true if this call finished the last task.
   func drain() -> Bool {
     var last = false
     while true {
@@ -88,23 +88,23 @@ private final class Section: @unchecked Sendable {
 private final class Board: @unchecked Sendable {
   // Unchecked: every property that is not atomic is read and written with `condition` held.
   private let condition = NSCondition()
-  /// Signalled when the last thread lets go of a section; its owner waits for that.
+  /// Signalled when the last thread leaves a section. The section's owner waits for it.
   private let over = DispatchSemaphore(value: 0)
   private var ownerSleeps = false
   private let turn = NSLock()
   private var section: Section?
   private let generation = Atomic<Int>(0)
-  /// Threads that hold the section; it grows with `condition` held.
+  /// Threads that hold the section. It grows only while `condition` is held.
   private let inside = Atomic<Int>(0)
   private var closed = false
   /// How often a thread looks for the next section before it sleeps; a look takes some 50 ns.
   private let looks: Int
 
-  /// - Parameter looks: few if there are more threads than processors, so that a looking thread keeps no other from
-  ///   working.
+  /// - Parameter looks: should be small if there are more threads than processors: a thread that looks keeps a
+  ///   processor from the others.
   init(looks: Int) { self.looks = looks }
 
-  /// - Parameter helpers: threads to wake; threads that are awake help as well.
+  /// - Parameter helpers: threads to wake. Threads that are awake help as well.
   func run(_ section: Section, helpers: Int) {
     turn.lock()
     defer { turn.unlock() }

@@ -1,13 +1,14 @@
+import Boundary
 import CKernels
 import Glibc
 
-/// A thread of our own. Foundation's `Thread` does not say if the system refuses one, and then its owner would wait for
-/// ever.
+/// A thread whose start can fail. Foundation's `Thread` does not report that the system refused it, so its owner would
+/// wait for ever.
 package enum WorkThread {
-  /// Starts a thread, which ends with `body`.
+  /// Starts a thread. It ends when `body` returns.
   /// - Parameters:
   ///   - name: for debuggers and `top`; the kernel keeps 15 bytes of it.
-  ///   - stackBytes: of its stack, in whole pages.
+  ///   - stackBytes: the bytes of its stack, in whole pages.
   ///   - body: what it does.
   /// - Throws: `ThreadError`
   package static func start(
@@ -65,4 +66,9 @@ package struct ThreadError: Error, Equatable, CustomStringConvertible {
     "the system refuses the thread '\(thread)' (\(String(cString: strerror(code)))); "
       + "allow this process more threads or memory (ulimit -u and -v, or TasksMax= and MemoryMax= of its service)"
   }
+}
+
+/// There may be a thread later.
+extension ThreadError: ExitCoded {
+  package var exit: ProgramExit { .unavailable }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// How much more memory this process may take before something is killed or refused for it.
+/// How much more memory this process may take before the system refuses memory or kills a process.
 package enum AvailableMemory {
   /// In bytes; nil if the kernel does not say.
   package static var bytes: Int? {
@@ -14,9 +14,8 @@ package enum AvailableMemory {
   /// them allow (versions 1 and 2), and what the process's own limits allow (`ulimit -v` and `-d`).
   /// - Parameters:
   ///   - groups: the text of `/proc/self/cgroup`.
-  ///   - resident: bytes that this process has resident. They count if a group does not say what its processes take
-  ///     together.
-  ///   - system: bytes of the machine that are free, in case no file says it.
+  ///   - resident: this process's resident bytes. They are used if a group does not tell its processes' total.
+  ///   - system: the machine's free bytes, used if no file tells them.
   ///   - read: the text of a file, nil if it cannot be read.
   package static func bytes(
     groups: String, resident: Int, system: Int? = nil, read: (String) -> String?
@@ -31,8 +30,8 @@ package enum AvailableMemory {
     if let bytes = read("/proc/meminfo").flatMap({ KernelFile.bytes("MemAvailable", in: $0) }) {
       return bytes
     }
-    // systemd's ProcSubset=pid hides that file. The memory nodes say nearly as much: what is free, and what files take
-    // in the page cache, which goes when memory is needed.
+    // systemd's ProcSubset=pid hides that file. The files of the memory nodes tell nearly the same: free memory, and
+    // the page cache, which the kernel gives up when memory is needed.
     let nodes = (0..<mostNodes).compactMap { node -> Int? in
       guard let text = read("/sys/devices/system/node/node\(node)/meminfo"),
         let free = KernelFile.bytes("Node \(node) MemFree", in: text)
@@ -47,7 +46,7 @@ package enum AvailableMemory {
   /// How many memory nodes are looked for.
   private static let mostNodes = 64
 
-  /// What a system call says is free. It leaves out the page cache, so it is too little rather than too much.
+  /// Free memory by a system call. It leaves out the page cache, so the number is rather too small.
   private static var systemFree: Int? {
     let (pages, bytes) = (sysconf(Int32(_SC_AVPHYS_PAGES)), sysconf(Int32(_SC_PAGESIZE)))
     return pages > 0 && bytes > 0 ? pages * bytes : nil
@@ -55,8 +54,8 @@ package enum AvailableMemory {
 
   // MARK: Control groups
 
-  /// What a group and those above it have left; nothing for groups without a limit.
-  /// - Parameter line: of `/proc/self/cgroup`, `hierarchy-ID:controllers:path`.
+  /// What a group and the groups above it have left. Groups without a limit are left out.
+  /// - Parameter line: the line of `/proc/self/cgroup`, `hierarchy-ID:controllers:path`.
   private static func left(
     inGroup line: Substring, resident: Int, _ read: (String) -> String?
   ) -> [Int?] {
@@ -75,7 +74,7 @@ package enum AvailableMemory {
     }
   }
 
-  /// Where a version of control groups says what of memory.
+  /// The names of a control group's memory files, in one version of control groups.
   private struct GroupFiles {
     static let versionTwo = GroupFiles(
       root: "/sys/fs/cgroup", limits: ["memory.max", "memory.high"], usage: "memory.current",
@@ -88,7 +87,7 @@ package enum AvailableMemory {
     /// Above `memory.high` a group is slowed to a crawl, so it is a limit as well.
     let limits: [String]
     let usage: String
-    /// Fields of `memory.stat`: the part of the usage that goes when memory is needed.
+    /// Fields of `memory.stat`: memory that the kernel gives up when it is needed.
     let reclaimable: Set<String>
 
     /// What a group has left; nil if it has no limit.
@@ -107,7 +106,7 @@ package enum AvailableMemory {
       return max(0, limit - max(0, used - files))
     }
 
-    /// nil for `max` and for nonsense.
+    /// nil for `max` and for anything that is no number.
     private static func number(_ text: String) -> Int? {
       Int(text.trimmingCharacters(in: .whitespacesAndNewlines)).flatMap { $0 >= 0 ? $0 : nil }
     }
@@ -115,8 +114,8 @@ package enum AvailableMemory {
 
   // MARK: The process
 
-  /// Of the limits of addresses and of data, what is left of each. They are read from files, because a sandbox may
-  /// forbid the system call.
+  /// What is left of the limits of addresses and of data. They are read from files, because a sandbox may forbid the
+  /// system call.
   private static func limits(_ read: (String) -> String?) -> [Int?] {
     guard let limits = read("/proc/self/limits"), let status = read("/proc/self/status") else { return [] }
     return [("Max address space", "VmSize"), ("Max data size", "VmData")].map { name, field in
@@ -128,6 +127,6 @@ package enum AvailableMemory {
     }
   }
 
-  /// Addresses that threads and the C library set aside and never fill.
+  /// Addresses that threads and the C library reserve and never use.
   private static let addresses = 256 << 20
 }

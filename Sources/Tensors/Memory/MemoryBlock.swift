@@ -1,3 +1,4 @@
+import Boundary
 import CKernels
 
 /// 64-byte aligned memory of tensors and packed weights, freed with its last owner.
@@ -43,7 +44,8 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
   }
 
   /// Runs `body`.
-  /// - Throws: `MemoryRefusal` if memory was refused meanwhile, to any caller of the process; and what `body` throws.
+  /// - Throws: `MemoryRefusal` if the system refused memory to any thread of the process meanwhile, and what `body`
+  ///   throws.
   package static func check<Result>(_ body: () throws -> Result) throws -> Result {
     let before = segmoe_memory_refusals()
     let result = try body()
@@ -60,6 +62,11 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
   package static func prepare(forBlocksOf bytes: Int) -> Bool {
     segmoe_memory_reserve(max(mostScratch, bytes)) == 1
   }
+}
+
+/// There may be memory later.
+extension MemoryRefusal: ExitCoded {
+  package var exit: ProgramExit { .unavailable }
 }
 
 /// Bytes that tensors and packed weights of this process take.
@@ -81,8 +88,8 @@ package struct TensorMemory: Sendable, Equatable {
   /// Bounds what is kept for the next tensor: freed memory above a bound goes back to the system. Only the
   /// `MemoryGovernor` calls this.
   /// - Parameters:
-  ///   - bytes: what is taken and what is kept, together; nil: there is no bound.
-  ///   - spare: what is kept, alone; nil: there is no bound.
+  ///   - bytes: the bound for memory in use and kept memory together; nil: there is no bound.
+  ///   - spare: the bound for kept memory alone; nil: there is no bound.
   package static func setLimit(_ bytes: Int?, spare: Int? = nil) {
     func bound(_ bytes: Int?) -> Int { bytes.map { max(0, $0) } ?? Int(bitPattern: UInt.max) }
     segmoe_memory_set_limit(bound(bytes), bound(spare))

@@ -14,13 +14,13 @@ package final class MemoryMeter: Sendable {
 
   package init() {}
 
-  /// The most bytes that there were at one time.
+  /// The most bytes at one time.
   package var peak: Int { state.withLock { $0.peak } }
 
   /// Bytes of the largest block.
   package var largest: Int { state.withLock { $0.largest } }
 
-  /// Bytes at the moment.
+  /// Bytes now.
   package var live: Int { state.withLock { $0.live } }
 
   /// Bytes that a block of this size takes, rounded up to whole pages.
@@ -45,4 +45,17 @@ package final class MemoryMeter: Sendable {
   }
 
   func give(_ bytes: Int) { state.withLock { $0.live -= Self.blockSize(bytes) } }
+}
+
+/// The process's memory as the kernel counts it.
+package enum ResidentMemory {
+  /// The peak of resident memory in bytes; 0 if the kernel does not say.
+  package static var peakBytes: Int64 { read("VmHWM") }
+
+  /// Resident memory in bytes; 0 if the kernel does not say.
+  package static var bytes: Int64 { read("VmRSS") }
+
+  private static func read(_ field: String) -> Int64 {
+    Int64(KernelFile.text("/proc/self/status").flatMap { KernelFile.bytes(field, in: $0) } ?? 0)
+  }
 }

@@ -1,7 +1,7 @@
 import CKernels
 import Requests
 
-/// A weight in the layout that products read, rounded to bf16 or int8 if they run in these.
+/// A weight in the order in which products read it, rounded to bf16 or int8 if they run in that precision.
 package struct PackedWeight: Sendable {
   package let precision: Precision
   /// Columns of the result.
@@ -121,7 +121,7 @@ package struct PackedWeight: Sendable {
     body(UnsafeRawBufferPointer(start: storage.base, count: byteCount))
   }
 
-  /// Lends it to the tasks of a product.
+  /// Lends the weight to the tasks of a product.
   func withColumns(_ body: (PackedColumns) -> Void) {
     let arithmetic: PackedColumns.Arithmetic =
       switch precision {

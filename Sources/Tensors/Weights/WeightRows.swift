@@ -12,7 +12,7 @@ package struct WeightRows: Sendable {
   /// - Parameters:
   ///   - count: the number of rows.
   ///   - width: values of a row.
-  ///   - read: writes the rows of a range into a buffer of just that many values.
+  ///   - read: writes the rows of a range into a buffer that has exactly their size.
   package init(
     count: Int, width: Int,
     read: @escaping @Sendable (Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
@@ -70,7 +70,7 @@ package struct WeightRows: Sendable {
     }
   }
 
-  /// Writes the rows of a range into a buffer of just that many values.
+  /// Writes the rows of a range into a buffer that has exactly their size.
   package func read(_ range: Range<Int>, into buffer: UnsafeMutableBufferPointer<Float>) throws {
     precondition(!isMeta, "meta rows have no values")
     try reading(range, buffer)

@@ -13,7 +13,7 @@ package struct WinogradWeight: Sendable {
   let isBF16: Bool
   /// Bytes that it takes in memory.
   package let byteCount: Int
-  /// Nil if there are only sizes.
+  /// nil if only sizes are known.
   private let storage: MemoryBlock?
 
   /// Outputs of one panel.
@@ -72,7 +72,7 @@ package struct WinogradWeight: Sendable {
     body(UnsafeRawBufferPointer(start: storage.base, count: byteCount))
   }
 
-  /// Lends it to the tasks of a product.
+  /// Lends the weight to the tasks of a product.
   func withColumns(_ body: (PackedColumns) -> Void) {
     withBytes { bytes in
       guard let base = bytes.baseAddress else { return }

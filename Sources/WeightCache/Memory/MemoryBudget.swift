@@ -2,11 +2,11 @@ import Tensors
 
 /// How much memory the process may take in all: weights, tensors, scratch memory, and the program itself.
 package struct MemoryBudget: Sendable, Equatable, CustomStringConvertible {
-  /// Who chose it.
+  /// Where a budget comes from.
   package enum Source: Sendable, Equatable {
     /// A person: an option, the configuration, or a job.
     case given
-    /// Nobody. It is what the machine and the process's control groups have left, less a reserve.
+    /// The machine: what it and the process's control groups have left, less a reserve.
     case machine
   }
 
@@ -16,15 +16,15 @@ package struct MemoryBudget: Sendable, Equatable, CustomStringConvertible {
 
   /// - Parameters:
   ///   - bytes: resident bytes, as the kernel counts them.
-  ///   - source: who chose it.
+  ///   - source: where the budget comes from.
   package init(bytes: Int, source: Source = .given) {
     self.bytes = bytes
     self.source = source
   }
 
-  /// What a person gave, or else what the machine has left for this process; nil if nobody gave any and the
-  /// kernel says nothing.
-  /// - Parameter given: bytes; nil if nobody gave any.
+  /// The given budget, or else what the machine has left for this process; nil if none is given and the kernel does not
+  /// tell.
+  /// - Parameter given: the given budget in bytes; nil if there is none.
   package static func chosen(given: Int?) -> MemoryBudget? {
     if let given { return MemoryBudget(bytes: given) }
     return AvailableMemory.bytes.map { machine(available: $0, resident: Int(ResidentMemory.bytes)) }
@@ -43,10 +43,10 @@ package struct MemoryBudget: Sendable, Equatable, CustomStringConvertible {
   /// The share of the machine's memory that is left to others.
   private static let reservedShare = 16
 
-  /// The least that is left to others, unless that were more than half.
+  /// The least that is left to others, unless it would be more than half.
   private static let leastReserve = 128 << 20
 
-  /// As `--memory-budget` takes it, with where it comes from.
+  /// The budget as `--memory-budget` takes it, and where it comes from.
   package var description: String {
     switch source {
     case .given: text
@@ -54,27 +54,27 @@ package struct MemoryBudget: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// As `--memory-budget` takes it: `4GiB`, `20370MiB`, or bytes.
+  /// The budget as `--memory-budget` takes it: `4GiB`, `20370MiB`, or bytes.
   package var text: String {
     if bytes > 0, bytes % (1 << 30) == 0 { return "\(bytes >> 30)GiB" }
     if bytes > 0, bytes % (1 << 20) == 0 { return "\(bytes >> 20)MiB" }
     return "\(bytes)"
   }
 
-  /// What comes and goes beside tensors during a render: stacks, buffers of OpenBLAS and of packing, small arrays,
-  /// a picture being written.
+  /// Memory besides tensors that a render takes and frees: stacks, buffers of OpenBLAS and of packing, small arrays, a
+  /// picture being written.
   package static let margin = 112 << 20
 
-  /// What is left of the margin when most of that has come.
+  /// The rest of the margin after most of that memory has been taken.
   package static let leastMargin = 56 << 20
 
-  /// What a process takes beside the cache differs by at most this from one start to the next.
+  /// What a process takes besides the cache differs by at most this much from one start to the next.
   static let variation = 4 << 20
 
-  /// What the process usually takes beside the cache. A decode in tiles shows in the picture, so this decides it and
-  /// not what was measured: the same budget gives the same picture.
+  /// What the process usually takes besides the cache. It decides whether a picture is decoded in tiles, because tiles
+  /// change the picture: with a measured number, the same budget could give different pictures.
   static let usual = 256 << 20
 
-  /// A decode that takes no more than this goes in one piece under any budget.
+  /// A decode that takes no more than this is done in one piece under any budget.
   package static let alwaysWhole = 128 << 20
 }

@@ -1,16 +1,16 @@
 /// Why there is no memory for a request. All numbers are bytes.
 package enum MemoryError: Error, Equatable, CustomStringConvertible {
-  /// The budget that somebody gave is too small; `smallest` would do.
+  /// The given budget is too small. `smallest` would be enough.
   case budget(bytes: Int, smallest: Int)
-  /// Nobody gave a budget, and the machine has too little left.
+  /// No budget was given, and the machine has too little memory left.
   case machine(bytes: Int, smallest: Int)
   /// The system refused address space that the budget would allow.
   case refused(bytes: Int)
 
   /// A budget that is too small.
   /// - Parameters:
-  ///   - budget: the one that is too small.
-  ///   - smallest: bytes that would do.
+  ///   - budget: the budget that is too small.
+  ///   - smallest: bytes that would be enough.
   init(_ budget: MemoryBudget, smallest: Int) {
     switch budget.source {
     case .given: self = .budget(bytes: budget.bytes, smallest: smallest)
@@ -29,6 +29,6 @@ package enum MemoryError: Error, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Rounded up, so that what is asked for is enough.
+  /// Bytes in MiB, rounded up, so that the number in a message is enough.
   private static func mebibytes(_ bytes: Int) -> String { "\((bytes + (1 << 20) - 1) >> 20) MiB" }
 }

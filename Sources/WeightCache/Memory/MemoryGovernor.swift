@@ -152,7 +152,7 @@ package final class MemoryGovernor: Sendable {
   /// Makes room for so many bytes that no plan counts, such as a picture that is read. Weights leave for them.
   /// - Parameters:
   ///   - bytes: how many.
-  ///   - plan: of the render that follows: whoever is refused learns at once what would do for both.
+  ///   - plan: the plan of the render that follows, so that a refusal names a budget that is enough for both.
   /// - Throws: `MemoryError` if there is not as much.
   package func spare(_ bytes: Int, before plan: MemoryPlan? = nil) throws {
     let standing = standing()

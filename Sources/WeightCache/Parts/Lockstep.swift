@@ -28,7 +28,8 @@ package final class Lockstep: @unchecked Sendable {
 
   private init(count: Int) { walking = Array(repeating: true, count: count) }
 
-  /// Runs `body` for the images 0 ..< `count` together. If one throws, or the system refuses its thread, the others go on.
+  /// Runs `body` for the images 0 ..< `count` together. If one throws, or the system refuses its thread, the others go
+  /// on.
   /// - Returns: how each image's pass ended, in order.
   package static func run<Value: Sendable>(
     _ count: Int, _ body: @escaping @Sendable (Place) throws -> Value

@@ -11,7 +11,7 @@ package protocol Weighted: Sendable {
 
 extension Weighted {
   /// Whether the weights are bit for bit the same, as in two merges that have an expert in common.
-  package func hasSameWeights(as other: any Weighted) -> Bool {
+  func hasSameWeights(as other: any Weighted) -> Bool {
     guard type(of: other) == Self.self, byteCount == other.byteCount else { return false }
     var mine: [UnsafeRawBufferPointer] = []
     withWeights { mine.append($0) }

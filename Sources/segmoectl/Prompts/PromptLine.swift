@@ -6,7 +6,7 @@ import Requests
 package struct PromptLine: Decodable {
   /// Its settings, the prompt among them.
   package let draft: RequestDraft
-  /// Higher goes first; nil: as the command line says.
+  /// Higher goes first; nil: the command line's.
   package let priority: Int?
 
   /// - Parameters:

@@ -60,6 +60,9 @@ struct PromptSource {
     return waiting.popFirst()
   }
 
+  /// Whether a link had a token in it, which is not kept.
+  var hasDroppedToken: Bool { paths.hasDroppedToken }
+
   /// The message if there was no prompt at all.
   var isEmptyProblem: Problem {
     guard let file else { return .usage("no prompt") }
@@ -82,8 +85,10 @@ struct PromptSource {
       // A missing model is an error of the command line, not of the line.
       throw problem.at(found.place)
     } catch let error as RequestError {
-      if case .missingFile = error { throw Problem.missing("\(found.place): \(error)") }
-      throw Problem.badInput("\(found.place): \(error)")
+      switch error {
+      case .missingFile, .noSource: throw Problem.missing("\(found.place): \(error)")
+      default: throw Problem.badInput("\(found.place): \(error)")
+      }
     }
   }
 

@@ -13,7 +13,10 @@ from common import write_json
 CLASSES = [
     "UNet2DConditionModel", "AutoencoderKL", "AutoencoderTiny", "DDPMScheduler", "DDIMScheduler", "PNDMScheduler",
     "LMSDiscreteScheduler", "HeunDiscreteScheduler", "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler",
-    "DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "LCMScheduler",
+    "DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "LCMScheduler", "DEISMultistepScheduler",
+    "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "DPMSolverSinglestepScheduler",
+    "DPMSolverSDEScheduler", "EDMEulerScheduler", "EDMDPMSolverMultistepScheduler", "TCDScheduler",
+    "SASolverScheduler", "IPNDMScheduler",
 ]  # fmt: skip
 
 

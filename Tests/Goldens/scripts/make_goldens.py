@@ -29,6 +29,7 @@ STAGES = [
     "file_formats",
     "gguf_files",
     "image_inputs",
+    "samplers",
     "single_files",
     "single_kinds",
     "prompt_states_xl",

@@ -1,0 +1,51 @@
+import Boundary
+import Foundation
+
+/// Weights written by Python's pickle. Reading a pickle means running the program in it. So pickles are never
+/// opened, wherever a model, VAE, LoRA or embedding can be named.
+package enum PickledFile {
+  private static let suffixes = [".ckpt", ".pt", ".pth", ".bin", ".pkl"]
+
+  /// Fails with `pickled` if a path names such a file. It is recognized by its ending or by its first bytes.
+  package static func refuse(_ path: String) throws {
+    if suffixes.contains(where: path.lowercased().hasSuffix) || looksPickled(path) {
+      throw CheckpointError.pickled(path: path)
+    }
+  }
+
+  /// Fails with `pickled` if a folder holds such files where weights should be. Called when no readable weights were
+  /// found.
+  package static func refuse(in folder: String) throws {
+    let names = (try? Confinement.models.names(in: folder)) ?? []
+    let isPickled = { (name: String) in suffixes.contains(where: name.lowercased().hasSuffix) }
+    if let name = names.sorted().first(where: isPickled) {
+      throw CheckpointError.pickled(path: folder + "/" + name)
+    }
+  }
+
+  /// torch writes a zip archive with pickles in it. Old versions wrote a bare pickle of protocol 2 or later. A
+  /// safetensors file has a brace after the eight bytes of its header's length.
+  private static func looksPickled(_ path: String) -> Bool {
+    guard let reader = try? FileReader(path: path, purpose: "weights"), reader.size >= 9 else { return false }
+    var head = [UInt8](repeating: 0, count: 9)
+    guard (try? head.withUnsafeMutableBytes { try reader.read(into: $0, at: 0) }) != nil else { return false }
+    return head[8] != UInt8(ascii: "{")
+      && (head.starts(with: Array("PK\u{3}\u{4}".utf8)) || head[0] == 0x80 && (2...5).contains(head[1]))
+  }
+}
+
+/// A pointer of Git LFS: three lines of text in place of a large file, if Git LFS is not installed or was told to skip
+/// the file.
+enum LFSPointer {
+  private static let start = Array("version https://git-lfs.github.com/spec/".utf8)
+  /// The largest pointer that the format allows.
+  private static let largest = 1024
+
+  /// - Throws: `lfsPointer` if the file is a pointer, and what reading throws.
+  static func refuse(_ reader: FileReader) throws {
+    guard reader.size >= start.count, reader.size <= largest else { return }
+    if try reader.contents(limit: largest).starts(with: start) {
+      throw CheckpointError.lfsPointer(path: reader.path)
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The real `segmoe bench`, and what it and the others make of `SEGMOE_ISA`.
+@Suite struct BenchCommandTests {
+  private static let model = Places.golden("model/base")
+
+  private static let kinds: Set = ["linear", "convolution", "attention", "normalization", "elementwise"]
+
+  private struct Report: Decodable {
+    let seconds: Seconds
+    let peakShare: Double
+    let peakRssBytes: Int
+    let peakGflops: [String: Double]
+    let kinds: [Row]
+    let layers: [Row]?
+
+    struct Seconds: Decodable {
+      let min: Double
+      let median: Double
+      let all: [Double]
+    }
+
+    struct Row: Decodable {
+      let kind: String
+      let calls: Int
+      let seconds: Double
+      let gflops: Double?
+      let peakShare: Double?
+      let peak: String?
+      let counted: String?
+    }
+
+    /// The row of a kind.
+    subscript(kind: String) -> Row? { kinds.first { $0.kind == kind } }
+  }
+
+  private func run(_ arguments: [String], program: String = "segmoe", instructions: String? = nil) throws
+    -> Outcome
+  {
+    var environment = ProcessInfo.processInfo.environment
+    environment["SEGMOE_ISA"] = instructions
+    return try Outcome(of: program, arguments, environment: environment)
+  }
+
+  private func bench(_ subject: String, _ more: String...) throws -> Outcome {
+    let outcome = try run(
+      ["bench", subject, Self.model, "--width", "64", "--height", "64", "--repeat", "2"] + more)
+    #expect(outcome.code == 0, "\(outcome)")
+    return outcome
+  }
+
+  private func decoded(_ outcome: Outcome) throws -> Report {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(Report.self, from: Data(outcome.output.utf8))
+  }
+
+  /// Without being asked for; each against the peak of what it is computed in.
+  @Test func everyKindIsReported() throws {
+    let outcome = try bench("unet", "--precision", "int8", "--json")
+    #expect(outcome.output.split(separator: "\n").count == 1)
+    let report = try decoded(outcome)
+    let runs = report.seconds.all
+    #expect(runs.count == 2 && report.seconds.min == runs.min())
+    #expect(abs(report.seconds.median - runs.reduce(0, +) / 2) < 1e-9)
+    #expect(Set(report.kinds.map(\.kind)) == Self.kinds && report.kinds.count == Self.kinds.count)
+    #expect(report.layers == nil && report.peakShare > 0 && report.peakRssBytes > 0)
+    #expect(report["linear"]?.peak == "int8")
+    #expect(report["convolution"]?.peak == "int8")
+    #expect(report["convolution"]?.counted == "direct" && report["linear"]?.counted == nil)
+    #expect(["f32", "bf16"].contains(report["attention"]?.peak))
+    #expect(report.kinds.allSatisfy { $0.seconds > 0 && $0.calls > 0 })
+    for kind in ["linear", "convolution", "attention"] {
+      let row = try #require(report[kind])
+      let (rate, share, peak) = (
+        try #require(row.gflops), try #require(row.peakShare), try #require(row.peak)
+      )
+      #expect(abs(share - rate / (report.peakGflops[peak] ?? 0)) < 1e-6 * share)
+    }
+    for kind in ["normalization", "elementwise"] {
+      #expect(report[kind]?.gflops == nil && report[kind]?.peakShare == nil && report[kind]?.peak == nil)
+    }
+  }
+
+  /// Of a render in int8 the decoder's convolutions are in single precision all the same.
+  @Test func layersAddUpToKinds() throws {
+    let report = try decoded(try bench("render", "--precision", "int8", "--profile", "--json"))
+    #expect(report["convolution"]?.peak == "f32+int8")
+    let layers = try #require(report.layers)
+    for kind in report.kinds {
+      let rows = layers.filter { $0.kind == kind.kind }
+      #expect(rows.reduce(0) { $0 + $1.calls } == kind.calls)
+      #expect(abs(rows.reduce(0) { $0 + $1.seconds } - kind.seconds) < 1e-6)
+    }
+  }
+
+  /// The VAE in int8 is in bf16, and its convolutions are in f32.
+  @Test func tablesNameTheirPeaks() throws {
+    let lines = try bench("vae", "--precision", "int8").output.split(separator: "\n")
+    for kind in Self.kinds { #expect(lines.filter { $0.hasPrefix(kind + " ") }.count == 1) }
+    #expect(lines.first { $0.hasPrefix("linear ") }?.hasSuffix(" bf16") == true)
+    #expect(lines.first { $0.hasPrefix("convolution ") }?.hasSuffix(" f32") == true)
+    #expect(lines.contains { $0.contains("counted as of direct ones") })
+  }
+
+  @Test(arguments: ["AVX2", "bogus", "avx512foo", ""]) func unknownInstructions(name: String) throws {
+    let commands = ["segmoe": ["inspect", Self.model], "segmoed": ["check-config", "/nonexistent"]]
+    for (program, arguments) in commands {
+      let outcome = try run(arguments, program: program, instructions: name)
+      #expect(outcome.code == 64 && outcome.output == "", "\(outcome)")
+      #expect(outcome.errors.hasPrefix("\(program): ") && outcome.errors.filter { $0 == "\n" }.count == 1)
+      for word in ["SEGMOE_ISA", "'\(name)'", "scalar, avx2, avx512, avx512vnni, avx512bf16"] {
+        #expect(outcome.errors.contains(word), "\(outcome.errors)")
+      }
+    }
+    #expect(try run(["--help"], instructions: name).code == 0)
+  }
+
+  /// What the processor lacks is told of, and the best that it has is used.
+  @Test(arguments: ["scalar", "avx2", "avx512", "avx512vnni", "avx512bf16"])
+  func knownInstructions(name: String) throws {
+    let outcome = try run(["inspect", Self.model, "--json"], instructions: name)
+    #expect(outcome.code == 0)
+    let used = try #require(try outcome.object()["instructions"] as? String)
+    if used == name {
+      #expect(outcome.errors == "")
+    } else {
+      #expect(outcome.errors.hasPrefix("segmoe: SEGMOE_ISA asks for \(name)"), "\(outcome.errors)")
+      #expect(outcome.errors.hasSuffix("\(used) is used\n"), "\(outcome.errors)")
+    }
+  }
+}

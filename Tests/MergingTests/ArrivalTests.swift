@@ -1,0 +1,101 @@
+import Foundation
+import Merging
+import Requests
+import Synchronization
+import Tensors
+import Testing
+
+/// Merges that begin before all their sources are here.
+@Suite struct ArrivalTests {
+  private struct NeverComes: Error {}
+
+  /// Sources of which one comes later, or never.
+  private final class Late: SourceArrivals {
+    private let late: String
+    private let condition = NSCondition()
+    private nonisolated(unsafe) var outcome: Result<Void, any Error>?
+    let asked = Mutex<[String]>([])
+
+    init(_ late: String) { self.late = late }
+
+    func end(_ result: Result<Void, any Error>) {
+      condition.withLock {
+        outcome = result
+        condition.broadcast()
+      }
+    }
+
+    func path(of source: Recipe.Source) throws -> String {
+      asked.withLock { $0.append(source.written) }
+      guard source.written == late else { return source.path }
+      let limit = Date(timeIntervalSinceNow: 60)
+      return try condition.withLock {
+        while outcome == nil {
+          guard condition.wait(until: limit) else { throw NeverComes() }
+        }
+        try outcome?.get()
+        return source.path
+      }
+    }
+
+    func isHere(_ source: Recipe.Source) -> Bool {
+      source.written != late || condition.withLock { outcome != nil }
+    }
+  }
+
+  private static let text = """
+    base_model: \(Golden.path("model/base"))
+    num_experts_per_tok: 1
+    type: sd
+    experts:
+      - {source_model: \(Golden.path("model/base")), positive_prompt: a, negative_prompt: b}
+      - {source_model: SECOND, positive_prompt: c, negative_prompt: d}
+    """
+
+  private func merge(
+    _ second: String, _ arrivals: (String) -> any SourceArrivals,
+    _ report: (MergeProgress) throws -> Void
+  ) throws -> (output: String, folder: String) {
+    let folder = NSTemporaryDirectory() + "segmoe-arrivals-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let recipe = try Recipe(parsing: Self.text.replacing("SECOND", with: second), file: folder + "/c.yaml")
+    try Merger(
+      recipe, gates: GateSettings(steps: 2, size: PixelSize(width: 64, height: 64)),
+      compute: Compute(threads: 1), arrivals: arrivals(second)
+    ).merge(into: folder + "/out", report: report)
+    return (folder + "/out", folder)
+  }
+
+  /// The second expert comes only when the gates of the first are under way: a merge that waited for all would wait for
+  /// ever. What is made is the same.
+  @Test func gatesOfTheFirstAreComputedWhileTheSecondComes() throws {
+    let folder = NSTemporaryDirectory() + "segmoe-second-\(UUID().uuidString)"
+    try FileManager.default.copyItem(atPath: Golden.path("model/base"), toPath: folder)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let late = Late(folder)
+    let made = try merge(folder, { _ in late }) { progress in
+      if case .gates(expert: 0, count: 2, step: 1, steps: 2) = progress { late.end(.success(())) }
+    }
+    let whole = try merge(folder, { _ in LocalSources() }) { _ in }
+    defer {
+      for folder in [made.folder, whole.folder] { try? FileManager.default.removeItem(atPath: folder) }
+    }
+    let file = "/unet/diffusion_pytorch_model.safetensors"
+    #expect(
+      FileManager.default.contents(atPath: made.output + file)
+        == FileManager.default.contents(atPath: whole.output + file))
+  }
+
+  /// Why a source never comes is said as it is, not as a fault of the expert; nothing is left.
+  @Test func whySomethingNeverComesIsSaid() throws {
+    let folder = NSTemporaryDirectory() + "segmoe-never-\(UUID().uuidString)"
+    let late = Late(folder)
+    #expect(throws: NeverComes.self) {
+      try merge(folder, { _ in late }) { _ in late.end(.failure(NeverComes())) }
+    }
+    // And what the report throws, while gates are computed.
+    #expect(throws: NeverComes.self) {
+      try merge(Golden.path("model/base"), { _ in LocalSources() }) { _ in throw NeverComes() }
+    }
+  }
+}

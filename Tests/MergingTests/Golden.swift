@@ -1,1 +1,0 @@
-../DiffusionTests/Golden.swift

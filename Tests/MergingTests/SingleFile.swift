@@ -1,1 +1,0 @@
-../DiffusionTests/SingleFile.swift

@@ -1,0 +1,186 @@
+import Foundation
+import JobStore
+import Requests
+import TestSupport
+import Testing
+
+/// A queue whose daemons and clients are killed over and over, and the account of what was promised.
+final class KillRound {
+  /// A daemon, and when and how it is to die.
+  private struct Victim {
+    let daemon: RealDaemon
+    let worker: String
+    var aim: KillAim
+    /// When the harness kills it, should no rule have done so.
+    var end: Date
+    /// When it is asked to stop.
+    var stop: Date?
+  }
+
+  let house: DaemonHouse
+  private var random: RandomNumbers
+  private var victims: [Victim?]
+  private var started = 0
+  /// Deaths of daemons by what they were aimed at.
+  private(set) var deaths: [KillAim: Int] = [:]
+  /// Deaths of clients.
+  private(set) var clientDeaths = 0
+  /// The jobs of every enqueue that answered.
+  private(set) var accepted: [ClosedRange<Int64>] = []
+
+  var kills: Int { deaths.values.reduce(clientDeaths, +) }
+
+  /// - Parameter daemons: at the same time, on one queue.
+  init(seed: UInt64, daemons: Int) throws {
+    house = try DaemonHouse()
+    random = RandomNumbers(seed: seed)
+    victims = Array(repeating: nil, count: daemons)
+  }
+
+  /// Kills so often, then lets daemons render what is left.
+  func run(kills: Int) throws {
+    var turns = 0
+    let end = Date(timeIntervalSinceNow: Double(60 + kills * 5))
+    while self.kills < kills {
+      try #require(Date() < end, "waited too long for kills: \(deaths)")
+      if try house.client.status().counts.queued < 6 { try enqueue() }
+      if turns % 20 == 0 { try clientTurn() }
+      turns += 1
+      for slot in victims.indices {
+        look(at: slot)
+        if victims[slot] == nil { try start(in: slot) }
+      }
+      Thread.sleep(forTimeInterval: 0.01)
+    }
+    for victim in victims where victim?.daemon.isRunning == true { victim?.daemon.kill() }
+    try drain()
+  }
+
+  private func start(in slot: Int) throws {
+    started += 1
+    let aim = KillAim.allCases.randomElement(using: &random) ?? .anywhere
+    // Most come back under the old name and free their old jobs at once, some under a new one: then the
+    // lease has to run out.
+    let rule = aim.rule(worker: "n\(started)", &random)
+    let worker = rule?.contains("n\(started)") == true ? "n\(started)" : "w\(slot)"
+    let daemon = try RealDaemon(
+      house, worker: worker, leaseSeconds: 1, checkpointSteps: 2, metrics: house.folder + "/\(worker).prom",
+      faults: rule.map { [$0] } ?? [],
+      // Some take several jobs at a time.
+      environment: ["SEGMOE_COALESCE": "\(Int.random(in: 1...3, using: &random))"])
+    var victim = Victim(daemon: daemon, worker: worker, aim: aim, end: Date(timeIntervalSinceNow: 2))
+    switch aim {
+    // Starting takes some 50 ms: many of these die while they sign on and claim.
+    case .anywhere: victim.end = Date(timeIntervalSinceNow: .random(in: 0...0.35, using: &random))
+    case .stopping:
+      let stop = Date(timeIntervalSinceNow: .random(in: 0.05...0.5, using: &random))
+      victim.stop = stop
+      victim.end = stop + .random(in: 0...0.03, using: &random)
+    default: break
+    }
+    victims[slot] = victim
+  }
+
+  /// Sees whether a daemon is dead, and whether it is time.
+  private func look(at slot: Int) {
+    guard var victim = victims[slot] else { return }
+    if victim.daemon.isRunning {
+      if let stop = victim.stop, stop <= Date() {
+        victim.daemon.askToStop()
+        victim.stop = nil
+        victims[slot] = victim
+      }
+      guard victim.end <= Date() || victim.aim == .step && isStepping(victim) else { return }
+      // A rule may wait for what never comes: that death counts as one at a random moment.
+      if ![.step, .stopping].contains(victim.aim) { victim.aim = .anywhere }
+      victim.daemon.kill()
+    }
+    if victim.daemon.wasKilled {
+      deaths[victim.aim, default: 0] += 1
+    } else if victim.aim != .stopping {
+      Issue.record("\(victim.aim): \(victim.daemon.account)")
+    }
+    victims[slot] = nil
+  }
+
+  /// Steps take nearly all of the time, so that the next kill falls into one.
+  private func isStepping(_ victim: Victim) -> Bool {
+    var running = JobFilter()
+    running.states = [.running]
+    let jobs = (try? house.client.list(running)) ?? []
+    return jobs.contains { job in
+      job.tenure?.worker == victim.worker && job.images.contains { $0.phase == .denoising && $0.step > 0 }
+    }
+  }
+
+  /// A few jobs of every kind, some of which cannot be rendered.
+  private func enqueue() throws {
+    for _ in 0..<8 {
+      let (count, steps) = (Int.random(in: 1...3, using: &random), Int.random(in: 2...25, using: &random))
+      let scheduler = [SchedulerName.ddpm, .ddim, .euler].randomElement(using: &random)
+      let model = random.isLucky(oneIn: 12) ? "gone" : "tiny"
+      let job = try house.enqueue(attempts: .random(in: 1...6, using: &random)) {
+        $0.count = count
+        $0.steps = steps
+        $0.scheduler = scheduler
+        $0.model = model
+      }
+      accepted.append(job...job)
+    }
+  }
+
+  /// A client does something, and is perhaps killed in the middle of its transaction.
+  private func clientTurn() throws {
+    let number = Int.random(in: 1...4, using: &random)
+    let rule = [
+      "write:-wal:\(number):kill", "write:-wal:\(number):half", "sync:-wal:1:kill", "sync:-wal:1:after",
+    ].randomElement(using: &random)
+    let faults = random.isLucky(oneIn: 3) ? [] : [rule ?? ""]
+    let open = try house.client.list().filter { $0.state.isOpen }
+    guard let job = open.randomElement(using: &random) else { return }
+    var arguments: [String]
+    switch Int.random(in: 0..<5, using: &random) {
+    case 0: arguments = ["cancel", "\(job.id)"]
+    case 1: arguments = ["reorder", "\(job.id)", "--priority", "\(Int.random(in: -2...2, using: &random))"]
+    case 2: arguments = [random.isLucky(oneIn: 2) ? "pause" : "resume", "--batch", "\(job.batch)"]
+    default:
+      arguments = ["enqueue", "--json", "--model", "tiny", "--width", "64", "--height", "64", "--steps", "3"]
+      arguments += (1...Int.random(in: 1...5, using: &random)).map { "prompt \($0)" }
+    }
+    let outcome = try RealClient.run(house, arguments, faults: faults)
+    if outcome.wasKilled { clientDeaths += 1 }
+    if arguments[0] == "enqueue", let answer = outcome.answer {
+      struct Answer: Decodable { let jobs: [Int64] }
+      let jobs = try JSONDecoder().decode(Answer.self, from: Data(answer.utf8)).jobs
+      accepted.append(try #require(jobs.first)...(try #require(jobs.last)))
+    }
+  }
+
+  /// Lets daemons end what is left, waiting for the leases of the dead and for retries.
+  func drain() throws {
+    let end = Date(timeIntervalSinceNow: 240)
+    for batch in try house.client.batches(limit: 100_000) where batch.isPaused {
+      try house.client.setPaused(false, batch: batch.id)
+    }
+    // Jobs of the model that isn't there are retried, and their model held, for minutes: enough of them.
+    for job in try house.client.list() where job.model == "gone" { _ = try? house.client.cancel(job: job.id) }
+    repeat {
+      try #require(Date() < end, "waited too long for the queue to drain")
+      // What waits for another attempt need not wait for long.
+      for job in try house.client.list() where job.state == .queued && job.runAfter != nil {
+        try? house.client.retry(job: job.id)
+      }
+      let daemon = try RealDaemon(house, worker: "last", drain: true)
+      #expect(daemon.end() == 0, "\(daemon.account)")
+      Thread.sleep(forTimeInterval: 0.2)
+    } while try house.client.status().counts.open > 0
+    // Once more: what the last lost jobs left, and half-written metrics, are removed at a start.
+    let beside = try FileManager.default.contentsOfDirectory(atPath: house.folder)
+    for worker in try house.client.workers().map(\.name)
+    where worker == "last" || beside.contains(where: { $0.hasPrefix(".\(worker).prom.tmp-") }) {
+      let metrics = worker == "last" ? house.metrics : house.folder + "/\(worker).prom"
+      let daemon = try RealDaemon(house, worker: worker, drain: true, metrics: metrics)
+      #expect(daemon.end() == 0, "\(daemon.account)")
+    }
+  }
+}

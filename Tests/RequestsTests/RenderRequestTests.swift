@@ -1,0 +1,102 @@
+import Requests
+import Testing
+
+@Suite struct RenderRequestTests {
+  private static func plain(_ change: (inout RenderRequest) -> Void) -> RenderRequest {
+    var request = RenderRequest(model: "demo", prompt: "a cat")
+    change(&request)
+    return request
+  }
+
+  @Test func defaultsAreValid() throws {
+    try Self.plain { _ in }.validate()
+    try Self.plain { $0.prompt = "" }.validate()
+  }
+
+  static let wrong: [(String, RenderRequest)] = [
+    ("width", plain { $0.width = 100 }),
+    ("width", plain { $0.width = 20_000 }),
+    ("width", plain { $0.width = 0 }),
+    ("height", plain { $0.height = -8 }),
+    ("height", plain { $0.height = 1 << 20 }),
+    ("steps", plain { $0.steps = 0 }),
+    ("steps", plain { $0.steps = .max }),
+    ("count", plain { $0.count = 0 }),
+    ("guidance", plain { $0.guidance = .nan }),
+    ("guidance", plain { $0.guidance = .infinity }),
+    ("strength", plain { $0.strength = 0.5 }),
+    (
+      "strength",
+      plain {
+        $0.initImage = "/a.png"; $0.strength = 1.1
+      }
+    ),
+    ("mask", plain { $0.mask = "/m.png" }),
+    ("model", plain { $0.model = "" }),
+    ("lora", plain { $0.loras = [LoRAReference(path: "")] }),
+    ("weight of lora /l", plain { $0.loras = [LoRAReference(path: "/l", weight: .infinity)] }),
+    ("original_size", plain { $0.originalSize = PixelSize(width: 0, height: 8) }),
+    ("crop", plain { $0.crop = PixelPoint(x: .min, y: 0) }),
+    ("target_size", plain { $0.targetSize = PixelSize(width: 8, height: 1 << 40) }),
+    (
+      "strength",
+      plain {
+        $0.initImage = "/a.png"; $0.strength = 0
+      }
+    ),
+    (
+      "strength",
+      plain {
+        $0.initImage = "/a.png"; $0.strength = 0.1; $0.steps = 4
+      }
+    ),
+    ("prompt", plain { $0.prompt = "zero\0byte" }),
+    ("prompt", plain { $0.prompt = String(repeating: "x", count: 70_000) }),
+  ]
+
+  @Test(arguments: wrong)
+  func everyFieldIsChecked(field: String, request: RenderRequest) {
+    var thrown: RequestError?
+    do {
+      try request.validate()
+    } catch let error as RequestError {
+      thrown = error
+    } catch {
+      Issue.record(error)
+    }
+    guard case .invalid(let name, _, let rule)? = thrown else {
+      Issue.record("another error: \(String(describing: thrown))")
+      return
+    }
+    #expect(name == field)
+    #expect(!rule.isEmpty)
+  }
+
+  @Test func sizesAndPlacesAreTheirText() {
+    #expect(PixelSize(text: "1024X768") == PixelSize(width: 1024, height: 768))
+    #expect(PixelPoint(text: "-8,64") == PixelPoint(x: -8, y: 64))
+    #expect("\(PixelSize(width: 3, height: 4).text) \(PixelPoint(x: 0, y: -1).text)" == "3x4 0,-1")
+    for text in [
+      "", "x", "1024", "1024x", "1x2x3", "0x8", "8x1000001", "1 x 2", "-1x8", "99999999999999999999x1",
+    ] {
+      #expect(PixelSize(text: text).map { !isRight($0) } ?? true, "\(text)")
+    }
+    for text in ["", ",", "1", "1,2,3", "1x2", "0,1000001", "a,b"] {
+      #expect(PixelPoint(text: text).map { !isRight($0) } ?? true, "\(text)")
+    }
+  }
+
+  private func isRight(_ size: PixelSize) -> Bool {
+    (try? Self.plain { $0.originalSize = size }.validate()) != nil
+  }
+
+  private func isRight(_ point: PixelPoint) -> Bool {
+    (try? Self.plain { $0.crop = point }.validate()) != nil
+  }
+
+  @Test func limitsCanBeTighter() {
+    var limits = RenderLimits()
+    limits.steps = 10
+    #expect(throws: RequestError.self) { try Self.plain { _ in }.validate(limits: limits) }
+  }
+}
