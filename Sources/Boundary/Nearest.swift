@@ -1,7 +1,7 @@
 /// Finds the known word that is most like a misspelt one.
 package enum Nearest {
   /// "did you mean 'x'?", or all words if none is near.
-  static func advice(_ word: String, among words: [String]) -> String {
+  package static func advice(_ word: String, among words: [String]) -> String {
     if let near = nearest(word, among: words) { return "did you mean '\(near)'?" }
     return "known here: \(words.joined(separator: ", "))"
   }
