@@ -148,7 +148,7 @@ let package = Package(
         "Requests", "Merging", "Configuration", "Diffusion", "WeightCache", "Checkpoints", "Tensors",
         "Images", "GoldenModels", "TestSupport",
       ]),
-    tests("JobStoreTests", ["Requests", "JobStore", "Migrations", "TestSupport", grdb]),
+    tests("JobStoreTests", ["Requests", "JobStore", "Migrations", "Fuzzing", "TestSupport", grdb]),
     tests(
       "RenderDaemonTests",
       [
@@ -158,7 +158,8 @@ let package = Package(
     tests(
       "CommandTests",
       [
-        "Requests", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Tensors", "Release",
+        "Requests", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Images", "Tensors",
+        "Release",
         "TestSupport", grdb,
       ]),
   ]

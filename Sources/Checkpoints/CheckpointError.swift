@@ -27,6 +27,10 @@ package enum CheckpointError: Error, Equatable, Sendable {
   case notRaw(name: String, path: String)
   /// What Git LFS leaves in a file's place until it is told to fetch it.
   case lfsPointer(path: String)
+  /// The file is something else than its name says; `what` says what.
+  case mistaken(path: String, what: String)
+  /// An adapter for models of another family; `example` tells it.
+  case foreignAdapter(path: String, family: String, example: String)
   /// An adapter of a family that cannot be fused here; `example` is a key that tells it.
   case unknownAdapter(path: String, family: String, example: String)
   /// Only pickled weights are there.
@@ -84,7 +88,7 @@ extension CheckpointError {
       .changed(let path),
       .malformed(let path, _), .missingTensor(_, let path), .wrongShape(_, let path, _, _),
       .unreadableType(_, let path, _), .notRaw(_, let path), .pickled(let path), .lfsPointer(let path),
-      .unknownAdapter(let path, _, _),
+      .unknownAdapter(let path, _, _), .foreignAdapter(let path, _, _), .mistaken(let path, _),
       .unknownCheckpoint(let path, _), .missingVAE(let path), .badConfig(let path, _, _),
       .unmatchedKeys(let path, _), .wrongOrder(let path, _, _):
       path
@@ -123,6 +127,11 @@ extension CheckpointError: CustomStringConvertible {
     case .lfsPointer(let path):
       "\(path): is a Git LFS pointer, not the file itself; run 'git lfs pull' where it was cloned, "
         + "or download the file"
+    case .mistaken(let path, let what):
+      "\(path): is \(what), not what its name says; download the file again, or check where it is from"
+    case .foreignAdapter(let path, let family, let example):
+      "\(path): was made for \(family) (\(example)), which this model is not; take one that was made for models "
+        + "of this kind"
     case .unknownAdapter(let path, let family, let example):
       "\(path): is an adapter of the family \(family) (\(example)), which this version of segmoe cannot fuse; "
         + "merge it into the model with its own tools, and name that model"

@@ -23,29 +23,19 @@ package enum PickledFile {
     }
   }
 
-  /// torch writes a zip archive with pickles in it. Old versions wrote a bare pickle of protocol 2 or later. A
-  /// safetensors file has a brace after the eight bytes of its header's length.
   private static func looksPickled(_ path: String) -> Bool {
     guard let reader = try? FileReader(path: path, purpose: "weights"), reader.size >= 9 else { return false }
-    var head = [UInt8](repeating: 0, count: 9)
+    var head = [UInt8](repeating: 0, count: min(reader.size, 160))
     guard (try? head.withUnsafeMutableBytes { try reader.read(into: $0, at: 0) }) != nil else { return false }
-    return head[8] != UInt8(ascii: "{")
-      && (head.starts(with: Array("PK\u{3}\u{4}".utf8)) || head[0] == 0x80 && (2...5).contains(head[1]))
+    return head[8] != UInt8(ascii: "{") && isPickled(head)
   }
-}
 
-/// A pointer of Git LFS: three lines of text in place of a large file, if Git LFS is not installed or was told to skip
-/// the file.
-enum LFSPointer {
-  private static let start = Array("version https://git-lfs.github.com/spec/".utf8)
-  /// The largest pointer that the format allows.
-  private static let largest = 1024
-
-  /// - Throws: `lfsPointer` if the file is a pointer, and what reading throws.
-  static func refuse(_ reader: FileReader) throws {
-    guard reader.size >= start.count, reader.size <= largest else { return }
-    if try reader.contents(limit: largest).starts(with: start) {
-      throw CheckpointError.lfsPointer(path: reader.path)
+  /// Whether a file that begins so is pickled. torch writes a ZIP archive whose first file is `NAME/data.pkl`. Old
+  /// versions wrote a bare pickle of protocol 2 or later.
+  static func isPickled(_ head: [UInt8]) -> Bool {
+    if head.starts(with: Array("PK\u{3}\u{4}".utf8)) {
+      return String(decoding: head, as: UTF8.self).contains("data.pkl")
     }
+    return head.count > 1 && head[0] == 0x80 && (2...5).contains(head[1])
   }
 }

@@ -2,8 +2,9 @@ import Glibc
 
 /// Where a command puts its result: looked at before the work, so that a minute of rendering is not lost to a name.
 ///
-/// A new name gets the file whole or not at all. A file that exists is replaced only if a person said so. What is no
-/// plain file (a device, a FIFO, `/dev/stdout`) is written to and stays what it is. A link is followed.
+/// A new name gets the file whole or not at all. A file that exists is replaced only if a person said so, or if it is one
+/// that the command makes again. What is no plain file (a device, a FIFO, `/dev/stdout`) is written to and stays what it
+/// is. A link is followed.
 package struct OutputFile: Sendable, Equatable {
   /// As the person gave it.
   package let path: String
@@ -15,8 +16,11 @@ package struct OutputFile: Sendable, Equatable {
   /// - Parameters:
   ///   - path: relative to the current folder, or absolute.
   ///   - force: whether a file that exists may be replaced.
+  ///   - isOurs: whether that file may be replaced all the same.
   /// - Throws: `ImageError.outputExists`, `.isFolder`, `.folderMissing`, `.notWritable`.
-  package init(_ path: String, force: Bool) throws(ImageError) {
+  package init(
+    _ path: String, force: Bool, orIf isOurs: (String) -> Bool = { _ in false }
+  ) throws(ImageError) {
     self.path = path
     var status = stat()
     guard stat(path, &status) == 0 else {
@@ -28,7 +32,7 @@ package struct OutputFile: Sendable, Equatable {
     switch status.st_mode & S_IFMT {
     case S_IFDIR: throw .isFolder(path: path)
     case S_IFREG:
-      guard force else { throw .outputExists(path: path) }
+      guard force || isOurs(path) else { throw .outputExists(path: path) }
       target = Self.resolved(path) ?? path
       isStream = false
       try Self.checkFolder(of: target)

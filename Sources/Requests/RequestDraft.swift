@@ -1,6 +1,6 @@
 /// The settings that were given, on a command line or in a line of JSON. The others may come from elsewhere.
 package struct RequestDraft: Sendable, Equatable {
-  /// The given settings. The others have their defaults.
+  /// What was given, as it was given; the others have their defaults.
   var settings = RenderRequest()
   /// The names of the settings that were given.
   package internal(set) var given: Set<String> = []
@@ -10,12 +10,6 @@ package struct RequestDraft: Sendable, Equatable {
 
   /// A draft in which nothing is given.
   package init() {}
-
-  /// A draft of these settings.
-  init(_ settings: RenderRequest, given: Set<String>) {
-    self.settings = settings
-    self.given = given
-  }
 
   /// The given settings. The others have their defaults. A schedule with steps of its own says how many there are, if
   /// nobody else does.
@@ -27,7 +21,8 @@ package struct RequestDraft: Sendable, Equatable {
 
   /// A draft in which everything is given.
   package init(whole request: RenderRequest) {
-    self.init(request, given: Set(Setting.all.map(\.name)))
+    settings = request
+    given = Set(Setting.all.map(\.name))
   }
 
   /// The prompt, if it is given.

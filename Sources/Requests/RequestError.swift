@@ -18,7 +18,8 @@ extension RequestError {
   /// The setting, or the key, that it is about; nil for a request without a prompt.
   package var setting: String? {
     switch self {
-    case .invalid(let setting, _, _), .wrongKind(let setting, _), .missingFile(let setting, _), .noSource(let setting, _):
+    case .invalid(let setting, _, _), .wrongKind(let setting, _), .missingFile(let setting, _),
+      .noSource(let setting, _):
       setting
     case .unknownSetting(let name, _): name
     case .noPrompt: nil

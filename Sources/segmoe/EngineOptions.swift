@@ -44,7 +44,7 @@ struct EngineOptions: ParsableArguments {
   func load(_ request: RenderRequest, _ governor: MemoryGovernor) throws -> DiffusionModel {
     try governor.prepareToOpen(
       [request.model] + [request.vae].compactMap { $0 } + request.loras.map(\.path)
-        + request.embeddings.map(\.path))
+        + request.embeddings.map(\.path), loras: request.loras.map(\.path))
     let model = try MemoryRefusal.check {
       try DiffusionModel(
         folder: ModelPath(request.model).open(), vae: request.vae, cache: governor.cache,

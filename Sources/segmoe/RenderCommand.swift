@@ -12,7 +12,11 @@ import WeightCache
 /// Renders a prompt to PNG files.
 struct RenderCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "render", abstract: "Render a prompt with a model to a PNG file.")
+    commandName: "render", abstract: "Render a prompt with a model to a PNG file.",
+    discussion: """
+      A picture that `segmoe render` made may be rendered over again. Any other file that exists is refused without \
+      --force, pictures of the queue too.
+      """)
 
   @Argument(help: "A model folder, a .safetensors file, or a model of a hub (owner/name).")
   var model: String
@@ -25,7 +29,7 @@ struct RenderCommand: ParsableCommand {
   @Option(help: "The PNG file to write.")
   var output: String
 
-  @Flag(help: "Replace files that exist.")
+  @Flag(help: "Replace whatever file exists, not only a picture of this command.")
   var force = false
 
   @Option(
@@ -41,7 +45,9 @@ struct RenderCommand: ParsableCommand {
   func run() throws {
     var request = try request()
     // Before models are pulled.
-    let outputs = try (0..<request.count).map { try OutputFile(file($0, of: request.count), force: force) }
+    let outputs = try (0..<request.count).map {
+      try OutputFile(file($0, of: request.count), force: force, orIf: PictureText.isByHand)
+    }
     let traceFile = try trace.map { try OutputFile($0, force: force) }
     var paths = PathResolver()
     try SourcePulls(quiet: quiet).pull(&request)

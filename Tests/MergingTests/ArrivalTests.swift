@@ -3,6 +3,7 @@ import Merging
 import Requests
 import Synchronization
 import Tensors
+import TestSupport
 import Testing
 
 /// Merges that begin before all their sources are here.
@@ -44,11 +45,11 @@ import Testing
   }
 
   private static let text = """
-    base_model: \(Golden.path("model/base"))
+    base_model: \(Places.golden("model/base"))
     num_experts_per_tok: 1
     type: sd
     experts:
-      - {source_model: \(Golden.path("model/base")), positive_prompt: a, negative_prompt: b}
+      - {source_model: \(Places.golden("model/base")), positive_prompt: a, negative_prompt: b}
       - {source_model: SECOND, positive_prompt: c, negative_prompt: d}
     """
 
@@ -70,7 +71,7 @@ import Testing
   /// ever. What is made is the same.
   @Test func gatesOfTheFirstAreComputedWhileTheSecondComes() throws {
     let folder = NSTemporaryDirectory() + "segmoe-second-\(UUID().uuidString)"
-    try FileManager.default.copyItem(atPath: Golden.path("model/base"), toPath: folder)
+    try FileManager.default.copyItem(atPath: Places.golden("model/base"), toPath: folder)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let late = Late(folder)
     let made = try merge(folder, { _ in late }) { progress in
@@ -95,7 +96,7 @@ import Testing
     }
     // And what the report throws, while gates are computed.
     #expect(throws: NeverComes.self) {
-      try merge(Golden.path("model/base"), { _ in LocalSources() }) { _ in throw NeverComes() }
+      try merge(Places.golden("model/base"), { _ in LocalSources() }) { _ in throw NeverComes() }
     }
   }
 }

@@ -26,6 +26,7 @@ package enum GoldenParts {
     "no-middle": ["model/base", "families/no-middle"],
     "lcm": ["model/base", "families/lcm"],
     "painter": ["model/base", "images/painter"],
+    "xl-painter": ["model/base", "families/xl", "images/xl-painter"],
     "clipping": ["model/base", "images/clipping"],
   ]
 

@@ -25,9 +25,14 @@ package struct ModelFolder: ModelFiles {
     if !Self.isModel(path: self.path) { try PickledFile.refuse(in: self.path) }
     index = try ConfigObject(
       contentsOf: self.path + "/model_index.json", purpose: "the index of a model in diffusers' layout")
-    pipelineClass = try index.string("_class_name", default: "")
+    // Of a pipeline with code of its own, the class follows the name of that code.
+    if case .array(let parts) = index["_class_name"], case .string(let name) = parts.last {
+      pipelineClass = name
+    } else {
+      pipelineClass = try index.stringIfPresent("_class_name") ?? ""
+    }
     var classes: [String: String] = [:]
-    for (name, value) in index.values {
+    for (name, value) in index.values where !name.hasPrefix("_") {
       // Other values are settings of the pipeline; [null, null] says that the component is left out.
       guard case .array(let pair) = value, pair.count == 2, case .string(let className) = pair[1] else {
         continue

@@ -1,7 +1,21 @@
 import Foundation
 
-/// The memory that opening a model's files takes beside its weights: headers and configurations are parsed whole.
+/// The memory that opening a model's files takes beside its weights: headers and configurations are parsed whole, and
+/// what LoRAs are made of stays in memory.
 package enum OpeningCost {
+  /// Bytes of the factors of LoRAs that are larger than any ordinary one's. A file that cannot be read costs nothing:
+  /// applying it says why.
+  /// - Parameter loras: files, or folders of one.
+  package static func ofFactors(_ loras: [String]) -> Int {
+    let bytes = loras.reduce(0) { sum, path in
+      sum + ((try? LoRAFile(path: LoRAFile.file(of: path)).memory) ?? 0)
+    }
+    return bytes > ordinaryFactors ? bytes : 0
+  }
+
+  /// Bytes that the margin of a memory budget has room for.
+  private static let ordinaryFactors = 16 << 20
+
   /// Bytes beyond what ordinary files take, which is little and has room in the margin of a memory budget. Nothing is
   /// parsed for that. A file that cannot be looked at costs nothing: opening it says why.
   /// - Parameter paths: files, and folders of models or of their components.
@@ -9,17 +23,20 @@ package enum OpeningCost {
     paths.reduce(0) { $0 + cost($1, depth: 2) }
   }
 
-  /// Bytes of a header or configuration that any model may have.
+  /// Bytes of a header, or of a vocabulary, that any model may have.
   private static let ordinary = 4 << 20
+
+  /// Bytes of a configuration that any model may have.
+  private static let ordinaryConfiguration = 1 << 20
 
   /// Bytes of memory for a byte of a header: names, shapes and tables, while the text is still there. Measured: 7.
   private static let ofHeader = 8
 
-  /// Bytes of memory for a byte of JSON, which may be two of a list's number.
-  private static let ofJSON = 24
+  /// Bytes of memory for a byte of JSON, which may be an eighth of an object with one member, or half of a list's number.
+  private static let ofJSON = 32
 
   /// The largest configuration that is read; a larger one is refused.
-  private static let largestJSON = 64 << 20
+  private static let largestJSON = 16 << 20
 
   private static func cost(_ path: String, depth: Int) -> Int {
     var status = stat()
@@ -31,9 +48,11 @@ package enum OpeningCost {
       }
       return names.reduce(0) { $0 + cost(path + "/" + $1, depth: depth - 1) }
     case S_IFREG:
-      if path.hasSuffix(".json") {
+      if path.hasSuffix(".json") || path.hasSuffix(".txt") {
         let size = Int(status.st_size)
-        return size > largestJSON ? 0 : ofJSON * max(0, size - ordinary)
+        let isVocabulary = ["/tokenizer.json", "/vocab.json", "/merges.txt"].contains(where: path.hasSuffix)
+        return size > largestJSON
+          ? 0 : ofJSON * max(0, size - (isVocabulary ? ordinary : ordinaryConfiguration))
       }
       return ofHeader * max(0, headerLength(path) - ordinary)
     default: return 0

@@ -9,6 +9,10 @@ package struct GGUFFile: TensorFile {
   private static let magic = Array("GGUF".utf8)
   /// The format's own bound on a key.
   private static let longestKey = 65_535
+  /// Tensors that a model may have; the largest has some 3,000.
+  private static let mostTensors = 1 << 16
+  /// Bytes that its names and notes may take in memory; an ordinary model has some 200,000.
+  private static let mostNames = 4 << 20
   /// Axes that ggml's tensors may have, and more than any real file's.
   private static let mostAxes = 8
   /// Where city96's converter keeps a shape that it changed so that rows fill blocks.
@@ -25,10 +29,10 @@ package struct GGUFFile: TensorFile {
   }
 
   /// Opens and checks a file.
-  /// - Throws: `missingFile`, `unreadable`, `malformed`, `unreadableType`.
+  /// - Throws: `missingFile`, `unreadable`, `mistaken`, `malformed`, `unreadableType`.
   package init(path: String) throws {
     let reader = try FileReader(path: path, purpose: "a GGUF file")
-    try LFSPointer.refuse(reader)
+    try MistakenFile.refuse(reader)
     var cursor = GGUFCursor(reader)
     guard try cursor.bytes(4).elementsEqual(Self.magic) else { throw cursor.fault("not a GGUF file") }
     let version = try cursor.integer(UInt32.self)
@@ -36,10 +40,15 @@ package struct GGUFFile: TensorFile {
     // A tensor takes a name's length, a count of axes, a type and an offset; an entry a key's length and a type.
     let tensorCount = try cursor.count(least: 24)
     let entryCount = try cursor.count(least: 12)
+    guard tensorCount <= Self.mostTensors else { throw cursor.fault("\(tensorCount) tensors") }
     var metadata = Metadata()
     for _ in 0..<entryCount { try metadata.read(&cursor) }
-    var entries: [Entry] = []
-    for _ in 0..<tensorCount { entries.append(try Entry(&cursor, path: path)) }
+    var (entries, names) = ([Entry](), 0)
+    for _ in 0..<tensorCount {
+      entries.append(try Entry(&cursor, path: path))
+      names += entries[entries.count - 1].name.utf8.count
+      guard names <= Self.mostNames else { throw cursor.fault("names of more than \(Self.mostNames) bytes") }
+    }
     let alignment = metadata.alignment
     guard alignment > 0, alignment <= 1 << 20 else { throw cursor.fault("an alignment of \(alignment)") }
     let start = (cursor.place + alignment - 1) / alignment * alignment
@@ -108,6 +117,8 @@ package struct GGUFFile: TensorFile {
     var texts: [String: String] = [:]
     var alignment = 32
     private var shapes: [String: [Int]] = [:]
+    /// Bytes of the keys and texts that are kept.
+    private var kept = 0
 
     /// Bytes of a value of each type of fixed size, by its number.
     private static let sizes: [UInt32: Int] = [
@@ -123,7 +134,7 @@ package struct GGUFFile: TensorFile {
       case Self.text:
         let length = try cursor.count(least: 1)
         // Licenses and templates may be long; nobody here reads them.
-        if length <= GGUFFile.longestKey {
+        if length <= GGUFFile.longestKey, keeps(key.utf8.count + length) {
           texts[key] = String(decoding: try cursor.bytes(length), as: UTF8.self)
         } else {
           try cursor.skip(length)
@@ -136,6 +147,12 @@ package struct GGUFFile: TensorFile {
           try cursor.skip(try size(type, cursor))
         }
       }
+    }
+
+    /// Counts what is kept of the head. Beyond what ordinary files hold, nothing is.
+    private mutating func keeps(_ bytes: Int) -> Bool {
+      kept += bytes + 64
+      return kept <= GGUFFile.mostNames
     }
 
     private func size(_ type: UInt32, _ cursor: GGUFCursor) throws -> Int {
@@ -152,7 +169,9 @@ package struct GGUFFile: TensorFile {
       }
       let size = try size(type, cursor)
       let count = try cursor.count(least: size)
-      guard key.hasPrefix(GGUFFile.shapeKey), count <= GGUFFile.mostAxes, [4, 5, 10, 11].contains(type) else {
+      guard key.hasPrefix(GGUFFile.shapeKey), count <= GGUFFile.mostAxes, [4, 5, 10, 11].contains(type),
+        keeps(key.utf8.count + count * size)
+      else {
         return try cursor.skip(count * size)
       }
       shapes[String(key.dropFirst(GGUFFile.shapeKey.count))] = try (0..<count).map { _ in

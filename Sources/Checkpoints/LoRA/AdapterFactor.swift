@@ -16,6 +16,11 @@ package enum AdapterFactor: String, CaseIterable, Sendable {
   case normBias = "b_norm"
   /// A bias that replaces the layer's.
   case bias
+  /// What LyCORIS' extraction keeps beside a product: the few largest numbers of the rest, their places `[2, count]` in
+  /// the weight as a matrix, and the matrix's size. It is called a bias, and is none.
+  case restIndices = "bias_indices"
+  case restValues = "bias_values"
+  case restSize = "bias_size"
   /// LoHa.
   case hadaW1A = "hada_w1_a"
   case hadaW1B = "hada_w1_b"
@@ -43,8 +48,9 @@ package enum AdapterFactor: String, CaseIterable, Sendable {
   case gloraB1 = "b1"
   case gloraB2 = "b2"
   case gloraBM = "bm"
-  /// IA³ of LyCORIS, and of PEFT.
+  /// IA³ of LyCORIS; without `on_input`, a whole weight that replaces the layer's (PEFT's `modules_to_save`).
   case ia3Weight = "weight"
+  /// IA³ of LyCORIS, and of PEFT.
   case ia3OnInput = "on_input"
   case ia3Scale = "ia3_l"
 
@@ -53,6 +59,17 @@ package enum AdapterFactor: String, CaseIterable, Sendable {
 
   /// Whether it changes the layer's bias, and not its weight.
   var isOfBias: Bool { [.upBias, .diffBias, .normBias, .bias].contains(self) }
+
+  /// Bytes of memory for each of its numbers while the adapter is applied: none where it is read with the weight.
+  var bytesOfMemory: Int {
+    switch self {
+    case .diff, .diffBias, .normWeight, .normBias, .bias, .upBias: 0
+    // Rotations are computed in double precision.
+    case .oftBlocks, .oftRotation, .boftRotation: 40
+    case .restIndices, .restValues: 24
+    default: MemoryLayout<Float>.stride
+    }
+  }
 
   /// Splits a tensor's name into layer and factor; nil for an unknown ending.
   static func split(_ name: String) -> (layer: String, factor: AdapterFactor)? {

@@ -29,11 +29,35 @@ extension AdapterLayer {
     return nil
   }
 
-  /// A difference as large as the weight; nil if the file has none.
+  /// A difference as large as the weight, or a whole new weight; nil if the file has none.
   func differencePatch(_ target: Target, _ strength: Float) throws -> (any WeightPatch)? {
+    if replacesWeight {
+      return ReplacingPatch(other: try fitted(stored(.ia3Weight), target), strength: strength)
+    }
     guard let stored = factors[.diff] ?? factors[.normWeight] else { return nil }
     return DifferencePatch(difference: try fitted(stored, target), scale: strength)
   }
+
+  /// What an extraction keeps beside the product; it is scaled as the product is.
+  func restPatch(_ target: Target, _ scale: Float) throws -> SparsePatch {
+    let (indices, values) = (try stored(.restIndices), try stored(.restValues))
+    guard indices.shape == [2, values.count], let places = try indices.integers() else {
+      throw misfit(target, indices.shape)
+    }
+    let (rows, width) = (target.shape[0], target.shape.dropFirst().reduce(1, *))
+    if let size = try factors[.restSize]?.integers(), size.map(Self.unsigned) != [rows, width] {
+      throw misfit(target, size)
+    }
+    let elements = try (0..<values.count).map { index in
+      let (row, column) = (Self.unsigned(places[index]), Self.unsigned(places[values.count + index]))
+      guard row < rows, column < width else { throw fault("a place of the rest is outside the weight") }
+      return row * width + column
+    }
+    return SparsePatch(elements: elements, values: try values.read().values, scale: scale)
+  }
+
+  /// Places are stored in 16 bits, so that those from 32,768 on have come to be negative.
+  private static func unsigned(_ stored: Int) -> Int { stored < 0 ? stored + 65_536 : stored }
 
   private func fitted(_ stored: StoredTensor, _ target: Target) throws -> StoredTensor {
     guard let view = stored.reshaped(target.shape) else { throw misfit(target, stored.shape) }

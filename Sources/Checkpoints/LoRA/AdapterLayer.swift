@@ -11,9 +11,14 @@ struct AdapterLayer: Sendable {
   private static let largestRank = 4096
   private static let largestAxis = 1 << 24
 
-  /// False for a tensor called `weight` without `on_input`. With it, the tensor is an IA³; without it, it is a whole
-  /// layer rather than an adapter.
-  var isWhole: Bool { !has(.ia3Weight) || has(.ia3OnInput) }
+  /// Whether PEFT wrote it: then it may bring whole weights.
+  var isOfPEFT = false
+
+  /// Whether a tensor called `weight` is the layer's new weight: there is no `on_input`, which an IA³ has.
+  var replacesWeight: Bool { has(.ia3Weight) && !has(.ia3OnInput) }
+
+  /// False for a whole weight in a file that PEFT did not write: a model's own weights, not an adapter.
+  var isAdapter: Bool { !replacesWeight || isOfPEFT }
 
   /// Whether it changes the bias, alone or with the weight.
   var changesBias: Bool { factors.keys.contains(where: \.isOfBias) }
@@ -56,7 +61,11 @@ struct AdapterLayer: Sendable {
       throw fault("the model's weight is no matrix or convolution")
     }
     if let patch = try familyPatch(target, strength, settings) { return [patch] }
-    return [try lowRankPatch(target, strength, settings)]
+    let patch = try lowRankPatch(target, strength, settings)
+    guard has(.restIndices) else { return [patch] }
+    guard patch is AdapterDelta else { throw fault("is a DoRA with a sparse rest") }
+    let scale = try self.scale(rank: has(.up) ? matrix(.up).shape[1] : nil, settings)
+    return [patch, try restPatch(target, strength * scale)]
   }
 
   func fault(_ reason: String) -> CheckpointError {

@@ -38,7 +38,7 @@ struct AdapterSettings: Sendable {
   private static let alphaKeys = ["lora_alpha", "alpha", "network_alpha", "ss_network_alpha"]
   private static let rankKeys = ["r", "rank", "network_dim", "ss_network_dim"]
   /// PEFT's kinds of adapter that can be fused.
-  private static let kinds: Set = ["LORA", "LOHA", "LOKR", "OFT", "BOFT", "IA3"]
+  private static let kinds: Set = ["LORA", "LOHA", "LOKR", "OFT", "BOFT", "IA3", "LN_TUNING"]
   private static let prefixes = LoRAComponent.allCases.map { $0.rawValue + "." }
 
   /// Reads the file's metadata and the configuration beside it.

@@ -11,6 +11,7 @@ package struct LoRAFile: Sendable {
   package let notices: [String]
   private let layers: [Layer]
   private let settings: AdapterSettings
+  private let metadata: [String: String]
 
   private struct Layer: Sendable {
     let component: LoRAComponent
@@ -45,9 +46,10 @@ package struct LoRAFile: Sendable {
         throw layer.adapter.fault("'\(key.factor.rawValue)' is there twice")
       }
       layer.keys.append(name)
+      if key.isWrapped { layer.adapter.isOfPEFT = true }
       layers[place] = layer
     }
-    strange += layers.values.filter { !$0.adapter.isWhole }.flatMap(\.keys)
+    strange += layers.values.filter { !$0.adapter.isAdapter }.flatMap(\.keys)
     guard strange.isEmpty else { throw UnknownAdapter.error(strange, path: path) }
     words = BundledWord.all(in: file)
     guard !layers.isEmpty || !words.isEmpty else {
@@ -55,6 +57,7 @@ package struct LoRAFile: Sendable {
     }
     self.path = path
     self.settings = settings
+    metadata = file.metadata
     self.layers = layers.values.sorted { ($0.component.rawValue, $0.name) < ($1.component.rawValue, $1.name) }
     let unsaid = try self.layers.filter { layer in
       try layer.adapter.needsAlpha && settings.layer(layer.name, of: layer.component).alpha == nil
@@ -68,11 +71,29 @@ package struct LoRAFile: Sendable {
       ]
   }
 
+  /// The safetensors file of a LoRA that is named by its file or its folder.
+  /// - Throws: `pickled` for a folder that has the LoRA in pickled form only.
+  package static func file(of path: String) throws -> String {
+    for name in ["pytorch_lora_weights", "adapter_model"] {
+      let inside = "\(path)/\(name).safetensors"
+      if (try? FileReader(path: inside, purpose: "a LoRA")) != nil { return inside }
+    }
+    try PickledFile.refuse(in: path)
+    return path
+  }
+
   /// The path where PEFT keeps an adapter's settings: beside the file, or in the folder. The file may not exist.
   package static func settingsPath(of path: String) -> String { AdapterSettings.path(beside: path) }
 
   /// The settings outside the file. They are part of a model's identity, because other settings give other weights.
   package var settingsText: String { settings.textBeside }
+
+  /// Bytes of memory that its factors take once it is applied. Whole differences stay in the file.
+  package var memory: Int {
+    layers.reduce(0) { sum, layer in
+      layer.adapter.factors.reduce(sum) { $0 + $1.value.count * $1.key.bytesOfMemory }
+    }
+  }
 
   /// The networks it changes.
   package var components: Set<LoRAComponent> { Set(layers.map(\.component)) }
@@ -84,7 +105,7 @@ package struct LoRAFile: Sendable {
   /// experts is changed in every expert. UNet layers may have their names in CompVis' layout.
   ///
   /// - Throws: `CheckpointError.unmatchedKeys` with every key that matches no layer, including keys of networks that
-  ///   were not given; `wrongShape`, `malformed`, and what reading throws.
+  ///   were not given; `foreignAdapter` if it is told for which models it was made; `malformed`, and what reading throws.
   package func apply(
     to networks: [LoRAComponent: Weights], weight: Float = 1
   ) throws -> [LoRAComponent: Weights] {
@@ -97,16 +118,41 @@ package struct LoRAFile: Sendable {
       guard unmatched.isEmpty else { continue }
       let settings = try settings.layer(layer.name, of: layer.component)
       for target in targets where layer.adapter.changes(target.name) {
-        let found = try layer.adapter.patches(for: target, strength: weight, settings: settings)
+        let found: [any WeightPatch]
+        do {
+          found = try layer.adapter.patches(for: target, strength: weight, settings: settings)
+        } catch CheckpointError.wrongShape(let name, let path, let expected, let shape) {
+          let origin = origin(beside: networks)
+          throw CheckpointError.foreignAdapter(
+            path: path, family: origin?.family ?? "a model of other widths",
+            example: origin?.example ?? "\(name) has shape \(shape), this model's \(expected)")
+        }
         patches[layer.component, default: [:]][target.name, default: []] += found
       }
       if layer.adapter.changesBias, !targets.contains(where: { $0.name.hasSuffix(".bias") }) {
         throw layer.adapter.fault("changes a bias, and the model's layer has none")
       }
     }
-    guard unmatched.isEmpty else { throw UnknownAdapter.error(unmatched, path: path) }
+    guard unmatched.isEmpty else {
+      throw UnknownAdapter.error(unmatched, path: path, origin: origin(beside: networks))
+    }
     return networks.reduce(into: [:]) { result, network in
       result[network.key] = network.value.patched(patches[network.key] ?? [:])
     }
+  }
+}
+
+extension LoRAFile {
+  /// For which models it was made, if that is told and these networks are of another kind.
+  private func origin(beside networks: [LoRAComponent: Weights]) -> AdapterOrigin? {
+    let crossAttention = networks[.unet]?.tensors.first {
+      $0.key.contains(".attn2.to_k.") && $0.key.hasSuffix(".weight") && $0.value.shape.count == 2
+    }
+    return AdapterOrigin(
+      layers: layers.map { layer in
+        (layer.name, layer.component, layer.adapter.factors[.down].flatMap { $0.shape.dropFirst().first })
+      },
+      metadata: metadata, contextWidth: crossAttention?.value.shape.last,
+      hasSecondEncoder: networks[.textEncoder2] != nil)
   }
 }

@@ -18,6 +18,8 @@ package struct LoRAKey: Equatable {
   package let layer: String
   let isFlat: Bool
   package let factor: AdapterFactor
+  /// Whether the name begins as PEFT's wrapper makes it begin.
+  package private(set) var isWrapped = false
 
   /// nil for a name of no known style.
   /// - Parameters:
@@ -35,6 +37,7 @@ package struct LoRAKey: Equatable {
     var dotted = rest
     for wrapper in ["base_model.model.", "module."] where dotted.hasPrefix(wrapper) {
       dotted.removeFirst(wrapper.count)
+      isWrapped = isWrapped || wrapper == "base_model.model."
     }
     if let (prefix, component) = Self.dottedPrefixes.first(where: { dotted.hasPrefix($0.0) }) {
       self.component = component
@@ -70,7 +73,8 @@ package struct LoRAKey: Equatable {
   private static func withoutProcessor(_ layer: String) -> String {
     var parts = layer.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     let isOld = parts.contains("processor")
-    parts.removeAll { $0 == "processor" }
+    // PEFT's tuned normalizations are layers within the layer.
+    parts.removeAll { $0 == "processor" || $0 == "ln_tuning_layers" }
     if parts.count >= 2, parts[parts.count - 2] == "self_attn", let last = parts.last, last.hasPrefix("to_") {
       parts[parts.count - 1] = last.dropFirst(3) + "_proj"
     } else if isOld, parts.last == "to_out" {

@@ -11,11 +11,15 @@ package struct SafetensorsFile: TensorFile {
   /// The file's `__metadata__`.
   package let metadata: [String: String]
 
-  /// Opens and checks a file. Errors: `missingFile`, `unreadable`, `malformed`, `lfsPointer`.
-  package init(path: String) throws {
+  /// Opens and checks a file.
+  /// - Parameters:
+  ///   - path: where it is.
+  ///   - largestHeader: bytes of a header that such a file may have.
+  /// - Throws: `missingFile`, `unreadable`, `malformed`, `lfsPointer`, `mistaken`.
+  package init(path: String, largestHeader: Int = SafetensorsHeader.largest) throws {
     let reader = try FileReader(path: path, purpose: "a safetensors file")
-    try LFSPointer.refuse(reader)
-    let length = try Self.headerLength(of: reader)
+    try MistakenFile.refuse(reader)
+    let length = try Self.headerLength(of: reader, largest: largestHeader)
     let dataStart = 8 + length
     let text = try [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
       try reader.read(
@@ -44,16 +48,16 @@ package struct SafetensorsFile: TensorFile {
     self.tensors = try ScaledFloat8.folded(tensors, path: path)
   }
 
-  private static func headerLength(of reader: FileReader) throws -> Int {
+  private static func headerLength(of reader: FileReader, largest: Int) throws -> Int {
     guard reader.size >= 8 else {
       throw CheckpointError.malformed(path: reader.path, reason: "only \(reader.size) bytes long")
     }
     var length: UInt64 = 0
     try withUnsafeMutableBytes(of: &length) { try reader.read(into: $0, at: 0) }
     length = UInt64(littleEndian: length)
-    guard length <= UInt64(SafetensorsHeader.largest) else {
+    guard length <= UInt64(largest) else {
       throw CheckpointError.malformed(
-        path: reader.path, reason: "a header of \(length) bytes, more than \(SafetensorsHeader.largest)")
+        path: reader.path, reason: "a header of \(length) bytes, more than \(largest)")
     }
     guard Int(length) <= reader.size - 8 else {
       throw CheckpointError.malformed(

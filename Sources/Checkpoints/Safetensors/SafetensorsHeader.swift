@@ -1,6 +1,6 @@
 /// The table of contents of a safetensors file: 8 bytes of header length (little endian), a JSON object,
 /// then the tensors' bytes. Everything in it is checked before it is believed.
-struct SafetensorsHeader {
+package struct SafetensorsHeader {
   /// One tensor: its bytes are `begin ..< end` of the data that follows the header.
   struct Entry {
     let type: StoredType
@@ -13,7 +13,7 @@ struct SafetensorsHeader {
   private(set) var metadata: [String: String] = [:]
 
   /// The reference implementation's bound on the JSON.
-  static let largest = 100_000_000
+  package static let largest = 100_000_000
 
   /// Parses the JSON of a file with `dataCount` bytes after it. Throws `JSONFault`, or `HeaderFault`.
   init(parsing bytes: UnsafeBufferPointer<UInt8>, dataCount: Int) throws {

@@ -85,8 +85,12 @@ package struct AutoencoderFiles: Sendable {
       return tensors
     }
     if let decoder = bareDecoder(tensors) { return decoder }
+    let isLoRA = tensors.keys.contains { $0.contains("lora_") || $0.contains(".lora") }
     throw CheckpointError.unknownCheckpoint(
-      path: file.path, reason: "holds no VAE decoder; give an AutoencoderKL or AutoencoderTiny (TAESD)")
+      path: file.path,
+      reason: isLoRA
+        ? "is a LoRA: name it with --lora"
+        : "holds no VAE decoder; give an AutoencoderKL or AutoencoderTiny (TAESD)")
   }
 
   /// TAESD's own files hold only the decoder. Its layers are numbered from 1, because a clamp without weights comes

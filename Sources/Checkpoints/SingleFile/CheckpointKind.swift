@@ -75,7 +75,12 @@ package struct CheckpointKind: Sendable, Equatable {
     ("decoder.layers.0.weight", "is a VAE alone: name it with --vae, and a whole model as the model"),
     ("down_blocks.0.resnets.0.conv1.weight", "is a UNet alone in diffusers' layout: name the model's folder"),
     ("conv_in.weight", "is a UNet alone in diffusers' layout: name the model's folder"),
+    ("emb_params", "is an embedding: name it with --embedding, and a whole model as the model"),
+    ("clip_l", "is an embedding: name it with --embedding, and a whole model as the model"),
   ]
+
+  /// UNets with other inputs than this engine gives, by their number of channels.
+  private static let otherInputs = [5: "a model for depth maps", 7: "an upscaler", 8: "InstructPix2Pix"]
 
   /// Tells the kind.
   /// - Throws: `unknownCheckpoint` with what it seems to be.
@@ -129,7 +134,13 @@ package struct CheckpointKind: Sendable, Equatable {
         reason: "is Stable Diffusion 2 with its text encoder under names of Stable Diffusion 1")
     }
     let input = shape("input_blocks.0.0.weight") ?? shape("conv_in.weight")
-    isInpainting = input?.dropFirst().first == 9
+    let channels = input?.dropFirst().first
+    if let what = channels.flatMap({ Self.otherInputs[$0] }) {
+      throw CheckpointError.unknownCheckpoint(
+        path: file.path,
+        reason: "is \(what) (\(channels ?? 0) channels of input), which this version of segmoe does not have")
+    }
+    isInpainting = channels == 9
     isBase = try family == .sd2 && Self.step(file) == 875_000
     ownPrediction = Self.prediction(names, file.metadata)
     isZeroSNR =

@@ -80,7 +80,7 @@ package struct DiffusionModel: Sendable {
     }
     guard [shape.outputChannels, 2 * shape.outputChannels + 1].contains(shape.inputChannels) else {
       throw DiffusionError.unsupported(
-        file: folder.path + "/unet/config.json", key: "in_channels", value: "\(shape.inputChannels)")
+        file: folder.path + "/unet/config.json", key: "in_channels", value: Self.inputs(shape.inputChannels))
     }
     schedulerConfiguration = try SchedulerConfiguration(folder.config(for: "scheduler"))
   }
@@ -92,6 +92,12 @@ package struct DiffusionModel: Sendable {
     for tensor in networks.flatMap(\.tensors.values) where seen.insert(tensor.path).inserted {
       try tensor.verifyUnchanged()
     }
+  }
+
+  /// A number of input channels that is not supported, and the models that have it.
+  private static func inputs(_ channels: Int) -> String {
+    let known = [5: "depth maps", 7: "upscaling", 8: "InstructPix2Pix"]
+    return known[channels].map { "\(channels), for \($0)," } ?? "\(channels)"
   }
 
   private static func check(_ prompts: PromptEncoder, fit shape: UNetConfiguration, _ folder: any ModelFiles)

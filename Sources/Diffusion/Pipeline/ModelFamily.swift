@@ -31,20 +31,19 @@ package enum ModelFamily: String, Sendable {
     for (name, value) in folder.index.values.sorted(by: { $0.key < $1.key }) {
       // Other values are settings of the pipeline; [null, null] means that the component is left out.
       guard case .array(let pair) = value, pair.count == 2, case .string(let className) = pair[1],
-        !known.contains(name)
+        !known.contains(name), !name.hasPrefix("_")
       else { continue }
       throw DiffusionError.unsupported(
         file: folder.index.path, key: name, value: "\(className) (of a \(folder.pipelineClass))")
     }
-    // This refuses SDXL's refiner, which has the second encoder only and needs an aesthetic score.
+    if try folder.index.bool("requires_aesthetics_score", default: false) {
+      throw DiffusionError.unsupported(
+        file: folder.index.path, key: "requires_aesthetics_score", value: "true, as of the SDXL refiner,")
+    }
     for name in Self.needed.union(self == .xl ? Self.neededByXL : []).sorted()
     where !folder.has(name) && name != "vae" {
       throw DiffusionError.unsupported(
         file: folder.index.path, key: name, value: "null (of a \(folder.pipelineClass))")
-    }
-    if try folder.index.bool("requires_aesthetics_score", default: false) {
-      throw DiffusionError.unsupported(
-        file: folder.index.path, key: "requires_aesthetics_score", value: "true")
     }
   }
 }

@@ -36,7 +36,7 @@ package struct ModelWeights: Sendable {
     var words: [TextualInversion] = []
     var (notices, files) = ([String](), [String]())
     for lora in loras {
-      let file = try LoRAFile(path: Self.file(lora.path))
+      let file = try LoRAFile(path: LoRAFile.file(of: lora.path))
       let weight = Float(lora.weight)
       networks = try file.apply(to: networks, weight: weight)
       notices += file.notices
@@ -60,17 +60,6 @@ package struct ModelWeights: Sendable {
     self.words = words
     self.notices = notices
     suffix = loras.isEmpty ? "" : "+" + digest.hexadecimal()
-  }
-
-  /// The safetensors file of a LoRA.
-  /// - Throws: `pickled` for a folder that has the LoRA in pickled form only.
-  private static func file(_ path: String) throws -> String {
-    for name in ["pytorch_lora_weights", "adapter_model"] {
-      let inside = "\(path)/\(name).safetensors"
-      if (try? FileReader(path: inside, purpose: "a LoRA")) != nil { return inside }
-    }
-    try PickledFile.refuse(in: path)
-    return path
   }
 }
 

@@ -64,7 +64,9 @@ private struct TokenizerFiles {
   ]
 
   /// The real `tokenizer.json` of CLIP has 2 to 4 MB.
-  private static let largest = 64 << 20
+  private static let largest = 16 << 20
+  /// Tokens beside the vocabulary: CLIP's two, and one for each vector of the words that a model was taught.
+  private static let mostAdded = 10_000
 
   init(folder: ComponentFolder) throws {
     var config =
@@ -161,13 +163,18 @@ private struct TokenizerFiles {
   /// The tokens to recognise, with ids. One that the vocabulary lacks gets the next free id, in order of
   /// declaration; of several declarations of a text the last counts.
   func addedTokens() throws -> [AddedToken] {
+    guard declarations.count <= Self.mostAdded else {
+      throw config.error(
+        "added_tokens_decoder", "declares \(declarations.count) tokens, more than \(Self.mostAdded)")
+    }
     var tokens: [AddedToken] = []
+    var places: [String: Int] = [:]
+    var next = Int32(vocabulary.count)
     for declaration in declarations where !declaration.content.isEmpty {
       guard declaration.content.utf8.count <= 1000 else {
         throw config.error("added_tokens_decoder", "holds a token of more than 1000 bytes")
       }
-      let old = tokens.firstIndex { $0.content == declaration.content }
-      let next = max(Int32(vocabulary.count), (tokens.map(\.id).max() ?? -1) + 1)
+      let old = places[declaration.content]
       let id = old.map { tokens[$0].id } ?? vocabulary[declaration.content] ?? next
       var token = AddedToken(content: declaration.content, id: id)
       if let options = declaration.options {
@@ -178,6 +185,8 @@ private struct TokenizerFiles {
       } else {
         token.isNormalized = declaration.isNormalized
       }
+      next = max(next, id + 1)
+      places[token.content] = old ?? tokens.count
       if let old { tokens[old] = token } else { tokens.append(token) }
     }
     return tokens

@@ -19,6 +19,12 @@ package struct TextualInversion: Sendable {
   /// Vectors that one token may have: they must fit into a chunk.
   static let mostVectors = 75
 
+  /// Bytes of a header. Its few tensors need hundreds; metadata may hold notes. Words of jobs are read beside whatever is
+  /// in memory.
+  private static let largestHeader = 1 << 20
+  /// Wider than any text encoder.
+  private static let widest = 8192
+
   /// Reads a safetensors file of one of these kinds:
   /// - a tensor that is named as its token (diffusers),
   /// - a tensor `emb_params` or `string_to_param.*` (AUTOMATIC1111),
@@ -37,7 +43,7 @@ package struct TextualInversion: Sendable {
     var kinds: [Packing] = []
     for path in files {
       try PickledFile.refuse(path)
-      kinds.append(try Packing(SafetensorsFile(path: path)))
+      kinds.append(try Packing(SafetensorsFile(path: path, largestHeader: Self.largestHeader)))
       try digest.add(contentsOf: FileReader(path: path, purpose: "an embedding"))
     }
     let stem = (((files[0] as NSString).lastPathComponent) as NSString).deletingPathExtension
@@ -70,7 +76,7 @@ package struct TextualInversion: Sendable {
     }
     tables = try tensors.map { stored in
       let shape = stored.shape.count == 1 ? [1] + stored.shape : stored.shape
-      guard shape.count == 2, (1...Self.mostVectors).contains(shape[0]), (1...65_536).contains(shape[1])
+      guard shape.count == 2, (1...Self.mostVectors).contains(shape[0]), (1...Self.widest).contains(shape[1])
       else {
         throw malformed(
           "tensor '\(stored.name)' has the shape \(stored.shape); an embedding has 1 to \(Self.mostVectors) rows"
@@ -125,6 +131,10 @@ extension TextualInversion {
       // Steps and epochs, as trainers count them.
       let names = file.names.filter { name in
         file[name].map { !($0.count == 1 && $0.type.isInteger) } ?? false
+      }
+      if names.contains(where: { $0.contains("lora_") || $0.contains(".lora") }) {
+        throw CheckpointError.unknownCheckpoint(
+          path: file.path, reason: "is a LoRA: name it with --lora")
       }
       let kind = Self.known.first { Set($0) == Set(names) }
       guard let order = kind ?? (names.count == 1 ? names : nil) else {

@@ -92,10 +92,11 @@ package struct ModelPool {
     }
     try willLoad()
     while entries.count >= capacity { cache.removeAll(model: entries.removeFirst().model.cacheName) }
-    try governor.prepareToOpen([path] + beside + (vae.map { [$0] } ?? []) + loras.map(\.path))
     // A folder that is exchanged while it is read must not make a model of two.
     let model = try Confinement.$models.withValue(locator.confinement.only(stamp.identities)) {
-      try MemoryRefusal.check {
+      try governor.prepareToOpen(
+        [path] + beside + (vae.map { [$0] } ?? []) + loras.map(\.path), loras: loras.map(\.path))
+      return try MemoryRefusal.check {
         try DiffusionModel(
           folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision)
       }

@@ -1,12 +1,14 @@
 /// When to warn of a write-ahead log that grows because of a reader. A `sqlite3` shell or a database browser that was
 /// left in a transaction keeps every page that was written since.
-struct PinnedLogWatch {
+package struct PinnedLogWatch {
   private var looks = 0
   private var saidAt: Int64 = 0
 
+  package init() {}
+
   /// - Parameter size: of the log in bytes.
   /// - Returns: a warning if the log could not be reused before either, and again whenever its size has doubled.
-  mutating func report(_ size: Int64) -> String? {
+  package mutating func report(_ size: Int64) -> String? {
     looks += 1
     guard looks > 1, size >= 2 * saidAt else { return nil }
     saidAt = size
@@ -17,5 +19,5 @@ struct PinnedLogWatch {
   }
 
   /// Notes that no reader keeps the log.
-  mutating func isFree() { (looks, saidAt) = (0, 0) }
+  package mutating func isFree() { (looks, saidAt) = (0, 0) }
 }

@@ -26,7 +26,26 @@ package enum SigmaName: String, CaseIterable, Sendable, Codable {
   }
 }
 
-extension SigmaName: WordForm {}
+extension SigmaName: WordForm {
+  /// Reads a name, or AUTOMATIC1111's, whatever its case, spaces, dashes and underscores.
+  package init?(text: String) {
+    func plain(_ text: String) -> String {
+      text.prefix(100).lowercased().filter { !$0.isWhitespace && $0 != "_" && $0 != "-" }
+    }
+    let known = Self.allCases.first { [$0.rawValue, $0.label].map(plain).contains(plain(text)) }
+    guard let known else { return nil }
+    self = known
+  }
+
+  /// - Throws: `DecodingError`
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    guard let name = Self(text: try container.decode(String.self)) else {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no spacing of noise levels")
+    }
+    self = name
+  }
+}
 
 /// The timesteps of "Align Your Steps" (Sabour et al., 2024; diffusers' `AysSchedules`). There are lists of ten steps
 /// only.

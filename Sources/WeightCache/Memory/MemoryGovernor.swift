@@ -164,12 +164,16 @@ package final class MemoryGovernor: Sendable {
   }
 
   /// Prepares for opening a model. What stays of one, norms and gates, is small and in no plan. Weights leave for headers
-  /// and configurations that are larger than any ordinary model's.
-  /// - Parameter paths: the files and folders that are opened.
+  /// and configurations that are larger than any ordinary model's, and for the factors of large LoRAs.
+  /// - Parameters:
+  ///   - paths: the files and folders that are opened, LoRAs among them.
+  ///   - loras: those of them that are LoRAs.
   /// - Throws: `MemoryError` if there is no room for them, `MemoryRefusal`.
-  package func prepareToOpen(_ paths: [String]) throws {
-    let cost = OpeningCost.beyondOrdinary(paths)
-    if cost > 0 { try spare(cost) }
+  package func prepareToOpen(_ paths: [String], loras: [String] = []) throws {
+    let headers = OpeningCost.beyondOrdinary(paths)
+    if headers > 0 { try spare(headers) }
+    let factors = OpeningCost.ofFactors(loras)
+    if factors > 0 { try spare(headers + factors) }
     guard MemoryRefusal.prepare(forBlocksOf: Self.largestOpened) else { throw MemoryRefusal() }
   }
 

@@ -52,7 +52,7 @@ import Testing
 
   /// Both precisions are there: who renders reads the full one, who merges the half one, whatever was fetched when.
   @Test func ofTwoPrecisionsTheWantedOneIsRead() throws {
-    let folder = try TestFolder()
+    let folder = try TemporaryFolder()
     for (name, seed) in [("model", 1), ("model.fp16", 2)] {
       try folder.write("text_encoder/\(name).safetensors", tensors: ["a": TestTensor([2], seed: seed)])
     }

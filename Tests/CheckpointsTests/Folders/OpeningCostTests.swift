@@ -19,7 +19,7 @@ import Testing
     let cost = OpeningCost.beyondOrdinary([header])
     #expect(cost == 8 * (2 << 20))
     try folder.write("unet/config.json", String(repeating: " ", count: 5 << 20))
-    #expect(OpeningCost.beyondOrdinary([folder.path]) == cost + (24 << 20))
+    #expect(OpeningCost.beyondOrdinary([folder.path]) == cost + 32 * (4 << 20))
     // A length that no header may have is refused when it is read.
     try folder.write("unet/model.safetensors", [UInt8](repeating: 0xFF, count: 8))
     #expect(OpeningCost.beyondOrdinary([header]) == 0)

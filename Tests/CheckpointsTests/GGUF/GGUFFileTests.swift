@@ -61,6 +61,33 @@ import Testing
     }
   }
 
+  /// A head that claims more than any model has is refused before memory is taken for it, and notes that nobody reads
+  /// take none.
+  @Test func hugeHeadsAreRefused() throws {
+    let folder = try TemporaryFolder()
+    func head(tensors: UInt64, entries: UInt64) -> [UInt8] {
+      Array("GGUF".utf8) + [3, 0, 0, 0] + withUnsafeBytes(of: tensors.littleEndian, Array.init)
+        + withUnsafeBytes(of: entries.littleEndian, Array.init)
+    }
+    func text(_ value: String) -> [UInt8] {
+      withUnsafeBytes(of: UInt64(value.utf8.count).littleEndian, Array.init) + Array(value.utf8)
+    }
+    let many = head(tensors: 70_000, entries: 0) + [UInt8](repeating: 0, count: 24 * 70_000)
+    #expect(throws: CheckpointError.self) { try GGUFFile(path: folder.write("many.gguf", many)) }
+    // Each name as long as a name may be: four mebibytes of them are enough.
+    let name = text(String(repeating: "n", count: 65_000))
+    let axes: [UInt8] = [1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 0, count: 8)
+    let entries = [[UInt8]](repeating: name + axes, count: 100).joined()
+    let long = head(tensors: 100, entries: 0) + Array(entries)
+    let error = #expect(throws: CheckpointError.self) { try GGUFFile(path: folder.write("long.gguf", long)) }
+    #expect(error?.description.contains("names of more than") == true, "\(String(describing: error))")
+    let note = String(repeating: "x", count: 60_000)
+    var notes = head(tensors: 0, entries: 200)
+    for number in 0..<200 { notes += text("note \(number)") + [8, 0, 0, 0] + text(note) }
+    let file = try GGUFFile(path: folder.write("notes.gguf", notes))
+    #expect((1..<100).contains(file.metadata.count))
+  }
+
   /// Bytes changed at random: an error, or a file whose every tensor can be read.
   @Test func fuzzedFilesNeverCrash() throws {
     let folder = try TemporaryFolder()

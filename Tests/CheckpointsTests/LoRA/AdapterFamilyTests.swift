@@ -10,7 +10,10 @@ import Testing
   static let folder = Places.golden("loras/families")
 
   static let names = [
-    "dora-of-outputs", "dora-of-inputs", "dora-of-loha", "dora-of-lokr", "rank-stabilized", "full", "oft",
+    "dora-of-outputs", "dora-of-inputs", "dora-of-loha", "dora-of-lokr", "tucker", "loha-tucker",
+    "lokr-tucker",
+    "lokr-both", "lokr-unbalanced", "lokr-whole", "lokr-by-inputs", "glora-tucker", "extracted",
+    "peft-whole-layers", "peft-norms", "rank-stabilized", "full", "oft",
     "oft-constrained", "boft", "boft-constrained", "glora", "ia3", "ia3-of-inputs", "peft-patterns",
     "peft-rank-stabilized", "peft-dora", "peft-biases", "peft-whole-biases", "peft-loha", "peft-lokr",
     "peft-lokr-whole", "peft-oft", "peft-oft-exact", "peft-oft-shared", "peft-boft", "peft-boft-butterfly",

@@ -120,13 +120,48 @@ import Testing
     ("transformer.blocks.0.lora_A.weight", "transformer"), ("bundle_emb.x.clip_l_out", "OneTrainer"),
     ("lora_unet_double_blocks_0_img.lora_down.weight", "Flux"),
     ("unet.a.lora_embedding_A", "token embeddings"),
-    ("unet.a.bias_indices", "sparse bias"),
+    ("transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight", "Flux"),
+    ("lora_unet_joint_blocks_0_x_block_attn_proj.lora_down.weight", "Stable Diffusion 3"),
+    ("diffusion_model.blocks.0.self_attn.q.lora_A.weight", "transformer"),
+    ("transformer_blocks.0.attn.to_q.lora_A.weight", "transformer"),
+    ("lora_te3_encoder_block_0_layer_0_SelfAttention_q.lora_down.weight", "T5"),
+    ("lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight", "two text encoders"),
+    ("unet.down_blocks.1.attn2.to_v.lora_A.weight", "fit no layer"),
+    ("unet.down_blocks.2.attentions.1.transformer_blocks.9.attn1.to_q.lora_A.weight", "Diffusion XL"),
+    ("model.diffusion_model.input_blocks.0.0.weight", "is a whole model"),
+    ("down_blocks.0.resnets.0.conv1.weight", "is a UNet"), ("emb_params", "--embedding"),
+    ("decoder.conv_in.weight", "--vae"), ("control_model.input_blocks.0.0.weight", "ControlNet"),
   ]) func whatIsRefusedIsNamed(_ name: String, _ family: String) throws {
     let folder = try TemporaryFolder()
     let error = #expect(throws: CheckpointError.self) {
       try LoRAFile(path: folder.write("a.safetensors", tensors: [name: down])).apply(to: [
         .unet: network(folder)
       ])
+    }
+    #expect(error?.description.contains(family) == true, "\(String(describing: error))")
+  }
+
+  /// A LoRA for models with other text states is called after them, by its layers' shapes or its own word.
+  @Test(arguments: [
+    (768, [:], "Stable Diffusion 1 "), (1024, [:], "Stable Diffusion 2 "), (2048, [:], "Stable Diffusion XL"),
+    (5, ["modelspec.architecture": "stable-diffusion-xl-v1-base/lora"], "Stable Diffusion XL"),
+    (5, ["ss_base_model_version": "sdxl_base_v1-0"], "Stable Diffusion XL"),
+    (5, ["ss_base_model_version": "sd_v1"], "Stable Diffusion 1 "), (5, [:], "other widths"),
+  ]) func theFamilyOfItsModelsIsNamed(_ width: Int, _ metadata: [String: String], _ family: String) throws {
+    let folder = try TemporaryFolder()
+    let layer = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
+    let file = try SafetensorsFile(
+      path: folder.write("n.safetensors", tensors: ["\(layer).weight": TestTensor([6, 4], seed: 1)]))
+    let lora = try LoRAFile(
+      path: folder.write(
+        "a.safetensors",
+        safetensors(
+          [
+            "unet.\(layer).lora_A.weight": TestTensor([2, width], seed: 1),
+            "unet.\(layer).lora_B.weight": TestTensor([6, 2], seed: 2),
+          ], metadata: metadata)))
+    let error = #expect(throws: CheckpointError.self) {
+      try lora.apply(to: [.unet: Weights(files: [file], path: file.path)])
     }
     #expect(error?.description.contains(family) == true, "\(String(describing: error))")
   }

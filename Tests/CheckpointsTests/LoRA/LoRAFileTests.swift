@@ -201,10 +201,10 @@ import Testing
         "unet.down_blocks.0.attn1.to_q.lora_A.weight": down,
         "unet.down_blocks.0.attn1.to_q.lora_B.weight": up,
         "unet.mid.to_q.lora_A.weight": down, "unet.mid.to_q.lora_B.weight": up,
-        "text_encoder_2.q.lora_A.weight": down, "text_encoder_2.q.lora_B.weight": up,
+        "text_encoder.q.lora_A.weight": down, "text_encoder.q.lora_B.weight": up,
       ])
     let keys = [
-      "text_encoder_2.q.lora_A.weight", "text_encoder_2.q.lora_B.weight", "unet.mid.to_q.lora_A.weight",
+      "text_encoder.q.lora_A.weight", "text_encoder.q.lora_B.weight", "unet.mid.to_q.lora_A.weight",
       "unet.mid.to_q.lora_B.weight",
     ]
     #expect(throws: CheckpointError.unmatchedKeys(path: file.path, keys: keys)) {

@@ -250,7 +250,8 @@ import Testing
   /// A pickle that goes under a harmless name is told by its first bytes.
   @Test func picklesAreToldByTheirFirstBytes() throws {
     let folder = try TemporaryFolder()
-    for head in [Array("PK\u{3}\u{4}".utf8), [0x80, 0x02, 0x8a, 0x0a]] as [[UInt8]] {
+    let archive = Array("PK\u{3}\u{4}".utf8) + [UInt8](repeating: 0, count: 26) + Array("model/data.pkl".utf8)
+    for head in [archive, [0x80, 0x02, 0x8a, 0x0a]] as [[UInt8]] {
       let path = try folder.write("model.safetensors", head + [UInt8](repeating: 7, count: 60))
       #expect(throws: CheckpointError.pickled(path: path)) { try ModelPath(path).open() }
     }

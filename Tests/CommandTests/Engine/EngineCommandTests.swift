@@ -1,4 +1,5 @@
 import Foundation
+import Images
 import TestSupport
 import Testing
 
@@ -95,8 +96,61 @@ import Testing
     // A place that cannot be written is found out before anything is rendered.
     let nowhere = try run("render", model, "--prompt", "x", "--output", folder + "/none/x.png")
     expectError(nowhere, code: 66, "no such folder")
-    expectError(try run("render", model, "--prompt", "x", "--output", pictures[0]), code: 64, "--force")
+    expectError(try run("render", model, "--prompt", "x", "--output", page), code: 64, "--force")
     #expect(place.names == ["sheet.png", "x-0.png", "x-1.png"])
+  }
+
+  /// A picture of `segmoe render` may be rendered over again, as scripts do. A picture of the queue, of another program,
+  /// or what only looks like one, may not.
+  @Test func rendersOverItsOwnPicturesOnly() throws {
+    let place = try TemporaryFolder()
+    let folder = place.path
+    defer { withExtendedLifetime(place) {} }
+    let picture = folder + "/o.png"
+    func render(_ seed: String, to path: String) throws -> Outcome {
+      try run(
+        "render", model, "--prompt", "a fox, é, 狐", "--width", "64", "--height", "64", "--steps", "1",
+        "--seed", seed, "--quiet", "--output", path)
+    }
+    var seen: Set<Data> = []
+    for seed in ["9223372036854775807", "9223372036854775808", "18446744073709551615"] {
+      #expect(try render(seed, to: picture).code == 0)
+      seen.insert(try Data(contentsOf: URL(fileURLWithPath: picture)))
+    }
+    #expect(seen.count == 3)
+    let own = try PNGFile.read(picture)
+    func others(_ change: (String) -> String?) -> [PNGText] {
+      own.texts.compactMap { text in
+        text.keyword != "segmoe"
+          ? text : change(text.text).map { PNGText(keyword: text.keyword, text: $0) }
+      }
+    }
+    let refused: [(name: String, texts: [PNGText])] = [
+      ("queue.png", others { $0.replacing("{\"", with: "{\"job\":7,\"", maxReplacements: 1) }),
+      ("a1111.png", others { _ in nil }), ("bare.png", []),
+      ("forged.png", [PNGText(keyword: "segmoe", text: "{\"prompt\":1}")]),
+      ("broken.png", [PNGText(keyword: "segmoe", text: "{")]),
+    ]
+    for (name, texts) in refused {
+      let path = folder + "/" + name
+      try PNGFile.write(own.image, texts: texts, to: path)
+      let before = try Data(contentsOf: URL(fileURLWithPath: path))
+      expectError(try render("1", to: path), code: 64, "--force")
+      #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == before)
+    }
+    let text = folder + "/notes.png"
+    try Data("segmoe prompt".utf8).write(to: URL(fileURLWithPath: text))
+    expectError(try render("1", to: text), code: 64, "--force")
+    // Of several pictures one that may not be replaced keeps the others from being rendered.
+    try FileManager.default.copyItem(atPath: picture, toPath: folder + "/m-0.png")
+    try FileManager.default.copyItem(atPath: text, toPath: folder + "/m-1.png")
+    expectError(
+      try run(
+        "render", model, "--prompt", "x", "--width", "64", "--height", "64", "--steps", "1", "--count", "2",
+        "--output", folder + "/m.png"), code: 64, "m-1.png")
+    #expect(
+      try Data(contentsOf: URL(fileURLWithPath: folder + "/m-0.png"))
+        == Data(contentsOf: URL(fileURLWithPath: picture)))
   }
 
   /// Every precision renders, says so in the picture, and is as far from f32 as a rounding is.

@@ -14,6 +14,16 @@ enum PNGBomb {
     return Data(bytes)
   }
 
+  /// A black picture in RGB that takes a thousandth of its pixels.
+  /// - Parameter rows: as many are there; nil: all.
+  static func blank(width: Int, height: Int, rows: Int? = nil) -> Data {
+    var bytes: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+    bytes += chunk("IHDR", big(width) + big(height) + [8, 2, 0, 0, 0])
+    let count = rows.map { min($0 * 1000, 1 << 20) } ?? height * (1 + 3 * width)
+    bytes += chunk("IDAT", run(of: 0, matches: (count - 1 + 257) / 258)) + chunk("IEND", [])
+    return Data(bytes)
+  }
+
   /// zlib's format: a byte, and then 258 more of it for every match.
   private static func run(of byte: UInt8, matches: Int) -> [UInt8] {
     var bits: [Bool] = []
@@ -31,7 +41,7 @@ enum PNGBomb {
     let packed = stride(from: 0, to: bits.count, by: 8).map { start in
       (0..<min(8, bits.count - start)).reduce(UInt8(0)) { $0 | (bits[start + $1] ? 1 << $1 : 0) }
     }
-    return [0x78, 0x01] + packed + checksum(repeatElement(byte, count: 1 + 258 * matches))
+    return [0x78, 0x01] + packed + checksum(of: Int(byte), count: 1 + 258 * matches)
   }
 
   /// zlib's format, not compressed; below 64 KiB.
@@ -40,6 +50,12 @@ enum PNGBomb {
       [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)]
     }
     return [0x78, 0x01, 1] + sizes + data + checksum(data)
+  }
+
+  /// Adler's, of one byte over and over.
+  private static func checksum(of byte: Int, count: Int) -> [UInt8] {
+    let sum = count * (count + 1) / 2 % 65_521
+    return big((count + byte * sum) % 65_521 << 16 | (1 + byte * count) % 65_521)
   }
 
   /// Adler's.

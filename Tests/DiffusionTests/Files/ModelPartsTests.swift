@@ -32,6 +32,14 @@ import WeightCache
     #expect(model.family == (name == "xl" ? .xl : .sd))
   }
 
+  /// A pipeline with code of its own is named by that code and its class.
+  @Test func aPipelineOfItsOwnIsNoPart() throws {
+    let name = JSONValue.array([
+      .string("lpw_stable_diffusion"), .string("StableDiffusionLongPromptWeightingPipeline"),
+    ])
+    #expect(try model("base", ["_class_name": name]).family == .sd)
+  }
+
   /// Parts that such a class has, and this engine has not.
   @Test(arguments: [
     ("base", "controlnet", "ControlNetModel"), ("base", "adapter", "T2IAdapter"),

@@ -58,7 +58,7 @@ import WeightCache
 
   static let settings: [Setting] = (try? Golden.decode("images/renders.json")) ?? []
 
-  @Test func thereAreGoldens() { #expect(Self.settings.count == 24) }
+  @Test func thereAreGoldens() { #expect(Self.settings.count == 26) }
 
   @Test(arguments: settings) func sameAsTheReference(_ setting: Setting) throws {
     let difference = try setting.difference(setting.request())

@@ -73,6 +73,9 @@ import Testing
       let own = try SchedulerName(own: configuration(["_class_name": .string(name.method.className)]))
       #expect(own.method.className == name.method.className)
       #expect(own == SchedulerName.allCases.first { $0.method.className == name.method.className })
+      // What other programs call it is understood.
+      #expect(SchedulerName(text: name.method.samplerName) == name)
+      #expect(SchedulerName(text: name.method.className) == own)
     }
   }
 

@@ -113,5 +113,8 @@ struct AskedSchedule: Decodable {
     draft = RequestDraft()
     try draft.read("sigmas", "ays")
     #expect(draft.request.steps == 10)
+    for name in SigmaName.allCases {
+      #expect(SigmaName(text: name.label) == name && SigmaName(text: name.rawValue.uppercased()) == name)
+    }
   }
 }

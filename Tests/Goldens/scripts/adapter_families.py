@@ -22,11 +22,22 @@ from lycoris.modules.locon import LoConModule
 from lycoris.modules.loha import LohaModule
 from lycoris.modules.lokr import LokrModule
 from lycoris.modules.norms import NormModule
-from peft import BOFTConfig, IA3Config, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, get_peft_model
+from lycoris.utils import extract_diff
+from peft import (
+    BOFTConfig,
+    IA3Config,
+    LNTuningConfig,
+    LoHaConfig,
+    LoKrConfig,
+    LoraConfig,
+    OFTConfig,
+    get_peft_model,
+)
 from peft.tuners.boft import layer as boft_layer
 from torch import nn
 
 STRENGTH = 0.7
+SETS = ("target_modules", "feedforward_modules", "modules_to_save")
 
 
 class Block(nn.Module):
@@ -94,6 +105,40 @@ def lycoris(name, kind, layers, strength=STRENGTH, std=0.4, **settings):
     return name, tensors, None, fused, strength
 
 
+def extracted(name):
+    """What LyCORIS extracts from two networks: products, the largest numbers of the rest, and whole differences.
+
+    It has no merge of its own for the rest. AUTOMATIC1111 adds it to the product.
+    """
+    base, tuned = network(), network()
+    noise = torch.Generator().manual_seed(320)
+    for key, value in tuned.named_parameters():
+        if "down_blocks.0" in key or "norm" in key:
+            value.data += 0.3 * torch.randn(value.shape, generator=noise)
+    tensors = extract_diff(
+        [], [], base, tuned, linear_mode_param=3, conv_mode_param=2, use_bias=True, sparsity=0.8)
+    kept, fused = dict(base.state_dict()), {}
+    for layer, module in base.named_modules():
+        lora = "lora_unet_" + layer.replace(".", "_")
+        if f"{lora}.lora_up.weight" in tensors:
+            up, down = (tensors[f"{lora}.lora_{part}.weight"].float() for part in ("up", "down"))
+            rest = torch.sparse_coo_tensor(
+                tensors[f"{lora}.bias_indices"].long(), tensors[f"{lora}.bias_values"].float(),
+                tuple(tensors[f"{lora}.bias_size"].tolist())).to_dense()
+            if f"{lora}.lora_mid.weight" in tensors:
+                mid = tensors[f"{lora}.lora_mid.weight"].float()
+                delta = torch.einsum("ijkl,jr,pi->prkl", mid, down.flatten(1), up.flatten(1))
+            else:
+                delta = up.flatten(1) @ down.flatten(1)
+            delta = delta.reshape(len(up), -1) + rest
+            fused[f"{layer}.weight"] = kept[f"{layer}.weight"] + STRENGTH * delta.reshape(module.weight.shape)
+        for key, whole in (("diff", "weight"), ("diff_b", "bias"), ("w_norm", "weight"), ("b_norm", "bias")):
+            if f"{lora}.{key}" in tensors:
+                fused[f"{layer}.{whole}"] = kept[f"{layer}.{whole}"] + STRENGTH * tensors[f"{lora}.{key}"].float()
+    assert any("bias_values" in key for key in tensors) and any("lora_mid" in key for key in tensors)
+    return name, tensors, None, fused, STRENGTH
+
+
 def peft(root, name, config, strength=1.0, mean=0.0, std=0.3):
     net = network()
     before = {key: value.clone() for key, value in net.state_dict().items()}
@@ -113,7 +158,9 @@ def peft(root, name, config, strength=1.0, mean=0.0, std=0.3):
     with open(path) as file:
         kept = json.load(file)
     # Sets are written in any order.
-    kept = {key: sorted(value) if key in ("target_modules", "feedforward_modules") else value for key, value in kept.items()}
+    kept = {key: sorted(value) if key in SETS and value else value for key, value in kept.items()}
+    # Where the script is run from makes no difference.
+    kept["auto_mapping"]["parent_library"] = "__main__"
     write_json(path, kept)
     if strength != 1:
         for module in model.modules():
@@ -150,6 +197,16 @@ def adapters(root):
     yield lycoris("dora-of-inputs", LoConModule, PLAIN, lora_dim=3, alpha=2, weight_decompose=True, wd_on_out=False)
     yield lycoris("dora-of-loha", LohaModule, PLAIN, lora_dim=2, alpha=2, weight_decompose=True)
     yield lycoris("dora-of-lokr", LokrModule, PLAIN, lora_dim=1, alpha=1, factor=4, weight_decompose=True)
+    yield lycoris("tucker", LoConModule, PLAIN, lora_dim=3, alpha=2, use_tucker=True)
+    # LyCORIS' merge of LoHa and LoKr counts alpha / rank twice, which its training does not: here it is 1.
+    yield lycoris("loha-tucker", LohaModule, PLAIN, lora_dim=2, alpha=2, use_tucker=True)
+    yield lycoris("lokr-tucker", LokrModule, PLAIN, lora_dim=1, alpha=1, factor=2, use_tucker=True)
+    yield lycoris("lokr-both", LokrModule, PLAIN, lora_dim=1, alpha=1, factor=4, decompose_both=True)
+    yield lycoris("lokr-unbalanced", LokrModule, PLAIN, lora_dim=1, alpha=1, unbalanced_factorization=True)
+    yield lycoris("lokr-whole", LokrModule, PLAIN, lora_dim=2, alpha=1, full_matrix=True)
+    yield lycoris("lokr-by-inputs", LokrModule, PLAIN, lora_dim=1, alpha=1, weight_decompose=True, wd_on_out=False)
+    yield lycoris("glora-tucker", GLoRAModule, PLAIN, lora_dim=2, alpha=1, use_tucker=True)
+    yield extracted("extracted")
     yield lycoris("rank-stabilized", LoConModule, PLAIN, lora_dim=4, alpha=2, rs_lora=True)
     yield lycoris("full", FullModule, PLAIN + ["down_blocks.0.norm"])
     yield lycoris("oft", DiagOFTModule, PLAIN, lora_dim=4, constraint=0)
@@ -168,6 +225,9 @@ def adapters(root):
     yield peft(root, "peft-biases", LoraConfig(
         r=3, lora_alpha=4, target_modules=["to_q", "ff"], lora_bias=True), STRENGTH)
     yield peft(root, "peft-whole-biases", LoraConfig(r=3, lora_alpha=4, target_modules=["to_q", "ff"], bias="all"))
+    yield peft(root, "peft-whole-layers", LoraConfig(
+        r=3, lora_alpha=4, target_modules=["to_q"], modules_to_save=["conv", "norm"]))
+    yield peft(root, "peft-norms", LNTuningConfig(target_modules=["norm"]))
     yield peft(root, "peft-loha", LoHaConfig(r=3, alpha=4, target_modules=TARGETS), STRENGTH)
     yield peft(root, "peft-lokr", LoKrConfig(r=2, alpha=3, decompose_factor=4, target_modules=TARGETS), STRENGTH)
     yield peft(root, "peft-lokr-whole", LoKrConfig(r=32, alpha=24, decompose_factor=4, target_modules=["to_q"]))

@@ -1,7 +1,7 @@
 """Renders that start from a picture, with and without a mask: `images/`.
 
 `base`, `xl`, and `base` with the tiny VAE go through diffusers' img2img and inpainting pipelines,
-with two models more. `painter` is a UNet of nine channels. `clipping` has a scheduler file that
+with three models more. `painter` and `xl-painter` are UNets of nine channels. `clipping` has a scheduler file that
 says what the pipelines overrule: Runge-Kutta steps in inpainting, `clip_sample` in all else. The
 inputs are of odd sizes; img2img gets them resized beforehand, since its pipeline takes the size
 from the picture. Also Pillow's resizing itself, and what the VAEs' encoders give.
@@ -17,7 +17,7 @@ import torch
 from common import assemble, levels, save_tensors, second_way, write_json
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from families import PARTS as FAMILIES
-from families import SMALL, WEIGHTS
+from families import SMALL, WEIGHTS, XL_UNET
 from pictures import BAD, CAFE, FOX, SAILOR
 from PIL import Image, ImageFilter
 from scheduler_traces import MORE
@@ -25,9 +25,11 @@ from tiny_models import save_weights, scale_output, shake_norms
 
 PARTS = FAMILIES | {
     "painter": ["model/base", "images/painter"],
+    "xl-painter": ["model/base", "families/xl", "images/xl-painter"],
     "clipping": ["model/base", "images/clipping"],
     "tiny": ["model/base"],
 }
+XL_PAINTER = XL_UNET | {"in_channels": 9, "layers_per_block": 1, "transformer_layers_per_block": [1, 1, 2]}
 KEYS = "model prompt negative_prompt width height steps guidance scheduler seed strength masked".split()
 ROWS = [
     ("base", FOX, BAD, 64, 72, 6, 5.0, "ddim", 31, 0.6, False),
@@ -54,6 +56,8 @@ ROWS = [
     ("clipping", FOX, BAD, 64, 64, 7, 5.0, None, 52, 0.8, True),
     ("clipping", FOX, BAD, 64, 64, 6, 5.0, "ddim", 53, 0.8, True),
     ("clipping", FOX, BAD, 64, 64, 6, 5.0, "ddim", 54, 0.8, False),
+    ("xl-painter", FOX, BAD, 64, 72, 6, 5.0, None, 55, 0.9, True),
+    ("xl-painter", SAILOR, None, 72, 64, 5, 3.0, "dpmpp_2m_karras", 56, 1.0, True),
 ]
 
 
@@ -79,10 +83,11 @@ def resizing(folder, picture):
 def load(root, setting):
     with tempfile.TemporaryDirectory() as folder:
         path = assemble(root, setting["model"], folder)
-        more = {"add_watermarker": False} if setting["model"] == "xl" else {}
+        is_xl = setting["model"].startswith("xl")
+        more = {"add_watermarker": False} if is_xl else {}
         if setting["model"] == "tiny":
             more["vae"] = AutoencoderTiny.from_pretrained(os.path.join(root, "vae/tiny"))
-        kind = "XL" if setting["model"] == "xl" else ""
+        kind = "XL" if is_xl else ""
         task = "Inpaint" if setting["masked"] else "Img2Img"
         pipe = getattr(diffusers, f"StableDiffusion{kind}{task}Pipeline").from_pretrained(
             path, torch_dtype=torch.float32, **more)
@@ -155,6 +160,7 @@ def make(root):
     encoders(root, picture)
     painter = SMALL | {"in_channels": 9}
     save_weights(os.path.join(folder, "painter/unet"), painter, WEIGHTS, painter_unet(painter), torch.float16)
+    save_weights(os.path.join(folder, "xl-painter/unet"), XL_PAINTER, WEIGHTS, xl_painter_unet(), torch.float16)
     scheduler = common.read_json(os.path.join(root, "model/base/scheduler/scheduler_config.json"))
     os.makedirs(os.path.join(folder, "clipping/scheduler"), exist_ok=True)
     write_json(
@@ -175,5 +181,20 @@ def painter_unet(config):
     noise = torch.Generator().manual_seed(1)
     states = torch.randn(3, 77, config["cross_attention_dim"], generator=noise)
     out = model(torch.randn(3, 9, 16, 16, generator=noise), torch.tensor([981, 501, 21]), states).sample
+    scale_output(model.conv_out, out, 1.0)
+    return model
+
+
+@torch.no_grad()
+def xl_painter_unet():
+    torch.manual_seed(72)
+    model = UNet2DConditionModel.from_config(XL_PAINTER).eval()
+    shake_norms(model)
+    noise = torch.Generator().manual_seed(2)
+    states = torch.randn(3, 77, XL_PAINTER["cross_attention_dim"], generator=noise)
+    added = {"text_embeds": torch.randn(3, 36, generator=noise), "time_ids": torch.full((3, 6), 64.0)}
+    out = model(
+        torch.randn(3, 9, 16, 16, generator=noise), torch.tensor([981, 501, 21]), states,
+        added_cond_kwargs=added).sample
     scale_output(model.conv_out, out, 1.0)
     return model

@@ -10,11 +10,13 @@ import Testing
 @Suite struct CoalescingTests {
   /// Jobs of one model and size that differ in all else, and one of another size in their midst.
   private func enqueue(_ house: DaemonHouse) throws -> [Int64] {
-    let schedulers: [SchedulerName] = [.ddpm, .ddim, .euler, .lms, .heun]
+    let schedulers: [SchedulerName] = [.ddpm, .ddim, .euler, .saSolver, .dpmppSDE]
     return try schedulers.enumerated().map { index, scheduler in
       try house.enqueue("picture \(index)", attempts: 3) {
         $0.model = "all-3x2"
         $0.scheduler = scheduler
+        $0.sigmas = index == 4 ? .karras : nil
+        $0.eta = index == 1 ? 0.5 : nil
         $0.steps = 3 + index
         $0.count = index == 1 ? 3 : 1
         $0.seed = UInt64(index)

@@ -69,6 +69,17 @@ import Testing
     #expect([100, 100.1, 101.1].map { hearing.pause(now: $0) } == [0.001, 0.01, 0.25])
   }
 
+  /// The second look warns, and then every doubling; once the log is free, it begins anew.
+  @Test func aReaderWhoKeepsTheLogIsNamed() {
+    var watch = PinnedLogWatch()
+    let sizes: [Int64] = [3, 4, 6, 7, 8, 15, 40].map { $0 << 20 }
+    let warnings = sizes.map { watch.report($0) }
+    #expect(warnings.map { $0 != nil } == [false, true, false, false, true, false, true])
+    #expect(warnings[1]?.contains("4 MiB") == true && warnings[1]?.contains("reader") == true)
+    watch.isFree()
+    #expect(watch.report(50 << 20) == nil && watch.report(50 << 20) != nil)
+  }
+
   @Test func aClockThatJumpsIsNoticedOnce() {
     var watch = ClockWatch(wall: 1000, steady: 10)
     // As time goes by, with what a time server corrects; forward, as after a suspension; back by an hour.
