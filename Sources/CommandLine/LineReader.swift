@@ -4,7 +4,7 @@ import Foundation
 /// the input is. A file in UTF-16 with its mark, as spreadsheets write it, is read as a whole.
 package struct LineReader {
   /// A line that is longer is refused: something is wrong with that file.
-  static let longestLine = 1 << 20
+  package static let longestLine = 1 << 20
 
   /// What is read as a whole may have so many bytes.
   package static let mostBytes = 256 << 20

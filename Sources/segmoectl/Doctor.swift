@@ -1,3 +1,4 @@
+import Boundary
 import ArgumentParser
 import CommandLine
 import Foundation

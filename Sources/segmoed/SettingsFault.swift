@@ -1,3 +1,4 @@
+import Boundary
 import CommandLine
 
 /// A setting under which the daemon would fail later, job by job.

@@ -67,6 +67,7 @@ extension QueueClient {
   private func expectCancellable(_ scope: JobScope, _ db: Database) throws {
     switch scope {
     case .batch(let number): try db.check(batch: number)
+    case .source: return
     case .job(let id):
       let state = try db.state(ofJob: id)
       guard state != .done, state != .failed else {
@@ -148,6 +149,7 @@ extension QueueClient {
     case .batch(let number):
       try db.check(batch: number)
       return .retryFailed
+    case .source: return .retryFailed
     }
   }
 

@@ -2,12 +2,12 @@ import Foundation
 import JobStore
 
 /// The process behind a worker's row.
-enum WorkerProcess {
+package enum WorkerProcess {
   /// Whether the process that a row of this host names still runs and is the one that wrote the row.
   ///
   /// A process number alone proves nothing, because after a reboot it soon belongs to another program. A process that
   /// began after the worker's last heartbeat is not the worker.
-  static func isAlive(_ worker: WorkerRecord, now: Milliseconds = Date().milliseconds) -> Bool {
+  package static func isAlive(_ worker: WorkerRecord, now: Milliseconds = Date().milliseconds) -> Bool {
     guard let pid = pid_t(exactly: worker.pid), kill(pid, 0) == 0 || errno == EPERM else { return false }
     // Another user's process may be hidden. Then only its heartbeat counts.
     guard let age = age(of: pid) else { return true }

@@ -48,7 +48,7 @@ import Testing
     [(".weight", 0, [6]), (".on_input", 8, [])], [(".ia3_l", 0, [6, 1])], [(".diff", 3, [6, 4])],
   ]
 
-  private static func file(_ numbers: inout FuzzNumbers) -> [UInt8] {
+  private static func file(_ numbers: inout RandomNumbers) -> [UInt8] {
     var (entries, data) = ([String: String](), [UInt8]())
     // A few layers only, so that factors meet.
     let layers = (0...numbers.below(2)).map { _ in Self.layers[numbers.below(Self.layers.count)] }

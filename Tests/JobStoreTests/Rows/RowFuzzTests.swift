@@ -2,6 +2,7 @@ import Foundation
 import Fuzzing
 import GRDB
 import JobStore
+import TestSupport
 import Testing
 
 /// Rows changed at random, as somebody at `sqlite3` could who lets no constraint stop him.
@@ -20,7 +21,7 @@ import Testing
   ]
 
   /// Up to four values anywhere, or rows that are gone. Of jobs and batches only the first two and the first.
-  private func change(_ queue: TestQueue, _ numbers: inout FuzzNumbers) throws -> [String] {
+  private func change(_ queue: TestQueue, _ numbers: inout RandomNumbers) throws -> [String] {
     var changes: [String] = []
     let database = try DatabaseQueue(path: queue.path)
     try database.writeWithoutTransaction { db in
