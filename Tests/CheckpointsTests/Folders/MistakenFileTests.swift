@@ -38,7 +38,6 @@ import Testing
     let folder = try TemporaryFolder()
     for name in ["unet/diffusion_pytorch_model.safetensors", "packed/unet.gguf"] {
       let path = try folder.write(name, bytes)
-      expect(what) { _ = try TensorFiles.open(path) }
       expect(what) { _ = try SafetensorsFile(path: path) }
       expect(what) { _ = try LoRAFile(path: path) }
       expect(what) { _ = try AutoencoderFiles(path: path, own: nil, isXL: false) }
