@@ -20,7 +20,7 @@ import Testing
     #expect(daemon.errors.contains(command.database))
     let unit = try String(
       contentsOf: URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
-        path: "../../systemd/segmoed.service"), encoding: .utf8)
+        path: "../../../systemd/segmoed.service"), encoding: .utf8)
     #expect(unit.contains("RestartPreventExitStatus=64 65 66 77\n"))
   }
 
