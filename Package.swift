@@ -108,7 +108,7 @@ let package = Package(
     tool(
       "segmoectl",
       [
-        "Boundary", "Requests", "CommandLine", "Configuration", "JobStore", "CKernels", "Release",
+        "Boundary", "Requests", "CommandLine", "Configuration", "Images", "JobStore", "CKernels", "Release",
         argumentParser,
       ]),
     tool(
