@@ -116,10 +116,11 @@ enum JobTable {
     job.state == .running || job.state == .done ? "\(job.step)/\(job.steps)" : ""
   }
 
-  /// A path's last part.
+  /// A path's last part; of a commit as much as git shows.
   static func model(_ model: String) -> String {
-    TerminalText.plain(
-      model.hasPrefix("/") ? URL(fileURLWithPath: model).lastPathComponent : model, columns: 24)
+    let short = model.replacing(#/@([0-9a-f]{12})[0-9a-f]{28}$/#) { "@\($0.output.1)" }
+    return TerminalText.plain(
+      model.hasPrefix("/") ? URL(fileURLWithPath: model).lastPathComponent : short, columns: 40)
   }
 }
 

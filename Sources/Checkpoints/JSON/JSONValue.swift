@@ -26,9 +26,7 @@ package enum JSONValue: Equatable, Sendable {
   /// Reads and parses a file of at most `limit` bytes.
   /// - Throws: Errors of `FileReader`, and `malformed`.
   package init(contentsOf path: String, limit: Int = 16 << 20, purpose: String) throws {
-    let bytes = try FileReader(path: path, purpose: purpose).contents(limit: limit)
-    try MistakenFile.refuse(text: bytes, path: path)
-    try self.init(parsing: bytes, path: path)
+    try self.init(parsing: try FileReader(path: path, purpose: purpose).text(limit: limit), path: path)
   }
 
   init(_ scanner: inout JSONScanner) throws {

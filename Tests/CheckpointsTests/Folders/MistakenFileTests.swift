@@ -55,6 +55,10 @@ import Testing
     let folder = try TemporaryFolder()
     let path = try folder.write("config.json", bytes)
     expect(what) { _ = try ConfigObject(contentsOf: path) }
+    let lora = try folder.write(
+      "lora/adapter_model.safetensors", tensors: ["unet.a.lora_A.weight": TestTensor([1, 1], seed: 1)])
+    try folder.write("lora/adapter_config.json", bytes)
+    expect(what) { _ = try LoRAFile(path: lora) }
   }
 
   /// Bytes of a real header may look like any of these.

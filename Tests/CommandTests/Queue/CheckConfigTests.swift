@@ -19,7 +19,8 @@ import Testing
     _ configuration: String, dropIns: [String] = [], folders: [String] = [], _ arguments: String...
   ) throws -> Outcome {
     defer { try? FileManager.default.removeItem(atPath: root) }
-    let unit = URL(fileURLWithPath: Places.inRepository("systemd/segmoed.service"))
+    let unit = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+      path: "../../../systemd/segmoed.service")
     try write(String(contentsOf: unit, encoding: .utf8), "/usr/local/lib/systemd/system/segmoed.service")
     try write(configuration, "/etc/segmoed/config.yaml")
     for (index, text) in dropIns.enumerated() {

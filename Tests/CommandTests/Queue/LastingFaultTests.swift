@@ -1,6 +1,5 @@
 import Foundation
 import GRDB
-import TestSupport
 import Testing
 
 /// What stays wrong however often it is tried ends with a code that systemd does not restart on.
@@ -20,7 +19,8 @@ import Testing
       daemon.errors.split(separator: "\n").filter { $0.contains("segmoed: ") }.count == 1, "\(daemon.errors)")
     #expect(daemon.errors.contains(command.database))
     let unit = try String(
-      contentsOf: URL(fileURLWithPath: Places.inRepository("systemd/segmoed.service")), encoding: .utf8)
+      contentsOf: URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+        path: "../../../systemd/segmoed.service"), encoding: .utf8)
     #expect(unit.contains("RestartPreventExitStatus=64 65 66 77\n"))
   }
 
