@@ -1,6 +1,7 @@
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Requests
 import Tensors
 import Testing
