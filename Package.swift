@@ -135,7 +135,7 @@ let package = Package(
       "HubTests",
       ["Requests", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging, grdb]),
     tests("ImagesTests", ["Images", "Fuzzing", "TestSupport"]),
-    tests("ConfigurationTests", ["Boundary", "Configuration", "Fuzzing", "TestSupport"]),
+    tests("ConfigurationTests", ["Configuration", "Fuzzing", "TestSupport"]),
     tests(
       "DiffusionTests",
       [

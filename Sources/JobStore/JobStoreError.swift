@@ -71,11 +71,27 @@ package enum JobStoreError: Error, Equatable {
   /// Rows contradict each other or the schema, so that a change is refused; `reason` says which.
   case wrongRow(reason: String)
 
+  /// A table is not what segmoe makes: dropped, made anew in another way, or with other columns.
+  case wrongSchema(path: String, table: String, reason: String)
+
+  /// No space left in the folder that SQLite writes temporary files to.
+  case temporaryFull(folder: String, reason: String)
+
   /// The disk below the database failed, or memory ran out: it may pass.
   case inputOutput(path: String, reason: String)
 
   /// Any other error of SQLite, with its extended result code.
   case database(path: String, code: Int, reason: String)
+}
+
+extension JobStoreError {
+  /// Whether it may come from a row or a schema that a daemon can put right.
+  var mayBeMended: Bool {
+    switch self {
+    case .wrongRow, .database: true
+    default: false
+    }
+  }
 }
 
 extension JobStoreError: CustomStringConvertible, LocalizedError {
@@ -129,6 +145,11 @@ extension JobStoreError: CustomStringConvertible, LocalizedError {
       "migration \(migration) of \(path) failed and was undone: \(reason)"
     case .wrongRow(let reason):
       "a row of the queue is wrong: \(reason)"
+    case .wrongSchema(let path, let table, let reason):
+      "table \(table) of \(path) is not as segmoe makes it: \(reason); restore a backup, or move the file away"
+    case .temporaryFull(let folder, let reason):
+      "\(folder), where SQLite writes temporary files, takes no more (\(reason)): free some space there, or name "
+        + "another folder in SQLITE_TMPDIR"
     case .inputOutput(let path, let reason):
       "\(path) cannot be read or written just now: \(reason)"
     case .database(let path, let code, let reason):

@@ -39,11 +39,11 @@ extension JobStoreError: ExitCoded {
     case .invalidSetting: .usage
     case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .damagedRow, .wrongRow,
       .foreignDatabase,
-      .notADatabase:
+      .notADatabase, .wrongSchema:
       .badInput
     case .notAccessible, .noQueue: .missing
     case .notPermitted: .notPermitted
-    case .schemaTooNew, .schemaTooOld, .busy: .unavailable
+    case .schemaTooNew, .schemaTooOld, .busy, .temporaryFull: .unavailable
     case .leaseLost, .wrongImages, .workerNameTaken, .replaced, .closed, .diskFull, .migrationFailed,
       .database, .inputOutput:
       .failed

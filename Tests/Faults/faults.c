@@ -8,7 +8,8 @@
 //          PLACE~TEXT: only writes whose bytes contain TEXT
 //   WHEN   3: the third such call of this process; 3+: it and all after it; 3-5: the third to the fifth
 //   WHAT   kill: SIGKILL before the call; after: SIGKILL after it; half: SIGKILL after half of a write;
-//          short: half of a read or write, which is allowed; hang: sleeps for a minute; EIO, ENOSPC, ENOMEM, EAGAIN: fails with that
+//          short: half of a read or write, which is allowed; hang: sleeps for a minute; EIO, ENOSPC, EDQUOT, ENOMEM, EAGAIN: fails
+//          with that
 // Each strike appends its rule as a line to the file FAULTS_LOG.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -77,6 +78,7 @@ static void parse(struct rule *rule) {
   else if (!strcmp(what, "hang")) rule->action = HANG;
   else if (!strcmp(what, "EIO")) rule->error = EIO;
   else if (!strcmp(what, "ENOSPC")) rule->error = ENOSPC;
+  else if (!strcmp(what, "EDQUOT")) rule->error = EDQUOT;
   else if (!strcmp(what, "ENOMEM")) rule->error = ENOMEM;
   else if (!strcmp(what, "EAGAIN")) rule->error = EAGAIN;
   else die_of(rule->text);

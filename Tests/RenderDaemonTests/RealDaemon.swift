@@ -11,14 +11,16 @@ final class RealDaemon {
   /// Starts one on a house.
   /// - Parameters:
   ///   - metrics: where it leaves its numbers; daemons at the same time need one each.
+  ///   - models: the folder of its models, if not the house's.
   ///   - faults: rules of `faults.c`.
+  ///   - clock: of `clock.c`.
   ///   - environment: more variables.
   ///   - arguments: more flags.
   ///   - says: where its log goes, in place of a file.
   init(
     _ house: DaemonHouse, worker: String = "real", drain: Bool = false, leaseSeconds: Int = 60,
-    checkpointSteps: Int = 1, metrics: String? = nil, faults: [String] = [],
-    environment: [String: String] = [:], arguments: [String] = [],
+    checkpointSteps: Int = 1, metrics: String? = nil, models: String? = nil, faults: [String] = [],
+    clock: String? = nil, environment: [String: String] = [:], arguments: [String] = [],
     says: FileHandle? = nil
   ) throws {
     strikes = house.logs + "/strikes-\(UUID().uuidString)"
@@ -26,11 +28,12 @@ final class RealDaemon {
     let variables = [
       "SEGMOE_CHECKPOINT_STEPS": "\(checkpointSteps)", "SEGMOE_LEASE_SECONDS": "\(leaseSeconds)",
       "SEGMOE_METRICS": metrics ?? house.metrics, "PATH": "/usr/bin:/bin",
-    ].merging(FaultLibrary.environment(faults, log: strikes)) { $1 }.merging(environment) { $1 }
+    ].merging(FaultLibrary.environment(faults, log: strikes, clock: clock)) { $1 }.merging(environment) { $1 }
     process = try Process(
       "segmoed",
       [
-        "--database", house.client.path, "--output", house.output, "--models", house.models, "--worker",
+        "--database", house.client.path, "--output", house.output, "--models", models ?? house.models,
+        "--worker",
         worker, "--threads", "1", "--log-level", "info",
       ] + (drain ? ["--drain"] : []) + arguments, environment: variables)
     process.standardOutput = FileHandle.nullDevice
@@ -107,13 +110,15 @@ final class RealDaemon {
 enum RealClient {
   /// Runs it to its end.
   /// - Returns: its standard output, nil if it failed or was killed.
-  static func run(_ house: DaemonHouse, _ arguments: [String], faults: [String] = []) throws -> (
-    answer: String?, wasKilled: Bool
-  ) {
-    let faulty = FaultLibrary.environment(faults, log: house.logs + "/client-strikes")
+  ///   With it, its standard error.
+  static func run(
+    _ house: DaemonHouse, _ arguments: [String], faults: [String] = [], clock: String? = nil,
+    environment: [String: String] = [:]
+  ) throws -> (answer: String?, error: String, wasKilled: Bool) {
+    let faulty = FaultLibrary.environment(faults, log: house.logs + "/client-strikes", clock: clock)
     let outcome = try Outcome(
       of: "segmoectl", ["--database", house.client.path] + arguments,
-      environment: ["PATH": "/usr/bin:/bin"].merging(faulty) { $1 })
-    return (outcome.code == 0 ? outcome.output : nil, outcome.code < 0)
+      environment: ["PATH": "/usr/bin:/bin"].merging(faulty) { $1 }.merging(environment) { $1 })
+    return (outcome.code == 0 ? outcome.output : nil, outcome.errors, outcome.code < 0)
   }
 }

@@ -122,7 +122,8 @@ extension QueueClient {
     let now = database.clock().milliseconds
     if let key = batch.key, let known = try known(key, incoming, db) { return known }
 
-    let last: Int64 = try Int64.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'jobs'") ?? 0
+    let last = try lastNumber("jobs", before: incoming.count, db)
+    _ = try lastNumber("batches", before: 1, db)
     let jobs = (last + 1)...(last + incoming.count)
     try db.execute(
       sql: """
@@ -150,6 +151,26 @@ extension QueueClient {
     try db.record(
       Event(.enqueued, at: now, batch: id, detail: "jobs \(jobs.lowerBound) to \(jobs.upperBound)"))
     return EnqueuedBatch(batch: id, jobs: jobs, isNew: true)
+  }
+
+  /// The largest number that a table has given.
+  /// - Throws: `JobStoreError.wrongRow` if somebody made one after which there are too few.
+  private func lastNumber(_ table: String, before count: Int64, _ db: Database) throws -> Int64 {
+    let row = try Row.fetchOne(
+      db,
+      sql: """
+        SELECT max(
+          ifnull((SELECT seq FROM sqlite_sequence WHERE name = ?1), 0), ifnull((SELECT max(id) FROM \(table)), 0)
+        ) AS last
+        """, arguments: [table])
+    let last: Int64 = try row.map { try RowReader(row: $0, table: "sqlite_sequence").value("last") } ?? 0
+    guard last >= 0, last <= QueueDatabase.numbers.upperBound - count else {
+      throw JobStoreError.wrongRow(
+        reason:
+          "number \(last) in table \(table) leaves none for more: restart segmoed, or delete that row and its "
+          + "line in sqlite_sequence")
+    }
+    return last
   }
 
   /// Records what the jobs name of a hub, and lets them wait for it.

@@ -249,6 +249,7 @@ extension QueueClient {
     let progress = try db.cachedStatement(sql: "SELECT * FROM progress WHERE job = ?")
     return try JobSummary(
       row: row, finished: ImageRecord.fetchAll(images, arguments: [id]),
-      running: ImageProgress.fetchAll(progress, arguments: [id]))
+      // A row that no daemon wrote is no progress. It must not hide the jobs.
+      running: Row.fetchAll(progress, arguments: [id]).compactMap { try? ImageProgress(row: $0) })
   }
 }

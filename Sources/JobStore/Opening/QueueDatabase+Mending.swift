@@ -2,20 +2,47 @@ import GRDB
 
 /// Repairs of rows that no program has written: they come from `sqlite3`, a restored backup or a broken tool.
 extension QueueDatabase {
-  /// Repairs what any program can know: the one row of `queue`, all counts, and the numbers of jobs that are not
-  /// over. It works even if constraints are broken already.
+  /// Repairs what any program can know: the schema, the one row of `queue`, all counts, and the numbers of jobs that are
+  /// not over. It works even if constraints are broken already.
   func mend() throws {
+    try mendSchema()
     try translated {
       try connection.writeWithoutTransaction { db in
         try db.execute(sql: "PRAGMA ignore_check_constraints = ON")
         defer { try? db.execute(sql: "PRAGMA ignore_check_constraints = OFF") }
         try db.inTransaction(.immediate) {
           try db.execute(sql: "INSERT OR IGNORE INTO queue (id) VALUES (1)")
+          try Self.setAsideWrongNumbers(db, clock().milliseconds)
           try Self.recount(db)
           try Self.mendJobs(db, clock().milliseconds)
           return .commit
         }
       }
+    }
+  }
+
+  /// The numbers that jobs and batches get. With a larger one in a table, SQLite has none left for the next.
+  static let numbers: ClosedRange<Int64> = 1...(1 << 53)
+
+  private static let isOutside = "id NOT BETWEEN \(numbers.lowerBound) AND \(numbers.upperBound)"
+
+  /// Takes jobs and batches with other numbers out of the way, and counts on from the largest that is left.
+  private static func setAsideWrongNumbers(_ db: Database, _ now: Milliseconds) throws {
+    for table in ["jobs", "batches"] {
+      try db.execute(
+        sql: """
+          INSERT INTO set_aside (at, source, row)
+          SELECT ?, ?, json_object('id', id, 'batch', \(table == "jobs" ? "batch" : "name")) FROM \(table)
+          WHERE \(isOutside)
+          """, arguments: [now, table])
+      try db.execute(sql: "DELETE FROM \(table) WHERE \(isOutside)")
+      // Made by hand, this table may hold anything.
+      try db.execute(
+        sql: """
+          UPDATE sqlite_sequence SET seq = max(
+            ifnull((SELECT max(id) FROM \(table)), 0),
+            iif(typeof(seq) = 'integer' AND seq BETWEEN 0 AND \(numbers.upperBound), seq, 0)) WHERE name = ?
+          """, arguments: [table])
     }
   }
 
@@ -77,6 +104,11 @@ extension QueueDatabase {
         db,
         sql: """
           SELECT count(*) = 1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE \(Self.wrong))
+            AND NOT EXISTS (SELECT 1 FROM jobs WHERE \(Self.isOutside))
+            AND NOT EXISTS (SELECT 1 FROM batches WHERE \(Self.isOutside))
+            AND NOT EXISTS (
+              SELECT 1 FROM sqlite_sequence WHERE name IN ('jobs', 'batches')
+                AND NOT (typeof(seq) = 'integer' AND seq BETWEEN 0 AND \(Self.numbers.upperBound)))
           FROM queue WHERE \(counts.joined(separator: " AND "))
           """)
     }

@@ -52,10 +52,27 @@ extension QueueDatabase {
       throw translation(of: error, path: path)
     }
     let store = QueueDatabase(
-      path: path, role: role, schema: migrations.count, connection: connection, clock: clock)
+      path: path, role: role, migrations: migrations, connection: connection, trace: trace, clock: clock)
     try store.prepare(migrations, for: purpose)
-    try store.limitLengths()
+    try store.mendSchema()
+    try store.limitReading()
     return store
+  }
+
+  /// Opens the queue once more, as it is.
+  static func another(like store: QueueDatabase) throws -> QueueDatabase {
+    do {
+      let connection = StoreConnection(
+        try DatabaseQueue(path: store.path, configuration: configuration(store.role, store.trace)),
+        path: store.path, waits: store.connection.waits)
+      let other = QueueDatabase(
+        path: store.path, role: store.role, migrations: store.migrations, connection: connection,
+        schemaWatch: store.schemaWatch, trace: store.trace, clock: store.clock)
+      try other.limitReading()
+      return other
+    } catch let error as DatabaseError {
+      throw translation(of: error, path: store.path)
+    }
   }
 
   /// A connection for somebody who may read the queue and no more. SQLite needs the log's index beside it. If nobody
@@ -145,7 +162,11 @@ extension QueueDatabase {
   /// Migrates the database to the newest schema, or throws the reason why it cannot.
   private func prepare(_ migrations: [Migration], for purpose: Purpose) throws {
     let latest = migrations.count
-    let found = try translated { try connection.read(Self.schema) }
+    var found = try translated { try connection.read(Self.schema) }
+    if role == .daemon, found.isDoubtful, let number = try schemaByTables() {
+      try mark(schema: number)
+      found = Schema(number: number, isForeign: false, isDoubtful: false)
+    }
     guard !found.isForeign else { throw JobStoreError.foreignDatabase(path: path) }
     // An empty file: whoever makes the queue has just begun, or never got further.
     if found.number == 0 && purpose != .creating { throw JobStoreError.noQueue(path: path) }
@@ -184,10 +205,13 @@ extension QueueDatabase {
   /// below.
   private static let longestValue: Int32 = 128 << 20
 
-  private func limitLengths() throws {
+  private func limitReading() throws {
     try translated {
       try connection.writeWithoutTransaction { db in
         _ = sqlite3_limit(db.sqliteConnection, SQLITE_LIMIT_LENGTH, Self.longestValue)
+        // What a daemon sorts is little, once the queue is upgraded. A full folder for temporary files must not keep it
+        // from claiming a job.
+        if role == .daemon { try db.execute(sql: "PRAGMA temp_store = MEMORY") }
       }
     }
   }
@@ -195,6 +219,8 @@ extension QueueDatabase {
   private struct Schema {
     var number: Int
     var isForeign: Bool
+    /// It has tables, and says that it has none, or is another program's. Somebody may have changed its marks.
+    var isDoubtful: Bool
   }
 
   private static func schema(_ db: Database) throws -> Schema {
@@ -202,7 +228,9 @@ extension QueueDatabase {
     let application = try Int.fetchOne(db, sql: "PRAGMA application_id") ?? 0
     let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
     let isEmpty = number == 0 && application == 0 && tables == 0
-    return Schema(number: number, isForeign: application != applicationID && !isEmpty)
+    let isForeign = application != applicationID && !isEmpty
+    return Schema(
+      number: number, isForeign: isForeign, isDoubtful: tables > 0 && (isForeign || number <= 0))
   }
 
   private func backUp(schema: Int) throws {
@@ -227,7 +255,7 @@ extension QueueDatabase {
         }
         return
       } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY && attempt < 100 {
-        Thread.sleep(forTimeInterval: 0.02)
+        usleep(20_000)
       } catch let error as DatabaseError {
         throw Self.translation(of: error, path: path)
       }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Migrations
 
 /// One connection to the queue's SQLite database, which a `QueueClient` and a `WorkerSession` share.
 ///
@@ -33,26 +34,46 @@ package struct QueueDatabase: Sendable {
 
   let connection: StoreConnection
   let clock: @Sendable () -> Date
+  /// Gets every SQL statement.
+  let trace: (@Sendable (String) -> Void)?
   /// The identity of the file that was opened.
   private let place: FilePlace?
-  /// The newest schema that this program knows.
-  private let schema: Int
+  /// What makes the newest schema that this program knows.
+  let migrations: [Migration]
+  /// Shared by the connections of this process that were made from one another.
+  let schemaWatch: SchemaWatch
 
   init(
-    path: String, role: Role, schema: Int, connection: StoreConnection, clock: @escaping @Sendable () -> Date
+    path: String, role: Role, migrations: [Migration], connection: StoreConnection,
+    schemaWatch: SchemaWatch = SchemaWatch(), trace: (@Sendable (String) -> Void)?,
+    clock: @escaping @Sendable () -> Date
   ) {
     self.path = path
-    self.schema = schema
+    self.migrations = migrations
+    self.schemaWatch = schemaWatch
     self.role = role
     self.connection = connection
+    self.trace = trace
     self.clock = clock
     place = FilePlace(of: path)
+  }
+
+  /// A second connection, for a thread that may have to wait long. From now on it alone copies the log back: SQLite
+  /// before 3.51.3 can lose commits if two connections do so at the same time.
+  /// - Throws: `JobStoreError`, `.replaced` if there is another file by now.
+  func beside() throws -> QueueDatabase {
+    let other = try Self.another(like: self)
+    guard other.place == place else { throw JobStoreError.replaced(path: path) }
+    try translated {
+      try connection.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
+    }
+    return other
   }
 
   /// Checks that the database is still the file that was opened, with a schema that this program knows. If the file
   /// was moved or deleted, this connection would go on with a file that no client sees. If a newer daemon has
   /// migrated it, the tables may have another meaning.
-  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`
+  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.wrongSchema`
   func verify() throws {
     guard place == FilePlace(of: path) else { throw JobStoreError.replaced(path: path) }
     // A log of another file's, put there by a restore, or taken away: what this connection writes nobody would see.
@@ -63,7 +84,11 @@ package struct QueueDatabase: Sendable {
         try Int.fetchOne(db.cachedStatement(sql: "PRAGMA user_version")) ?? 0
       }
     }
-    guard found <= schema else { throw JobStoreError.schemaTooNew(path: path, found: found, known: schema) }
+    guard found <= migrations.count else {
+      throw JobStoreError.schemaTooNew(path: path, found: found, known: migrations.count)
+    }
+    // Without its triggers the counts are no longer true.
+    if try mendSchema() { try mend() }
   }
 
   /// A log that stays this large is worth a word.
@@ -88,11 +113,11 @@ package struct QueueDatabase: Sendable {
     }
   }
 
-  /// The longest that a transaction had to wait for the write lock since the last claim that knew of it.
-  var longestWait: Duration { connection.longestWait }
+  /// The longest that this process had to wait for the write lock since the last claim that knew of it.
+  var longestWait: Duration { connection.waits.longest }
 
   /// It is known of.
-  func forgetWaits() { connection.forgetWaits() }
+  func forgetWaits() { connection.waits.forget() }
 
   /// Closes the connection now rather than with the last copy of this value. Later calls throw
   /// `JobStoreError.closed`.
@@ -115,13 +140,23 @@ package struct QueueDatabase: Sendable {
     }
   }
 
-  /// A durable transaction that only a wrong row can refuse: then the queue's rows are put right, and it is tried
-  /// once more.
+  /// As `write`, but it does not wait: neither for the connection nor for the write lock.
+  /// - Throws: `JobStoreError.busy`. It does not count as a wait, because nobody tries again.
+  func writeAtOnce<Value>(_ body: (Database, Milliseconds) throws -> Value) throws -> Value {
+    try translated {
+      try connection.writeWithoutTransaction(waiting: 0) { db in
+        try waiting(0, db) { try transaction(db, body) }
+      }
+    }
+  }
+
+  /// A durable transaction that only a wrong row or a changed schema can refuse: then the queue is put right, and it is
+  /// tried once more.
   /// - Throws: `JobStoreError.wrongRow` if that was of no use.
   func writeMending<Value>(_ body: (Database, Milliseconds) throws -> Value) throws -> Value {
     do {
       return try write(body)
-    } catch JobStoreError.wrongRow {
+    } catch let error as JobStoreError where error.mayBeMended {
       try mend()
       return try write(body)
     }
@@ -133,35 +168,62 @@ package struct QueueDatabase: Sendable {
   func writeLightly<Value>(
     waiting seconds: Double? = nil, _ body: (Database, Milliseconds) throws -> Value
   ) throws -> Value {
+    do {
+      return try writeLightlyOnce(waiting: seconds, body)
+    } catch let error as JobStoreError where error.mayBeMended {
+      // A trigger of somebody's may have refused it.
+      guard try mendSchema() else { throw error }
+      return try writeLightlyOnce(waiting: seconds, body)
+    }
+  }
+
+  private func writeLightlyOnce<Value>(
+    waiting seconds: Double?, _ body: (Database, Milliseconds) throws -> Value
+  ) throws -> Value {
     try translated {
       try connection.writeWithoutTransaction(waiting: seconds) { db in
         try db.execute(sql: "PRAGMA synchronous = NORMAL")
-        if let seconds { try db.execute(sql: "PRAGMA busy_timeout = \(Int(seconds * 1000))") }
-        defer {
-          if seconds != nil { try? db.execute(sql: "PRAGMA busy_timeout = \(Self.busySeconds * 1000)") }
-        }
-        let outcome = Result {
-          var value: Value?
-          let asked = ContinuousClock.now
+        let asked = ContinuousClock.now
+        let outcome = Result<Value, any Error> {
           do {
-            try db.inTransaction(.immediate) {
-              connection.waited(since: asked)
-              value = try body(db, clock().milliseconds)
-              return .commit
+            return try waiting(seconds, db) {
+              try transaction(db) { db, now in
+                connection.waits.got(since: asked)
+                return try body(db, now)
+              }
             }
           } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
-            connection.waited(since: asked)
+            connection.waits.refused(since: asked)
             throw error
           }
-          return value
         }
         try db.execute(sql: "PRAGMA synchronous = FULL")
-        guard let value = try outcome.get() else {
-          throw JobStoreError.database(path: path, code: 0, reason: "a transaction ended without a value")
-        }
-        return value
+        return try outcome.get()
       }
     }
+  }
+
+  /// Runs `body` with another patience for the write lock.
+  private func waiting<Value>(_ seconds: Double?, _ db: Database, _ body: () throws -> Value) throws -> Value
+  {
+    guard let seconds else { return try body() }
+    try db.execute(sql: "PRAGMA busy_timeout = \(Int(seconds * 1000))")
+    defer { try? db.execute(sql: "PRAGMA busy_timeout = \(Self.busySeconds * 1000)") }
+    return try body()
+  }
+
+  private func transaction<Value>(
+    _ db: Database, _ body: (Database, Milliseconds) throws -> Value
+  ) throws -> Value {
+    var value: Value?
+    try db.inTransaction(.immediate) {
+      value = try body(db, clock().milliseconds)
+      return .commit
+    }
+    guard let value else {
+      throw JobStoreError.database(path: path, code: 0, reason: "a transaction ended without a value")
+    }
+    return value
   }
 
   /// Longer than the largest enqueue takes to copy its rows in.
@@ -176,13 +238,22 @@ package struct QueueDatabase: Sendable {
     }
   }
 
+  /// Which of the two disks is full, SQLite does not say.
+  private static func full(path: String, reason: String) -> JobStoreError {
+    let temporary = TemporaryFolder()
+    return temporary.isFull(unlike: path)
+      ? .temporaryFull(folder: temporary.path, reason: reason) : .diskFull(path: path)
+  }
+
   static func translation(of error: DatabaseError, path: String) -> JobStoreError {
     let reason = error.message ?? "unknown"
     return switch error.resultCode {
     case .SQLITE_BUSY, .SQLITE_LOCKED: .busy(path: path)
-    case .SQLITE_FULL: .diskFull(path: path)
+    case .SQLITE_FULL: full(path: path, reason: reason)
     // Beyond the length that this program reads, too.
     case .SQLITE_CONSTRAINT, .SQLITE_TOOBIG, .SQLITE_MISMATCH: .wrongRow(reason: reason)
+    case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_GETTEMPPATH:
+      .temporaryFull(folder: TemporaryFolder().path, reason: reason)
     case .SQLITE_IOERR, .SQLITE_NOMEM, .SQLITE_PROTOCOL: .inputOutput(path: path, reason: reason)
     case .SQLITE_NOTADB, .SQLITE_CORRUPT: .notADatabase(path: path)
     case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:

@@ -17,16 +17,22 @@ final class StoreConnection: Sendable {
   private let lock = NSLock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var isClosed = false
-  private let wait = Mutex(Duration.zero)
+  /// Shared by all connections of this process to the queue.
+  let waits: LockWaits
   private let log = Mutex<FilePlace?>(nil)
 
   /// - Parameters:
   ///   - queue: the connection.
   ///   - path: of the database.
+  ///   - waits: of the process.
   ///   - successor: if the file was opened as one that nobody changes: the connection to take once somebody does.
-  init(_ queue: DatabaseQueue, path: String, successor: (() throws -> DatabaseQueue?)? = nil) {
+  init(
+    _ queue: DatabaseQueue, path: String, waits: LockWaits = LockWaits(),
+    successor: (() throws -> DatabaseQueue?)? = nil
+  ) {
     self.queue = queue
     self.path = path
+    self.waits = waits
     self.successor = successor
   }
 
@@ -46,11 +52,11 @@ final class StoreConnection: Sendable {
       let asked = ContinuousClock.now
       do {
         return try queue.write { db in
-          waited(since: asked)
+          waits.got(since: asked)
           return try body(db)
         }
       } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
-        waited(since: asked)
+        waits.refused(since: asked)
         throw error
       }
     }
@@ -63,16 +69,6 @@ final class StoreConnection: Sendable {
   ) throws -> Value {
     try opened(waiting: seconds) { try queue.writeWithoutTransaction(body) }
   }
-
-  /// Notes how long a transaction waited for the write lock.
-  func waited(since asked: ContinuousClock.Instant) {
-    let passed = ContinuousClock.now - asked
-    wait.withLock { $0 = max($0, passed) }
-  }
-
-  var longestWait: Duration { wait.withLock { $0 } }
-
-  func forgetWaits() { wait.withLock { $0 = .zero } }
 
   /// Whether this is the log that was there when it was first looked for. It comes with the first transaction, and
   /// stays until the last connection closes.
@@ -94,9 +90,7 @@ final class StoreConnection: Sendable {
 
   private func opened<Value>(waiting seconds: Double? = nil, _ body: () throws -> Value) throws -> Value {
     if let seconds {
-      guard lock.lock(before: Date(timeIntervalSinceNow: seconds)) else {
-        throw JobStoreError.busy(path: path)
-      }
+      try tryLock(for: seconds)
     } else {
       lock.lock()
     }
@@ -104,6 +98,16 @@ final class StoreConnection: Sendable {
     guard !isClosed else { throw JobStoreError.closed(path: path) }
     _ = try wake()
     return try body()
+  }
+
+  /// Takes `lock` within some seconds. They are counted by a clock that nobody sets: a wait until a time of day would
+  /// last a year if the clock were set back by one.
+  private func tryLock(for seconds: Double) throws {
+    let end = ContinuousClock.now + .seconds(seconds)
+    while !lock.try() {
+      guard ContinuousClock.now < end else { throw JobStoreError.busy(path: path) }
+      usleep(500)
+    }
   }
 
   /// Takes the successor if it is time.

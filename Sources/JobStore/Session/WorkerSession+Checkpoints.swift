@@ -11,11 +11,15 @@ extension WorkerSession {
   ///   - modelDigest: of the model that renders it.
   ///   - seconds: how long to wait for the write lock; nil: as long as ever.
   ///   - lease: of the job.
+  /// - Returns: the seconds that it took once it had the lock.
   /// - Throws: `JobStoreError.leaseLost`
+  @discardableResult
   package func keep(
     _ state: Data, step: Int, index: Int, modelDigest: String, waiting seconds: Double? = nil, _ lease: Lease
-  ) throws {
+  ) throws -> Double {
+    var begun = ContinuousClock.now
     try database.writeLightly(waiting: seconds) { db, now in
+      begun = .now
       _ = try standing(lease, db)
       try db.cachedStatement(
         sql: """
@@ -24,12 +28,13 @@ extension WorkerSession {
           """
       ).execute(arguments: [lease.job, index, step, state, modelDigest, now])
     }
+    return (ContinuousClock.now - begun) / .seconds(1)
   }
 
   /// Announces the file that is about to get its final name. It is durable when the call returns.
   /// - Throws: `JobStoreError.leaseLost`; then the file must not get its name.
   package func announce(_ image: ImageRecord, step: Int, modelDigest: String, _ lease: Lease) throws {
-    try database.write { db, now in
+    try database.writeMending { db, now in
       _ = try standing(lease, db)
       try insert(image, job: lease.job, step: step, modelDigest: modelDigest, db, now)
     }

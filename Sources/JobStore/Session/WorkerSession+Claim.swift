@@ -17,12 +17,12 @@ extension WorkerSession {
   /// taken.
   /// - Parameters:
   ///   - preferredModels: models in memory, by the names in jobs; see `overtakingWindow`.
-  ///   - lacked: models that this worker does not have. Their jobs are left to other workers.
-  ///   - modelPatience: seconds after which a job fails if no live worker has had its model.
+  ///   - lacked: models and files that this worker does not have. Their jobs are left to other workers.
+  ///   - modelPatience: seconds after which a job fails if no live worker has had what it needs.
   ///   - limits: of a request.
   /// - Returns: nil if nothing is due.
   package func claim(
-    preferredModels: [String] = [], avoiding lacked: Set<String> = [], modelPatience: Double = 300,
+    preferredModels: [String] = [], avoiding lacked: Lacked = Lacked(), modelPatience: Double = 300,
     limits: RenderLimits = RenderLimits()
   ) throws -> ClaimedJob? {
     try untilValid { db, now, isMended in
@@ -57,13 +57,19 @@ extension WorkerSession {
   /// - Parameters:
   ///   - request: of the job at work, as it was claimed.
   ///   - limits: of a request.
+  ///   - files: what this worker lacks; see `Lacked`.
+  ///   - waits: whether to wait for the write lock. A render that is under way must not.
   /// - Returns: nil if there is none.
+  /// - Throws: `JobStoreError.busy` if somebody has the lock.
   package func claimCompanion(
-    of request: RenderRequest, limits: RenderLimits = RenderLimits()
+    of request: RenderRequest, limits: RenderLimits = RenderLimits(), without files: Set<String> = [],
+    waits: Bool = true
   ) throws -> ClaimedJob? {
-    try untilValid { db, now, isMended in
+    try untilValid(waits: waits) { db, now, isMended in
       try firstValid(limits, db, now) {
-        try claimRow(db, now, refusing: isMended) { try claimCompanion(of: request, db, now, $0) }
+        try claimRow(db, now, refusing: isMended) {
+          try claimCompanion(of: request, without: files, db, now, $0)
+        }
       }
     }
   }
@@ -94,11 +100,17 @@ extension WorkerSession {
 
   /// Takes turns until one is over. A wrong row is put right the first time that one is met; after that, the job that
   /// cannot be claimed ends.
-  private func untilValid(_ turn: (Database, Milliseconds, Bool) throws -> Turn) throws -> ClaimedJob? {
+  private func untilValid(
+    waits: Bool = true, _ turn: (Database, Milliseconds, Bool) throws -> Turn
+  ) throws -> ClaimedJob? {
     var isMended = false
     while true {
       do {
-        switch try database.write({ db, now in try turn(db, now, isMended) }) {
+        let taken =
+          try waits
+          ? database.write { db, now in try turn(db, now, isMended) }
+          : database.writeAtOnce { db, now in try turn(db, now, isMended) }
+        switch taken {
         case .claimed(let job):
           database.forgetWaits()
           hold(job.lease)
@@ -108,7 +120,7 @@ extension WorkerSession {
           return nil
         case .unfinished: continue
         }
-      } catch JobStoreError.wrongRow where !isMended {
+      } catch let error as JobStoreError where error.mayBeMended && !isMended {
         try database.mend()
         isMended = true
       }
@@ -129,6 +141,9 @@ extension WorkerSession {
       }
       let id: Int64 = try reader.value("id")
       let lease = Lease(job: id, worker: name, claim: try reader.value("claims"))
+      guard QueueDatabase.numbers.contains(id) else {
+        throw JobStoreError.wrongRow(reason: "job \(id) has a number that is never given")
+      }
       do {
         try db.checkLengths(ofJob: id)
         let job = try db.job(id)
@@ -301,7 +316,7 @@ extension WorkerSession {
   }
 
   private func claimCompanion(
-    of request: RenderRequest, _ db: Database, _ now: Milliseconds, _ what: Choice
+    of request: RenderRequest, without files: Set<String>, _ db: Database, _ now: Milliseconds, _ what: Choice
   ) throws -> Row? {
     let next = """
       SELECT id FROM jobs INDEXED BY jobs_due_by_model
@@ -312,6 +327,7 @@ extension WorkerSession {
         AND loras = :loras AND losses = 0 AND furthest_step = 0 AND memory_budget IS :budget
         -- A size that nobody gave may be that of a starting picture, which is not known yet.
         AND (:width IS NOT NULL AND :height IS NOT NULL OR init_image IS NULL AND :picture IS NULL)
+        AND (:files = '[]' OR ifnull(NOT \(Self.needsFiles), 1))
       ORDER BY id LIMIT 1
       """
     return try Row.fetchOne(
@@ -322,7 +338,7 @@ extension WorkerSession {
           "model": request.model, "width": request.width, "height": request.height,
           "precision": request.precision.rawValue, "vae": request.vae,
           "loras": request.loras.stored.databaseValue, "budget": request.memoryBudget?.bytes,
-          "picture": request.initImage,
+          "picture": request.initImage, "files": Self.list(files),
         ]))
   }
 }

@@ -2,16 +2,31 @@ import Boundary
 import Foundation
 import GRDB
 
-/// Models that this worker cannot load but others perhaps can.
+/// What this worker cannot load but others perhaps can: models, and the files that jobs add to them.
 extension WorkerSession {
-  /// Gives a job back because this worker lacks its model. The attempt does not count, and other workers may still
-  /// take the model's jobs. If the job's cancellation was requested, it is cancelled.
+  /// What a worker lacks, by its names in jobs.
+  package struct Lacked: Sendable, Equatable {
+    package var models: Set<String>
+    /// LoRAs, VAEs and learned words.
+    package var files: Set<String>
+
+    /// By default nothing.
+    package init(models: Set<String> = [], files: Set<String> = []) {
+      self.models = models
+      self.files = files
+    }
+
+    var isEmpty: Bool { models.isEmpty && files.isEmpty }
+  }
+
+  /// Gives a job back because this worker lacks its model, or a file that it adds to it. The attempt does not count, and
+  /// other workers may still take such jobs. If the job's cancellation was requested, it is cancelled.
   /// - Parameters:
-  ///   - model: the model's name in the job.
+  ///   - thing: the name of the model or file in the job.
   ///   - reason: why it cannot be loaded, in words.
   ///   - lease: of the job.
   /// - Throws: `JobStoreError.leaseLost`
-  package func lack(_ model: String, reason: String, _ lease: Lease) throws {
+  package func lack(_ thing: String, reason: String, _ lease: Lease) throws {
     let reason = PlainText.line(reason)
     try database.writeMending { db, now in
       try giveBack(lease, db, now)
@@ -22,26 +37,29 @@ extension WorkerSession {
         sql: """
           INSERT INTO lacking_models (worker, model, since, reason) VALUES (?, ?, ?, ?)
           ON CONFLICT DO UPDATE SET reason = excluded.reason
-          """, arguments: [name, model, now, reason])
+          """, arguments: [name, thing, now, reason])
     }
     drop(lease)
   }
 
-  /// Notes that the files of a lacked model have changed, so that this worker may soon have it.
-  package func expect(_ model: String) throws {
+  /// Notes that the files of something lacked have changed, so that this worker may soon have it.
+  package func expect(_ thing: String) throws {
     try database.write { db, now in
       try db.execute(
         sql: "UPDATE lacking_models SET since = ? WHERE worker = ? AND model = ?",
-        arguments: [now, name, model])
+        arguments: [now, name, thing])
     }
   }
 
-  /// The next job whose model this worker does not lack. Jobs of lacked models are skipped by model, not one by one.
-  /// Jobs whose model no live worker has had for `patience` seconds fail.
+  /// How many jobs of one model and priority are looked at for one that needs nothing lacked.
+  private static let window = 4096
+
+  /// The next job that this worker can render. Jobs of lacked models are skipped by model, not one by one. Jobs that
+  /// need what no live worker has had for `patience` seconds fail.
   /// - Parameter hasGivenUp: set if some jobs have failed; there may be more of them.
   /// - Returns: the job's number; nil if there is none.
   func head(
-    avoiding lacked: Set<String>, preferring preferred: [String], patience: Double,
+    avoiding lacked: Lacked, preferring preferred: [String], patience: Double,
     _ hasGivenUp: inout Bool, _ db: Database, _ now: Milliseconds
   ) throws -> Int64? {
     let due = Transition[.claim].condition
@@ -55,6 +73,7 @@ extension WorkerSession {
         SELECT model, id FROM jobs INDEXED BY jobs_due_by_model
         WHERE \(due) AND priority = ? AND model > ? ORDER BY model, id LIMIT 1
         """)
+    let hopeless = try hopeless(among: lacked, after: patience, db, now)
     var priority = Int64.max
     while let next = try Int64.fetchOne(priorities, arguments: [priority]) {
       priority = next
@@ -63,11 +82,13 @@ extension WorkerSession {
       while let row = try Row.fetchOne(models, arguments: [priority, last]) {
         let reader = RowReader(row: row, table: "jobs")
         last = try reader.value("model")
-        if lacked.contains(last) {
-          let failed = try giveUp(last, priority: priority, after: patience, db, now)
-          hasGivenUp = hasGivenUp || failed
-        } else {
+        let failed = try giveUp(hopeless, model: last, priority: priority, db, now)
+        hasGivenUp = hasGivenUp || failed
+        if lacked.models.contains(last) { continue }
+        if lacked.files.isEmpty {
           heads.append((last, try reader.value("id")))
+        } else if let id = try first(of: last, priority: priority, without: lacked.files, db) {
+          heads.append((last, id))
         }
       }
       guard let first = heads.map(\.id).min() else { continue }
@@ -77,41 +98,118 @@ extension WorkerSession {
     return nil
   }
 
-  /// Fails the due jobs of a model, some at a time, if no live worker has had it for that long.
+  // MARK: - Files
+
+  /// The condition in SQL for jobs that need one of the files in `:files`, a JSON array. A text that is no JSON needs
+  /// none: the claim finds it wrong.
+  static let needsFiles = """
+    (vae IN (SELECT value FROM json_each(:files)) OR EXISTS (
+      SELECT 1 FROM json_tree(iif(json_valid(loras), loras, '[]'))
+      WHERE key = 'path' AND atom IN (SELECT value FROM json_each(:files))
+    ) OR EXISTS (
+      SELECT 1 FROM json_tree(iif(json_valid(embeddings), embeddings, '[]'))
+      WHERE key = 'path' AND atom IN (SELECT value FROM json_each(:files))))
+    """
+
+  /// The first due jobs of a model and priority.
+  private static let near = """
+    SELECT id, vae, loras, embeddings FROM jobs INDEXED BY jobs_due_by_model
+    WHERE \(Transition[.claim].condition) AND priority = :priority AND model = :model ORDER BY id LIMIT \(window)
+    """
+
+  /// A JSON array of names.
+  static func list(_ names: some Sequence<String>) throws -> String {
+    String(decoding: try JSONEncoder().encode(names.sorted()), as: UTF8.self)
+  }
+
+  private func first(
+    of model: String, priority: Int64, without files: Set<String>, _ db: Database
+  ) throws -> Int64? {
+    try Int64.fetchOne(
+      db.cachedStatement(
+        sql: "SELECT id FROM (\(Self.near)) WHERE ifnull(NOT \(Self.needsFiles), 1) ORDER BY id LIMIT 1"),
+      arguments: ["priority": priority, "model": model, "files": Self.list(files)])
+  }
+
+  // MARK: - Giving up
+
+  /// Something that no live worker has.
+  private struct Hopeless {
+    let name: String
+    let isModel: Bool
+    let message: String
+  }
+
+  /// What this worker and all other live ones have lacked for that long.
+  private func hopeless(
+    among lacked: Lacked, after patience: Double, _ db: Database, _ now: Milliseconds
+  ) throws -> [Hopeless] {
+    let since = now - patience.asMilliseconds
+    var found: [Hopeless] = []
+    for (name, isModel) in lacked.models.map({ ($0, true) }) + lacked.files.map({ ($0, false) }) {
+      let rows = try Row.fetchAll(
+        db.cachedStatement(
+          sql: """
+            SELECT w.name AS worker, l.since <= :since AS late, substr(l.reason, 1, 1000) AS reason
+            FROM workers w LEFT JOIN lacking_models l ON l.worker = w.name AND l.model = :name
+            WHERE w.name = :me OR state <> 'stopped'
+              AND heartbeat_at > :now - :limit AND heartbeat_at < :now + :limit
+            ORDER BY w.name <> :me, w.name LIMIT 1000
+            """),
+        arguments: [
+          "me": self.name, "now": now, "limit": WorkerRecord.heartbeatLimit, "name": name, "since": since,
+        ])
+      let answers = try rows.map { row in
+        let reader = RowReader(row: row, table: "lacking_models")
+        return (
+          worker: try reader.value("worker", as: String.self),
+          isLate: try reader.optional("late", as: Bool.self) ?? false,
+          reason: try reader.optional("reason", as: String.self) ?? ""
+        )
+      }
+      guard answers.first?.worker == self.name, answers.allSatisfy(\.isLate) else { continue }
+      found.append(
+        Hopeless(
+          name: name, isModel: isModel,
+          message: Self.message(name, isModel: isModel, patience, answers.map { ($0.worker, $0.reason) })))
+    }
+    return found
+  }
+
+  /// Why a job fails: what is missing, and what each worker that was asked says of it.
+  private static func message(
+    _ name: String, isModel: Bool, _ patience: Double, _ answers: [(worker: String, reason: String)]
+  ) -> String {
+    let shown = answers.prefix(8).map { "\($0.worker): \($0.reason)" }.joined(separator: "; ")
+    let more = answers.count > 8 ? "; and \(answers.count - 8) more" : ""
+    let time = patience > 0 ? " for \(Int(patience.rounded())) s" : ""
+    return
+      "no living worker has had \(isModel ? "its model" : "its file") \(name)\(time): asked \(shown)\(more)"
+  }
+
+  /// Fails due jobs of a model that need what nobody has, some at a time.
   /// - Returns: whether any failed.
   private func giveUp(
-    _ model: String, priority: Int64, after patience: Double, _ db: Database, _ now: Milliseconds
+    _ hopeless: [Hopeless], model: String, priority: Int64, _ db: Database, _ now: Milliseconds
   ) throws -> Bool {
-    let since = now - patience.asMilliseconds
-    let reason = try String.fetchOne(
-      db.cachedStatement(
-        sql: "SELECT reason FROM lacking_models WHERE worker = ? AND model = ? AND since <= ?"),
-      arguments: [name, model, since])
-    guard let reason else { return false }
-    let others = try Int.fetchOne(
-      db.cachedStatement(
-        sql: """
-          SELECT count(*) FROM workers w WHERE name <> :me AND state <> 'stopped'
-            AND heartbeat_at > :now - :limit AND heartbeat_at < :now + :limit
-            AND NOT EXISTS (
-              SELECT 1 FROM lacking_models WHERE worker = w.name AND model = :model AND since <= :since)
-          """),
-      arguments: [
-        "me": name, "now": now, "limit": WorkerRecord.heartbeatLimit, "model": model, "since": since,
-      ])
-    guard others == 0 else { return false }
-    let jobs = try Int64.fetchAll(
-      db.cachedStatement(
-        sql: """
-          SELECT id FROM jobs INDEXED BY jobs_due_by_model
-          WHERE \(Transition[.claim].condition) AND priority = ? AND model = ? ORDER BY id LIMIT ?
-          """), arguments: [priority, model, Self.failuresAtOnce])
-    let message = "no worker has its model: \(reason)"
-    for job in jobs {
-      try db.move(
-        .giveUp, .job(job), at: now,
-        ["worker": name, "error": message, "kind": FailureKind.model.rawValue], details: [.failed: message])
+    var hasFailed = false
+    for thing in hopeless where !thing.isModel || thing.name == model {
+      var values: [String: (any DatabaseValueConvertible)?] = ["priority": priority, "model": model]
+      if !thing.isModel { values["files"] = try Self.list([thing.name]) }
+      let condition = thing.isModel ? "1" : Self.needsFiles
+      let jobs = try Int64.fetchAll(
+        db.cachedStatement(
+          sql: "SELECT id FROM (\(Self.near)) WHERE \(condition) ORDER BY id LIMIT \(Self.failuresAtOnce)"),
+        arguments: StatementArguments(values))
+      // Who names a model that nobody has may mean one that is to come; a file beside it is named in the request alone.
+      let kind: FailureKind = thing.isModel ? .model : .badInput
+      for job in jobs {
+        try db.move(
+          .giveUp, .job(job), at: now, ["worker": name, "error": thing.message, "kind": kind.rawValue],
+          details: [.failed: thing.message])
+      }
+      hasFailed = hasFailed || !jobs.isEmpty
     }
-    return !jobs.isEmpty
+    return hasFailed
   }
 }

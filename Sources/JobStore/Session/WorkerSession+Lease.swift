@@ -2,8 +2,8 @@ import Boundary
 import GRDB
 
 extension WorkerSession {
-  /// Seconds that what a render says between two steps may wait for the queue.
-  package static let stepPatience = 0.1
+  /// Seconds after which a report that finds the queue locked gives way to a newer one.
+  package static let reportPatience = 2.0
 
   /// Keeps a job for another lease. Not durable (`writeLightly`): a power cut ends the lease anyway.
   /// - Throws: `JobStoreError.leaseLost`
@@ -24,12 +24,17 @@ extension WorkerSession {
     return try instruction(row, lease)
   }
 
-  /// Writes the progress of an image, at every step. It is not durable, so it costs no fsync. It does not wait for
-  /// the write lock, because the next step writes it again.
+  /// Writes the progress of an image, at every step. It is not durable, so it costs no fsync.
+  /// - Parameters:
+  ///   - progress: how far it is.
+  ///   - seconds: how long to wait for the write lock.
+  ///   - lease: of the job.
   /// - Throws: `JobStoreError.leaseLost`
   @discardableResult
-  package func report(_ progress: ImageProgress, _ lease: Lease) throws -> Instruction {
-    try database.writeLightly(waiting: Self.stepPatience) { db, now in
+  package func report(
+    _ progress: ImageProgress, waiting seconds: Double = WorkerSession.reportPatience, _ lease: Lease
+  ) throws -> Instruction {
+    try database.writeLightly(waiting: seconds) { db, now in
       let instruction = try standing(lease, db)
       try db.cachedStatement(
         sql: """

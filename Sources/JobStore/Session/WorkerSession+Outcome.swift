@@ -56,7 +56,6 @@ extension WorkerSession {
         try move(.stop, lease, db, at: now, failure, details: [.cancelled: message])
         return .cancelled
       }
-      if kind == .model { try countLoadFailure(of: job.request.render.model, message, db, now) }
       guard kind != .badInput, job.attempts < job.request.maxAttempts else {
         try move(.fail, lease, db, at: now, failure, details: [.failed: message])
         return .failed

@@ -1,3 +1,4 @@
+import Boundary
 import Foundation
 import GRDB
 import Synchronization
@@ -13,16 +14,32 @@ package final class WorkerSession: Sendable {
   package let record: WorkerRecord
   /// Seconds until a lease expires unless it is renewed.
   package let leaseSeconds: Double
-  private let held = Mutex<[Lease: Verdict]>([:])
+  private let held: HeldLeases
+  /// The event that tells of its start.
+  private let startEvent: Int64
   /// How often its row was found to be another's.
   private let strikes = Mutex(0)
   /// When it signed on, by a clock that only goes forward.
-  let began = ContinuousClock.now
+  let began: ContinuousClock.Instant
 
-  private init(_ database: QueueDatabase, _ record: WorkerRecord, leaseSeconds: Double) {
+  private init(
+    _ database: QueueDatabase, _ record: WorkerRecord, leaseSeconds: Double, startEvent: Int64,
+    held: HeldLeases = HeldLeases(), began: ContinuousClock.Instant = .now
+  ) {
     self.database = database
     self.record = record
     self.leaseSeconds = leaseSeconds
+    self.startEvent = startEvent
+    self.held = held
+    self.began = began
+  }
+
+  /// The same session on a connection of its own, with the same leases. A thread that waits for the queue there keeps
+  /// nobody from using this one.
+  package func beside() throws -> WorkerSession {
+    WorkerSession(
+      try database.beside(), record, leaseSeconds: leaseSeconds, startEvent: startEvent, held: held,
+      began: began)
   }
 
   /// The worker's name, which is part of its leases.
@@ -50,7 +67,7 @@ package final class WorkerSession: Sendable {
         name: "worker", value: "'\(worker.name)'", rule: "use 1 to 100 bytes")
     }
     try database.mendIfNeeded()
-    let record = try database.writeMending { db, now in
+    let (record, event) = try database.writeMending { db, now in
       // A row that cannot be read is nobody's.
       if let old = try? WorkerRecord.fetchOne(
         db, sql: "SELECT * FROM workers WHERE name = ?", arguments: [worker.name])
@@ -76,9 +93,21 @@ package final class WorkerSession: Sendable {
           .workerStarted, at: now, worker: worker.name,
           detail: "\(worker.version), process \(worker.pid) on \(worker.host)"
             + (introduction.map { ", \($0)" } ?? "")))
-      return signedOn
+      return (signedOn, db.lastInsertedRowID)
     }
-    return WorkerSession(database, record, leaseSeconds: leaseSeconds)
+    return WorkerSession(database, record, leaseSeconds: leaseSeconds, startEvent: event)
+  }
+
+  /// Changes what people should know of the worker beside its version and process.
+  package func introduce(_ introduction: String) throws {
+    try database.write { db, _ in
+      try db.execute(
+        sql: "UPDATE events SET detail = ? WHERE id = ? AND what = 'worker_started' AND worker = ?",
+        arguments: [
+          PlainText.line("\(record.version), process \(record.pid) on \(record.host), \(introduction)"),
+          startEvent, name,
+        ])
+    }
   }
 
   /// Checks that the database is still the file that was opened, and that the daemon still has its name. If it was
@@ -145,9 +174,7 @@ package final class WorkerSession: Sendable {
       try heartbeat(db, now)
       return verdicts
     }
-    held.withLock { held in
-      for (lease, verdict) in verdicts where held[lease] != nil { held[lease] = verdict }
-    }
+    for (lease, verdict) in verdicts { held.learn(verdict, of: lease) }
   }
 
   /// Signs the worker off. It should have given its jobs back before. The connection stays open.
@@ -163,7 +190,7 @@ package final class WorkerSession: Sendable {
     }
   }
 
-  /// Closes the connection. Later calls throw `JobStoreError.closed`.
+  /// Closes the connection, and no other of the session. Later calls throw `JobStoreError.closed`.
   package func close() throws { try database.close() }
 
   /// Copies the write-ahead log back into the database, as far as nobody reads it, so that it does not grow. SQLite
@@ -203,14 +230,17 @@ extension WorkerSession {
   }
 
   /// The leases held now, in order of their jobs.
-  package var leases: [Lease] { held.withLock { $0.keys.sorted { $0.job < $1.job } } }
+  package var leases: [Lease] { held.all }
 
   /// Whether a job must be stopped, and why.
-  package func verdict(of lease: Lease) -> Verdict { held.withLock { $0[lease] } ?? Verdict() }
+  package func verdict(of lease: Lease) -> Verdict { held.verdict(of: lease) }
+
+  /// Notes what was found out about a job.
+  package func learn(_ verdict: Verdict, of lease: Lease) { held.learn(verdict, of: lease) }
 
   /// Stops holding a lease, whatever its row says.
-  package func drop(_ lease: Lease) { held.withLock { $0[lease] = nil } }
+  package func drop(_ lease: Lease) { held.remove(lease) }
 
   /// Holds a lease from now on.
-  func hold(_ lease: Lease) { held.withLock { $0[lease] = Verdict() } }
+  func hold(_ lease: Lease) { held.add(lease) }
 }

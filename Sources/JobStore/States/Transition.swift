@@ -51,7 +51,7 @@ package struct Transition: Sendable {
     case .giveUp:
       Transition(
         .giveUp, from: [.queued], to: .failed, if: [.isDue], events: [.failed],
-        "no living worker has had its model for `model_patience`")
+        "no living worker has had its model, or a file that it adds to it, for `model_patience`")
     case .lackSource:
       Transition(
         .lackSource, from: [.queued], to: .failed, if: [.waitsForSource], events: [.failed],

@@ -1,12 +1,13 @@
 import Foundation
 import JobStore
 
-/// Models that this worker could not load, and when to try again: once their files have changed and then stayed the same
+/// Models, and files that jobs add to them, that this worker could not load, and when to try again: once their files have changed and then stayed the same
 /// for a moment, as those of a model that is being copied do at last, and every ten seconds whatever they do.
 package struct LackedModels {
   private struct Entry {
     /// The stamp of its files; nil if there are none.
     var stamp: FolderStamp?
+    var isModel = true
     var hasChanged = false
     /// When it was found changed, or could not be loaded, in seconds on the monotonic clock.
     var since: Double
@@ -19,8 +20,15 @@ package struct LackedModels {
 
   private var entries: [String: Entry] = [:]
 
+  /// The models to leave to others now.
+  package var names: Set<String> { all.models }
+
   /// What to leave to others now.
-  package var names: Set<String> { Set(entries.keys) }
+  package var all: WorkerSession.Lacked {
+    WorkerSession.Lacked(
+      models: Set(entries.filter(\.value.isModel).keys), files: Set(entries.filter { !$0.value.isModel }.keys)
+    )
+  }
 
   /// None yet.
   package init() {}
@@ -28,10 +36,17 @@ package struct LackedModels {
   /// It could not be loaded.
   /// - Parameters:
   ///   - model: as its jobs name it.
+  ///   - isModel: false for a file that a job adds to its model.
   ///   - locator: where it would be.
   ///   - now: seconds, as `CheckpointPace.now`.
-  package mutating func note(_ model: String, _ locator: ModelLocator, now: Double = CheckpointPace.now) {
-    entries[model] = Entry(stamp: Self.stamp(model, locator), since: now)
+  package mutating func note(
+    _ model: String, isModel: Bool = true, _ locator: ModelLocator, now: Double = CheckpointPace.now
+  ) {
+    entries[model] = Entry(stamp: Self.stamp(model, locator), isModel: isModel, since: now)
+  }
+
+  mutating func note(_ missing: Missing, _ locator: ModelLocator) {
+    note(missing.name, isModel: missing.isModel, locator)
   }
 
   /// Looks at their files. Those worth another try are lacked no more.
@@ -44,7 +59,7 @@ package struct LackedModels {
     for (model, entry) in entries {
       let stamp = Self.stamp(model, locator)
       if stamp != entry.stamp {
-        entries[model] = Entry(stamp: stamp, hasChanged: true, since: now)
+        entries[model] = Entry(stamp: stamp, isModel: entry.isModel, hasChanged: true, since: now)
         changed.append(model)
       } else if stamp != nil && now - entry.since >= (entry.hasChanged ? Self.settling : Self.pause) {
         entries[model] = nil

@@ -16,7 +16,7 @@ package final class CheckpointCost: Sendable {
 
 /// When to write the next checkpoint: after a fixed number of steps or, without one, so rarely that writing takes
 /// less than a hundredth of the time.
-package struct CheckpointPace {
+package struct CheckpointPace: Sendable {
   private let steps: Int?
   private let cost: CheckpointCost
   /// Checkpoints may take one part in this many of the time.
@@ -55,20 +55,12 @@ package struct CheckpointPace {
     return now - lastTime >= cost.seconds * 2 * share * Double(pictures)
   }
 
-  /// Runs `body`, which writes a checkpoint, and remembers how long it took.
-  /// - Returns: the seconds that it took.
-  mutating func measure(at step: Int, _ body: () throws -> Void) rethrows -> Double {
-    let begun = Self.now
-    try body()
-    let end = Self.now
-    wrote(at: step, from: begun, to: end)
-    return end - begun
-  }
-
-  /// Notes that a checkpoint was written.
-  package mutating func wrote(at step: Int, from begun: Double, to end: Double) {
+  /// Notes that a checkpoint was handed over to be written.
+  /// - Parameters:
+  ///   - step: at which it was made.
+  ///   - now: seconds, as `CheckpointPace.now`.
+  package mutating func made(at step: Int, now: Double = Self.now) {
     lastStep = step
-    lastTime = end
-    cost.seconds = end - begun
+    lastTime = now
   }
 }

@@ -1,6 +1,6 @@
 import Checkpoints
 import Diffusion
-import Glibc
+import Foundation
 import Images
 import JobStore
 import Layers
@@ -14,9 +14,7 @@ import WeightCache
 ///   - locator: finds its files. An error in a file that the job adds to its model (a LoRA, a VAE, a learned word)
 ///     must not hold the model for everybody.
 package func failureKind(of error: any Error, request: RenderRequest, locator: ModelLocator) -> FailureKind {
-  let additions =
-    (request.loras.map(\.path) + request.embeddings.map(\.path) + [request.vae].compactMap { $0 })
-    .compactMap { try? locator.path(of: $0) }
+  let additions = request.addedFiles.compactMap { try? locator.path(of: $0) }
   func isAddition(_ path: String) -> Bool {
     additions.contains { path == $0 || path.hasPrefix($0 + "/") }
   }
@@ -69,8 +67,62 @@ func passesByItself(_ error: any Error) -> Bool {
   case ImageError.diskFull, ImageError.notWritable(_, EROFS): true
   case DaemonError.outputFull: true
   // Faults of the queue are never the job's fault.
-  case JobStoreError.diskFull, JobStoreError.busy, JobStoreError.inputOutput, JobStoreError.notAccessible:
+  case JobStoreError.diskFull, JobStoreError.busy, JobStoreError.inputOutput, JobStoreError.notAccessible,
+    JobStoreError.temporaryFull:
     true
   default: false
+  }
+}
+
+extension RenderRequest {
+  /// What a job adds to its model: LoRAs, learned words and a VAE, by their names in the request.
+  var addedFiles: [String] { loras.map(\.path) + embeddings.map(\.path) + [vae].compactMap { $0 } }
+}
+
+/// What a worker needs for a job and does not have. Another worker may.
+struct Missing: Sendable {
+  /// As the request names it.
+  let name: String
+  /// Otherwise it is a LoRA, a VAE or a learned word.
+  let isModel: Bool
+
+  /// A file that is damaged may still be being copied if it was written to so many seconds ago or less.
+  private static let copying = 60.0
+
+  /// nil: the error is not of this kind.
+  /// - Parameters:
+  ///   - error: what ended the attempt.
+  ///   - request: of the job.
+  ///   - locator: finds its files.
+  init?(_ error: any Error, request: RenderRequest, locator: ModelLocator) {
+    if failureKind(of: error, request: request, locator: locator) == .model {
+      (name, isModel) = (request.model, true)
+      return
+    }
+    isModel = false
+    switch error {
+    case DaemonError.modelMissing(let missing, _) where request.addedFiles.contains(missing):
+      name = missing
+    case let error as CheckpointError:
+      let files = request.addedFiles.compactMap { file in
+        (try? locator.path(of: file)).map { (name: file, path: $0) }
+      }
+      guard let file = files.first(where: { error.path == $0.path || error.path.hasPrefix($0.path + "/") })
+      else { return nil }
+      switch error {
+      case .outside, .unknownAdapter, .unmatchedKeys, .exhausted, .unreadable, .unreadableType, .pickled:
+        return nil
+      case .missingFile, .changed: break
+      default: guard Self.isBeingCopied(error.path) else { return nil }
+      }
+      name = file.name
+    default: return nil
+    }
+  }
+
+  private static func isBeingCopied(_ path: String) -> Bool {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return false }
+    return abs(Date().timeIntervalSince1970 - Double(status.st_mtim.tv_sec)) < copying
   }
 }

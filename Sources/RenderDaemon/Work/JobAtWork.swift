@@ -1,9 +1,10 @@
 import Diffusion
 import Foundation
 import JobStore
+import Synchronization
 
 /// A claimed job whose model is loaded.
-struct JobAtWork {
+struct JobAtWork: Sendable {
   let claimed: ClaimedJob
   let renderer: Renderer
   /// The request of each picture.
@@ -12,8 +13,10 @@ struct JobAtWork {
   let folder: String
   /// How many pictures were begun.
   var begun = 0
-  /// The finished pictures.
-  var images: [ImageRecord] = []
+  /// How many pictures are rendered. Some of them may not be on disk yet.
+  var rendered = 0
+  /// What has become of them.
+  let pictures = JobPictures()
 
   init(claimed: ClaimedJob, renderer: Renderer, requests: [PictureRequest], folder: String) {
     self.claimed = claimed
@@ -27,23 +30,42 @@ struct JobAtWork {
     PictureName(batch: claimed.job.batch, job: claimed.job.id, index: index)
   }
 
-  var isDone: Bool { images.count == requests.count }
+  var isRendered: Bool { rendered == requests.count }
+}
+
+/// The pictures of a job that are on disk, and what kept one from it. The thread that writes them tells the one that
+/// renders.
+final class JobPictures: Sendable {
+  private let state = Mutex<(images: [ImageRecord], trouble: (any Error)?)>(([], nil))
+
+  /// In order of their indices.
+  var images: [ImageRecord] { state.withLock { $0.images.sorted { $0.index < $1.index } } }
+
+  /// Why the job cannot go on; the first reason.
+  var trouble: (any Error)? { state.withLock { $0.trouble } }
+
+  func add(_ image: ImageRecord) { state.withLock { $0.images.append(image) } }
+
+  func fail(_ error: any Error) {
+    state.withLock { $0.trouble = $0.trouble ?? error }
+  }
 }
 
 /// A picture between two of its steps.
-struct PictureAtWork {
+struct PictureAtWork: Sendable {
   let job: Int64
   let index: Int
   let request: PictureRequest
-  let began: Date
+  /// Seconds, as `CheckpointPace.now`.
+  let began: Double
   /// Its render in the group.
   let render: RenderGroup.Handle
   var pace: CheckpointPace
-  /// Files of this picture that an earlier attempt or this one has told the queue of, by path.
-  var announced: [String: ImageRecord]
+  /// Files of this picture that an earlier attempt has told the queue of, by path.
+  let announced: [String: ImageRecord]
   /// The step at which this attempt began.
   private let firstStep: Int
-  private let firstStepBegan = Date()
+  private let firstStepBegan = CheckpointPace.now
 
   /// The result of beginning a picture.
   enum Beginning {
@@ -53,7 +75,8 @@ struct PictureAtWork {
   }
 
   init(
-    job: Int64, index: Int, request: PictureRequest, began: Date, render: RenderGroup.Handle, firstStep: Int,
+    job: Int64, index: Int, request: PictureRequest, began: Double, render: RenderGroup.Handle,
+    firstStep: Int,
     pace: CheckpointPace, announced: [String: ImageRecord]
   ) {
     self.job = job
@@ -72,6 +95,6 @@ struct PictureAtWork {
   /// step.
   func secondsPerStep(at step: Int) -> Double? {
     let done = step - firstStep
-    return done > 0 ? Date().timeIntervalSince(firstStepBegan) / Double(done) : nil
+    return done > 0 ? (CheckpointPace.now - firstStepBegan) / Double(done) : nil
   }
 }

@@ -11,6 +11,8 @@ struct JobGroup {
   struct Ended {
     let claimed: ClaimedJob
     let outcome: Result<JobRenderer.Outcome, any Error>
+    /// nil: it never began.
+    let pictures: JobPictures?
   }
 
   private let renderer: JobRenderer
@@ -53,13 +55,13 @@ struct JobGroup {
       jobs.append(try renderer.open(claimed, pool: &pool))
     } catch {
       renders.enter()
-      return [Ended(claimed: claimed, outcome: .failure(error))]
+      return [Ended(claimed: claimed, outcome: .failure(error), pictures: nil)]
     }
     begin(afresh: true)
     return takeEnded()
   }
 
-  /// Takes one step of every picture, then decodes and writes the finished ones.
+  /// Takes one step of every picture, then decodes the finished ones and hands them over to be written.
   /// - Returns: the jobs that ended.
   mutating func advance() -> [Ended] {
     for picture in pictures.map(\.place) {
@@ -73,10 +75,10 @@ struct JobGroup {
       attempt(picture) { group, index, denoising, job in
         try group.renderer.pause(
           &group.pictures[index], at: denoising, of: job, among: group.pictures.count)
-        let image = try group.renderer.finish(&group.pictures[index], at: denoising, of: job)
+        try group.renderer.finish(group.pictures[index], at: denoising, of: job)
         group.renders.remove(group.pictures.remove(at: index).render)
         group.isFull = false
-        group.note(image, of: job)
+        group.noteRendered(job)
       }
     }
     begin()
@@ -112,7 +114,9 @@ struct JobGroup {
         change(job) { $0.begun += 1 }
         switch beginning {
         case .begun(let picture): pictures.append(picture)
-        case .finished(let image): note(image, of: job)
+        case .finished(let image):
+          job.pictures.add(image)
+          noteRendered(job)
         }
       } catch {
         end(job, with: error)
@@ -144,25 +148,20 @@ struct JobGroup {
     }
   }
 
-  private mutating func note(_ image: ImageRecord, of job: JobAtWork) {
-    change(job) { $0.images.append(image) }
-    guard let job = self.job(job.claimed.job.id), job.isDone else { return }
+  private mutating func noteRendered(_ job: JobAtWork) {
+    change(job) { $0.rendered += 1 }
+    guard let job = self.job(job.claimed.job.id), job.isRendered else { return }
     remove(job, outcome: .success(renderer.outcome(of: job)))
   }
 
   private mutating func end(_ job: JobAtWork, with error: any Error) {
-    var error = error
     if case Interruption.stopping = error {
       // Saved for the worker that continues the job.
-      do {
-        for picture in pictures where picture.job == job.claimed.job.id {
-          guard let denoising = renders[picture.render], denoising.step > 0 else { continue }
-          // If the file has its final name, even if that is not on disk for certain, the row that names it is kept.
-          guard !picture.announced.keys.contains(where: { access($0, F_OK) == 0 }) else { continue }
-          try renderer.keep(picture, at: denoising, of: job)
-        }
-      } catch let other {
-        error = other
+      for picture in pictures where picture.job == job.claimed.job.id {
+        guard let denoising = renders[picture.render], denoising.step > 0 else { continue }
+        // If the file has its final name, even if that is not on disk for certain, the row that names it is kept.
+        guard !picture.announced.keys.contains(where: { access($0, F_OK) == 0 }) else { continue }
+        renderer.keep(picture, at: denoising, of: job)
       }
     }
     remove(job, outcome: .failure(error))
@@ -178,7 +177,7 @@ struct JobGroup {
     jobs.removeAll { $0.claimed.job.id == id }
     isFull = false
     renderer.count(job)
-    ended.append(Ended(claimed: job.claimed, outcome: outcome))
+    ended.append(Ended(claimed: job.claimed, outcome: outcome, pictures: job.pictures))
   }
 
   private mutating func takeEnded() -> [Ended] {

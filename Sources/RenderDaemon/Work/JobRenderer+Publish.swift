@@ -1,46 +1,141 @@
 import Foundation
 import Images
 import JobStore
+import Synchronization
+
+/// A picture that is rendered and on its way to the disk. Only the thread of `Reports` works on it.
+final class Publication: Sendable {
+  /// Of its file.
+  let bytes: [UInt8]
+  /// Its row, with the first name that it may have.
+  let image: ImageRecord
+  let job: JobAtWork
+  let place: LastStep.Picture
+  /// Its state, in case that it must be given up.
+  let held: LastStep.Held
+  /// What the queue was told about this picture: files by path.
+  let announced: Mutex<[String: ImageRecord]>
+
+  init(
+    bytes: [UInt8], image: ImageRecord, job: JobAtWork, place: LastStep.Picture,
+    announced: [String: ImageRecord], held: LastStep.Held
+  ) {
+    self.bytes = bytes
+    self.image = image
+    self.job = job
+    self.place = place
+    self.announced = Mutex(announced)
+    self.held = held
+  }
+}
 
 extension JobRenderer {
+  /// Hands a picture over to be written. The next one is rendered meanwhile. A full disk and a locked queue are waited
+  /// for: a finished picture is worth it, and the next job would have the same problem. Meanwhile the job's row says
+  /// what it waits for.
+  func publish(_ publication: Publication) {
+    reports.add(
+      Reports.Task(bytes: publication.bytes.count) {
+        try attempt(publication)
+      } giveUp: { error in
+        giveUp(publication, error)
+      }, instead: publication.place)
+  }
+
+  /// - Throws: what passes by itself, and is waited for.
+  private func attempt(_ publication: Publication) throws {
+    let (claimed, pictures) = (publication.job.claimed, publication.job.pictures)
+    if let trouble = pictures.trouble { return giveUp(publication, trouble) }
+    do {
+      try check(claimed.lease)
+      pictures.add(try write(publication))
+    } catch JobStoreError.leaseLost {
+      pictures.fail(Interruption.lost)
+    } catch let error where waitsForRoom && passesByItself(error) {
+      quiet.warning(log, "job \(claimed.job.id) waits to write its picture: \(error)", claimed.fields)
+      reporter.troubled("job \(claimed.job.id) waits to write its picture: \(error)")
+      // A stop in the meantime saves it.
+      if !isNamed(publication) { lastStep.hold(publication.held, of: publication.place) }
+      do {
+        try side.note("\(error)", claimed.lease)
+        if try side.instruction(claimed.lease) == .cancel { throw Interruption.cancelled }
+      } catch JobStoreError.leaseLost {
+        return pictures.fail(Interruption.lost)
+      } catch Interruption.cancelled {
+        return pictures.fail(Interruption.cancelled)
+      } catch JobStoreError.diskFull {
+        // The queue's own log may be filling the disk.
+        try? side.reuseLog()
+      } catch {
+        // The message is for information only, and the queue may be what is waited for.
+      }
+      throw error
+    } catch {
+      pictures.fail(error)
+    }
+    lastStep.clear(publication.place)
+  }
+
+  /// The picture is not written, because its job or the daemon stops. The worker that continues the job goes on from its
+  /// last step.
+  private func giveUp(_ publication: Publication, _ error: any Error) {
+    let pictures = publication.job.pictures
+    let isEnd = passesByItself(error) && stop.isRequested
+    let reason: any Error = pictures.trouble ?? (isEnd ? Interruption.stopping : error)
+    defer {
+      lastStep.clear(publication.place)
+      pictures.fail(reason)
+    }
+    guard case Interruption.stopping = reason, !isNamed(publication) else { return }
+    let report = stateReport(publication.held, of: publication.place, publication.job.claimed)
+    do {
+      try report.write(side)
+    } catch JobStoreError.leaseLost {
+      pictures.fail(Interruption.lost)
+    } catch {
+      log.warning("job \(publication.place.job): no checkpoint at the stop: \(error)")
+    }
+  }
+
+  /// Whether a file of the picture has its final name, even if that is not on disk for certain. Then the row that names
+  /// it is kept.
+  private func isNamed(_ publication: Publication) -> Bool {
+    publication.announced.withLock { $0.keys.contains { access($0, F_OK) == 0 } }
+  }
+
   /// Writes a picture under its final name. The queue names the file before it exists, so if this process dies,
   /// another one finds the file or removes it. If there is another file of that name, it stays. The picture gets
   /// another name, which is in its row.
-  /// - Parameter announced: what the queue was told about this picture.
   /// - Returns: the picture with its final name.
-  func publish(
-    _ bytes: [UInt8], as image: ImageRecord, of job: JobAtWork, _ announced: inout [String: ImageRecord]
-  ) throws -> ImageRecord {
+  private func write(_ publication: Publication) throws -> ImageRecord {
+    let job = publication.job
     let (claimed, digest) = (job.claimed, job.renderer.model.digest)
     let steps = claimed.request.render.steps
-    lastStep.clear(LastStep.Picture(job: claimed.job.id, index: image.index))
-    var (image, name) = (image, job.name(image.index))
-    try whenThereIsRoom(claimed) {
-      // The folder may be gone: a purge removes it with its last picture.
-      try makeFolder(of: job)
-      while true {
-        image.path = name.path(below: output)
-        var status = stat()
-        let isThere = lstat(image.path, &status) == 0
-        // What it told the queue of and is there unchanged is its own.
-        let isOwn = isThere && announced[image.path].map(isWhole) == true
-        if isThere && !isOwn {
-          name.copy += 1
-          continue
-        }
-        if announced[image.path] != image {
-          try session.announce(image, step: steps, modelDigest: digest, claimed.lease)
-          if !isOwn { announced[image.path] = image }
-        }
-        do {
-          try AtomicFile.write(bytes, to: image.path, replacing: isOwn)
-          announced[image.path] = image
-          return
-        } catch ImageError.outputExists {
-          // Somebody was quicker.
-          announced[image.path] = nil
-        }
+    var (image, name) = (publication.image, job.name(publication.image.index))
+    // The folder may be gone: a purge removes it with its last picture.
+    try makeFolder(of: job)
+    while true {
+      image.path = name.path(below: output)
+      let told = publication.announced.withLock { $0[image.path] }
+      var status = stat()
+      let isThere = lstat(image.path, &status) == 0
+      // What it told the queue of and is there unchanged is its own.
+      let isOwn = isThere && told.map(isWhole) == true
+      if isThere && !isOwn {
+        name.copy += 1
+        continue
       }
+      lastStep.clear(publication.place)
+      if told != image {
+        try side.announce(image, step: steps, modelDigest: digest, claimed.lease)
+        if !isOwn { publication.announced.withLock { $0[image.path] = image } }
+      }
+      if try put(publication.bytes, at: image.path, replacing: isOwn) {
+        publication.announced.withLock { $0[image.path] = image }
+        break
+      }
+      // Somebody was quicker.
+      publication.announced.withLock { $0[image.path] = nil }
     }
     if name.copy > 1 {
       log.notice(
@@ -49,13 +144,28 @@ extension JobRenderer {
     }
     metrics.image()
     do {
-      try report(claimed, index: image.index, .done, step: steps, steps: steps)
-    } catch Interruption.lost {
+      try side.report(
+        ImageProgress(index: image.index, phase: .done, step: steps, steps: steps), claimed.lease)
+    } catch JobStoreError.leaseLost {
       // The job was taken away between the two. If it is over by now, nobody owns the file.
-      try session.disown(image, job: claimed.job.id, modelDigest: digest)
-      throw Interruption.lost
+      try? side.disown(image, job: claimed.job.id, modelDigest: digest)
+      throw JobStoreError.leaseLost(job: claimed.job.id, worker: claimed.lease.worker)
+    } catch let error as JobStoreError {
+      quiet.warning(log, "job \(claimed.job.id): cannot say that a picture is done: \(error)", claimed.fields)
     }
     return image
+  }
+
+  /// Writes a file.
+  /// - Returns: false if there is one of that name, and it may not be replaced.
+  private func put(_ bytes: [UInt8], at path: String, replacing: Bool) throws -> Bool {
+    do throws(ImageError) {
+      try AtomicFile.write(bytes, to: path, replacing: replacing)
+    } catch {
+      guard case .outputExists = error else { throw error }
+      return false
+    }
+    return true
   }
 
   /// Makes the folder for a job's pictures. A link that leads out of the output folder is refused: people who may
@@ -90,45 +200,6 @@ extension JobRenderer {
     }
     guard access(output, W_OK | X_OK) == 0 else {
       throw DaemonError.outputFull(path: output, reason: String(cString: strerror(errno)))
-    }
-  }
-
-  /// Runs `body` until neither a full disk nor a locked queue refuses it. A finished picture is worth waiting for,
-  /// and the next job would have the same problem. Meanwhile the job's row says what it waits for.
-  /// - Throws: `Interruption` if the job was cancelled or taken away; any other error of `body`.
-  private func whenThereIsRoom(_ claimed: ClaimedJob, _ body: () throws -> Void) throws {
-    while true {
-      do {
-        return try body()
-      } catch JobStoreError.leaseLost {
-        throw Interruption.lost
-      } catch let error where waitsForRoom && passesByItself(error) {
-        quiet.warning(log, "job \(claimed.job.id) waits to write its picture: \(error)", claimed.fields)
-        reporter.troubled("job \(claimed.job.id) waits to write its picture: \(error)")
-        try standStill(claimed, saying: "\(error)")
-      }
-    }
-  }
-
-  /// Waits a moment, then checks whether to go on waiting.
-  private func standStill(_ claimed: ClaimedJob, saying error: String) throws {
-    do {
-      try session.note(error, claimed.lease)
-    } catch JobStoreError.leaseLost {
-      throw Interruption.lost
-    } catch JobStoreError.diskFull {
-      // The queue's own log may be filling the disk.
-      try? session.reuseLog()
-    } catch {
-      // The message is for information only.
-    }
-    if stop.sleep(seconds: 1) { throw Interruption.stopping }
-    do {
-      if try session.instruction(claimed.lease) == .cancel { throw Interruption.cancelled }
-    } catch JobStoreError.leaseLost {
-      throw Interruption.lost
-    } catch is JobStoreError {
-      // The queue does not answer, which may be what is waited for.
     }
   }
 }

@@ -24,7 +24,7 @@ extension JobRenderer {
       try report(claimed, index: index, .done, step: steps, steps: steps)
       return .finished(image)
     }
-    let began = Date()
+    let began = CheckpointPace.now
     var denoising = try renderer.begin(request, beside: renders.keptBytes) { _ in
       try report(claimed, index: index, .encoding, step: 0, steps: request.steps)
     }
@@ -61,7 +61,7 @@ extension JobRenderer {
     }
   }
 
-  /// Called between two steps. It reports the progress, writes a checkpoint if one is due, and checks whether to go
+  /// Called between two steps. It reports the progress, hands over a checkpoint if one is due, and checks whether to go
   /// on. After the last step it reports that the picture is being decoded.
   /// - Parameters:
   ///   - picture: the picture at work.
@@ -71,6 +71,7 @@ extension JobRenderer {
   func pause(
     _ picture: inout PictureAtWork, at denoising: Denoising, of job: JobAtWork, among pictures: Int
   ) throws {
+    if let trouble = job.pictures.trouble { throw trouble }
     if denoising.isDone {
       hold(picture, at: denoising, of: job)
       // Reported now, because decoding may take as long as many steps.
@@ -82,20 +83,18 @@ extension JobRenderer {
       job.claimed, index: picture.index, .denoising, step: denoising.step, steps: denoising.steps,
       secondsPerStep: picture.secondsPerStep(at: denoising.step))
     if picture.pace.isDue(at: denoising.step, among: pictures) {
-      let kept = picture
-      let seconds = try picture.pace.measure(at: denoising.step) {
-        // A render does not wait for whoever holds the queue.
-        try keep(kept, at: denoising, of: job, waiting: WorkerSession.stepPatience)
-      }
-      metrics.checkpoint(seconds: seconds)
+      keep(picture, at: denoising, of: job)
+      picture.pace.made(at: denoising.step)
     }
     hold(picture, at: denoising, of: job)
   }
 
   private func hold(_ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork) {
-    lastStep.hold(
-      LastStep.Held(denoising: denoising, request: picture.request, renderer: job.renderer),
-      of: picture.place)
+    lastStep.hold(held(picture, at: denoising, of: job), of: picture.place)
+  }
+
+  private func held(_ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork) -> LastStep.Held {
+    LastStep.Held(denoising: denoising, request: picture.request, renderer: job.renderer)
   }
 
   /// The picture of an earlier attempt, if its file is complete under its final name and was rendered with these
@@ -118,24 +117,16 @@ extension JobRenderer {
       image.path, bytes: image.bytes, digest: image.digest)
   }
 
-  /// Writes a checkpoint of a picture.
-  /// - Parameter seconds: how long to wait for the queue; nil: as long as ever.
-  func keep(
-    _ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork, waiting seconds: Double? = nil
-  ) throws {
-    let (claimed, step) = (job.claimed, denoising.step)
-    do {
-      try session.keep(
-        Data(job.renderer.resumeState(denoising, of: picture.request, seal: seal)), step: step,
-        index: picture.index, modelDigest: job.renderer.model.digest, waiting: seconds, claimed.lease)
-    } catch JobStoreError.leaseLost {
-      throw Interruption.lost
-    } catch {
-      // A checkpoint only saves time, so the render goes on if there is no room for it.
-      log.warning(
-        "job \(claimed.job.id), image \(picture.index): no checkpoint at step \(step): \(error)",
-        metadata: claimed.fields)
-    }
+  /// Hands a picture's state over to be written as a checkpoint.
+  func keep(_ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork) {
+    reports.add(stateReport(held(picture, at: denoising, of: job), of: picture.place, job.claimed))
+  }
+
+  func stateReport(
+    _ held: LastStep.Held, of place: LastStep.Picture, _ claimed: ClaimedJob
+  ) -> StateReport {
+    StateReport(
+      lease: claimed.lease, picture: place, held: held, seal: seal, cost: checkpointCost, metrics: metrics)
   }
 }
 

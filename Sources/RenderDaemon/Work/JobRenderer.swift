@@ -20,8 +20,12 @@ enum Interruption: Error {
 }
 
 /// Renders pictures of claimed jobs and reports their progress.
-struct JobRenderer {
+struct JobRenderer: Sendable {
   let session: WorkerSession
+  /// Tells the queue what the renderer says, without keeping it waiting.
+  let reports: Reports
+  /// The session on the connection that `reports` uses.
+  let side: WorkerSession
   let compute: Compute
   let output: String
   /// The states that a stop in the middle of a step saves.
@@ -41,9 +45,8 @@ struct JobRenderer {
   /// Limits warnings that could come at every step.
   let quiet = QuietLog()
 
-  /// The result of a finished job.
+  /// The result of a job whose pictures are rendered.
   struct Outcome {
-    let images: [ImageRecord]
     let statistics: RenderStatistics
     let modelDigest: String
   }
@@ -69,12 +72,7 @@ struct JobRenderer {
     }
     let idle = request.idleSettings(isXL: model.family == .xl).map(\.notice)
     for notice in model.notices + idle { log.notice("\(notice)", metadata: claimed.fields) }
-    do {
-      try session.register(record(of: model, named: request.model), loaded: true)
-    } catch let error as JobStoreError {
-      // The queue's rows of models are for information, except a hold, which the next success ends.
-      quiet.warning(log, "cannot register model \(request.model): \(error)", claimed.fields)
-    }
+    register(model, for: claimed)
     let pass = ForwardPass(compute: compute, ledger: CacheLedger())
     let renderer = Renderer(model: model, pass: pass, governor: pool.governor, texts: pool.texts)
     let first = try renderer.picture(request)
@@ -82,7 +80,7 @@ struct JobRenderer {
     var sized = claimed.request.render
     (sized.width, sized.height) = (first.width, first.height)
     try sized.validate(limits: pool.limits)
-    try note(first, of: claimed)
+    note(first, of: claimed)
     let requests = (0..<request.count).map(first.next)
     // An idle model holds little outside the cache, but the job must not fail because of it.
     if pool.names.count > 1, let request = requests.first, try renderer.lacksRoom(for: request) {
@@ -98,23 +96,19 @@ struct JobRenderer {
     return job
   }
 
-  /// The result of a job whose pictures are all done.
+  /// The result of a job whose pictures are all rendered.
   func outcome(of job: JobAtWork) -> Outcome {
     Outcome(
-      images: job.images.sorted { $0.index < $1.index },
       statistics: statistics(job.renderer.pass.ledger.counts), modelDigest: job.renderer.model.digest)
   }
 
   /// Adds a job's cache counts to the metrics, however the job ended.
   func count(_ job: JobAtWork) { metrics.cache(job.renderer.pass.ledger.counts) }
 
-  /// Decodes a picture whose steps are done, and publishes its file.
-  func finish(_ picture: inout PictureAtWork, at denoising: Denoising, of job: JobAtWork) throws
-    -> ImageRecord
-  {
+  /// Decodes a picture whose steps are done, and hands it over to be written.
+  func finish(_ picture: PictureAtWork, at denoising: Denoising, of job: JobAtWork) throws {
     let (claimed, model) = (job.claimed, job.renderer.model)
     let (request, place) = (picture.request, picture.place)
-    defer { lastStep.clear(place) }
     let image = try job.renderer.decode(denoising)
     // The picture is done, so a stop that comes now waits until the file is written.
     try report(
@@ -129,11 +123,15 @@ struct JobRenderer {
     let record = ImageRecord(
       index: picture.index, path: job.name(picture.index).path(below: output), seed: request.seed,
       width: image.width, height: image.height, digest: digest.hexadecimal(), bytes: Int64(bytes.count),
-      seconds: Date().timeIntervalSince(picture.began))
-    return try publish(bytes, as: record, of: job, &picture.announced)
+      seconds: max(0, CheckpointPace.now - picture.began))
+    publish(
+      Publication(
+        bytes: bytes, image: record, job: job, place: place, announced: picture.announced,
+        held: LastStep.Held(denoising: denoising, request: request, renderer: job.renderer)))
   }
 
-  /// Writes the progress row, and checks that the job was neither cancelled nor taken away.
+  /// Hands over how far a picture is, and checks that the job was neither cancelled nor taken away, as far as is known.
+  /// The queue's answer to this report is heard at a later one.
   func report(
     _ claimed: ClaimedJob, index: Int, _ phase: RenderPhase, step: Int, steps: Int,
     secondsPerStep: Double? = nil, mayStop: Bool = true
@@ -145,39 +143,57 @@ struct JobRenderer {
     if mayStop && stop.isRequested { throw Interruption.stopping }
     peak.look()
     let end = secondsPerStep.map { Date(timeIntervalSinceNow: $0 * Double(steps - step)).milliseconds }
-    do {
-      let instruction = try session.report(
-        ImageProgress(
+    reports.add(
+      ProgressReport(
+        lease: claimed.lease,
+        progress: ImageProgress(
           index: index, phase: phase, step: step, steps: steps, secondsPerStep: secondsPerStep,
-          expectedEnd: end),
-        claimed.lease)
-      if instruction == .cancel || session.verdict(of: claimed.lease).cancelled {
-        throw Interruption.cancelled
-      }
-    } catch JobStoreError.leaseLost {
-      throw Interruption.lost
-    } catch let error as JobStoreError {
-      // The next step writes the row again, so a full disk or a locked queue is no reason to lose the picture. A
-      // cancellation or a lost lease is also reported by the thread that renews the leases.
-      quiet.warning(log, "job \(claimed.job.id): cannot say how far it is: \(error)", claimed.fields)
-      if case .diskFull = error { try? session.reuseLog() }
-      if session.verdict(of: claimed.lease).cancelled { throw Interruption.cancelled }
-    }
-    if session.verdict(of: claimed.lease).lost { throw Interruption.lost }
+          expectedEnd: end)))
+    try check(claimed.lease)
+  }
+
+  /// - Throws: `Interruption` if the job was cancelled or taken away.
+  func check(_ lease: Lease) throws {
+    let verdict = session.verdict(of: lease)
+    if verdict.cancelled { throw Interruption.cancelled }
+    if verdict.lost { throw Interruption.lost }
   }
 
   /// Writes the default size of pictures into the job's row.
-  private func note(_ picture: PictureRequest, of claimed: ClaimedJob) throws {
+  private func note(_ picture: PictureRequest, of claimed: ClaimedJob) {
     let asked = claimed.request.render
     guard asked.width == nil || asked.height == nil else { return }
-    do {
-      try session.note(width: picture.width, height: picture.height, claimed.lease)
-    } catch JobStoreError.leaseLost {
-      throw Interruption.lost
-    } catch let error as JobStoreError {
-      // This is for information. The next attempt finds the same size.
-      quiet.warning(log, "job \(claimed.job.id): cannot note its size: \(error)", claimed.fields)
+    // This is for information. The next attempt finds the same size.
+    inform("job \(claimed.job.id): cannot note its size", claimed) {
+      try side.note(width: picture.width, height: picture.height, claimed.lease)
     }
+  }
+
+  /// Makes a model known that was loaded. The queue's rows of models are for information, except a hold, which the next
+  /// success ends.
+  private func register(_ model: DiffusionModel, for claimed: ClaimedJob) {
+    let request = claimed.request.render
+    let record = record(of: model, named: request.model)
+    inform("cannot register model \(request.model)", claimed) {
+      try side.register(record, loaded: true, with: request.addedFiles)
+    }
+  }
+
+  /// Lets the queue know of something that nobody waits for. It is tried once.
+  private func inform(
+    _ failure: String, _ claimed: ClaimedJob, _ body: @escaping @Sendable () throws -> Void
+  ) {
+    reports.add(
+      Reports.Task(bytes: 0) {
+        do {
+          try body()
+        } catch JobStoreError.leaseLost {
+          session.learn(.init(lost: true), of: claimed.lease)
+        } catch {
+          quiet.warning(log, "\(failure): \(error)", claimed.fields)
+        }
+      } giveUp: { _ in
+      })
   }
 
   private func record(of model: DiffusionModel, named name: String) -> ModelRecord {

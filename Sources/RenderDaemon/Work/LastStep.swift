@@ -12,9 +12,11 @@ final class LastStep: Sendable {
   }
 
   /// A picture of a job.
-  struct Picture: Hashable, Sendable {
+  struct Picture: Hashable, Comparable, Sendable {
     let job: Int64
     let index: Int
+
+    static func < (one: Self, other: Self) -> Bool { (one.job, one.index) < (other.job, other.index) }
   }
 
   private let held = Mutex<[Picture: Held]>([:])

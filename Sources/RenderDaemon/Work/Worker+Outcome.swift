@@ -4,24 +4,54 @@ import Logging
 
 /// Writing how jobs ended.
 extension Worker {
-  /// Writes how a job ended.
+  /// Hands over how a job ended, to be written. Its pictures are written before.
   func end(_ ended: JobGroup.Ended, _ locator: ModelLocator, _ lacked: inout LackedModels) {
+    let (claimed, request) = (ended.claimed, ended.claimed.request.render)
+    let lease = claimed.lease
+    // What this worker cannot load is this worker's: another may have it.
+    var missing: Missing?
+    if case .failure(let error) = ended.outcome {
+      missing = Missing(error, request: request, locator: locator)
+      if let missing { lacked.note(missing, locator) }
+    }
+    reports.add(
+      Reports.Task(bytes: 0) { [self, missing] in
+        try write(ended, locator, missing)
+        leave(lease)
+      } giveUp: { [self] error in
+        // Its lease runs out, and the next claim looks at it.
+        log.error("job \(lease.job) cannot be ended: \(error)", metadata: claimed.fields)
+        leave(lease)
+      })
+  }
+
+  private func leave(_ lease: Lease) {
+    session.drop(lease)
+    reports.forget(job: lease.job)
+    reports.heartbeat()
+  }
+
+  /// - Throws: what passes by itself.
+  private func write(_ ended: JobGroup.Ended, _ locator: ModelLocator, _ missing: Missing?) throws {
     let (lease, request) = (ended.claimed.lease, ended.claimed.request.render)
     var log = log
     for (key, value) in ended.claimed.fields { log[metadataKey: key] = value }
-    switch ended.outcome {
+    var outcome = ended.outcome
+    if case .success = outcome, let trouble = ended.pictures?.trouble { outcome = .failure(trouble) }
+    switch outcome {
     case .success(let outcome):
-      writeOutcome(of: lease) {
-        try session.finish(
-          lease, images: outcome.images, statistics: outcome.statistics, modelDigest: outcome.modelDigest)
+      let images = ended.pictures?.images ?? []
+      try writeOutcome(of: lease) {
+        try side.finish(
+          lease, images: images, statistics: outcome.statistics, modelDigest: outcome.modelDigest)
         metrics.attempt("done")
-        log.info("job \(lease.job) done, \(outcome.images.count) image(s)")
+        log.info("job \(lease.job) done, \(images.count) image(s)")
       }
     case .failure(Interruption.stopping):
-      giveBack(lease)
+      try giveBack(lease, side)
     case .failure(Interruption.cancelled):
-      writeOutcome(of: lease) {
-        try session.cancelled(lease)
+      try writeOutcome(of: lease) {
+        try side.cancelled(lease)
         metrics.attempt("cancelled")
         log.info("job \(lease.job) cancelled")
       }
@@ -32,22 +62,17 @@ extension Worker {
       log.warning("job \(lease.job) was taken over by another worker")
     case .failure(let error):
       log.error("job \(lease.job): \(error)")
-      let kind = failureKind(of: error, request: request, locator: locator)
-      guard kind != .model else {
-        // What this worker cannot load is this worker's: another may have it.
-        lacked.note(request.model, locator)
-        writeOutcome(of: lease) { try session.lack(request.model, reason: "\(error)", lease) }
-        break
-      }
-      writeOutcome(of: lease) {
-        try session.fail(
-          lease, message: "\(error)", kind: kind,
-          backoff: Self.backoff)
-        metrics.attempt("failed")
+      try writeOutcome(of: lease) {
+        if let missing {
+          try side.lack(missing.name, reason: "\(error)", lease)
+        } else {
+          try side.fail(
+            lease, message: "\(error)", kind: failureKind(of: error, request: request, locator: locator),
+            backoff: Self.backoff)
+          metrics.attempt("failed")
+        }
       }
     }
-    session.drop(lease)
-    heartbeat()
   }
 
   /// The first retries come soon, because most passing faults are a full disk or a file that is being replaced.
@@ -57,37 +82,31 @@ extension Worker {
     return backoff
   }
 
-  /// Writes how a job ended, and tries until it succeeds. It gives up if another worker has the job by now.
-  private func writeOutcome(of lease: Lease, _ body: () throws -> Void) {
-    let written = Result {
-      try persistently {
-        do {
-          try body()
-        } catch JobStoreError.leaseLost {
-          log.warning("job \(lease.job) was taken over by another worker", metadata: lease.fields)
-        } catch let error where !passesByItself(error) {
-          // The row is damaged, and trying again would not help.
-          log.error("job \(lease.job): its outcome cannot be written: \(error)", metadata: lease.fields)
-          try session.refuse(lease, message: "its outcome cannot be written: \(error)")
-        }
-      }
-    }
-    if case .failure(let error) = written {
-      // Its lease runs out, and the next claim looks at it.
-      log.error("job \(lease.job) cannot be ended: \(error)", metadata: lease.fields)
+  /// Writes how a job ended. It gives up if another worker has the job by now.
+  /// - Throws: what passes by itself.
+  private func writeOutcome(of lease: Lease, _ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch JobStoreError.leaseLost {
+      log.warning("job \(lease.job) was taken over by another worker", metadata: lease.fields)
+    } catch let error where !passesByItself(error) {
+      // The row is damaged, and trying again would not help.
+      log.error("job \(lease.job): its outcome cannot be written: \(error)", metadata: lease.fields)
+      try side.refuse(lease, message: "its outcome cannot be written: \(error)")
     }
   }
 
   /// Puts a job back into the queue. The attempt does not count.
-  func giveBack(_ lease: Lease) {
+  /// - Parameters:
+  ///   - lease: of the job.
+  ///   - session: on the caller's connection.
+  func giveBack(_ lease: Lease, _ session: WorkerSession) throws {
     do {
       try session.giveBack(lease)
       metrics.attempt("given_back")
       log.info("job \(lease.job) given back", metadata: lease.fields)
     } catch JobStoreError.leaseLost {
       // The worker itself, or another one, was faster.
-    } catch {
-      log.error("cannot give job \(lease.job) back: \(error)", metadata: lease.fields)
     }
   }
 }

@@ -15,13 +15,16 @@ package final class Worker: Sendable {
   /// The settings, and how often a reload changed them.
   private let current: Mutex<(settings: DaemonSettings, reloads: Int)>
   let session: WorkerSession
+  /// The session on a connection for the threads that report and renew leases.
+  let side: WorkerSession
+  let reports: Reports
   let log: Logger
   let keeper: LeaseKeeper
-  private let stop = StopSignal()
+  private let stop: StopSignal
   private let lastStep = LastStep()
   /// For resume states.
   private let seal: SealingKey
-  private let reporter: ServiceReporter
+  let reporter: ServiceReporter
   let metrics: DaemonMetrics
   private let governor: MemoryGovernor
 
@@ -32,6 +35,8 @@ package final class Worker: Sendable {
   /// - Throws: `JobStoreError` if the database cannot be opened or another daemon has this name.
   package init(_ settings: DaemonSettings, log: Logger, reporter: ServiceReporter = ServiceReporter()) throws
   {
+    let stop = StopSignal()
+    self.stop = stop
     self.settings = settings
     current = Mutex((settings, 0))
     self.reporter = reporter
@@ -53,9 +58,12 @@ package final class Worker: Sendable {
       WorkerRecord(
         name: settings.worker, pid: Int(getpid()), host: ProcessInfo.processInfo.hostName,
         version: Version.current),
-      leaseSeconds: settings.leaseSeconds, introduction: governor.budget.map { "memory budget \($0)" },
+      leaseSeconds: settings.leaseSeconds,
+      introduction: Self.introduction(governor, ModelLocator(folders: settings.modelFolders)),
       processIsAlive: { WorkerProcess.isAlive($0) })
-    keeper = LeaseKeeper(session: session, log: log)
+    side = try session.beside()
+    reports = Reports(session: side, stop: stop, reporter: reporter, log: log)
+    keeper = LeaseKeeper(session: side, log: log)
     for aside in (try? session.client.setAside()) ?? [] where aside.at > Date().milliseconds - 60_000 {
       log.warning(
         "table \(aside.table): a row was wrong and has been set aside (table set_aside): \(aside.row)")
@@ -97,7 +105,11 @@ package final class Worker: Sendable {
         // An older checkpoint is enough. If the lease is lost, giving the job back reports it.
         log.warning("job \(lease.job): no checkpoint at the stop: \(error)", metadata: lease.fields)
       }
-      giveBack(lease)
+      do {
+        try giveBack(lease, session)
+      } catch {
+        log.error("cannot give job \(lease.job) back: \(error)", metadata: lease.fields)
+      }
     }
     do {
       try session.signOff()
@@ -113,15 +125,18 @@ package final class Worker: Sendable {
       MetricsWriter(path: $0, queue: session.client, metrics: metrics, log: log)
     }
     defer {
+      reports.end()
       keeper.end()
       writer?.end()
       signOff()
     }
+    try reports.start()
     try keeper.start()
     try writer?.start()
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
-      session: session, compute: compute, output: settings.output, lastStep: lastStep,
+      session: session, reports: reports, side: side, compute: compute, output: settings.output,
+      lastStep: lastStep,
       stop: stop, reporter: reporter, seal: seal, checkpointSteps: settings.checkpointSteps,
       waitsForRoom: !settings.drain, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, session: session, log: log)
@@ -133,6 +148,7 @@ package final class Worker: Sendable {
     var pace = LookPace(usual: settings.pollSeconds, commits: CommitWatch(database: settings.database))
     var clock = ClockWatch()
     var lacked = LackedModels()
+    var introduction = Introduction()
     var given = settings.memoryBudget
     sayBudget()
     reporter.ready()
@@ -155,14 +171,17 @@ package final class Worker: Sendable {
         log.warning("the clock was set forward, or the machine slept: leases count from now")
         guard try persistently({ try session.extendLeases() }) != nil else { return }
       }
-      for model in lacked.look(pool.locator) {
-        guard try persistently({ try session.expect(model) }) != nil else { return }
+      for thing in lacked.look(pool.locator) {
+        guard try persistently({ try session.expect(thing) }) != nil else { return }
+      }
+      if let text = introduction.news(Self.introduction(governor, pool.locator)) {
+        guard try persistently({ try session.introduce(text) }) != nil else { return }
       }
       guard
         let seen = try persistently({ try session.client.changeMark() }),
         let claimed = try persistently({
           try session.claim(
-            preferredModels: pool.names, avoiding: lacked.names,
+            preferredModels: pool.names, avoiding: lacked.all,
             modelPatience: settings.drain ? 0 : current.modelPatience, limits: current.limits)
         })
       else { return }
@@ -183,6 +202,12 @@ package final class Worker: Sendable {
     }
   }
 
+  /// What people should know of a worker: its memory, and the models that it finds.
+  private static func introduction(_ governor: MemoryGovernor, _ locator: ModelLocator) -> String {
+    let budget = governor.budget.map { "memory budget \($0), " } ?? ""
+    return budget + "models: " + (locator.names ?? "wherever a job says")
+  }
+
   /// Logs the memory budget.
   private func sayBudget() {
     log.info(
@@ -191,13 +216,13 @@ package final class Worker: Sendable {
 
   /// Checks that the queue is still the file that was opened, and that its worker of this name is still this daemon.
   /// A queue that does not answer passes the check, because that is temporary.
-  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.workerNameTaken`
+  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.workerNameTaken`, `.wrongSchema`
   private func checkQueue() throws {
     do {
       try session.verify()
     } catch let error as JobStoreError {
       switch error {
-      case .replaced, .schemaTooNew, .workerNameTaken: throw error
+      case .replaced, .schemaTooNew, .workerNameTaken, .wrongSchema: throw error
       default: log.warning("cannot look at the queue: \(error)")
       }
     }
@@ -215,7 +240,7 @@ package final class Worker: Sendable {
         log.error("the queue does not answer, trying again: \(error)")
         reporter.troubled("the queue does not answer: \(error)")
         // The queue's own log may be what fills the disk.
-        if case JobStoreError.diskFull = error { try? session.reuseLog() }
+        if case JobStoreError.diskFull = error { try? side.reuseLog() }
         if stop.sleep(seconds: 1) { return nil }
       }
     }
@@ -234,24 +259,33 @@ package final class Worker: Sendable {
     var next: ClaimedJob? = claimed
     while let claimed = next {
       if claimed.lease.claim > 1 { output.removeTemporaries(of: claimed.job) }
-      heartbeat()
+      reports.heartbeat()
       pool.locator.learn(claimed.places)
       log.info("job \(claimed.job.id) claimed, attempt \(claimed.job.attempts)", metadata: claimed.fields)
       for ended in group.add(claimed, &pool) { end(ended, pool.locator, &lacked) }
       next = nil
       while next == nil, !group.isEmpty {
         if group.wantsMore, let settings = unchanged(), !stop.isRequested {
-          next = companion(of: claimed, settings)
+          next = companion(of: claimed, settings, avoiding: lacked.all)
         }
         if next == nil { for ended in group.advance() { end(ended, pool.locator, &lacked) } }
       }
     }
+    reports.flush()
   }
 
-  /// Claims another job that can go together with one at work; nil if there is none or the queue does not answer.
-  private func companion(of claimed: ClaimedJob, _ settings: DaemonSettings) -> ClaimedJob? {
+  /// Claims another job that can go together with one at work; nil if there is none or the queue does not answer at
+  /// once.
+  private func companion(
+    of claimed: ClaimedJob, _ settings: DaemonSettings, avoiding lacked: WorkerSession.Lacked
+  ) -> ClaimedJob? {
+    let request = claimed.request.render
+    guard !lacked.models.contains(request.model) else { return nil }
     do {
-      return try session.claimCompanion(of: claimed.request.render, limits: settings.limits)
+      return try session.claimCompanion(
+        of: request, limits: settings.limits, without: lacked.files, waits: false)
+    } catch JobStoreError.busy {
+      return nil
     } catch {
       log.warning("cannot look for further jobs: \(error)")
       return nil
@@ -283,19 +317,11 @@ package final class Worker: Sendable {
     return try session.nextDue() == nil && !session.isAwaitingSources()
   }
 
-  /// Writes what the worker does now.
-  func heartbeat() {
-    do {
-      try session.heartbeat()
-    } catch {
-      log.warning("cannot write the heartbeat: \(error)")
-    }
-  }
-
   private func signOff() {
     do {
       try session.signOff()
       try session.close()
+      try side.close()
     } catch {
       log.warning("cannot sign off: \(error)")
     }

@@ -20,7 +20,8 @@ package enum PromptFormat: String, CaseIterable, ExpressibleByArgument {
   /// What a file's content looks like.
   /// - Parameters:
   ///   - start: the first bytes, in UTF-8 and without a byte order mark.
-  ///   - name: the file's name. It says what the content was meant to be: a table without a header is no list of prompts.
+  ///   - name: the file's name. It says what the content was meant to be: a table without a header is no list of
+  ///     prompts.
   package init(start: String, name: String) {
     let lines = start.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     let first = lines.first { line in

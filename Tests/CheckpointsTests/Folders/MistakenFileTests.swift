@@ -2,8 +2,8 @@ import Checkpoints
 import TestSupport
 import Testing
 
-/// Files that are something else than their names say, as downloads leave them: called what they are, wherever weights or
-/// configurations are looked for.
+/// Files that are something else than their names say, as downloads leave them: called what they are, wherever weights
+/// or configurations are looked for.
 @Suite struct MistakenFileTests {
   private static let archive: [UInt8] = Array("PK\u{3}\u{4}".utf8) + [UInt8](repeating: 0, count: 26)
   static let files: [(what: String, bytes: [UInt8])] = [

@@ -100,8 +100,8 @@ import Testing
     #expect(place.names == ["sheet.png", "x-0.png", "x-1.png"])
   }
 
-  /// A picture of `segmoe render` may be rendered over again, as scripts do. A picture of the queue, of another program,
-  /// or what only looks like one, may not.
+  /// A picture of `segmoe render` may be rendered over again, as scripts do. A picture of the queue, of another
+  /// program, or what only looks like one, may not.
   @Test func rendersOverItsOwnPicturesOnly() throws {
     let place = try TemporaryFolder()
     let folder = place.path

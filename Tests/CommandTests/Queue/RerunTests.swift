@@ -1,20 +1,16 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Pictures made again by the real programs: the same pixels, or what differs.
 @Suite struct RerunTests {
-  private static let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().appending(path: "Goldens").path
+  private static let goldens = Places.golden("")
 
   /// Runs segmoectl while a daemon works.
   private func withDaemon(_ command: Command, _ body: () throws -> Void) throws {
-    let daemon = Process()
-    daemon.executableURL = try Command.executable().deletingLastPathComponent().appendingPathComponent(
-      "segmoed")
-    daemon.arguments = [
-      "--database", command.database, "--output", command.folder + "/out", "--log-level", "error",
-    ]
-    daemon.standardInput = FileHandle.nullDevice
+    let daemon = try Process(
+      "segmoed",
+      ["--database", command.database, "--output", command.folder + "/out", "--log-level", "error"])
     daemon.standardOutput = FileHandle.nullDevice
     daemon.standardError = FileHandle.nullDevice
     try daemon.run()
@@ -29,7 +25,7 @@ import Testing
 
   @Test func aJobAndItsPictureComeOutTheSame() throws {
     let command = try Command()
-    let model = Self.goldens + "/model/base"
+    let model = Self.goldens + "model/base"
     _ = try command.run(["enqueue", "a zebra", "--model", model, "--count", "2", "--seed", "5"] + small)
     try withDaemon(command) {
       #expect(try command("watch").code == 0)
@@ -56,13 +52,13 @@ import Testing
   /// A picture says by what it was made, and never where that is.
   @Test func aPictureOfAnotherMachineAsksForItsFiles() throws {
     let command = try Command()
-    let lora = Self.goldens + "/families/lora.safetensors"
+    let lora = Self.goldens + "families/lora.safetensors"
     let made = try BuiltProgram.run(
       "segmoe",
       [
-        "render", Self.goldens + "/model/base", "--prompt", "a zebra", "--output", command.folder + "/p.png",
+        "render", Self.goldens + "model/base", "--prompt", "a zebra", "--output", command.folder + "/p.png",
         "--quiet",
-        "--lora", lora, "--embedding", Self.goldens + "/prompts/toy.safetensors",
+        "--lora", lora, "--embedding", Self.goldens + "prompts/toy.safetensors",
       ] + small)
     #expect(made.code == 0, "\(made)")
     let bytes = try Data(contentsOf: URL(fileURLWithPath: command.folder + "/p.png"))
@@ -74,7 +70,7 @@ import Testing
       try command("enqueue", "--like", "p.png"), code: 64, "lora.safetensors", "SHA-256", "--lora FILE")
     expectComplaint(try command("enqueue", "--like", "p.png", "--lora", lora), code: 64, "--embedding FILE")
     let whole = try command(
-      "enqueue", "--like", "p.png", "--lora", lora, "--embedding", Self.goldens + "/prompts/toy.safetensors",
+      "enqueue", "--like", "p.png", "--lora", lora, "--embedding", Self.goldens + "prompts/toy.safetensors",
       "--seed", "4")
     #expect(whole.code == 0, "\(whole)")
     let request = try command.client().details(job: 1).job.request.render

@@ -110,12 +110,15 @@ import Testing
           """)
       try db.execute(sql: "INSERT INTO events (at, what) VALUES (1, 'paused')")
     }
-    let error = storeError { _ = try queue.claim() }
+    let error = storeError { try queue.another().setPaused(true, batch: 1) }
     guard case .database(_, _, let reason) = error else {
       Issue.record("\(String(describing: error))")
       return
     }
     #expect(reason.contains("unsafe use"))
+    // A daemon takes it away.
+    #expect(try queue.claim() != nil)
+    #expect(try queue.client.setAside().map(\.table) == ["trigger"])
   }
 
   @Test func failedMigrationLeavesTheDatabaseAsItWas() throws {

@@ -44,6 +44,18 @@ import Testing
     "INSERT INTO models (name, registered_at, held_until) VALUES ('demo', 0, 9223372036854775807)",
     "INSERT INTO models (name, registered_at, load_failures) VALUES ('demo', 0, 9223372036854775807)",
     "INSERT INTO progress VALUES (4, 0, 'thinking', -1, -1, NULL, NULL, 0)",
+    // Numbers that are never given.
+    "UPDATE jobs SET id = -5 WHERE id = 1", "UPDATE jobs SET id = 9223372036854775807 WHERE id = 1",
+    "INSERT INTO batches (id, name, created_at, first_job, last_job) VALUES (9223372036854775807, 'x', 0, 1, 1)",
+    "UPDATE sqlite_sequence SET seq = 9223372036854775807", "UPDATE sqlite_sequence SET seq = 'many'",
+    "DELETE FROM sqlite_sequence",
+    // Of the schema.
+    "CREATE TRIGGER no BEFORE UPDATE ON jobs BEGIN SELECT RAISE(ABORT, 'no'); END",
+    "CREATE TRIGGER no BEFORE INSERT ON events BEGIN SELECT RAISE(FAIL, 'no'); END",
+    "CREATE TRIGGER no AFTER UPDATE OF state ON jobs WHEN NEW.state = 'done' BEGIN UPDATE jobs SET state = 'queued', finished_at = NULL WHERE id = NEW.id; END",
+    "CREATE UNIQUE INDEX no ON jobs (lease_owner)", "CREATE INDEX no ON jobs (json(error))",
+    "DROP INDEX jobs_due", "DROP INDEX jobs_due_by_model; CREATE INDEX jobs_due_by_model ON jobs (id)",
+    "DROP TRIGGER jobs_count_over", "DROP VIEW job_overview; CREATE VIEW job_overview AS SELECT 1",
   ]
 
   /// A waiting job, one that runs, one that is done, and four more: after any change, all that were not touched are
@@ -95,6 +107,8 @@ import Testing
           """)
     }
     #expect(areRight == true)
+    // Clients get on as well.
+    #expect(try queue.another().enqueue(BatchRequest(), requests: [request("z")]).jobs.lowerBound < 100)
   }
 
   /// Set back by hand, or by `retry`, a done job is rendered anew; what it had is known and stays.

@@ -12,9 +12,13 @@ import Testing
     var later = request("later")
     later.runAfter = queue.now + 7_200_000
     _ = try queue.client.enqueue(BatchRequest(), requests: [later])
-    for _ in 0..<WorkerSession.loadFailureLimit {
-      try queue.enqueue("held", model: "broken", priority: 1)
-      try queue.session().fail(#require(try queue.claim()).lease, message: "m", kind: .model)
+    try queue.enqueue("held", model: "broken", priority: 1)
+    let now = queue.now
+    try queue.sql { db in
+      try db.execute(
+        sql: "INSERT INTO models (name, registered_at, held_until, held_at) VALUES ('broken', 0, ?, ?)",
+        arguments: [now + 60_000, now])
+      try db.execute(sql: "UPDATE jobs SET held = 2 WHERE model = 'broken'")
     }
     queue.pass(seconds: step)
     #expect(try queue.claim() == nil)

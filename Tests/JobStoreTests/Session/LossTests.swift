@@ -72,27 +72,71 @@ import Testing
     #expect(try thief.claim()?.job.id == 1)
   }
 
-  /// Between two steps a render does not wait for whoever holds the lock: it would stand still, and its lease run out.
-  @Test func aRenderDoesNotWaitForTheLock() throws {
+  /// The same, by a daemon whose attempts each give up soon: it waited as long as all of them.
+  @Test func whoWaitedInPiecesTakesNothingAwayEither() throws {
     let queue = try TestQueue()
-    try queue.enqueue("a")
-    let lease = try #require(try queue.claim()).lease
-    let session = try queue.session()
+    try queue.enqueue("a", "b")
+    let mine = try #require(try queue.claim("alive")).lease
+    let other = try queue.anotherSession("other")
+    let own = try #require(try other.claim()).lease
+    let (locked, free) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let holder = Thread { [path = queue.path] in
+      try? DatabaseQueue(path: path).inTransaction(.immediate) { db in
+        locked.signal()
+        free.wait()
+        return .commit
+      }
+    }
+    holder.start()
+    locked.wait()
     let progress = ImageProgress(index: 0, phase: .denoising, step: 1, steps: 9)
+    // None of them waits long; together it is more than what a lease forgives.
+    for _ in 0..<30 {
+      let error = storeError { try other.report(progress, waiting: 0.02, own) }
+      #expect(error == .busy(path: queue.path))
+    }
+    free.signal()
+    queue.pass(seconds: 3600)
+    #expect(try other.claim() == nil)
+    #expect(try queue.session("alive").renew(mine) == .carryOn)
+    queue.pass(seconds: 61)
+    #expect(try other.claim() != nil)
+  }
+
+  /// What a render does itself while it is under way does not wait for whoever holds the lock.
+  @Test func aCompanionIsClaimedAtOnceOrNotAtAll() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a", "b")
+    let claimed = try #require(try queue.claim())
+    let (session, busy) = (try queue.session(), JobStoreError.busy(path: queue.path))
     // Held by this very thread: whoever waited for it would do so until it is refused.
     try DatabaseQueue(path: queue.path).inTransaction(.immediate) { _ throws in
-      let busy = JobStoreError.busy(path: queue.path)
-      #expect(storeError { try session.report(progress, lease) } == busy)
-      #expect(
-        storeError {
-          try session.keep(
-            Data([1]), step: 1, index: 0, modelDigest: "m", waiting: WorkerSession.stepPatience, lease)
-        } == busy)
-      #expect(storeError { try session.beat() } == busy)
-      #expect(try session.instruction(lease) == .carryOn)
+      #expect(storeError { _ = try session.claimCompanion(of: claimed.request.render, waits: false) } == busy)
+      #expect(try session.instruction(claimed.lease) == .carryOn)
       return .commit
     }
-    try session.report(progress, lease)
-    #expect(try queue.client.list().first?.step == 1)
+    #expect(try session.claimCompanion(of: claimed.request.render, waits: false)?.job.id == 2)
+  }
+
+  /// A thread that waits for the lock has a connection of its own, with the same leases.
+  @Test func whoWaitsBesideKeepsNobodyWaiting() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let session = try queue.session()
+    let side = try session.beside()
+    let lease = try #require(try session.claim()).lease
+    #expect(side.leases == [lease])
+    try side.keep(Data([1]), step: 1, index: 0, modelDigest: "m", lease)
+    #expect(try session.client.checkpoint(job: 1, index: 0) != nil)
+    _ = try queue.client.cancel(job: 1)
+    try side.beat()
+    #expect(session.verdict(of: lease) == .init(cancelled: true))
+    session.learn(.init(lost: true), of: lease)
+    session.learn(.init(), of: lease)
+    #expect(side.verdict(of: lease) == .init(cancelled: true, lost: true))
+    side.drop(lease)
+    #expect(session.leases.isEmpty)
+    try side.close()
+    #expect(try session.instruction(lease) == .cancel)
   }
 }

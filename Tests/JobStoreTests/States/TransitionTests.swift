@@ -55,7 +55,7 @@ import Testing
         try queue.sql { db in
           try db.execute(sql: "INSERT INTO lacking_models VALUES ('w', 'demo', 0, 'no such folder')")
         }
-        _ = try session.claim(avoiding: ["demo"], modelPatience: 0)
+        _ = try session.claim(avoiding: .init(models: ["demo"]), modelPatience: 0)
       case .lackSource:
         try queue.sql { db in
           try db.execute(

@@ -33,6 +33,8 @@ import Testing
       ["sync:-wal:4-8:EIO"], ["sync:-wal:3:EIO", "sync:-wal:6:EIO", "sync:-wal:9:EIO"],
       ["write:-wal:10-14:EIO"], ["write:-wal:25-60:ENOSPC"], ["write:-wal~claimed:1-2:ENOSPC"],
       ["write:-wal~doneimages:1-2:EIO"], ["write:-wal~SGMCHK:1+:ENOSPC"], ["write:-wal:5+:short"],
+      // A quota says it with another word.
+      ["write:-wal:25-60:EDQUOT"], ["write:.png.tmp-:1-2:EDQUOT"],
       ["write:queue.sqlite$:1-3:EIO"], ["sync:queue.sqlite$:1-2:EIO"],
       ["write:.png.tmp-:1-2:ENOSPC"], ["write:.png.tmp-:2:EIO", "write:.png.tmp-:4+:short"],
       ["sync:.png.tmp-:1-2:EIO"], ["rename:.png$:1:EIO", "rename:.png$:3:ENOSPC"],

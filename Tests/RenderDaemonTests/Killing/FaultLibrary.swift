@@ -2,7 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Programs that the tests start, with system calls that fail or kill them: `Tests/Faults/faults.c`.
+/// Programs that the tests start, with system calls that fail or kill them (`Tests/Faults/faults.c`), and with a clock
+/// that is set (`clock.c`).
 enum FaultLibrary {
   /// Compiled once a run; nil where that can't be done.
   static let path: String? = compile()
@@ -15,18 +16,28 @@ enum FaultLibrary {
   }()
 
   /// What a program's environment needs for the rules to hold.
-  static func environment(_ rules: [String], log: String) -> [String: String] {
-    guard let path, !rules.isEmpty else { return [:] }
-    return ["LD_PRELOAD": path, "FAULTS": rules.joined(separator: ","), "FAULTS_LOG": log]
+  /// - Parameters:
+  ///   - rules: of `faults.c`.
+  ///   - log: gets what struck.
+  ///   - clock: the file that says how far ahead its clock is.
+  static func environment(_ rules: [String], log: String, clock: String? = nil) -> [String: String] {
+    guard let path, !rules.isEmpty || clock != nil else { return [:] }
+    var variables = ["LD_PRELOAD": path]
+    if !rules.isEmpty {
+      variables["FAULTS"] = rules.joined(separator: ",")
+      variables["FAULTS_LOG"] = log
+    }
+    variables["FAULTS_CLOCK"] = clock
+    return variables
   }
 
   private static func compile() -> String? {
     guard ProcessInfo.processInfo.environment["SEGMOE_SANITIZER"] == nil else { return nil }
-    let source = Places.inRepository("Tests/Faults/faults.c")
+    let sources = ["faults.c", "clock.c"].map { Places.inRepository("Tests/Faults/\($0)") }
     // It stays until the machine's temporary folder is emptied: the tests have no common end.
     let library = TemporaryFolder.unusedPath(".so")
     return ["clang", "cc"].contains { compiler in
-      let options = ["-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"]
+      let options = ["-shared", "-fPIC", "-O1", "-o", library] + sources + ["-ldl"]
       return (try? Outcome(of: "/usr/bin/env", [compiler] + options))?.code == 0
     } ? library : nil
   }

@@ -4,7 +4,7 @@ import Requests
 import TestSupport
 import Testing
 
-/// A queue whose daemons and clients are killed over and over, and the account of what was promised.
+/// A queue whose daemons and clients are killed over and over, beside neighbours, and the account of what was promised.
 final class KillRound {
   /// A daemon, and when and how it is to die.
   private struct Victim {
@@ -27,24 +27,72 @@ final class KillRound {
   private(set) var clientDeaths = 0
   /// The jobs of every enqueue that answered.
   private(set) var accepted: [ClosedRange<Int64>] = []
+  private let neighbours: Set<Neighbour>
+  private var clock: SetClock?
+  private(set) var vandal: RowVandal
+  /// How often each neighbour did something.
+  private(set) var deeds: [String: Int] = [:]
 
   var kills: Int { deaths.values.reduce(clientDeaths, +) }
 
-  /// - Parameter daemons: at the same time, on one queue.
-  init(seed: UInt64, daemons: Int) throws {
+  /// The models of the daemon that lacks one.
+  private var fewModels: String { house.models + "/.few" }
+
+  /// - Parameters:
+  ///   - seed: of all choices.
+  ///   - daemons: at the same time, on one queue.
+  ///   - neighbours: what else goes on.
+  init(seed: UInt64, daemons: Int, neighbours: Set<Neighbour>) throws {
     house = try DaemonHouse()
     random = RandomNumbers(seed: seed)
     victims = Array(repeating: nil, count: daemons)
+    self.neighbours = neighbours
+    vandal = RowVandal(house)
+    if neighbours.contains(.clock) { clock = try SetClock(path: house.models + "/.clock") }
+    guard neighbours.contains(.models) else { return }
+    let files = FileManager.default
+    try files.createDirectory(atPath: fewModels, withIntermediateDirectories: true)
+    try files.copyItem(atPath: house.model, toPath: fewModels + "/tiny")
+    try files.copyItem(atPath: house.model, toPath: house.models + "/other")
   }
 
   /// Kills so often, then lets daemons render what is left.
   func run(kills: Int) throws {
+    let locks =
+      try neighbours.contains(.locks)
+      ? LockHolder(path: house.client.path, lease: Self.lease, seed: random.next()) : nil
+    do {
+      try strike(kills)
+    } catch {
+      _ = locks?.end()
+      throw error
+    }
+    for victim in victims where victim?.daemon.isRunning == true { victim?.daemon.kill() }
+    if let found = locks?.end() {
+      deeds["locks"] = found.holds
+      deeds["beyond a lease"] = found.longHolds
+    }
+    try clock?.setRight()
+    if let clock { deeds["clock steps"] = clock.steps }
+    if neighbours.contains(.rows) { deeds["rows changed"] = vandal.count }
+    if neighbours.contains(.models) {
+      deeds["jobs of a model that one lacks"] = try house.client.list().count { $0.model == "other" }
+    }
+    try drain()
+  }
+
+  /// Seconds.
+  private static let lease = 1.0
+
+  private func strike(_ kills: Int) throws {
     var turns = 0
-    let end = Date(timeIntervalSinceNow: Double(60 + kills * 5))
+    let end = Date(timeIntervalSinceNow: Double(60 + kills * 8))
     while self.kills < kills {
       try #require(Date() < end, "waited too long for kills: \(deaths)")
-      if try house.client.status().counts.queued < 6 { try enqueue() }
+      if queued() < 6 { try enqueue() }
       if turns % 20 == 0 { try clientTurn() }
+      if turns % 9 == 3 { try clock?.step(&random) }
+      if turns % 15 == 4, neighbours.contains(.rows) { try vandal.strike(&random) }
       turns += 1
       for slot in victims.indices {
         look(at: slot)
@@ -56,6 +104,13 @@ final class KillRound {
     try drain()
   }
 
+  /// Jobs that wait, whatever the counts say.
+  private func queued() -> Int {
+    var waiting = JobFilter()
+    waiting.states = [.queued]
+    return (try? house.client.list(waiting).count) ?? 0
+  }
+
   private func start(in slot: Int) throws {
     started += 1
     let aim = KillAim.allCases.randomElement(using: &random) ?? .anywhere
@@ -64,8 +119,10 @@ final class KillRound {
     let rule = aim.rule(worker: "n\(started)", &random)
     let worker = rule?.contains("n\(started)") == true ? "n\(started)" : "w\(slot)"
     let daemon = try RealDaemon(
-      house, worker: worker, leaseSeconds: 1, checkpointSteps: 2, metrics: house.folder + "/\(worker).prom",
-      faults: rule.map { [$0] } ?? [],
+      house, worker: worker, leaseSeconds: Int(Self.lease), checkpointSteps: 2,
+      metrics: house.folder + "/\(worker).prom",
+      models: neighbours.contains(.models) && slot == 1 ? fewModels : nil,
+      faults: rule.map { [$0] } ?? [], clock: clock?.path,
       // Some take several jobs at a time.
       environment: ["SEGMOE_COALESCE": "\(Int.random(in: 1...3, using: &random))"])
     var victim = Victim(daemon: daemon, worker: worker, aim: aim, end: Date(timeIntervalSinceNow: 2))
@@ -116,16 +173,23 @@ final class KillRound {
   /// A few jobs of every kind, some of which cannot be rendered.
   private func enqueue() throws {
     for _ in 0..<8 {
-      let (count, steps) = (Int.random(in: 1...3, using: &random), Int.random(in: 2...25, using: &random))
-      let scheduler = [SchedulerName.ddpm, .ddim, .euler].randomElement(using: &random)
-      let model = random.isLucky(oneIn: 12) ? "gone" : "tiny"
-      let job = try house.enqueue(attempts: .random(in: 1...6, using: &random)) {
-        $0.count = count
-        $0.steps = steps
-        $0.scheduler = scheduler
-        $0.model = model
+      let count = Int.random(in: 1...PictureReference.most, using: &random)
+      guard let kind = PictureReference.kinds.randomElement(using: &random) else { return }
+      let other = neighbours.contains(.models) && random.isLucky(oneIn: 5) ? "other" : "tiny"
+      let model = random.isLucky(oneIn: 12) ? "gone" : other
+      do {
+        let job = try house.enqueue(attempts: .random(in: 1...6, using: &random)) {
+          $0.count = count
+          $0.steps = kind.steps
+          $0.scheduler = kind.scheduler
+          $0.model = model
+        }
+        accepted.append(job...job)
+      } catch let error as JobStoreError where neighbours.contains(.rows) {
+        // What was changed may refuse it until a daemon has put it right.
+        guard case .wrongRow = error else { throw error }
+        return
       }
-      accepted.append(job...job)
     }
   }
 
@@ -136,7 +200,7 @@ final class KillRound {
       "write:-wal:\(number):kill", "write:-wal:\(number):half", "sync:-wal:1:kill", "sync:-wal:1:after",
     ].randomElement(using: &random)
     let faults = random.isLucky(oneIn: 3) ? [] : [rule ?? ""]
-    let open = try house.client.list().filter { $0.state.isOpen }
+    let open = ((try? house.client.list()) ?? []).filter { $0.state.isOpen }
     guard let job = open.randomElement(using: &random) else { return }
     var arguments: [String]
     switch Int.random(in: 0..<5, using: &random) {
@@ -147,7 +211,7 @@ final class KillRound {
       arguments = ["enqueue", "--json", "--model", "tiny", "--width", "64", "--height", "64", "--steps", "3"]
       arguments += (1...Int.random(in: 1...5, using: &random)).map { "prompt \($0)" }
     }
-    let outcome = try RealClient.run(house, arguments, faults: faults)
+    let outcome = try RealClient.run(house, arguments, faults: faults, clock: clock?.path)
     if outcome.wasKilled { clientDeaths += 1 }
     if arguments[0] == "enqueue", let answer = outcome.answer {
       struct Answer: Decodable { let jobs: [Int64] }
@@ -159,6 +223,10 @@ final class KillRound {
   /// Lets daemons end what is left, waiting for the leases of the dead and for retries.
   func drain() throws {
     let end = Date(timeIntervalSinceNow: 240)
+    // What was changed by hand must not refuse what follows.
+    let mender = try house.session("mender")
+    try mender.signOff()
+    try mender.close()
     for batch in try house.client.batches(limit: 100_000) where batch.isPaused {
       try house.client.setPaused(false, batch: batch.id)
     }

@@ -1,6 +1,7 @@
 import Foundation
 import JobStore
 import RenderDaemon
+import Requests
 import Testing
 
 /// Daemons with different models, and models that are still being copied.
@@ -44,5 +45,114 @@ import Testing
     #expect(try house.client.models().allSatisfy { $0.heldUntil == nil && $0.loadFailures == 0 })
     #expect(try house.client.lackedModels().isEmpty)
     #expect(first.stop() == 0)
+  }
+
+  /// Two daemons with different models on one queue: each renders what it has, `status` says what each has and lacks.
+  @Test func twoDaemonsWithDifferentModels() throws {
+    let house = try DaemonHouse()
+    let (left, right) = (house.models + "/.left", house.models + "/.right")
+    for (folder, name) in [(left, "fox"), (right, "owl")] {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try FileManager.default.copyItem(atPath: house.model, toPath: folder + "/" + name)
+    }
+    let jobs = try (0..<8).map { number in
+      try house.enqueue { $0.model = number % 2 == 0 ? "fox" : "owl" }
+    }
+    let daemons = try [("left", left), ("right", right)].map { name, folder in
+      try RealDaemon(house, worker: name, metrics: house.folder + "/\(name).prom", models: folder)
+    }
+    try house.wait { try house.client.status().counts.done == jobs.count }
+    for (index, id) in jobs.enumerated() {
+      let details = try house.client.details(job: id)
+      #expect(details.job.attempts == 1)
+      // The last to claim it had its model.
+      let claims = details.events.filter { $0.kind == .claimed }
+      #expect(claims.last?.worker == (index % 2 == 0 ? "left" : "right"))
+    }
+    let told = try house.client.introductions()
+    #expect(told["left"]?.contains("models: fox") == true, "\(told)")
+    #expect(told["right"]?.contains("models: owl") == true, "\(told)")
+    for lack in try house.client.lackedModels() {
+      #expect(lack.model == (lack.worker == "left" ? "owl" : "fox"))
+    }
+    for daemon in daemons { #expect(daemon.stop() == 0, "\(daemon.account)") }
+    try QueueAccount.expectInOrder(house, accepted: [jobs[0]...jobs[7]], "")
+  }
+
+  /// A model whose files come one after another while the daemon runs, the largest cut short at first: nothing fails, and
+  /// the job is done once it is whole.
+  @Test func aModelThatIsBeingCopied() throws {
+    let house = try DaemonHouse()
+    let (model, weights) = (house.models + "/late", "unet/diffusion_pytorch_model.safetensors")
+    let files = FileManager.default
+    try files.copyItem(atPath: house.model, toPath: model)
+    let whole = try Data(contentsOf: URL(fileURLWithPath: "\(model)/\(weights)"))
+    try whole.prefix(whole.count / 2).write(to: URL(fileURLWithPath: "\(model)/\(weights)"))
+    try files.removeItem(atPath: model + "/vae")
+    let id = try house.enqueue { $0.model = "late" }
+    let daemon = try RealDaemon(house)
+    try house.wait { try !house.client.lackedModels().isEmpty }
+    #expect(try house.job(id).state == .queued && house.job(id).attempts == 0)
+    try whole.prefix(whole.count * 3 / 4).write(to: URL(fileURLWithPath: "\(model)/\(weights)"))
+    // It is tried once more, and still lacks it.
+    Thread.sleep(forTimeInterval: 5)
+    #expect(try house.job(id).state != .failed)
+    try files.copyItem(atPath: house.model + "/vae", toPath: model + "/vae")
+    try whole.write(to: URL(fileURLWithPath: "\(model)/\(weights)"))
+    try house.wait { try house.job(id).state == .done }
+    #expect(try house.job(id).attempts == 1 && house.client.lackedModels().isEmpty)
+    #expect(daemon.stop() == 0)
+  }
+
+  /// LoRAs, VAEs and learned words that only one daemon has, and a LoRA that is still being copied.
+  @Test func filesBesideAModelAreLeftToOthersToo() throws {
+    let house = try DaemonHouse()
+    let right = house.models + "/.right"
+    try FileManager.default.createDirectory(atPath: right, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: house.model, toPath: right + "/tiny")
+    try FileManager.default.copyItem(atPath: house.model + "/vae", toPath: right + "/other-vae")
+    try Data("half a".utf8).write(to: URL(fileURLWithPath: house.models + "/half.safetensors"))
+    let vae = try house.enqueue { $0.vae = "other-vae" }
+    let half = try house.enqueue { $0.loras = [LoRAReference(path: "half.safetensors")] }
+    let word = try house.enqueue { $0.embeddings = [EmbeddingReference(path: "gone.pt")] }
+    let plain = try house.enqueue()
+    let left = try RealDaemon(house, worker: "left")
+    try house.wait {
+      try house.job(plain).state == .done && Set(house.client.lackedModels().map(\.model)).count == 3
+    }
+    for id in [vae, half, word] {
+      let job = try house.job(id)
+      #expect(job.state == .queued && job.attempts == 0, "\(job)")
+    }
+    // It takes them no more, however often it looks, until their files change.
+    let other = try RealDaemon(house, worker: "right", metrics: house.folder + "/right.prom", models: right)
+    try house.wait { try house.job(vae).state == .done }
+    #expect(left.stop() == 0 && other.stop() == 0)
+    // When nobody who lives has them, the reason names who was asked.
+    let last = try RealDaemon(house, worker: "last", drain: true)
+    #expect(last.end() == 0, "\(last.account)")
+    for (id, name) in [(half, "half.safetensors"), (word, "gone.pt")] {
+      let job = try house.job(id)
+      #expect(job.state == .failed && job.failure?.kind == .badInput, "\(job)")
+      #expect(
+        job.failure?.message.contains("no living worker has had its file \(name): asked last: ") == true,
+        "\(job)")
+    }
+    try QueueAccount.expectInOrder(house, accepted: [vae...plain], "")
+  }
+
+  /// What a worker says of its models follows its folders.
+  @Test func namesFollowTheFolders() throws {
+    let house = try DaemonHouse()
+    let locator = ModelLocator(folders: [house.models])
+    try Data("x".utf8).write(to: URL(fileURLWithPath: house.models + "/file.safetensors"))
+    try FileManager.default.createDirectory(
+      atPath: house.models + "/folder", withIntermediateDirectories: true)
+    #expect(locator.names == "file.safetensors, tiny")
+    #expect(ModelLocator(folders: []).names == nil && ModelLocator(folders: [house.output]).names == "none")
+    for index in 0..<30 {
+      try Data("x".utf8).write(to: URL(fileURLWithPath: "\(house.models)/\(index).gguf"))
+    }
+    #expect(locator.names?.hasSuffix(" and 12 more") == true)
   }
 }

@@ -16,8 +16,9 @@ import Testing
     for step in 1...100_000 {
       now += 1
       for index in paces.indices where paces[index].isDue(at: step, among: pictures, now: now) {
-        paces[index].wrote(at: step, from: now, to: now + cost)
         now += cost
+        paces[index].made(at: step, now: now)
+        known.seconds = cost
         spent += cost
       }
     }
@@ -33,7 +34,7 @@ import Testing
   @Test func aNumberOfStepsIsKeptTo() {
     var pace = CheckpointPace(steps: 3, cost: CheckpointCost(), from: 5, now: 0)
     #expect(!pace.isDue(at: 7, now: 1e6) && pace.isDue(at: 8, among: 9, now: 0))
-    pace.wrote(at: 8, from: 0, to: 1)
+    pace.made(at: 8, now: 1)
     #expect(!pace.isDue(at: 10, now: 1e6) && pace.isDue(at: 11, now: 1))
   }
 
