@@ -108,7 +108,7 @@ let package = Package(
     tool(
       "segmoectl",
       [
-        "Boundary", "Requests", "CommandLine", "Configuration", "JobStore", "CKernels", "Release",
+        "Boundary", "Requests", "CommandLine", "Configuration", "Images", "JobStore", "CKernels", "Release",
         argumentParser,
       ]),
     tool(
@@ -135,7 +135,7 @@ let package = Package(
       "HubTests",
       ["Requests", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging, grdb]),
     tests("ImagesTests", ["Images", "Fuzzing", "TestSupport"]),
-    tests("ConfigurationTests", ["Boundary", "Configuration", "Fuzzing", "TestSupport"]),
+    tests("ConfigurationTests", ["Configuration", "Fuzzing", "TestSupport"]),
     tests(
       "DiffusionTests",
       [

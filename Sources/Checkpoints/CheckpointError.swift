@@ -1,54 +1,54 @@
 import Boundary
 import Glibc
 
-/// What can be wrong with the files of a model. Every message names the file and what mends it.
+/// What can be wrong with the files of a model. Every message names the file and how to fix it.
 package enum CheckpointError: Error, Equatable, Sendable {
-  /// A file or folder that must be there is not. `purpose` says what it is for.
+  /// A file or folder is missing. `purpose` says what it is for.
   case missingFile(path: String, purpose: String)
-  /// It is, or a link on the way leads, outside the folders that may be used.
+  /// The path, or a link on it, leads outside the allowed folders.
   case outside(path: String)
   /// The system refused to open, read or write. `reason` is the system's text.
   case unreadable(path: String, reason: String)
   case unwritable(path: String, reason: String)
-  /// The process or the machine has no descriptor or no memory left to open it with; `reason` is the system's text. The
-  /// file may be sound.
+  /// Descriptors or memory have run out, in the process or the machine. `reason` is the system's text. The file may be
+  /// sound.
   case exhausted(path: String, reason: String)
   /// The file was replaced, cut or written to while it was in use.
   case changed(path: String)
   /// The bytes break the file's format.
   case malformed(path: String, reason: String)
-  /// No tensor of that name.
+  /// There is no tensor of that name.
   case missingTensor(name: String, path: String)
-  /// The tensor is there with another shape than the model's configuration asks for.
+  /// A tensor's shape is not the one that the model's configuration asks for.
   case wrongShape(name: String, path: String, expected: [Int], found: [Int])
-  /// The tensor's element type is not one that can be read as floats.
+  /// A tensor's element type cannot be read as floats.
   case unreadableType(name: String, path: String, type: String)
-  /// Raw bytes were asked of a tensor whose values are not simply those of the file.
+  /// Raw bytes were asked for, but the tensor's values differ from the file's (patches, scales, a transposed view).
   case notRaw(name: String, path: String)
-  /// What Git LFS leaves in a file's place until it is told to fetch it.
+  /// The file is a pointer of Git LFS: its content has not been fetched.
   case lfsPointer(path: String)
   /// The file is something else than its name says; `what` says what.
   case mistaken(path: String, what: String)
   /// An adapter for models of another family; `example` tells it.
   case foreignAdapter(path: String, family: String, example: String)
-  /// An adapter of a family that cannot be fused here; `example` is a key that tells it.
+  /// An adapter of a family that cannot be fused here. `example` is one of its keys.
   case unknownAdapter(path: String, family: String, example: String)
-  /// Only pickled weights are there.
+  /// There are only pickled weights.
   case pickled(path: String)
-  /// A single file that is no checkpoint of a kind this engine has; `reason` says what it is.
+  /// A single file that is not a supported kind of checkpoint. `reason` says what it is.
   case unknownCheckpoint(path: String, reason: String)
   /// A single-file checkpoint without an autoencoder.
   case missingVAE(path: String)
   /// A value of a configuration file is missing, of another type, out of range or not supported.
   case badConfig(path: String, key: String, reason: String)
-  /// LoRA keys that belong to no layer of the model.
+  /// Keys of a LoRA that match no layer of the model.
   case unmatchedKeys(path: String, keys: [String])
-  /// A tensor to write is not the one declared.
+  /// A tensor to write is not the one that was declared.
   case wrongOrder(path: String, name: String, reason: String)
 }
 
 extension CheckpointError {
-  /// Runs what opens a file or folder.
+  /// Runs `body`, which opens a file or folder, and turns its error into one that names the path.
   /// - Parameter purpose: completes the message if it is not there.
   /// - Throws: `missingFile`, `outside`, `changed`, `exhausted`, `unreadable`.
   static func naming(
@@ -63,8 +63,8 @@ extension CheckpointError {
 
   /// Why a file or folder could not be opened.
   /// - Parameters:
-  ///   - failure: what was met on the way to it.
-  ///   - path: as it was named.
+  ///   - failure: why opening failed.
+  ///   - path: the path as it was given.
   ///   - purpose: completes the message if it is not there.
   package init(_ failure: OpenFailure, path: String, purpose: String) {
     switch failure {
@@ -80,7 +80,7 @@ extension CheckpointError {
 }
 
 extension CheckpointError {
-  /// The file or folder that it is about.
+  /// The path of the file or folder.
   package var path: String {
     switch self {
     case .missingFile(let path, _), .outside(let path), .unreadable(let path, _), .unwritable(let path, _),
@@ -97,7 +97,7 @@ extension CheckpointError {
 }
 
 extension CheckpointError: CustomStringConvertible {
-  /// One line that names the thing and the mend.
+  /// One line: what is wrong, and how to fix it.
   package var description: String {
     switch self {
     case .missingFile(let path, let purpose):

@@ -75,15 +75,18 @@ package final class FileReader: Sendable {
     }
   }
 
-  /// The whole file, unless it is larger than `limit` bytes.
-  package func contents(limit: Int) throws -> [UInt8] {
+  /// The whole file, which is a text, unless it is larger than `limit` bytes or plainly something else.
+  /// - Throws: `malformed`, `lfsPointer`, `mistaken`, and what reading throws.
+  package func text(limit: Int) throws -> [UInt8] {
     guard size <= limit else {
       throw CheckpointError.malformed(path: path, reason: "\(size) bytes, more than \(limit) for such a file")
     }
-    return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+    let bytes = try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
       try read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
       count = size
     }
+    try MistakenFile.refuse(text: bytes, path: path)
+    return bytes
   }
 
   /// Fails with `changed` unless the path still leads to the same file in the same state.

@@ -37,11 +37,17 @@ struct CommandPath {
     }
     let names =
       root.configuration.subcommands.flatMap { [$0._commandName] + $0.configuration.aliases } + ["help"]
-    guard !names.contains(word), access(word, F_OK) != 0, let near = Nearest.nearest(word, among: names)
-    else { return }
-    throw Problem.usage(
-      "there is no command '\(word)': did you mean '\(near)'? `\(root._commandName) --help` shows what there is"
-    )
+    guard !names.contains(word), access(word, F_OK) != 0, Nearest.nearest(word, among: names) != nil else {
+      return
+    }
+    throw Problem.usage(CommandPath(of: root, usage: "").advice(word))
+  }
+
+  /// What is said of a word that is no command.
+  func advice(_ word: String) -> String {
+    let advice = Nearest.advice(word, among: names)
+    return
+      "there is no command '\(word)': \(advice)\(advice.hasSuffix("?") ? "" : ";") `\(text) --help` shows what there is"
   }
 
   /// The word that stands where a command should; nil if that is not what a message is about.

@@ -3,13 +3,13 @@ import Foundation
 /// Lines of a file or of standard input, one at a time, checked to be UTF-8. Memory stays flat however long
 /// the input is. A file in UTF-16 with its mark, as spreadsheets write it, is read as a whole.
 package struct LineReader {
-  /// A line that is longer is refused: something is wrong with that file.
+  /// The longest line. A longer one is refused.
   package static let longestLine = 1 << 20
 
   /// What is read as a whole may have so many bytes.
   package static let mostBytes = 256 << 20
 
-  /// For messages: the file's path, or "standard input".
+  /// The file's path, or "standard input", for messages.
   package let name: String
 
   /// The number of the line that `next` gave last, from 1.
@@ -111,7 +111,7 @@ package struct LineReader {
     return text
   }
 
-  /// Where the last line is, for messages.
+  /// The file and the number of the last line, for messages.
   package var place: String { "\(name):\(number)" }
 
   private mutating func nextBytes() throws -> ArraySlice<UInt8>? {

@@ -50,8 +50,8 @@ extension Precision {
 }
 
 extension RequestDraft {
-  /// The request with the program's defaults filled in: the processor's precision, the default strength, a random seed. A job keeps
-  /// what was chosen when it was queued, so that it renders the same picture on any daemon.
+  /// The request with the program's defaults filled in: the processor's precision, the default strength, a random seed.
+  /// A job keeps what was chosen when it was queued, so that it renders the same picture on any daemon.
   package var complete: RenderRequest {
     var request = request
     if !given.contains("precision") { request.precision = .preferred }

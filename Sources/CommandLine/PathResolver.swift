@@ -21,8 +21,8 @@ package struct PathResolver {
     try request.changeFiles { file, path in try existing(path, .file(file)) }
   }
 
-  /// Resolves a model. A path becomes absolute. A word without a slash may be a name that the daemon knows, unless a model
-  /// of that name is in the current folder.
+  /// Resolves a model. A path becomes absolute. A word without a slash may be a name that the daemon knows, unless a
+  /// model of that name is in the current folder.
   /// - Throws: `RequestError.missingFile`, `.noSource`
   mutating func model(_ model: String) throws -> String {
     if model.contains("/") || ModelSource.remote(model) != nil { return try existing(model, .model) }

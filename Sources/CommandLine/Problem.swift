@@ -2,7 +2,7 @@ import Boundary
 import Foundation
 import Requests
 
-/// What ends a program: a line for a person, and the exit code.
+/// An error that ends a program: a line for the person, and the exit code.
 package struct Problem: Error, Equatable {
   /// The exit code: one of `ProgramExit`, or 128 and a signal's number.
   package let code: Int32
@@ -37,7 +37,7 @@ package struct Problem: Error, Equatable {
     Problem(code: 128 + signal, message: "interrupted; nothing was written")
   }
 
-  /// nil for what the argument parser throws, and for errors that nobody knows.
+  /// nil for errors of the argument parser, and for unknown errors.
   package init?(_ error: any Error) {
     switch error {
     case let problem as Problem: self = problem

@@ -42,11 +42,11 @@ extension ParsableCommand {
     }
     let command = CommandPath(of: self, usage: fullMessage(for: error))
     if let word = command.unknownCommand(message) {
-      complain(
-        "there is no command '\(word)': \(Nearest.advice(word, among: command.names)); `\(command.text) --help`"
-      )
+      complain(command.advice(word))
     } else {
-      complain("\(message.isEmpty ? "wrong usage" : message); `\(command.text) --help` shows what there is")
+      // Behind a question no other mark.
+      let words = message.isEmpty ? "wrong usage" : message
+      complain("\(words)\(words.hasSuffix("?") ? "" : ";") `\(command.text) --help` shows what there is")
     }
     return ProgramExit.usage.rawValue
   }

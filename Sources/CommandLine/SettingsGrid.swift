@@ -16,7 +16,7 @@ package enum SettingsGrid {
   /// A setting's values.
   /// - Parameters:
   ///   - text: as it was typed.
-  ///   - name: of the setting.
+  ///   - name: the name of the setting.
   /// - Returns: the text itself if it is no list, or the setting may have no list.
   /// - Throws: `RequestError.invalid` for a range that has no end.
   package static func values(_ text: String, of name: String) throws -> [String] {

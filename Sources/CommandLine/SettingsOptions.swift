@@ -43,6 +43,18 @@ package struct SettingsOptions: ParsableArguments {
   var guidanceRescale: String?
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The share of the steps before guidance begins, 0 to 1 (0). Steps without it take half the time.",
+      valueName: "share"))
+  var guidanceFrom: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The share of the steps after which guidance ends, 0 to 1 (1).", valueName: "share"))
+  var guidanceUntil: String?
+
+  @Option(
     help: ArgumentHelp(
       "\(SchedulerName.allCases.map(\.rawValue).joined(separator: ", ")) (default: the model's own).",
       valueName: "name"))
@@ -175,7 +187,9 @@ package struct SettingsOptions: ParsableArguments {
   private var texts: [(String, String?)] {
     [
       ("negative_prompt", negativePrompt), ("width", width), ("height", height), ("steps", steps),
-      ("guidance", guidance), ("guidance_rescale", guidanceRescale), ("scheduler", scheduler), ("seed", seed),
+      ("guidance", guidance), ("guidance_rescale", guidanceRescale),
+      ("guidance_from", guidanceFrom), ("guidance_until", guidanceUntil), ("scheduler", scheduler),
+      ("seed", seed),
       ("sigmas", sigmas), ("eta", eta), ("timesteps", timesteps), ("sigma_list", sigmaList),
       ("count", count),
       ("clip_skip", clipSkip), ("init_image", initImage), ("strength", strength), ("mask", mask),

@@ -93,8 +93,11 @@ package final class SourceFetcher: Sendable {
       _ = try persistently { try session.giveBack(claimed) }
     } catch let error where !(error is JobStoreError) {
       let pause = settings.pause(after: error, tries: claimed.tries)
-      log.warning("\(claimed.text): \(error)\(pause.map { "; trying again in \(Int($0)) s" } ?? "")")
-      _ = try persistently { try session.fail(claimed, message: "\(error)", tryingAgainIn: pause) }
+      // Some faults are the site's, and name no source.
+      let text = "\(error)"
+      let reason = text.hasPrefix(claimed.text) ? text : "\(claimed.text): \(text)"
+      log.warning("\(reason)\(pause.map { "; trying again in \(Int($0)) s" } ?? "")")
+      _ = try persistently { try session.fail(claimed, message: reason, tryingAgainIn: pause) }
     }
     return true
   }

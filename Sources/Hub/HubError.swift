@@ -1,71 +1,71 @@
 import Requests
 
-/// Why a model could not be pulled or pushed. Each is one line with the mend; none holds a token.
+/// Why a model could not be pulled or pushed. Each message is one line that says how to fix it. No message has a token.
 package enum HubError: Error, Sendable, Equatable {
-  /// A variable of the environment that cannot be used.
+  /// An environment variable has a value that cannot be used.
   case setting(name: String, value: String, rule: String)
-  /// No such repository, or none that this token may see.
+  /// There is no such repository, or this token may not see it.
   case noRepository(RepositoryID, token: String?)
-  /// No such branch, tag or commit.
+  /// There is no such branch, tag or commit.
   case noRevision(RepositoryID, revision: String)
-  /// No such file in a repository; `near` are names like it.
+  /// There is no such file in a repository. `near` are similar names.
   case noFile(RepositoryID, path: String, near: [String])
-  /// The hub does not know the token; `origin` is where it was found.
+  /// The hub does not know the token. `origin` is where the token was found.
   case badToken(origin: String)
   /// The conditions of a repository have to be accepted first.
   case gated(RepositoryID, page: String, hasToken: Bool)
   /// The hub has taken a repository down.
   case disabled(RepositoryID)
-  /// Not allowed, in the site's own words.
+  /// The site does not allow it. `reason` is the site's text.
   case forbidden(what: String, reason: String)
-  /// Not to be had, for good, in the site's own words.
+  /// It is gone for good. `reason` is the site's text.
   case gone(what: String, reason: String)
-  /// Too many requests; the site says how long to wait.
+  /// There were too many requests. The site tells how long to wait.
   case rateLimited(host: String, seconds: Int?, hasToken: Bool)
-  /// Nobody answers, or not in time.
+  /// There is no answer, or it comes too late.
   case unreachable(host: String, reason: String)
   /// The server's certificate is not trusted here.
   case untrusted(host: String, reason: String)
-  /// A page of the network or of a login in the place of what was asked for.
+  /// The answer is a web page, for example a network's login page.
   case webPage(host: String)
-  /// An answer that no hub gives.
+  /// The answer is not one of a hub.
   case strangeAnswer(host: String, reason: String)
-  /// Tried again and again without getting on.
+  /// Many tries made no progress.
   case gaveUp(what: String, reason: String)
-  /// Offline, and not in the cache.
+  /// The network must not be used, and the model is not in the cache.
   case offline(source: String, missing: String)
-  /// Bytes that are not those that the hub names.
+  /// The content of a file does not have the hash that the hub names.
   case wrongContent(path: String, expected: String, found: String)
-  /// A name in a repository that could lead out of the cache.
+  /// A file's name in a repository could lead out of the cache.
   case hostileName(String)
-  /// Larger than plain HTTP serves.
+  /// The file is larger than the hub serves over plain HTTP.
   case tooLarge(path: String, bytes: Int)
   /// More than may be fetched here.
   case overLimit(source: String, bytes: Int, most: Int)
-  /// No room on the disk.
+  /// The disk has too little space.
   case noRoom(folder: String, needed: Int, free: Int)
-  /// The cache cannot be written, and something is missing.
+  /// The cache cannot be written to, and files are missing.
   case readOnly(folder: String, files: Int, bytes: Int)
-  /// A file of the cache that cannot be read or written.
+  /// A file of the cache cannot be read or written.
   case file(path: String, reason: String)
-  /// A repository without `model_index.json`; `files` are its safetensors.
+  /// The repository has no `model_index.json`. `files` are its safetensors files.
   case noModel(RepositoryID, files: [String])
-  /// A part of a model with pickled weights alone.
+  /// A component of a model has only pickled weights.
   case pickled(RepositoryID, component: String, file: String)
-  /// A part of a model without any weights.
+  /// A component of a model has no weights.
   case noWeights(RepositoryID, component: String)
   /// More than one file could be meant.
   case ambiguous(RepositoryID, files: [String])
   /// A link of CivitAI needs a login.
   case login(link: String, hasToken: Bool)
-  /// A link of CivitAI that no file of the version fits.
+  /// No file of the version meets the conditions of a link to CivitAI.
   case noSuchFile(link: String, files: [String])
-  /// A file that is no safetensors file, whatever its name says.
+  /// The file is not a safetensors file, whatever its name says.
   case notSafetensors(what: String, found: String)
-  /// The person's stop.
+  /// The person stopped it.
   case stopped
 
-  /// Exit codes as of sysexits.h.
+  /// Kinds of failures, which decide the exit code.
   package enum Kind: Sendable {
     case usage
     case damaged
@@ -74,7 +74,7 @@ package enum HubError: Error, Sendable, Equatable {
     case notPermitted
   }
 
-  /// What kind of failure it is.
+  /// The kind of failure.
   package var kind: Kind {
     switch self {
     case .setting, .ambiguous: .usage

@@ -1,21 +1,22 @@
 import Glibc
 
-/// Where a command puts its result: looked at before the work, so that a minute of rendering is not lost to a name.
+/// The file for a command's result. It is checked before the work begins, so that a wrong name does not waste a minute
+/// of rendering.
 ///
-/// A new name gets the file whole or not at all. A file that exists is replaced only if a person said so, or if it is one
-/// that the command makes again. What is no plain file (a device, a FIFO, `/dev/stdout`) is written to and stays what it
-/// is. A link is followed.
+/// A new name gets the file whole or not at all. A file that exists is replaced only if a person said so, or if it is
+/// one that the command makes again. What is no plain file (a device, a FIFO, `/dev/stdout`) is written to and stays
+/// what it is. A link is followed.
 package struct OutputFile: Sendable, Equatable {
-  /// As the person gave it.
+  /// The path as it was given.
   package let path: String
-  /// Where the bytes go: the end of a chain of links, or the path itself.
+  /// The path that is written to: the end of a chain of links, or the path itself.
   private let target: String
-  /// Whether the target is written to in place.
+  /// Whether the target is a device or a pipe, which is written to in place.
   private let isStream: Bool
 
   /// - Parameters:
   ///   - path: relative to the current folder, or absolute.
-  ///   - force: whether a file that exists may be replaced.
+  ///   - force: whether an existing file may be replaced.
   ///   - isOurs: whether that file may be replaced all the same.
   /// - Throws: `ImageError.outputExists`, `.isFolder`, `.folderMissing`, `.notWritable`.
   package init(
@@ -43,7 +44,7 @@ package struct OutputFile: Sendable, Equatable {
     }
   }
 
-  /// - Throws: `ImageError` for a disk that is full, and the like.
+  /// - Throws: `ImageError`, for example for a full disk.
   package func write(_ bytes: [UInt8]) throws(ImageError) {
     guard isStream else { return try AtomicFile.write(bytes, to: target) }
     let descriptor = open(target, O_WRONLY | O_CLOEXEC)
@@ -52,10 +53,10 @@ package struct OutputFile: Sendable, Equatable {
     try AtomicFile.fill(descriptor, with: bytes, path: path)
   }
 
-  /// The place of a file that is not there yet; a link that leads nowhere gets its file where it points.
+  /// The path of a file that does not exist yet. For a link without a target, it is the path that the link has.
   private static func newTarget(_ path: String) throws(ImageError) -> String {
     var place = path
-    // As many links as Linux follows.
+    // Linux follows as many links.
     for _ in 0..<40 {
       guard let next = linked(from: place) else {
         try checkFolder(of: place)
@@ -75,7 +76,7 @@ package struct OutputFile: Sendable, Equatable {
     guard access(folder, W_OK | X_OK) == 0 else { throw .notWritable(path: folder, code: errno) }
   }
 
-  /// What a link says; nil if the path is none.
+  /// The target of a link; nil if the path is no link.
   private static func linked(from path: String) -> String? {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
       guard let base = buffer.baseAddress else { return nil }

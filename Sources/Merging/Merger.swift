@@ -17,8 +17,8 @@ package struct Merger: Sendable {
   /// - Parameters:
   ///   - recipe: what to merge.
   ///   - gates: how gates are computed.
-  ///   - compute: where.
-  ///   - budget: what the process may take; nil: there is no bound but that of `memory`.
+  ///   - compute: where gates are computed.
+  ///   - budget: the most memory that the process may take; nil: only the merge's own limit holds.
   ///   - arrivals: where the sources are, or when they will be here.
   package init(
     _ recipe: Recipe, gates: GateSettings, compute: Compute, budget: MemoryBudget? = nil,
@@ -44,8 +44,8 @@ package struct Merger: Sendable {
     ).write(to: output, report: report)
   }
 
-  /// Checks that a folder can be made at `output`. Pulling the models and computing gates may take an hour; a place where
-  /// nothing can be written is found out before.
+  /// Checks that a folder can be made at `output`. Pulling the models and computing gates may take an hour; a place
+  /// where nothing can be written is found out before.
   /// - Throws: `MergeError.outputExists`, `.notWritable`
   package static func checkPlace(_ output: String) throws {
     var status = stat()

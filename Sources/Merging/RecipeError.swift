@@ -5,9 +5,9 @@ import Requests
 package enum RecipeError: Error, Sendable, Equatable {
   /// Not readable, not YAML, or a key or value that does not belong.
   case yaml(YAMLError)
-  /// Neither experts nor LoRAs.
+  /// The recipe has neither experts nor LoRAs.
   case noExperts(YAMLPosition)
-  /// `num_experts` and the experts listed differ.
+  /// `num_experts` differs from the number of experts listed.
   case expertCount(YAMLPosition, declared: Int, listed: Int)
   /// `num_experts_per_tok` is larger than the number of experts.
   case expertsPerToken(YAMLPosition, wanted: Int, experts: Int)
@@ -15,12 +15,12 @@ package enum RecipeError: Error, Sendable, Equatable {
   case derivedKey(YAMLPosition, key: String)
   /// A source that is no file or folder; `tried` are the paths looked at.
   case sourceMissing(YAMLPosition, written: String, tried: [String])
-  /// A source that is a link or a card, and none that can be pulled.
+  /// A source that is a link or a model card, but cannot be pulled.
   case source(YAMLPosition, SourceError)
 }
 
 extension RecipeError: CustomStringConvertible {
-  /// One line: file, line, column, what is wrong, and the mend.
+  /// One line: file, line, column, what is wrong, and how to fix it.
   package var description: String {
     switch self {
     case .yaml(let error): error.description

@@ -15,7 +15,7 @@ struct SourceFinder {
   func find(_ node: YAMLNode, _ subject: String, for use: ModelUse) throws -> Recipe.Source {
     let written = try node.string(subject)
     let position = node.position
-    // The system would read a path only up to a zero, and find something else.
+    // The system reads a path only up to its first zero byte, and would find another file.
     guard !written.isEmpty, !written.utf8.contains(0) else {
       throw RecipeError.sourceMissing(position, written: written, tried: [])
     }

@@ -22,6 +22,8 @@ extension RenderRequest {
         idle.append(IdleSetting(setting: "negative_prompt", reason: reason))
       }
       if guidanceRescale != 0 { idle.append(IdleSetting(setting: "guidance_rescale", reason: reason)) }
+      if guidanceFrom != 0 { idle.append(IdleSetting(setting: "guidance_from", reason: reason)) }
+      if guidanceUntil != 1 { idle.append(IdleSetting(setting: "guidance_until", reason: reason)) }
     }
     if isXL == false {
       let framing = [

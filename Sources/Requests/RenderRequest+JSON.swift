@@ -7,24 +7,35 @@ extension RequestDraft {
   ///   - others: keys that are no settings and are ignored.
   /// - Throws: `RequestError` for unknown keys and values of the wrong type.
   package init(_ container: KeyedDecodingContainer<SettingKey>, beside others: [String] = []) throws {
+    self.init()
     let known = Setting.all.map(\.name) + others
     if let unknown = container.allKeys.map(\.stringValue).filter({ !known.contains($0) }).min() {
       throw RequestError.unknownSetting(name: unknown, known: known)
     }
-    var request = RenderRequest()
     let seed = SettingKey("seed")
     isSeedRandom =
       (try? container.decode(Int.self, forKey: seed)) == -1
       || (try? container.decode(String.self, forKey: seed)).map(Self.isRandom) == true
     if isSeedRandom { given.insert("seed") }
     for setting in Setting.all where !(setting.name == "seed" && isSeedRandom) {
-      if try setting.decode(container, &request) { given.insert(setting.name) }
+      if try setting.decode(container, &settings) { given.insert(setting.name) }
     }
-    settings = request
   }
 }
 
 extension RequestDraft {
+  /// Reads some members of a JSON object, and ignores the others. `null` counts as absent.
+  /// - Parameters:
+  ///   - container: the object.
+  ///   - names: the settings that are read.
+  /// - Throws: `RequestError` for values of the wrong type.
+  package init(_ container: KeyedDecodingContainer<SettingKey>, only names: Set<String>) throws {
+    self.init()
+    for setting in Setting.all where names.contains(setting.name) {
+      if try setting.decode(container, &settings) { given.insert(setting.name) }
+    }
+  }
+
   /// Sets a setting from its JSON form.
   /// - Throws: `RequestError` for another kind of value, and for text that is no JSON.
   package mutating func read(json: String, as name: String) throws {

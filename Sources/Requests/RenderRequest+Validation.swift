@@ -3,6 +3,11 @@ extension RenderRequest {
   /// - Throws: `RequestError.invalid` for the first wrong setting.
   package func validate(limits: RenderLimits = RenderLimits()) throws {
     for setting in Setting.all { try setting.check(self, limits) }
+    guard guidanceFrom <= guidanceUntil else {
+      throw RequestError.invalid(
+        setting: "guidance_from", value: "\(guidanceFrom)",
+        rule: "use at most guidance_until, which is \(guidanceUntil)")
+    }
     try checkSchedule()
     try checkStartingPicture()
   }

@@ -20,6 +20,10 @@ package struct RenderRequest: Sendable, Equatable {
   /// 0 to 1: how far the guided noise gets back the spread of the noise that the prompt alone asks for (diffusers'
   /// `guidance_rescale`; Lin et al., 2023, section 3.4). 0: not at all.
   package var guidanceRescale = 0.0
+  /// 0 to 1: the share of the steps after which guidance begins (Kynkäänniemi et al., 2024). 0: at once.
+  package var guidanceFrom = 0.0
+  /// 0 to 1: the share of the steps after which guidance ends (diffusers' `SDCFGCutoffCallback`). 1: never.
+  package var guidanceUntil = 1.0
   /// The sampling method. nil: the model's own.
   package var scheduler: SchedulerName?
   /// How the noise levels are spaced. nil: as the model's scheduler file says.

@@ -19,6 +19,18 @@ package struct RequestDraft: Sendable, Equatable {
     return request
   }
 
+  /// A draft in which everything is given.
+  package init(whole request: RenderRequest) {
+    settings = request
+    given = Set(Setting.all.map(\.name))
+  }
+
+  /// The prompt, if it is given.
+  package var prompt: String? { given.contains("prompt") ? settings.prompt : nil }
+
+  /// The seed, if it is given and no random one.
+  package var seed: UInt64? { given.contains("seed") && !isSeedRandom ? settings.seed : nil }
+
   /// A seed that nobody chose. It has 32 bits, as everywhere in this field, so that other programs take it.
   package static func randomSeed(_ generator: inout some RandomNumberGenerator) -> UInt64 {
     UInt64(UInt32.random(in: 0 ... .max, using: &generator))

@@ -32,7 +32,7 @@ struct ContactSheetCommand: ParsableCommand {
     if let output {
       file = try OutputFile(output, force: force)
     } else {
-      // Before 0.2 the file to write came first. A picture that exists is never taken for it.
+      // Before 0.2 the file to write came first. An existing picture is never overwritten as if it were that file.
       let first = pictures.removeFirst()
       guard access(first, F_OK) != 0, !pictures.isEmpty else {
         throw Problem.usage("--output FILE is missing: the page needs a file of its own")

@@ -5,8 +5,8 @@ import Hub
 import Merging
 import Requests
 
-/// Fetches models, LoRAs and VAEs that a command line or recipe names by repository or link. The progress goes to standard
-/// error.
+/// Fetches models, LoRAs and VAEs that a command line or recipe names by repository or link. The progress goes to
+/// standard error.
 struct SourcePulls {
   private let line: ProgressLine
 
@@ -53,7 +53,7 @@ struct SourcePulls {
   /// A line on standard error, between those about pulls.
   func note(_ text: String) { line.write(PlainText.line(text)) }
 
-  /// - Parameter texts: what was written; a token in a link is used, and goes nowhere else.
+  /// - Parameter texts: the sources as they were written. A token in a link is used for that site only.
   private func puller(texts: [String]) throws(HubError) -> ModelPuller {
     var settings = try HubSettings()
     for text in texts {

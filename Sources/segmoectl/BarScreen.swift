@@ -5,14 +5,14 @@ import JobStore
 struct BarScreen {
   private var lines = 0
 
-  /// Draws the screen over the one before.
+  /// Draws the screen over the last one.
   mutating func draw(_ view: WatchView, now: Date) {
     let columns = Self.columns()
     let text =
       [Self.headline(view, now: now)] + view.waits.map { "waiting for \($0.standing)" }
       + view.running.map { Self.line($0, columns: columns, now: now) }
     var output = lines > 0 ? "\u{1B}[\(lines)A\r" : ""
-    // Lines are cut so that none wraps. A wrapped line would be counted wrong.
+    // Lines are cut, because a line that wraps would be counted as one.
     output += text.map { TerminalText.plain($0, columns: columns - 1) + "\u{1B}[K\n" }.joined()
     output += "\u{1B}[J"
     lines = text.count
@@ -52,7 +52,7 @@ struct BarScreen {
     return max(0, Date(milliseconds: end).timeIntervalSince(now)) + Double(waiting) * pace
   }
 
-  /// Seconds until all jobs are over. Queued jobs are expected to take as long as the running ones.
+  /// Seconds until all jobs are finished. Queued jobs are expected to take as long as the running ones.
   private static func left(_ view: WatchView, now: Date) -> Double? {
     let running = view.running.compactMap { job -> (left: Double, whole: Double)? in
       guard let left = left(job, now: now), let start = job.startedAt else { return nil }

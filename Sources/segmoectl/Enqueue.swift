@@ -31,6 +31,12 @@ struct Enqueue: ParsableCommand {
   var file: String?
 
   @Option(
+    help: ArgumentHelp(
+      "Take all settings from a job, or from a picture that segmoe made; other options change them.",
+      valueName: "job|file"))
+  var like: String?
+
+  @Option(
     name: .customLong("format"),
     help: ArgumentHelp(
       "How the file is written: \(PromptFormat.allCases.map(\.rawValue).joined(separator: ", ")) (default: its content tells).",
@@ -62,7 +68,7 @@ struct Enqueue: ParsableCommand {
       "Start no earlier: after 90s, 30m, 8h or 2d, or at 2026-11-23T20:00.", valueName: "time"))
   var runAfter: String?
 
-  @Option(help: "Attempts until a failing job is given up.")
+  @Option(parsing: .unconditional, help: "Attempts until a failing job is given up.")
   var maxAttempts = 3
 
   @Option(help: "The batch's name (default: batch-<number>).")
@@ -79,15 +85,19 @@ struct Enqueue: ParsableCommand {
 
   func run() throws {
     guard (1...100).contains(maxAttempts) else { throw Problem.usage("--max-attempts must be 1 to 100") }
+    let place = location.place
+    let isNew = access(place.path, F_OK) != 0
+    let earlier = try like.map { try EarlierRequest($0, in: isNew ? nil : location.open(for: .reading)) }
+    let drafts = try options(earlier)
     let options = JobOptions(
-      drafts: try options(), priority: priority, runAfter: try runAfter.map(moment(_:)),
+      drafts: drafts, priority: priority, runAfter: try runAfter.map(moment(_:)),
       maxAttempts: maxAttempts)
     let batch = BatchRequest(name: name, key: key)
     try batch.validate()
+    // Who says --like says the prompt, unless there are others.
+    let own = prompts.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
     var source = try PromptSource(
-      prompts: prompts, file: file, format: promptFormat, options: options, key: key)
-    let place = location.place
-    let isNew = access(place.path, F_OK) != 0
+      prompts: own ?? prompts, file: file, format: promptFormat, options: options, key: key)
     if look.dryRun { return try preview(&source, isNew ? nil : location.open(for: .reading)) }
     let store = try location.open(for: .creating)
     source.models = try store.usableModels()
@@ -105,7 +115,7 @@ struct Enqueue: ParsableCommand {
   }
 
   /// The settings of a prompt that names none, one for each combination.
-  private func options() throws -> [RequestDraft] {
+  private func options(_ earlier: EarlierRequest?) throws -> [RequestDraft] {
     guard model == nil || models == nil else {
       throw Problem.usage("--model and --models say the same: give one of them")
     }
@@ -113,6 +123,10 @@ struct Enqueue: ParsableCommand {
     var paths = PathResolver()
     for index in drafts.indices {
       if let model { try drafts[index].read("model", model) }
+      if let earlier {
+        try earlier.check(drafts[index].given)
+        drafts[index] = drafts[index].over(earlier.draft)
+      }
       guard drafts[index].given.contains("model") else { continue }
       // Options are checked first, so that a wrong one is reported as wrong usage and not as a fault in line 1.
       var request = drafts[index].complete

@@ -72,7 +72,7 @@ extension JSONText {
     return .object(members)
   }
 
-  /// All settings but the prompt and the model, which stand above.
+  /// All settings except the prompt and the model, which come before.
   private static func settings(_ request: RenderRequest) -> JSONText {
     .object(
       Setting.all.filter { $0.name != "prompt" && $0.name != "model" }

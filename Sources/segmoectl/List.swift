@@ -35,7 +35,7 @@ struct List: ParsableCommand {
     help: ArgumentHelp("Only jobs queued since then: 2h or 7d ago, or 2026-11-23T20:00.", valueName: "time"))
   var since: String?
 
-  @Option(help: "Show this many of the newest jobs; 0 shows all.")
+  @Option(parsing: .unconditional, help: "Show this many of the newest jobs; 0 shows all.")
   var limit: Int?
 
   @OptionGroup var format: Format
@@ -63,7 +63,7 @@ struct List: ParsableCommand {
     if !jobs.isEmpty { print(JobTable.text(jobs, isWhole: !isTerminal)) }
     let status = try store.status()
     print(QueueLine.text(status))
-    if jobs.count == limit { print("These are the newest \(limit); --limit 0 shows all.") }
+    if limit > 0, jobs.count == limit { print("These are the newest \(limit); --limit 0 shows all.") }
   }
 }
 
@@ -116,10 +116,11 @@ enum JobTable {
     job.state == .running || job.state == .done ? "\(job.step)/\(job.steps)" : ""
   }
 
-  /// A path's last part.
+  /// A path's last part; of a commit as much as git shows.
   static func model(_ model: String) -> String {
-    TerminalText.plain(
-      model.hasPrefix("/") ? URL(fileURLWithPath: model).lastPathComponent : model, columns: 24)
+    let short = model.replacing(#/@([0-9a-f]{12})[0-9a-f]{28}$/#) { "@\($0.output.1)" }
+    return TerminalText.plain(
+      model.hasPrefix("/") ? URL(fileURLWithPath: model).lastPathComponent : short, columns: 40)
   }
 }
 

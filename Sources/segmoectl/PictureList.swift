@@ -20,7 +20,7 @@ enum PictureList {
   private static let most = 10
 
   /// - Parameters:
-  ///   - paths: of the files.
+  ///   - paths: the paths of the files.
   ///   - fate: what becomes of them.
   static func text(_ paths: [String], _ fate: Fate) -> String {
     let shown = paths.prefix(most).map { "  " + PlainText.line($0) }

@@ -20,7 +20,7 @@ struct Purge: ParsableCommand {
     help: ArgumentHelp("Jobs that have been over for longer than this, e.g. 12h or 30d.", valueName: "pause"))
   var olderThan: String?
 
-  @Option(help: "Keep this many of the newest jobs in each state.")
+  @Option(parsing: .unconditional, help: "Keep this many of the newest jobs in each state.")
   var keep: Int?
 
   @Option(help: "Jobs in this state (default: done). May be repeated.")

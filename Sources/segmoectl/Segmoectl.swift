@@ -1,6 +1,7 @@
 import ArgumentParser
 import Boundary
 import CommandLine
+import Images
 import JobStore
 import Release
 
@@ -19,7 +20,8 @@ struct Segmoectl: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      Enqueue.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self, Resume.self,
+      Enqueue.self, Rerun.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self,
+      Resume.self,
       Reorder.self, Purge.self, Models.self, Status.self, Stats.self, Doctor.self,
     ])
 
@@ -45,6 +47,15 @@ extension JobStoreError: ExitCoded {
     case .leaseLost, .wrongImages, .workerNameTaken, .replaced, .closed, .diskFull, .migrationFailed,
       .database, .inputOutput:
       .failed
+    }
+  }
+}
+
+extension ImageError: ExitCoded {
+  package var exit: ProgramExit {
+    switch self {
+    case .unreadable, .outside, .folderMissing: .missing
+    default: .badInput
     }
   }
 }

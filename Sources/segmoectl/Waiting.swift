@@ -3,7 +3,7 @@ import CommandLine
 import Foundation
 import JobStore
 
-/// `--wait`: waits until all jobs of a batch are over.
+/// `--wait`: waits until all jobs of a batch are finished.
 struct Waiting {
   let store: QueueClient
   let batch: Int64
@@ -11,7 +11,7 @@ struct Waiting {
   let isJSON: Bool
 
   /// Returns when all jobs are done, and says where the pictures are.
-  /// - Throws: `Problem`: 69 when the model would not load or no daemon came, 65 for bad input, 70 otherwise.
+  /// - Throws: `Problem`: code 69 if the model does not load or there is no daemon, 65 for bad input, otherwise 70.
   func run() throws {
     let style = isJSON ? WatchStyle.silent : .suitable()
     try WatchLoop(store: store, scope: .batch(batch), style: style).run()

@@ -37,20 +37,20 @@ struct Watch: ParsableCommand {
   }
 }
 
-/// What is watched.
+/// What `watch` watches.
 enum WatchScope: Equatable {
   case everything
   case batch(Int64)
   case jobs([Int64])
 }
 
-/// How it is shown.
+/// How `watch` shows it.
 enum WatchStyle: Equatable {
   /// Redrawn in place.
   case bars
-  /// A line for everything that happens.
+  /// One line for each event.
   case lines
-  /// The same as JSON.
+  /// One line of JSON for each event.
   case json
   /// Nothing at all.
   case silent
@@ -62,11 +62,11 @@ enum WatchStyle: Equatable {
   }
 }
 
-/// What is to be seen at one moment.
+/// The jobs at one moment.
 struct WatchView: Equatable {
   var counts: StateCounts
   var isPaused: Bool
-  /// Jobs that are at work, at most so many as fit a screen.
+  /// Running jobs, at most as many as fit the screen.
   var running: [JobSummary]
   /// What jobs wait for of a hub.
   var waits: [SourceRecord]

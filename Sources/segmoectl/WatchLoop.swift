@@ -3,16 +3,16 @@ import CommandLine
 import Foundation
 import JobStore
 
-/// Looks at the queue until nothing in question is open.
+/// Watches the queue until all watched jobs are finished.
 struct WatchLoop {
   let store: QueueClient
   let scope: WatchScope
   let style: WatchStyle
 
-  /// Without a living daemon for so long, waiting is pointless.
+  /// Seconds without a living daemon after which waiting ends.
   static let patience: TimeInterval = 60
 
-  /// - Throws: `JobStoreError.notFound`, `.replaced`; `Problem.unavailable` when no daemon comes.
+  /// - Throws: `JobStoreError.notFound`, `.replaced`, and `Problem.unavailable` if there is no daemon.
   func run() throws {
     var screen = BarScreen()
     var log = try EventLog(scope: scope, store: store)
@@ -23,11 +23,11 @@ struct WatchLoop {
     while true {
       let current = try store.changeMark()
       let now = Date()
-      // Also every second: time passes on the bars when nothing else happens.
+      // It is also drawn every second, because the times on the bars change.
       if current != version || now.timeIntervalSince(drawn) >= 1 {
         version = current
         drawn = now
-        // A queue that was moved or deleted would be watched for ever.
+        // Without this, a queue that was moved or deleted would be watched for ever.
         try store.verify()
         let view = try WatchView(scope, store)
         switch style {
@@ -44,7 +44,7 @@ struct WatchLoop {
   }
 }
 
-/// Notices that nobody works on the queue: says so once, and gives up in the end.
+/// Notices that no daemon works on the queue. It reports that once, and ends the wait after `patience`.
 private struct DaemonWatch {
   let patience: TimeInterval
   private var missingSince: Date?
@@ -57,7 +57,7 @@ private struct DaemonWatch {
   /// - Throws: `Problem.unavailable`
   mutating func check(_ store: QueueClient, isPaused: Bool, now: Date) throws {
     let isAlive = try store.workers().contains { $0.isAlive(now: now.milliseconds) }
-    // Whoever paused the queue means to wait.
+    // A paused queue is meant to wait.
     if isAlive || isPaused {
       missingSince = nil
       return
@@ -120,7 +120,7 @@ private struct EventLog {
   private var reported: [Int64: Date] = [:]
   private var waited: [Int64: Date] = [:]
 
-  /// A running job gets a line at most this often.
+  /// The least seconds between two lines about a running job.
   private static let interval: TimeInterval = 5
 
   init(scope: WatchScope, store: QueueClient) throws {
@@ -183,10 +183,10 @@ private struct EventLog {
 }
 
 extension JSONText {
-  /// A line of `watch --json` about an event; those about running jobs are like an element of `list --json`.
+  /// A line of `watch --json` about an event. Lines about running jobs are like an element of `list --json`.
   /// - Parameters:
   ///   - event: what happened.
-  ///   - pictures: of the job, if it is done.
+  ///   - pictures: the pictures of the job, if it is done.
   static func happening(_ event: Event, pictures: [String]) -> JSONText {
     .object([
       ("event", .string(event.kind.rawValue)),

@@ -21,7 +21,7 @@ final class FetchChild: Sendable {
   private static let lasting: Set<Int32> = [64, 65, 66]
 
   /// - Parameters:
-  ///   - arguments: of `segmoed fetch`.
+  ///   - arguments: the arguments of `segmoed fetch`.
   ///   - log: hears how it ends.
   init(arguments: [String], log: Logger) {
     self.arguments = arguments

@@ -1,5 +1,6 @@
 import Boundary
 import ArgumentParser
+import Boundary
 import CommandLine
 import Dispatch
 import Fetching

@@ -13,7 +13,7 @@ enum Main {
       var command = try Segmoed.parseAsRoot()
       if let warning = try ProductInstructions.checkEnvironment() { complain(warning) }
       if var daemon = command as? any AsyncParsableCommand {
-        // Libraries below wait for ever for a thread that they do not get.
+        // Some libraries wait for ever if they cannot start a thread.
         try ProcessRoom.check(threads: 10, bytes: 256 << 20)
         try await daemon.run()
       } else {
@@ -27,8 +27,8 @@ enum Main {
 }
 
 extension JobStoreError: ExitCoded {
-  /// Without its queue a daemon is of no use, whatever is wrong with the queue; later it may be mended. Only a wrong
-  /// right stays wrong until a person mends it.
+  /// A daemon cannot work without its queue, whatever is wrong with it. It may work later, after the queue is repaired.
+  /// Only a wrong right stays wrong until a person mends it.
   package var exit: ProgramExit {
     if case .notPermitted = self { return .notPermitted }
     return .unavailable

@@ -1,7 +1,7 @@
 import Foundation
 
-/// What systemd gives the service: the settings in its unit's files, read without systemd, so that a configuration can be
-/// checked before the service starts, by anybody, and in an image of another machine.
+/// What systemd gives the service: the settings in its unit's files, read without systemd, so that a configuration can
+/// be checked before the service starts, by anybody, and in an image of another machine.
 struct ServiceUnit {
   /// The unit's file.
   let path: String
@@ -16,7 +16,7 @@ struct ServiceUnit {
   ]
 
   /// - Parameters:
-  ///   - name: of the unit.
+  ///   - name: the name of the unit.
   ///   - root: the folder that stands for `/`; empty: `/` itself.
   /// - Returns: nil if there is no such unit.
   init?(_ name: String = "segmoed.service", root: String = "") {

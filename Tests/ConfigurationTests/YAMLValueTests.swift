@@ -1,4 +1,3 @@
-import Boundary
 import Configuration
 import Testing
 
@@ -96,13 +95,6 @@ import Testing
     }
     let far = YAMLError.notOneOf(at(3, 7), subject: "'type'", value: "q", allowed: ["sd", "sdxl"])
     #expect(far.description == "f.yaml:3:7: 'type' cannot be 'q': known here: sd, sdxl")
-  }
-
-  @Test func distanceCountsSwapsAsOne() {
-    #expect(Nearest.distance(Array("sdlx"), Array("sdxl")) == 1)
-    #expect(Nearest.distance(Array(""), Array("abc")) == 3)
-    #expect(Nearest.distance(Array("kitten"), Array("sitting")) == 3)
-    #expect(Nearest.nearest(String(repeating: "x", count: 10_000), among: ["x"]) == nil)
   }
 
   @Test func asJSON() throws {

@@ -53,46 +53,44 @@ import Testing
       - {source_model: SECOND, positive_prompt: c, negative_prompt: d}
     """
 
+  /// - Returns: a folder with the merged model in `out`.
   private func merge(
     _ second: String, _ arrivals: (String) -> any SourceArrivals,
     _ report: (MergeProgress) throws -> Void
-  ) throws -> (output: String, folder: String) {
-    let folder = NSTemporaryDirectory() + "segmoe-arrivals-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let recipe = try Recipe(parsing: Self.text.replacing("SECOND", with: second), file: folder + "/c.yaml")
+  ) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    let recipe = try Recipe(parsing: Self.text.replacing("SECOND", with: second), file: folder.file("c.yaml"))
     try Merger(
       recipe, gates: GateSettings(steps: 2, size: PixelSize(width: 64, height: 64)),
       compute: Compute(threads: 1), arrivals: arrivals(second)
-    ).merge(into: folder + "/out", report: report)
-    return (folder + "/out", folder)
+    ).merge(into: folder.file("out"), report: report)
+    return folder
   }
 
   /// The second expert comes only when the gates of the first are under way: a merge that waited for all would wait for
   /// ever. What is made is the same.
   @Test func gatesOfTheFirstAreComputedWhileTheSecondComes() throws {
-    let folder = NSTemporaryDirectory() + "segmoe-second-\(UUID().uuidString)"
-    try FileManager.default.copyItem(atPath: Places.golden("model/base"), toPath: folder)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let late = Late(folder)
-    let made = try merge(folder, { _ in late }) { progress in
+    let folder = try TemporaryFolder()
+    let second = try folder.copy(Places.golden("model/base"), to: "second")
+    let late = Late(second)
+    let made = try merge(second, { _ in late }) { progress in
       if case .gates(expert: 0, count: 2, step: 1, steps: 2) = progress { late.end(.success(())) }
     }
-    let whole = try merge(folder, { _ in LocalSources() }) { _ in }
-    defer {
-      for folder in [made.folder, whole.folder] { try? FileManager.default.removeItem(atPath: folder) }
-    }
-    let file = "/unet/diffusion_pytorch_model.safetensors"
+    let whole = try merge(second, { _ in LocalSources() }) { _ in }
+    let file = "out/unet/diffusion_pytorch_model.safetensors"
     #expect(
-      FileManager.default.contents(atPath: made.output + file)
-        == FileManager.default.contents(atPath: whole.output + file))
+      FileManager.default.contents(atPath: made.file(file))
+        == FileManager.default.contents(atPath: whole.file(file)))
   }
 
   /// Why a source never comes is said as it is, not as a fault of the expert; nothing is left.
   @Test func whySomethingNeverComesIsSaid() throws {
-    let folder = NSTemporaryDirectory() + "segmoe-never-\(UUID().uuidString)"
-    let late = Late(folder)
+    let second = TemporaryFolder.unusedPath()
+    try FileManager.default.createDirectory(atPath: second, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: second) }
+    let late = Late(second)
     #expect(throws: NeverComes.self) {
-      try merge(folder, { _ in late }) { _ in late.end(.failure(NeverComes())) }
+      try merge(second, { _ in late }) { _ in late.end(.failure(NeverComes())) }
     }
     // And what the report throws, while gates are computed.
     #expect(throws: NeverComes.self) {

@@ -133,6 +133,10 @@ CREATE VIEW job_overview AS
 -- to images once a daemon has found them whole.
 ALTER TABLE jobs ADD COLUMN discard INTEGER NOT NULL DEFAULT 0 CHECK (discard IN (0, 1));
 
+-- Shares of the steps: where guidance begins and ends; 0 and 1: as before.
+ALTER TABLE jobs ADD COLUMN guidance_from REAL NOT NULL DEFAULT 0 CHECK (guidance_from >= 0 AND guidance_from <= 1);
+ALTER TABLE jobs ADD COLUMN guidance_until REAL NOT NULL DEFAULT 1 CHECK (guidance_until >= 0 AND guidance_until <= 1);
+
 -- How the steps' noise levels are chosen; NULL: as before.
 ALTER TABLE jobs ADD COLUMN sigmas TEXT;      -- a spacing: karras, exponential, beta, uniform, sgm_uniform, ays
 ALTER TABLE jobs ADD COLUMN eta REAL CHECK (eta >= 0 AND eta <= 1);  -- share of noise that is drawn anew

@@ -23,7 +23,7 @@ package struct ComponentFolder: Sendable {
 
   /// A folder that must exist.
   /// - Parameters:
-  ///   - path: of the folder.
+  ///   - path: the path of the folder.
   ///   - preference: which weights are read where there are several.
   /// - Throws: `missingFile`, `outside`, `unreadable`.
   package init(path: String, preferring preference: WeightPreference = .full) throws {
@@ -42,7 +42,7 @@ package struct ComponentFolder: Sendable {
   /// Whether the folder has that file.
   package func has(_ file: String) -> Bool { Confinement.models.has(path(of: file)) }
 
-  /// The names of all files in the folder, hidden ones left out, in no order; none if it cannot be read.
+  /// The names of all files in the folder except hidden ones, in no order. Empty if the folder cannot be read.
   /// - Throws: `CheckpointError.exhausted`
   func fileNames() throws -> [String] {
     do throws(OpenFailure) {
@@ -55,8 +55,8 @@ package struct ComponentFolder: Sendable {
     }
   }
 
-  /// The component's configuration: the first of the names diffusers and transformers use.
-  /// Errors: `missingFile`, `malformed`.
+  /// The component's configuration, under the first of the names that diffusers and transformers use.
+  /// - Throws: `missingFile`, `malformed`.
   package func config() throws -> ConfigObject {
     let file = Self.configNames.first(where: has) ?? "config.json"
     return try ConfigObject(contentsOf: path(of: file), purpose: "the component's configuration")
@@ -65,7 +65,7 @@ package struct ComponentFolder: Sendable {
   private static let configNames = ["config.json", "scheduler_config.json", "preprocessor_config.json"]
 
   /// The component's weights, from one file or from all shards.
-  /// Errors: `missingFile`, `pickled`, `malformed`, and those of opening.
+  /// - Throws: `missingFile`, `pickled`, `malformed`, and what opening throws.
   package func weights() throws -> Weights {
     let names = try weightFileNames()
     if names[0].hasSuffix(".gguf") {
@@ -91,7 +91,7 @@ package struct ComponentFolder: Sendable {
         if has(single) { return [single] }
       }
     }
-    // Nobody agreed on a name for these; several are one weight in several types.
+    // There is no agreed name for these. Several files are the same weights in several types.
     let packed = try fileNames().filter { $0.hasSuffix(".gguf") }.sorted()
     if packed.count == 1 { return packed }
     if packed.count > 1 {
@@ -104,7 +104,7 @@ package struct ComponentFolder: Sendable {
       path: path(of: "diffusion_pytorch_model.safetensors"), purpose: "the component's weights")
   }
 
-  /// The shards that an index names: all must be there and hold what the index says.
+  /// The shards that an index names. All must be there and hold the tensors that the index says.
   private func shards(index: String) throws -> [String] {
     let config = try ConfigObject(contentsOf: path(of: index), purpose: "the index of the weights")
     guard let map = try config.objectIfPresent("weight_map") else {

@@ -1,12 +1,12 @@
 import Boundary
 import Glibc
 
-/// The files of a model, whatever their layout: a folder, or one file that holds everything. Each
-/// component is known by diffusers' name: `unet`, `vae`, `text_encoder`, `tokenizer`, `scheduler`…
+/// The files of a model: a folder, or one file with everything. Components have diffusers' names: `unet`, `vae`,
+/// `text_encoder`, `tokenizer`, `scheduler`…
 package protocol ModelFiles: Sendable {
   /// The folder or file.
   var path: String { get }
-  /// `model_index.json`, or what it would say.
+  /// `model_index.json`, or what it would say for this model.
   var index: ConfigObject { get }
   /// The pipeline's class: `StableDiffusionPipeline`. Empty if the index names none.
   var pipelineClass: String { get }
@@ -15,10 +15,10 @@ package protocol ModelFiles: Sendable {
   /// The configuration of a component.
   /// - Throws: `missingFile`, `malformed`.
   func config(for component: String) throws -> ConfigObject
-  /// The weights of a component, under diffusers' names; nothing is read yet.
+  /// The weights of a component under diffusers' names. Nothing is read yet.
   /// - Throws: `missingFile`, `pickled`, `malformed`, and errors of opening.
   func weights(for component: String) throws -> Weights
-  /// Where a tokenizer is.
+  /// Where a tokenizer's vocabulary is.
   /// - Throws: `missingFile`.
   func tokenizer(_ component: String) throws -> TokenizerSource
   /// The SHA-256 of everything that can change a picture, as 64 hexadecimal digits. It reads every byte.
@@ -26,7 +26,7 @@ package protocol ModelFiles: Sendable {
 }
 
 extension ModelFiles {
-  /// Whether it is of Stable Diffusion XL's kind: with two text encoders.
+  /// Whether it is a kind of Stable Diffusion XL: it has two text encoders.
   package var isXL: Bool { has("text_encoder_2") }
 }
 
@@ -34,7 +34,7 @@ extension ModelFiles {
 package enum TokenizerSource: Sendable {
   /// Files in a folder.
   case folder(ComponentFolder)
-  /// CLIP's own vocabulary, which is part of the program; `pad` is the padding token.
+  /// CLIP's vocabulary, which is part of the program. `pad` is the padding token.
   case clip(pad: String)
 }
 

@@ -15,13 +15,13 @@ package struct ModelFolder: ModelFiles {
 
   /// Reads and checks `model_index.json`. Weights are looked at when asked for.
   /// - Parameters:
-  ///   - path: of the folder.
+  ///   - path: the path of the folder.
   ///   - preference: which weights are read where a component has several.
   /// - Throws: `missingFile`, `malformed`, `badConfig`; `pickled` for a folder of pickles instead.
   package init(path: String, preferring preference: WeightPreference = .full) throws {
     self.preference = preference
     self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-    // A download of an old checkpoint is a folder as well.
+    // An old checkpoint may have been downloaded as a folder.
     if !Self.isModel(path: self.path) { try PickledFile.refuse(in: self.path) }
     index = try ConfigObject(
       contentsOf: self.path + "/model_index.json", purpose: "the index of a model in diffusers' layout")
@@ -59,10 +59,10 @@ package struct ModelFolder: ModelFiles {
   package func config(for name: String) throws -> ConfigObject { try component(name).config() }
 
   /// The weights of a component.
-  /// - Throws: as of `ComponentFolder.weights`.
+  /// - Throws: what `ComponentFolder.weights` throws.
   package func weights(for name: String) throws -> Weights { try component(name).weights() }
 
-  /// A tokenizer is always in a folder of its own here.
+  /// The tokenizer's own folder.
   /// - Throws: `missingFile`.
   package func tokenizer(_ component: String) throws -> TokenizerSource {
     .folder(try self.component(component))

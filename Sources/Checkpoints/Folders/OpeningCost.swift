@@ -16,8 +16,8 @@ package enum OpeningCost {
   /// Bytes that the margin of a memory budget has room for.
   private static let ordinaryFactors = 16 << 20
 
-  /// Bytes beyond what ordinary files take, which is little and has room in the margin of a memory budget. Nothing is
-  /// parsed for that. A file that cannot be looked at costs nothing: opening it says why.
+  /// The bytes beyond what ordinary files take. Ordinary files take little, and a memory budget has a margin for them.
+  /// Nothing is parsed for the estimate. A file that cannot be looked at counts 0: opening it will report why.
   /// - Parameter paths: files, and folders of models or of their components.
   package static func beyondOrdinary(_ paths: [String]) -> Int {
     paths.reduce(0) { $0 + cost($1, depth: 2) }
@@ -32,7 +32,8 @@ package enum OpeningCost {
   /// Bytes of memory for a byte of a header: names, shapes and tables, while the text is still there. Measured: 7.
   private static let ofHeader = 8
 
-  /// Bytes of memory for a byte of JSON, which may be an eighth of an object with one member, or half of a list's number.
+  /// Bytes of memory for a byte of JSON, which may be an eighth of an object with one member, or half of a list's
+  /// number.
   private static let ofJSON = 32
 
   /// The largest configuration that is read; a larger one is refused.

@@ -10,10 +10,10 @@ enum GGMLType {
     22: "IQ2_S", 23: "IQ4_XS", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4", 40: "NVFP4",
   ]
 
-  /// The type of a number; nil for one that cannot be unpacked.
+  /// The type with a number; nil for a type that cannot be unpacked.
   static func stored(_ number: UInt32) -> StoredType? { known[number] }
 
-  /// What ggml calls a type, for messages.
+  /// ggml's name of a type, for messages.
   static func name(_ number: UInt32) -> String {
     known[number]?.rawValue ?? others[number] ?? "number \(number) of ggml"
   }

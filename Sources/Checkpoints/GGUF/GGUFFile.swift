@@ -1,5 +1,5 @@
-/// A GGUF file, open: the format of llama.cpp and stable-diffusion.cpp, versions 2 and 3. Its head has been checked in full:
-/// every tensor lies within the file, and is of a type that can be unpacked.
+/// An open GGUF file, the format of llama.cpp and stable-diffusion.cpp, versions 2 and 3. Its header has been checked:
+/// every tensor is inside the file and has a type that can be unpacked.
 package struct GGUFFile: TensorFile {
   package let path: String
   package let tensors: [String: StoredTensor]
@@ -7,19 +7,19 @@ package struct GGUFFile: TensorFile {
   package let metadata: [String: String]
 
   private static let magic = Array("GGUF".utf8)
-  /// The format's own bound on a key.
+  /// The longest key that the format allows.
   private static let longestKey = 65_535
   /// Tensors that a model may have; the largest has some 3,000.
   private static let mostTensors = 1 << 16
   /// Bytes that its names and notes may take in memory; an ordinary model has some 200,000.
   private static let mostNames = 4 << 20
-  /// Axes that ggml's tensors may have, and more than any real file's.
+  /// The most axes. Real files have fewer.
   private static let mostAxes = 8
-  /// Where city96's converter keeps a shape that it changed so that rows fill blocks.
+  /// The key under which city96's converter keeps a tensor's shape, if it changed the shape so that rows fill blocks.
   private static let shapeKey = "comfy.gguf.orig_shape."
 
-  /// Whether a file begins as one.
-  /// - Throws: those of opening.
+  /// Whether a file begins like a GGUF file.
+  /// - Throws: what opening throws.
   static func isOne(_ path: String) throws -> Bool {
     let reader = try FileReader(path: path, purpose: "a safetensors or GGUF file")
     guard reader.size >= magic.count else { return false }
@@ -37,7 +37,8 @@ package struct GGUFFile: TensorFile {
     guard try cursor.bytes(4).elementsEqual(Self.magic) else { throw cursor.fault("not a GGUF file") }
     let version = try cursor.integer(UInt32.self)
     guard (2...3).contains(version) else { throw cursor.fault("version \(version), expected 2 or 3") }
-    // A tensor takes a name's length, a count of axes, a type and an offset; an entry a key's length and a type.
+    // A tensor takes at least its name's length, a count of axes, a type and an offset. An entry takes at least its
+    // key's length and a type.
     let tensorCount = try cursor.count(least: 24)
     let entryCount = try cursor.count(least: 12)
     guard tensorCount <= Self.mostTensors else { throw cursor.fault("\(tensorCount) tensors") }
@@ -73,11 +74,11 @@ package struct GGUFFile: TensorFile {
 
   // MARK: - Tensors
 
-  /// What the head says of one tensor.
+  /// A tensor as the header has it.
   private struct Entry {
     let name: String
     let type: StoredType
-    /// Outermost axis first; the file has it the other way round.
+    /// The lengths, the outermost axis first. The file has them in the opposite order.
     let shape: [Int]
     let offset: Int
     let byteCount: Int
@@ -89,7 +90,7 @@ package struct GGUFFile: TensorFile {
       var lengths: [Int] = []
       var bits = 64
       for _ in 0..<axes {
-        // No product may overflow: shapes are multiplied all over the engine.
+        // No product of lengths may overflow, because shapes are multiplied in many places.
         guard let length = Int(exactly: try cursor.integer(UInt64.self)), length > 0,
           case let (product, overflow) = bits.multipliedReportingOverflow(by: length), !overflow
         else { throw cursor.fault("tensor '\(name)' has an impossible shape") }
@@ -112,7 +113,7 @@ package struct GGUFFile: TensorFile {
 
   // MARK: - Metadata
 
-  /// The entries that matter here.
+  /// The entries that are needed here.
   private struct Metadata {
     var texts: [String: String] = [:]
     var alignment = 32
@@ -133,7 +134,7 @@ package struct GGUFFile: TensorFile {
       switch type {
       case Self.text:
         let length = try cursor.count(least: 1)
-        // Licenses and templates may be long; nobody here reads them.
+        // Licenses and templates may be long, and are not needed.
         if length <= GGUFFile.longestKey, keeps(key.utf8.count + length) {
           texts[key] = String(decoding: try cursor.bytes(length), as: UTF8.self)
         } else {
@@ -163,7 +164,7 @@ package struct GGUFFile: TensorFile {
     private mutating func readList(_ key: String, _ cursor: inout GGUFCursor) throws {
       let type = try cursor.integer(UInt32.self)
       if type == Self.text {
-        // A text takes its length at least.
+        // A text takes at least the bytes of its length.
         for _ in 0..<(try cursor.count(least: 8)) { try cursor.skip(try cursor.count(least: 1)) }
         return
       }

@@ -1,5 +1,5 @@
-/// A JSON value in memory, for configuration files (not for safetensors headers, which are read token
-/// by token). Whole numbers stay exact.
+/// A JSON value in memory, for configuration files. Whole numbers stay exact. (Headers of safetensors files are read
+/// token by token instead.)
 package enum JSONValue: Equatable, Sendable {
   case null
   case bool(Bool)
@@ -9,7 +9,8 @@ package enum JSONValue: Equatable, Sendable {
   case array([JSONValue])
   case object([String: JSONValue])
 
-  /// Parses a whole text. Refuses duplicate keys, deep nesting and what is not UTF-8, with the offset.
+  /// Parses a whole text. Duplicate keys, deep nesting and text that is not UTF-8 are refused. The error names the
+  /// offset.
   package init(parsing bytes: [UInt8], path: String) throws {
     do {
       self = try bytes.withUnsafeBufferPointer { buffer in
@@ -24,11 +25,9 @@ package enum JSONValue: Equatable, Sendable {
   }
 
   /// Reads and parses a file of at most `limit` bytes.
-  /// - Throws: Errors of `FileReader`, and `malformed`.
+  /// - Throws: what `FileReader` throws, and `malformed`.
   package init(contentsOf path: String, limit: Int = 16 << 20, purpose: String) throws {
-    let bytes = try FileReader(path: path, purpose: purpose).contents(limit: limit)
-    try MistakenFile.refuse(text: bytes, path: path)
-    try self.init(parsing: bytes, path: path)
+    try self.init(parsing: try FileReader(path: path, purpose: purpose).text(limit: limit), path: path)
   }
 
   init(_ scanner: inout JSONScanner) throws {
@@ -66,7 +65,7 @@ package enum JSONValue: Equatable, Sendable {
     }
   }
 
-  /// What kind of value this is, for messages.
+  /// The kind of value, for messages.
   package var kind: String {
     switch self {
     case .null: "null"
@@ -79,7 +78,7 @@ package enum JSONValue: Equatable, Sendable {
     }
   }
 
-  /// The value if it is a whole number, however written.
+  /// The value if it is a whole number, however it is written.
   package var wholeNumber: Int? {
     switch self {
     case .integer(let whole): whole

@@ -225,8 +225,8 @@ extension AdapterLayer {
     return RotationPatch(stages: stages, axis: .input, outputScales: scales)
   }
 
-  /// The channel that stands at each place, the given time: PEFT cuts every 2^time blocks into halves of blocks, and puts
-  /// the even halves before the odd ones.
+  /// The channel that stands at each place, the given time: PEFT cuts every 2^time blocks into halves of blocks, and
+  /// puts the even halves before the odd ones.
   private func halves(_ time: Int, width: Int, channels: Int) throws -> [Int] {
     let (group, overflow) = width.multipliedReportingOverflow(by: 1 << min(time, 40))
     guard width % 2 == 0, !overflow, group > 0, group <= channels, channels % group == 0 else {

@@ -24,7 +24,7 @@ struct AdapterOrigin: Equatable {
   /// - Parameters:
   ///   - layers: names of layers and the width of what each takes, where that is known.
   ///   - metadata: the file's.
-  ///   - contextWidth: of the text states that the model's cross attention takes; nil: unknown.
+  ///   - contextWidth: the context width of the text states that the model's cross attention takes; nil: unknown.
   ///   - hasSecondEncoder: whether the model has two text encoders.
   init?(
     layers: [(name: String, component: LoRAComponent, inputs: Int?)], metadata: [String: String],

@@ -50,7 +50,7 @@ struct AdapterSettings: Sendable {
     }
     if let beside = try Self.configBeside(path) {
       let reader = try FileReader(path: beside, purpose: "an adapter's configuration")
-      let text = try reader.contents(limit: 16 << 20)
+      let text = try reader.text(limit: 16 << 20)
       textBeside = String(decoding: text, as: UTF8.self)
       sources.append(try Self.source(text, path: beside, place: ""))
     } else {

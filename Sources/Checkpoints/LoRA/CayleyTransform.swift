@@ -1,7 +1,7 @@
 import Tensors
 
-/// Rotations from skew-symmetric matrices (Cayley, 1846). OFT and BOFT store square blocks whose skew parts these
-/// are.
+/// Rotations from skew-symmetric matrices (Cayley, 1846). OFT and BOFT store square blocks. The skew parts of the
+/// blocks give the rotations.
 enum CayleyTransform {
   /// Square matrices in double precision, `[blocks, width, width]`.
   struct Blocks {

@@ -105,7 +105,8 @@ package struct LoRAFile: Sendable {
   /// experts is changed in every expert. UNet layers may have their names in CompVis' layout.
   ///
   /// - Throws: `CheckpointError.unmatchedKeys` with every key that matches no layer, including keys of networks that
-  ///   were not given; `foreignAdapter` if it is told for which models it was made; `malformed`, and what reading throws.
+  ///   were not given; `foreignAdapter` if it is told for which models it was made; `malformed`, and what reading
+  ///   throws.
   package func apply(
     to networks: [LoRAComponent: Weights], weight: Float = 1
   ) throws -> [LoRAComponent: Weights] {

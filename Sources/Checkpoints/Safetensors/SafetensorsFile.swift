@@ -1,12 +1,12 @@
-/// A safetensors file, open. Its header has been checked in full: every tensor lies within the file,
-/// none overlap, and each has the length that its type and shape need.
+/// An open safetensors file. Its header has been checked: every tensor is inside the file, no two overlap, and each has
+/// the length that its type and shape need.
 ///
-/// Memory: the header's, at most 100 MB of text; tensors are read only when asked for.
+/// Only the header is in memory, at most 100 MB of text. Tensors are read when they are asked for.
 package struct SafetensorsFile: TensorFile {
   private let reader: FileReader
-  /// What it holds, by name; the scales of 8-bit floats are no tensors of their own.
+  /// The tensors by name. Scales of 8-bit floats are not among them.
   package let tensors: [String: StoredTensor]
-  /// Every name that the header has, scales of other tensors among them.
+  /// Every name in the header, including those of scales.
   let storedNames: Set<String>
   /// The file's `__metadata__`.
   package let metadata: [String: String]
@@ -72,7 +72,7 @@ package struct SafetensorsFile: TensorFile {
   /// The size in bytes.
   package var byteCount: Int { reader.size }
 
-  /// The names of all tensors, in no order; the scales of 8-bit floats are not tensors of their own.
+  /// The names of all tensors, in no order. Scales of 8-bit floats are not among them.
   package var names: some Collection<String> { tensors.keys }
 
   /// The number of tensors.
@@ -81,6 +81,6 @@ package struct SafetensorsFile: TensorFile {
   /// The tensor of that name, not yet read.
   package subscript(name: String) -> StoredTensor? { tensors[name] }
 
-  /// Fails with `changed` if the file was replaced, cut or written to since it was opened.
+  /// Fails with `changed` if the file has been replaced, cut short or written to since it was opened.
   package func verifyUnchanged() throws { try reader.verifyUnchanged() }
 }

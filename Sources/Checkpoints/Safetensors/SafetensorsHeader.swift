@@ -1,7 +1,7 @@
-/// The table of contents of a safetensors file: 8 bytes of header length (little endian), a JSON object,
-/// then the tensors' bytes. Everything in it is checked before it is believed.
+/// The header of a safetensors file. A file has 8 bytes with the header's length (little endian), a JSON object, and
+/// the tensors' bytes. Everything in the header is checked before it is used.
 package struct SafetensorsHeader {
-  /// One tensor: its bytes are `begin ..< end` of the data that follows the header.
+  /// A tensor. Its bytes are `begin ..< end` of the data after the header.
   struct Entry {
     let type: StoredType
     let shape: [Int]
@@ -12,10 +12,11 @@ package struct SafetensorsHeader {
   private(set) var entries: [String: Entry] = [:]
   private(set) var metadata: [String: String] = [:]
 
-  /// The reference implementation's bound on the JSON.
+  /// The most bytes of JSON that the reference implementation reads.
   package static let largest = 100_000_000
 
-  /// Parses the JSON of a file with `dataCount` bytes after it. Throws `JSONFault`, or `HeaderFault`.
+  /// Parses the JSON of a file that has `dataCount` bytes of data.
+  /// - Throws: `JSONFault`, `HeaderFault`.
   init(parsing bytes: UnsafeBufferPointer<UInt8>, dataCount: Int) throws {
     guard bytes.first == UInt8(ascii: "{") else { throw HeaderFault("the header does not begin with '{'") }
     var scanner = JSONScanner(bytes)
@@ -75,14 +76,14 @@ package struct SafetensorsHeader {
   private static func numbers(_ scanner: inout JSONScanner) throws -> [Int] {
     var values: [Int] = []
     try scanner.array { scanner in
-      // Real tensors have at most five axes; a bound keeps a hostile shape from costing memory.
+      // Real tensors have at most five axes. The limit keeps a hostile shape from taking memory.
       if values.count == 32 { throw scanner.fault("more than 32 numbers in a shape") }
       values.append(try scanner.unsignedInteger())
     }
     return values
   }
 
-  /// The tensors must cover the data without hole, overlap or rest, as the format demands.
+  /// Checks that the tensors cover the data without gaps and overlaps, as the format demands.
   private func checkLayout(dataCount: Int) throws {
     let ordered = entries.sorted { ($0.value.begin, $0.value.end) < ($1.value.begin, $1.value.end) }
     var end = 0
@@ -109,8 +110,8 @@ struct HeaderFault: Error {
 }
 
 extension SafetensorsHeader.Entry {
-  /// The length must be what type and shape need. No product may overflow, zero axes left aside: shapes
-  /// are multiplied all over the engine, in any order.
+  /// Checks that the length is what type and shape need. No product of lengths may overflow, even without the axes of
+  /// length 0, because shapes are multiplied in many places and in any order.
   func check(name: String) throws {
     var bits = type.unit.bits
     for length in shape {

@@ -1,5 +1,5 @@
 extension StoredTensor {
-  /// The one number that it holds, of any type of number; nil if it holds another count, or something else.
+  /// The tensor's only number, whatever its numeric type; nil if it does not hold exactly one number.
   /// - Throws: what reading throws.
   func number() throws -> Double? {
     guard count == 1, isRaw || type.isFloat8 else { return nil }

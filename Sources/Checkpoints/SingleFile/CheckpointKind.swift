@@ -1,6 +1,6 @@
-/// What a single-file checkpoint is. Keys and shapes tell, by the rules of diffusers' `from_single_file`.
+/// The kind of a single-file checkpoint. Keys and shapes tell it, by the rules of diffusers' `from_single_file`.
 package struct CheckpointKind: Sendable, Equatable {
-  /// Whose layout it follows.
+  /// The family of models.
   package enum Family: String, Sendable, CaseIterable {
     /// Stable Diffusion 1.x: CLIP's text encoder in transformers' layout.
     case sd1
@@ -11,16 +11,16 @@ package struct CheckpointKind: Sendable, Equatable {
   }
 
   package let family: Family
-  /// Whether the UNet takes mask and masked picture beside the latents: nine channels.
+  /// Whether the UNet also takes the mask and the masked picture: nine channels.
   package let isInpainting: Bool
-  /// Whether it was trained at 512 pixels to predict noise, though of a family that predicts velocity.
+  /// Whether it was trained at 512 pixels to predict noise, although its family predicts velocity.
   let isBase: Bool
-  /// What the file itself says of the kind of prediction; nil: nothing, so that the family's holds.
+  /// The kind of prediction that the file tells; nil: the family's own.
   let ownPrediction: Prediction?
   /// Whether it was trained down to noise without any signal ("zero terminal SNR").
   let isZeroSNR: Bool
 
-  /// What a UNet was trained to predict, in the words of diffusers' configurations.
+  /// What a UNet predicts, in the words of diffusers' configurations.
   enum Prediction: String, Sendable {
     case noise = "epsilon"
     case velocity = "v_prediction"
@@ -37,7 +37,7 @@ package struct CheckpointKind: Sendable, Equatable {
     let component: String
     let prefix: String
     let layout: TextLayout
-    /// Where stable-diffusion.cpp puts it, in transformers' layout.
+    /// The prefix that stable-diffusion.cpp uses, in transformers' layout.
     var otherPrefix: String?
   }
 
@@ -56,7 +56,7 @@ package struct CheckpointKind: Sendable, Equatable {
     ],
   ]
 
-  /// Keys of models that this engine does not have, with their names.
+  /// Keys of models that are not supported, with the models' names.
   private static let foreign = [
     ("conditioner.embedders.0.model.", "the SDXL refiner"),
     ("edm_mean", "Playground 2.5"),
@@ -82,11 +82,11 @@ package struct CheckpointKind: Sendable, Equatable {
   /// UNets with other inputs than this engine gives, by their number of channels.
   private static let otherInputs = [5: "a model for depth maps", 7: "an upscaler", 8: "InstructPix2Pix"]
 
-  /// Tells the kind.
-  /// - Throws: `unknownCheckpoint` with what it seems to be.
+  /// Recognizes the kind.
+  /// - Throws: `unknownCheckpoint`, which says what the file seems to be.
   /// - Parameters:
-  ///   - companionPath: where components that the file lacks may lie.
-  ///   - hasEncoders: whether text encoders do.
+  ///   - companionPath: where components may be that the file lacks.
+  ///   - hasEncoders: whether text encoders are there.
   init(_ file: any TensorFile, companionPath: String, hasEncoders: Bool) throws {
     let tensors = file is GGUFFile ? GGUFNames.checkpoint(file.tensors) : file.tensors
     let names = Set(tensors.keys)
@@ -148,8 +148,8 @@ package struct CheckpointKind: Sendable, Equatable {
       && (names.contains("ztsnr") || file.metadata["ss_zero_terminal_snr"] == "True")
   }
 
-  /// Trainers say velocity by an empty tensor `v_pred` (NoobAI-XL and its kin), by `modelspec.prediction_type`, or in
-  /// kohya's notes.
+  /// Trainers tell that a model predicts velocity in three ways: by an empty tensor `v_pred` (NoobAI-XL and its
+  /// relatives), by `modelspec.prediction_type`, or in kohya's metadata.
   private static func prediction(_ names: Set<String>, _ metadata: [String: String]) -> Prediction? {
     if names.contains("v_pred") { return .velocity }
     switch metadata["modelspec.prediction_type"]?.lowercased() {
@@ -166,12 +166,12 @@ package struct CheckpointKind: Sendable, Equatable {
     try file.tensors["global_step"]?.number().flatMap { Int(exactly: $0) }
   }
 
-  /// The pipeline that runs it.
+  /// The class of the pipeline that runs it.
   package var pipelineClass: String {
     let name = family == .sdxl ? "StableDiffusionXL" : "StableDiffusion"
     return name + (isInpainting ? "InpaintPipeline" : "Pipeline")
   }
 
-  /// The text encoder's layers that count, of those the file has: SD2 leaves out its 24th.
+  /// How many of the text encoder's layers are used: SD2 leaves out its 24th.
   func textLayers(_ count: Int) -> Int { family == .sd2 ? min(count, 23) : count }
 }

@@ -4,7 +4,7 @@ enum KeyTable {
   /// How the names of a UNet's tensors begin in a checkpoint in one file.
   static let unetPrefix = "model.diffusion_model."
 
-  /// How those of an autoencoder's tensors do.
+  /// How the names of an autoencoder's tensors begin there.
   static let autoencoderPrefixes = ["first_stage_model.", "vae."]
 
   /// Parts of a UNet that come once: CompVis, diffusers.

@@ -28,7 +28,8 @@ package struct PrecisionProbe: Sendable {
     let noisy = latents?.0 ?? denoising.latents
     let input = denoising.scheduler.scaled(noisy, step: step)
     noise = try model.unet(
-      Tensor.batch([input, input]), timestep: denoising.scheduler.timesteps[step], text: denoising.text, pass)
+      Tensor.batch([input, input]), timestep: denoising.scheduler.timesteps[step], text: denoising.text.rows,
+      pass)
     if latents == nil { while try renderer.advance(&denoising) {} }
     let clean = latents?.1 ?? denoising.latents
     pixels = try model.decoder(clean, undoingNormalization: model.family == .xl, pass)

@@ -42,7 +42,7 @@ package struct RenderPlan: Sendable {
 
 /// The first phase of a render, and the meta tensors that it leaves.
 struct TextPlan {
-  let context: TextContext
+  let context: PreparedText
   let phase: PhasePlan
 }
 
@@ -71,7 +71,7 @@ extension Renderer {
     let step = PassPlan()
     let shape = [isGuided(request) ? 2 : 1, height, width, model.unet.configuration.inputChannels]
     _ = try model.unet(
-      Tensor(meta: shape), timestep: 1, text: text.context, ForwardPass(planning: step))
+      Tensor(meta: shape), timestep: 1, text: text.context.rows, ForwardPass(planning: step))
     let latents = [1, height, width, model.decoder.latentChannels]
     var (decoding, tile) = (try decodingPlan(latents, tile: nil), Int?.none)
     let room = room.map { $0 - text.phase.keptBytes }

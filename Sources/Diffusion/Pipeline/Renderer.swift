@@ -66,7 +66,7 @@ package struct Renderer: Sendable {
     let (known, plan, standing) = try reckon(request, beside: beside)
     try governor.admit(plan.memory, standing)
     model.cache.expect(cycle: plan.step.uses)
-    let text: TextContext
+    let text: PreparedText
     if let known {
       text = known
     } else {
@@ -99,9 +99,9 @@ package struct Renderer: Sendable {
 
   /// A request's text context if it is known, its plan, and the process's memory at the moment.
   private func reckon(_ request: PictureRequest, beside: Int) throws -> (
-    known: TextContext?, plan: RenderPlan, standing: MemoryStanding
+    known: PreparedText?, plan: RenderPlan, standing: MemoryStanding
   ) {
-    let known = texts.context(for: textKey(request))
+    let known = texts.text(for: textKey(request))
     let text = try textPlan(request)
     // A known text context is in memory already, and is counted with the render.
     let mine = known == nil ? 0 : text.phase.keptBytes
@@ -133,21 +133,26 @@ package struct Renderer: Sendable {
   private func textKey(_ request: PictureRequest) -> String {
     [
       model.cacheName, request.prompt, String(reflecting: request.negativePrompt), "\(isGuided(request))",
+      "\(Guidance(request.render).isPartial)",
       String(reflecting: request.reading),
       "\(request.timeIDs)", "\(request.guidance)",
     ].map { "\($0.utf8.count):\($0)" }.joined()
   }
 
   /// Encodes the prompts and projects them for all cross-attention layers.
-  func prepare(_ request: PictureRequest, isGuided: Bool, _ pass: ForwardPass) throws -> TextContext {
+  func prepare(_ request: PictureRequest, isGuided: Bool, _ pass: ForwardPass) throws -> PreparedText {
     let conditioning = try model.prompts(
       isGuided ? [request.negativePrompt, request.prompt] : [request.prompt], request.reading, pass)
-    return try model.unet.prepare(
-      conditioning.states,
-      added: conditioning.pooled.map {
-        AddedConditions(pooled: $0, sizes: request.timeIDs)
-      },
-      guidanceScale: Float(request.guidance), pass)
+    func context(_ states: Tensor, _ pooled: Tensor?) throws -> TextContext {
+      try model.unet.prepare(
+        states, added: pooled.map { AddedConditions(pooled: $0, sizes: request.timeIDs) },
+        guidanceScale: Float(request.guidance), pass)
+    }
+    let rows = try context(conditioning.states, conditioning.pooled)
+    // A mixture routes a row by itself otherwise than beside another, so its projections are made anew.
+    guard isGuided, Guidance(request.render).isPartial else { return PreparedText(rows: rows, alone: nil) }
+    return PreparedText(
+      rows: rows, alone: try context(conditioning.states.image(1), conditioning.pooled?.image(1)))
   }
 
   /// Gives a phase the memory that it needs, and announces its uses to the cache.
@@ -172,16 +177,19 @@ package struct Renderer: Sendable {
     let step = denoising.firstCall + denoising.step
     var input = denoising.scheduler.scaled(denoising.latents, step: step)
     if let beside = denoising.start?.beside { input = pass.compute.concatenateChannels(input, beside) }
-    let rows = denoising.guidance == nil ? input : Tensor.batch([input, input])
+    let isPair = denoising.guides
+    let text = isPair ? denoising.text.rows : denoising.text.alone ?? denoising.text.rows
     return try model.unet(
-      rows, timestep: denoising.scheduler.timesteps[step], text: denoising.text, pass)
+      isPair ? Tensor.batch([input, input]) : input, timestep: denoising.scheduler.timesteps[step],
+      text: text,
+      pass)
   }
 
   /// Takes a scheduler's step with a prediction.
   func take(_ prediction: Tensor, _ denoising: inout Denoising) {
     let (step, latents) = (denoising.firstCall + denoising.step, denoising.latents)
     let output: Tensor
-    if let guidance = denoising.guidance {
+    if let guidance = denoising.guidance, denoising.guides {
       output = guidance.joined(unconditional: prediction.image(0), conditional: prediction.image(1))
     } else {
       output = prediction
@@ -235,7 +243,7 @@ package struct Denoising: Sendable {
   var scheduler: any Scheduler
   /// nil without guidance; then there is no unconditional row.
   let guidance: Guidance?
-  let text: TextContext
+  let text: PreparedText
   var noise: TorchNoise
   /// `[1, height, width, channel]`.
   package internal(set) var latents: Tensor
@@ -249,7 +257,7 @@ package struct Denoising: Sendable {
   let firstCall: Int
 
   init(
-    scheduler: any Scheduler, guidance: Guidance?, text: TextContext, noise: TorchNoise, latents: Tensor,
+    scheduler: any Scheduler, guidance: Guidance?, text: PreparedText, noise: TorchNoise, latents: Tensor,
     plan: RenderPlan, start: StartingPoint? = nil, firstCall: Int = 0
   ) {
     self.scheduler = scheduler
@@ -264,6 +272,9 @@ package struct Denoising: Sendable {
 
   /// Steps in all.
   package var steps: Int { scheduler.timesteps.count - firstCall }
+
+  /// Whether the next step has an unconditional row.
+  var guides: Bool { guidance?.isUsed(at: step, of: steps) ?? false }
 
   /// Whether no step is left.
   package var isDone: Bool { step == steps }

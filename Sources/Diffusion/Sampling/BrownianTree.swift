@@ -21,8 +21,8 @@ package struct BrownianTree: Sendable {
   }
 
   /// - Parameters:
-  ///   - start: of the time that can be looked at.
-  ///   - end: of it, above `start`.
+  ///   - start: the start of the time that can be looked at.
+  ///   - end: the end of it, above `start`.
   ///   - seed: determines the motion.
   package init(from start: Double, to end: Double, seed: UInt64) {
     entropy = seed

@@ -45,7 +45,7 @@ struct EDMSchedule: Sendable {
   let initialSigma: Float
 
   /// - Parameters:
-  ///   - settings: of the scheduler's file.
+  ///   - settings: the settings of the scheduler's file.
   ///   - steps: how many.
   ///   - isDouble: whether Karras's shape is computed in 64 bits, as in `EDMEulerScheduler`, or in 32.
   init(_ settings: SigmaSettings, steps: Int, isDouble: Bool) {

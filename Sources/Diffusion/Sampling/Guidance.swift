@@ -8,12 +8,29 @@ package struct Guidance: Sendable {
   /// 0 to 1: how far the result gets back the spread of the prompt's own row (diffusers' `rescale_noise_cfg`; Lin et
   /// al., 2023, section 3.4).
   let rescale: Float
+  /// Shares of the steps: where guidance begins and ends.
+  private let from: Double
+  private let until: Double
 
   /// What a request asks for.
   package init(_ request: RenderRequest) {
     scale = Float(request.guidance)
     rescale = Float(request.guidanceRescale)
+    from = request.guidanceFrom
+    until = request.guidanceUntil
   }
+
+  /// Whether a step is guided (Kynkäänniemi et al., 2024, by steps rather than noise levels). The end is that of
+  /// diffusers' `SDCFGCutoffCallback`, which lets the step at the share itself be guided.
+  /// - Parameters:
+  ///   - step: from 0.
+  ///   - steps: in all.
+  package func isUsed(at step: Int, of steps: Int) -> Bool {
+    (Int(Double(steps) * from)...max(Int(Double(steps) * from), Int(Double(steps) * until))).contains(step)
+  }
+
+  /// Whether some steps may go without it.
+  var isPartial: Bool { from > 0 || until < 1 }
 
   /// Both rows, of one shape, as one.
   package func joined(unconditional: Tensor, conditional: Tensor) -> Tensor {

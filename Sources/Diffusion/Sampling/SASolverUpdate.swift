@@ -51,7 +51,7 @@ struct SASolverUpdate {
   /// - Parameters:
   ///   - sample: where the step starts.
   ///   - outputs: newest first, at least as many as there are nodes.
-  ///   - noise: of unit deviation.
+  ///   - noise: the noise of unit deviation.
   func callAsFunction(_ sample: Tensor, _ outputs: [Tensor], _ noise: Tensor) -> Tensor {
     var terms = [(weight: sampleWeight, tensor: sample)]
     for (weight, output) in zip(weights, outputs) { terms.append((weight, output)) }

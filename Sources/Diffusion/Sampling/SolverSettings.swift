@@ -79,7 +79,7 @@ package struct SolverSettings: Sendable, Equatable {
   /// The order of a multistep step: limited by how many outputs there are, and lower at the end of short renders,
   /// where higher orders overshoot.
   /// - Parameters:
-  ///   - index: of the step.
+  ///   - index: the index of the step.
   ///   - count: steps in all.
   ///   - outputs: how many there are, at most `order`.
   ///   - endsFirst: whether the last step must be of first order.

@@ -2,7 +2,7 @@ import CVocabulary
 import Checkpoints
 
 extension CLIPTokenizer {
-  /// Wherever a model's tokenizer comes from.
+  /// Loads a model's tokenizer, wherever it comes from.
   /// - Throws: `missingFile`, `malformed`, `badConfig`.
   package init(_ source: TokenizerSource) throws {
     switch source {

@@ -1,5 +1,5 @@
-/// Unicode's normalization form C, by the tables of Unicode 9: the Rust library below the reference knows
-/// no later ones. Newer scalars stay where they stand, as if they combined with nothing.
+/// Unicode's normalization form C, by the tables of Unicode 9, which are those of the reference's Rust library. Newer
+/// scalars stay where they are, as if they combined with nothing.
 ///
 /// Not Foundation's: on Linux that composes scalars above U+FFFF as if they were other ones (U+10433 with
 /// an acute accent becomes U+0453), and a megabyte of marks on one letter costs it minutes.

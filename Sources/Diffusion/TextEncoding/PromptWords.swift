@@ -64,7 +64,7 @@ enum PromptWords {
       }
     }
 
-    /// The reference's regular expressions know Unicode 16; what came later is "other" to them.
+    /// The reference's regular expressions know Unicode 16. Later scalars are "other" to them.
     private static func isKnown(_ properties: Unicode.Scalar.Properties) -> Bool {
       guard let age = properties.age else { return false }
       return age.major <= 16

@@ -19,8 +19,8 @@ package struct TextualInversion: Sendable {
   /// Vectors that one token may have: they must fit into a chunk.
   static let mostVectors = 75
 
-  /// Bytes of a header. Its few tensors need hundreds; metadata may hold notes. Words of jobs are read beside whatever is
-  /// in memory.
+  /// Bytes of a header. Its few tensors need hundreds; metadata may hold notes. Words of jobs are read beside whatever
+  /// is in memory.
   private static let largestHeader = 1 << 20
   /// Wider than any text encoder.
   private static let widest = 8192
@@ -31,8 +31,8 @@ package struct TextualInversion: Sendable {
   /// - the tensors `clip_l` and `clip_g`, or one of them (SDXL),
   /// - the tensors `text_encoders_0` and `text_encoders_1` (pivotal tuning),
   ///
-  /// or a folder with `learned_embeds.safetensors` and, for SDXL, `learned_embeds_2.safetensors`. Each tensor is `[width]`
-  /// or `[vectors, width]`; counters beside them are passed over.
+  /// or a folder with `learned_embeds.safetensors` and, for SDXL, `learned_embeds_2.safetensors`. Each tensor is
+  /// `[width]` or `[vectors, width]`; counters beside them are passed over.
   /// - Parameters:
   ///   - given: the file or folder.
   ///   - token: nil: the tensor's name, or for the other kinds the file's name without its ending.

@@ -84,7 +84,7 @@ enum MergesText {
   /// - Throws: `missingFile`, `malformed` with the line.
   static func read(path: String, limit: Int) throws -> [(left: String, right: String)] {
     try parse(
-      FileReader(path: path, purpose: "the merges of the tokenizer").contents(limit: limit), path: path)
+      FileReader(path: path, purpose: "the merges of the tokenizer").text(limit: limit), path: path)
   }
 
   /// Reads the same from memory; `path` is named in errors.

@@ -5,7 +5,7 @@
 /// - An unclosed bracket reaches to the end; a closing bracket without an opening one is text.
 /// - `BREAK`, in capitals and as a word of its own, ends a chunk.
 ///
-/// Prompt editing (`[a:b:0.5]`, `[a|b]`) and `AND` are not built. They are read as text in brackets, or as text.
+/// Prompt editing (`[a:b:0.5]`, `[a|b]`) and `AND` are not supported. They are read as text.
 package struct WeightedPrompt: Equatable, Sendable {
   /// A stretch of a prompt.
   package enum Part: Equatable, Sendable {

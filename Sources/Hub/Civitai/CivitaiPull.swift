@@ -1,7 +1,7 @@
 import Glibc
 import Requests
 
-/// Brings one file of CivitAI onto this machine: size and hash are asked for first, and only a safetensors file stays.
+/// Downloads one file of CivitAI. Its size and hash are asked for first. Only a safetensors file is kept.
 struct CivitaiPull {
   let link: CivitaiLink
   let site: Site
@@ -14,7 +14,7 @@ struct CivitaiPull {
 
   /// - Throws: `HubError`
   func pull(isDry: Bool) throws -> PulledModel {
-    // What a version holds does not change. A link to a model alone means its newest version, if it can be asked for.
+    // The content of a version does not change. A link to a model means its newest version, which has to be asked for.
     if link.version != nil || isOffline, let note = cache.find(link) { return pulled(note, fromCache: true) }
     if isOffline {
       throw HubError.offline(source: "\(link)", missing: "it is not in the cache \(cache.folder)")
@@ -60,7 +60,8 @@ struct CivitaiPull {
     return version
   }
 
-  /// The file that the link means; nil if the site does not show the version to everybody, though it may serve it.
+  /// The file that the link means; nil if the site does not list the version for us. It may serve the file all the
+  /// same.
   private func file(of version: Int) throws -> CivitaiFile? {
     let reply = try ask("/api/v1/model-versions/\(version)")
     if reply.status == 404 { return nil }
@@ -123,7 +124,7 @@ struct CivitaiPull {
     return note
   }
 
-  /// The site says now and then that there is no such file, and serves it a moment later.
+  /// The site sometimes answers that there is no such file, and serves it a moment later.
   private func run(_ download: FileDownload, into part: PartFile) throws {
     do {
       do {
@@ -137,7 +138,7 @@ struct CivitaiPull {
     }
   }
 
-  /// What a refusal means.
+  /// The error for a refusal.
   private func refusal(_ reply: Site.Reply) -> HubError {
     let words = site.words(of: reply)
     let what = "\(link)"

@@ -1,10 +1,10 @@
-/// Takes the body of one answer into a part, where it goes on.
+/// Appends the body of an answer to an unfinished download.
 final class DownloadSink: BodySink {
-  /// Why an answer is no use though its status says so.
+  /// Why an answer is useless although its status is a success.
   enum Fault: Error {
-    /// Other bytes than were asked for: start over without asking for a range.
+    /// The range is not the one that was asked for. The download starts over, without ranges.
     case otherRange
-    /// More bytes than the file has, or packed ones.
+    /// There are more bytes than the file has, or they are compressed.
     case otherLength(String)
     case webPage
   }
@@ -16,12 +16,12 @@ final class DownloadSink: BodySink {
   private let meter: PullMeter
   /// Whether the answer was taken.
   private(set) var isTaken = false
-  /// Bytes that came.
+  /// The bytes received.
   private(set) var received = 0
 
   /// - Parameters:
   ///   - part: takes the body.
-  ///   - size: of the file, if it is known.
+  ///   - size: the size of the file, if it is known.
   ///   - mostBytes: the most that a file of unknown size may have; nil: any size.
   ///   - what: the file, for messages.
   ///   - meter: hears of each byte.
@@ -44,7 +44,7 @@ final class DownloadSink: BodySink {
         size == nil || range.total == nil || range.total == size
       else { throw Fault.otherRange }
     } else if part.count > 0 {
-      // The whole file, though a range of it was asked for.
+      // The server sends the whole file although a range was asked for.
       meter.add(-part.count)
       try part.restart()
     }
@@ -69,7 +69,7 @@ final class DownloadSink: BodySink {
 struct ContentRange {
   /// The first byte; nil in a refusal.
   let start: Int?
-  /// Of the whole file; nil if the server does not know.
+  /// The size of the whole file; nil if the server does not know it.
   let total: Int?
 
   init?(_ text: String) {

@@ -1,24 +1,24 @@
-/// One file on its way into a part: goes on after every kind of break, and ends when the bytes are the right ones.
+/// Downloads one file. It continues after every kind of interruption, and ends when size and hash are right.
 struct FileDownload {
   let site: Site
-  /// Asked anew for each try: where it redirects to is good for some minutes only.
+  /// The address, asked anew for each try, because the address that it redirects to is valid for minutes only.
   let address: WebAddress
-  /// For messages.
+  /// The file's name in messages.
   let what: String
-  /// Bytes, if known beforehand.
+  /// The size in bytes, if it is known beforehand.
   let size: Int?
-  /// The hash it must have; nil if nobody knows it.
+  /// The hash that the file must have; nil if it is unknown.
   let hash: String?
   /// The most that a file of unknown size may have; nil: any size.
   var mostBytes: Int?
   let meter: PullMeter
-  /// What a refusal of the site means.
+  /// The error for a refusal by the site.
   let refusal: (Site.Reply) -> HubError
 
-  /// Storage that refuses a signed address may do so for its age: a new one is asked for, so often.
+  /// A signed address may have expired when storage refuses it. A new one is asked for at most this often.
   private static let mostRefusals = 3
 
-  /// Fills the part.
+  /// Downloads the file.
   /// - Throws: `HubError`
   func run(into part: PartFile) throws {
     var retries = Retries(site.pace, stop: site.stop)
@@ -40,13 +40,13 @@ struct FileDownload {
   }
 
   private struct State {
-    /// Whether the whole file came and was another one.
+    /// Whether the whole file was received and its hash was wrong.
     var wasDamaged = false
-    /// Whether this server's ranges are not to be trusted.
+    /// Whether ranges are not used, because this server gets them wrong.
     var isWithoutRange = false
-    /// How often storage refused since something came.
+    /// How often storage has refused since the last bytes were received.
     var refusals = 0
-    /// Whether a file of unknown length has come to its end.
+    /// Whether the end of a file of unknown size has been received.
     var hasEnded = false
   }
 
@@ -55,7 +55,7 @@ struct FileDownload {
     var seconds: Int?
   }
 
-  /// Whether all is there, and right. A file that is whole and wrong is fetched once more.
+  /// Whether the file is complete and right. A complete file with a wrong hash is fetched once more.
   private func isComplete(_ part: PartFile, _ state: inout State) throws -> Bool {
     guard part.count == size || state.hasEnded else { return false }
     guard let hash else { return true }
@@ -76,8 +76,8 @@ struct FileDownload {
     try part.restart()
   }
 
-  /// One request.
-  /// - Returns: why to try again; nil if it went well.
+  /// Makes one request.
+  /// - Returns: the failure after which to try again; nil after a success.
   private func attempt(_ part: PartFile, _ state: inout State) throws -> Failure? {
     let sink = DownloadSink(part, size: size, mostBytes: mostBytes, what: what, meter: meter)
     var request = HTTPRequest(
@@ -107,7 +107,7 @@ struct FileDownload {
     }
   }
 
-  /// What to do about an answer without the file.
+  /// Handles an answer without the file.
   private func refused(
     _ reply: Site.Reply, _ part: PartFile, isRanged: Bool, _ state: inout State
   ) throws -> Failure? {
@@ -127,7 +127,7 @@ struct FileDownload {
       throw refusal(reply)
     }
     state.refusals += 1
-    // A server in between may refuse ranges altogether.
+    // A proxy may refuse all ranges.
     if isRanged, state.refusals == Self.mostRefusals { state.isWithoutRange = true }
     return Failure(reason: "storage refuses the address")
   }

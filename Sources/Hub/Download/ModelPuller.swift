@@ -2,7 +2,7 @@ import Checkpoints
 import Glibc
 import Requests
 
-/// Brings sources onto this machine.
+/// Fetches models, LoRAs and VAEs from their sources.
 package struct ModelPuller: Sendable {
   let settings: HubSettings
   let transport: any HTTPTransport
@@ -16,7 +16,7 @@ package struct ModelPuller: Sendable {
   /// - Parameters:
   ///   - settings: tokens, cache and sites.
   ///   - transport: makes the requests.
-  ///   - pace: of retries.
+  ///   - pace: the pace of retries.
   ///   - stop: ends downloads when it is set.
   ///   - mostBytes: the most that one source may have; nil: any size.
   ///   - say: gets messages for the user.
@@ -36,11 +36,11 @@ package struct ModelPuller: Sendable {
     self.tell = tell
   }
 
-  /// Pulls a source, unless it is here already. A path is taken as it is.
+  /// Fetches a source unless it is in the cache. A path is returned as it is.
   /// - Parameters:
-  ///   - source: what to pull.
-  ///   - use: what it is for, which decides the files.
-  ///   - isDry: only find out what there would be to do.
+  ///   - source: where it comes from.
+  ///   - use: what it is used for. That decides which files are fetched.
+  ///   - isDry: whether to find out only what would be fetched.
   /// - Throws: `HubError`
   package func pull(_ source: ModelSource, for use: ModelUse, isDry: Bool = false) throws(HubError)
     -> PulledModel
@@ -86,15 +86,15 @@ package struct ModelPuller: Sendable {
   }
 }
 
-/// A source that is on this machine now.
+/// A source that has been fetched.
 package struct PulledModel: Sendable, Equatable {
-  /// As it was written, without any token.
+  /// The source as it was written, without a token.
   package let source: String
-  /// The folder or file.
+  /// The path of the folder or file.
   package let path: String
-  /// The commit, or the version of a site that counts them; nil for a path.
+  /// The commit, or CivitAI's number of the version; nil for a path.
   package let revision: String?
-  /// Of all its files.
+  /// The size of all its files.
   package let bytes: Int
   /// Whether nothing had to be fetched.
   package let fromCache: Bool

@@ -2,7 +2,7 @@ import Checkpoints
 import Glibc
 import Requests
 
-/// Brings files of one repository into the cache, all of one commit.
+/// Fetches files of a repository into the cache, all from one commit.
 struct RepositoryPull: Sendable {
   let id: RepositoryID
   let client: HubClient
@@ -12,16 +12,16 @@ struct RepositoryPull: Sendable {
   let mostBytes: Int?
   let tell: @Sendable (PullProgress) -> Void
 
-  /// Files fetched at the same time.
+  /// How many files are fetched at the same time.
   private static let width = 4
 
-  /// - Parameter file: the one file that is wanted; nil for what `use` needs.
+  /// - Parameter file: the only file to fetch; nil for all files that `use` needs.
   /// - Throws: `HubError`
   func pull(
     _ source: ModelSource, revision: String?, file: String?, for use: ModelUse, isDry: Bool
   ) throws -> PulledModel {
     if isOffline { return try offline(source, revision: revision, file: file, for: use) }
-    // A commit that is here whole stays what it is.
+    // A complete commit never changes.
     if let revision, RemoteFile.isHexadecimal(revision, 40),
       let found = try? cached(source, commit: revision, file: file, for: use)
     {
@@ -60,14 +60,14 @@ struct RepositoryPull: Sendable {
 
   // MARK: Which files
 
-  /// The chosen files, and which of them is the model if it is one.
+  /// The chosen files, and the path of the model if it is a single file.
   private typealias Choice = (files: [RemoteFile], path: String?)
 
   private func choose(
     _ files: [RemoteFile], file: String?, for use: ModelUse, commit: String
   ) throws -> Choice {
     let choice = try choose(files, file: file, for: use) { index in
-      // The one file that says which others are needed.
+      // This file tells which others are needed.
       try index.check()
       if !cache.has(index, at: commit) {
         try fetch([index], of: [index], source: .card(id, revision: nil), commit: commit)
@@ -113,7 +113,7 @@ struct RepositoryPull: Sendable {
 
   // MARK: Without the hub
 
-  /// What is here of a branch, when the hub may not be asked.
+  /// The cached model, if the hub must not be asked.
   private func offline(
     _ source: ModelSource, revision: String?, file: String?, for use: ModelUse
   ) throws -> PulledModel {
@@ -123,7 +123,7 @@ struct RepositoryPull: Sendable {
     return try cached(source, commit: commit, file: file, for: use)
   }
 
-  /// What is here, when the hub cannot be reached or has forgotten the token; an answer is an answer otherwise.
+  /// The cached model, if the hub cannot be reached or refuses the token. Any other answer of the hub is final.
   private func fallback(
     _ error: HubError, _ source: ModelSource, revision: String?, file: String?, for use: ModelUse
   ) throws -> PulledModel? {
@@ -137,7 +137,7 @@ struct RepositoryPull: Sendable {
     return found
   }
 
-  /// A source that is whole in the cache.
+  /// A model that is complete in the cache.
   /// - Throws: `HubError.offline` if it is not.
   private func cached(
     _ source: ModelSource, commit: String, file: String?, for use: ModelUse
@@ -174,14 +174,14 @@ struct RepositoryPull: Sendable {
     }
     try cache.prepare()
     try checkRoom(toFetch)
-    // The index of a model is a moment's work.
+    // The index takes a moment, so its progress is not reported.
     let untold: @Sendable (PullProgress) -> Void = { _ in }
     let isIndex = all.map(\.path) == [FileSelection.index]
     let meter = PullMeter(
       source: "\(source)", total: all.reduce(0) { $0 + $1.size }, tell: isIndex ? untold : tell)
     let fetched = Set(toFetch.map(\.path))
     for file in all where !fetched.contains(file.path) { meter.found(file.size) }
-    // The largest first, so that the last thread does not begin it when the others are done.
+    // The largest file first, so that it is not begun when all others are done.
     try ParallelWork.run(missing.sorted { $0.size > $1.size }, width: Self.width) { file in
       if !cache.hasBlob(file) { try fetch(file, commit: commit, meter) }
       try cache.place(file, at: commit)
@@ -203,7 +203,7 @@ struct RepositoryPull: Sendable {
     }
   }
 
-  /// Fails now rather than after many gigabytes.
+  /// Fails before anything is fetched if the disk has too little space.
   /// - Throws: `HubError.noRoom`
   private func checkRoom(_ files: [RemoteFile]) throws(HubError) {
     let needed = files.reduce(0) { $0 + $1.size - cache.partBytes($1) }

@@ -2,7 +2,7 @@ import Checkpoints
 import Foundation
 import Requests
 
-/// The hub's interface for writing (`hf_api.py`, `_commit_api.py`, `lfs.py`).
+/// The hub's interface for writing (`hf_api.py`, `_commit_api.py` and `lfs.py` of `huggingface_hub`).
 extension HubClient {
   /// A request with JSON.
   func request(
@@ -33,7 +33,7 @@ extension HubClient {
     }
   }
 
-  /// Makes a repository, unless it is there.
+  /// Makes a repository if it does not exist.
   /// - Throws: `HubError`
   func create(_ id: RepositoryID, isPrivate: Bool) throws(HubError) {
     var members: [String: JSONValue] = [
@@ -45,7 +45,7 @@ extension HubClient {
     }
     let reply = try site.ask(try request(.post, "/api/repos/create", .object(members)))
     if (200..<300).contains(reply.status) { return }
-    // Not everybody who may write into a repository may make one.
+    // A token may be allowed to write into a repository but not to make one.
     let there = try site.ask(HTTPRequest(.get, try address("/api/models/\(id)"), patience: patience))
     guard there.status == 200 else { throw error(reply, of: id, revision: nil) }
     if isPrivate, try !AnswerObject(there).isTrue("private") {
@@ -53,7 +53,7 @@ extension HubClient {
     }
   }
 
-  /// Makes a branch, unless it is there.
+  /// Makes a branch if it does not exist.
   /// - Throws: `HubError`
   func createBranch(_ branch: String, of id: RepositoryID) throws(HubError) {
     let path = "/api/models/\(id)/branch/\(PercentEncoding.segment(branch))"
@@ -63,7 +63,7 @@ extension HubClient {
     }
   }
 
-  /// Has the hub look at a model card's front matter.
+  /// Asks the hub to check a model card's front matter.
   /// - Throws: `HubError.forbidden` with what is wrong.
   func checkCard(_ text: String, of id: RepositoryID) throws(HubError) {
     let body = JSONValue.object(["content": .string(text), "repoType": .string("model")])
@@ -73,18 +73,18 @@ extension HubClient {
     throw .forbidden(what: "README.md", reason: words.map(site.shown) ?? site.words(of: reply))
   }
 
-  /// How the hub wants a file.
+  /// The way in which the hub wants to get a file.
   struct Offer: Sendable {
     let isLarge: Bool
     let isIgnored: Bool
-    /// The hash of what the branch has under that name.
+    /// The hash of the branch's file with that name.
     let hash: String?
   }
 
   private static let mostFiles = 256
 
-  /// Asks how each file is wanted.
-  /// - Returns: by path.
+  /// Asks how each file is to be sent.
+  /// - Returns: the offers by path.
   /// - Throws: `HubError`
   func offers(_ files: [LocalFile], to id: RepositoryID, revision: String, isRequest: Bool) throws -> [String:
     Offer]
@@ -111,8 +111,8 @@ extension HubClient {
     return offers
   }
 
-  /// Opens a pull request, to commit to.
-  /// - Returns: its number.
+  /// Opens a pull request for a commit.
+  /// - Returns: the pull request's number.
   /// - Throws: `HubError`
   func openRequest(_ title: String, of id: RepositoryID) throws(HubError) -> Int {
     let body = JSONValue.object([

@@ -1,22 +1,22 @@
 import Checkpoints
 import Requests
 
-/// One large file on its way to storage, by Git LFS: in one piece, or in parts if the hub wants them so.
+/// Sends one large file to storage by Git LFS, in one piece or, if the hub wants it, in parts.
 struct LargeUpload {
   let client: HubClient
   let id: RepositoryID
   let revision: String
   let file: LocalFile
   let hash: String
-  /// Takes how many more bytes were sent.
+  /// Called with the number of bytes that were sent since the last call.
   let sent: (Int) -> Void
 
   private var site: Site { client.site }
 
-  /// Where the hub wants the bytes.
+  /// Where the hub wants the file to be sent.
   private struct Orders {
     let address: WebAddress
-    /// Addresses of the parts in their order; empty for one piece.
+    /// The addresses of the parts, in their order; empty for one piece.
     let parts: [WebAddress]
     let partSize: Int
     let verify: WebAddress?
@@ -25,10 +25,10 @@ struct LargeUpload {
   private static let mostRenewals = 3
   private static let lfs = "application/vnd.git-lfs+json"
 
-  /// An address that is too old.
+  /// An address has expired.
   private struct Expired: Error {}
 
-  /// Sends the file, unless the hub has it.
+  /// Sends the file if the hub does not have it.
   /// - Throws: `HubError`
   func run() throws {
     var renewals = 0
@@ -51,7 +51,7 @@ struct LargeUpload {
     }
   }
 
-  /// Asks where to send the file; nil if the hub has it already.
+  /// Asks where to send the file; nil if the hub has it.
   private func ask() throws -> Orders? {
     let body = JSONValue.object([
       "operation": .string("upload"), "hash_algo": .string("sha256"),
@@ -88,15 +88,15 @@ struct LargeUpload {
       address: address, parts: parts, partSize: size, verify: web(actions.object("verify")?.text("href")))
   }
 
-  /// An address of the hub; a mirror's answers name the hub itself.
+  /// An address in an answer. A mirror's answers name the hub itself, so the address is changed to the mirror's.
   private func web(_ text: String?) -> WebAddress? {
     guard let text else { return nil }
     let own = "https://huggingface.co"
     return WebAddress(text.hasPrefix(own + "/") ? "\(client.endpoint)\(text.dropFirst(own.count))" : text)
   }
 
-  /// Sends some bytes of the file.
-  /// - Returns: storage's name for them.
+  /// Sends a range of the file.
+  /// - Returns: the storage's tag for it.
   private func put(_ range: Range<Int>, to address: WebAddress) throws -> String {
     var retries = Retries(site.pace, stop: site.stop)
     while true {
@@ -139,7 +139,7 @@ struct LargeUpload {
       entries.append(.object(["partNumber": .integer(index + 1), "etag": .string(tag)]))
     }
     let body = JSONValue.object(["oid": .string(hash), "parts": .array(entries)])
-    // The address is signed: it takes no token.
+    // The address is signed, so it gets no token.
     let untrusted = Site(
       transport: site.transport, trust: TokenTrust(nil, origins: []), pace: site.pace, stop: site.stop,
       patience: site.patience, say: site.say)

@@ -2,18 +2,18 @@ import Boundary
 import Release
 import Requests
 
-/// One site as requests see it: who may see its token, how patient to be, whom to tell.
+/// How requests are made to a site: who gets its token, how often to try, how long to wait.
 package struct Site: Sendable {
   package let transport: any HTTPTransport
-  /// Who sees the token.
+  /// Which addresses get the token.
   package let trust: TokenTrust
-  /// When to try again.
+  /// How often and when to try again.
   package let pace: RetryPace
-  /// Ends everything when set.
+  /// Ends all requests when it is set.
   package let stop: StopFlag
-  /// Seconds without a byte.
+  /// The longest time without a byte, in seconds.
   package let patience: Int
-  /// A line for the person.
+  /// Gets lines for the person.
   package let say: @Sendable (String) -> Void
   /// What the site has warned of already.
   let warnings: SiteWarnings
@@ -33,11 +33,11 @@ package struct Site: Sendable {
     self.warnings = warnings
   }
 
-  /// An answer, and who gave it.
+  /// An answer, and the server that gave it.
   struct Reply {
     let answer: HTTPAnswer
     let address: WebAddress
-    /// Whether a host answered that is not the site: its storage.
+    /// Whether another host answered: the site's storage.
     let isForeign: Bool
 
     var head: HTTPHead { answer.head }
@@ -47,8 +47,9 @@ package struct Site: Sendable {
   private static let mostRedirects = 10
   private static let redirects: Set<Int> = [301, 302, 303, 307, 308]
 
-  /// Sends a request and follows redirects by hand: each address gets the token or not by what it is.
-  /// - Throws: `TransportError`, `HubError.strangeAnswer` for redirects that are not followed, what the sink throws.
+  /// Sends a request and follows redirects. For each address it is decided anew whether it gets the token.
+  /// - Throws: `TransportError`, `HubError.strangeAnswer` for a redirect that must not be followed, and what the sink
+  ///   throws.
   func follow(_ request: HTTPRequest, into sink: (any BodySink)? = nil) throws -> Reply {
     var request = request
     request.stop = stop
@@ -78,7 +79,7 @@ package struct Site: Sendable {
     return next
   }
 
-  /// Sends a small request, again and again while the failure may pass.
+  /// Sends a small request. It is repeated as long as the failure may be temporary.
   /// - Throws: `HubError`
   func ask(_ request: HTTPRequest) throws(HubError) -> Reply {
     var retries = Retries(pace, stop: stop)
@@ -96,7 +97,8 @@ package struct Site: Sendable {
     }
   }
 
-  /// The error of an answer that may be another one in a moment, and the wait that the site asks for; nil for others.
+  /// The error for an answer that is a temporary failure, and the wait that the site asks for; nil for any other
+  /// answer.
   /// - Throws: `HubError.rateLimited` if the wait would be too long.
   func passing(_ reply: Reply) throws(HubError) -> (HubError, seconds: Int?)? {
     let host = reply.address.host
@@ -114,22 +116,24 @@ package struct Site: Sendable {
     }
   }
 
-  /// The error of a transfer that may go better in a moment.
-  /// - Throws: the error itself if it would not.
+  /// The error for a transfer that failed temporarily.
+  /// - Throws: the error itself if trying again would not help.
   func passing(_ error: any Error) throws(HubError) -> HubError {
     switch error {
     case let error as HubError: throw error
     case TransportError.unreachable(let host, let reason), TransportError.silent(let host, let reason),
       TransportError.broken(let host, let reason):
-      return .unreachable(host: host, reason: reason)
-    case TransportError.untrusted(let host, let reason): throw .untrusted(host: host, reason: reason)
+      return .unreachable(host: shown(host), reason: shown(reason))
+    case TransportError.untrusted(let host, let reason):
+      throw .untrusted(host: shown(host), reason: shown(reason))
     case TransportError.stopped: throw .stopped
-    case TransportError.refused(let host, let reason): throw .unreachable(host: host, reason: reason)
+    case TransportError.refused(let host, let reason):
+      throw .unreachable(host: shown(host), reason: shown(reason))
     default: throw .strangeAnswer(host: "", reason: "\(error)")
     }
   }
 
-  /// What the site says about an answer: a header, or a member of its JSON; never a web page, never a token.
+  /// The site's text about an answer, from a header or from JSON. It is never a web page and never has a token.
   func words(of reply: Reply) -> String {
     var text = reply.head["x-error-message"] ?? ""
     if text.isEmpty, !reply.head.isWebPage {

@@ -57,8 +57,8 @@ extension Database {
         """, arguments: [job])
   }
 
-  /// Wants anew what jobs that are over name of a hub: what could not be had, and what is there but would not load, since
-  /// it may be gone. What was found once is fetched again at the same commit. Call it before the jobs are queued.
+  /// Wants anew what jobs that are over name of a hub: what could not be had, and what is there but would not load,
+  /// since it may be gone. What was found once is fetched again at the same commit. Call it before the jobs are queued.
   func wantAgain(_ scope: JobScope, at now: Milliseconds) throws {
     try execute(
       sql: """

@@ -12,7 +12,7 @@ package struct QueueClient: Sendable {
 
   /// Opens a client with a connection of its own.
   /// - Parameters:
-  ///   - path: of the database.
+  ///   - path: the path of the database.
   ///   - purpose: what for. To create it is the only one that makes what is not there.
   ///   - clock: the current time; tests replace it.
   /// - Throws: as `QueueDatabase.open`.

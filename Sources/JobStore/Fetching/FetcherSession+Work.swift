@@ -66,7 +66,7 @@ extension FetcherSession {
   ///   - found: what it is, with its commit.
   ///   - revision: the commit or version; nil for a path.
   ///   - path: where it lies.
-  ///   - bytes: of all its files.
+  ///   - bytes: the bytes of all its files.
   package func finish(
     _ source: ClaimedSource, name found: String, revision: String?, path: String, bytes: Int
   ) throws {

@@ -33,7 +33,7 @@ extension QueueDatabase {
     try db.execute(sql: "DROP TABLE IF EXISTS temp.checked")
     try db.execute(sql: "CREATE TEMP TABLE checked \(definition[body...])")
     defer { try? db.execute(sql: "DROP TABLE IF EXISTS temp.checked") }
-    // With a condition: without one SQLite would copy the pages of a table of the same form, and check nothing.
+    // The condition matters: without one, SQLite copies whole pages between tables of one form, and checks nothing.
     try db.execute(sql: "INSERT OR IGNORE INTO temp.checked SELECT * FROM main.\(table) WHERE 1")
     let wrong = "(\(key)) NOT IN (SELECT \(key) FROM temp.checked)"
     guard try Int.fetchOne(db, sql: "SELECT count(*) FROM main.\(table) WHERE \(wrong)") ?? 0 > 0 else {

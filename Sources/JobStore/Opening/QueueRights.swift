@@ -16,7 +16,7 @@ package struct QueueRights: Sendable {
   private let path: String
   private var folder: String { URL(fileURLWithPath: path).deletingLastPathComponent().path }
 
-  /// - Parameter path: of the queue's database.
+  /// - Parameter path: the path of the queue's database.
   package init(of path: String) { self.path = path }
 
   /// The database and what belongs to it, as far as it is there.
@@ -49,8 +49,8 @@ package struct QueueRights: Sendable {
       mend: "name another place with --database")
   }
 
-  /// In a folder that is its group's, what that group or the service cannot write to. A folder is shared if its group may
-  /// write and files that are made there get that group, as the service's folder.
+  /// In a folder that is its group's, what that group or the service cannot write to. A folder is shared if its group
+  /// may write and files that are made there get that group, as the service's folder.
   package var flaws: [Flaw] {
     guard let shared = FileOwner(of: folder), shared.isShared else { return [] }
     return files.filter { $0.group != shared.group || $0.mode & 0o060 != 0o060 }.map { file in

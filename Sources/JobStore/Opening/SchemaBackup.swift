@@ -27,7 +27,7 @@ struct SchemaBackup {
       try fill(part)
       try sync(part)
       guard rename(part, copy) == 0 else { throw failure(copy) }
-      // One of each schema: a migration that fails at every start must not fill the disk with them.
+      // One copy of each schema is kept: a migration that fails at every start must not fill the disk.
       for older in others() { unlink(older) }
       try sync(URL(fileURLWithPath: copy).deletingLastPathComponent().path)
     } catch {
@@ -37,7 +37,7 @@ struct SchemaBackup {
     }
   }
 
-  /// Whole copies of the same schema but this one.
+  /// The other complete copies of the same schema.
   private func others() -> [String] {
     let url = URL(fileURLWithPath: database)
     let folder = url.deletingLastPathComponent().path

@@ -45,7 +45,7 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
 
   /// Whether it has not signed off and its heartbeat is recent.
   package func isAlive(now: Milliseconds) -> Bool {
-    // One of a time to come is none: a clock was ahead, or somebody wrote it.
+    // A heartbeat in the future counts for nothing: a clock was ahead, or somebody wrote it.
     state != .stopped && heartbeatAt > now - Self.heartbeatLimit
       && heartbeatAt < now + Self.heartbeatLimit
   }

@@ -98,7 +98,7 @@ extension Database {
   /// Moves the jobs that may make this move, and writes the events, within the running transaction.
   /// - Parameters:
   ///   - values: the named arguments of the move. `:now` and `:scope` are added; missing ones are NULL.
-  ///   - details: of the events.
+  ///   - details: the details of the events.
   /// - Returns: how many were moved. 0 means that they are in another state, or a guard does not hold.
   @discardableResult
   func move(

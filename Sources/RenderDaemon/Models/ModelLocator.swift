@@ -41,8 +41,9 @@ package struct ModelLocator: Sendable {
     throw DaemonError.modelMissing(name: name, searched: searched)
   }
 
-  /// As `path(of:)`, for what may be a folder that is read whole: no link in it may lead out of the folders.
-  /// - Throws: as `path(of:)`, and `DaemonError.tooManyFiles`
+  /// The same as `path(of:)`, for a folder of which all files are read. No link in it may lead out of the model
+  /// folders.
+  /// - Throws: what `path(of:)` throws, and `DaemonError.tooManyFiles`.
   func wholePath(of name: String) throws -> String {
     let path = try path(of: name)
     _ = try FolderStamp([path], within: confinement)

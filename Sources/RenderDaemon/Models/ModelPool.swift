@@ -92,7 +92,7 @@ package struct ModelPool {
     }
     try willLoad()
     while entries.count >= capacity { cache.removeAll(model: entries.removeFirst().model.cacheName) }
-    // A folder that is exchanged while it is read must not make a model of two.
+    // If the folder is replaced while it is read, the model must not be a mixture of two.
     let model = try Confinement.$models.withValue(locator.confinement.only(stamp.identities)) {
       try governor.prepareToOpen(
         [path] + beside + (vae.map { [$0] } ?? []) + loras.map(\.path), loras: loras.map(\.path))

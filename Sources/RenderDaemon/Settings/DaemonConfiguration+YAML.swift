@@ -85,8 +85,8 @@ extension DaemonConfiguration {
 }
 
 extension DaemonConfiguration {
-  /// Who writes a list without folders, be its lines commented out, means that nothing is allowed; without the key
-  /// everything would be.
+  /// A list without folders is an error. It may come from lines that are commented out. It would mean that nothing is
+  /// allowed, but without the key everything is.
   private static func folders(
     _ map: YAMLMapping, _ key: String, in folder: String
   ) throws(YAMLError) -> [String]? {

@@ -92,9 +92,9 @@ package struct DaemonConfiguration: Sendable, Equatable {
 
   /// The complete settings, with defaults for what is nil.
   ///
-  /// For a service (`$STATE_DIRECTORY` is set), the queue and the folders `pictures`, `models`, `inputs` and `hub` are in
-  /// its state folder. For a person, pictures are in `images` beside the queue, models and inputs may be anywhere, and
-  /// models of a hub are where Hugging Face's programs keep them.
+  /// For a service (`$STATE_DIRECTORY` is set), the queue and the folders `pictures`, `models`, `inputs` and `hub` are
+  /// in its state folder. For a person, pictures are in `images` beside the queue, models and inputs may be anywhere,
+  /// and models of a hub are where Hugging Face's programs keep them.
   package func settings(environment: [String: String], drain: Bool = false) -> DaemonSettings {
     // SEGMOE_DATABASE is left out: it was read as a source of its own, and the command line may have overridden it.
     let database =

@@ -30,7 +30,7 @@ package final class LeaseKeeper: Sendable {
         isOver.withLock { isOver in
           guard !isOver else { return }
           if clock.jump() == .back { shortenLeases() }
-          // Who could not get the lock tries again soon: the lease must not run out in between.
+          // If the lock was not free, it tries again soon, before the lease runs out.
           next = beat() ? pause : min(1, pause)
           look(&pinned)
         }
@@ -63,7 +63,7 @@ package final class LeaseKeeper: Sendable {
       guard let size = try session.pinnedLog() else { return watch.isFree() }
       if let said = watch.report(size) { log.warning("\(said)") }
     } catch {
-      // Whether somebody reads is not known. The next look may tell.
+      // It is not known whether somebody reads. The next look may tell.
       log.debug("the queue's log cannot be looked at: \(error)")
     }
   }

@@ -16,8 +16,8 @@ struct OutputFolder {
     do {
       var removed = 0
       try session.settleLeftovers(below: path) { leftover in
-        // A row may name any file. Only a file that this daemon could have named and that is exactly what the row says is
-        // the job's. Any other stays and is forgotten.
+        // A row may name any file. Only a file that this daemon could have named and that is exactly what the row says
+        // is the job's. Any other stays and is forgotten.
         let name = PictureName(batch: leftover.batch, job: leftover.job, index: leftover.index)
         guard name.mayBe(leftover.path, below: path), isInside(leftover.path),
           holds(leftover.path, bytes: leftover.bytes, digest: leftover.digest)

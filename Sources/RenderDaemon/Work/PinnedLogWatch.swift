@@ -6,7 +6,7 @@ package struct PinnedLogWatch {
 
   package init() {}
 
-  /// - Parameter size: of the log in bytes.
+  /// - Parameter size: the size of the log in bytes.
   /// - Returns: a warning if the log could not be reused before either, and again whenever its size has doubled.
   package mutating func report(_ size: Int64) -> String? {
     looks += 1

@@ -15,6 +15,12 @@ extension Setting {
     Setting(
       "guidance_rescale", \.guidanceRescale, rule: { _ in "use a number from 0 to 1, 0.7 is usual" },
       accepts: { value, _ in (0...1).contains(value) }),
+    Setting(
+      "guidance_from", \.guidanceFrom, rule: { _ in "use a share of the steps, 0 to 1" },
+      accepts: { value, _ in (0...1).contains(value) }),
+    Setting(
+      "guidance_until", \.guidanceUntil, rule: { _ in "use a share of the steps, 0 to 1" },
+      accepts: { value, _ in (0...1).contains(value) }),
     Setting("scheduler", \.scheduler, rule: { _ in SchedulerName.rule }, accepts: { _, _ in true }),
     Setting("sigmas", \.sigmas, rule: { _ in SigmaName.rule }, accepts: { _, _ in true }),
     Setting(

@@ -1,6 +1,6 @@
 /// How other programs call the sampling methods: AUTOMATIC1111 and its kin (`DPM++ 2M Karras`), ComfyUI
-/// (`euler_ancestral`), InvokeAI (`k_heun`), diffusers (`EulerDiscreteScheduler`). Whatever is written is compared without
-/// case, spaces, dashes and underscores.
+/// (`euler_ancestral`), InvokeAI (`k_heun`), diffusers (`EulerDiscreteScheduler`). Whatever is written is compared
+/// without case, spaces, dashes and underscores.
 enum SchedulerSpelling {
   /// Names that differ from ours in more than the way they are written.
   private static let others: [(name: SchedulerName, spellings: [String])] = [

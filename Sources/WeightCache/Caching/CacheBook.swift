@@ -131,7 +131,7 @@ struct CacheBook: Sendable {
   /// Whether more is held than the budget allows.
   var isOver: Bool { held > room }
 
-  /// The budget in bytes, as a number in any case.
+  /// The budget in bytes, or the largest number if there is none.
   private var room: Int { budget ?? .max }
 
   /// Whether the budget is kept, or only pinned parts exceed it.

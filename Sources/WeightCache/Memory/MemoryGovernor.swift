@@ -163,8 +163,8 @@ package final class MemoryGovernor: Sendable {
     share(standing, kept: 0, tensors: 0, others: bytes, CacheLedger())
   }
 
-  /// Prepares for opening a model. What stays of one, norms and gates, is small and in no plan. Weights leave for headers
-  /// and configurations that are larger than any ordinary model's, and for the factors of large LoRAs.
+  /// Prepares for opening a model. What stays of one, norms and gates, is small and in no plan. Weights leave for
+  /// headers and configurations that are larger than any ordinary model's, and for the factors of large LoRAs.
   /// - Parameters:
   ///   - paths: the files and folders that are opened, LoRAs among them.
   ///   - loras: those of them that are LoRAs.

@@ -64,7 +64,7 @@ struct JSONPrompts: PromptReader {
 
   /// - Parameters:
   ///   - bytes: the whole text.
-  ///   - name: of the file.
+  ///   - name: the name of the file.
   init(_ bytes: [UInt8], name: String) {
     self.name = name
     walk = JSONWalk(bytes)

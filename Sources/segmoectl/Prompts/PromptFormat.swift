@@ -20,7 +20,8 @@ package enum PromptFormat: String, CaseIterable, ExpressibleByArgument {
   /// What a file's content looks like.
   /// - Parameters:
   ///   - start: the first bytes, in UTF-8 and without a byte order mark.
-  ///   - name: the file's name. It says what the content was meant to be: a table without a header is no list of prompts.
+  ///   - name: the file's name. It says what the content was meant to be: a table without a header is no list of
+  ///     prompts.
   package init(start: String, name: String) {
     let lines = start.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     let first = lines.first { line in
@@ -40,7 +41,8 @@ package enum PromptFormat: String, CaseIterable, ExpressibleByArgument {
     }
     if line.hasPrefix("{") {
       // An object over several lines.
-      self = ["{", "[", ","].contains(line.last { !$0.isWhitespace }) ? .json : .lines
+      let isOpen = ["{", "[", ","].contains(line.last { !$0.isWhitespace })
+      self = isOpen ? .json : Self.isNamed(name, ["jsonl", "ndjson"]) ? .jsonl : .lines
       return
     }
     if line == "---" || line.hasPrefix("--- ") || line.hasPrefix("%YAML") || line == "-"
@@ -53,14 +55,15 @@ package enum PromptFormat: String, CaseIterable, ExpressibleByArgument {
       self = table
       return
     }
-    switch name.split(separator: ".").last?.lowercased() {
-    case "csv": self = .csv
-    case "tsv", "tab": self = .tsv
-    case "json": self = .json
-    case "yaml", "yml": self = .yaml
-    case "jsonl", "ndjson": self = .jsonl
-    default: self = .lines
-    }
+    let endings: [(PromptFormat, [String])] = [
+      (.csv, ["csv"]), (.tsv, ["tsv", "tab"]), (.json, ["json"]), (.yaml, ["yaml", "yml"]),
+      (.jsonl, ["jsonl", "ndjson"]),
+    ]
+    self = endings.first { Self.isNamed(name, $0.1) }?.0 ?? .lines
+  }
+
+  private static func isNamed(_ name: String, _ endings: [String]) -> Bool {
+    endings.contains { name.lowercased().hasSuffix("." + $0) }
   }
 
   /// Whether a line is a table's header: one of its cells is `prompt`, and nothing else.

@@ -12,7 +12,7 @@ struct YAMLPrompts: PromptReader {
 
   /// - Parameters:
   ///   - bytes: the whole text.
-  ///   - name: of the file.
+  ///   - name: the name of the file.
   /// - Throws: `Problem.badInput` naming line and column.
   init(_ bytes: [UInt8], name: String) throws {
     self.name = name

@@ -2,8 +2,8 @@ import Checkpoints
 import TestSupport
 import Testing
 
-/// Files that are something else than their names say, as downloads leave them: called what they are, wherever weights or
-/// configurations are looked for.
+/// Files that are something else than their names say, as downloads leave them: called what they are, wherever weights
+/// or configurations are looked for.
 @Suite struct MistakenFileTests {
   private static let archive: [UInt8] = Array("PK\u{3}\u{4}".utf8) + [UInt8](repeating: 0, count: 26)
   static let files: [(what: String, bytes: [UInt8])] = [
@@ -55,6 +55,10 @@ import Testing
     let folder = try TemporaryFolder()
     let path = try folder.write("config.json", bytes)
     expect(what) { _ = try ConfigObject(contentsOf: path) }
+    let lora = try folder.write(
+      "lora/adapter_model.safetensors", tensors: ["unet.a.lora_A.weight": TestTensor([1, 1], seed: 1)])
+    try folder.write("lora/adapter_config.json", bytes)
+    expect(what) { _ = try LoRAFile(path: lora) }
   }
 
   /// Bytes of a real header may look like any of these.

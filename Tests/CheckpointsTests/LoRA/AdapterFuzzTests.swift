@@ -4,8 +4,8 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Adapters put together at random, of names that trainers write and shapes that fit or do not: weights, or an error that
-/// names the file, never a crash.
+/// Adapters put together at random, of names that trainers write and shapes that fit or do not: weights, or an error
+/// that names the file, never a crash.
 @Suite struct AdapterFuzzTests {
   private static let layers = [
     "unet.down_blocks.0.attn1.to_q", "base_model.model.conv_in", "lora_unet_conv_in", "lora_unet_norm",

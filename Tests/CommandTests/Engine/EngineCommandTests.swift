@@ -100,8 +100,8 @@ import Testing
     #expect(place.names == ["sheet.png", "x-0.png", "x-1.png"])
   }
 
-  /// A picture of `segmoe render` may be rendered over again, as scripts do. A picture of the queue, of another program,
-  /// or what only looks like one, may not.
+  /// A picture of `segmoe render` may be rendered over again, as scripts do. A picture of the queue, of another
+  /// program, or what only looks like one, may not.
   @Test func rendersOverItsOwnPicturesOnly() throws {
     let place = try TemporaryFolder()
     let folder = place.path
@@ -182,7 +182,7 @@ import Testing
     expectError(try rendering("render", model, "--scheduler", "plms"), code: 64, "plms")
     expectError(try rendering("render", model, "--steps", "0"), code: 64, "steps")
     expectError(try rendering("render", model, "--precision", "f64"), code: 64, "f64")
-    expectError(try run("merge", "/nonexistent.yaml", "/tmp/never"), code: 65, "/nonexistent.yaml")
+    expectError(try run("merge", "/nonexistent.yaml", "/tmp/never"), code: 66, "/nonexistent.yaml")
     expectError(try run("contact-sheet", "/tmp/never.png", "/nonexistent.png"), code: 66, "/nonexistent.png")
   }
 }

@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Small files that claim or unfold to much, one of every kind that a render reads. The kernel bounds what the program may
-/// take: a render of an ordinary model has just enough, and so must have a hostile one. It ends with a picture or with an
-/// error about the file or the budget, never because the system refused memory.
+/// Small files that claim or unfold to much, one of every kind that a render reads. The kernel bounds what the program
+/// may take: a render of an ordinary model has just enough, and so must have a hostile one. It ends with a picture or
+/// with an error about the file or the budget, never because the system refused memory.
 @Suite(.serialized, .enabled(if: ProcessInfo.processInfo.environment["SEGMOE_SANITIZER"] == nil))
 final class HostileFileTests {
   private let place: TemporaryFolder

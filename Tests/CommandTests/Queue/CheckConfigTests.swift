@@ -1,35 +1,24 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// `segmoed check-config` on an installation in a folder of its own.
 @Suite struct CheckConfigTests {
-  private let root = NSTemporaryDirectory() + "segmoe-root-\(UUID().uuidString)"
-
-  private func write(_ text: String, _ path: String) throws {
-    let place = URL(fileURLWithPath: root + path)
-    try FileManager.default.createDirectory(
-      at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try Data(text.utf8).write(to: place)
-  }
-
   /// The shipped unit, a configuration and drop-ins.
   private func check(
     _ configuration: String, dropIns: [String] = [], folders: [String] = [], _ arguments: String...
   ) throws -> Outcome {
-    defer { try? FileManager.default.removeItem(atPath: root) }
-    let unit = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
-      path: "../../systemd/segmoed.service")
-    try write(String(contentsOf: unit, encoding: .utf8), "/usr/local/lib/systemd/system/segmoed.service")
-    try write(configuration, "/etc/segmoed/config.yaml")
+    let root = try TemporaryFolder("usr/local/lib/systemd/system")
+    try root.copy(
+      Places.inRepository("systemd/segmoed.service"), to: "usr/local/lib/systemd/system/segmoed.service")
+    try root.write("etc/segmoed/config.yaml", configuration)
     for (index, text) in dropIns.enumerated() {
-      try write("[Service]\n" + text, "/etc/systemd/system/segmoed.service.d/\(index).conf")
+      try root.write("etc/systemd/system/segmoed.service.d/\(index).conf", "[Service]\n" + text)
     }
-    for folder in folders {
-      try FileManager.default.createDirectory(atPath: root + folder, withIntermediateDirectories: true)
-    }
+    for folder in folders { try root.makeFolder(folder) }
     return try BuiltProgram.run(
-      "segmoed", ["check-config", "--root", root] + arguments,
+      "segmoed", ["check-config", "--root", root.path] + arguments,
       environment: ["HOME": "/root", "SEGMOE_DATABASE": "/x/q"])
   }
 

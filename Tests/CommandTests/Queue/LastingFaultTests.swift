@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 
 /// What stays wrong however often it is tried ends with a code that systemd does not restart on.
@@ -19,8 +20,7 @@ import Testing
       daemon.errors.split(separator: "\n").filter { $0.contains("segmoed: ") }.count == 1, "\(daemon.errors)")
     #expect(daemon.errors.contains(command.database))
     let unit = try String(
-      contentsOf: URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
-        path: "../../systemd/segmoed.service"), encoding: .utf8)
+      contentsOfFile: Places.inRepository("systemd/segmoed.service"), encoding: .utf8)
     #expect(unit.contains("RestartPreventExitStatus=64 65 66 77\n"))
   }
 

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import JobStore
+import TestSupport
 import Testing
 import segmoectl
 
@@ -8,15 +9,13 @@ import segmoectl
 @Suite struct QueuePlaceTests {
   /// An installed service whose configuration names a queue in a folder of its own.
   private struct Service {
-    let folder = NSTemporaryDirectory() + "segmoe-service-\(UUID().uuidString)"
+    private let place: TemporaryFolder
+    var folder: String { place.path }
     var queue: String { folder + "/state/queue.sqlite" }
 
     init(_ text: String? = nil) throws {
-      for name in ["/etc", "/state"] {
-        try FileManager.default.createDirectory(atPath: folder + name, withIntermediateDirectories: true)
-      }
-      try Data((text ?? "threads: 2\ndatabase: \(queue)\n").utf8).write(
-        to: URL(fileURLWithPath: folder + "/etc/config.yaml"))
+      place = try TemporaryFolder("etc", "state")
+      try place.write("etc/config.yaml", text ?? "threads: 2\ndatabase: \(queue)\n")
     }
 
     func find(_ option: String? = nil, _ environment: [String: String] = [:]) -> QueuePlace {
@@ -24,13 +23,10 @@ import segmoectl
         option: option, environment: environment.merging(["HOME": "/home/anna"]) { one, _ in one },
         serviceFolder: folder + "/etc")
     }
-
-    func remove() { try? FileManager.default.removeItem(atPath: folder) }
   }
 
   @Test func inOrder() throws {
     let service = try Service()
-    defer { service.remove() }
     let named = service.find("/a/q", ["SEGMOE_DATABASE": "/b/q"])
     #expect(named.path == "/a/q" && named.source == .option)
     let variable = service.find(nil, ["SEGMOE_DATABASE": "/b/q"])
@@ -53,7 +49,6 @@ import segmoectl
     ] as [(String, String?)])
   func theServicesConfigurationIsRead(text: String, path: String?) throws {
     let service = try Service(text)
-    defer { service.remove() }
     let folder = service.folder + "/etc"
     #expect(QueuePlace.servicePath(folder) == path?.replacingOccurrences(of: "FOLDER", with: folder))
     #expect(QueuePlace.servicePath("/nowhere") == nil)

@@ -65,8 +65,8 @@ import Testing
       code: 77, "/usr", "root")
   }
 
-  /// In the service's folder a queue is for its group, whoever makes it; what an older program or a copy left there that
-  /// is not is named with the mend, to clients and by the daemon.
+  /// In the service's folder a queue is for its group, whoever makes it; what an older program or a copy left there
+  /// that is not is named with the mend, to clients and by the daemon.
   @Test func aQueueThatIsNotItsGroupsIsNamed() throws {
     let command = try Command()
     chown(command.folder, 0, 100)

@@ -18,6 +18,8 @@ import Testing
     (
       "--guidance", ["0", "1", "-3", "7.5", "1000", "-1000", "1e2"], ["5000", "-1001", "nan", "inf", "x", ""]
     ),
+    ("--guidance-from", ["0", "0.5", "1"], ["-0.1", "1.01", "nan", "inf", "x", ""]),
+    ("--guidance-until", ["0", "0.5", "1"], ["-0.1", "1.01", "nan", "inf", "x", ""]),
     ("--sigmas", ["uniform", "sgm_uniform"], ["Karras!", "", "cosine", "use_karras_sigmas"]),
     ("--eta", [], ["-0.1", "1.1", "nan", "inf", "x", ""]),
     ("--timesteps", [], ["", "x", "999,", "1.5", "-1", "500,700", "500,500", "9999999999999999999999"]),
@@ -127,6 +129,7 @@ import Testing
     ["--scheduler", "euler", "--sigmas", "ays", "--steps", "11"],
     ["--scheduler", "euler", "--sigmas", "karras", "--timesteps", "999"],
     ["--scheduler", "euler", "--timesteps", "999", "--sigma-list", "3,0"],
+    ["--guidance-from", "0.8", "--guidance-until", "0.5"],
   ]
 
   @Test func bothTakeSchedules() throws {

@@ -101,15 +101,15 @@ import WeightCache
     #expect(try !isTaken { $0.latents = number })
     #expect(try !isTaken { $0.latents.withUnsafeMutable { $0[5] = .nan } })
     #expect(try !isTaken { $0.step = denoising.steps + 1 })
-    #expect(try !isTaken { $0.scheduler = replaced { $0.outputs.append(denoising.latents) } })
-    #expect(try !isTaken { $0.scheduler = replaced { $0.calls += 1 } })
-    #expect(try !isTaken { $0.scheduler = replaced { $0.calls = .max } })
-    #expect(try !isTaken { $0.scheduler = replaced { $0.order = -1 } })
-    #expect(try !isTaken { $0.scheduler = replaced { $0.noise = $0.noise == nil ? number : nil } })
-    #expect(try !isTaken { $0.scheduler = replaced { $0.sum = $0.sum == nil ? number : nil } })
-    if !history.outputs.isEmpty {
-      #expect(try !isTaken { $0.scheduler = replaced { $0.outputs[0] = number } })
-      #expect(try !isTaken { $0.scheduler = replaced { $0.outputs.removeLast() } })
+    #expect(try !isTaken { $0.history.outputs.append(denoising.latents) })
+    #expect(try !isTaken { $0.history.calls += 1 })
+    #expect(try !isTaken { $0.history.calls = .max })
+    #expect(try !isTaken { $0.history.order = -1 })
+    #expect(try !isTaken { $0.history.noise = $0.history.noise == nil ? number : nil })
+    #expect(try !isTaken { $0.history.sum = $0.history.sum == nil ? number : nil })
+    if !ResumeState(denoising).history.outputs.isEmpty {
+      #expect(try !isTaken { $0.history.outputs[0] = number })
+      #expect(try !isTaken { $0.history.outputs.removeLast() })
     }
   }
 

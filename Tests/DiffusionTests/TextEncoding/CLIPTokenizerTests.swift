@@ -123,17 +123,14 @@ import Testing
     for one in cases { #expect(tokenizer.tokens(in: one.text) == one.ids, "\(one.text.debugDescription)") }
   }
 
-  @Test func longTextsTakeTimeInProportion() throws {
+  /// Unoptimized it takes a second or two. In quadratic time it would be minutes, and the limit ends it.
+  @Test(.timeLimit(.minutes(2))) func longTextsTakeTimeInProportion() throws {
     let tokenizer = try RealFolder().tokenizer()
     let texts = [
       String(repeating: "a", count: 100_000), "e" + String(repeating: "\u{301}\u{316}", count: 50_000),
       String(repeating: "<|startoftext|", count: 7_000),
     ]
-    for text in texts {
-      let seconds = ContinuousClock().measure { _ = tokenizer.tokens(in: text) } / .seconds(1)
-      // Unoptimized it takes a second or two; in quadratic time it would be minutes.
-      #expect(seconds < 40)
-    }
+    for text in texts { #expect(!tokenizer.tokens(in: text).isEmpty) }
   }
 
   @Test func damagedFilesAreNamed() throws {

@@ -30,6 +30,7 @@ STAGES = [
     "gguf_files",
     "image_inputs",
     "samplers",
+    "guidance_interval",
     "single_files",
     "single_kinds",
     "prompt_states_xl",

@@ -14,6 +14,8 @@ import Testing
     settings.guidance = 1.25
     settings.scheduler = .tcd
     settings.eta = 0.25
+    settings.guidanceFrom = 0.125
+    settings.guidanceUntil = 0.75
     settings.timesteps = NumberList([999, 500, 3])
     settings.seed = .max
     settings.count = 4

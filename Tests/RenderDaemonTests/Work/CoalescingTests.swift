@@ -16,6 +16,7 @@ import Testing
         $0.model = "all-3x2"
         $0.scheduler = scheduler
         $0.sigmas = index == 4 ? .karras : nil
+        $0.guidanceUntil = index == 0 ? 0.4 : 1
         $0.eta = index == 1 ? 0.5 : nil
         $0.steps = 3 + index
         $0.count = index == 1 ? 3 : 1

@@ -7,7 +7,8 @@ import Testing
 
 /// Where the daemon looks for what a fetcher has brought.
 @Suite struct FetchedPlaceTests {
-  /// Makes a job wait for its model, as an enqueue does, and says where it lies, as a fetcher does, or who forges its row.
+  /// Makes a job wait for its model, as an enqueue does, and says where it lies, as a fetcher does, or who forges its
+  /// row.
   private func bring(_ house: DaemonHouse, _ path: String) throws -> Int64 {
     let job = try house.enqueue { $0.model = "some/model" }
     let fetcher = try FetcherSession.signOn(

@@ -1,16 +1,21 @@
 import Foundation
 import Hub
 import Requests
+import TestSupport
 import Testing
 
-/// Pulls that break off again and again, in every way, by chance. `SEGMOE_TEST_BREAKS` says how many breaks.
+/// Pulls that break off again and again, in every way, by chance. `SEGMOE_TEST_BREAKS` says how many breaks,
+/// `SEGMOE_TEST_SEED` which.
 @Suite(.serialized)
 struct RandomBreakTests {
   private static let breaks =
     ProcessInfo.processInfo.environment["SEGMOE_TEST_BREAKS"].flatMap { Int($0) } ?? 60
 
+  private static let seed =
+    ProcessInfo.processInfo.environment["SEGMOE_TEST_SEED"].flatMap { UInt64($0) } ?? 2026
+
   /// Something that goes wrong with an answer of storage.
-  private static func fault(_ chance: inout SystemRandomNumberGenerator)
+  private static func fault(_ chance: inout RandomNumbers)
     -> @Sendable (inout CannedAnswer) -> Void
   {
     let share = Double.random(in: 0..<1, using: &chance)
@@ -41,7 +46,7 @@ struct RandomBreakTests {
 
   @Test func theBytesAreRightAfterAnyBreaks() throws {
     let house = try PullHouse()
-    var chance = SystemRandomNumberGenerator()
+    var chance = RandomNumbers(seed: Self.seed)
     var (planted, round) = (0, 0)
     while planted < Self.breaks {
       round += 1

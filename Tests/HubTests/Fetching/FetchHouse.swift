@@ -5,6 +5,7 @@ import Hub
 import JobStore
 import Logging
 import Requests
+import TestSupport
 import Testing
 
 /// A test hub, a queue, and fetchers on both: in this process, or the real programs.
@@ -23,8 +24,7 @@ final class FetchHouse: Sendable {
 
   /// A tiny model that can really be rendered.
   static func model(_ name: String = "model/base") throws -> [String: [UInt8]] {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Goldens/\(name)")
+    let root = URL(fileURLWithPath: Places.golden(name))
     let names = FileManager.default.enumerator(atPath: root.path)?.compactMap { $0 as? String } ?? []
     return try names.reduce(into: [:]) { files, name in
       let file = root.appending(path: name)

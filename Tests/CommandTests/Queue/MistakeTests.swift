@@ -1,0 +1,143 @@
+import Foundation
+import Testing
+
+/// What people type wrong, and what they are told: one line that says what, why and the nearest right thing.
+@Suite struct MistakeTests {
+  /// A mistake: the program, its arguments, the exit code, and what the answer must say.
+  struct Mistake: CustomStringConvertible {
+    let words: String
+    let code: Int32
+    let parts: [String]
+
+    init(_ words: String, _ code: Int32, _ parts: String...) {
+      (self.words, self.code, self.parts) = (words, code, parts)
+    }
+
+    var description: String { words }
+
+    /// The program and its arguments; `_` stands for an empty one, `+` for a space.
+    var command: [String] {
+      words.split(separator: " ").map { $0 == "_" ? "" : $0.replacingOccurrences(of: "+", with: " ") }
+    }
+  }
+
+  static let table: [Mistake] = [
+    // Commands.
+    Mistake("segmoectl enqeue p", 64, "'enqeue'", "did you mean 'enqueue'?", "`segmoectl --help`"),
+    Mistake("segmoectl lst", 64, "did you mean 'list'?"),
+    Mistake("segmoectl statsu", 64, "did you mean 'status'?"),
+    Mistake("segmoectl retyr 1", 64, "did you mean 'retry'?"),
+    Mistake("segmoectl Cancel 1", 64, "did you mean 'cancel'?"),
+    Mistake("segmoectl doktor", 64, "did you mean 'doctor'?"),
+    Mistake("segmoectl frobnicate", 64, "known here: enqueue, "),
+    Mistake("segmoe rendr m", 64, "did you mean 'render'?", "`segmoe --help`"),
+    Mistake("segmoe merg a b", 64, "did you mean 'merge'?"),
+    Mistake("segmoe contactsheet a.png", 64, "did you mean 'contact-sheet'?"),
+    Mistake("segmoe tokenise", 64, "did you mean 'tokenize'?"),
+    Mistake("segmoed chek-config", 64, "did you mean 'check-config'?"),
+    // Options.
+    Mistake(
+      "segmoectl enqueue p --model m --stpes 3", 64, "'--stpes'", "'--steps'", "`segmoectl enqueue --help`"),
+    Mistake("segmoectl enqueue p --modle m", 64, "'--modle'", "'--model'"),
+    Mistake("segmoectl enqueue p --model m --negative blurry", 64, "'--negative'"),
+    Mistake("segmoectl enqueue p --model m --sampler euler", 64, "'--sampler'"),
+    Mistake("segmoectl list --stat queued", 64, "'--stat'", "'--state'", "`segmoectl list --help`"),
+    Mistake("segmoectl watch --bach 1", 64, "'--bach'", "'--batch'"),
+    Mistake("segmoectl cancel 1 --dryrun", 64, "'--dryrun'", "'--dry-run'"),
+    Mistake("segmoed --drian", 64, "'--drian'", "'--drain'"),
+    Mistake("segmoed check-config --jsn", 64, "'--jsn'", "'--json'", "`segmoed check-config --help`"),
+    Mistake("segmoe render m --prompt p --output x.png --sdee 3", 64, "'--sdee'", "'--seed'"),
+    Mistake("segmoectl enqueue p --model m --steps", 64, "--steps", "`segmoectl enqueue --help`"),
+    Mistake("segmoectl retry --batch", 64, "--batch"),
+    // Arguments.
+    Mistake("segmoectl show", 64, "<id>", "`segmoectl show --help`"),
+    Mistake("segmoectl show x", 64, "'x'"),
+    Mistake("segmoectl cancel", 64, "--batch"),
+    Mistake("segmoectl cancel 1 --batch 1", 64, "--batch"),
+    Mistake("segmoectl retry", 64, "--batch"),
+    Mistake("segmoectl watch 1 --batch 1", 64, "not both"),
+    Mistake("segmoectl list extra", 64, "'extra'"),
+    Mistake("segmoectl reorder 1", 64, "--priority"),
+    Mistake("segmoe render", 64, "<model>", "`segmoe render --help`"),
+    Mistake("segmoe render m --output x.png", 64, "--prompt"),
+    Mistake("segmoe contact-sheet", 64, "<pictures>"),
+    Mistake("segmoe inspect", 64, "<model>"),
+    // Values.
+    Mistake("segmoectl list --limit -1", 64, "--limit must be 0 or more"),
+    Mistake("segmoectl list --limit many", 64, "'many'"),
+    Mistake("segmoectl list --state lost", 64, "'lost'", "queued"),
+    Mistake("segmoectl list --since yesterday", 64, "'yesterday'", "2d"),
+    Mistake("segmoectl enqueue p --model m --width 100", 64, "--width is 100", "multiple of 8"),
+    Mistake("segmoectl enqueue p --model m --height 0", 64, "--height is 0"),
+    Mistake("segmoectl enqueue p --model m --steps 0", 64, "--steps is 0", "1 to 1000"),
+    Mistake("segmoectl enqueue p --model m --steps many", 64, "--steps is 'many'"),
+    Mistake("segmoectl enqueue p --model m --steps 10,x", 64, "--steps is 'x'"),
+    Mistake("segmoectl enqueue p --model m --steps 9..1", 64, "--steps is '9..1'", "smaller"),
+    Mistake("segmoectl enqueue p --model m --guidance lots", 64, "--guidance is 'lots'", "7.5 is usual"),
+    Mistake("segmoectl enqueue p --model m --guidance-rescale 7", 64, "--guidance-rescale is 7", "0 to 1"),
+    Mistake("segmoectl enqueue p --model m --scheduler magic", 64, "--scheduler is 'magic'", "euler_a"),
+    Mistake("segmoectl enqueue p --model m --seed -2", 64, "--seed is '-2'", "random"),
+    Mistake("segmoectl enqueue p --model m --seeds 1 --seed 2", 64, "--seed and --seeds"),
+    Mistake("segmoectl enqueue p --model m --models a,b", 64, "--model and --models"),
+    Mistake("segmoectl enqueue p --model m --count 0", 64, "--count is 0"),
+    Mistake("segmoectl enqueue p --model m --precision f64", 64, "--precision is 'f64'", "bf16"),
+    Mistake("segmoectl enqueue p --model m --clip-skip -1", 64, "--clip-skip is -1"),
+    Mistake("segmoectl enqueue p --model m --crop 1", 64, "--crop is '1'"),
+    Mistake("segmoectl enqueue p --model m --target-size big", 64, "--target-size is 'big'"),
+    Mistake("segmoectl enqueue p --model m --memory-budget lots", 64, "--memory-budget is 'lots'", "4GiB"),
+    Mistake("segmoectl enqueue p --model m --strength 0.5", 64, "init_image"),
+    Mistake("segmoectl enqueue p --model m --max-attempts 0", 64, "--max-attempts must be 1 to 100"),
+    Mistake("segmoectl enqueue p --model m --max-attempts -3", 64, "--max-attempts must be 1 to 100"),
+    Mistake("segmoectl enqueue p --model m --run-after soon", 64, "'soon'", "30m"),
+    Mistake("segmoectl enqueue p --model m --name ../up", 64, "name", "'/'"),
+    Mistake("segmoectl enqueue p --model m --priority high", 64, "'high'"),
+    Mistake("segmoectl enqueue p --model m --format xml", 64, "'xml'", "csv"),
+    Mistake("segmoectl enqueue p --model _", 64, "model"),
+    Mistake("segmoectl enqueue p", 64, "--model"),
+    Mistake("segmoectl purge", 64, "--older-than", "--keep"),
+    Mistake("segmoectl purge --keep -1", 64, "--keep must be 0 or more"),
+    Mistake("segmoectl purge --older-than soon", 64, "'soon'", "30m"),
+    Mistake("segmoectl purge --keep 1 --state running", 64, "running jobs are never purged", "cancel"),
+    Mistake("segmoed --threads 0", 64, "--threads 0 is out of range", "1 to 1024"),
+    Mistake("segmoed --threads many", 64, "'many'"),
+    Mistake("segmoed --coalesce 99", 64, "--coalesce 99 is out of range"),
+    Mistake("segmoed --log-level loud", 64, "'loud'", "debug"),
+    Mistake("segmoed --cache-policy best", 64, "'best'", "next-use"),
+    Mistake("segmoed --memory-budget lots", 64, "'lots'"),
+    Mistake("segmoe synth sd99 out", 64, "sd99", "sdxl"),
+    Mistake("segmoe contact-sheet --columns 0 a.png --output b.png", 64, "--columns 0"),
+    // Files.
+    Mistake("segmoectl enqueue --file gone.txt --model m", 66, "gone.txt", "no such file"),
+    Mistake("segmoectl enqueue --file . --model m", 66, "folder"),
+    Mistake("segmoectl enqueue p --model ./gone", 66, "gone", "check the path"),
+    Mistake("segmoectl enqueue p --model m --lora gone.safetensors", 66, "gone.safetensors"),
+    Mistake("segmoectl enqueue p --model m --init-image gone.png", 66, "gone.png"),
+    Mistake("segmoectl show 99", 65, "no job 99", "segmoectl list"),
+    Mistake("segmoectl cancel --batch tuesday", 65, "no batch tuesday"),
+    Mistake("segmoectl purge --keep 1 --files gone", 66, "gone"),
+    Mistake("segmoectl list --database gone.sqlite", 66, "no queue", "enqueue"),
+    Mistake("segmoed check-config gone.yaml", 66, "gone.yaml"),
+    Mistake("segmoe render gone --prompt p --output x.png", 66, "gone"),
+    Mistake("segmoe merge gone.yaml out", 66, "gone.yaml"),
+  ]
+
+  @Test func theTableIsLarge() { #expect(Self.table.count >= 80) }
+
+  @Test(arguments: table) func isAnsweredInALine(mistake: Mistake) throws {
+    let command = try Command()
+    _ = try command.client()
+    let words = mistake.command
+    let outcome = try BuiltProgram.run(
+      words[0], Array(words.dropFirst()),
+      environment: ["SEGMOE_DATABASE": command.database, "HOME": command.folder],
+      by: ["/usr/bin/env", "--chdir", command.folder])
+    #expect(outcome.code == mistake.code, "\(outcome)")
+    #expect(outcome.output == "")
+    #expect(outcome.errors.hasPrefix("\(words[0]): "), "\(outcome.errors)")
+    #expect(outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome.errors)")
+    for part in mistake.parts {
+      #expect(outcome.errors.contains(part), "\(part) is not in: \(outcome.errors)")
+    }
+    #expect(try command.client().status().counts.total == 0)
+  }
+}
