@@ -83,7 +83,7 @@ extension MergeError: ExitCoded {
 extension RecipeError: ExitCoded {
   package var exit: ProgramExit {
     switch self {
-    case .sourceMissing, .source: .missing
+    case .sourceMissing, .source, .yaml(.unreadable): .missing
     default: .badInput
     }
   }

@@ -54,8 +54,9 @@ struct RenderCommand: ParsableCommand {
     try paths.resolve(&request)
     let ledger = CacheLedger()
     let governor = engine.governor(request)
-    if let notice = governor.notice { tell(notice, end: true) }
     let loaded = try engine.load(request, governor)
+    // After what may fail: an error is one line.
+    if let notice = governor.notice { tell(notice, end: true) }
     for idle in request.idleSettings(isXL: loaded.family == .xl) { complain(idle.notice) }
     let renderer = Renderer(
       model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger), governor: governor)

@@ -182,7 +182,7 @@ import Testing
     expectError(try rendering("render", model, "--scheduler", "plms"), code: 64, "plms")
     expectError(try rendering("render", model, "--steps", "0"), code: 64, "steps")
     expectError(try rendering("render", model, "--precision", "f64"), code: 64, "f64")
-    expectError(try run("merge", "/nonexistent.yaml", "/tmp/never"), code: 65, "/nonexistent.yaml")
+    expectError(try run("merge", "/nonexistent.yaml", "/tmp/never"), code: 66, "/nonexistent.yaml")
     expectError(try run("contact-sheet", "/tmp/never.png", "/nonexistent.png"), code: 66, "/nonexistent.png")
   }
 }

@@ -29,7 +29,7 @@ import Testing
     Mistake("segmoectl retyr 1", 64, "did you mean 'retry'?"),
     Mistake("segmoectl Cancel 1", 64, "did you mean 'cancel'?"),
     Mistake("segmoectl doktor", 64, "did you mean 'doctor'?"),
-    Mistake("segmoectl frobnicate", 64, "known here: enqueue, list"),
+    Mistake("segmoectl frobnicate", 64, "known here: enqueue, "),
     Mistake("segmoe rendr m", 64, "did you mean 'render'?", "`segmoe --help`"),
     Mistake("segmoe merg a b", 64, "did you mean 'merge'?"),
     Mistake("segmoe contactsheet a.png", 64, "did you mean 'contact-sheet'?"),
@@ -46,7 +46,7 @@ import Testing
     Mistake("segmoectl cancel 1 --dryrun", 64, "'--dryrun'", "'--dry-run'"),
     Mistake("segmoed --drian", 64, "'--drian'", "'--drain'"),
     Mistake("segmoed check-config --jsn", 64, "'--jsn'", "'--json'", "`segmoed check-config --help`"),
-    Mistake("segmoe render m --prompt p --otuput x.png", 64, "'--otuput'", "'--output'"),
+    Mistake("segmoe render m --prompt p --output x.png --sdee 3", 64, "'--sdee'", "'--seed'"),
     Mistake("segmoectl enqueue p --model m --steps", 64, "--steps", "`segmoectl enqueue --help`"),
     Mistake("segmoectl retry --batch", 64, "--batch"),
     // Arguments.
