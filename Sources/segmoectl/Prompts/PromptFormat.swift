@@ -41,7 +41,8 @@ package enum PromptFormat: String, CaseIterable, ExpressibleByArgument {
     }
     if line.hasPrefix("{") {
       // An object over several lines.
-      self = ["{", "[", ","].contains(line.last { !$0.isWhitespace }) ? .json : .lines
+      let isOpen = ["{", "[", ","].contains(line.last { !$0.isWhitespace })
+      self = isOpen ? .json : Self.isNamed(name, ["jsonl", "ndjson"]) ? .jsonl : .lines
       return
     }
     if line == "---" || line.hasPrefix("--- ") || line.hasPrefix("%YAML") || line == "-"
@@ -54,14 +55,15 @@ package enum PromptFormat: String, CaseIterable, ExpressibleByArgument {
       self = table
       return
     }
-    switch name.split(separator: ".").last?.lowercased() {
-    case "csv": self = .csv
-    case "tsv", "tab": self = .tsv
-    case "json": self = .json
-    case "yaml", "yml": self = .yaml
-    case "jsonl", "ndjson": self = .jsonl
-    default: self = .lines
-    }
+    let endings: [(PromptFormat, [String])] = [
+      (.csv, ["csv"]), (.tsv, ["tsv", "tab"]), (.json, ["json"]), (.yaml, ["yaml", "yml"]),
+      (.jsonl, ["jsonl", "ndjson"]),
+    ]
+    self = endings.first { Self.isNamed(name, $0.1) }?.0 ?? .lines
+  }
+
+  private static func isNamed(_ name: String, _ endings: [String]) -> Bool {
+    endings.contains { name.lowercased().hasSuffix("." + $0) }
   }
 
   /// Whether a line is a table's header: one of its cells is `prompt`, and nothing else.

@@ -84,9 +84,13 @@ import Testing
       expect(
         "warn", "database", "journal mode is delete", mend: "segmoed", in: try findings(command).findings)
     case "damaged":
+      // The page of a table that nothing else looks at.
+      let page = try #require(
+        try DatabaseQueue(path: command.database).read {
+          try UInt64.fetchOne($0, sql: "SELECT rootpage FROM sqlite_schema WHERE name = 'progress'")
+        })
       let file = try FileHandle(forUpdating: URL(fileURLWithPath: command.database))
-      let end = try file.seekToEnd()
-      try file.seek(toOffset: end - 4096)
+      try file.seek(toOffset: (page - 1) * 4096)
       try file.write(contentsOf: Data(repeating: 0xAB, count: 4096))
       try file.close()
       let (code, found) = try findings(command)

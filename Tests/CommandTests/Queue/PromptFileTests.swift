@@ -160,10 +160,10 @@ import Testing
     ("p.tsv", "prompt\twidth\na\t100\n", ["p.tsv:2", "width is 100", "multiple of 8"]),
     ("p.txt", "prompt, best quality\na\n", ["p.txt:1:8:", "'best quality'", "--format lines"]),
     (
-      "p.json", "[{\"prompt\": \"a\"},\n {\"prompt\": \"b\", \"colour\": 1}]", ["p.json:2:17:", "\"colour\""]
+      "p.json", "[{\"prompt\": \"a\"},\n {\"prompt\": \"b\", \"colour\": 1}]", ["p.json:2:18:", "\"colour\""]
     ),
     ("p.json", "[\n{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n]", ["p.json:3:1:", "comma"]),
-    ("p.json", "[{\"prompt\": \"a\", \"steps\": \"x\"}]", ["p.json:1:17:", "\"steps\""]),
+    ("p.json", "[{\"prompt\": \"a\", \"steps\": \"x\"}]", ["p.json:1:18:", "\"steps\""]),
     ("p.json", "[\"ü\", 5]", ["p.json:1:7:", "in quotes"]),
     ("p.json", "[\"a\", \"b]", ["p.json:1:7:", "never closed"]),
     ("p.json", "[\"a\", ]", ["p.json:1:7:", "no JSON value"]),
