@@ -86,6 +86,8 @@ import Testing
   /// Why a source never comes is said as it is, not as a fault of the expert; nothing is left.
   @Test func whySomethingNeverComesIsSaid() throws {
     let second = TemporaryFolder.unusedPath()
+    try FileManager.default.createDirectory(atPath: second, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: second) }
     let late = Late(second)
     #expect(throws: NeverComes.self) {
       try merge(second, { _ in late }) { _ in late.end(.failure(NeverComes())) }

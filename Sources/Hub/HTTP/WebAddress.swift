@@ -33,7 +33,7 @@ package struct WebAddress: Sendable, Hashable, CustomStringConvertible {
       port = number
       name = authority[..<mark]
     }
-    guard !name.isEmpty else { return nil }
+    guard Self.isHost(name) else { return nil }
     let tail = rest[authority.endIndex...].prefix { $0 != "#" }
     let mark = tail.firstIndex(of: "?")
     let path = tail[..<(mark ?? tail.endIndex)]
@@ -43,6 +43,16 @@ package struct WebAddress: Sendable, Hashable, CustomStringConvertible {
     self.path = path.isEmpty ? "/" : String(path)
     query = mark.map { String(tail[tail.index(after: $0)...]) }
     self.text = "\(scheme)://\(authority)\(self.path)" + (query.map { "?\($0)" } ?? "")
+  }
+
+  /// A name or number, or an IPv6 address in brackets.
+  private static func isHost(_ text: Substring) -> Bool {
+    if text.hasPrefix("[") {
+      let inner = text.dropFirst().dropLast()
+      return text.hasSuffix("]") && inner.contains(":")
+        && inner.allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." }
+    }
+    return !text.isEmpty && text.allSatisfy { $0.isLetter || $0.isNumber || "-._".contains($0) }
   }
 
   /// Scheme, host and port. A token belongs to an origin.

@@ -123,10 +123,12 @@ package struct Site: Sendable {
     case let error as HubError: throw error
     case TransportError.unreachable(let host, let reason), TransportError.silent(let host, let reason),
       TransportError.broken(let host, let reason):
-      return .unreachable(host: host, reason: reason)
-    case TransportError.untrusted(let host, let reason): throw .untrusted(host: host, reason: reason)
+      return .unreachable(host: shown(host), reason: shown(reason))
+    case TransportError.untrusted(let host, let reason):
+      throw .untrusted(host: shown(host), reason: shown(reason))
     case TransportError.stopped: throw .stopped
-    case TransportError.refused(let host, let reason): throw .unreachable(host: host, reason: reason)
+    case TransportError.refused(let host, let reason):
+      throw .unreachable(host: shown(host), reason: shown(reason))
     default: throw .strangeAnswer(host: "", reason: "\(error)")
     }
   }

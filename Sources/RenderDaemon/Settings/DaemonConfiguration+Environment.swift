@@ -54,7 +54,9 @@ extension DaemonConfiguration {
   }
 
   private static func words(_ text: String) -> [String]? {
-    let words = text.split(separator: ",").map { String(String($0).trimming(while: \.isWhitespace)) }
+    let words = text.split(separator: ",", omittingEmptySubsequences: false).map {
+      String(String($0).trimming(while: \.isWhitespace))
+    }
     return words.isEmpty || words.contains("") ? nil : words
   }
 

@@ -117,7 +117,7 @@ import Testing
     var draft = RequestDraft()
     let known = SchedulerName.allCases.map(\.rawValue).joined(separator: ", ")
     #expect(
-      throws: RequestError.invalid(setting: "scheduler", value: "'plms'", rule: "use one of \(known)")
-    ) { try draft.read("scheduler", "plms") }
+      throws: RequestError.invalid(setting: "scheduler", value: "'dpm adaptive'", rule: "use one of \(known)")
+    ) { try draft.read("scheduler", "dpm adaptive") }
   }
 }

@@ -154,7 +154,7 @@ struct SourceFetcherTests {
     let house = try FetchHouse()
     house.hub.publish("a/model", PullHouse.model(bytes: 400_000))
     try house.enqueue("a/model")
-    house.hub.plant(on: { $0.server == "storage" }) { answer in
+    house.hub.plant(2, on: { $0.server == "storage" }) { answer in
       (answer.cutAfter, answer.stall) = (answer.body.count / 2, 20)
     }
     try house.fetch {
@@ -174,7 +174,7 @@ struct SourceFetcherTests {
   @Test func twoFetchersFetchEachFileOnce() throws {
     let house = try FetchHouse()
     for name in ["x", "y", "z"] {
-      house.hub.publish("a/\(name)", PullHouse.model(bytes: 50_000 + Int(name.utf8.first ?? 0)))
+      house.hub.publish("a/\(name)", PullHouse.model(bytes: 500 * Int(name.utf8.first ?? 0)))
       for _ in 0..<3 { try house.enqueue("a/\(name)") }
     }
     try house.fetch(pid: 1) {

@@ -39,7 +39,9 @@ import Testing
     let database = try QueueDatabase.open(path: path, role: .daemon)
     #expect(try mode(path) == "wal")
     // Somebody reads, and goes on reading.
-    let reader = try DatabaseQueue(path: path)
+    var staying = Configuration()
+    staying.allowsUnsafeTransactions = true
+    let reader = try DatabaseQueue(path: path, configuration: staying)
     try reader.inDatabase { try $0.beginTransaction(.deferred) }
     #expect(try reader.inDatabase { try Int.fetchOne($0, sql: "SELECT count(*) FROM jobs") } == 1)
     _ = try QueueClient.open(path: path).enqueue(BatchRequest(), requests: [request("two")])
