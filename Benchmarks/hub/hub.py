@@ -15,6 +15,7 @@ import os
 import random
 import socket
 import struct
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -117,6 +118,15 @@ class Handler(BaseHTTPRequestHandler):
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             self.connection.close()
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client):
+        """A client that was killed, or that has heard enough, is no error."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client)
 
 
 class Hub(Handler):
@@ -244,8 +254,7 @@ def main():
             for top, _, files in os.walk(folder) for file in files
         ]
         World.cards[name] = Card(found)
-    for server in (hub := ThreadingHTTPServer(("127.0.0.1", 0), Hub), storage := ThreadingHTTPServer(("127.0.0.2", 0), Storage)):
-        server.daemon_threads = True
+    for server in (hub := Server(("127.0.0.1", 0), Hub), storage := Server(("127.0.0.2", 0), Storage)):
         threading.Thread(target=server.serve_forever, daemon=True).start()
     World.storage = f"http://127.0.0.2:{storage.server_port}"
     print(f"http://127.0.0.1:{hub.server_port}", flush=True)

@@ -85,12 +85,10 @@ import Testing
 
   /// Why a source never comes is said as it is, not as a fault of the expert; nothing is left.
   @Test func whySomethingNeverComesIsSaid() throws {
-    let second = TemporaryFolder.unusedPath()
-    try FileManager.default.createDirectory(atPath: second, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: second) }
-    let late = Late(second)
+    let second = try TemporaryFolder()
+    let late = Late(second.path)
     #expect(throws: NeverComes.self) {
-      try merge(second, { _ in late }) { _ in late.end(.failure(NeverComes())) }
+      try merge(second.path, { _ in late }) { _ in late.end(.failure(NeverComes())) }
     }
     // And what the report throws, while gates are computed.
     #expect(throws: NeverComes.self) {

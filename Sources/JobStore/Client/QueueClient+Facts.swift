@@ -21,13 +21,23 @@ extension QueueClient {
         try Int64.fetchOne(db, sql: "PRAGMA \(pragma)") ?? 0
       }
       let bytes = try number("page_count") * number("page_size")
-      let answer =
-        bytes <= mostBytes ? try String.fetchAll(db, sql: "PRAGMA quick_check(5)") : nil
+      let faults = bytes <= mostBytes ? try self.faults(db) : nil
       return QueueFacts(
         schema: Int(try number("user_version")),
         journalMode: try String.fetchOne(db, sql: "PRAGMA journal_mode") ?? "",
-        faults: answer.map { $0 == ["ok"] ? [] : $0 },
+        faults: faults,
         bytes: bytes)
+    }
+  }
+
+  private func faults(_ db: Database) throws -> [String] {
+    do {
+      let answer = try String.fetchAll(db, sql: "PRAGMA quick_check(5)")
+      return answer == ["ok"] ? [] : answer
+    } catch let error as DatabaseError {
+      // Some damage ends the check itself.
+      guard error.resultCode == .SQLITE_CORRUPT else { throw error }
+      return [error.message ?? "damage"]
     }
   }
 }

@@ -203,12 +203,11 @@ package final class WorkerSession: Sendable {
     return try database.copyLogBack() ? nil : size
   }
 
-  /// Writes the worker's row, which names the first of its jobs.
+  /// Writes the worker's row, which names the first of its jobs, unless somebody has deleted that by hand.
   private func heartbeat(_ db: Database, _ now: Milliseconds) throws {
     let job = leases.first?.job
     let state: WorkerState = job == nil ? .idle : .rendering
     try db.cachedStatement(
-      // Somebody may have deleted the job.
       sql: """
         UPDATE workers SET heartbeat_at = ?1, state = ?2, job = (SELECT id FROM jobs WHERE id = ?3)
         WHERE name = ?4 AND started_at = ?5

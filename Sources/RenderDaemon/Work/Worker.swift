@@ -13,14 +13,14 @@ import WeightCache
 package final class Worker: Sendable {
   private let settings: DaemonSettings
   /// The settings, and how often a reload changed them.
-  private let current: Mutex<(settings: DaemonSettings, reloads: Int)>
+  let current: Mutex<(settings: DaemonSettings, reloads: Int)>
   let session: WorkerSession
   /// The session on a connection for the threads that report and renew leases.
   let side: WorkerSession
   let reports: Reports
   let log: Logger
   let keeper: LeaseKeeper
-  private let stop: StopSignal
+  let stop: StopSignal
   private let lastStep = LastStep()
   /// For resume states.
   private let seal: SealingKey
@@ -214,38 +214,6 @@ package final class Worker: Sendable {
       "memory budget \(governor.budget.map { "\($0)" } ?? "none: the system says nothing of its memory")")
   }
 
-  /// Checks that the queue is still the file that was opened, and that its worker of this name is still this daemon.
-  /// A queue that does not answer passes the check, because that is temporary.
-  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.workerNameTaken`, `.wrongSchema`
-  private func checkQueue() throws {
-    do {
-      try session.verify()
-    } catch let error as JobStoreError {
-      switch error {
-      case .replaced, .schemaTooNew, .workerNameTaken, .wrongSchema: throw error
-      default: log.warning("cannot look at the queue: \(error)")
-      }
-    }
-  }
-
-  /// Runs `body` until it succeeds. A full disk or a locked database must neither end the daemon nor lose a job's
-  /// result.
-  /// - Returns: nil if a stop was asked for meanwhile.
-  /// - Throws: what does not pass by itself.
-  func persistently<Result>(_ body: () throws -> Result) throws -> Result? {
-    while true {
-      do {
-        return try body()
-      } catch let error where passesByItself(error) {
-        log.error("the queue does not answer, trying again: \(error)")
-        reporter.troubled("the queue does not answer: \(error)")
-        // The queue's own log may be what fills the disk.
-        if case JobStoreError.diskFull = error { try? side.reuseLog() }
-        if stop.sleep(seconds: 1) { return nil }
-      }
-    }
-  }
-
   /// Renders a job, together with others of the same model and size, and writes how each ended. A job's error is
   /// written to its row and not thrown.
   /// - Parameter unchanged: the settings, unless a reload has changed them: then no further job is taken.
@@ -289,41 +257,6 @@ package final class Worker: Sendable {
     } catch {
       log.warning("cannot look for further jobs: \(error)")
       return nil
-    }
-  }
-
-  /// Sleeps until another process commits, a job comes due, or a stop or reload is asked for. It sleeps two seconds
-  /// at most, because neither a moved queue nor a clock that is set back is a commit.
-  /// - Parameter due: when a job may come due without a commit.
-  private func waitForWork(since seen: Int64, reloads: Int, due: Milliseconds?, _ pace: inout LookPace) throws
-  {
-    let begun = CheckpointPace.now
-    // In both directions: not even this clock is always what it should be.
-    while abs(CheckpointPace.now - begun) < 2 {
-      if pace.sleep(stop, due: due) { return }
-      reporter.idle()
-      if current.withLock({ $0.reloads }) != reloads { return }
-      guard let version = try persistently({ try session.client.changeMark() }), version == seen else {
-        return
-      }
-      if let due, due <= Date().milliseconds { return }
-    }
-  }
-
-  /// Whether no queued job can be rendered any more.
-  private func isDrained() throws -> Bool {
-    let status = try session.client.status()
-    if status.isPaused || status.counts.queued == 0 { return true }
-    return try session.nextDue() == nil && !session.isAwaitingSources()
-  }
-
-  private func signOff() {
-    do {
-      try session.signOff()
-      try session.close()
-      try side.close()
-    } catch {
-      log.warning("cannot sign off: \(error)")
     }
   }
 }

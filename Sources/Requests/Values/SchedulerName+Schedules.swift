@@ -83,8 +83,9 @@ extension RenderRequest {
 
   /// The number of steps that the schedule itself says; nil if it can have any.
   var listedSteps: Int? {
-    if let timesteps { return timesteps.numbers.count }
-    if let sigmaList { return sigmaList.numbers.count - 1 }
+    // A list that is too short has a message of its own.
+    if let timesteps { return timesteps.numbers.isEmpty ? nil : timesteps.numbers.count }
+    if let sigmaList { return sigmaList.numbers.count < 2 ? nil : sigmaList.numbers.count - 1 }
     return sigmas == .ays ? AlignYourSteps.stableDiffusion.count : nil
   }
 }

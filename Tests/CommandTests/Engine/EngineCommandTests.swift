@@ -179,7 +179,7 @@ import Testing
     }
     expectError(try rendering("render", "/nonexistent"), code: 66, "/nonexistent")
     expectError(try rendering("render", model, "--width", "100"), code: 64, "multiple of 8")
-    expectError(try rendering("render", model, "--scheduler", "plms"), code: 64, "plms")
+    expectError(try rendering("render", model, "--scheduler", "nosuch"), code: 64, "nosuch")
     expectError(try rendering("render", model, "--steps", "0"), code: 64, "steps")
     expectError(try rendering("render", model, "--precision", "f64"), code: 64, "f64")
     expectError(try run("merge", "/nonexistent.yaml", "/tmp/never"), code: 66, "/nonexistent.yaml")

@@ -110,6 +110,13 @@ struct AskedSchedule: Decodable {
     #expect(request.steps == 2 && request.sigmaList?.numbers == [14.6, 1, 0])
     let again = try JSONDecoder().decode(RenderRequest.self, from: JSONEncoder().encode(request))
     #expect(again == request)
+    for (name, text) in [("sigma_list", "3"), ("timesteps", "-1")] {
+      var short = RequestDraft()
+      try short.read("model", "m")
+      try short.read(name, text)
+      let error = #expect(throws: RequestError.self) { try short.request.validate() }
+      #expect(error?.setting == name)
+    }
     draft = RequestDraft()
     try draft.read("sigmas", "ays")
     #expect(draft.request.steps == 10)

@@ -25,6 +25,7 @@ import Testing
     "UPDATE jobs SET prompt = CAST(zeroblob(3000000) AS TEXT) WHERE id = 1",
     "UPDATE jobs SET run_after = -9223372036854775807, wait_set_at = 9223372036854775807 WHERE id = 1",
     // Of one that runs.
+    "DELETE FROM jobs WHERE id = 2",
     "UPDATE jobs SET lease_expires = -9223372036854775807, lease_set_at = 9223372036854775807 WHERE id = 2",
     "INSERT INTO progress SELECT 2, value, 'denoising', 9223372036854775807, 1, 0, 0, 0 FROM json_each('[5,6,7]')",
     "INSERT INTO models (name, registered_at, held_until, held_at) VALUES ('demo', 0, -9223372036854775807, 9223372036854775807)",

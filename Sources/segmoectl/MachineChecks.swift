@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 
 /// What `doctor` looks at of the disks.
@@ -33,5 +34,19 @@ struct DiskChecks {
     }
     if bytes < Self.least { return .bad("disk", text, mend: mend) }
     return bytes < Self.little ? .warn("disk", text, mend: mend) : .ok("disk", text)
+  }
+}
+
+/// What `doctor` says of the processor.
+enum ProcessorCheck {
+  static var finding: Finding {
+    if segmoe_isa_available(SEGMOE_ISA_AVX512) != 0 {
+      let bf16 = segmoe_bf16_is_native() != 0
+      return .ok("processor", "AVX-512\(bf16 ? " with BF16: renders are in bf16 by default" : "")")
+    }
+    if segmoe_isa_available(SEGMOE_ISA_AVX2) != 0 { return .ok("processor", "AVX2") }
+    return .warn(
+      "processor", "it has neither AVX2 nor AVX-512: pictures take many times as long",
+      mend: "in a virtual machine, pass the host's processor on (`-cpu host`)")
   }
 }

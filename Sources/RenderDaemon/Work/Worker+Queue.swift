@@ -1,0 +1,71 @@
+import Foundation
+import JobStore
+
+/// How the worker lives with its queue: looks whether it is still there, waits for it, and leaves it.
+extension Worker {
+  /// Checks that the queue is still the file that was opened, and that its worker of this name is still this daemon.
+  /// A queue that does not answer passes the check, because that is temporary.
+  /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.workerNameTaken`, `.wrongSchema`
+  func checkQueue() throws {
+    do {
+      try session.verify()
+    } catch let error as JobStoreError {
+      switch error {
+      case .replaced, .schemaTooNew, .workerNameTaken, .wrongSchema: throw error
+      default: log.warning("cannot look at the queue: \(error)")
+      }
+    }
+  }
+
+  /// Runs `body` until it succeeds. A full disk or a locked database must neither end the daemon nor lose a job's
+  /// result.
+  /// - Returns: nil if a stop was asked for meanwhile.
+  /// - Throws: what does not pass by itself.
+  func persistently<Result>(_ body: () throws -> Result) throws -> Result? {
+    while true {
+      do {
+        return try body()
+      } catch let error where passesByItself(error) {
+        log.error("the queue does not answer, trying again: \(error)")
+        reporter.troubled("the queue does not answer: \(error)")
+        // The queue's own log may be what fills the disk.
+        if case JobStoreError.diskFull = error { try? side.reuseLog() }
+        if stop.sleep(seconds: 1) { return nil }
+      }
+    }
+  }
+
+  /// Sleeps until another process commits, a job comes due, or a stop or reload is asked for. It sleeps two seconds
+  /// at most, because neither a moved queue nor a clock that is set back is a commit.
+  /// - Parameter due: when a job may come due without a commit.
+  func waitForWork(since seen: Int64, reloads: Int, due: Milliseconds?, _ pace: inout LookPace) throws {
+    let begun = CheckpointPace.now
+    // In both directions: not even this clock is always what it should be.
+    while abs(CheckpointPace.now - begun) < 2 {
+      if pace.sleep(stop, due: due) { return }
+      reporter.idle()
+      if current.withLock({ $0.reloads }) != reloads { return }
+      guard let version = try persistently({ try session.client.changeMark() }), version == seen else {
+        return
+      }
+      if let due, due <= Date().milliseconds { return }
+    }
+  }
+
+  /// Whether no queued job can be rendered any more.
+  func isDrained() throws -> Bool {
+    let status = try session.client.status()
+    if status.isPaused || status.counts.queued == 0 { return true }
+    return try session.nextDue() == nil && !session.isAwaitingSources()
+  }
+
+  func signOff() {
+    do {
+      try session.signOff()
+      try session.close()
+      try side.close()
+    } catch {
+      log.warning("cannot sign off: \(error)")
+    }
+  }
+}
