@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import JobStore
 import Migrations
+import TestSupport
 import Testing
 
 /// What somebody has changed in the schema is put right, or named.
@@ -14,8 +15,7 @@ import Testing
 
   /// A database of any age has nothing to put right once it is upgraded: a difference in wording is none.
   @Test func upgradedQueuesAreAsTheyShouldBe() throws {
-    let schemas = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Schemas")
+    let schemas = URL(fileURLWithPath: Places.inRepository("Tests/Schemas"))
     let names = try FileManager.default.contentsOfDirectory(atPath: schemas.path).filter {
       $0.hasSuffix(".sqlite")
     }

@@ -150,7 +150,8 @@ import Testing
       try one.finish(job.lease, images: [image(0, of: job.job.id)], statistics: RenderStatistics())
     }
     #expect(rendered == ["plain", lora])
-    #expect(try queue.state(6) == .failed)
+    let broken = try queue.sql { try String.fetchOne($0, sql: "SELECT state FROM jobs WHERE id = 6") }
+    #expect(broken == "failed")
     // Another has them all.
     let two = try queue.session("two")
     #expect(try two.claim()?.request.render.prompt == "lora")
