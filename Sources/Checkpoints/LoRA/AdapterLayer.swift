@@ -134,6 +134,9 @@ struct AdapterLayer: Sendable {
     if has(.hadaW1A) {
       let first = try hadamardPair(.hadaW1A, .hadaW1B, core: .hadaT1, target: target)
       let second = try hadamardPair(.hadaW2A, .hadaW2B, core: .hadaT2, target: target)
+      guard [first.rows, first.columns] == [second.rows, second.columns] else {
+        throw fault("its two products have different shapes")
+      }
       return (.hadamard(first, second), first.rank)
     }
     if has(.lokrW1) || has(.lokrW1A) { return try kronecker(kernel: kernel, target: target) }

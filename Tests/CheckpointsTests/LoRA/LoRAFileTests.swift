@@ -224,6 +224,12 @@ import Testing
       [".lora_A.weight": down, ".lora_B.weight": up, ".alpha": TestTensor([], [.nan])],
       [".lokr_w1": TestTensor([5, 2], seed: 1), ".lokr_w2": TestTensor([2, 2], seed: 2)],
       [".hada_w1_a": up, ".hada_w1_b": down, ".hada_w2_a": up],
+      [
+        ".hada_w1_a": up, ".hada_w1_b": down, ".hada_w2_a": up, ".hada_w2_b": TestTensor([2, 3], seed: 1),
+      ],
+      [
+        ".hada_w1_a": up, ".hada_w1_b": down, ".hada_w2_a": TestTensor([5, 2], seed: 1), ".hada_w2_b": down,
+      ],
       [".lora_mid.weight": TestTensor([2, 2, 3, 3], seed: 1), ".lora_A.weight": down, ".lora_B.weight": up],
       [".lora_A.weight": down, ".lora.down.weight": down, ".lora_B.weight": up],
     ]
