@@ -79,15 +79,7 @@ extension FetcherSession {
       ).execute(arguments: [found, revision, path, bytes, bytes, now, source.id, source.claim, name])
       guard db.changesCount > 0 else { return }
       if found != source.text { try rename(source, to: found, db) }
-      try db.cachedStatement(
-        sql: """
-          UPDATE jobs SET held = held & ~\(Hold.source.rawValue)
-            | iif(model IN (SELECT name FROM models WHERE held_until IS NOT NULL), \(Hold.model.rawValue), 0)
-          WHERE id IN (SELECT job FROM job_sources WHERE source = ?) AND NOT EXISTS (
-            SELECT 1 FROM job_sources js JOIN sources s ON s.id = js.source
-            WHERE js.job = jobs.id AND s.state <> 'ready')
-          """
-      ).execute(arguments: [source.id])
+      try db.releaseFromSources("id IN (SELECT job FROM job_sources WHERE source = :value)", source.id)
     }
   }
 

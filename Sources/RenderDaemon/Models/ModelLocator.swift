@@ -41,6 +41,20 @@ package struct ModelLocator: Sendable {
     throw DaemonError.modelMissing(name: name, searched: searched)
   }
 
+  /// Whether something of that name is below a model folder. What leads out of them counts: it is refused when it is
+  /// opened, and it is no card of a hub.
+  func hasNamed(_ name: String) -> Bool {
+    guard !confinement.folders.isEmpty else { return false }
+    do {
+      _ = try path(of: name)
+      return true
+    } catch DaemonError.modelOutside {
+      return true
+    } catch {
+      return false
+    }
+  }
+
   /// The same as `path(of:)`, for a folder of which all files are read. No link in it may lead out of the model
   /// folders.
   /// - Throws: what `path(of:)` throws, and `DaemonError.tooManyFiles`.

@@ -171,6 +171,10 @@ package final class Worker: Sendable {
         log.warning("the clock was set forward, or the machine slept: leases count from now")
         guard try persistently({ try session.extendLeases() }) != nil else { return }
       }
+      guard let local = try persistently({ try session.takeLocalSources(pool.locator.hasNamed) }) else {
+        return
+      }
+      for name in local { log.info("'\(name)' is in a model folder: it is not fetched") }
       for thing in lacked.look(pool.locator) {
         guard try persistently({ try session.expect(thing) }) != nil else { return }
       }

@@ -83,8 +83,8 @@ final class HostileFileTests {
 
   @Test func anOrdinaryRenderHasJustEnough() throws {
     try expectAnswer(codes: [0], "ordinary")
-    // With a third less it has not.
-    #expect(try render([], data: Self.data / 3 * 2).code == 69)
+    // With half of it, it has not.
+    #expect(try render([], data: Self.data / 2).code == 69)
     let lora = Places.golden("families/lora.safetensors")
     try expectAnswer(
       ["--lora", lora, "--embedding", Places.golden("prompts/toy.safetensors")], codes: [0], "extras")

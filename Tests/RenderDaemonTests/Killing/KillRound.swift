@@ -100,8 +100,6 @@ final class KillRound {
       }
       Thread.sleep(forTimeInterval: 0.01)
     }
-    for victim in victims where victim?.daemon.isRunning == true { victim?.daemon.kill() }
-    try drain()
   }
 
   /// Jobs that wait, whatever the counts say.

@@ -49,7 +49,7 @@ struct BudgetSweepTests {
   private func smallest() throws -> Int {
     let house = try house()
     let job = try enqueue(house)[0]
-    try drain(house, ["SEGMOE_MEMORY_BUDGET": "8MiB"])
+    try drain(house, ["SEGMOE_MEMORY_BUDGET": "112MiB"])
     let refused = try house.job(job)
     #expect(refused.state == .failed && refused.attempts == 1)
     let found = try #require(refused.failure?.message).firstMatch(of: /smallest that would do is (\d+) MiB/)

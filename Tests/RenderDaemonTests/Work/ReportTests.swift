@@ -98,7 +98,7 @@ import Testing
   @Test(arguments: [true, false]) func whatTheQueueAnswersStopsTheRender(isCancelled: Bool) throws {
     let house = try DaemonHouse()
     let id = try house.enqueue {
-      $0.steps = 1000
+      $0.steps = 900
       $0.count = 50
     }
     let daemon = try RealDaemon(house)
@@ -117,7 +117,7 @@ import Testing
     try house.wait { try house.job(next).state == .done }
     #expect(try house.job(id).state == (isCancelled ? .cancelled : .failed))
     #expect(daemon.stop() == 0)
-    #expect(try house.stepsTaken() < 50_000)
+    #expect(try house.stepsTaken() < 45_000)
   }
 
   /// The disk of the pictures is full: the next ones are rendered meanwhile, and all are there when it has room.

@@ -28,7 +28,9 @@ import Testing
     #expect(stat(place.folder, &status) == 0 && status.st_mode & 0o777 == 0o700)
     #expect(stat(place.key, &status) == 0 && status.st_mode & 0o777 == 0o600)
     #expect(try FileManager.default.contentsOfDirectory(atPath: place.folder) == ["resume.key"])
-    #expect(try PrivateFolder(path: Place().folder).sealingKey().bytes != key.bytes)
+    let other = try Place()
+    defer { withExtendedLifetime((place, other)) {} }
+    #expect(try PrivateFolder(path: other.folder).sealingKey().bytes != key.bytes)
     // Computed with Python's hmac.
     let known = try #require(SealingKey(bytes: [UInt8](0..<32)))
     let hexadecimal = known.seal(of: Array("what do ya want for nothing?".utf8)).map { byte in
