@@ -91,7 +91,7 @@ struct Segmoed: AsyncParsableCommand {
     let environment = ProcessInfo.processInfo.environment
     let settings = try settings(environment)
     let check = SettingsCheck(settings: settings, environment: environment, unit: nil, root: "")
-    if let fault = check.faults.first { throw Problem(fault.exit, fault.message) }
+    if let fault = check.faults.first(where: { !$0.passes }) { throw Problem(fault.exit, fault.message) }
     let threshold = LogThreshold(settings.logLevel)
     let journal = Journal.hears(environment: environment) ? Journal() : nil
     LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, journal: journal) }

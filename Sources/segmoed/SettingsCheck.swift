@@ -95,6 +95,12 @@ struct SettingsCheck {
     while place.count > 1, Glibc.access(root + place, F_OK) != 0, errno == ENOENT {
       place = URL(fileURLWithPath: place).deletingLastPathComponent().path
     }
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: root + place, isDirectory: &isFolder), !isFolder.boolValue {
+      return SettingsFault(
+        setting: setting, fault: "\(place) is no folder", mend: "move it away, or write another folder",
+        exit: .badInput, passes: true)
+    }
     // Another user's rights do not tell of a file system that is read-only, nor does root's.
     return access(to: place, read: false) ? nil : forbidden(setting, folder, place, "write to")
   }
@@ -146,6 +152,8 @@ struct SettingsFault: Equatable {
   let mend: String
   /// How a daemon ends that finds it at its start. None of these codes is tried again by systemd.
   let exit: ProgramExit
+  /// Whether it may pass by itself, as a file does that lies where a disk is mounted later. A daemon waits for that.
+  var passes = false
 
   /// One line.
   var message: String { "\(setting): \(fault); \(mend)" }

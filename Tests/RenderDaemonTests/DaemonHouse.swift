@@ -113,7 +113,7 @@ final class DaemonHouse: Sendable {
   }
 
   /// Waits until something is so.
-  func wait(seconds: Double = 150, every pause: Double = 0.01, _ condition: () throws -> Bool) throws {
+  func wait(seconds: Double = 30, every pause: Double = 0.01, _ condition: () throws -> Bool) throws {
     let end = Date(timeIntervalSinceNow: seconds)
     while try !condition() {
       try #require(Date() < end, "waited too long")

@@ -16,7 +16,7 @@ extension QueueClient {
   /// Looks at the database itself.
   /// - Parameter mostBytes: a larger one is not looked through, which would take long.
   package func facts(mostBytes: Int64 = 1 << 30) throws -> QueueFacts {
-    try database.read { db in
+    try database.readOutsideTransaction { db in
       func number(_ pragma: String) throws -> Int64 {
         try Int64.fetchOne(db, sql: "PRAGMA \(pragma)") ?? 0
       }

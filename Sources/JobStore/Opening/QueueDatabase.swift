@@ -130,6 +130,12 @@ package struct QueueDatabase: Sendable {
     try translated { try connection.read(body) }
   }
 
+  /// Reads without a transaction. A check that finds the file damaged may end with an error, and SQLite then refuses to
+  /// commit even what was only read.
+  func readOutsideTransaction<Value>(_ body: (Database) throws -> Value) throws -> Value {
+    try translated { try connection.writeWithoutTransaction(body) }
+  }
+
   /// Runs `body` in one durable transaction. `body` gets one time for everything that it writes.
   func write<Value>(_ body: (Database, Milliseconds) throws -> Value) throws -> Value {
     try translated {

@@ -95,11 +95,7 @@ import Testing
       try file.close()
       let (code, found) = try findings(command)
       #expect(code == 69)
-      // Whichever looks at that page first: the check, or the reading of what it has.
-      let named = found.first {
-        $0["state"] as? String == "bad" && ["damage", "database"].contains($0["subject"] as? String)
-      }
-      #expect((named?["mend"] as? String)?.contains("backup") == true, "\(found)")
+      expect("bad", "damage", "SQLite finds", mend: "backup", in: found)
     case "gone":
       _ = try command.daemon()
       try sql("UPDATE workers SET heartbeat_at = 1, state = 'rendering'")
