@@ -142,3 +142,7 @@ ALTER TABLE jobs ADD COLUMN sigmas TEXT;      -- a spacing: karras, exponential,
 ALTER TABLE jobs ADD COLUMN eta REAL CHECK (eta >= 0 AND eta <= 1);  -- share of noise that is drawn anew
 ALTER TABLE jobs ADD COLUMN timesteps TEXT;   -- the timesteps to visit, with commas
 ALTER TABLE jobs ADD COLUMN sigma_list TEXT;  -- the noise levels to visit and the last one, with commas
+
+-- Steps of all images that were saved at the loss that got furthest. furthest_step counts reported ones too, which may be
+-- ahead: a job that saves more than at the losses before moves forward all the same.
+ALTER TABLE jobs ADD COLUMN furthest_saved INTEGER NOT NULL DEFAULT 0;

@@ -75,6 +75,7 @@ extension QueueDatabase {
           losses = max(0, min(losses, 1000)),
           claims = max(0, min(claims, 1000000000000)),
           furthest_step = max(0, min(furthest_step, 1000000000)),
+          furthest_saved = max(0, min(furthest_saved, 1000000000)),
           held = iif(held \(Hold.range), held, \(held)),
           cancel_requested = (cancel_requested <> 0),
           lease_owner = iif(state = 'running', ifnull(lease_owner, '?'), NULL),
@@ -89,7 +90,8 @@ extension QueueDatabase {
     state IN ('queued', 'running') AND NOT (
       max_attempts BETWEEN 1 AND 100 AND attempts BETWEEN 0 AND max_attempts - (state = 'queued')
       AND losses BETWEEN 0 AND 1000 AND claims BETWEEN 0 AND 1000000000000
-      AND furthest_step BETWEEN 0 AND 1000000000 AND held \(Hold.range) AND cancel_requested IN (0, 1)
+      AND furthest_step BETWEEN 0 AND 1000000000 AND furthest_saved BETWEEN 0 AND 1000000000
+      AND held \(Hold.range) AND cancel_requested IN (0, 1)
       AND (state = 'running') = (lease_owner IS NOT NULL)
       AND (state = 'running') = (lease_expires IS NOT NULL))
     """

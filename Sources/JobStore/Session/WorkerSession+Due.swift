@@ -37,14 +37,17 @@ extension WorkerSession {
       let row = try Row.fetchOne(
         db.cachedStatement(
           sql: """
-            SELECT lease_owner, losses, attempts, CAST(min(1e9, max(
-              (SELECT total(step) FROM progress WHERE job = ?1),
-              (SELECT total(step) FROM checkpoints WHERE job = ?1))) AS INTEGER) AS reached
+            SELECT lease_owner, losses, attempts,
+              CAST(min(1e9, (SELECT total(step) FROM progress WHERE job = ?1)) AS INTEGER) AS reported,
+              CAST(min(1e9, (SELECT total(step) FROM checkpoints WHERE job = ?1)) AS INTEGER) AS saved
             FROM jobs WHERE id = ?1
             """), arguments: [id])
       guard let row else { continue }
       let reader = RowReader(row: row, table: "jobs")
-      let reached: Int = try reader.value("reached")
+      let saved: Int = try reader.value("saved")
+      // A report may be ahead of what is saved. If the next attempt saves more, it moved forward, though it may not have
+      // got beyond that report.
+      let reached = max(saved, try reader.value("reported"))
       let worker: String? = try reader.optional("lease_owner")
       let losses = min(try reader.value("losses", as: Int.self), 1000) + 1
       let message =
@@ -56,7 +59,7 @@ extension WorkerSession {
       where try db.move(
         name, .job(id), at: now,
         [
-          "worker": worker, "restarted": restarted, "reached": reached, "error": message,
+          "worker": worker, "restarted": restarted, "reached": reached, "saved": saved, "error": message,
           "kind": FailureKind.lost.rawValue,
         ],
         details: [.failed: setAside]) > 0

@@ -3,13 +3,14 @@ import GRDB
 
 extension Transition.Guard {
   /// As SQLite has it. Named arguments: `:claim` and `:worker` of the lease, `:now`, `:restarted` (the name of a
-  /// worker that signs on, or NULL), `:reached` (steps of all its images).
+  /// worker that signs on, or NULL), `:reached` (steps of all its images, saved or
+  /// reported), `:saved` (saved ones).
   var sql: String {
     switch self {
     case .isDue: "run_after IS NULL AND held = 0 AND NOT (SELECT paused FROM queue)"
     case .holdsLease: "claims = :claim AND lease_owner = :worker"
     case .leaseIsOver: "(lease_expires <= :now OR lease_owner = :restarted)"
-    case .gotFurther: ":reached > furthest_step"
+    case .gotFurther: "(:reached > furthest_step OR :saved > furthest_saved)"
     case .hasAttempts: "attempts < max_attempts"
     case .mayBeLostAgain: "losses + 1 < \(WorkerSession.lossLimit)"
     case .isUsedUp: "(attempts >= max_attempts OR losses + 1 >= \(WorkerSession.lossLimit))"
@@ -56,14 +57,18 @@ extension Transition {
     case .fail, .stop: "\(free), \(failure), finished_at = :now"
     case .giveBack: "\(free), attempts = max(attempts - 1, 0), started_at = NULL"
     case .requeueAdvanced:
-      "\(free), \(failure), attempts = max(attempts - losses - 1, 0), losses = 0, furthest_step = :reached"
+      """
+      \(free), \(failure), attempts = max(attempts - losses - 1, 0), losses = 0, \
+      furthest_step = max(furthest_step, :reached), furthest_saved = max(furthest_saved, ifnull(:saved, 0))
+      """
     case .requeueLost: "\(free), \(failure), losses = losses + 1"
     case .failLost, .cancelLost: "\(free), \(failure), losses = losses + 1, finished_at = :now"
     case .cancel: "finished_at = :now, run_after = NULL"
     case .requestCancel: "cancel_requested = 1"
     case .retry, .retryFailed, .hurry:
       """
-      attempts = 0, losses = 0, furthest_step = 0, run_after = NULL, cancel_requested = 0, error = NULL, error_kind = NULL, \
+      attempts = 0, losses = 0, furthest_step = 0, furthest_saved = 0, run_after = NULL, cancel_requested = 0, \
+      error = NULL, error_kind = NULL, \
       started_at = NULL, finished_at = NULL, model_digest = NULL, cache_hits = NULL, discard = 0
       """
     }
@@ -108,7 +113,7 @@ extension Database {
     let transition = Transition[name]
     var arguments: [String: (any DatabaseValueConvertible)?] = [
       "now": now, "scope": scope.number, "worker": nil, "restarted": nil, "error": nil, "kind": nil,
-      "reached": nil,
+      "reached": nil, "saved": nil,
     ]
     arguments.merge(values) { $1 }
     if let error = arguments["error"] as? String { arguments["error"] = PlainText.line(error) }

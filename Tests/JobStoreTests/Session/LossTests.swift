@@ -48,6 +48,29 @@ import Testing
     #expect(job.state == .failed && job.losses == WorkerSession.lossLimit && job.failure?.kind == .lost)
   }
 
+  /// A report may be ahead of what is saved. Who saves more than before has moved forward, whatever was reported; who
+  /// saves no more has not.
+  @Test func whatIsSavedCountsBesideWhatIsReported() throws {
+    let queue = try TestQueue()
+    var request = request("long")
+    request.maxAttempts = 1
+    _ = try queue.client.enqueue(BatchRequest(), requests: [request])
+    for saved in [9, 10, 11] {
+      let claimed = try #require(try queue.claim(), "set aside at \(saved) saved steps")
+      #expect(claimed.job.attempts == 1 && claimed.job.losses == 0)
+      try queue.session().keep(Data([1]), step: saved, index: 0, modelDigest: "m", claimed.lease)
+      try queue.session().report(
+        ImageProgress(index: 0, phase: .denoising, step: 12, steps: 25), claimed.lease)
+      queue.pass(seconds: 61)
+    }
+    let claimed = try #require(try queue.claim())
+    try queue.session().report(
+      ImageProgress(index: 0, phase: .denoising, step: 12, steps: 25), claimed.lease)
+    queue.pass(seconds: 61)
+    #expect(try queue.claim() == nil)
+    #expect(try queue.client.details(job: 1).job.losses == 1)
+  }
+
   /// Somebody holds the write lock for longer than a lease: living workers could not renew, and keep their jobs.
   @Test func whoWaitedForTheLockTakesNothingAway() throws {
     let queue = try TestQueue()
