@@ -112,8 +112,8 @@ final class DaemonHouse: Sendable {
     }.sorted()
   }
 
-  /// Waits until something is so.
-  func wait(seconds: Double = 30, every pause: Double = 0.01, _ condition: () throws -> Bool) throws {
+  /// Waits until something is so. The limit only guards against waiting for ever, on a machine as busy as may be.
+  func wait(seconds: Double = 300, every pause: Double = 0.01, _ condition: () throws -> Bool) throws {
     let end = Date(timeIntervalSinceNow: seconds)
     while try !condition() {
       try #require(Date() < end, "waited too long")

@@ -63,7 +63,8 @@ extension QueueDatabase {
   static func another(like store: QueueDatabase) throws -> QueueDatabase {
     do {
       let connection = StoreConnection(
-        try DatabaseQueue(path: store.path, configuration: configuration(store.role, store.trace)),
+        try DatabaseQueue(
+          path: "file://\(escaped(store.path))?mode=rw", configuration: configuration(store.role, store.trace)),
         path: store.path, waits: store.connection.waits)
       let other = QueueDatabase(
         path: store.path, role: store.role, migrations: store.migrations, connection: connection,
@@ -71,6 +72,8 @@ extension QueueDatabase {
       try other.limitReading()
       return other
     } catch let error as DatabaseError {
+      // Moved away while it was opened: that it cannot be read says less.
+      guard store.place == FilePlace(of: store.path) else { throw JobStoreError.replaced(path: store.path) }
       throw translation(of: error, path: store.path)
     }
   }
@@ -89,9 +92,9 @@ extension QueueDatabase {
     }
   }
 
-  /// As a URI has it.
+  /// The whole path as a URI has it.
   private static func escaped(_ path: String) -> String {
-    path.replacingOccurrences(of: "%", with: "%25").replacingOccurrences(of: "?", with: "%3f")
+    URL(fileURLWithPath: path).path.replacingOccurrences(of: "%", with: "%25").replacingOccurrences(of: "?", with: "%3f")
       .replacingOccurrences(of: "#", with: "%23")
   }
 

@@ -37,7 +37,7 @@ package struct QueueDatabase: Sendable {
   /// Gets every SQL statement.
   let trace: (@Sendable (String) -> Void)?
   /// The identity of the file that was opened.
-  private let place: FilePlace?
+  let place: FilePlace?
   /// What makes the newest schema that this program knows.
   let migrations: [Migration]
   /// Shared by the connections of this process that were made from one another.

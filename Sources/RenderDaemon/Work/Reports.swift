@@ -29,6 +29,12 @@ final class Reports: Sendable {
     var bytes = 0
     /// The thread is writing something.
     var isBusy = false
+    /// The thread is to begin nothing for a moment; see `between`.
+    var isHeld = false
+    /// How often the thread has begun to write.
+    var turns = 0
+    /// The turn that outlasted the patience of `between`.
+    var slowTurn: Int?
     var isStarted = false
     /// No more comes.
     var isOver = false
@@ -105,6 +111,31 @@ final class Reports: Sendable {
     add(task)
   }
 
+  /// Runs `body`, which asks for the queue's lock and does not wait for it, while the thread writes nothing. Otherwise
+  /// our own reports would refuse it, at every step of a fast render.
+  ///
+  /// What is being written is waited for, but only a moment and only once: it may be waiting for somebody else's lock.
+  /// Then `body` runs all the same.
+  func between<Value>(_ body: () throws -> Value) rethrows -> Value {
+    for _ in 0..<Self.patienceMilliseconds where !hold() { usleep(1000) }
+    change { state in
+      if state.isBusy { state.slowTurn = state.turns }
+    }
+    defer { change { $0.isHeld = false } }
+    return try body()
+  }
+
+  /// - Returns: false if that needs waiting, which may be of use.
+  private func hold() -> Bool {
+    changed.lock()
+    defer { changed.unlock() }
+    state.isHeld = true
+    return !state.isBusy || state.slowTurn == state.turns
+  }
+
+  /// How long `between` waits.
+  private static let patienceMilliseconds = 50
+
   /// A job is over, and what was still to be said of it is of no use.
   func forget(job: Int64) {
     change { state in
@@ -128,8 +159,10 @@ final class Reports: Sendable {
     defer { changed.unlock() }
     state.isBusy = false
     changed.broadcast()
-    while state.progress.isEmpty && state.states.isEmpty && state.tasks.isEmpty && !state.wantsHeartbeat {
-      guard !state.isOver else {
+    while state.isHeld
+      || state.progress.isEmpty && state.states.isEmpty && state.tasks.isEmpty && !state.wantsHeartbeat
+    {
+      guard !state.isOver || state.isHeld else {
         state.hasEnded = true
         changed.broadcast()
         return nil
@@ -141,6 +174,7 @@ final class Reports: Sendable {
       states: state.states.values.sorted { $0.picture < $1.picture }, wantsHeartbeat: state.wantsHeartbeat,
       task: state.tasks.first)
     (state.progress, state.states, state.wantsHeartbeat, state.isBusy) = ([:], [:], false, true)
+    state.turns += 1
     return turn
   }
 
@@ -239,39 +273,4 @@ final class Reports: Sendable {
   }
 
   private func wait(until condition: (State) -> Bool) { change(when: condition) { _ in } }
-}
-
-/// How far a picture is.
-struct ProgressReport: Sendable {
-  let lease: Lease
-  let progress: ImageProgress
-
-  var picture: LastStep.Picture { LastStep.Picture(job: lease.job, index: progress.index) }
-}
-
-/// The state of a picture after a step, to be sealed and written.
-struct StateReport: Sendable {
-  let lease: Lease
-  let picture: LastStep.Picture
-  let held: LastStep.Held
-  let seal: SealingKey
-  let cost: CheckpointCost
-  let metrics: DaemonMetrics
-
-  var step: Int { held.denoising.step }
-
-  /// - Parameters:
-  ///   - session: on the caller's connection.
-  ///   - seconds: how long to wait for the write lock; nil: as long as ever.
-  /// - Throws: `JobStoreError`
-  func write(_ session: WorkerSession, waiting seconds: Double? = nil) throws {
-    let begun = CheckpointPace.now
-    let state = Data(held.renderer.resumeState(held.denoising, of: held.request, seal: seal))
-    let sealing = CheckpointPace.now - begun
-    let writing = try session.keep(
-      state, step: step, index: picture.index, modelDigest: held.renderer.model.digest, waiting: seconds,
-      lease)
-    cost.seconds = sealing + writing
-    metrics.checkpoint(seconds: sealing + writing)
-  }
 }

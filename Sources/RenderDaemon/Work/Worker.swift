@@ -254,8 +254,10 @@ package final class Worker: Sendable {
     let request = claimed.request.render
     guard !lacked.models.contains(request.model) else { return nil }
     do {
-      return try session.claimCompanion(
-        of: request, limits: settings.limits, without: lacked.files, waits: false)
+      return try reports.between {
+        try session.claimCompanion(
+          of: request, limits: settings.limits, without: lacked.files, waits: false)
+      }
     } catch JobStoreError.busy {
       return nil
     } catch {

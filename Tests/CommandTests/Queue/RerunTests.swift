@@ -12,11 +12,15 @@ import Testing
       "segmoed",
       ["--database", command.database, "--output", command.folder + "/out", "--log-level", "error"])
     daemon.standardOutput = FileHandle.nullDevice
-    daemon.standardError = FileHandle.nullDevice
+    let complaint = Pipe()
+    daemon.standardError = complaint
+    let said = GatheredOutput(complaint)
     try daemon.run()
     defer {
+      #expect(daemon.isRunning)
       daemon.terminate()
       daemon.waitUntilExit()
+      #expect(said.text() == "")
     }
     try body()
   }

@@ -102,7 +102,11 @@ import Testing
     var (done, last) = (0, 0)
     while done < kills, try house.job(id).state != .done {
       let daemon = try RealDaemon(house)
-      try house.wait(every: 0.001) { try kept() > last || house.job(id).state == .done }
+      try house.wait(every: 0.001) {
+        try kept() > last || house.job(id).state == .done || !daemon.isRunning
+      }
+      let isOver = try house.job(id).state == .done
+      try #require(daemon.isRunning || isOver, "\(daemon.account)")
       daemon.kill()
       done += 1
       last = try kept()

@@ -48,7 +48,8 @@ final class LockHolder: Sendable {
     Thread.detachNewThread { [self] in
       var random = RandomNumbers(seed: seed)
       while !state.withLock({ $0.isOver }) {
-        let isLong = random.isLucky(oneIn: 5)
+        // The first one always, so that no round is without.
+        let isLong = state.withLock { $0.longHolds == 0 } || random.isLucky(oneIn: 5)
         let seconds = Double.random(in: isLong ? lease * 1.1...lease * 2.5 : 0.01...lease / 2, using: &random)
         let held: Void? = try? connection.inTransaction(.immediate) { _ in
           wait(seconds)

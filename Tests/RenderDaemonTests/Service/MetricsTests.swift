@@ -8,7 +8,10 @@ import Testing
 @Suite struct MetricsTests {
   @Test func aDaemonLeavesItsNumbersInTheFile() throws {
     let house = try DaemonHouse()
-    try house.enqueue { $0.count = 2 }
+    try house.enqueue {
+      $0.count = 2
+      $0.steps = 30
+    }
     try house.enqueue { $0.model = "gone" }
     var settings = house.settings()
     settings.metrics = house.folder + "/segmoed.prom"
@@ -22,11 +25,13 @@ import Testing
     for line in [
       "# TYPE segmoe_jobs gauge", "segmoe_jobs{\(worker),state=\"done\"} 1",
       "segmoe_jobs{\(worker),state=\"failed\"} 1", "segmoe_attempts_total{\(worker),outcome=\"done\"} 1",
-      "segmoe_images_total{\(worker)} 2", "segmoe_steps_total{\(worker)} 4",
-      "segmoe_checkpoints_total{\(worker)} 2",
+      "segmoe_images_total{\(worker)} 2", "segmoe_steps_total{\(worker)} 60",
     ] {
       #expect(text.split(separator: "\n").contains { $0 == line }, "\(line) is not in:\n\(text)")
     }
+    // Of the states that come while one is written, only the newest is written too.
+    let checkpoints = try #require(text.firstMatch(of: /segmoe_checkpoints_total\{.*\} ([0-9]+)/)?.1)
+    #expect(try (2...58).contains(#require(Int(checkpoints))), "\(text)")
     #expect(text.contains("segmoe_resident_bytes{") && text.contains("segmoe_step_seconds{"))
     // Every line is a comment or a number with a name.
     for line in text.split(separator: "\n") {
