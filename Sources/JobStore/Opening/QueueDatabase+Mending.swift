@@ -96,10 +96,14 @@ extension QueueDatabase {
       AND (state = 'running') = (lease_expires IS NOT NULL))
     """
 
-  /// Calls `mend` if there is anything to repair, so that a starting daemon does not write without a reason.
+  /// Calls `mend` if there is anything to repair, so that a starting daemon does not write without a reason. Of the
+  /// batches' counts it looks at the sums: to count the jobs of each would read the whole table.
   func mendIfNeeded() throws {
     let counts = JobState.allCases.map { state in
-      "\(state.rawValue) = (SELECT count(*) FROM jobs WHERE state = '\(state.rawValue)')"
+      """
+      \(state.rawValue) = (SELECT count(*) FROM jobs WHERE state = '\(state.rawValue)')
+        AND \(state.rawValue) = (SELECT total(\(state.rawValue)) FROM batches)
+      """
     }
     let isRight = try read { db in
       try Bool.fetchOne(
@@ -107,7 +111,8 @@ extension QueueDatabase {
         sql: """
           SELECT count(*) = 1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE \(Self.wrong))
             AND NOT EXISTS (SELECT 1 FROM jobs WHERE \(Self.isOutside))
-            AND NOT EXISTS (SELECT 1 FROM batches WHERE \(Self.isOutside))
+            AND NOT EXISTS (SELECT 1 FROM batches WHERE \(Self.isOutside)
+              OR min(queued, running, done, failed, cancelled) < 0)
             AND NOT EXISTS (
               SELECT 1 FROM sqlite_sequence WHERE name IN ('jobs', 'batches')
                 AND NOT (typeof(seq) = 'integer' AND seq BETWEEN 0 AND \(Self.numbers.upperBound)))

@@ -108,6 +108,18 @@ import Testing
           """)
     }
     #expect(areRight == true)
+    // What nobody has met since, the next start puts right.
+    _ = try queue.anotherSession("late")
+    let wrongBatches = try queue.sql { db in
+      try Int.fetchOne(
+        db,
+        sql: """
+          SELECT count(*) FROM batches b WHERE queued + running <> 0
+            OR done <> (SELECT count(*) FROM jobs j WHERE j.batch = b.id AND j.state = 'done')
+            OR failed <> (SELECT count(*) FROM jobs j WHERE j.batch = b.id AND j.state = 'failed')
+          """)
+    }
+    #expect(wrongBatches == 0)
     // Clients get on as well.
     #expect(try queue.another().enqueue(BatchRequest(), requests: [request("z")]).jobs.lowerBound < 100)
   }

@@ -152,6 +152,8 @@ final class KillRound {
     }
     if victim.daemon.wasKilled {
       deaths[victim.aim, default: 0] += 1
+    } else if neighbours.contains(.rows) && victim.daemon.account.contains(RowVandal.refusal) {
+      // Its successor is refused until that row is a minute old, or somebody writes another.
     } else if victim.aim != .stopping {
       Issue.record("\(victim.aim): \(victim.daemon.account)")
     }

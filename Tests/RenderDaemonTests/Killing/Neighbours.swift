@@ -143,6 +143,9 @@ struct RowVandal {
     "UPDATE sqlite_sequence SET seq = 9223372036854775807 WHERE name = 'jobs'",
   ]
 
+  /// What a daemon says that starts when a row calls one of its name alive on a machine that there is not.
+  static let refusal = "is alive on elsewhere (process 1)"
+
   private let house: DaemonHouse
   /// Jobs whose rows he has changed: they may end in any way, and more than once.
   private(set) var touched: Set<Int64> = []
