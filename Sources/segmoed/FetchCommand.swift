@@ -101,7 +101,7 @@ struct HubPlaces {
     if let folder {
       // Hugging Face's programs take a folder of anybody else in theirs for a damaged one.
       environment["HF_HUB_CACHE"] = folder + "/hub"
-      environment["SEGMOE_CACHE"] = folder
+      environment[HubSettings.cacheVariable] = folder
     }
     return try HubSettings(environment: environment, home: environment["HOME"] ?? NSHomeDirectory())
   }

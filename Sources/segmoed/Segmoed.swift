@@ -66,7 +66,7 @@ struct Segmoed: AsyncParsableCommand {
   @Option(help: "The lowest level to log (default: info).")
   var logLevel: Logger.Level?
 
-  @Flag(help: "Render what is queued, then exit.")
+  @Flag(help: "Render what is queued, then exit: with 1 if a job failed meanwhile.")
   var drain = false
 
   @Flag(
@@ -127,6 +127,7 @@ struct Segmoed: AsyncParsableCommand {
       gracefulShutdownSignals: [.sigterm, .sigint], logger: log)
     group.maximumGracefulShutdownDuration = .seconds(5)
     try await ServiceGroup(configuration: group).run()
+    if settings.drain, worker.failedJobs > 0 { throw ExitCode(1) }
   }
 
   /// The settings from options, environment and file.

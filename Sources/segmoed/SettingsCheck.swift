@@ -1,7 +1,9 @@
 import Boundary
 import CommandLine
 import Foundation
+import Hub
 import RenderDaemon
+import Tensors
 import WeightCache
 
 /// Looks whether the machine is as the settings say, before anything is rendered.
@@ -21,7 +23,8 @@ struct SettingsCheck {
   }
 
   private var unknownVariables: [SettingsFault] {
-    let known = DaemonConfiguration.variables + ["SEGMOE_ISA"]
+    let known =
+      DaemonConfiguration.variables + [ProductInstructions.variable, HubSettings.cacheVariable]
     return environment.keys.filter { $0.hasPrefix("SEGMOE_") && !known.contains($0) }.sorted().map { name in
       SettingsFault(
         setting: "$\(name)", fault: "there is no such variable", mend: Nearest.advice(name, among: known),

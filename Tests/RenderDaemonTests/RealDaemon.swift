@@ -95,6 +95,20 @@ final class RealDaemon {
     return end()
   }
 
+  /// Renders what is queued, and checks that the exit code says whether a job failed meanwhile.
+  static func drain(
+    _ house: DaemonHouse, worker: String = "real", metrics: String? = nil,
+    environment: [String: String] = [:],
+    location: SourceLocation = #_sourceLocation
+  ) throws {
+    let failed = try house.client.status().counts.failed
+    let daemon = try RealDaemon(
+      house, worker: worker, drain: true, metrics: metrics, environment: environment)
+    let code = daemon.end()
+    let expected: Int32 = try house.client.status().counts.failed > failed ? 1 : 0
+    #expect(code == expected, "\(daemon.account)", sourceLocation: location)
+  }
+
   /// Waits for its end; gives the exit code, -1 if a signal ended it. One that hangs is killed after two
   /// minutes.
   func end() -> Int32 {

@@ -16,7 +16,9 @@ extension Process {
     executableURL = URL(fileURLWithPath: try program.hasPrefix("/") ? program : Places.program(program))
     self.arguments = arguments
     if let folder { currentDirectoryURL = URL(fileURLWithPath: folder) }
-    self.environment = (environment ?? Self.ownEnvironment).merging(Self.sanitizerSettings) { given, _ in given }
+    self.environment = (environment ?? Self.ownEnvironment).merging(Self.sanitizerSettings) { given, _ in
+      given
+    }
     standardInput = FileHandle.nullDevice
   }
 

@@ -3,6 +3,9 @@ import Tensors
 /// Steps by the slope at their middle, to which an Euler step leads (Karras et al., 2022, algorithm 2 without churn,
 /// with the middle of DPM-Solver-2; diffusers' `KDPM2DiscreteScheduler`). Each step takes two UNet calls, the last
 /// only one.
+///
+/// The ancestral form removes more noise than needed and then adds fresh noise (Katherine Crowson's k-diffusion,
+/// `sample_dpm_2_ancestral`; diffusers' `KDPM2AncestralDiscreteScheduler`).
 package struct KDPM2Scheduler: Scheduler {
   package let timesteps: [Float]
   package let initialSigma: Float
@@ -10,11 +13,16 @@ package struct KDPM2Scheduler: Scheduler {
   package var history = SchedulerHistory()
   private let configuration: SchedulerConfiguration
   private let schedule: MidpointSchedule
+  private let isAncestral: Bool
 
   /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
-  package init(_ configuration: SchedulerConfiguration, steps: Int) throws {
-    let (steps, trained) = try configuration.midpointSteps(steps, method: "kdpm2", rounded: true)
-    schedule = try MidpointSchedule(steps, trained: trained) { _, next in next }
+  package init(_ configuration: SchedulerConfiguration, steps: Int, isAncestral: Bool) throws {
+    let (steps, trained) = try configuration.midpointSteps(
+      steps, method: isAncestral ? "kdpm2_a" : "kdpm2", rounded: true)
+    schedule = try MidpointSchedule(steps, trained: trained) {
+      isAncestral ? AncestralStep(from: $0, to: $1).down : $1
+    }
+    self.isAncestral = isAncestral
     self.configuration = configuration
     initialSigma = steps.initialSigma(configuration.spacing ?? .linspace)
     timesteps = schedule.timesteps
@@ -33,7 +41,7 @@ package struct KDPM2Scheduler: Scheduler {
     combine(1, sample, schedule.noisedLevel(at: call), noise)
   }
 
-  /// One of a step's two calls; `noise` is never drawn.
+  /// One of a step's two calls. Only the second of the ancestral form draws noise.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let step = index / 2
     let level = schedule.level(at: index)
@@ -44,7 +52,10 @@ package struct KDPM2Scheduler: Scheduler {
     }
     history.sample = nil
     let slope = configuration.derivative(output, sample: sample, sigma: level)
-    return combine(1, start, schedule.levels[step + 1] - schedule.levels[step], slope)
+    let (from, to) = (schedule.levels[step], schedule.levels[step + 1])
+    guard isAncestral else { return combine(1, start, to - from, slope) }
+    let move = AncestralStep(from: from, to: to)
+    return combine((1, start), (move.down - from, slope), (move.up, noise()))
   }
 }
 

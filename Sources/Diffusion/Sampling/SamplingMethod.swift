@@ -66,9 +66,14 @@ extension SchedulerName {
     case .dpmpp2S: .init("DPMSolverSinglestepScheduler", a1111: "DPM++ 2S", DPMSolverSingleStepScheduler.init)
     case .dpmppSDE: .init("DPMSolverSDEScheduler", a1111: "DPM++ SDE", DPMSolverSDEScheduler.init)
     case .deis: .init("DEISMultistepScheduler", a1111: "DEIS", DEISScheduler.init)
-    case .kdpm2: .init("KDPM2DiscreteScheduler", a1111: "DPM2", KDPM2Scheduler.init)
+    case .kdpm2:
+      .init("KDPM2DiscreteScheduler", a1111: "DPM2") {
+        try KDPM2Scheduler($0, steps: $1, isAncestral: false)
+      }
     case .kdpm2Ancestral:
-      .init("KDPM2AncestralDiscreteScheduler", a1111: "DPM2 a", KDPM2AncestralScheduler.init)
+      .init("KDPM2AncestralDiscreteScheduler", a1111: "DPM2 a") {
+        try KDPM2Scheduler($0, steps: $1, isAncestral: true)
+      }
     case .saSolver: .init("SASolverScheduler", a1111: "SA Solver", SASolverScheduler.init)
     case .edmEuler: .init("EDMEulerScheduler", a1111: "EDM Euler", EDMEulerScheduler.init)
     case .edmDPMpp2M:

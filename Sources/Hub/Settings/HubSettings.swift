@@ -29,6 +29,8 @@ package struct HubSettings: Sendable {
   /// The certificates that are trusted.
   package var trust: CurlTransport.Trust
 
+  /// The environment variable that names `ownCache`.
+  package static let cacheVariable = "SEGMOE_CACHE"
   /// The address of the hub, and its short form.
   package static let hubNames = ["https://huggingface.co", "https://hf.co"]
   /// The names of CivitAI's site.
@@ -48,7 +50,7 @@ package struct HubSettings: Sendable {
     let cacheHome = read.path("XDG_CACHE_HOME") ?? home + "/.cache"
     let hubHome = read.path("HF_HOME") ?? cacheHome + "/huggingface"
     cache = read.path("HF_HUB_CACHE") ?? read.path("HUGGINGFACE_HUB_CACHE") ?? hubHome + "/hub"
-    ownCache = read.path("SEGMOE_CACHE") ?? cacheHome + "/segmoe"
+    ownCache = read.path(Self.cacheVariable) ?? cacheHome + "/segmoe"
     state = (read.path("XDG_STATE_HOME") ?? home + "/.local/state") + "/segmoe"
     keepsTokenForWriting = read.isTrue("HF_HUB_DISABLE_IMPLICIT_TOKEN")
     isOffline = read.isTrue("HF_HUB_OFFLINE") || read.isTrue("TRANSFORMERS_OFFLINE")

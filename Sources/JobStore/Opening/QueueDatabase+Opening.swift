@@ -64,7 +64,8 @@ extension QueueDatabase {
     do {
       let connection = StoreConnection(
         try DatabaseQueue(
-          path: "file://\(escaped(store.path))?mode=rw", configuration: configuration(store.role, store.trace)),
+          path: "file://\(escaped(store.path))?mode=rw", configuration: configuration(store.role, store.trace)
+        ),
         path: store.path, waits: store.connection.waits)
       let other = QueueDatabase(
         path: store.path, role: store.role, migrations: store.migrations, connection: connection,
@@ -94,8 +95,10 @@ extension QueueDatabase {
 
   /// The whole path as a URI has it.
   private static func escaped(_ path: String) -> String {
-    URL(fileURLWithPath: path).path.replacingOccurrences(of: "%", with: "%25").replacingOccurrences(of: "?", with: "%3f")
-      .replacingOccurrences(of: "#", with: "%23")
+    URL(fileURLWithPath: path).path.replacingOccurrences(of: "%", with: "%25").replacingOccurrences(
+      of: "?", with: "%3f"
+    )
+    .replacingOccurrences(of: "#", with: "%23")
   }
 
   private static func makeFolder(of path: String) throws {

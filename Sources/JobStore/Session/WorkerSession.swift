@@ -17,6 +17,8 @@ package final class WorkerSession: Sendable {
   private let held: HeldLeases
   /// The event that tells of its start.
   private let startEvent: Int64
+  /// The last event before it signed on.
+  private let lastEvent: Int64
   /// How often its row was found to be another's.
   private let strikes = Mutex(0)
   /// When it signed on, by a clock that only goes forward.
@@ -24,12 +26,13 @@ package final class WorkerSession: Sendable {
 
   private init(
     _ database: QueueDatabase, _ record: WorkerRecord, leaseSeconds: Double, startEvent: Int64,
-    held: HeldLeases = HeldLeases(), began: ContinuousClock.Instant = .now
+    lastEvent: Int64, held: HeldLeases = HeldLeases(), began: ContinuousClock.Instant = .now
   ) {
     self.database = database
     self.record = record
     self.leaseSeconds = leaseSeconds
     self.startEvent = startEvent
+    self.lastEvent = lastEvent
     self.held = held
     self.began = began
   }
@@ -38,8 +41,8 @@ package final class WorkerSession: Sendable {
   /// nobody from using this one.
   package func beside() throws -> WorkerSession {
     WorkerSession(
-      try database.beside(), record, leaseSeconds: leaseSeconds, startEvent: startEvent, held: held,
-      began: began)
+      try database.beside(), record, leaseSeconds: leaseSeconds, startEvent: startEvent, lastEvent: lastEvent,
+      held: held, began: began)
   }
 
   /// The worker's name, which is part of its leases.
@@ -67,7 +70,8 @@ package final class WorkerSession: Sendable {
         name: "worker", value: "'\(worker.name)'", rule: "use 1 to 100 bytes")
     }
     try database.mendIfNeeded()
-    let (record, event) = try database.writeMending { db, now in
+    let (record, event, last) = try database.writeMending { db, now in
+      let last = try Int64.fetchOne(db, sql: "SELECT max(id) FROM events") ?? 0
       // A row that cannot be read is nobody's.
       if let old = try? WorkerRecord.fetchOne(
         db, sql: "SELECT * FROM workers WHERE name = ?", arguments: [worker.name])
@@ -93,9 +97,19 @@ package final class WorkerSession: Sendable {
           .workerStarted, at: now, worker: worker.name,
           detail: "\(worker.version), process \(worker.pid) on \(worker.host)"
             + (introduction.map { ", \($0)" } ?? "")))
-      return (signedOn, db.lastInsertedRowID)
+      return (signedOn, db.lastInsertedRowID, last)
     }
-    return WorkerSession(database, record, leaseSeconds: leaseSeconds, startEvent: event)
+    return WorkerSession(
+      database, record, leaseSeconds: leaseSeconds, startEvent: event, lastEvent: last)
+  }
+
+  /// How many jobs have failed since it signed on, those included that its start set aside.
+  package func failedJobs() throws -> Int {
+    try database.read { db in
+      try Int.fetchOne(
+        db, sql: "SELECT count(DISTINCT job) FROM events WHERE id > ? AND what = 'failed'",
+        arguments: [lastEvent]) ?? 0
+    }
   }
 
   /// Changes what people should know of the worker beside its version and process.

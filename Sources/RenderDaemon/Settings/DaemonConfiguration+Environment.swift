@@ -10,7 +10,10 @@ extension DaemonConfiguration {
   /// (folders separated by colons), `SEGMOE_MEMORY_BUDGET` and so on. An empty variable counts as not set.
   /// - Throws: `EnvironmentError` for a wrong value.
   package init(environment: [String: String]) throws(EnvironmentError) {
-    let variables = Variables(environment: environment)
+    try self.init(Variables(environment: environment, names: Names()))
+  }
+
+  private init(_ variables: Variables) throws(EnvironmentError) {
     database = variables.path("SEGMOE_DATABASE")
     output = variables.path("SEGMOE_OUTPUT")
     models = try variables.folders("SEGMOE_MODELS")
@@ -61,17 +64,25 @@ extension DaemonConfiguration {
   }
 
   /// The names of all variables that are read.
-  package static let variables =
-    [
-      "DATABASE", "OUTPUT", "MODELS", "INPUTS", "MEMORY_BUDGET", "THREADS", "WORKER", "MODEL_PATIENCE",
-      "LEASE_SECONDS", "CHECKPOINT_STEPS", "COALESCE", "CACHE_POLICY", "LIMITS_SIDE", "LIMITS_STEPS",
-      "LIMITS_COUNT", "LIMITS_PROMPT_BYTES", "LIMITS_LORAS", "LOG_LEVEL", "METRICS", "PRIVATE_FOLDER",
-    ].map { "SEGMOE_" + $0 }
+  package static let variables: [String] = {
+    let names = Names()
+    _ = try? DaemonConfiguration(Variables(environment: [:], names: names))
+    return names.read
+  }()
+
+  /// The names that were asked for.
+  private final class Names {
+    var read: [String] = []
+  }
 
   private struct Variables {
     let environment: [String: String]
+    let names: Names
 
-    subscript(name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+    subscript(name: String) -> String? {
+      names.read.append(name)
+      return environment[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
 
     func path(_ name: String) -> String? { self[name].map { URL(fileURLWithPath: $0).path } }
 

@@ -61,6 +61,8 @@ extension Worker {
 
   func signOff() {
     do {
+      let failed = try session.failedJobs()
+      failures.withLock { $0 = failed }
       try session.signOff()
       try session.close()
       try side.close()

@@ -27,6 +27,8 @@ package final class Worker: Sendable {
   let reporter: ServiceReporter
   let metrics: DaemonMetrics
   private let governor: MemoryGovernor
+  /// Counted when it signs off.
+  let failures = Mutex(0)
 
   /// - Parameters:
   ///   - settings: of the daemon.
@@ -69,6 +71,9 @@ package final class Worker: Sendable {
         "table \(aside.table): a row was wrong and has been set aside (table set_aside): \(aside.row)")
     }
   }
+
+  /// How many jobs failed while it was signed on; 0 until it signs off.
+  package var failedJobs: Int { failures.withLock { $0 } }
 
   /// The queue, for whoever only looks at it.
   package var client: QueueClient { session.client }

@@ -21,7 +21,7 @@ package enum ProductInstructions {
 /// is warned, because measurements would be of another set.
 extension ProductInstructions {
   /// The environment variable that limits the instruction set of all kernels.
-  static let variable = "SEGMOE_ISA"
+  package static let variable = "SEGMOE_ISA"
 
   /// Its possible values, the smallest set first.
   package static var names: [String] {

@@ -130,7 +130,7 @@ import Testing
     #expect(left.stop() == 0 && other.stop() == 0)
     // When nobody who lives has them, the reason names who was asked.
     let last = try RealDaemon(house, worker: "last", drain: true)
-    #expect(last.end() == 0, "\(last.account)")
+    #expect(last.end() == 1, "\(last.account)")
     for (id, name) in [(half, "half.safetensors"), (word, "gone.pt")] {
       let job = try house.job(id)
       #expect(job.state == .failed && job.failure?.kind == .badInput, "\(job)")
