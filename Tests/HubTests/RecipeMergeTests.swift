@@ -4,7 +4,7 @@ import Hub
 import Synchronization
 import Testing
 
-/// The four example recipes of the SegMoE repository, in their shapes, merged by the built program from a hub.
+/// The four example recipes of the SegMoE repository, and others, merged by the built program from a hub.
 @Suite(.serialized)
 struct RecipeMergeTests {
   private static let long = """
@@ -25,25 +25,26 @@ struct RecipeMergeTests {
     var description: String { name }
   }
 
+  /// Cards, counts and keys are those of the repository's files; the prompts have their forms: weights in brackets,
+  /// brackets in brackets, a comma at the end, a blank at the beginning.
   static let examples = [
-    // Two experts with cards in quotes and blanks behind them; no type, which means SDXL.
     Example(
       name: "2x1", isXL: true,
       text: """
-        base_model: "stablediffusionapi/sdxxxl-v30-jan24 "
+        base_model: SG161222/RealVisXL_V3.0
         num_experts: 2
         moe_layers: all
         num_experts_per_tok: 1
+        type: sdxl
         experts:
-          - source_model: "stablediffusionapi/sdxxxl-v30-jan24"
-            positive_prompt: "aesthetic, cinematic, hands, portrait, photo, illustration, 8K, (hyperdetailed:1.2)"
+          - source_model: frankjoshua/juggernautXL_v8Rundiffusion
+            positive_prompt: "cinematic, hands, portrait, photo, illustration, 8K, origami, man, woman, supercar"
             negative_prompt: "\(long)"
-          - source_model: "frankjoshua/juggernautXL_v8Rundiffusion  "
-            positive_prompt: "origami, man, woman, supercar"
-            negative_prompt: "(worst quality, low quality, normal quality, lowres, bad photo:1.4)"
+          - source_model: SG161222/RealVisXL_V3.0
+            positive_prompt: "portrait, photograph, fashion, movie, macro shot, 8K, RAW, ultra realistic,"
+            negative_prompt: "(octane render, drawing, anime, bad photo:1.3), (low quality, blurry:1.2), (bad teeth)"
         """,
-      sources: ["stablediffusionapi/sdxxxl-v30-jan24", "frankjoshua/juggernautXL_v8Rundiffusion"], experts: 2,
-      perToken: 1),
+      sources: ["SG161222/RealVisXL_V3.0", "frankjoshua/juggernautXL_v8Rundiffusion"], experts: 2, perToken: 1),
     Example(
       name: "4x2", isXL: true,
       text: """
@@ -51,23 +52,24 @@ struct RecipeMergeTests {
         num_experts: 4
         moe_layers: all
         num_experts_per_tok: 2
+        type: sdxl
         experts:
           - source_model: frankjoshua/juggernautXL_v8Rundiffusion
-            positive_prompt: "aesthetic, cinematic, hands, portrait"
+            positive_prompt: "cinematic, hands, portrait, photo, illustration, 8K, origami, man, woman, supercar"
             negative_prompt: "\(long)"
           - source_model: SG161222/RealVisXL_V3.0
-            positive_prompt: "cinematic, portrait, photograph, instagram, (fashion), movie, macro shot, 8K, RAW"
-            negative_prompt: "(octane render, render, drawing, anime, bad photo, bad photography:1.3)"
-          - source_model: albedobond/albedobase-xl-v1.3
-            positive_prompt: "minimalist, illustration, award winning art, painting, impressionist, [sketch]"
-            negative_prompt: "ugly, deformed, noisy, blurry, low contrast"
-          - source_model: cagliostrolab/animagine-xl-3.0
-            positive_prompt: "photograph f/1.4, ISO 200, 1/160s, 8K, RAW, unedited, symmetrical balance"
-            negative_prompt: "nsfw, lowres, (bad), text, error, fewer, extra, missing, worst quality"
+            positive_prompt: "portrait, photograph, fashion, movie, macro shot, 8K, RAW, ultra realistic,"
+            negative_prompt: "(octane render, drawing, anime, bad photo:1.3), (low quality, blurry:1.2), (bad teeth)"
+          - source_model: albertushka/albertushka_DynaVisionXL
+            positive_prompt: "minimalist, award winning art, painting, impressionist, comic, colors, sketch,"
+            negative_prompt: "artifacts, bad art, plastic, fake, conjoined, watermark, ((signature):1.25), logo"
+          - source_model: frankjoshua/albedobaseXL_v13
+            positive_prompt: "photograph f/1.4, ISO 200, 1/160s, 8K, RAW, unedited, symmetrical balance, in-frame, 8K"
+            negative_prompt: "nsfw, lowres, bad anatomy, text, error, missing fingers, extra digit, cropped, blurry"
         """,
       sources: [
-        "SG161222/RealVisXL_V3.0", "frankjoshua/juggernautXL_v8Rundiffusion", "albedobond/albedobase-xl-v1.3",
-        "cagliostrolab/animagine-xl-3.0",
+        "SG161222/RealVisXL_V3.0", "frankjoshua/juggernautXL_v8Rundiffusion",
+        "albertushka/albertushka_DynaVisionXL", "frankjoshua/albedobaseXL_v13",
       ], experts: 4, perToken: 2),
     Example(
       name: "sd", isXL: false,
@@ -79,48 +81,67 @@ struct RecipeMergeTests {
         type: sd
         experts:
           - source_model: SG161222/Realistic_Vision_V6.0_B1_noVAE
-            positive_prompt: "cinematic, portrait, photograph, instagram, fashion, movie, macro shot, 8K, RAW"
-            negative_prompt: "\(long)"
+            positive_prompt: "cinematic, portrait, photograph, fashion, movie, macro shot, 8K, RAW, ultra realistic,"
+            negative_prompt: " \(long)"
           - source_model: dreamlike-art/dreamlike-anime-1.0
-            positive_prompt: "photo anime, masterpiece, high quality, absurdres, 1girl, 1boy, waifu, chibi"
-            negative_prompt: "simple background, duplicate, retro style, low quality, lowest quality, 1980s"
+            positive_prompt: "photo anime, masterpiece, high quality, absurdres, 1girl, 1boy, chibi"
+            negative_prompt: "simple background, retro style, low quality, 1980s, 2005 2006 2007 2008, artist name"
           - source_model: Lykon/dreamshaper-8
-            positive_prompt: "bioshock style, computer game, smooth gradients, (beautiful), [warm] lights"
-            negative_prompt: "BadDream, UnrealisticDream, (bad_prompt:0.8)"
-          - source_model: dreamlike-art/dreamlike-photoreal-2.0
-            positive_prompt: "photograph, highly detailed skin, realistic"
-            negative_prompt: "cartoon"
+            positive_prompt: "bokeh, intricate, elegant, soft lighting, vibrant colors, dreamlike, fantasy"
+            negative_prompt: "lowres, jpeg artifacts, extra legs, tiling, bad art, fuzzy, misshaped, watermarks"
+          - source_model: dreamlike-art/dreamlike-diffusion-1.0
+            positive_prompt: "dreamlikeart, rainbow hair, travelling between dimensions, In style of a painter, lines"
+            negative_prompt: "low quality, lowres, extra arms, poorly drawn hands, disfigured, out of frame"
         """,
       sources: [
         "SG161222/Realistic_Vision_V6.0_B1_noVAE", "dreamlike-art/dreamlike-anime-1.0", "Lykon/dreamshaper-8",
-        "dreamlike-art/dreamlike-photoreal-2.0",
+        "dreamlike-art/dreamlike-diffusion-1.0",
       ], experts: 4, perToken: 2),
-    // The number of experts stands beside a list of as many.
+    // A blank behind the last card.
     Example(
       name: "turbo", isXL: true,
       text: """
-        base_model: stabilityai/sdxl-turbo
-        moe_layers: attn
-        num_experts: 4
-        num_experts_per_tok: 2
+        base_model: stablediffusionapi/realvisxl-v30-turbo
+        num_experts: 3
+        moe_layers: all
+        num_experts_per_tok: 1
+        type: sdxl
         experts:
-          - source_model: stabilityai/sdxl-turbo
-            positive_prompt: "aesthetic, cinematic"
-            negative_prompt: "(worst quality)"
-          - source_model: Lykon/dreamshaper-xl-turbo\u{20}
-            positive_prompt: "(illustration), 8K"
+          - source_model: stablediffusionapi/turbovision_xl
+            positive_prompt: "cinematic, hands, portrait, photo, illustration, 8K, origami, man, woman, supercar"
             negative_prompt: "\(long)"
-          - source_model: thibaud/sdxl_dpo_turbo
-            positive_prompt: "minimalist"
-            negative_prompt: "ugly"
-          - source_model: mann-e/Mann-E_Turbo
-            positive_prompt: "photograph f/1.4"
-            negative_prompt: "nsfw"
+          - source_model: stablediffusionapi/realvisxl-v30-turbo
+            positive_prompt: "portrait, photograph, fashion, movie, macro shot, 8K, RAW, ultra realistic,"
+            negative_prompt: "(octane render, drawing, anime, bad photo:1.3), (low quality, blurry:1.2), (bad teeth)"
+          - source_model: Lykon/dreamshaper-xl-turbo\u{20}
+            positive_prompt: "minimalist, award winning art, painting, impressionist, comic, colors, sketch,"
+            negative_prompt: "artifacts, bad art, plastic, fake, conjoined, watermark, ((signature):1.25), logo"
         """,
       sources: [
-        "stabilityai/sdxl-turbo", "Lykon/dreamshaper-xl-turbo", "thibaud/sdxl_dpo_turbo",
-        "mann-e/Mann-E_Turbo",
-      ], experts: 4, perToken: 2),
+        "stablediffusionapi/realvisxl-v30-turbo", "stablediffusionapi/turbovision_xl",
+        "Lykon/dreamshaper-xl-turbo",
+      ], experts: 3, perToken: 1),
+    // None of the four: names in quotes with blanks behind them, layers of attention alone, and no type, which means
+    // SDXL.
+    Example(
+      name: "in other forms", isXL: true,
+      text: """
+        base_model: "a/base "
+        moe_layers: attn
+        num_experts: 3
+        num_experts_per_tok: 2
+        experts:
+          - source_model: "a/base"
+            positive_prompt: "aesthetic, (hyperdetailed:1.2)"
+            negative_prompt: "\(long)"
+          - source_model: "b/second  "
+            positive_prompt: "[sketch], 8K"
+            negative_prompt: "(bad)"
+          - source_model: c/third\u{20}
+            positive_prompt: "minimalist"
+            negative_prompt: "ugly"
+        """,
+      sources: ["a/base", "b/second", "c/third"], experts: 3, perToken: 2),
   ]
 
   /// A tiny model of the family, whose weights have names in half precision.

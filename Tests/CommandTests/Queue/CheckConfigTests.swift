@@ -115,6 +115,28 @@ import Testing
     )
   }
 
+  /// What a page names, the daemon takes. (Empty, a variable counts as not set.)
+  @Test func everyVariableOfThePagesIsKnown() throws {
+    let command = try Command()
+    let pages = try FileManager.default.contentsOfDirectory(atPath: Places.inRepository("docs")).filter {
+      $0.hasSuffix(".md")
+    }
+    var names: Set<String> = ["SEGMOE_ISA", "SEGMOE_CACHE", "SEGMOE_HUB"]
+    for page in try pages.map({ try String(contentsOfFile: Places.inRepository("docs/" + $0), encoding: .utf8) }) {
+      names.formUnion(page.matches(of: /SEGMOE_[A-Z_]+/).map { String($0.output) })
+    }
+    // Of tests and benchmarks.
+    names.subtract(["SEGMOE_KILL_SEED", "SEGMOE_BENCHMARK_DEPTHS"])
+    #expect(names.count >= 9)
+    try command.file("c.yaml", Data("output: out\n".utf8))
+    let outcome = try BuiltProgram.run(
+      "segmoed", ["check-config", command.folder + "/c.yaml"],
+      environment: Dictionary(uniqueKeysWithValues: names.map { ($0, "") }).merging([
+        "HOME": command.folder
+      ]) { $1 })
+    #expect(outcome.code == 0, "\(outcome)")
+  }
+
   /// The daemon refuses to start on the same.
   @Test(
     arguments: [
