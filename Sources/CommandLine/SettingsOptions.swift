@@ -114,7 +114,7 @@ package struct SettingsOptions: ParsableArguments {
       "How many of the text encoder's last layers to skip (default: 0).", valueName: "n"))
   var clipSkip: String?
 
-  @Flag(help: "Read prompts as plain text: no (weights:1.2), no BREAK, cut at 77 tokens.")
+  @Flag(help: "Read prompts as plain text: no (weights:1.2), no BREAK, cut at 75 tokens.")
   var plainPrompt = false
 
   @Option(help: ArgumentHelp("A PNG file to start from, resized to the picture's size.", valueName: "file"))

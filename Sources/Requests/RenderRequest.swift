@@ -46,7 +46,7 @@ package struct RenderRequest: Sendable, Equatable {
   package var embeddings: [EmbeddingReference] = []
   /// How many of the text encoder's last layers are skipped.
   package var clipSkip = 0
-  /// Whether prompts are plain text: no weights, no `BREAK`, cut at 77 tokens.
+  /// Whether prompts are plain text: no weights, no `BREAK`, cut at 75 tokens.
   package var isPlainPrompt = false
   /// Path of a VAE, a folder or `.safetensors` file. nil: the model's own.
   package var vae: String?

@@ -4,6 +4,18 @@ import JobStore
 /// What `doctor` looks at in the queue's rows of daemons.
 struct DaemonChecks {
   let path: String
+  /// The command that starts a daemon on it.
+  let start: String
+
+  /// - Parameters:
+  ///   - place: the queue.
+  ///   - hasUnit: whether the service is installed.
+  init(place: QueuePlace, hasUnit: Bool) {
+    path = place.path
+    start =
+      hasUnit && place.source == .service
+      ? "sudo systemctl enable --now segmoed" : "segmoed --database \(place.path)"
+  }
 
   var findings: [Finding] {
     // What keeps the queue from being opened is said with the queue.
@@ -16,8 +28,8 @@ struct DaemonChecks {
       if workers.isEmpty {
         findings.append(
           .warn(
-            "daemon", "none has ever worked on this queue\(waiting > 0 ? "; \(waiting) jobs wait" : "")",
-            mend: "start segmoed on it, as a service with `sudo systemctl enable --now segmoed`"))
+            "daemon", "none has ever worked on this queue\(waiting > 0 ? "; \(Self.wait(waiting))" : "")",
+            mend: "start segmoed on it: `\(start)`"))
       }
       let alive = Set(workers.filter { $0.isAlive(now: now) }.map(\.name))
       for lack in try store.lackedModels() where alive.contains(lack.worker) {
@@ -32,6 +44,10 @@ struct DaemonChecks {
     }
   }
 
+  private static func wait(_ jobs: Int) -> String {
+    TerminalText.count(jobs, "job") + (jobs == 1 ? " waits" : " wait")
+  }
+
   private func finding(_ worker: WorkerRecord, now: Milliseconds, waiting: Int) -> Finding {
     let name = "segmoed \(worker.name) on \(worker.host)"
     let seconds = max(0, now - worker.heartbeatAt) / 1000
@@ -41,7 +57,7 @@ struct DaemonChecks {
     if worker.state == .stopped {
       let text = "\(name) was stopped"
       return waiting == 0
-        ? .ok("daemon", text) : .warn("daemon", "\(text); \(waiting) jobs wait", mend: "start it again")
+        ? .ok("daemon", text) : .warn("daemon", "\(text); \(Self.wait(waiting))", mend: "start it again")
     }
     return .bad(
       "daemon", "\(name) is gone: its last sign of life is \(TerminalText.duration(Double(seconds))) old",

@@ -1,4 +1,3 @@
-import Boundary
 import ArgumentParser
 import Boundary
 import CommandLine
@@ -21,8 +20,9 @@ struct Doctor: ParsableCommand {
     let place = location.place
     let service = ServiceChecks()
     let findings =
-      QueueChecks(place: place).findings + DaemonChecks(path: place.path).findings + service.findings
-      + DiskChecks(queue: place.path, output: service.setting("output")).findings + [ProcessorCheck.finding]
+      QueueChecks(place: place).findings + DaemonChecks(place: place, hasUnit: service.hasUnit).findings
+      + service.findings + DiskChecks(queue: place.path, output: service.setting("output")).findings
+      + [ProcessorCheck.finding]
     let bad = findings.filter { $0.state == .bad }.count
     let warnings = findings.filter { $0.state == .warn }.count
     if format.json {

@@ -105,7 +105,7 @@ struct Enqueue: ParsableCommand {
     do {
       enqueued = try store.enqueue(batch) { try source.next() }
     } catch JobStoreError.emptyBatch {
-      throw source.isEmptyProblem
+      throw source.emptyProblem
     }
     announce(enqueued)
     try announceSources(of: enqueued, store, hasDroppedToken: source.hasDroppedToken)
@@ -141,7 +141,7 @@ struct Enqueue: ParsableCommand {
     source.models = try store?.usableModels() ?? []
     var preview = EnqueuePreview(pace: try store?.pace() ?? RenderPace())
     while let request = try source.next() { preview.add(request) }
-    guard preview.jobs > 0 else { throw source.isEmptyProblem }
+    guard preview.jobs > 0 else { throw source.emptyProblem }
     print(format.json ? preview.json.text : preview.text)
     for notice in source.notices { complain(notice) }
   }

@@ -9,6 +9,12 @@ struct EnqueuePreview {
   private var seconds: Double? = 0
   private var shown: [JobRequest] = []
   private var objects: [JSONText] = []
+  /// The first request, and the names of the settings that others have otherwise.
+  private var first: RenderRequest?
+  private var varied: Set<String> = []
+
+  /// Settings with a column of their own.
+  private static let columns: Set = ["prompt", "model"]
 
   /// More are only counted, for a person.
   private static let most = 20
@@ -25,6 +31,12 @@ struct EnqueuePreview {
       seconds = nil
     }
     if shown.count < Self.most { shown.append(request) }
+    let first = first ?? request.render
+    self.first = first
+    for setting in Setting.all
+    where !Self.columns.contains(setting.name) && setting.text(request.render) != setting.text(first) {
+      varied.insert(setting.name)
+    }
     objects.append(Self.object(request))
   }
 
@@ -47,8 +59,9 @@ struct EnqueuePreview {
     let rows = shown.map { request in
       let render = request.render
       let others = Setting.all.filter { setting in
-        !["prompt", "model", "precision"].contains(setting.name)
-          && (setting.name == "seed" || !setting.isDefault(render))
+        if Self.columns.contains(setting.name) { return false }
+        if setting.name == "seed" || varied.contains(setting.name) { return true }
+        return setting.name != "precision" && !setting.isDefault(render)
       }
       let settings = others.map { "\($0.name.replacing("_", with: "-")) \($0.text(render))" }
       return [
@@ -61,7 +74,8 @@ struct EnqueuePreview {
     let time =
       seconds.map { "; about \(TerminalText.duration($0)) for one daemon, by the last jobs" }
       ?? "; nothing like it is done yet, so nobody knows how long it takes"
-    lines.append("\(jobs) jobs with \(images) images would be queued\(time)")
+    let amount = "\(TerminalText.count(jobs, "job")) with \(TerminalText.count(images, "image"))"
+    lines.append("\(amount) would be queued\(time)")
     return lines.joined(separator: "\n")
   }
 }

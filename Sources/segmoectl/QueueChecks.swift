@@ -69,8 +69,8 @@ struct QueueChecks {
     guard stat(place.path + "-wal", &status) == 0 else { return [] }
     let name = URL(fileURLWithPath: place.path).lastPathComponent
     let kept = Finding.ok(
-      "never delete",
-      "\(name)-wal and \(name)-shm, nor move \(name) without them: the log holds what was committed last "
+      "log",
+      "never delete \(name)-wal and \(name)-shm, nor move \(name) without them: it holds what was committed last "
         + "(\(status.st_size) bytes)")
     guard status.st_size > Self.largeLog else { return [kept] }
     return [

@@ -48,6 +48,9 @@ struct ServiceChecks {
       : found.faults.map { .bad("service", "\($0.setting): \($0.fault)", mend: $0.mend) }
   }
 
+  /// Whether the service's unit is installed.
+  var hasUnit: Bool { report?.unit != nil }
+
   /// A setting that the service runs with; nil if there is none.
   func setting(_ key: String) -> String? { report?.unit == nil ? nil : report?.settings[key] }
 

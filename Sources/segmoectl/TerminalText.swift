@@ -41,6 +41,9 @@ enum TerminalText {
     }
   }
 
+  /// "1 job" or "2 jobs".
+  static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
   /// "0:42", "12:05" or "1:02:03".
   static func duration(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds < 1e9 else { return "?" }

@@ -118,9 +118,9 @@ private struct EventLog {
   private let store: QueueClient
   private var last: Int64
   private var reported: [Int64: Date] = [:]
-  private var waited: [Int64: Date] = [:]
+  private var waited: [Int64: (standing: String, at: Date)] = [:]
 
-  /// The least seconds between two lines about a running job.
+  /// The least seconds between two lines about a running job, or about what jobs wait for.
   private static let interval: TimeInterval = 5
 
   init(scope: WatchScope, store: QueueClient) throws {
@@ -145,8 +145,13 @@ private struct EventLog {
       reported[job.id] = now
       Swift.print(asJSON ? JSONText.job(job).text : Self.line(job, now: now))
     }
-    for source in view.waits where now.timeIntervalSince(waited[source.id] ?? .distantPast) >= Self.interval {
-      waited[source.id] = now
+    for source in view.waits {
+      if let before = waited[source.id] {
+        guard before.standing != source.standing, now.timeIntervalSince(before.at) >= Self.interval else {
+          continue
+        }
+      }
+      waited[source.id] = (standing: source.standing, at: now)
       Swift.print(
         asJSON ? JSONText.source(source).text : PlainText.line("waiting for \(source.standing)"))
     }

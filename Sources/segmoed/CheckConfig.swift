@@ -4,6 +4,7 @@ import CommandLine
 import Configuration
 import Foundation
 import RenderDaemon
+import Requests
 
 /// Checks a configuration, and shows the settings that it leads to.
 struct CheckConfig: ParsableCommand {
@@ -46,10 +47,13 @@ struct CheckConfig: ParsableCommand {
     if json {
       print(try JSONOutput.text(Report(file: path, unit: unit?.path, settings: settings, faults: faults)))
     } else {
+      let isMissing = isStandard && file == nil && access(root + path, F_OK) != 0
+      let verdict = faults.isEmpty ? "is right" : "cannot be used as it is"
+      let place = unit.map { PlainText.line($0.path) } ?? "the environment"
       print(
-        "\(PlainText.line(path)) \(faults.isEmpty ? "is right" : "cannot be used as it is"). "
-          + (unit.map { "With \(PlainText.line($0.path)) it leads to:" }
-            ?? "With the environment it leads to:"))
+        isMissing
+          ? "\(PlainText.line(path)) is not there; without it these values count, with \(place):"
+          : "\(PlainText.line(path)) \(verdict). With \(place) it leads to:")
       for (key, value) in settings.shown { print("\(key): \(value)") }
     }
     for fault in faults { complain(fault.message) }
@@ -86,11 +90,12 @@ extension DaemonSettings {
     let owners = PlainText.line(
       sourceLimits.owners.map { "[\($0.sorted().joined(separator: ", "))]" } ?? "any")
     let hosts = sourceLimits.hosts.map(\.rawValue).sorted().joined(separator: ", ")
+    let largest = ByteCount(bytes: sourceLimits.largest).size
     return [
       ("database", PlainText.line(database)), ("output", PlainText.line(output)),
       ("models", "[\(PlainText.line(modelFolders.joined(separator: ", ")))]"),
       ("inputs", "[\(PlainText.line(inputFolders.joined(separator: ", ")))]"),
-      ("memory_budget", memoryBudget.map { "\($0)" } ?? "what the machine has left"),
+      ("memory_budget", memoryBudget.map { ByteCount(bytes: $0).size } ?? "what the machine has left"),
       ("threads", threads.map { "\($0)" } ?? "one per processor"), ("worker", PlainText.line(worker)),
       ("lease_seconds", "\(leaseSeconds)"), ("model_patience", "\(modelPatience)"),
       ("checkpoint_steps", checkpointSteps.map { "\($0)" } ?? "as cost allows"),
@@ -103,7 +108,7 @@ extension DaemonSettings {
       ("log_level", "\(logLevel)"), ("metrics", PlainText.line(metrics ?? "none")),
       ("private_folder", PlainText.line(privateFolder)),
       ("hub", PlainText.line(hub ?? "as for Hugging Face's programs")),
-      ("fetch", "{owners: \(owners), hosts: [\(hosts)], largest: \(sourceLimits.largest)}"),
+      ("fetch", "{owners: \(owners), hosts: [\(hosts)], largest: \(largest)}"),
     ]
   }
 }

@@ -1,4 +1,3 @@
-import Boundary
 import ArgumentParser
 import Boundary
 import CommandLine

@@ -2,7 +2,7 @@ import Tensors
 
 /// How a request's prompts are read.
 package struct PromptReading: Sendable, Equatable {
-  /// Whether prompts are plain text, as diffusers takes them: no weights, no breaks, cut at 77 tokens.
+  /// Whether prompts are plain text, as diffusers takes them: no weights, no breaks, cut at 75 tokens.
   package var isPlain: Bool
   /// How many of the text encoder's last layers are left out for the prompt, beyond those that the model leaves
   /// out itself: diffusers' `clip_skip` (AUTOMATIC1111's "Clip skip" is one more). Like diffusers, the negative

@@ -148,8 +148,9 @@ extension QueueClient {
         """,
       arguments: [last, id, now])
     try insertSources(ofBatch: id, after: last, db, now)
-    try db.record(
-      Event(.enqueued, at: now, batch: id, detail: "jobs \(jobs.lowerBound) to \(jobs.upperBound)"))
+    let detail =
+      incoming.count == 1 ? "job \(jobs.lowerBound)" : "jobs \(jobs.lowerBound) to \(jobs.upperBound)"
+    try db.record(Event(.enqueued, at: now, batch: id, detail: detail))
     return EnqueuedBatch(batch: id, jobs: jobs, isNew: true)
   }
 

@@ -2,8 +2,8 @@ import Synchronization
 
 /// How long this process could not have the write lock, over all of its connections to one queue.
 ///
-/// A wait goes on from one refused attempt to the next: an attempt gives up after two seconds, but somebody may hold
-/// the lock for an hour.
+/// A wait goes on from one refused attempt to the next. A report gives up after two seconds at most, any other attempt
+/// after 30 (`QueueDatabase.busySeconds`), but somebody may hold the lock for an hour.
 final class LockWaits: Sendable {
   private struct State {
     var longest = Duration.zero

@@ -73,7 +73,7 @@ extension QueueDatabase {
   private static func missing(
     in found: SchemaShape, _ wanted: SchemaShape
   ) -> [(name: String, part: SchemaShape.Part)] {
-    // A view may be of another one: those come in the order in which they are missing, which no view here is.
+    // In the order of their names. Some views are of others, but SQLite looks for those only when a view is read.
     wanted.parts.filter { found.parts[$0.key] != $0.value }.sorted { $0.key < $1.key }.map {
       ($0.key, $0.value)
     }

@@ -87,8 +87,7 @@ extension Database {
     try execute(sql: "DELETE FROM images WHERE \(jobs)", arguments: ["scope": scope.number])
   }
 
-  /// Ends the hold of a model's jobs. The count of failures stays, so that one more failure holds them again, for
-  /// longer.
+  /// Ends the hold of a model's jobs.
   func release(model: String, at now: Milliseconds) throws {
     try execute(sql: "UPDATE models SET held_until = NULL, held_at = NULL WHERE name = ?", arguments: [model])
     try execute(

@@ -15,7 +15,7 @@ package struct ModelRecord: FetchableRecord, Sendable, Equatable {
   /// In words, e.g. "4x2, layers all".
   package var description: String?
   package var loadedAt: Milliseconds?
-  /// Load failures in a row.
+  /// Load failures in a row, as an older version counted them. Nothing counts any more; a load sets it to 0.
   package var loadFailures = 0
   package var loadError: String?
   /// Its jobs wait until this time.

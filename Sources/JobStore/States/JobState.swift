@@ -60,7 +60,7 @@ package struct StateCounts: Sendable, Equatable {
 package enum FailureKind: String, CaseIterable, Sendable, Codable {
   /// The request can never work: an unknown scheduler, a missing or hostile file. It is never retried.
   case badInput = "bad_input"
-  /// The model did not load. It is retried. Several failures in a row hold all of the model's jobs for a while.
+  /// No living worker has had the model for long enough.
   case model
   /// Something temporary: memory, disk, a file being replaced. It is retried with growing pauses.
   case transient

@@ -66,7 +66,7 @@ package struct Transition: Sendable {
     case .fail:
       Transition(
         .fail, from: [.running], to: .failed, if: [.holdsLease], events: [.failed],
-        "the attempt failed, and was the last or can never work")
+        "the attempt failed, and no other can help: it was the last, or the request is wrong")
     case .stop:
       Transition(
         .stop, from: [.running], to: .cancelled, if: [.holdsLease], events: [.cancelled],

@@ -11,6 +11,13 @@ package struct ByteCount: Sendable, Equatable {
 
   private static let powers = ["": 0, "k": 1, "m": 2, "g": 3, "t": 4]
 
+  /// As a person writes it: `4GiB`, `20370MiB`, or bytes.
+  package var size: String {
+    if bytes > 0, bytes % (1 << 30) == 0 { return "\(bytes >> 30)GiB" }
+    if bytes > 0, bytes % (1 << 20) == 0 { return "\(bytes >> 20)MiB" }
+    return "\(bytes)"
+  }
+
   /// What is allowed, for messages.
   package static let rule = "use a number of bytes, with K, M, G or T if you like, such as 4GiB"
 }

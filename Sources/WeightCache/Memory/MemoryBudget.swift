@@ -1,3 +1,4 @@
+import Requests
 import Tensors
 
 /// How much memory the process may take in all: weights, tensors, scratch memory, and the program itself.
@@ -55,11 +56,7 @@ package struct MemoryBudget: Sendable, Equatable, CustomStringConvertible {
   }
 
   /// The budget as `--memory-budget` takes it: `4GiB`, `20370MiB`, or bytes.
-  package var text: String {
-    if bytes > 0, bytes % (1 << 30) == 0 { return "\(bytes >> 30)GiB" }
-    if bytes > 0, bytes % (1 << 20) == 0 { return "\(bytes >> 20)MiB" }
-    return "\(bytes)"
-  }
+  package var text: String { ByteCount(bytes: bytes).size }
 
   /// Memory besides tensors that a render takes and frees: stacks, buffers of OpenBLAS and of packing, small arrays, a
   /// picture being written.

@@ -38,7 +38,7 @@ struct PromptFile {
     return bytes
   }
 
-  /// Where UTF-8 ends: by halves, since what is before a wrong byte is right.
+  /// The place of the first byte that is no UTF-8.
   private static func wrongByte(_ bytes: [UInt8]) -> Int {
     var decoder = UTF8()
     var source = bytes.makeIterator()

@@ -64,7 +64,7 @@ struct PromptSource {
   var hasDroppedToken: Bool { paths.hasDroppedToken }
 
   /// The message if there was no prompt at all.
-  var isEmptyProblem: Problem {
+  var emptyProblem: Problem {
     guard let file else { return .usage("no prompt") }
     return .badInput("\(file.name): no prompt in it; write one a line")
   }

@@ -29,14 +29,25 @@ import Testing
     for line in [
       "database: /var/lib/segmoe/queue.sqlite", "output: /var/lib/segmoe/pictures",
       "models: [/var/lib/segmoe/models]",
-      "inputs: [/var/lib/segmoe/inputs]", "memory_budget: 268435456",
+      "inputs: [/var/lib/segmoe/inputs]", "memory_budget: 256MiB",
       "private_folder: /var/lib/segmoe/queue.sqlite.private",
+      "fetch: {owners: any, hosts: [civitai.com, huggingface.co], largest: 100GiB}",
     ] {
       #expect(outcome.output.contains(line + "\n"), "\(line) is not in \(outcome.output)")
     }
     let json = try check("", "--json").object()
     #expect((json["settings"] as? [String: String])?["output"] == "/var/lib/segmoe/pictures")
     #expect((json["faults"] as? [Any])?.isEmpty == true)
+  }
+
+  @Test func aFileThatIsNotThereIsSaid() throws {
+    let root = try TemporaryFolder("etc")
+    let outcome = try BuiltProgram.run(
+      "segmoed", ["check-config", "--root", root.path], environment: ["HOME": root.path])
+    #expect(
+      outcome.output.hasPrefix(
+        "/etc/segmoed/config.yaml is not there; without it these values count, with the environment:\n"),
+      "\(outcome)")
   }
 
   @Test func flagsAndVariablesOfDropInsCount() throws {

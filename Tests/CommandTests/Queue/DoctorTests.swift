@@ -38,8 +38,8 @@ import Testing
     #expect(found.contains { ($0["finding"] as? String)?.contains("segmoed w on h is idle") == true })
     #expect(
       found.contains {
-        $0["subject"] as? String == "never delete"
-          && ($0["finding"] as? String)?.contains("queue.sqlite-wal and queue.sqlite-shm") == true
+        $0["subject"] as? String == "log"
+          && ($0["finding"] as? String)?.contains("delete queue.sqlite-wal and queue.sqlite-shm") == true
       })
     #expect(found.contains { $0["subject"] as? String == "processor" })
     #expect(found.contains { $0["subject"] as? String == "disk" })
@@ -105,7 +105,7 @@ import Testing
       #expect(try command("status").code == 69 && command("status").output.contains("segmoed w: gone"))
     case "stopped":
       try command.daemon().signOff()
-      expect("warn", "daemon", "was stopped; 1 jobs wait", mend: "start", in: try findings(command).findings)
+      expect("warn", "daemon", "was stopped; 1 job waits", mend: "start", in: try findings(command).findings)
       #expect(try command("status").code == 0 && command("status").output.contains("segmoed w: stopped"))
     case "paused":
       _ = try command("pause")

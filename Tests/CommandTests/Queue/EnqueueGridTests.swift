@@ -66,6 +66,11 @@ import Testing
     #expect(outcome.code == 0 && outcome.errors == "")
     #expect(outcome.output.contains("and 10 more\n30 jobs with 60 images would be queued; nothing like it"))
     #expect(outcome.output.contains("a cat   m      seed 1, count 2"), "\(outcome.output)")
+    // A list shows its default too.
+    let grid = try command("enqueue", "a cat", "--model", "m", "--seed", "1", "--steps", "10,25", "--dry-run")
+    #expect(grid.output.contains("steps 10,") && grid.output.contains("steps 25,"), "\(grid.output)")
+    let single = try command("enqueue", "a cat", "--model", "m", "--dry-run")
+    #expect(single.output.contains("\n1 job with 1 image would be queued; nothing like it"))
     #expect(try FileManager.default.contentsOfDirectory(atPath: command.folder).isEmpty)
     expectComplaint(try command("enqueue", "--model", "m", "--dry-run"), code: 65, "no prompt")
     // By what such jobs took: a second a picture of 25 steps.
