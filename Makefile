@@ -25,7 +25,7 @@ fishdir := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 # Where the programs look, whatever the prefix.
 confdir := $(DESTDIR)/etc/segmoed
 
-.PHONY: help setup build demo test test-sets torture sanitize fuzz gates check docs format install uninstall clean
+.PHONY: help setup build demo test test-sets torture sanitize fuzz gates check docs format install uninstall deb clean
 
 help:
 	@echo "make demo       build, merge the demo model, render a batch through the daemon"
@@ -40,6 +40,7 @@ help:
 	@echo "make build      build the programs"
 	@echo "make install    put them under PREFIX ($(PREFIX)); DESTDIR is honoured; needs make build"
 	@echo "make uninstall  take them away again"
+	@echo "make deb        a Debian package of what make install installs, in .build/deb; needs make build"
 	@echo "make format     format the sources"
 	@echo "make clean      remove what was built"
 
@@ -102,6 +103,7 @@ check: setup gates
 	@scripts/test
 	scripts/build-docs
 	scripts/check-install
+	scripts/check-deb
 
 docs: setup
 	@scripts/build-docs
@@ -147,6 +149,10 @@ uninstall:
 	rm -f $(foreach program,$(PROGRAMS),$(mandir)/$(program).1 $(bashdir)/$(program) $(zshdir)/_$(program) \
 	  $(fishdir)/$(program).fish)
 	rm -rf $(docdir)
+
+# Takes finished programs, as install does (BIN=DIR).
+deb:
+	@BIN="$(BIN)" scripts/make-deb
 
 clean:
 	rm -rf .build .build-demo
