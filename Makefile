@@ -8,17 +8,24 @@ export SWIFT_BUILD ?= -c release
 
 SOURCES := Sources Tests migrations Package.swift
 PROGRAMS := segmoe segmoed segmoectl
+# Where the finished programs are, if not where swift puts them.
+BIN ?=
 UNITS := $(notdir $(wildcard systemd/*.service systemd/*.timer))
 # Beside the files that a person writes, which are never touched.
 EXAMPLES := config.yaml retention.conf
+PAGES := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE NOTICE
 
 bindir := $(DESTDIR)$(PREFIX)/bin
 libdir := $(DESTDIR)$(PREFIX)/lib
 docdir := $(DESTDIR)$(PREFIX)/share/doc/segmoe
+mandir := $(DESTDIR)$(PREFIX)/share/man/man1
+bashdir := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+zshdir := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+fishdir := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 # Where the programs look, whatever the prefix.
 confdir := $(DESTDIR)/etc/segmoed
 
-.PHONY: help setup build demo test test-sets torture sanitize fuzz gates check docs format install uninstall clean
+.PHONY: help setup build demo test test-sets torture sanitize fuzz gates check docs format install uninstall deb clean
 
 help:
 	@echo "make demo       build, merge the demo model, render a batch through the daemon"
@@ -33,6 +40,7 @@ help:
 	@echo "make build      build the programs"
 	@echo "make install    put them under PREFIX ($(PREFIX)); DESTDIR is honoured; needs make build"
 	@echo "make uninstall  take them away again"
+	@echo "make deb        a Debian package of what make install installs, in .build/deb; needs make build"
 	@echo "make format     format the sources"
 	@echo "make clean      remove what was built"
 
@@ -95,6 +103,7 @@ check: setup gates
 	@scripts/test
 	scripts/build-docs
 	scripts/check-install
+	scripts/check-deb
 
 docs: setup
 	@scripts/build-docs
@@ -102,15 +111,26 @@ docs: setup
 format: setup
 	swift format --in-place --recursive --parallel $(SOURCES)
 
-# Builds nothing, because it may run as root, and root should not compile.
+# Builds nothing, because it may run as root, and root should not compile. `make install BIN=DIR` takes finished
+# programs from another folder. Manual pages and completions are what the programs say of themselves.
+# (A completion is read by the shell, so it names no interpreter.)
 install:
-	@bin=$$(swift build $(SWIFT_BUILD) --show-bin-path) && \
+	@bin="$(BIN)" && bin=$${bin:-$$(swift build $(SWIFT_BUILD) --show-bin-path)} && \
 	for program in $(PROGRAMS); do \
 	  test -x "$$bin/$$program" || { echo "install: no $$bin/$$program: run 'make build' first" >&2; exit 1; }; \
 	done && \
-	install -d $(bindir) $(docdir) $(libdir)/systemd/system $(libdir)/sysusers.d $(libdir)/tmpfiles.d $(confdir) && \
+	install -d $(bindir) $(docdir)/docs $(libdir)/systemd/system $(libdir)/sysusers.d $(libdir)/tmpfiles.d $(confdir) \
+	  $(mandir) $(bashdir) $(zshdir) $(fishdir) && \
 	for program in $(PROGRAMS); do install -m 755 "$$bin/$$program" $(bindir)/ || exit 1; done
-	install -m 644 README.md LICENSE NOTICE $(docdir)/
+	@for program in $(PROGRAMS); do \
+	  scripts/make-manual $(bindir)/$$program >$(mandir)/$$program.1 && \
+	  $(bindir)/$$program --generate-completion-script bash | sed '1{/^#!/d}' >$(bashdir)/$$program && \
+	  $(bindir)/$$program --generate-completion-script zsh >$(zshdir)/_$$program && \
+	  $(bindir)/$$program --generate-completion-script fish >$(fishdir)/$$program.fish && \
+	  chmod 644 $(mandir)/$$program.1 $(bashdir)/$$program $(zshdir)/_$$program $(fishdir)/$$program.fish || exit 1; \
+	done
+	install -m 644 $(PAGES) $(docdir)/
+	install -m 644 docs/* $(docdir)/docs/
 	for unit in $(UNITS); do \
 	  sed 's|/usr/local/|$(PREFIX)/|g' systemd/$$unit >$(libdir)/systemd/system/$$unit && \
 	  chmod 644 $(libdir)/systemd/system/$$unit || exit 1; \
@@ -126,7 +146,13 @@ uninstall:
 	rm -f $(libdir)/sysusers.d/segmoed.conf $(libdir)/tmpfiles.d/segmoed.conf
 	rm -f $(patsubst %,$(confdir)/%.example,$(EXAMPLES))
 	rmdir $(confdir) 2>/dev/null || true
+	rm -f $(foreach program,$(PROGRAMS),$(mandir)/$(program).1 $(bashdir)/$(program) $(zshdir)/_$(program) \
+	  $(fishdir)/$(program).fish)
 	rm -rf $(docdir)
+
+# Takes finished programs, as install does (BIN=DIR).
+deb:
+	@BIN="$(BIN)" scripts/make-deb
 
 clean:
 	rm -rf .build .build-demo

@@ -56,7 +56,7 @@ struct QueueChecks {
       findings.append(
         .bad(
           "damage", "SQLite finds: \(faults.joined(separator: "; "))",
-          mend: "stop all daemons, copy the files, and put a backup back (docs/queue.md)"))
+          mend: "stop all daemons, copy the files, and put a backup back (docs/administration.md)"))
     }
     return findings
   }
