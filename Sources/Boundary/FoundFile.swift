@@ -59,16 +59,29 @@ private struct Descriptor: ~Copyable {
 
 /// Identifies a file in one state: before and after a write it differs.
 package struct FileIdentity: Hashable, Sendable {
-  private let numbers: [Int]
+  /// Changed by every write, unless the time is set back afterwards.
+  private let content: [Int]
+  /// May change without a change of the content.
+  private let entry: [Int]
+  /// The time of the last change of either. No program can set it back.
+  private let changed: [Int]
 
   /// - Parameter status: the file's status.
   package init(_ status: stat) {
-    numbers = [
+    content = [
       Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino), Int(status.st_size),
       Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec),
-      // No program can set this time back.
-      Int(status.st_ctim.tv_sec), Int(status.st_ctim.tv_nsec),
     ]
+    entry = [
+      Int(truncatingIfNeeded: status.st_nlink), Int(status.st_mode), Int(status.st_uid), Int(status.st_gid),
+    ]
+    changed = [Int(status.st_ctim.tv_sec), Int(status.st_ctim.tv_nsec)]
+  }
+
+  /// Whether the content can still be the same later. Deleting, replacing and changing the owner show in the entry. If
+  /// the file changed and the entry did not, the content changed.
+  package func hasContent(of later: FileIdentity) -> Bool {
+    content == later.content && (changed == later.changed || entry != later.entry)
   }
 }
 

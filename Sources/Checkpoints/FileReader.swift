@@ -9,36 +9,7 @@ package final class FileReader: Sendable {
   /// The file's size in bytes when it was opened.
   package let size: Int
   private let descriptor: Int32
-  private let opened: Identity
-
-  /// Identifies a file in one state.
-  private struct Identity {
-    /// Changed by every write, unless the time is set back afterwards.
-    private let content: [Int]
-    /// May change without a change of the content.
-    private let entry: [Int]
-    /// The time of the last change of either. No program can set it back.
-    private let changed: [Int]
-    let size: Int
-
-    init(_ status: stat) {
-      size = Int(status.st_size)
-      content = [
-        Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino), size,
-        Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec),
-      ]
-      entry = [
-        Int(truncatingIfNeeded: status.st_nlink), Int(status.st_mode), Int(status.st_uid), Int(status.st_gid),
-      ]
-      changed = [Int(status.st_ctim.tv_sec), Int(status.st_ctim.tv_nsec)]
-    }
-
-    /// Whether the content can still be the same. Deleting, replacing and changing the owner show in the entry. If the
-    /// file changed and the entry did not, the content changed.
-    func holds(_ now: Identity) -> Bool {
-      content == now.content && (changed == now.changed || entry != now.entry)
-    }
-  }
+  private let opened: FileIdentity
 
   /// Opens a regular file within `Confinement.models`. `purpose` completes the message if the file is missing.
   package init(path: String, purpose: String) throws {
@@ -46,10 +17,10 @@ package final class FileReader: Sendable {
       try Confinement.models.open(path)
     }
     guard found.isRegular else { throw CheckpointError.unreadable(path: path, reason: "not a regular file") }
-    opened = Identity(found.status)
+    opened = found.identity
+    size = Int(found.status.st_size)
     descriptor = found.take()
     self.path = path
-    size = opened.size
   }
 
   deinit { close(descriptor) }
@@ -70,7 +41,7 @@ package final class FileReader: Sendable {
     }
     // If the file was written to meanwhile, old and new bytes are mixed. Nothing is returned then.
     var status = stat()
-    guard fstat(descriptor, &status) == 0, opened.holds(Identity(status)) else {
+    guard fstat(descriptor, &status) == 0, opened.hasContent(of: FileIdentity(status)) else {
       throw CheckpointError.changed(path: path)
     }
   }
@@ -92,8 +63,8 @@ package final class FileReader: Sendable {
   /// Fails with `changed` unless the path still leads to the same file in the same state.
   package func verifyUnchanged() throws {
     var open = stat()
-    guard fstat(descriptor, &open) == 0, opened.holds(Identity(open)),
-      let named = (try? Confinement.models.look(path))?.status, opened.holds(Identity(named))
+    guard fstat(descriptor, &open) == 0, opened.hasContent(of: FileIdentity(open)),
+      let named = (try? Confinement.models.look(path))?.status, opened.hasContent(of: FileIdentity(named))
     else { throw CheckpointError.changed(path: path) }
   }
 }

@@ -74,3 +74,10 @@ package func relativeError(_ a: Tensor, _ b: Tensor) -> Double {
   }
   return (difference / max(size, 1e-300)).squareRoot()
 }
+
+/// The cosine of the angle between two vectors: how alike their directions are.
+package func cosine(_ a: [Float], _ b: [Float]) -> Double {
+  let dot = zip(a, b).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+  let sizes = [a, b].map { $0.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
+  return dot / max(sizes[0] * sizes[1], 1e-30)
+}

@@ -1,14 +1,15 @@
 import Fuzzing
 import Images
+import TestSupport
 import Testing
 
 /// Files that were made to hurt: an error each time, never a crash, never much memory.
 @Suite struct HostilePNGTests {
   @Test func hugeSizesAreRefusedBeforeMemoryIsTaken() throws {
-    let head = PNGBuilder.big(0x7FFF_FFFF) + PNGBuilder.big(0x7FFF_FFFF) + [8, 2, 0, 0, 0]
+    let head = PNGBytes.big(0x7FFF_FFFF) + PNGBytes.big(0x7FFF_FFFF) + [8, 2, 0, 0, 0]
     let bytes =
-      PNGBuilder.signature + PNGBuilder.chunk("IHDR", head)
-      + PNGBuilder.chunk("IDAT", PNGBuilder.zlibStored([0])) + PNGBuilder.chunk("IEND", [])
+      PNGBytes.signature + PNGBytes.chunk("IHDR", head)
+      + PNGBytes.chunk("IDAT", PNGBytes.zlibStored([0])) + PNGBytes.chunk("IEND", [])
     #expect(
       throws: ImageError.tooLarge(
         name: "bomb.png", width: 0x7FFF_FFFF, height: 0x7FFF_FFFF, limits: PNGLimits())
@@ -28,7 +29,7 @@ import Testing
 
   @Test func largeAndManyTextsArePassedOver() throws {
     var builder = PNGBuilder(width: 2, height: 2, colorType: 0)
-    let zeros = PNGBuilder.zlibStored([UInt8](repeating: 0x41, count: 100_000))
+    let zeros = PNGBytes.zlibStored([UInt8](repeating: 0x41, count: 100_000))
     builder.extra = [("zTXt", Array("bomb".utf8) + [0, 0] + zeros)]
     builder.extra += (0..<500).map { ("tEXt", Array("k\($0)".utf8) + [0, 0x41]) }
     let texts = try PNGFile.decode(
@@ -41,7 +42,7 @@ import Testing
   @Test func aChunkThatClaimsMoreThanThereIsCostsNoMemory() throws {
     let file = try PNGFile.encode(gradient(4, 4))
     // Behind the header: 2 GiB of text, of which four bytes are there. libpng alone would take it all.
-    let claim = PNGBuilder.big(0x7FFF_FFF0) + Array("tEXtk".utf8) + [0, 0x41, 0x42]
+    let claim = PNGBytes.big(0x7FFF_FFF0) + Array("tEXtk".utf8) + [0, 0x41, 0x42]
     let bytes = Array(file.prefix(33)) + claim + file.dropFirst(33)
     let started = ContinuousClock.now
     #expect(throws: ImageError.damaged(name: "PNG", reason: "the data ends too early")) {
@@ -87,7 +88,7 @@ import Testing
       if round % 4 < 2, var chunks = PNGChunks(bytes)?.chunks {
         let place = Int.random(in: 0..<chunks.count, using: &random)
         random.mutate(&chunks[place].data, most: 3)
-        bytes = PNGBuilder.signature + chunks.flatMap { PNGBuilder.chunk($0.name, $0.data) }
+        bytes = PNGBytes.signature + chunks.flatMap { PNGBytes.chunk($0.name, $0.data) }
       } else {
         random.mutate(&bytes, most: 3, from: 8)
       }

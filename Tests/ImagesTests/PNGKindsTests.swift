@@ -1,4 +1,5 @@
 import Images
+import TestSupport
 import Testing
 
 /// Every kind of PNG, made without libpng, against what PIL's convert("RGB") gives.
@@ -56,7 +57,7 @@ import Testing
       width: 19, height: 11, depth: kind.depth, colorType: kind.colorType, interlaced: interlaced)
     if kind.colorType == 3 { builder.extra = [("PLTE", Self.palette), ("tRNS", [0, 128])] }
     // PIL leaves gamma alone, so this must change nothing.
-    builder.extra.insert(("gAMA", PNGBuilder.big(100_000)), at: 0)
+    builder.extra.insert(("gAMA", PNGBytes.big(100_000)), at: 0)
     let image = try PNGFile.decode(builder.file(samples: kind.samples)).image
     #expect(image.width == 19 && image.height == 11)
     for y in 0..<11 {
@@ -72,7 +73,7 @@ import Testing
     builder.extra = [("tEXt", Array("a".utf8) + [0, 0xE9])]
     builder.extraBehind = [
       ("iTXt", Array("b".utf8) + [0, 0, 0, 0, 0] + Array("日".utf8)),
-      ("zTXt", Array("c".utf8) + [0, 0] + PNGBuilder.zlibStored(Array("packed".utf8))),
+      ("zTXt", Array("c".utf8) + [0, 0] + PNGBytes.zlibStored(Array("packed".utf8))),
       ("iTXt", Array("d".utf8) + [0, 0, 0, 0, 0, 0xFF, 0x41]),
     ]
     let texts = try PNGFile.decode(builder.file { _, _ in [1] }).texts

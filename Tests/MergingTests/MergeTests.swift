@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import GoldenModels
 import Merging
 import Tensors
 import TestSupport
@@ -185,12 +186,6 @@ import Testing
     }
     try kitchen.merge(kitchen.goldenRecipe("ff-2x1"), gates: GateSettings(steps: 1))
     #expect(!FileManager.default.fileExists(atPath: dead) && FileManager.default.fileExists(atPath: living))
-  }
-
-  private func cosine(_ a: [Float], _ b: [Float]) -> Double {
-    let dot = zip(a, b).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
-    let sizes = [a, b].map { $0.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
-    return dot / max(sizes[0] * sizes[1], 1e-30)
   }
 
   /// What the reference wrote, we write; `_name_or_path`, a path of one machine, aside.

@@ -1,6 +1,7 @@
 import Checkpoints
 import Diffusion
 import Foundation
+import GoldenModels
 import Images
 import Merging
 import Requests
@@ -137,11 +138,5 @@ import WeightCache
       try ["down_idx_start", "down_idx_end", "up_idx_start", "up_idx_end"].map { try mixture.int($0) } == [
         1, 3, 0, 2,
       ])
-  }
-
-  private func cosine(_ a: [Float], _ b: [Float]) -> Double {
-    let dot = zip(a, b).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
-    let sizes = [a, b].map { $0.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
-    return dot / max(sizes[0] * sizes[1], 1e-30)
   }
 }

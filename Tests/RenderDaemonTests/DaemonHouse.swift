@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import GRDB
+import Images
 import JobStore
 import Logging
 import RenderDaemon
@@ -101,6 +102,15 @@ final class DaemonHouse: Sendable {
   }
 
   func job(_ id: Int64) throws -> JobRecord { try client.details(job: id).job }
+
+  /// The pictures of jobs that must be done: pixels alone, because the files also name their jobs.
+  func pictures(_ jobs: [Int64]) throws -> [[RGBImage]] {
+    try jobs.map { id in
+      let details = try client.details(job: id)
+      #expect(details.job.state == .done, "\(details.job.failure?.message ?? "")")
+      return try details.images.map { try PNGFile.read($0.path).image }
+    }
+  }
 
   /// All files below the output folder, relative to it.
   func files() -> [String] {

@@ -22,6 +22,37 @@ enum DPMSolverEquation: Sendable {
       }
   }
 
+  /// The equation of a scheduler's file.
+  /// - Parameters:
+  ///   - configuration: the file.
+  ///   - known: the algorithms that the class knows.
+  /// - Throws: `DiffusionError.unsupported` for another algorithm, an order above three, and predicted noise at an end
+  ///   without noise.
+  init(_ configuration: SchedulerConfiguration, knowing known: Set<SolverSettings.Algorithm>) throws {
+    let order = configuration.solver.order
+    guard order <= 3 else {
+      throw DiffusionError.unsupported(file: "scheduler", key: "solver_order", value: "\(order)")
+    }
+    self.init(try configuration.solver.algorithm(known, default: .image))
+    // The reference refuses this too.
+    guard !predictsNoise || configuration.sigmas.final != .zero else {
+      throw refusal(of: "final_sigmas_type", "zero")
+    }
+  }
+
+  /// The refusal of a setting that does not go with this equation.
+  func refusal(of key: String, _ value: String) -> DiffusionError {
+    let algorithm: SolverSettings.Algorithm =
+      switch self {
+      case .noise: .noise
+      case .image: .image
+      case .stochasticNoise: .stochasticNoise
+      case .stochasticImage: .stochasticImage
+      }
+    return .unsupported(
+      file: "scheduler", key: key, value: "\(value) with algorithm_type \(algorithm.rawValue)")
+  }
+
   /// Whether fresh noise is added at each step.
   var isStochastic: Bool { self == .stochasticNoise || self == .stochasticImage }
   /// Whether the solver works on predicted noise.

@@ -15,25 +15,16 @@ package struct DPMSolverScheduler: Scheduler {
 
   /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
   package init(_ configuration: SchedulerConfiguration, steps: Int) throws {
-    let (settings, solver) = (configuration.sigmas, configuration.solver)
-    func refuse(_ key: String, _ value: String) -> DiffusionError {
-      .unsupported(file: "scheduler", key: key, value: value)
-    }
-    guard solver.order <= 3 else { throw refuse("solver_order", "\(solver.order)") }
-    let algorithm = try solver.algorithm(
-      [.noise, .image, .stochasticNoise, .stochasticImage], default: .image)
-    equation = DPMSolverEquation(algorithm)
-    // The reference refuses the first of these two as well. For the second it computes nothing meaningful.
-    guard !equation.predictsNoise || settings.final != .zero else {
-      throw refuse("final_sigmas_type", "zero with algorithm_type \(algorithm.rawValue)")
-    }
-    guard equation != .stochasticNoise || solver.order < 3 else {
-      throw refuse("solver_order", "3 with algorithm_type \(algorithm.rawValue)")
+    equation = try DPMSolverEquation(
+      configuration, knowing: [.noise, .image, .stochasticNoise, .stochasticImage])
+    // The reference computes nothing meaningful for these.
+    guard equation != .stochasticNoise || configuration.solver.order < 3 else {
+      throw equation.refusal(of: "solver_order", "3")
     }
     let trained = try configuration.trainedSigmas()
     let schedule = try SigmaSchedule(
-      solver: configuration, steps: steps, trained: trained, shape: settings.shape(knowsLu: true),
-      last: settings.visitedSteps(of: trained), rounded: configuration.betas.curve != .cosine,
+      solver: configuration, steps: steps, trained: trained, shape: configuration.sigmas.shape(knowsLu: true),
+      last: configuration.sigmas.visitedSteps(of: trained), rounded: configuration.betas.curve != .cosine,
       shapedEnd: false)
     self.configuration = configuration
     timesteps = schedule.timesteps

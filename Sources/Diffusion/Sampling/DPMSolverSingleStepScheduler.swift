@@ -16,18 +16,10 @@ package struct DPMSolverSingleStepScheduler: Scheduler {
   /// - Throws: `DiffusionError` for settings and step counts that the method cannot take.
   package init(_ configuration: SchedulerConfiguration, steps: Int) throws {
     let (settings, solver) = (configuration.sigmas, configuration.solver)
-    func refuse(_ key: String, _ value: String) -> DiffusionError {
-      .unsupported(file: "scheduler", key: key, value: value)
-    }
-    guard solver.order <= 3 else { throw refuse("solver_order", "\(solver.order)") }
-    let algorithm = try solver.algorithm([.noise, .image, .stochasticImage], default: .image)
-    equation = DPMSolverEquation(algorithm)
-    // The reference refuses the first of these two as well, and fails at the second.
-    guard !equation.predictsNoise || settings.final != .zero else {
-      throw refuse("final_sigmas_type", "zero with algorithm_type \(algorithm.rawValue)")
-    }
+    equation = try DPMSolverEquation(configuration, knowing: [.noise, .image, .stochasticImage])
+    // The reference fails at these.
     guard !equation.predictsNoise || configuration.thresholding == nil else {
-      throw refuse("thresholding", "true with algorithm_type \(algorithm.rawValue)")
+      throw equation.refusal(of: "thresholding", "true")
     }
     // diffusers' class supports neither zero SNR nor other spacings.
     let trained = try configuration.trainedSigmas(zeroSNR: false)

@@ -82,14 +82,7 @@ struct CivitaiPull {
 
   private func ask(_ path: String) throws -> Site.Reply {
     try site.ask(
-      HTTPRequest(.get, try address(path), patience: .init(connecting: 10, silence: site.patience)))
-  }
-
-  private func address(_ path: String) throws(HubError) -> WebAddress {
-    guard let address = endpoint.adding(path) else {
-      throw .strangeAnswer(host: endpoint.host, reason: "no address can be made of \(path)")
-    }
-    return address
+      HTTPRequest(.get, try endpoint.adding(path), patience: .init(connecting: 10, silence: site.patience)))
   }
 
   // MARK: Fetching
@@ -110,7 +103,7 @@ struct CivitaiPull {
     meter.found(part.count)
     let query = link.query.map { "?\($0)" } ?? ""
     let download = FileDownload(
-      site: site, address: try address("/api/download/models/\(version)\(query)"), what: "\(link)",
+      site: site, address: try endpoint.adding("/api/download/models/\(version)\(query)"), what: "\(link)",
       size: file?.size, hash: file?.hash, mostBytes: mostBytes, meter: meter, refusal: refusal)
     try run(download, into: part)
     if let fault = part.faultAsSafetensors() {

@@ -71,11 +71,15 @@ package struct WebAddress: Sendable, Hashable, CustomStringConvertible {
   package var origin: Origin { Origin(scheme: scheme, host: host, port: port) }
 
   /// An address below this one. `path` must begin with a slash and be encoded.
-  package func adding(_ path: String) -> WebAddress? {
+  /// - Throws: `HubError.strangeAnswer` if that makes no address.
+  func adding(_ path: String) throws(HubError) -> WebAddress {
     var base = text
     if let mark = base.firstIndex(of: "?") { base = String(base[..<mark]) }
     while base.hasSuffix("/") { base.removeLast() }
-    return WebAddress(base + path)
+    guard let address = WebAddress(base + path) else {
+      throw .strangeAnswer(host: host, reason: "no address can be made of \(path)")
+    }
+    return address
   }
 
   /// The address that a `Location` header means here; nil if it is no web address.

@@ -75,12 +75,7 @@ package struct HubClient: Sendable {
   }
 
   /// An address below the hub's own.
-  func address(_ path: String) throws(HubError) -> WebAddress {
-    guard let address = endpoint.adding(path) else {
-      throw .strangeAnswer(host: endpoint.host, reason: "no address can be made of \(path)")
-    }
-    return address
-  }
+  func address(_ path: String) throws(HubError) -> WebAddress { try endpoint.adding(path) }
 
   var patience: HTTPRequest.Patience {
     HTTPRequest.Patience(connecting: 10, silence: site.patience, total: nil)

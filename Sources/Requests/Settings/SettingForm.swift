@@ -20,6 +20,18 @@ package protocol SettingForm: Codable, Equatable, Sendable {
   var stored: StoredValue { get }
 }
 
+extension SettingForm {
+  /// Reads a value that JSON has as a text.
+  /// - Throws: `DecodingError`
+  init(textFrom decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    guard let value = Self(text: try container.decode(String.self)) else {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no \(Self.self)")
+    }
+    self = value
+  }
+}
+
 extension Int: SettingForm {
   package static var kind: String { "a whole number" }
   package init?(text: String) { self.init(text) }
@@ -127,13 +139,7 @@ extension TextForm {
   }
 
   /// - Throws: `DecodingError`
-  package init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    guard let value = Self(text: try container.decode(String.self)) else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no \(Self.self)")
-    }
-    self = value
-  }
+  package init(from decoder: any Decoder) throws { try self.init(textFrom: decoder) }
 
   /// - Throws: `EncodingError`
   package func encode(to encoder: any Encoder) throws {

@@ -29,14 +29,11 @@ extension NumberList: SettingForm {
   /// - Throws: `DecodingError`
   package init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
-    guard let text = try? container.decode(String.self) else {
-      numbers = try container.decode([Number].self)
-      return
+    if (try? container.decode(String.self)) != nil {
+      try self.init(textFrom: decoder)
+    } else {
+      self.init(try container.decode([Number].self))
     }
-    guard let list = Self(text: text) else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no list of numbers")
-    }
-    self = list
   }
 
   /// - Throws: `EncodingError`

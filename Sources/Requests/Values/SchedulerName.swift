@@ -25,10 +25,6 @@ extension SchedulerName: WordForm {
 
   /// - Throws: `DecodingError`
   package init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    guard let name = Self(text: try container.decode(String.self)) else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no scheduler")
-    }
-    self = name
+    try self.init(textFrom: decoder)
   }
 }

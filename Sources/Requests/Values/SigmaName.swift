@@ -39,11 +39,7 @@ extension SigmaName: WordForm {
 
   /// - Throws: `DecodingError`
   package init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    guard let name = Self(text: try container.decode(String.self)) else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no spacing of noise levels")
-    }
-    self = name
+    try self.init(textFrom: decoder)
   }
 }
 

@@ -35,6 +35,16 @@ final class MemoryBlock: @unchecked Sendable {
   }
 }
 
+/// The memory of a packed weight; nil if only sizes are known.
+extension Optional where Wrapped == MemoryBlock {
+  /// Shows `body` the bytes.
+  func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    guard let block = self else { preconditionFailure("a meta weight has no elements") }
+    defer { withExtendedLifetime(block) {} }
+    body(UnsafeRawBufferPointer(start: block.base, count: block.byteCount))
+  }
+}
+
 /// The system refused memory during a computation or a read, so the result is worthless.
 package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
   package init() {}

@@ -115,11 +115,7 @@ package struct PackedWeight: Sendable {
   }
 
   /// Shows `body` the packed bytes.
-  package func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
-    guard let storage else { preconditionFailure("a meta weight has no elements") }
-    defer { withExtendedLifetime(storage) {} }
-    body(UnsafeRawBufferPointer(start: storage.base, count: byteCount))
-  }
+  package func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) { storage.withBytes(body) }
 
   /// Lends the weight to the tasks of a product.
   func withColumns(_ body: (PackedColumns) -> Void) {

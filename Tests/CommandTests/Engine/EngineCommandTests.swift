@@ -15,12 +15,6 @@ import Testing
     try Outcome(of: "segmoe", arguments, input: input)
   }
 
-  private func expectError(
-    _ outcome: Outcome, code: Int32, _ part: String, location: SourceLocation = #_sourceLocation
-  ) {
-    expectComplaint(outcome, of: "segmoe", code: code, part, output: nil, location: location)
-  }
-
   @Test func helpNamesEveryCommand() throws {
     let outcome = try run("--help")
     #expect(outcome.code == 0)
@@ -65,7 +59,8 @@ import Testing
 
   @Test func tokenizeRefusesWhatIsNotUTF8() throws {
     expectError(
-      try run("tokenize", model, input: Data([0x61, 0x0A, 0xFF, 0x0A])), code: 65, "standard input:2")
+      try run("tokenize", model, input: Data([0x61, 0x0A, 0xFF, 0x0A])), code: 65, "standard input:2",
+      output: nil)
   }
 
   @Test func inspectSaysWhatItIs() throws {

@@ -17,12 +17,6 @@ import Testing
     "{\"bytes\":\(bytes),\"part\":\"\(part)\",\"step\":\(step)}"
   }
 
-  private func expectError(
-    _ outcome: Outcome, code: Int32, _ part: String, location: SourceLocation = #_sourceLocation
-  ) {
-    expectComplaint(outcome, of: "segmoe", code: code, part, location: location)
-  }
-
   @Test func hostileTracesAreBadData() throws {
     let (most, half) = (Int.max, Int.max / 2)
     expectError(try replay([use(most), use(most, part: "y")]), code: 65, "line 1: \(most) bytes")

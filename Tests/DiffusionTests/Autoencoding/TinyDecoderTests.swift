@@ -47,16 +47,12 @@ import WeightCache
       vae = scratch.file("taesd_decoder.safetensors")
       try writeBareDecoder(SafetensorsFile(path: stored), to: vae)
     }
-    let settings: [PictureTests.Setting] = try Golden.decode("vae/renders.json")
-    let setting = try #require(settings.first)
+    let setting = try #require(try GoldenPicture.list("vae", pictures: "pictures").first)
     let parts = try Golden.ModelParts("base")
     let model = try DiffusionModel(
       folder: ModelPath(parts.path).open(), vae: vae, cache: PartCache())
     #expect(model.digest.contains("+vae:"))
-    let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2)))
-    let difference = try PictureTests.difference(renderer.render(setting.request()), from: setting.file)
-    #expect(difference.mean <= 0.05 && difference.max <= 2, "\(difference)")
-    print("tiny VAE as \(form): mean \(difference.mean) max \(difference.max) levels")
+    try setting.expect(by: model, "tiny VAE as \(form)")
   }
 
   /// As a folder's own VAE.
@@ -64,12 +60,8 @@ import WeightCache
     let parts = try Golden.ModelParts("base")
     try FileManager.default.removeItem(atPath: parts.path + "/vae")
     try FileManager.default.createSymbolicLink(atPath: parts.path + "/vae", withDestinationPath: folder)
-    let settings: [PictureTests.Setting] = try Golden.decode("vae/renders.json")
-    let setting = try #require(settings.first)
-    let renderer = Renderer(
-      model: try parts.load(), pass: ForwardPass(compute: Compute(threads: 2)))
-    let difference = try PictureTests.difference(renderer.render(setting.request()), from: setting.file)
-    #expect(difference.mean <= 0.05 && difference.max <= 2, "\(difference)")
+    let setting = try #require(try GoldenPicture.list("vae", pictures: "pictures").first)
+    try setting.expect(by: parts.load())
   }
 
   private func writeBareDecoder(_ file: SafetensorsFile, to path: String) throws {

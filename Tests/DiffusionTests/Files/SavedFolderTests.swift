@@ -53,12 +53,7 @@ import WeightCache
     let saved = try SavedFolder("base", version: version)
     defer { withExtendedLifetime(saved) {} }
     let model = try DiffusionModel(folder: ModelFolder(path: saved.path), cache: PartCache(budget: .max))
-    let settings: [PictureTests.Setting] = try Golden.decode("families/renders.json")
-    let setting = try #require(settings.first { $0.file == "13-base-pndm-64x64.png" })
-    let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2)))
-    let difference = try PictureTests.difference(
-      renderer.render(setting.request()), from: "../families/" + setting.file)
-    #expect(difference.mean <= 0.05 && difference.max <= 2, "\(difference)")
+    try GoldenPicture.named("13-base-pndm-64x64.png", in: "families").expect(by: model, version)
   }
 
   @Test(arguments: versions) func everyPipelinesIndexIsTaken(_ version: String) throws {

@@ -13,15 +13,6 @@ import WeightCache
 @Suite struct SingleFileTests {
   private static let components = ["unet", "vae", "text_encoder", "text_encoder_2"]
 
-  private func picture(_ model: DiffusionModel, like file: String, in list: String) throws -> Difference {
-    let settings: [PictureTests.Setting] = try Golden.decode(list)
-    let setting = try #require(settings.first { $0.file == file })
-    let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2)))
-    return try PictureTests.difference(renderer.render(setting.request()), from: file)
-  }
-
-  typealias Difference = (mean: Double, max: Int)
-
   /// Every tensor of every component comes back as the folder has it.
   @Test(arguments: ["base", "wide", "xl", "sd2"]) func sameTensorsAsTheFolder(_ name: String) throws {
     let parts = try Golden.ModelParts(name)
@@ -55,36 +46,14 @@ import WeightCache
 
   @Test(arguments: [("base", "00-base-128x128.png"), ("wide", "06-wide-128x128.png")])
   func samePicture(_ name: String, _ file: String) throws {
-    let difference = try picture(SingleFile(name).load(), like: file, in: "pictures/renders.json")
-    #expect(difference.mean <= 0.05 && difference.max <= 2, "\(file): \(difference)")
-    print("single file \(file): mean \(difference.mean) max \(difference.max) levels")
+    try GoldenPicture.named(file, in: "pictures").expect(by: SingleFile(name).load(), "single file")
   }
 
   /// The single files of SDXL and SD2, whose pictures diffusers made of the folders.
   @Test(arguments: [("xl", "00-xl-own-128x64.png"), ("sd2", "08-sd2-own-96x128.png")])
   func samePictureOfOtherFamilies(_ name: String, _ file: String) throws {
-    struct Family: Decodable {
-      let file: String
-      let prompt: String
-      let negativePrompt: String?
-      let width: Int
-      let height: Int
-      let steps: Int
-      let guidance: Double
-      let seed: String
-    }
-    let families: [Family] = try Golden.decode("families/renders.json")
-    let setting = try #require(families.first { $0.file == file })
     let single = try SingleFile(name)
-    let renderer = Renderer(model: try single.load(), pass: ForwardPass(compute: Compute(threads: 2)))
-    let image = try renderer.render(
-      PictureRequest(
-        prompt: setting.prompt, negativePrompt: setting.negativePrompt, width: setting.width,
-        height: setting.height, steps: setting.steps, guidance: setting.guidance,
-        seed: UInt64(setting.seed) ?? 0))
-    let difference = try PictureTests.difference(image, from: "../families/" + file)
-    #expect(difference.mean <= 0.05 && difference.max <= 2, "\(file): \(difference)")
-    print("single file \(file): mean \(difference.mean) max \(difference.max) levels")
+    try GoldenPicture.named(file, in: "families").expect(by: single.load(), "single file")
   }
 
   /// A VAE from a folder, from diffusers' file, from CompVis' file alone and within a checkpoint: the same
@@ -106,9 +75,7 @@ import WeightCache
       atPath: scratch.folder + "/model.config/vae/config.json",
       toPath: scratch.folder + "/model.config/config.json")
     for vae in places {
-      let difference = try picture(
-        bare.load(vae: vae), like: "06-wide-128x128.png", in: "pictures/renders.json")
-      #expect(difference.mean <= 0.05 && difference.max <= 2, "\(vae): \(difference)")
+      try GoldenPicture.named("06-wide-128x128.png", in: "pictures").expect(by: bare.load(vae: vae), vae)
     }
   }
 
@@ -117,14 +84,10 @@ import WeightCache
     let file = try SingleFile("painter")
     let kind = try CheckpointFile(path: file.path).kind
     #expect(kind.isInpainting && kind.pipelineClass == "StableDiffusionInpaintPipeline")
-    let renderer = Renderer(model: try file.load(), pass: ForwardPass(compute: Compute(threads: 2)))
+    let model = try file.load()
     let settings = SourcePictureTests.settings.filter { $0.model == "painter" }
     #expect(!settings.isEmpty)
-    for setting in settings {
-      let picture = try renderer.render(setting.request())
-      let difference = try PictureTests.difference(picture, from: "../images/" + setting.file)
-      #expect(difference.mean <= 0.05 && difference.max <= 2, "\(setting.file): \(difference)")
-    }
+    for setting in settings { try setting.expect(by: model, "single file") }
   }
 
   @Test func aMissingVAEIsSaid() throws {

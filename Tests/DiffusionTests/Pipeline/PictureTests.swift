@@ -12,44 +12,15 @@ import WeightCache
 /// Whole renders against genuine diffusers and segmoe: mean difference at most 0.05 levels, maximum
 /// at most 2; and proof that a wrong mixture would not pass.
 @Suite struct PictureTests {
-  struct Setting: Decodable {
-    let file: String
-    let model: String
-    let prompt: String
-    let negativePrompt: String?
-    let width: Int
-    let height: Int
-    let steps: Int
-    let guidance: Double
-    let scheduler: String?
-    let seed: String
+  private let settings: [GoldenPicture]
 
-    func request() throws -> PictureRequest {
-      PictureRequest(
-        prompt: prompt, negativePrompt: negativePrompt ?? "", width: width, height: height,
-        steps: steps, guidance: guidance,
-        scheduler: try scheduler.map { try #require(SchedulerName(rawValue: $0)) },
-        seed: UInt64(seed) ?? 0)
-    }
-  }
-
-  private let settings: [Setting]
-
-  init() throws { settings = try Golden.decode("pictures/renders.json") }
+  init() throws { settings = try GoldenPicture.list("pictures") }
 
   @Test(arguments: ["base", "wide", "all-3x2", "ff-2x1", "attn-3x1"])
   func sameAsTheReference(_ name: String) throws {
     let own = settings.filter { $0.model == name }
     #expect(own.count >= 2)
-    for setting in own { try compare(setting) }
-  }
-
-  private func compare(_ setting: Setting) throws {
-    let model = try Golden.ModelParts(setting.model).load()
-    let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2)))
-    let difference = try Self.difference(renderer.render(setting.request()), from: setting.file)
-    #expect(difference.mean <= 0.05 && difference.max <= 2, "\(setting.file): \(difference)")
-    print("golden \(setting.file): mean \(difference.mean) max \(difference.max) levels")
+    for setting in own { try setting.expect() }
   }
 
   /// A mixture whose gates are turned round picks other experts; one whose gates are shrunk picks
@@ -59,8 +30,7 @@ import WeightCache
     let setting = try #require(settings.first { $0.model == "all-3x2" })
     let parts = try Golden.ModelParts("all-3x2")
     try Self.scaleGates(in: parts.path, by: factor)
-    let renderer = Renderer(model: try parts.load(), pass: ForwardPass(compute: Compute(threads: 2)))
-    let difference = try Self.difference(renderer.render(setting.request()), from: setting.file)
+    let difference = try setting.difference(setting.request(), by: parts.load())
     #expect(difference.mean > 1, "\(label): only \(difference.mean) levels away")
     print("planted \(label): mean \(difference.mean) max \(difference.max) levels")
   }
@@ -69,10 +39,7 @@ import WeightCache
     let setting = try #require(settings.first { $0.model == "all-3x2" })
     var request = try setting.request()
     request.guidance -= 0.5
-    let model = try Golden.ModelParts("all-3x2").load()
-    let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2)))
-    let difference = try Self.difference(renderer.render(request), from: setting.file)
-    #expect(difference.mean > 0.5)
+    #expect(try setting.difference(request).mean > 0.5)
   }
 
   /// The budget of the expert cache never shows in the picture.
@@ -89,13 +56,6 @@ import WeightCache
       return image
     }
     for image in images { #expect(image == images[0]) }
-  }
-
-  static func difference(_ image: RGBImage, from file: String) throws -> (mean: Double, max: Int) {
-    let golden = try PNGFile.read(Places.golden("pictures/" + file)).image
-    guard golden.width == image.width, golden.height == image.height else { return (.infinity, 255) }
-    let levels = zip(image.pixels, golden.pixels).map { abs(Int($0) - Int($1)) }
-    return (Double(levels.reduce(0, +)) / Double(levels.count), levels.max() ?? 0)
   }
 
   /// Replaces the UNet's link by a copy with every gate multiplied.

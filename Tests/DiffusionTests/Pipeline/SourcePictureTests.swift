@@ -14,64 +14,22 @@ import WeightCache
 @Suite struct SourcePictureTests {
   private let seal = SealingKey()
 
-  struct Setting: Decodable, CustomStringConvertible {
-    let file: String
-    let model: String
-    let prompt: String
-    let negativePrompt: String?
-    let width: Int
-    let height: Int
-    let steps: Int
-    let guidance: Double
-    let scheduler: String?
-    let seed: String
-    let strength: Double
-    let masked: Bool
-
-    var description: String { file }
-
-    func request(strength other: Double? = nil) throws -> PictureRequest {
-      var request = PictureRequest(
-        prompt: prompt, negativePrompt: negativePrompt, width: width, height: height, steps: steps,
-        guidance: guidance, scheduler: try scheduler.map { try #require(SchedulerName(rawValue: $0)) },
-        seed: UInt64(seed) ?? 0)
-      request.source = try SourcePicture(
-        imageFile: Places.golden("images/picture.png"),
-        maskFile: masked ? Places.golden("images/mask.png") : nil,
-        width: width, height: height)
-      request.render.strength = other ?? strength
-      return request
-    }
-
-    func load() throws -> DiffusionModel {
-      let parts = try Golden.ModelParts(model == "tiny" ? "base" : model)
-      return try DiffusionModel(
-        folder: ModelFolder(path: parts.path), vae: model == "tiny" ? Places.golden("vae/tiny") : nil,
-        cache: PartCache())
-    }
-
-    func difference(_ request: PictureRequest) throws -> (mean: Double, max: Int) {
-      let renderer = Renderer(model: try load(), pass: ForwardPass(compute: Compute(threads: 2)))
-      return try PictureTests.difference(renderer.render(request), from: "../images/" + file)
-    }
-  }
-
-  static let settings: [Setting] = (try? Golden.decode("images/renders.json")) ?? []
+  static let settings = (try? GoldenPicture.list("images")) ?? []
 
   @Test func thereAreGoldens() { #expect(Self.settings.count == 26) }
 
-  @Test(arguments: settings) func sameAsTheReference(_ setting: Setting) throws {
-    let difference = try setting.difference(setting.request())
-    #expect(difference.mean <= 0.05 && difference.max <= 2, "\(difference)")
-    print("\(setting.file): mean \(difference.mean) max \(difference.max) levels")
+  @Test(arguments: settings) func sameAsTheReference(_ setting: GoldenPicture) throws {
+    try setting.expect()
   }
 
   /// A step more or less, or the picture without its mask, must show.
   @Test func sensitive() throws {
-    let plain = try #require(Self.settings.first { !$0.masked && $0.strength < 0.7 })
-    let more = try plain.difference(plain.request(strength: plain.strength + 1 / Double(plain.steps)))
+    let plain = try #require(Self.settings.first { !$0.isMasked && $0.strength ?? 1 < 0.7 })
+    var longer = try plain.request()
+    longer.render.strength = try #require(plain.strength) + 1 / Double(plain.steps)
+    let more = try plain.difference(longer)
     #expect(more.mean > 0.3, "a step more: \(more)")
-    let painted = try #require(Self.settings.first { $0.masked && $0.model == "base" })
+    let painted = try #require(Self.settings.first { $0.isMasked && $0.model == "base" })
     var request = try painted.request()
     let source = try #require(request.source)
     request.source = SourcePicture(image: source.image)

@@ -10,47 +10,20 @@ import WeightCache
 /// Guidance in some steps only, against genuine diffusers and its cutoff callbacks, on plain models, SDXL and a mixture,
 /// whose routing then sees the prompt's row alone: mean difference at most 0.05 levels, maximum 2.
 @Suite struct GuidanceIntervalTests {
-  struct Setting: Decodable {
-    let file: String
-    let model: String
-    let prompt: String
-    let negativePrompt: String?
-    let width: Int
-    let height: Int
-    let steps: Int
-    let guidance: Double
-    let guidanceFrom: Double
-    let guidanceUntil: Double
-    let scheduler: String
-    let seed: String
-
-    func request() throws -> PictureRequest {
-      var request = PictureRequest(
-        prompt: prompt, negativePrompt: negativePrompt ?? "", width: width, height: height, steps: steps,
-        guidance: guidance, scheduler: SchedulerName(text: scheduler), seed: try #require(UInt64(seed)))
-      request.render.guidanceFrom = guidanceFrom
-      request.render.guidanceUntil = guidanceUntil
-      return request
-    }
-  }
-
   @Test func sameAsTheReference() throws {
-    let settings: [Setting] = try Golden.decode("guidance/renders.json")
+    let settings = try GoldenPicture.list("guidance")
     #expect(settings.count == 6)
     for setting in settings {
-      let model = try Golden.ModelParts(setting.model).load()
-      let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2)))
-      var request = try setting.request()
-      let found = try PictureTests.difference(renderer.render(request), from: "../guidance/" + setting.file)
-      #expect(found.mean <= 0.05 && found.max <= 2, "\(setting.file): \(found)")
-      print("golden \(setting.file): mean \(found.mean) max \(found.max) levels")
+      let model = try setting.load()
+      try setting.expect(by: model)
       // A build that guides one step more or less is far outside of the bound.
-      if setting.guidanceFrom > 0 {
+      var request = try setting.request()
+      if request.render.guidanceFrom > 0 {
         request.render.guidanceFrom -= 1 / Double(setting.steps)
       } else {
         request.render.guidanceUntil += 1 / Double(setting.steps)
       }
-      let other = try PictureTests.difference(renderer.render(request), from: "../guidance/" + setting.file)
+      let other = try setting.difference(request, by: model)
       #expect(other.mean > 0.1, "\(setting.file): \(other)")
     }
   }
@@ -71,10 +44,8 @@ import WeightCache
 
   /// A render that is put down between guided and unguided steps ends in the same bytes.
   @Test func isResumed() throws {
-    let settings: [Setting] = try Golden.decode("guidance/renders.json")
-    let setting = try #require(settings.first { $0.model == "all-3x2" })
-    let renderer = Renderer(
-      model: try Golden.ModelParts(setting.model).load(), pass: ForwardPass(compute: Compute(threads: 2)))
+    let setting = try #require(try GoldenPicture.list("guidance").first { $0.model == "all-3x2" })
+    let renderer = Renderer(model: try setting.load(), pass: ForwardPass(compute: Compute(threads: 2)))
     let (request, seal) = (try setting.request(), SealingKey())
     var whole = try renderer.begin(request)
     var states: [[UInt8]] = []

@@ -9,18 +9,15 @@ import WeightCache
 /// `guidance_rescale` against genuine diffusers: mean difference at most 0.05 levels, maximum 2.
 @Suite struct GuidanceRescaleTests {
   @Test func sameAsTheReference() throws {
-    let settings: [FamilyTests.Setting] = try Golden.decode("rescale/renders.json")
+    let settings = try GoldenPicture.list("rescale")
     #expect(settings.count == 4)
     for setting in settings {
-      let model = try Golden.ModelParts(setting.model).load()
-      let renderer = Renderer(model: model, pass: ForwardPass(compute: Compute(threads: 2)))
-      var request = try setting.request()
-      let found = try PictureTests.difference(
-        renderer.render(request), from: "../rescale/" + setting.file)
-      #expect(found.mean <= 0.05 && found.max <= 2, "\(setting.file): \(found)")
+      let model = try setting.load()
+      try setting.expect(by: model)
       // A build that forgets the setting, or takes half of it, is far outside of the bound.
+      var request = try setting.request()
       request.render.guidanceRescale /= 2
-      let half = try PictureTests.difference(renderer.render(request), from: "../rescale/" + setting.file)
+      let half = try setting.difference(request, by: model)
       #expect(half.mean > 0.5, "\(setting.file): \(half)")
     }
   }

@@ -18,35 +18,16 @@ import Testing
   }
 
   @Test func traces() throws {
-    let file = "numbers/schedulers-more.json"
-    let traces: [SchedulerTrace] = try Golden.decode(file)
-    let golden = try Golden.tensors("numbers/schedulers-more.safetensors")
-    let fixed = try golden["fixed"].channelsLast
-    #expect(traces.count > 300)
-    var worst: [String: Double] = [:]
-    for (trace, config) in zip(traces, try SchedulerTrace.configurations(file)) {
-      let name = try #require(SchedulerName(rawValue: trace.scheduler))
-      let scheduler = try name.method.scheduler(SchedulerConfiguration(config), steps: trace.steps)
-      let note = "\(trace.name) \(trace.scheduler) \(trace.steps) \(config.values)"
-      #expect(scheduler.timesteps.count == trace.timesteps.count, "\(note)")
-      // Where the reference cuts a timestep off that is whole but for rounding (the ends of shapes),
-      // the last bit of numpy's 32-bit logarithm decides, which differs from machine to machine.
-      let shaped = config.values.keys.contains { $0.hasPrefix("use_") }
-      let cut = shaped || config.values["beta_schedule"] == .string("squaredcos_cap_v2")
-      for (ours, theirs) in zip(scheduler.timesteps, trace.timesteps) {
-        let whole = cut && (trace.scheduler.hasPrefix("dpmpp") || trace.scheduler == "unipc")
-        #expect(
-          abs(ours - theirs) <= (whole ? 1 : 2e-3), "\(note): \(scheduler.timesteps) for \(trace.timesteps)")
-      }
-      #expect(abs(scheduler.initialSigma / trace.initNoiseSigma - 1) < 1e-5, "\(note)")
-      let samples = trace.samples(scheduler, fixed: fixed)
-      let error = SchedulerTrace.error(samples, try golden[trace.name])
-      #expect(error < bound(config), "\(note): relative error \(error)")
-      worst[trace.scheduler] = max(worst[trace.scheduler] ?? 0, error)
-      let resumed = trace.samples(scheduler, fixed: fixed, resume: true)
-      #expect(resumed.map(\.values) == samples.map(\.values), "\(note): resumed from its history")
-    }
-    for (name, error) in worst.sorted(by: { $0.key < $1.key }) { print("scheduler \(name): worst \(error)") }
+    try SchedulerTrace.expect(
+      file: "numbers/schedulers-more", moreThan: 300,
+      times: { trace, config, _ in
+        // Where the reference cuts a timestep off that is whole but for rounding (the ends of shapes),
+        // the last bit of numpy's 32-bit logarithm decides, which differs from machine to machine.
+        let shaped = config.values.keys.contains { $0.hasPrefix("use_") }
+        let cut = shaped || config.values["beta_schedule"] == .string("squaredcos_cap_v2")
+        return cut && (trace.scheduler.hasPrefix("dpmpp") || trace.scheduler == "unipc") ? 1 : 2e-3
+      },
+      bound: { _, config in bound(config) })
   }
 
   private func configuration(_ values: [String: JSONValue]) throws -> SchedulerConfiguration {

@@ -17,42 +17,17 @@ import Testing
   static func bound(_ name: String) -> Double { name == "dpmpp_sde" ? 1e-3 : 2e-5 }
 
   @Test func traces() throws {
-    let file = "numbers/samplers.json"
-    let traces: [SchedulerTrace] = try Golden.decode(file)
-    let golden = try Golden.tensors("numbers/samplers.safetensors")
-    let fixed = try golden["fixed"].channelsLast
-    #expect(traces.count > 500)
-    var worst: [String: Double] = [:]
-    for (trace, config) in zip(traces, try SchedulerTrace.configurations(file)) {
-      let name = try #require(SchedulerName(rawValue: trace.scheduler))
-      let scheduler = try name.method.scheduler(SchedulerConfiguration(config), steps: trace.steps)
-      let note = "\(trace.name) \(trace.scheduler) \(trace.steps) \(config.values)"
-      try Self.compareTimes(scheduler, trace, config, note)
-      let samples = trace.samples(scheduler, fixed: fixed)
-      let error = SchedulerTrace.error(
-        [samples[samples.count / 2], samples[samples.count - 1]], try golden[trace.name])
-      #expect(error < Self.bound(trace.scheduler), "\(note): relative error \(error)")
-      worst[trace.scheduler] = max(worst[trace.scheduler] ?? 0, error)
-      let resumed = trace.samples(scheduler, fixed: fixed, resume: true)
-      #expect(resumed.map(\.values) == samples.map(\.values), "\(note): resumed from its history")
-    }
-    for (name, error) in worst.sorted(by: { $0.key < $1.key }) { print("sampler \(name): worst \(error)") }
+    try SchedulerTrace.expect(
+      file: "numbers/samplers", moreThan: 500, isWhole: false, times: { Self.time($2, $1) },
+      bound: { trace, _ in Self.bound(trace.scheduler) })
   }
 
-  static func compareTimes(
-    _ scheduler: any Scheduler, _ trace: SchedulerTrace, _ config: ConfigObject, isCut: Bool = false,
-    _ note: String
-  ) throws {
-    try #require(scheduler.timesteps.count == trace.timesteps.count, "\(note)")
-    // The solvers cut the timesteps of a shape to whole numbers; the last bit of numpy's 32-bit logarithm decides.
+  /// The largest difference of a timestep. The solvers cut the timesteps of a shape to whole numbers; the last bit of
+  /// numpy's 32-bit logarithm decides.
+  static func time(_ time: Float, _ config: ConfigObject, isShaped: Bool = false) -> Float {
     let shaped = config.values.contains { $0.key.hasPrefix("use_") && $0.value == .bool(true) }
-    let cut = isCut || shaped || config.values["beta_schedule"] == .string("squaredcos_cap_v2")
-    for (ours, theirs) in zip(scheduler.timesteps, trace.timesteps) {
-      let whole = cut && theirs == theirs.rounded()
-      #expect(
-        abs(ours - theirs) <= (whole ? 1 : 2e-3), "\(note): \(scheduler.timesteps) for \(trace.timesteps)")
-    }
-    #expect(abs(scheduler.initialSigma / trace.initNoiseSigma - 1) < 1e-5, "\(note)")
+    let cut = isShaped || shaped || config.values["beta_schedule"] == .string("squaredcos_cap_v2")
+    return cut && time == time.rounded() ? 1 : 2e-3
   }
 
   /// A planted error is far outside of the bound: another order, another seed of the motion, another middle.

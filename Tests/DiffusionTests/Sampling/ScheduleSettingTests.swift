@@ -26,17 +26,11 @@ struct AskedSchedule: Decodable {
 /// Schedules that a request asks for, over every method that diffusers allows them for, step by step against the
 /// genuine ones (`samplers.py`).
 @Suite struct ScheduleSettingTests {
-  struct Asked: Decodable {
-    let settings: AskedSchedule
-  }
-
-  private func scheduler(_ trace: SchedulerTrace, _ config: ConfigObject, _ asked: AskedSchedule) throws
-    -> any Scheduler
-  {
+  private func scheduler(_ trace: SchedulerTrace, _ config: ConfigObject) throws -> any Scheduler {
     let name = try #require(SchedulerName(rawValue: trace.scheduler))
     var request = RenderRequest(model: "m", prompt: "p")
     (request.scheduler, request.steps) = (name, trace.steps)
-    asked.ask(&request)
+    try #require(trace.settings).ask(&request)
     try request.validate()
     var configuration = try SchedulerConfiguration(config)
     configuration.follow(request, isXL: false)
@@ -44,25 +38,13 @@ struct AskedSchedule: Decodable {
   }
 
   @Test func traces() throws {
-    let file = "numbers/schedules.json"
-    let traces: [SchedulerTrace] = try Golden.decode(file)
-    let asked: [Asked] = try Golden.decode(file)
-    let golden = try Golden.tensors("numbers/schedules.safetensors")
-    let fixed = try golden["fixed"].channelsLast
-    #expect(traces.count > 120)
-    for ((trace, asked), config) in zip(zip(traces, asked), try SchedulerTrace.configurations(file)) {
-      let note = "\(trace.name) \(trace.scheduler) \(trace.steps) \(asked.settings) \(config.values)"
-      let scheduler = try scheduler(trace, config, asked.settings)
-      try SamplerTests.compareTimes(
-        scheduler, trace, config, isCut: asked.settings.sigmas != nil || asked.settings.sigmaList != nil, note
-      )
-      let samples = trace.samples(scheduler, fixed: fixed)
-      let kept = [samples[samples.count / 2], samples[samples.count - 1]]
-      let error = SchedulerTrace.error(kept, try golden[trace.name])
-      #expect(error < SamplerTests.bound(trace.scheduler), "\(note): relative error \(error)")
-      let resumed = trace.samples(scheduler, fixed: fixed, resume: true)
-      #expect(resumed.map(\.values) == samples.map(\.values), "\(note): resumed from its history")
-    }
+    try SchedulerTrace.expect(
+      file: "numbers/schedules", moreThan: 120, isWhole: false, scheduler: scheduler,
+      times: { trace, config, time in
+        let isShaped = trace.settings?.sigmas != nil || trace.settings?.sigmaList != nil
+        return SamplerTests.time(time, config, isShaped: isShaped)
+      },
+      bound: { trace, _ in SamplerTests.bound(trace.scheduler) })
   }
 
   /// Every pair that is allowed renders, every other is refused by name, before and after the method is known.

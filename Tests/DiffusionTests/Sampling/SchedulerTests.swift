@@ -3,65 +3,15 @@ import Diffusion
 import Foundation
 import GoldenModels
 import Requests
-import Tensors
 import TestSupport
 import Testing
 
 /// Every sampling method step by step against the genuine one, on a model output that both compute.
 @Suite struct SchedulerTests {
-  struct Trace: Decodable {
-    let name: String
-    let scheduler: String
-    let steps: Int
-    let seed: UInt64
-    let timesteps: [Float]
-    let initNoiseSigma: Float
-  }
-
-  /// The traces' configurations as our reader sees them.
-  private func configurations() throws -> [ConfigObject] {
-    guard
-      case .array(let entries) = try JSONValue(
-        contentsOf: Places.golden("numbers/schedulers.json"), purpose: "test")
-    else { return [] }
-    return try entries.map { entry in
-      guard case .object(let values) = entry else { throw CocoaError(.fileReadCorruptFile) }
-      return try #require(try ConfigObject(path: "trace", values: values).objectIfPresent("config"))
-    }
-  }
-
   @Test func traces() throws {
-    let traces: [Trace] = try Golden.decode("numbers/schedulers.json")
-    let configurations = try configurations()
-    let golden = try Golden.tensors("numbers/schedulers.safetensors")
-    let fixed = try golden["fixed"].channelsLast
-    #expect(traces.count > 90)
-    for (trace, config) in zip(traces, configurations) {
-      let configuration = try SchedulerConfiguration(config)
-      var scheduler = try #require(SchedulerName(rawValue: trace.scheduler)).method.scheduler(
-        configuration, steps: trace.steps)
-      let note = "\(trace.name) \(trace.scheduler) \(config.values)"
-      #expect(scheduler.timesteps.count == trace.timesteps.count, "\(note)")
-      for (ours, theirs) in zip(scheduler.timesteps, trace.timesteps) {
-        #expect(abs(ours - theirs) < 1e-3, "\(note): timestep \(ours) for \(theirs)")
-      }
-      #expect(abs(scheduler.initialSigma / trace.initNoiseSigma - 1) < 1e-5, "\(note)")
-      var noise = TorchNoise(seed: trace.seed)
-      let first = noise.latents(channels: 4, height: 2, width: 4)
-      var sample = Tensor(shape: first.shape, values: first.values.map { $0 * scheduler.initialSigma })
-      let samples = try golden["\(trace.name).samples"]
-      for step in scheduler.timesteps.indices {
-        let seen = scheduler.scaled(sample, step: step).values
-        let output = Tensor(
-          shape: sample.shape, values: zip(seen, fixed.values).map { 0.5 * $0 + $1 })
-        sample = scheduler.step(step, output: output, sample: sample) {
-          noise.latents(channels: 4, height: 2, width: 4)
-        }
-        let expected = samples.image(step).reshaped([1, 4, 2, 4]).channelsLast
-        let error = relativeError(sample, expected)
-        #expect(error < 2e-5, "\(note): step \(step), relative error \(error)")
-      }
-    }
+    try SchedulerTrace.expect(
+      file: "numbers/schedulers", moreThan: 90, tensor: ".samples",
+      times: { _, _, _ in Float(1e-3).nextDown }, bound: { _, _ in 2e-5 })
   }
 
   struct Choice: Decodable {

@@ -1,5 +1,4 @@
 import Foundation
-import Images
 import JobStore
 import Requests
 import Testing
@@ -35,15 +34,6 @@ struct BudgetSweepTests {
     try RealDaemon.drain(house, environment: environment)
   }
 
-  /// Files' bytes without what names the job: pixels.
-  private func pictures(_ house: DaemonHouse, _ jobs: [Int64]) throws -> [[RGBImage]] {
-    try jobs.map { id in
-      let details = try house.client.details(job: id)
-      #expect(details.job.state == .done, "\(details.job.failure?.message ?? "")")
-      return try details.images.map { try PNGFile.read($0.path).image }
-    }
-  }
-
   /// The smallest budget, as a refused job's error names it, in MiB.
   private func smallest() throws -> Int {
     let house = try house()
@@ -59,7 +49,7 @@ struct BudgetSweepTests {
     let free = try house()
     let alone = try enqueue(free)
     try drain(free, ["SEGMOE_COALESCE": "1"])
-    let wanted = try pictures(free, alone)
+    let wanted = try free.pictures(alone)
     let smallest = try smallest()
     for policy in ["next-use", "lru", "pin-first"] {
       for (over, together) in [(0, "1"), (4, "3"), (4, nil), (60, "7")] {
@@ -71,7 +61,7 @@ struct BudgetSweepTests {
           ["SEGMOE_MEMORY_BUDGET": "\(budget)MiB", "SEGMOE_CACHE_POLICY": policy]
             .merging(together.map { ["SEGMOE_COALESCE": $0] } ?? [:]) { $1 })
         let label = "\(policy), \(budget) MiB, \(together ?? "as it pays") together"
-        #expect(try pictures(house, jobs) == wanted, "\(label)")
+        #expect(try house.pictures(jobs) == wanted, "\(label)")
         for job in jobs {
           let statistics = try #require(try house.job(job).completion?.statistics)
           #expect(statistics.peakBytes <= Int64(budget) << 20, "\(label): \(statistics.peakBytes >> 20) MiB")
@@ -95,7 +85,7 @@ struct BudgetSweepTests {
     try drain(house, [:])
     #expect(try jobs.map { try house.job($0).state } == [.done, .done, .failed, .done])
     #expect(try house.job(jobs[2]).failure?.message.contains("memory budget of 1 MiB") == true)
-    let digests = try [jobs[0], jobs[1], jobs[3]].map { try pictures(house, [$0]) }
+    let digests = try [jobs[0], jobs[1], jobs[3]].map { try house.pictures([$0]) }
     #expect(digests[0] == digests[1] && digests[1] == digests[2])
   }
 

@@ -1,6 +1,5 @@
 import Foundation
 import GRDB
-import Images
 import JobStore
 import RenderDaemon
 import Requests
@@ -27,21 +26,13 @@ import Testing
     }
   }
 
-  private func pictures(_ house: DaemonHouse, _ jobs: [Int64]) throws -> [[RGBImage]] {
-    try jobs.map { id in
-      let details = try house.client.details(job: id)
-      #expect(details.job.state == .done, "\(details.job.failure?.message ?? "")")
-      return try details.images.map { try PNGFile.read($0.path).image }
-    }
-  }
-
   @Test(arguments: [2, 4, 7]) func samePixelsTogetherAsAlone(limit: Int) throws {
     let (alone, together) = (try DaemonHouse(), try DaemonHouse())
     for house in [alone, together] { try house.addModel("all-3x2") }
     let (one, two) = (try enqueue(alone), try enqueue(together))
     try alone.worker(coalesce: 1).run()
     try together.worker(coalesce: limit).run()
-    #expect(try pictures(alone, one) == pictures(together, two))
+    #expect(try alone.pictures(one) == together.pictures(two))
     #expect(try alone.stepsTaken() == together.stepsTaken())
     // The last job, of the first one's size, is claimed before the third, of another size, has begun: so they
     // did go together.
@@ -107,7 +98,7 @@ import Testing
     }
     try house.worker(coalesce: 2).run()
     #expect(try taken + house.stepsTaken() == 120)
-    #expect(try pictures(house, jobs) == pictures(undisturbed, wanted))
+    #expect(try house.pictures(jobs) == undisturbed.pictures(wanted))
   }
 
   /// A job that may have killed its daemon goes alone: should it do so again, others are not lost with it.
