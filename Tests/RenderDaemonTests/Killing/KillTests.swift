@@ -53,7 +53,7 @@ import Testing
     let next = try house.enqueue()
     // How many steps are known of when it dies varies by one or two, and each time that it got further the losses before
     // are forgotten. That can be so once for each of its five steps, after two losses each: no number of deaths below
-    // eighteen is certain to be enough. This many were never needed.
+    // eighteen is certain to be enough.
     var deaths = 0
     while deaths < 12, try house.job(poison).state != .failed {
       let daemon = try RealDaemon(house, faults: ["write:-wal~SGMCHK:1:kill"])
