@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Merging
 import Requests
@@ -81,6 +82,58 @@ import Testing
     #expect(
       FileManager.default.contents(atPath: made.file(file))
         == FileManager.default.contents(atPath: whole.file(file)))
+  }
+
+  /// Sources that lie elsewhere than the recipe says, as those of a hub do.
+  private struct Placed: SourceArrivals {
+    let places: [String: String]
+
+    func path(of source: Recipe.Source) throws -> String { try #require(places[source.written]) }
+
+    func isHere(_ source: Recipe.Source) -> Bool { true }
+  }
+
+  /// Base, experts and LoRAs are read where they came, each where the recipe names it: cards give what paths give.
+  @Test func eachSourceIsReadWhereItCame() throws {
+    let folder = try TemporaryFolder()
+    try GoldenParts.assemble("expert-a", at: folder.file("expert"), as: .copies)
+    let lora = Places.golden("families/lora.safetensors")
+    let places = [
+      "cards/base": Places.golden("model/base"), "cards/expert": folder.file("expert"),
+      "cards/lora-of-base": lora, "cards/lora-of-expert": lora,
+    ]
+    let cards = """
+      base_model: cards/base
+      type: sd
+      init: random
+      loras: [{source_model: cards/lora-of-base, weight: 0.5}]
+      experts:
+        - {source_model: cards/base, positive_prompt: a, negative_prompt: b}
+        - source_model: cards/expert
+          positive_prompt: c
+          negative_prompt: d
+          loras: [{source_model: cards/lora-of-expert, weight: 0.8}]
+      """
+    let paths = places.reduce(cards) { $0.replacing($1.key, with: $1.value) }
+    let merges: [(name: String, text: String, arrivals: any SourceArrivals)] = [
+      ("of-cards", cards, Placed(places: places)), ("of-paths", paths, LocalSources()),
+    ]
+    for (name, text, arrivals) in merges {
+      let recipe = try Recipe(parsing: text, file: folder.file("c.yaml"))
+      try Merger(recipe, gates: GateSettings(), compute: Compute(threads: 1), arrivals: arrivals)
+        .merge(into: folder.file(name))
+    }
+    for file in ["unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"] {
+      let (made, wanted) = (
+        try SafetensorsFile(path: folder.file("of-cards/" + file)),
+        try SafetensorsFile(path: folder.file("of-paths/" + file))
+      )
+      #expect(made.names.sorted() == wanted.names.sorted() && made.names.count > 30, "\(file)")
+      for tensor in wanted.names {
+        let (ours, theirs) = (try #require(made[tensor]).read(), try #require(wanted[tensor]).read())
+        #expect(ours.values == theirs.values, "\(tensor)")
+      }
+    }
   }
 
   /// Why a source never comes is said as it is, not as a fault of the expert; nothing is left.

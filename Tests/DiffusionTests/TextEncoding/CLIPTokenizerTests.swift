@@ -124,7 +124,7 @@ import Testing
   }
 
   /// Unoptimized it takes a second or two. In quadratic time it would be minutes, and the limit ends it.
-  @Test(.timeLimit(.minutes(2))) func longTextsTakeTimeInProportion() throws {
+  @Test(.timeLimit(.minutes(2))) func longTextsAreReadWithinMinutes() throws {
     let tokenizer = try RealFolder().tokenizer()
     let texts = [
       String(repeating: "a", count: 100_000), "e" + String(repeating: "\u{301}\u{316}", count: 50_000),

@@ -126,6 +126,38 @@ import Testing
     #expect(try other.claim() != nil)
   }
 
+  /// Reports, checkpoints and renewals give up while somebody else still holds the lock: the newest is tried again.
+  @Test func whatIsSaidOfARenderDoesNotWaitLong() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let lease = try #require(try queue.claim()).lease
+    let (session, busy) = (try queue.session(), JobStoreError.busy(path: queue.path))
+    let (locked, free) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let holder = Thread { [path = queue.path] in
+      try? DatabaseQueue(path: path).inTransaction(.immediate) { db in
+        locked.signal()
+        // Other writes are more patient than that: whoever waits as long as they do gets the lock.
+        _ = free.wait(timeout: .now() + 20)
+        return .commit
+      }
+    }
+    holder.start()
+    locked.wait()
+    let progress = ImageProgress(index: 0, phase: .denoising, step: 1, steps: 9)
+    #expect(storeError { try session.report(progress, waiting: 0.02, lease) } == busy)
+    #expect(
+      storeError {
+        try session.keep(Data([1]), step: 1, index: 0, modelDigest: "m", waiting: 0.02, lease)
+      } == busy)
+    // Its patience is its own: two seconds.
+    #expect(storeError { try session.beat() } == busy)
+    #expect(try session.instruction(lease) == .carryOn)
+    free.signal()
+    #expect(try session.renew(lease) == .carryOn)
+    try session.report(progress, lease)
+    #expect(try queue.client.list().first?.step == 1)
+  }
+
   /// What a render does itself while it is under way does not wait for whoever holds the lock.
   @Test func aCompanionIsClaimedAtOnceOrNotAtAll() throws {
     let queue = try TestQueue()

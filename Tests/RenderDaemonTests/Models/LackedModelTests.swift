@@ -42,7 +42,7 @@ import Testing
     // The model comes: no restart, no retry.
     try FileManager.default.copyItem(atPath: house.model, toPath: house.models + "/other")
     try house.wait { try jobs.allSatisfy { try house.job($0).state == .done } }
-    #expect(try house.client.models().allSatisfy { $0.heldUntil == nil && $0.loadFailures == 0 })
+    #expect(try house.client.models().allSatisfy { $0.heldUntil == nil && $0.loadError == nil })
     #expect(try house.client.lackedModels().isEmpty)
     #expect(first.stop() == 0)
   }
