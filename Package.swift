@@ -125,7 +125,7 @@ let package = Package(
       "GoldenModels", path: "Tests/GoldenModels",
       ["TestSupport", "Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors"]),
     tests("BoundaryTests", ["Boundary", "TestSupport"]),
-    tests("RequestsTests", ["Requests"]),
+    tests("RequestsTests", ["Requests", "Fuzzing", "TestSupport"]),
     tests("TensorsTests", ["Requests", "Tensors", "CKernels", "TestSupport"]),
     tests("WeightCacheTests", ["WeightCache", "Tensors", "TestSupport"]),
     tests("LayersTests", ["Layers", "Checkpoints", "Tensors", "TestSupport"]),

@@ -19,6 +19,9 @@ struct Enqueue: ParsableCommand {
       --model may be left out if the daemons have only one. Numbers, --scheduler and --precision may be lists or ranges \
       (--steps 10,25 --guidance 4..9:0.5): every prompt is rendered with every combination. --dry-run shows them.
 
+      With --templates, prompts are templates in the syntax of dynamicprompts, as docs/prompts.md says; else a brace is a \
+      brace. --dry-run shows every text.
+
       All prompts have the same seed unless a line names its own. Relative paths start at the current folder.
       """)
 
@@ -51,6 +54,8 @@ struct Enqueue: ParsableCommand {
 
   @Option(help: ArgumentHelp("Each prompt with each of these models.", valueName: "name,name,…"))
   var models: String?
+
+  @OptionGroup(title: "Templates") var templates: TemplateOptions
 
   @OptionGroup(title: "Settings") var settings: SettingsOptions
 
@@ -88,6 +93,7 @@ struct Enqueue: ParsableCommand {
     let place = location.place
     let isNew = access(place.path, F_OK) != 0
     let earlier = try like.map { try EarlierRequest($0, in: isNew ? nil : location.open(for: .reading)) }
+    let expander = try templates.expander()
     let drafts = try options(earlier)
     let options = JobOptions(
       drafts: drafts, priority: priority, runAfter: try runAfter.map(moment(_:)),
@@ -97,7 +103,8 @@ struct Enqueue: ParsableCommand {
     // Who says --like says the prompt, unless there are others.
     let own = prompts.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
     var source = try PromptSource(
-      prompts: own ?? prompts, file: file, format: promptFormat, options: options, key: key)
+      prompts: own ?? prompts, file: file, format: promptFormat, options: options, key: key,
+      templates: expander)
     if look.dryRun { return try preview(&source, isNew ? nil : location.open(for: .reading)) }
     let store = try location.open(for: .creating)
     source.models = try store.usableModels()
@@ -140,8 +147,9 @@ struct Enqueue: ParsableCommand {
   private func preview(_ source: inout PromptSource, _ store: QueueClient?) throws {
     source.models = try store?.usableModels() ?? []
     var preview = EnqueuePreview(pace: try store?.pace() ?? RenderPace())
-    while let request = try source.next() { preview.add(request) }
+    while let request = try source.next() { preview.add(request, text: source.texts) }
     guard preview.jobs > 0 else { throw source.emptyProblem }
+    preview.templates = source.templates
     print(format.json ? preview.json.text : preview.text)
     for notice in source.notices { complain(notice) }
   }

@@ -1,3 +1,4 @@
+import Boundary
 import JobStore
 import Requests
 
@@ -16,13 +17,28 @@ struct EnqueuePreview {
   /// Settings with a column of their own.
   private static let columns: Set = ["prompt", "model"]
 
+  /// What became of the templates, each text once, however many jobs it has.
+  private var texts: [String] = []
+  private var lastText = 0
+
+  /// What made them; nil: prompts are no templates.
+  var templates: TemplateExpander?
+
   /// More are only counted, for a person.
   private static let most = 20
 
   /// - Parameter pace: what earlier jobs took.
   init(pace: RenderPace) { self.pace = pace }
 
-  mutating func add(_ request: JobRequest) {
+  /// - Parameters:
+  ///   - request: the job.
+  ///   - text: the number of the text that it is of, from 1; 0: of no template.
+  mutating func add(_ request: JobRequest, text: Int) {
+    if text != lastText {
+      lastText = text
+      let negative = request.render.negativePrompt.map { "  [negative: \($0)]" } ?? ""
+      texts.append(PlainText.line(request.render.prompt + negative))
+    }
     jobs += 1
     images += request.render.count
     if let sum = seconds, let more = pace.seconds(for: request.render) {
@@ -48,10 +64,17 @@ struct EnqueuePreview {
 
   /// All of it.
   var json: JSONText {
-    .object([
-      ("jobs", .integer(jobs)), ("images", .integer(images)), ("seconds", .optional(seconds)),
-      ("requests", .array(objects)),
-    ])
+    let choice = templates.map { templates in
+      JSONText.object([
+        ("choice", .string(templates.choice.text)), ("seed", .written("\(templates.seed)")),
+        ("texts", .integer(texts.count)),
+      ])
+    }
+    return .object(
+      [
+        ("jobs", .integer(jobs)), ("images", .integer(images)), ("seconds", .optional(seconds)),
+        ("requests", .array(objects)),
+      ] + (choice.map { [("templates", $0)] } ?? []))
   }
 
   /// For a person: the first jobs and the count.
@@ -69,7 +92,8 @@ struct EnqueuePreview {
         TerminalText.plain(settings.joined(separator: ", "), columns: 80),
       ]
     }
-    var lines = [TerminalText.table(["PROMPT", "MODEL", "SETTINGS"], rows)]
+    var lines = templateLines
+    lines.append(TerminalText.table(["PROMPT", "MODEL", "SETTINGS"], rows))
     if jobs > shown.count { lines.append("and \(jobs - shown.count) more") }
     let time =
       seconds.map { "; about \(TerminalText.duration($0)) for one daemon, by the last jobs" }
@@ -77,5 +101,16 @@ struct EnqueuePreview {
     let amount = "\(TerminalText.count(jobs, "job")) with \(TerminalText.count(images, "image"))"
     lines.append("\(amount) would be queued\(time)")
     return lines.joined(separator: "\n")
+  }
+
+  /// Every text, and how they were chosen.
+  private var templateLines: [String] {
+    guard let templates else { return [] }
+    let way =
+      switch templates.choice {
+      case .combinatorial: "every combination"
+      case .random(let count): "\(count) of each at random, template seed \(templates.seed)"
+      }
+    return texts + ["\(texts.count) texts from templates: \(way)", ""]
   }
 }

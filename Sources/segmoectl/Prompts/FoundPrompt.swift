@@ -12,8 +12,8 @@ struct FoundPrompt {
   }
 
   let content: Content
-  /// `prompts.csv:3`, for errors that are found later.
-  let place: String
+  /// `prompts.csv:3`, for errors that are found later; nil: on the command line.
+  let place: String?
 }
 
 /// A file of prompts in one of the formats.
@@ -28,20 +28,25 @@ struct LinePrompts: PromptReader {
   private var lines: LineReader
   /// Whether every line must be JSON.
   private let isStrict: Bool
+  /// Whether prompts may begin with a brace.
+  private let hasTemplates: Bool
 
   /// - Parameters:
   ///   - lines: the file.
   ///   - isStrict: whether every line must be JSON.
-  init(_ lines: LineReader, isStrict: Bool) {
+  ///   - hasTemplates: whether prompts may begin with a brace.
+  init(_ lines: LineReader, isStrict: Bool, hasTemplates: Bool) {
     self.lines = lines
     self.isStrict = isStrict
+    self.hasTemplates = hasTemplates
   }
 
   mutating func next() throws -> FoundPrompt? {
     while let line = try lines.next() {
       guard line.contains(where: { !$0.isWhitespace }) else { continue }
       let start = line.prefix { $0 == " " || $0 == "\t" }
-      guard line.dropFirst(start.count).hasPrefix("{") else {
+      let text = line.dropFirst(start.count)
+      guard text.hasPrefix("{"), !hasTemplates || PromptFormat.isObject(text) else {
         if isStrict {
           throw Problem.badInput("\(lines.place):1: is no JSON object; --format lines reads lines of text")
         }

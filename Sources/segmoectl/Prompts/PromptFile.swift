@@ -12,16 +12,19 @@ struct PromptFile {
   /// - Parameters:
   ///   - path: "-" for standard input.
   ///   - format: how it is written; `.auto`: its content tells.
+  ///   - hasTemplates: whether prompts may begin with a brace.
   /// - Throws: `Problem.missing`, `.badInput`
-  init(path: String, format: PromptFormat) throws {
+  init(path: String, format: PromptFormat, hasTemplates: Bool) throws {
     var lines = try LineReader(path: path)
     name = lines.name
     let found =
-      format == .auto ? PromptFormat(start: try lines.peek(Self.sample), name: lines.name) : format
+      format == .auto
+      ? PromptFormat(start: try lines.peek(Self.sample), name: lines.name, hasTemplates: hasTemplates)
+      : format
     reader =
       switch found {
-      case .auto, .lines: LinePrompts(lines, isStrict: false)
-      case .jsonl: LinePrompts(lines, isStrict: true)
+      case .auto, .lines: LinePrompts(lines, isStrict: false, hasTemplates: hasTemplates)
+      case .jsonl: LinePrompts(lines, isStrict: true, hasTemplates: hasTemplates)
       case .json: JSONPrompts(try Self.text(&lines), name: name)
       case .yaml: try YAMLPrompts(try Self.text(&lines), name: name)
       case .csv: try TablePrompts(lines, separator: nil)

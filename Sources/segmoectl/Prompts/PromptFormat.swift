@@ -22,7 +22,8 @@ package enum PromptFormat: String, CaseIterable, ExpressibleByArgument {
   ///   - start: the first bytes, in UTF-8 and without a byte order mark.
   ///   - name: the file's name. It says what the content was meant to be: a table without a header is no list of
   ///     prompts.
-  package init(start: String, name: String) {
+  ///   - hasTemplates: whether prompts may begin with a brace.
+  package init(start: String, name: String, hasTemplates: Bool = false) {
     let lines = start.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     let first = lines.first { line in
       line.contains { !$0.isWhitespace }
@@ -33,13 +34,14 @@ package enum PromptFormat: String, CaseIterable, ExpressibleByArgument {
     }
     let line = first.drop(while: \.isWhitespace)
     if line.hasPrefix("[") {
-      let next = start.drop { $0.isWhitespace }.dropFirst().first { !$0.isWhitespace }
-      if next == "{" || next == "\"" || next == "]" {
+      let rest = start.drop { $0.isWhitespace }.dropFirst().drop { $0.isWhitespace }
+      let isList = rest.hasPrefix("{") && (!hasTemplates || Self.isObject(rest))
+      if isList || rest.hasPrefix("\"") || rest.hasPrefix("]") {
         self = .json
         return
       }
     }
-    if line.hasPrefix("{") {
+    if line.hasPrefix("{"), !hasTemplates || Self.isObject(line) {
       // An object over several lines.
       let isOpen = ["{", "[", ","].contains(line.last { !$0.isWhitespace })
       self = isOpen ? .json : Self.isNamed(name, ["jsonl", "ndjson"]) ? .jsonl : .lines
@@ -60,6 +62,13 @@ package enum PromptFormat: String, CaseIterable, ExpressibleByArgument {
       (.jsonl, ["jsonl", "ndjson"]),
     ]
     self = endings.first { Self.isNamed(name, $0.1) }?.0 ?? .lines
+  }
+
+  /// Whether a text that begins with a brace looks like a JSON object and not like `{a|b}`: a quote comes next, or the
+  /// other brace, or nothing.
+  static func isObject(_ text: Substring) -> Bool {
+    let next = text.dropFirst().first { !$0.isWhitespace }
+    return next == nil || next == "\"" || next == "}"
   }
 
   private static func isNamed(_ name: String, _ endings: [String]) -> Bool {

@@ -14,6 +14,13 @@ struct PromptSource {
   private var seeds: SeedDraw
   /// The rest of the requests of the prompt at hand: one for each combination of settings.
   private var waiting: ArraySlice<JobRequest> = []
+  /// nil: prompts are no templates.
+  private(set) var templates: TemplateExpander?
+  /// The template at hand, and what is left of its texts.
+  private var atHand: (found: FoundPrompt, texts: TemplateTexts)?
+  /// How many texts came from templates, and from the one at hand.
+  private(set) var texts = 0
+  private var textsAtHand = 0
 
   /// The models that are known to the queue, for prompts that name none, and to say what they ignore.
   var models: [ModelRecord] = []
@@ -26,38 +33,60 @@ struct PromptSource {
   ///   - format: how the file is written.
   ///   - options: what the command line says of all jobs.
   ///   - key: the idempotency key: with one, random seeds are the same at every try.
+  ///   - templates: makes prompts of templates; nil: prompts are none.
   /// - Throws: `Problem`
-  init(prompts: [String], file: String?, format: PromptFormat, options: JobOptions, key: String?) throws {
+  init(
+    prompts: [String], file: String?, format: PromptFormat, options: JobOptions, key: String?,
+    templates: TemplateExpander?
+  ) throws {
     self.prompts = prompts[...]
     self.options = options
+    self.templates = templates
+    let hasTemplates = templates != nil
     seeds = SeedDraw(key: key)
     if let file {
-      self.file = try PromptFile(path: file, format: format)
+      self.file = try PromptFile(path: file, format: format, hasTemplates: hasTemplates)
     } else if prompts.isEmpty {
       // Reading from a terminal would look as if the program hung.
       guard isatty(STDIN_FILENO) == 0 else {
         throw Problem.usage("no prompt: give one as an argument, with --file, or on standard input")
       }
-      self.file = try PromptFile(path: "-", format: format)
+      self.file = try PromptFile(path: "-", format: format, hasTemplates: hasTemplates)
     }
   }
 
   /// The next request, nil after the last.
   /// - Throws: `Problem` and `RequestError`, naming file and line.
   mutating func next() throws -> JobRequest? {
-    if let request = waiting.popFirst() { return request }
-    if let prompt = prompts.popFirst() {
-      guard String(validating: prompt.utf8, as: UTF8.self) != nil, !prompt.unicodeScalars.contains("\u{FFFD}")
-      else {
-        throw Problem.badInput(
-          "prompt '\(prompt.prefix(40))' is not UTF-8; set a UTF-8 locale, or use --file")
+    while true {
+      if let request = waiting.popFirst() { return request }
+      if let (found, texts) = atHand {
+        try expand(found, texts)
+      } else if let found = try nextPrompt() {
+        try Self.placed(found.place) { try take(found) }
+      } else {
+        return nil
       }
-      waiting = try plainRequests(prompt)[...]
-    } else {
-      guard let found = try file?.next() else { return nil }
-      waiting = try requests(found)[...]
     }
-    return waiting.popFirst()
+  }
+
+  private mutating func take(_ found: FoundPrompt) throws {
+    guard var expander = templates else {
+      waiting = try requests(found.content)[...]
+      return
+    }
+    defer { templates = expander }
+    atHand = (found, try templateTexts(found.content, by: &expander))
+  }
+
+  private mutating func nextPrompt() throws -> FoundPrompt? {
+    guard let prompt = prompts.popFirst() else { return try file?.next() }
+    guard String(validating: prompt.utf8, as: UTF8.self) != nil, !prompt.unicodeScalars.contains("\u{FFFD}")
+    else {
+      throw Problem.badInput(
+        "prompt '\(prompt.prefix(40))' is not UTF-8; set a UTF-8 locale, or use --file")
+    }
+    return FoundPrompt(content: .plain(prompt), place: nil)
   }
 
   /// Whether a link had a token in it, which is not kept.
@@ -69,30 +98,74 @@ struct PromptSource {
     return .badInput("\(file.name): no prompt in it; write one a line")
   }
 
-  private mutating func requests(_ found: FoundPrompt) throws -> [JobRequest] {
-    do {
-      switch found.content {
-      case .plain(let prompt): return try plainRequests(prompt)
-      case .settings(let line):
-        // What a line says itself is no part of the grid.
-        var renders: [RenderRequest] = []
-        for draft in options.drafts.map({ line.draft.over($0) }).distinct {
-          renders.append(try resolved(draft))
-        }
-        return try jobs(renders, priority: line.priority)
+  private mutating func requests(_ content: FoundPrompt.Content) throws -> [JobRequest] {
+    switch content {
+    case .plain(let prompt): return try plainRequests(prompt)
+    case .settings(let line):
+      // What a line says itself is no part of the grid.
+      var renders: [RenderRequest] = []
+      for draft in options.drafts.map({ line.draft.over($0) }).distinct {
+        renders.append(try resolved(draft))
       }
+      return try jobs(renders, priority: line.priority)
+    }
+  }
+
+  /// Errors of a file name the place in it.
+  private static func placed<Result>(_ place: String?, _ body: () throws -> Result) throws -> Result {
+    guard let place else { return try body() }
+    do {
+      return try body()
     } catch let problem as Problem {
       // A missing model is an error of the command line, not of the line.
-      throw problem.at(found.place)
+      throw problem.at(place)
     } catch let error as RequestError {
       switch error {
-      case .missingFile, .noSource: throw Problem.missing("\(found.place): \(error)")
-      default: throw Problem.badInput("\(found.place): \(error)")
+      case .missingFile, .noSource: throw Problem.missing("\(place): \(error)")
+      default: throw Problem.badInput("\(place): \(error)")
       }
     }
   }
 
-  private mutating func plainRequests(_ prompt: String) throws -> [JobRequest] {
+  // MARK: - Templates
+
+  /// What becomes of a prompt that is a template. Its negative prompt is one, too, wherever it comes from.
+  private mutating func templateTexts(
+    _ content: FoundPrompt.Content, by expander: inout TemplateExpander
+  ) throws -> TemplateTexts {
+    let defaults = options.drafts.first ?? RequestDraft()
+    let (prompt, draft) =
+      switch content {
+      case .plain(let prompt): (prompt, defaults)
+      case .settings(let line): (line.draft.prompt ?? "", line.draft.over(defaults))
+      }
+    textsAtHand = 0
+    return try expander.texts(
+      prompt, negative: draft.request.negativePrompt, settings: options.drafts.count)
+  }
+
+  /// Goes on to the next text of the template at hand.
+  private mutating func expand(_ found: FoundPrompt, _ rest: TemplateTexts) throws {
+    guard let text = rest.next() else {
+      atHand = nil
+      let nothing = Problem.badInput("prompt: \(TemplateError(.nothing))")
+      if textsAtHand == 0 { throw found.place.map(nothing.at) ?? nothing }
+      return
+    }
+    textsAtHand += 1
+    texts += 1
+    waiting = try Self.placed(found.place) {
+      switch found.content {
+      case .plain: try plainRequests(text.prompt, negative: text.negative)[...]
+      case .settings(let line): try requests(.settings(line.with(text)))[...]
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - prompt: the prompt.
+  ///   - negative: the negative prompt; nil: that of the options.
+  private mutating func plainRequests(_ prompt: String, negative: String? = nil) throws -> [JobRequest] {
     var renders = plain ?? []
     if plain == nil {
       for draft in options.drafts { renders.append(try resolved(draft)) }
@@ -100,6 +173,7 @@ struct PromptSource {
     plain = renders
     for index in renders.indices {
       renders[index].prompt = prompt
+      if let negative { renders[index].negativePrompt = negative }
       if options.drafts[index].isSeedRandom { renders[index].seed = seeds.next() }
     }
     return try jobs(renders, priority: nil)
@@ -146,6 +220,16 @@ struct PromptSource {
       let known = models.isEmpty ? "" : "; known are \(models.map(\.name).joined(separator: ", "))"
       throw Problem.usage("no model: name one with --model\(known)")
     }
+  }
+}
+
+extension PromptLine {
+  /// The same settings with another text.
+  fileprivate func with(_ text: TemplateTexts.Text) -> PromptLine {
+    var draft = draft
+    draft.give("prompt", \.prompt, text.prompt)
+    if let negative = text.negative { draft.give("negative_prompt", \.negativePrompt, negative) }
+    return PromptLine(draft: draft, priority: priority)
   }
 }
 
@@ -200,17 +284,5 @@ private struct SeedDraw {
     }
     defer { state = mixer.state }
     return RequestDraft.randomSeed(&mixer)
-  }
-}
-
-/// Steele, Lea and Flood, 2014.
-private struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }

@@ -34,6 +34,7 @@ STAGES = [
     "single_files",
     "single_kinds",
     "prompt_states_xl",
+    "prompt_templates",
     "sensitivity",
 ]
 
