@@ -44,7 +44,8 @@ struct RecipeMergeTests {
             positive_prompt: "portrait, photograph, fashion, movie, macro shot, 8K, RAW, ultra realistic,"
             negative_prompt: "(octane render, drawing, anime, bad photo:1.3), (low quality, blurry:1.2), (bad teeth)"
         """,
-      sources: ["SG161222/RealVisXL_V3.0", "frankjoshua/juggernautXL_v8Rundiffusion"], experts: 2, perToken: 1),
+      sources: ["SG161222/RealVisXL_V3.0", "frankjoshua/juggernautXL_v8Rundiffusion"], experts: 2, perToken: 1
+    ),
     Example(
       name: "4x2", isXL: true,
       text: """

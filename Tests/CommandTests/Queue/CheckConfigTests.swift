@@ -133,7 +133,9 @@ import Testing
       $0.hasSuffix(".md")
     }
     var names: Set<String> = ["SEGMOE_ISA", "SEGMOE_CACHE", "SEGMOE_HUB"]
-    for page in try pages.map({ try String(contentsOfFile: Places.inRepository("docs/" + $0), encoding: .utf8) }) {
+    for page in try pages.map({
+      try String(contentsOfFile: Places.inRepository("docs/" + $0), encoding: .utf8)
+    }) {
       names.formUnion(page.matches(of: /SEGMOE_[A-Z_]+/).map { String($0.output) })
     }
     // Of tests and benchmarks.
