@@ -1,4 +1,3 @@
-import Checkpoints
 import Foundation
 import Merging
 import Requests
@@ -124,15 +123,8 @@ import Testing
         .merge(into: folder.file(name))
     }
     for file in ["unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"] {
-      let (made, wanted) = (
-        try SafetensorsFile(path: folder.file("of-cards/" + file)),
-        try SafetensorsFile(path: folder.file("of-paths/" + file))
-      )
-      #expect(made.names.sorted() == wanted.names.sorted() && made.names.count > 30, "\(file)")
-      for tensor in wanted.names {
-        let (ours, theirs) = (try #require(made[tensor]).read(), try #require(wanted[tensor]).read())
-        #expect(ours.values == theirs.values, "\(tensor)")
-      }
+      let made = try #require(FileManager.default.contents(atPath: folder.file("of-cards/" + file)))
+      #expect(made == FileManager.default.contents(atPath: folder.file("of-paths/" + file)), "\(file)")
     }
   }
 
