@@ -16,9 +16,7 @@ struct TemplateParser {
   /// own: `\(`.
   private static let escapable = Set("{}|$%#_!~@:".utf8)
 
-  /// A weight is at most this.
-  private static let heaviest = 1e9
-
+  private static let heaviest = 1e9  // of weights
   /// - Parameters:
   ///   - text: the template.
   ///   - start: where the text begins, for messages.

@@ -49,15 +49,15 @@ import Testing
   /// rendered.
   @Test(.enabled(if: FaultLibrary.isThere)) func aJobThatKillsItsDaemonIsSetAside() throws {
     let house = try DaemonHouse()
-    let poison = try house.enqueue(attempts: 10) { $0.steps = 5 }
+    let poison = try house.enqueue(attempts: 10) { $0.steps = 20 }
     let next = try house.enqueue()
-    // How many steps are known of when it dies varies by one or two, and each time that it got further the losses before
-    // are forgotten. That can be so once for each of its five steps, after two losses each: no number of deaths below
-    // eighteen is certain to be enough.
+    // It dies when the first state is written, after its first steps. How many are known of by then varies by one or two,
+    // and each time that it got further the losses before are forgotten: so no number of deaths is certain to be enough.
     var deaths = 0
     while deaths < 12, try house.job(poison).state != .failed {
       let daemon = try RealDaemon(house, faults: ["write:-wal~SGMCHK:1:kill"])
-      try house.wait { !daemon.isRunning }
+      try house.wait { try !daemon.isRunning || house.job(poison).state == .done }
+      try #require(!daemon.isRunning, "no state was written")
       #expect(daemon.wasKilled, "\(daemon.account)")
       deaths += 1
     }
