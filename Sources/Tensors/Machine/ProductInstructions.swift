@@ -41,11 +41,11 @@ extension ProductInstructions {
     return shortfall
   }
 
-  /// The variable's value if it is none of the names. Empty, it counts as not set.
+  /// The variable's value if it is none of the names.
   package static func unknown(_ environment: [String: String] = ProcessInfo.processInfo.environment)
     -> String?
   {
-    environment[variable].flatMap { $0.isEmpty || segmoe_product_isa_named($0) >= 0 ? nil : $0 }
+    environment[variable].flatMap { segmoe_product_isa_named($0) < 0 ? $0 : nil }
   }
 
   /// A warning if the variable asks for a set that this processor lacks; otherwise nil.

@@ -126,7 +126,7 @@ import Testing
     )
   }
 
-  /// What a page names, the daemon takes. (Empty, a variable counts as not set.)
+  /// What a page names, the daemon takes. (Empty, a variable of the configuration counts as not set.)
   @Test func everyVariableOfThePagesIsKnown() throws {
     let command = try Command()
     let pages = try FileManager.default.contentsOfDirectory(atPath: Places.inRepository("docs")).filter {
@@ -147,7 +147,7 @@ import Testing
     let outcome = try BuiltProgram.run(
       "segmoed", ["check-config", command.folder + "/c.yaml"],
       environment: Dictionary(uniqueKeysWithValues: names.map { ($0, "") }).merging([
-        "HOME": command.folder
+        "HOME": command.folder, "SEGMOE_ISA": "scalar",
       ]) { $1 })
     #expect(outcome.code == 0, "\(outcome)")
   }
