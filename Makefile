@@ -98,7 +98,7 @@ gates:
 	scripts/check-systemd
 
 # Warnings are errors.
-check: export SEGMOE_STRICT = 1
+check: export WARNINGS_ARE_ERRORS = 1
 check: setup gates
 	@scripts/test
 	scripts/build-docs

@@ -1,9 +1,9 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-/// With SEGMOE_STRICT=1 warnings of our own targets are errors. CI and `make check` set it. Whoever builds from source,
+/// With WARNINGS_ARE_ERRORS=1 warnings of our own targets are errors. CI and `make check` set it. Whoever builds from source,
 /// perhaps with a newer compiler that warns of more, does not.
-let isStrict = Context.environment["SEGMOE_STRICT"] == "1"
+let isStrict = Context.environment["WARNINGS_ARE_ERRORS"] == "1"
 
 let swift: [SwiftSetting] =
   [.swiftLanguageMode(.v6)] + (isStrict ? [.unsafeFlags(["-warnings-as-errors"])] : [])
