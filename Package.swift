@@ -62,6 +62,7 @@ let package = Package(
     library("Release", []),
     library("Boundary", []),
     library("Requests", []),
+    library("Templates", ["Boundary", "Requests"]),
     library("CommandLine", ["Boundary", "Requests", "CKernels", argumentParser]),
     library("Tensors", ["Boundary", "Requests", "CKernels", "COpenBLAS"]),
     library("Checkpoints", ["Boundary", "Requests", "Tensors", "CKernels", "CCrypto"]),
@@ -108,8 +109,8 @@ let package = Package(
     tool(
       "segmoectl",
       [
-        "Boundary", "Requests", "CommandLine", "Configuration", "Images", "JobStore", "CKernels", "Release",
-        argumentParser,
+        "Boundary", "Requests", "Templates", "CommandLine", "Configuration", "Images", "JobStore", "CKernels",
+        "Release", argumentParser,
       ]),
     tool(
       "segmoe",
@@ -125,7 +126,8 @@ let package = Package(
       "GoldenModels", path: "Tests/GoldenModels",
       ["TestSupport", "Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors"]),
     tests("BoundaryTests", ["Boundary", "TestSupport"]),
-    tests("RequestsTests", ["Requests", "Fuzzing", "TestSupport"]),
+    tests("RequestsTests", ["Requests"]),
+    tests("TemplatesTests", ["Templates", "Fuzzing", "TestSupport"]),
     tests("TensorsTests", ["Requests", "Tensors", "CKernels", "TestSupport"]),
     tests("WeightCacheTests", ["WeightCache", "Tensors", "TestSupport"]),
     tests("LayersTests", ["Layers", "Checkpoints", "Tensors", "TestSupport"]),
@@ -158,9 +160,8 @@ let package = Package(
     tests(
       "CommandTests",
       [
-        "Requests", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Images", "Tensors",
-        "Release",
-        "TestSupport", grdb,
+        "Requests", "Templates", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Images",
+        "Tensors", "Release", "TestSupport", grdb,
       ]),
   ]
 )

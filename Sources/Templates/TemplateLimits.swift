@@ -1,3 +1,5 @@
+import Requests
+
 /// How large a template, what it gives, and its wildcards may be. All is checked before memory is taken for it.
 package struct TemplateLimits: Sendable, Equatable {
   /// Combinations of one template.

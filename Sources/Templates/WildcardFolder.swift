@@ -1,22 +1,26 @@
+import Boundary
 import Glibc
 
 /// The files of a folder of wildcards: all that end in `.txt`, at any depth.
 ///
-/// Whoever gives somebody a folder must not decide what else is read. So every name is opened below the descriptor of
-/// its folder, links are refused, and a pipe or a device is none of the files. Hidden files and folders are passed over.
+/// Whoever gives somebody a folder must not decide what else is read. So files are read within the folder
+/// (`Confinement`), links are refused, and a pipe or a device is none of the files. Hidden files and folders are passed
+/// over.
 struct WildcardFolder {
   /// The folder.
   let path: String
   private let limits: TemplateLimits
+  private let confinement: Confinement
 
   private static let ending = ".txt"
 
   /// - Parameters:
-  ///   - path: the folder, which may be a link itself.
+  ///   - path: the folder's absolute path, which may be a link itself.
   ///   - limits: how many files, how deep and how large.
   init(_ path: String, limits: TemplateLimits) {
     self.path = path
     self.limits = limits
+    confinement = Confinement(folders: [path])
   }
 
   /// The wildcards' names: paths without the ending, in no order.
@@ -27,18 +31,20 @@ struct WildcardFolder {
     /// Folders that are still to be looked into, below the first one.
     var waiting = [""]
     while let folder = waiting.popLast() {
-      let listed = try list(folder)
-      entries += listed.count
-      guard entries <= limits.files else { throw tooLarge("has more than \(limits.files) files and folders") }
-      for entry in listed {
-        if entry.isFolder {
-          let below = folder + entry.name + "/"
+      let names = try list(folder)
+      entries += names.count
+      guard entries <= limits.files else { throw tooMany }
+      for name in names {
+        let way = folder + name
+        switch try kind(of: way) {
+        case S_IFDIR:
+          let below = way + "/"
           guard below.utf8.count(where: { $0 == UInt8(ascii: "/") }) <= limits.folderDepth else {
             throw tooLarge("has folders more than \(limits.folderDepth) deep")
           }
           waiting.append(below)
-        } else if entry.name.hasSuffix(Self.ending) {
-          found.append(folder + entry.name.dropLast(Self.ending.count))
+        case S_IFREG where name.hasSuffix(Self.ending): found.append(String(way.dropLast(Self.ending.count)))
+        default: break
         }
       }
     }
@@ -52,79 +58,53 @@ struct WildcardFolder {
   /// - Throws: `TemplateError`
   func bytes(of name: String, most: Int) throws(TemplateError) -> [UInt8] {
     let file = name + Self.ending
-    let descriptor = try descend(file, O_RDONLY | O_NONBLOCK)
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw unreadable(file, errno) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw unreadable(file, EINVAL) }
     let limit = min(most, limits.fileBytes)
-    guard Int(status.st_size) <= limit else { throw tooLarge("/\(file) has more than \(limit) bytes") }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = read(descriptor, &chunk, chunk.count)
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { throw unreadable(file, errno) }
-      if count == 0 { return bytes }
-      bytes += chunk[..<count]
-      // It may grow meanwhile.
-      guard bytes.count <= limit else { throw tooLarge("/\(file) has more than \(limit) bytes") }
+    do throws(FileBytes.Fault) {
+      return try FileBytes.read("\(path)/\(file)", limit: limit, within: confinement)
+    } catch {
+      switch error {
+      case .unreadable(let code): throw unreadable(file, code)
+      case .outside: throw link(file)
+      case .tooLarge: throw tooLarge("/\(file) has more than \(limit) bytes")
+      }
     }
   }
 
-  private struct Entry {
-    let name: String
-    let isFolder: Bool
+  /// The names in a folder, without what is hidden.
+  private func list(_ folder: String) throws(TemplateError) -> [String] {
+    let all: [String]
+    do throws(OpenFailure) {
+      all = try confinement.names(in: "\(path)/\(folder)", limit: limits.files)
+    } catch {
+      switch error {
+      case .outside: throw link(folder)
+      case .exchanged: throw unreadable(folder, ESTALE)
+      case .refused(let code): throw unreadable(folder, code)
+      }
+    }
+    guard all.count <= limits.files else { throw tooMany }
+    return all.filter { !$0.hasPrefix(".") }
   }
 
-  /// What is in a folder, without what is hidden.
-  private func list(_ folder: String) throws(TemplateError) -> [Entry] {
-    let descriptor = try descend(folder, O_RDONLY | O_DIRECTORY)
-    guard let directory = fdopendir(descriptor) else {
-      let code = errno
-      close(descriptor)
-      throw unreadable(folder, code)
+  /// The kind of a file; nil if it is gone, or has a name that is not UTF-8.
+  private func kind(of way: String) throws(TemplateError) -> mode_t? {
+    var status = stat()
+    guard lstat("\(path)/\(way)", &status) == 0 else {
+      if errno == ENOENT { return nil }
+      throw unreadable(way, errno)
     }
-    defer { closedir(directory) }
-    var found: [Entry] = []
-    while found.count <= limits.files, let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        String(validating: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      guard let name, !name.hasPrefix(".") else { continue }
-      var status = stat()
-      guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-        throw unreadable(folder + name, errno)
-      }
-      let kind = status.st_mode & S_IFMT
-      guard kind != S_IFLNK else { throw TemplateError(.link("\(path)/\(folder)\(name)")) }
-      if kind == S_IFDIR || kind == S_IFREG { found.append(Entry(name: name, isFolder: kind == S_IFDIR)) }
-    }
-    return found
+    let kind = status.st_mode & S_IFMT
+    guard kind != S_IFLNK else { throw link(way) }
+    return kind
   }
 
-  /// Opens a path below the folder one name at a time.
-  private func descend(_ way: String, _ flags: Int32) throws(TemplateError) -> Int32 {
-    var descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw unreadable("", errno) }
-    let names = way.split(separator: "/")
-    for (number, name) in names.enumerated() {
-      let isLast = number == names.count - 1
-      let next = openat(
-        descriptor, String(name), (isLast ? flags : O_RDONLY | O_DIRECTORY) | O_NOFOLLOW | O_CLOEXEC)
-      let code = errno
-      close(descriptor)
-      guard next >= 0 else {
-        throw code == ELOOP ? TemplateError(.link("\(path)/\(way)")) : unreadable(way, code)
-      }
-      descriptor = next
-    }
-    return descriptor
-  }
+  private func link(_ way: String) -> TemplateError { TemplateError(.link("\(path)/\(way)")) }
 
   private func unreadable(_ way: String, _ code: Int32) -> TemplateError {
     TemplateError(.unreadable(way.isEmpty ? path : "\(path)/\(way)", why: String(cString: strerror(code))))
   }
+
+  private var tooMany: TemplateError { tooLarge("has more than \(limits.files) files and folders") }
 
   private func tooLarge(_ what: String) -> TemplateError {
     TemplateError(.largeFolder(what.hasPrefix("/") ? path + what : "\(path) \(what)"))

@@ -1,3 +1,5 @@
+import Requests
+
 /// Wildcards: names, and the lines that each stands for. Files are read when a template first names them, and kept.
 package struct Wildcards: Sendable {
   /// A line of a wildcard.
@@ -24,7 +26,7 @@ package struct Wildcards: Sendable {
 
   /// Where the texts are.
   private enum Source: Sendable {
-    case folder(String)
+    case folder(WildcardFolder)
     case texts([String: String])
   }
 
@@ -36,10 +38,10 @@ package struct Wildcards: Sendable {
 
   /// The wildcards of a folder.
   /// - Parameters:
-  ///   - folder: its path.
+  ///   - folder: its absolute path.
   ///   - limits: how large it may be.
   package init(folder: String, limits: TemplateLimits = TemplateLimits()) {
-    source = .folder(folder)
+    source = .folder(WildcardFolder(folder, limits: limits))
     self.limits = limits
   }
 
@@ -88,9 +90,9 @@ package struct Wildcards: Sendable {
     let found: [String]
     switch source {
     case .texts(let texts): found = Array(texts.keys)
-    case .folder(let path):
+    case .folder(let folder):
       do throws(TemplateError) {
-        found = try WildcardFolder(path, limits: limits).names()
+        found = try folder.names()
       } catch {
         throw TemplateError(error.fault, at: reference.place.value)
       }
@@ -110,11 +112,10 @@ package struct Wildcards: Sendable {
     case .texts(let all):
       file = name
       bytes = Array((all[name] ?? "").utf8)[...]
-    case .folder(let path):
-      file = "\(path)/\(name).txt"
+    case .folder(let folder):
+      file = "\(folder.path)/\(name).txt"
       do throws(TemplateError) {
-        bytes = try WildcardFolder(path, limits: limits).bytes(of: name, most: limits.allBytes - bytesRead)[
-          ...]
+        bytes = try folder.bytes(of: name, most: limits.allBytes - bytesRead)[...]
       } catch {
         throw TemplateError(error.fault, at: reference.place.value)
       }
@@ -153,14 +154,5 @@ package struct Wildcards: Sendable {
   /// The name that was probably meant: the same in another folder, or in other letters.
   private static func near(_ name: String, _ known: [String]) -> String? {
     known.first { $0.hasSuffix("/" + name) } ?? known.first { $0.lowercased() == name.lowercased() }
-  }
-}
-
-extension StringProtocol {
-  /// Without what fits at both ends.
-  fileprivate func trimming(while fits: (Character) -> Bool) -> SubSequence {
-    let rest = drop(while: fits)
-    let end = rest.lastIndex { !fits($0) }.map { rest.index(after: $0) } ?? rest.startIndex
-    return rest[..<end]
   }
 }

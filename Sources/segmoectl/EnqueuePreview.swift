@@ -10,9 +10,8 @@ struct EnqueuePreview {
   private var seconds: Double? = 0
   private var shown: [JobRequest] = []
   private var objects: [JSONText] = []
-  /// The first request, and the names of the settings that others have otherwise.
-  private var first: RenderRequest?
-  private var varied: Set<String> = []
+  /// Settings that no request has had otherwise so far, with their values; nil before the first.
+  private var common: [(setting: Setting, value: StoredValue)]?
 
   /// Settings with a column of their own.
   private static let columns: Set = ["prompt", "model"]
@@ -47,12 +46,8 @@ struct EnqueuePreview {
       seconds = nil
     }
     if shown.count < Self.most { shown.append(request) }
-    let first = first ?? request.render
-    self.first = first
-    for setting in Setting.all
-    where !Self.columns.contains(setting.name) && setting.text(request.render) != setting.text(first) {
-      varied.insert(setting.name)
-    }
+    if common == nil { common = Setting.all.map { ($0, $0.stored(request.render)) } }
+    common?.removeAll { $0.setting.stored(request.render) != $0.value }
     objects.append(Self.object(request))
   }
 
@@ -79,11 +74,12 @@ struct EnqueuePreview {
 
   /// For a person: the first jobs and the count.
   var text: String {
+    let alike = Set((common ?? []).map(\.setting.name))
     let rows = shown.map { request in
       let render = request.render
       let others = Setting.all.filter { setting in
         if Self.columns.contains(setting.name) { return false }
-        if setting.name == "seed" || varied.contains(setting.name) { return true }
+        if setting.name == "seed" || !alike.contains(setting.name) { return true }
         return setting.name != "precision" && !setting.isDefault(render)
       }
       let settings = others.map { "\($0.name.replacing("_", with: "-")) \($0.text(render))" }

@@ -127,7 +127,7 @@ struct Segmoed: AsyncParsableCommand {
       gracefulShutdownSignals: [.sigterm, .sigint], logger: log)
     group.maximumGracefulShutdownDuration = .seconds(5)
     try await ServiceGroup(configuration: group).run()
-    if settings.drain, worker.failedJobs > 0 { throw ExitCode(1) }
+    if settings.drain, worker.failedJobs > 0 { throw ExitCode.failure }
   }
 
   /// The settings from options, environment and file.

@@ -1,4 +1,4 @@
-import Requests
+import Templates
 import Testing
 
 /// What is no template is refused where it stands; nothing that looks like syntax is passed on as text.

@@ -1,5 +1,5 @@
 import Fuzzing
-import Requests
+import Templates
 import TestSupport
 import Testing
 

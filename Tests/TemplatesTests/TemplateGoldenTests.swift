@@ -1,5 +1,5 @@
 import Foundation
-import Requests
+import Templates
 import TestSupport
 import Testing
 

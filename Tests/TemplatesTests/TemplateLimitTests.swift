@@ -1,5 +1,5 @@
 import Foundation
-import Requests
+import Templates
 import Testing
 
 /// Whatever somebody writes, its size is known before it is made.

@@ -1,4 +1,4 @@
-import Requests
+import Templates
 import Testing
 
 /// The same seed gives the same text, today and in every later version: whoever changes these texts changes pictures

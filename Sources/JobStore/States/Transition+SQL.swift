@@ -3,8 +3,8 @@ import GRDB
 
 extension Transition.Guard {
   /// As SQLite has it. Named arguments: `:claim` and `:worker` of the lease, `:now`, `:restarted` (the name of a
-  /// worker that signs on, or NULL), `:reached` (steps of all its images, saved or
-  /// reported), `:saved` (saved ones).
+  /// worker that signs on, or NULL), `:reached` (steps of all its images, saved or reported),
+  /// `:saved` (saved ones).
   var sql: String {
     switch self {
     case .isDue: "run_after IS NULL AND held = 0 AND NOT (SELECT paused FROM queue)"

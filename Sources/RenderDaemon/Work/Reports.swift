@@ -117,7 +117,11 @@ final class Reports: Sendable {
   /// What is being written is waited for, but only a moment and only once: it may be waiting for somebody else's lock.
   /// Then `body` runs all the same.
   func between<Value>(_ body: () throws -> Value) rethrows -> Value {
-    for _ in 0..<Self.patienceMilliseconds where !hold() { usleep(1000) }
+    var patience = Self.patienceMilliseconds
+    while !hold(), patience > 0 {
+      usleep(1000)
+      patience -= 1
+    }
     change { state in
       if state.isBusy { state.slowTurn = state.turns }
     }

@@ -59,10 +59,19 @@ extension Worker {
     return try session.nextDue() == nil && !session.isAwaitingSources()
   }
 
+  /// Whoever drains is told whether a job failed. Otherwise nobody asks, and a daemon may have had millions of events.
+  private func countFailures() throws {
+    let failed = try session.failedJobs()
+    failures.withLock { $0 = failed }
+  }
+
   func signOff() {
     do {
-      let failed = try session.failedJobs()
-      failures.withLock { $0 = failed }
+      if settings.drain { try countFailures() }
+    } catch {
+      log.warning("cannot look whether jobs failed: \(error)")
+    }
+    do {
       try session.signOff()
       try session.close()
       try side.close()

@@ -11,7 +11,7 @@ import WeightCache
 
 /// Claims jobs and renders them on a thread of its own, one after another or several together.
 package final class Worker: Sendable {
-  private let settings: DaemonSettings
+  let settings: DaemonSettings
   /// The settings, and how often a reload changed them.
   let current: Mutex<(settings: DaemonSettings, reloads: Int)>
   let session: WorkerSession
@@ -27,7 +27,7 @@ package final class Worker: Sendable {
   let reporter: ServiceReporter
   let metrics: DaemonMetrics
   private let governor: MemoryGovernor
-  /// Counted when it signs off.
+  /// Jobs that failed, counted at the end of a drain.
   let failures = Mutex(0)
 
   /// - Parameters:
@@ -72,7 +72,7 @@ package final class Worker: Sendable {
     }
   }
 
-  /// How many jobs failed while it was signed on; 0 until it signs off.
+  /// How many jobs failed while it drained the queue; 0 until it signs off.
   package var failedJobs: Int { failures.withLock { $0 } }
 
   /// The queue, for whoever only looks at it.

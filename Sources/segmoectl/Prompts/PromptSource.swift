@@ -2,6 +2,7 @@ import CommandLine
 import Foundation
 import JobStore
 import Requests
+import Templates
 
 /// All prompts of one enqueue, in order: those on the command line, then those of the file.
 struct PromptSource {

@@ -1,5 +1,6 @@
 import CommandLine
 import Requests
+import Templates
 
 /// Makes prompts of templates.
 struct TemplateExpander {

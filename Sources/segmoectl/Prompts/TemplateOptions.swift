@@ -1,7 +1,9 @@
 import ArgumentParser
+import Boundary
 import CommandLine
 import Foundation
 import Requests
+import Templates
 
 /// How prompts are read as templates.
 struct TemplateOptions: ParsableArguments {
@@ -39,17 +41,10 @@ struct TemplateOptions: ParsableArguments {
       guard FileManager.default.fileExists(atPath: wildcards, isDirectory: &isFolder), isFolder.boolValue
       else { throw Problem.missing("--wildcards \(wildcards): no such folder; check the path") }
     }
-    let folder = wildcards ?? Self.defaultFolder(environment)
+    let own = BaseFolders(environment: environment).configuration.map { "\($0)/segmoe/wildcards" }
+    let folder = wildcards.map(absolutePath) ?? own
     return TemplateExpander(
       templates, seed: templateSeed ?? 0, wildcards: folder.map { Wildcards(folder: $0) } ?? Wildcards())
-  }
-
-  /// `segmoe/wildcards` in the user's XDG configuration folder.
-  private static func defaultFolder(_ environment: [String: String]) -> String? {
-    // The XDG specification says that relative paths in these variables are invalid and must be ignored.
-    func absolute(_ name: String) -> String? { environment[name].flatMap { $0.hasPrefix("/") ? $0 : nil } }
-    let configuration = absolute("XDG_CONFIG_HOME") ?? absolute("HOME").map { "\($0)/.config" }
-    return configuration.map { "\($0)/segmoe/wildcards" }
   }
 }
 

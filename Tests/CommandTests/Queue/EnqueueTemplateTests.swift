@@ -1,6 +1,7 @@
 import Foundation
 import JobStore
 import Requests
+import Templates
 import Testing
 
 /// `enqueue --templates`: prompts become several, from arguments and from files; without it a brace is a brace.

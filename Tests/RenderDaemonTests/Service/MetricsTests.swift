@@ -39,6 +39,18 @@ import Testing
     }
   }
 
+  /// Each checkpoint is counted, with its time.
+  @Test func checkpointsAreCounted() {
+    let metrics = DaemonMetrics(worker: "w")
+    for seconds in [0.25, 0.5] { metrics.checkpoint(seconds: seconds) }
+    let lines = metrics.text(queue: StateCounts()).split(separator: "\n")
+    for line in [
+      "segmoe_checkpoints_total{worker=\"w\"} 2", "segmoe_checkpoint_seconds_total{worker=\"w\"} 0.75",
+    ] {
+      #expect(lines.contains { $0 == line }, "\(line)")
+    }
+  }
+
   /// A thread that is still at a page when the daemon ends must neither meet a closed queue nor write once more.
   @Test func nothingIsWrittenAfterTheEnd() throws {
     let house = try DaemonHouse()

@@ -1,0 +1,21 @@
+/// A person's own folders, from environment variables (the XDG base directory specification).
+package struct BaseFolders {
+  private let environment: [String: String]
+
+  /// - Parameter environment: the environment variables.
+  package init(environment: [String: String]) { self.environment = environment }
+
+  /// `$XDG_STATE_HOME`, else `~/.local/state`; nil: there is no home folder.
+  package var state: String? { absolute("XDG_STATE_HOME") ?? inHome(".local/state") }
+
+  /// `$XDG_CONFIG_HOME`, else `~/.config`; nil: there is no home folder.
+  package var configuration: String? { absolute("XDG_CONFIG_HOME") ?? inHome(".config") }
+
+  /// The absolute path that a variable has; nil: it has none. The specification says that relative paths are invalid and
+  /// must be ignored.
+  package func absolute(_ name: String) -> String? {
+    environment[name].flatMap { $0.hasPrefix("/") ? $0 : nil }
+  }
+
+  private func inHome(_ folder: String) -> String? { absolute("HOME").map { "\($0)/\(folder)" } }
+}
