@@ -71,9 +71,11 @@ enum Hold: Int {
   case model = 2
   /// What it names of a hub is not here.
   case source = 4
+  /// The batch that its own comes after is not over.
+  case predecessor = 8
 
   /// All values that the column may have.
-  static let range = "BETWEEN 0 AND 7"
+  static let range = "BETWEEN 0 AND 15"
 }
 
 extension RenderStatistics {

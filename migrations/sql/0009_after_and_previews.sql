@@ -1,0 +1,108 @@
+-- segmoe's queue, schema 9: a batch may wait for another, a waiting job may be edited, names of pictures by a pattern,
+-- pictures of what is at work, fewer operations.
+
+-- A batch that starts when another is over, whatever became of its jobs.
+ALTER TABLE batches ADD COLUMN after INTEGER REFERENCES batches (id) ON DELETE SET NULL;
+CREATE INDEX batches_after ON batches (after) WHERE after IS NOT NULL;
+-- The names of its pictures; NULL: BATCH/JOB-INDEX.png, as before. docs/queue.md has the fields.
+ALTER TABLE batches ADD COLUMN name_pattern TEXT;
+
+-- One more reason to hold a job, and room for others.
+DROP VIEW job_overview;
+DROP INDEX jobs_due;
+DROP INDEX jobs_due_by_model;
+ALTER TABLE jobs ADD COLUMN held_9 INTEGER NOT NULL DEFAULT 0 CHECK (held_9 BETWEEN 0 AND 255);
+UPDATE jobs SET held_9 = held WHERE held <> 0;
+ALTER TABLE jobs DROP COLUMN held;
+-- 0: no; +1 its batch is paused; +2 its model is held (models.held_until); +4 a source of it is not here (sources);
+-- +8 the batch that its own comes after is not over (batches.after).
+ALTER TABLE jobs RENAME COLUMN held_9 TO held;
+CREATE INDEX jobs_due ON jobs (priority DESC, id)
+  WHERE state = 'queued' AND run_after IS NULL AND held = 0;
+CREATE INDEX jobs_due_by_model ON jobs (priority DESC, model, id)
+  WHERE state = 'queued' AND run_after IS NULL AND held = 0;
+
+CREATE TRIGGER batches_over AFTER UPDATE OF queued, running ON batches
+WHEN NEW.queued + NEW.running = 0 BEGIN
+  UPDATE jobs SET held = held & ~8
+  WHERE held & 8 AND batch IN (SELECT id FROM batches WHERE after = NEW.id);
+END;
+CREATE TRIGGER batches_gone AFTER DELETE ON batches BEGIN
+  UPDATE jobs SET held = held & ~8
+  WHERE held & 8 AND batch IN (SELECT id FROM batches WHERE after IS NULL OR after = OLD.id);
+END;
+
+CREATE VIEW job_overview AS
+  -- A job a line, for people. Add ORDER BY id DESC LIMIT 20, or WHERE state = 'failed'.
+  SELECT
+    j.id,
+    b.name AS batch,
+    CASE
+      WHEN j.state = 'running' AND j.cancel_requested THEN 'cancelling'
+      WHEN j.state = 'queued' AND j.held & 1 THEN 'paused'
+      WHEN j.state = 'queued' AND j.held & 4
+        THEN 'waiting for ' || ifnull((SELECT standing FROM job_waits WHERE job = j.id), 'its model')
+      WHEN j.state = 'queued' AND j.held & 8
+        THEN 'waiting for ' || ifnull((SELECT name FROM batches WHERE id = b.after), 'another batch')
+      WHEN j.state = 'queued' AND j.held & 2 THEN 'queued, model held'
+      WHEN j.state = 'queued' AND j.run_after IS NOT NULL
+        THEN 'queued until ' || datetime(j.run_after / 1000, 'unixepoch', 'localtime')
+      ELSE j.state
+    END AS state,
+    -- Steps of the image at work, e.g. 7/25; and finished images, e.g. 1/4.
+    (SELECT p.step || '/' || p.steps || iif(p.phase IN ('denoising', 'done'), '', ' ' || p.phase)
+       FROM progress p WHERE p.job = j.id
+       ORDER BY p.phase = 'done', p.updated_at DESC LIMIT 1) AS progress,
+    iif(j.state = 'done', j.count,
+        (SELECT count(*) FROM progress p WHERE p.job = j.id AND p.phase = 'done')) || '/' || j.count AS images,
+    replace(replace(replace(
+      iif(length(j.prompt) > 48, substr(j.prompt, 1, 47) || '…', j.prompt),
+      char(10), ' '), char(13), ' '), char(27), '?') AS prompt,
+    -- A path's last part is enough here.
+    replace(j.model, rtrim(j.model, replace(j.model, '/', '')), '') AS model,
+    j.attempts || '/' || j.max_attempts AS attempts,
+    iif(j.state = 'running',
+        (SELECT time(max(p.expected_end) / 1000, 'unixepoch', 'localtime')
+           FROM progress p WHERE p.job = j.id AND p.phase <> 'done'), NULL) AS eta,
+    j.lease_owner AS worker,
+    j.priority,
+    datetime(j.created_at / 1000, 'unixepoch', 'localtime') AS created,
+    iif(j.finished_at IS NULL, NULL, round((j.finished_at - j.started_at) / 1000.0, 1)) AS seconds,
+    iif(j.state = 'queued' AND j.held & 4,
+        (SELECT error FROM job_waits WHERE job = j.id), j.error) AS error
+  FROM jobs j JOIN batches b ON b.id = j.batch;
+
+-- One more thing that can happen: 'edited'. The column's CHECK was too strict.
+ALTER TABLE events RENAME TO events_8;
+DROP INDEX events_by_job;
+DROP INDEX events_by_batch;
+CREATE TABLE events (
+  -- What happened when. An event without a job is about the whole batch, without both about the queue.
+  id     INTEGER PRIMARY KEY,
+  at     INTEGER NOT NULL,
+  batch  INTEGER REFERENCES batches (id) ON DELETE CASCADE,
+  job    INTEGER REFERENCES jobs (id) ON DELETE CASCADE,
+  worker TEXT,
+  what   TEXT NOT NULL CHECK (what IN ('enqueued', 'edited', 'claimed', 'given_back', 'lost', 'retrying', 'done',
+         'failed', 'cancel_requested', 'cancelled', 'retried', 'paused', 'resumed', 'reordered', 'model_held',
+         'model_released', 'worker_started', 'worker_stopped')),
+  detail TEXT
+) STRICT;
+INSERT INTO events SELECT * FROM events_8;
+DROP TABLE events_8;
+CREATE INDEX events_by_job ON events (job) WHERE job IS NOT NULL;
+CREATE INDEX events_by_batch ON events (batch) WHERE batch IS NOT NULL;
+
+CREATE TABLE previews (
+  -- Small pictures of what is at work, made from the latents: the newest of each image, while its job runs.
+  job     INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  number  INTEGER NOT NULL,               -- of the image: 0, 1, …
+  step    INTEGER NOT NULL,               -- after which it was made
+  png     BLOB NOT NULL,
+  made_at INTEGER NOT NULL,
+  PRIMARY KEY (job, number)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER previews_over AFTER UPDATE OF state ON jobs
+WHEN OLD.state = 'running' AND NEW.state <> 'running' BEGIN
+  DELETE FROM previews WHERE job = NEW.id;
+END;
