@@ -84,8 +84,10 @@ import Testing
     try renderInEveryWay(session, &seen)
     try waitForAHub(session, &seen)
     try lookAtModels(session, &seen)
+    try session.heartbeat()
     try look(&seen)
     try followAJob(session, &seen)
+    try session.heartbeat()
     try change(&seen)
     for name in seen.published.folder.names where name.hasPrefix("segmoectl-") && name != "segmoectl-rerun" {
       #expect(seen.published.gaps(in: name) == [], "\(name)")
@@ -198,6 +200,8 @@ import Testing
     let later = try #require(try seen.command.client().list().first { $0.prompt == "later" })
     try seen.run("reorder", "\(later.id)", "--priority", "-5")
     try seen.run("pause")
+    // Here is something to mend.
+    try seen.run("doctor", code: nil)
     try seen.run("pause", "--batch", "\(later.batch)")
     #expect(try seen.command("show", "\(later.id)", "--json").object()["held"] as? Bool == true)
     try seen.run("status")
