@@ -20,6 +20,7 @@ import Testing
   @Test func theEnginesCommandsPrintWhatTheirSchemasSay() throws {
     var published = try PublishedSchemas()
     let folder = try TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
     let mixture = folder.file("mixture")
     try GoldenParts.assemble("all-3x2", at: mixture, as: .links)
     for model in [Self.model, mixture] { try expectFits(&published, "segmoe", ["inspect", model, "--json"]) }
@@ -41,6 +42,7 @@ import Testing
   @Test func aCheckedConfigurationPrintsWhatItsSchemaSays() throws {
     var published = try PublishedSchemas()
     let root = try TemporaryFolder("usr/local/lib/systemd/system")
+    defer { withExtendedLifetime(root) {} }
     try root.copy(
       Places.inRepository("systemd/segmoed.service"), to: "usr/local/lib/systemd/system/segmoed.service")
     try root.write("etc/segmoed/config.yaml", "models: [/data/models]\n")
