@@ -15,11 +15,12 @@ struct Show: ParsableCommand {
   @Argument(help: "The job's number.")
   var id: Int64
 
-  @OptionGroup var format: Format
+  @OptionGroup var format: RowFormat
 
   func run() throws {
+    try format.check(QueueJSON.details)
     let details = try location.open(for: .reading).details(job: id)
-    print(format.json ? JSONText.details(details).text : Self.text(details))
+    if !format.print(details, QueueJSON.details) { print(Self.text(details)) }
   }
 
   /// A limit in UTF-8 bytes that fits the longest prompt in the queue, with unprintable characters written out.

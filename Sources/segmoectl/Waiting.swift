@@ -10,6 +10,11 @@ struct Waiting {
   /// Whether nothing is shown meanwhile, and the outcome is JSON.
   let isJSON: Bool
 
+  /// What `--json` says in the end.
+  private static let outcome = JSONShape<(batch: Int64, counts: StateCounts, jobs: [JobSummary])>(
+    [.value("batch") { .integer($0.batch) }] + QueueJSON.counts.members { $0.counts }
+      + [.list("jobs", QueueJSON.job) { $0.jobs }])
+
   /// Returns when all jobs are done, and says where the pictures are.
   /// - Throws: `Problem`: code 69 if the model does not load or there is no daemon, 65 for bad input, otherwise 70.
   func run() throws {
@@ -20,8 +25,7 @@ struct Waiting {
     filter.batch = batch
     if isJSON {
       let jobs = try store.list(filter)
-      let members = [("batch", JSONText.integer(batch))] + JSONText.counts(counts)
-      print(JSONText.object(members + [("jobs", .array(jobs.map(JSONText.job)))]).text)
+      print(Self.outcome.json((batch: batch, counts: counts, jobs: jobs)).text)
     } else if style == .bars {
       // Lines have said it already, job by job.
       for path in try store.list(filter).flatMap({ $0.images.compactMap(\.path) }) {

@@ -143,7 +143,7 @@ private struct EventLog {
     }
     for job in view.running where now.timeIntervalSince(reported[job.id] ?? .distantPast) >= Self.interval {
       reported[job.id] = now
-      Swift.print(asJSON ? JSONText.job(job).text : Self.line(job, now: now))
+      Swift.print(asJSON ? QueueJSON.job.json(job).text : Self.line(job, now: now))
     }
     for source in view.waits {
       if let before = waited[source.id] {
@@ -153,7 +153,7 @@ private struct EventLog {
       }
       waited[source.id] = (standing: source.standing, at: now)
       Swift.print(
-        asJSON ? JSONText.source(source).text : PlainText.line("waiting for \(source.standing)"))
+        asJSON ? QueueJSON.source.json(source).text : PlainText.line("waiting for \(source.standing)"))
     }
     if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view, now: now)) }
     fflush(nil)

@@ -37,6 +37,9 @@ import Testing
       #expect(again.code == 0, "\(again)")
       let images = try #require(try again.object()["images"] as? [[String: Any]])
       #expect(images.map { $0["same"] as? Bool } == [true, true])
+      var published = try PublishedSchemas()
+      #expect(try published.judge(again.output, by: "segmoectl-rerun") == [])
+      #expect(published.gaps(in: "segmoectl-rerun") == [])
       #expect(images[1]["original"] as? String == command.folder + "/out/1/1-1.png")
       // A picture by itself: its own seed, and the same pixels.
       let picture = try command("rerun", "out/1/1-1.png")
