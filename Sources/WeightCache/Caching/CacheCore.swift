@@ -263,10 +263,3 @@ final class CacheCore: @unchecked Sendable {
   /// How many parts the thread looks ahead.
   private static let farthestAhead = 24
 }
-
-extension Duration {
-  /// In seconds.
-  fileprivate var seconds: Double {
-    Double(components.seconds) + Double(components.attoseconds) / 1e18
-  }
-}

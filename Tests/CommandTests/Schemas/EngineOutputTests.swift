@@ -28,6 +28,7 @@ import Testing
     let bench = ["bench", "unet", Self.model, "--repeat", "1", "--json"] + size
     try expectFits(&published, "segmoe", bench)
     try expectFits(&published, "segmoe", bench + ["--profile"])
+    try expectFits(&published, "segmoe", bench + ["--plan", "--threads", "3"])
     try expectFits(&published, "segmoe", ["precision", Self.model, "--json"] + size)
     try expectFits(&published, "segmoe", ["tokenize", Self.model, "--json"], input: "a red fox\n\ncafé\n")
     let trace = try folder.write("t.jsonl", "{\"bytes\":5,\"part\":\"x\",\"step\":1}\n")
