@@ -30,7 +30,9 @@ package struct CallSavings: Sendable {
   func goesBelow(level: Int) -> Bool { !isShallow || cut.map { level < $0.level } ?? true }
 
   /// Whether a layer on the way up comes after the cut.
-  func isAfterCut(level: Int, layer: Int) -> Bool { cut.map { $0.keepsUp(level: level, layer: layer) } ?? true }
+  func isAfterCut(level: Int, layer: Int) -> Bool {
+    cut.map { $0.keepsUp(level: level, layer: layer) } ?? true
+  }
 
   /// At the cut, on the way up: keeps what the deep part gave, or gives what was kept.
   mutating func exchange(_ x: inout Tensor) {

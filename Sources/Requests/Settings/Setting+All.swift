@@ -29,7 +29,8 @@ extension Setting {
     Setting("timesteps", \.timesteps, rule: timestepRule, accepts: isTimesteps),
     Setting("sigma_list", \.sigmaList, rule: sigmaRule, accepts: isSigmas),
     Setting(
-      "deep_cache", \.deepCache, rule: { _ in DeepCache.rule }, accepts: { value, _ in value?.isInRange ?? true }),
+      "deep_cache", \.deepCache, rule: { _ in DeepCache.rule },
+      accepts: { value, _ in value?.isInRange ?? true }),
     Setting(
       "token_merging", \.tokenMerging, rule: { _ in TokenMerging.rule },
       accepts: { value, _ in value?.isInRange ?? true }),

@@ -44,7 +44,8 @@ extension Compute {
     let timing = self.timing(.elementwise, "sum of groups")
     defer { timing?.end() }
     let channels = x.shape[2]
-    precondition(groups.places.count * channels == result.count, "groups of other tokens than \(result.shape)")
+    precondition(
+      groups.places.count * channels == result.count, "groups of other tokens than \(result.shape)")
     change(&result) { result, _ in
       x.withUnsafe { x in
         guard let x = x.baseAddress, let result = result.baseAddress else { return }

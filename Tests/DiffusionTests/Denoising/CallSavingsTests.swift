@@ -13,6 +13,8 @@ import WeightCache
   struct Calls: Decodable {
     let name: String
     let model: String
+    /// Height and width: `8x8`.
+    let latents: String
     let timesteps: [Float]
     let seed: String
     let deepCache: String?
@@ -44,12 +46,13 @@ import WeightCache
       let unet = try Golden.ModelParts(calls.model).load().unet
       let pass = ForwardPass(compute: Compute(threads: 2))
       let (first, second) = (
-        try golden["\(calls.name).first"].channelsLast, try golden["\(calls.name).second"].channelsLast
+        try golden["\(calls.latents).first"].channelsLast, try golden["\(calls.latents).second"].channelsLast
       )
       let added = try unet.configuration.added.map { _ in
-        AddedConditions(pooled: try golden["\(calls.name).pooled"], sizes: [64, 64, 0, 0, 64, 64])
+        AddedConditions(pooled: try golden["pooled"], sizes: [64, 64, 0, 0, 64, 64])
       }
-      let text = try unet.prepare(golden["\(calls.name).states"], added: added, pass)
+      let text = try unet.prepare(
+        golden["states.\(unet.configuration.contextWidth)"], added: added, pass)
       var savings = try calls.savings(unet, positions: first.shape[1] * first.shape[2])
       _ = try unet(first, timestep: calls.timesteps[0], text: text, saving: &savings, pass)
       savings = next(savings)
@@ -68,8 +71,8 @@ import WeightCache
     let model = try Golden.ModelParts("wide").load()
     let golden = try Golden.tensors("numbers/fewer.safetensors")
     let pass = ForwardPass(compute: Compute(threads: 2))
-    let text = try model.unet.prepare(golden["02.states"], pass)
-    let latents = try golden["02.first"].channelsLast
+    let text = try model.unet.prepare(golden["states.32"], pass)
+    let latents = try golden["9x11.first"].channelsLast
     let plain = try model.unet(latents, timestep: 500, text: text, pass)
     for branch in 0..<12 {
       let cut = try FeatureCut(DeepCache(interval: 2, branch: branch), in: model.unet.configuration)
@@ -99,7 +102,8 @@ import WeightCache
     // Tokens without a length, and no numbers at all.
     for value in [Float(0), .nan, .infinity] {
       var merger = TokenMerger(TokenMerging(ratio: 0.75), positions: 6, seed: 1)
-      let groups = merger.groups(of: Tensor(shape: [2, 6, 3], repeating: value), height: 2, width: 3, compute)
+      let groups = merger.groups(
+        of: Tensor(shape: [2, 6, 3], repeating: value), height: 2, width: 3, compute)
       #expect(groups?.count == 2 && merger.draws == 1)
     }
   }

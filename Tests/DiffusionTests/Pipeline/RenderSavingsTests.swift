@@ -66,7 +66,9 @@ import WeightCache
       request(DeepCache(interval: 2), scheduler: scheduler),
       request(Self.both.0, Self.both.1, scheduler: scheduler),
       request(nil, Self.both.1, scheduler: scheduler) { $0.guidanceUntil = 0.5 },
-      request(Self.both.0, Self.both.1, scheduler: scheduler) { ($0.guidanceFrom, $0.guidanceUntil) = (0.2, 0.7) },
+      request(Self.both.0, Self.both.1, scheduler: scheduler) {
+        ($0.guidanceFrom, $0.guidanceUntil) = (0.2, 0.7)
+      },
     ]
     for (number, request) in requests.enumerated() {
       var whole = try renderer.begin(request)
@@ -109,7 +111,9 @@ import WeightCache
     _ = try renderer.advance(&other)
     let small = renderer.resumeState(other, of: plain, seal: seal)
     #expect(state.count == small.count + other.latents.byteCount + 4 + 4 * 4)
-    for other in [plain, request(DeepCache(interval: 2, branch: 1)), request(DeepCache(interval: 2), Self.both.1)] {
+    for other in [
+      plain, request(DeepCache(interval: 2, branch: 1)), request(DeepCache(interval: 2), Self.both.1),
+    ] {
       var fresh = try renderer.begin(other)
       #expect(!renderer.restore(&fresh, from: state, of: other, seal: seal))
     }

@@ -141,16 +141,35 @@ def make_pictures(root):
 
 CALLS = [
     # model, height and width of the latents, deep_cache, token_merging
-    ("base", 16, 16, "2", None),
-    ("base", 9, 17, "2:4", None),
-    ("wide", 12, 16, "2:3", None),
-    ("xl", 16, 16, "2:4", None),
-    ("base", 16, 16, None, "0.5"),
-    ("base", 9, 17, None, "0.75:2"),
-    ("wide", 16, 16, None, "0.3:8"),
-    ("xl", 16, 16, None, "0.5:2"),
-    ("base", 16, 16, "2:1", "0.5"),
+    ("base", 8, 8, "2", None),
+    ("base", 9, 11, "2:4", None),
+    ("wide", 8, 8, "2:3", None),
+    ("xl", 8, 8, "2:4", None),
+    ("base", 8, 8, None, "0.5"),
+    ("base", 9, 11, None, "0.75:2"),
+    ("wide", 8, 8, None, "0.3:4"),
+    ("xl", 8, 8, None, "0.5:2"),
+    ("base", 8, 8, "2:1", "0.5"),
 ]
+
+
+def inputs_of(unet, height, width):
+    """Random inputs by their names in the file; calls share them."""
+    def random(*shape):
+        return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+    config = unet.config
+    first, second = random(4, 4, height, width).chunk(2)
+    named = {
+        f"{height}x{width}.first": first, f"{height}x{width}.second": second,
+        f"states.{config.cross_attention_dim}": random(2, 7, config.cross_attention_dim),
+    }
+    inputs = dict(zip(("first", "second", "states"), named.values()))
+    if config.addition_embed_type:
+        named["pooled"] = random(2, config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim)
+        inputs["pooled"] = named["pooled"]
+        inputs["sizes"] = torch.tensor([[64.0, 64.0, 0.0, 0.0, 64.0, 64.0]] * 2)
+    return inputs, named
 
 
 @torch.no_grad()
@@ -172,17 +191,8 @@ def make_calls(root):
     index, tensors = [], {}
     for number, (model, height, width, deep, merging) in enumerate(CALLS):
         pipe = open_model(root, {"model": model})
-        generator = torch.Generator().manual_seed(100 + number)
-        config = pipe.unet.config
-        inputs = {
-            "first": torch.randn(2, 4, height, width, generator=generator),
-            "second": torch.randn(2, 4, height, width, generator=generator),
-            "states": torch.randn(2, 7, config.cross_attention_dim, generator=generator),
-        }
-        if config.addition_embed_type:
-            pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
-            inputs["pooled"] = torch.randn(2, pooled, generator=generator)
-            inputs["sizes"] = torch.tensor([[64.0, 64.0, 0.0, 0.0, 64.0, 64.0]] * 2)
+        inputs, named = inputs_of(pipe.unet, height, width)
+        tensors |= named
         setting = {"deep_cache": deep, "token_merging": merging}
         outputs = call(pipe, setting, inputs)
         with second_way(pipe):
@@ -192,12 +202,9 @@ def make_calls(root):
         assert max(errors) < 1e-5 and moved > 0.01, (model, setting, errors, moved)
         pipe.scheduler.set_timesteps(4)
         index.append({
-            "name": f"{number:02d}", "model": model, "timesteps": [float(t) for t in pipe.scheduler.timesteps[:2]],
+            "name": f"{number:02d}", "model": model, "latents": f"{height}x{width}", "timesteps": [float(t) for t in pipe.scheduler.timesteps[:2]],
             "seed": "7", **setting, "second_way": float(f"{max(errors):.1e}"), "moved": round(moved, 3),
         })
-        for name in ("first", "second", "states", "pooled"):
-            if name in inputs:
-                tensors[f"{number:02d}.{name}"] = inputs[name]
         # Of the first call, which is like any other where only steps differ, the second is made.
         tensors[f"{number:02d}.output"] = outputs[1]
         print(index[-1], flush=True)

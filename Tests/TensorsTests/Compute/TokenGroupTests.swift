@@ -24,13 +24,16 @@ import Testing
     let places = TokenGroups(groups, count: count)
     let means = compute.means(of: x, places)
     #expect(means.shape == [2, count, 40])
-    var (expected, sizes) = ([Double](repeating: 0, count: means.count), [Double](repeating: 0, count: 2 * count))
+    var (expected, sizes) = (
+      [Double](repeating: 0, count: means.count), [Double](repeating: 0, count: 2 * count)
+    )
     let values = x.values
     for (image, list) in groups.enumerated() {
       for (token, group) in list.enumerated() {
         sizes[image * count + group] += 1
         for channel in 0..<40 {
-          expected[(image * count + group) * 40 + channel] += Double(values[(image * 700 + token) * 40 + channel])
+          expected[(image * count + group) * 40 + channel] += Double(
+            values[(image * 700 + token) * 40 + channel])
         }
       }
     }
@@ -50,7 +53,9 @@ import Testing
     let (tokens, others) = (Array(0..<500), Array(500..<700))
     let values = x.values
     func cosine(_ a: Int, _ b: Int) -> Double {
-      let (a, b) = (values[a * 40..<a * 40 + 40].map(Double.init), values[b * 40..<b * 40 + 40].map(Double.init))
+      let (a, b) = (
+        values[a * 40..<a * 40 + 40].map(Double.init), values[b * 40..<b * 40 + 40].map(Double.init)
+      )
       func product(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
       return product(a, b) / (product(a, a) * product(b, b)).squareRoot()
     }
