@@ -1,3 +1,4 @@
+import Foundation
 import Requests
 import Testing
 
@@ -104,6 +105,21 @@ import Testing
     for text in ["", ":", "0.5:", ":2", "0.5:2:2", "0,5", "0.5:2.0"] {
       #expect(TokenMerging(text: text) == nil, "\(text)")
     }
+  }
+
+  /// JSON has a text, or a number where that says it all.
+  @Test func whatIsLeftOutInJSON() throws {
+    func read<Value: Decodable>(_ json: String) throws -> Value {
+      try JSONDecoder().decode(Value.self, from: Data(json.utf8))
+    }
+    #expect(try read("3") == DeepCache(interval: 3) && read("\"3:1\"") == DeepCache(interval: 3, branch: 1))
+    #expect(try read("0.5") == TokenMerging(ratio: 0.5))
+    #expect(try read("\"0.5:2\"") == TokenMerging(ratio: 0.5, downsample: 2))
+    for json in ["2.5", "true", "[2]", "\"x\"", "{}"] {
+      #expect(throws: DecodingError.self) { let _: DeepCache = try read(json) }
+    }
+    let written = try JSONEncoder().encode([DeepCache(interval: 3), DeepCache(interval: 3, branch: 1)])
+    #expect(String(decoding: written, as: UTF8.self) == "[\"3\",\"3:1\"]")
   }
 
   /// SDXL attends at half of the full size at most.

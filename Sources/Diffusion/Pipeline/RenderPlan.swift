@@ -105,7 +105,7 @@ extension Renderer {
     let shallow = try call(&second)
     savings.shallowDraws = second.merger?.draws ?? 0
     // A whole call counts the map that it makes, the calls after it do not.
-    let kept = whole.liveBytes
+    let kept = MemoryMeter.blockSize(feature.byteCount)
     return (
       PhasePlan(
         tensorBytes: max(whole.tensorBytes, shallow.tensorBytes + kept),

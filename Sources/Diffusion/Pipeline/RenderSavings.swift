@@ -50,9 +50,9 @@ struct DeepFeature: Sendable {
 }
 
 extension Denoising {
-  /// Whether a step calls the UNet as a whole. It is the package's count: places are those of the first call with the
-  /// same timestep, so a second call of a step (`heun`) is what its first one was, or what the next step's will be. A
-  /// call with another number of rows than the one before is whole, too.
+  /// Whether a step calls the UNet as a whole. It is the package's count: a call has the place of the first one with its
+  /// timestep, so of two calls at one timestep (`heun`, `pndm`) both are whole or neither is. A call with another number
+  /// of rows than the one before is whole, too.
   func isWhole(at step: Int) -> Bool {
     guard plan.savings.cut != nil, step > 0, guides(at: step) == guides(at: step - 1) else { return true }
     return (place(of: step) - place(of: 0)) % plan.savings.interval == 0

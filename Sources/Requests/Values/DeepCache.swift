@@ -22,6 +22,16 @@ extension DeepCache: TextForm {
 
   package var text: String { branch == 0 ? "\(interval)" : "\(interval):\(branch)" }
 
+  /// Reads a text, or a number in its place: the interval.
+  /// - Throws: `DecodingError`
+  package init(from decoder: any Decoder) throws {
+    if let interval = try? decoder.singleValueContainer().decode(Int.self) {
+      self.init(interval: interval)
+    } else {
+      try self.init(textFrom: decoder)
+    }
+  }
+
   /// Whether there can be such a UNet. Whether it is the model's is checked when the model is loaded.
   var isInRange: Bool { (2...1000).contains(interval) && (0...47).contains(branch) }
   static let rule = "use N or N:B, such as 3 or 3:1, with N from 2 to 1000 and B from 0 to 47"

@@ -22,6 +22,16 @@ extension TokenMerging: TextForm {
 
   package var text: String { downsample == 1 ? "\(ratio)" : "\(ratio):\(downsample)" }
 
+  /// Reads a text, or a number in its place: the ratio.
+  /// - Throws: `DecodingError`
+  package init(from decoder: any Decoder) throws {
+    if let ratio = try? decoder.singleValueContainer().decode(Double.self) {
+      self.init(ratio: ratio)
+    } else {
+      try self.init(textFrom: decoder)
+    }
+  }
+
   /// One token of four stays in any case.
   var isInRange: Bool { ratio > 0 && ratio <= 0.75 && [1, 2, 4, 8].contains(downsample) }
   static let rule = "use R or R:D, such as 0.5 or 0.5:2, with R above 0 up to 0.75 and D one of 1, 2, 4, 8"
