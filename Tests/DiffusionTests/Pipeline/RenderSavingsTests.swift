@@ -161,11 +161,13 @@ import WeightCache
 
   /// The plan counts the kept map and what merging takes, and a step uses the parts that it names.
   @Test func isPlanned() throws {
-    let renderer = try renderer("wide")
-    func plan(_ deep: DeepCache?, _ merging: TokenMerging?, edge: Int = 512) throws -> RenderPlan {
+    let wide = try renderer("wide")
+    func plan(
+      _ deep: DeepCache?, _ merging: TokenMerging?, edge: Int = 512, of renderer: Renderer? = nil
+    ) throws -> RenderPlan {
       var request = request(deep, merging)
       (request.width, request.height) = (edge, edge)
-      return try renderer.plan(request)
+      return try (renderer ?? wide).plan(request)
     }
     let plain = try plan(nil, nil)
     #expect(plain.step.keptBytes == 0)
@@ -175,9 +177,11 @@ import WeightCache
     #expect(deep.step.tensorBytes >= plain.step.tensorBytes)
     #expect(deep.step.uses.map(\.key) == plain.step.uses.map(\.key))
     // Of 128×128 tokens, those that go are compared with those that stay in pieces.
-    let merging = try plan(nil, TokenMerging(ratio: 0.5, downsample: 2), edge: 2048)
+    let merging = try plan(nil, TokenMerging(ratio: 0.5), edge: 1024, of: self.renderer())
     #expect(merging.step.largestTensor == 1536 * 64 * 64 * 4 && merging.step.keptBytes == 0)
-    #expect(try plan(nil, nil, edge: 2048).step.largestTensor < merging.step.largestTensor)
+    let unmerged = try plan(nil, nil, edge: 1024, of: self.renderer())
+    #expect(unmerged.step.largestTensor < merging.step.largestTensor)
+    #expect(unmerged.step.tensorBytes < merging.step.tensorBytes)
 
     // What a whole step and one that is not use, of a model whose weights are read anew each time.
     let cache = PartCache(prefetches: false)

@@ -70,11 +70,13 @@ import Testing
 
   /// The first of two that are the same, and neither zeros nor what is no number is taken for more than it is.
   @Test func ties() {
-    let x = Tensor(shape: [1, 4, 2], values: [1, 1, 2, 2, 3, 3, 0, 0])
+    let x = Tensor(shape: [1, 4, 2], values: [1, 1, 2, 2, 2, 2, 0, 0])
     let found = Compute(threads: 1).mostAlike(x, image: 0, [0], among: [3, 1, 2])
     #expect(found.places == [1] && abs(found.cosines[0] - 1) < 1e-6)
-    let nan = Tensor(shape: [1, 3, 1], values: [1, .nan, -1])
-    #expect(Compute(threads: 1).mostAlike(nan, image: 0, [0, 1], among: [1, 2]).places == [1, 0])
+    // It counts as at a right angle to all: less than what is alike, more than what is opposite.
+    let nan = Tensor(shape: [1, 4, 1], values: [1, .nan, -1, 5])
+    let places = Compute(threads: 1).mostAlike(nan, image: 0, [0, 2, 1], among: [1, 2, 3]).places
+    #expect(places == [2, 1, 0])
   }
 
   /// A plan counts the cosines, in pieces.
