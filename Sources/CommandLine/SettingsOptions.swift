@@ -90,6 +90,20 @@ package struct SettingsOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
+      "Run the deep blocks of the UNet in every n-th call only, as DeepCache. A higher branch computes more (0).",
+      valueName: "n[:branch]"))
+  var deepCache: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Merge this share of the tokens before self attention, up to 0.75, as tomesd; down to maps of 1/size (1).",
+      valueName: "share[:size]"))
+  var tokenMerging: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
       "Seed of the first picture's noise, 0 to 2^64-1, or random (-1), another for every prompt (default: 0).",
       valueName: "n"))
   var seed: String?
@@ -191,7 +205,7 @@ package struct SettingsOptions: ParsableArguments {
       ("guidance_from", guidanceFrom), ("guidance_until", guidanceUntil), ("scheduler", scheduler),
       ("seed", seed),
       ("sigmas", sigmas), ("eta", eta), ("timesteps", timesteps), ("sigma_list", sigmaList),
-      ("count", count),
+      ("deep_cache", deepCache), ("token_merging", tokenMerging), ("count", count),
       ("clip_skip", clipSkip), ("init_image", initImage), ("strength", strength), ("mask", mask),
       ("original_size", originalSize), ("crop", crop), ("target_size", targetSize),
     ]

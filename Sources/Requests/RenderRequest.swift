@@ -34,6 +34,10 @@ package struct RenderRequest: Sendable, Equatable {
   package var timesteps: NumberList<Int>?
   /// The noise levels to visit, highest first, and the one after the last.
   package var sigmaList: NumberList<Double>?
+  /// The deep blocks of the UNet run in some calls only (Ma et al., 2024). nil: in all.
+  package var deepCache: DeepCache?
+  /// Tokens that are alike are merged before self attention (Bolya and Hoffman, 2023). nil: none.
+  package var tokenMerging: TokenMerging?
   /// Seed of the first picture's noise. The next pictures have the next seeds.
   package var seed: UInt64 = 0
   /// How many pictures of this prompt.

@@ -106,3 +106,7 @@ CREATE TRIGGER previews_over AFTER UPDATE OF state ON jobs
 WHEN OLD.state = 'running' AND NEW.state <> 'running' BEGIN
   DELETE FROM previews WHERE job = NEW.id;
 END;
+
+-- Work that need not be done. NULL: all of it is, as before. docs/fast.md.
+ALTER TABLE jobs ADD COLUMN deep_cache TEXT;     -- 'N' or 'N:B': the UNet's deep blocks run in every N-th call only
+ALTER TABLE jobs ADD COLUMN token_merging TEXT;  -- 'R' or 'R:D': the share of tokens that is merged before self attention

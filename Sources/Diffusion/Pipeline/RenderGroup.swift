@@ -45,7 +45,7 @@ package struct RenderGroup: Sendable {
 
   /// Bytes that the renders hold between their steps.
   package var keptBytes: Int {
-    members.reduce(0) { $0 + $1.denoising.plan.text.keptBytes }
+    members.reduce(0) { $0 + $1.denoising.plan.text.keptBytes + $1.denoising.plan.step.keptBytes }
   }
 
   /// Whether another render fits into memory and is worth adding. If all of the model's weights are in memory,
@@ -104,8 +104,12 @@ package struct RenderGroup: Sendable {
         return [members[first].handle: error]
       }
     }
+    for index in open { members[index].denoising.forgetStaleFeature() }
     let renders = open.map { members[$0] }
-    let outcomes = renders[0].renderer.model.cache.step(ledger: renders[0].renderer.pass.ledger) {
+    let isWhole = renders.contains { $0.denoising.isWhole(at: $0.denoising.step) }
+    let outcomes = renders[0].renderer.model.cache.step(
+      ledger: renders[0].renderer.pass.ledger, isWhole: isWhole
+    ) {
       Lockstep.run(renders.count) { place in
         let render = renders[place.index]
         return try MemoryRefusal.check {

@@ -165,34 +165,60 @@ package struct Renderer: Sendable {
   /// - Returns: false if none was left.
   package func advance(_ denoising: inout Denoising) throws -> Bool {
     guard denoising.step < denoising.steps else { return false }
+    denoising.forgetStaleFeature()
     let prediction = try MemoryRefusal.check {
-      try model.cache.step(ledger: pass.ledger) { try predict(denoising, pass) }
+      try model.cache.step(ledger: pass.ledger, isWhole: denoising.isWhole(at: denoising.step)) {
+        try predict(denoising, pass)
+      }
     }
     take(prediction, &denoising)
     return true
   }
 
   /// The UNet's prediction for the current latents: one row, or two with guidance.
-  func predict(_ denoising: Denoising, _ pass: ForwardPass) throws -> Tensor {
-    let step = denoising.firstCall + denoising.step
-    var input = denoising.scheduler.scaled(denoising.latents, step: step)
+  func predict(_ denoising: Denoising, _ pass: ForwardPass) throws -> Prediction {
+    let (step, deep) = (denoising.step, denoising.deep)
+    if denoising.isWhole(at: step) { return try call(denoising, at: step, denoising.latents, pass) }
+    // After a resume the map is not there. The same latents give the same again.
+    let map = try deep?.map ?? deep.flatMap { try call(denoising, at: $0.step, $0.latents, pass).feature }
+    return try call(denoising, at: step, denoising.latents, feature: map, pass)
+  }
+
+  /// Calls the UNet at a step.
+  /// - Parameters:
+  ///   - denoising: the render.
+  ///   - step: which of its steps.
+  ///   - latents: before that step.
+  ///   - feature: what the deep part gave earlier; nil: the call is whole.
+  ///   - pass: where it is computed.
+  private func call(
+    _ denoising: Denoising, at step: Int, _ latents: Tensor, feature: Tensor? = nil, _ pass: ForwardPass
+  ) throws -> Prediction {
+    let index = denoising.firstCall + step
+    var input = denoising.scheduler.scaled(latents, step: index)
     if let beside = denoising.start?.beside { input = pass.compute.concatenateChannels(input, beside) }
-    let isPair = denoising.guides
+    let isPair = denoising.guides(at: step)
     let text = isPair ? denoising.text.rows : denoising.text.alone ?? denoising.text.rows
-    return try model.unet(
-      isPair ? Tensor.batch([input, input]) : input, timestep: denoising.scheduler.timesteps[step],
-      text: text,
-      pass)
+    var savings = denoising.savings(at: step, feature: feature)
+    let rows = try model.unet(
+      isPair ? Tensor.batch([input, input]) : input, timestep: denoising.scheduler.timesteps[index],
+      text: text, saving: &savings, pass)
+    return Prediction(rows: rows, feature: savings.feature)
   }
 
   /// Takes a scheduler's step with a prediction.
-  func take(_ prediction: Tensor, _ denoising: inout Denoising) {
+  func take(_ prediction: Prediction, _ denoising: inout Denoising) {
     let (step, latents) = (denoising.firstCall + denoising.step, denoising.latents)
+    if denoising.isWhole(at: denoising.step) {
+      denoising.deep = prediction.feature.map { _ in DeepFeature(step: denoising.step, latents: latents) }
+    }
+    denoising.deep?.map = prediction.feature
+    let rows = prediction.rows
     let output: Tensor
-    if let guidance = denoising.guidance, denoising.guides {
-      output = guidance.joined(unconditional: prediction.image(0), conditional: prediction.image(1))
+    if let guidance = denoising.guidance, denoising.guides(at: denoising.step) {
+      output = guidance.joined(unconditional: rows.image(0), conditional: rows.image(1))
     } else {
-      output = prediction
+      output = rows
     }
     var noise = denoising.noise
     denoising.latents = denoising.scheduler.step(step, output: output, sample: latents) {
@@ -204,6 +230,7 @@ package struct Renderer: Sendable {
     }
     denoising.noise = noise
     denoising.step += 1
+    if denoising.isDone { denoising.deep = nil }
   }
 
   /// Decodes the picture of a render whose steps are done.
@@ -238,6 +265,14 @@ package struct Renderer: Sendable {
   }
 }
 
+/// What a call of the UNet gives.
+struct Prediction: Sendable {
+  /// One row, or two with guidance, `[rows, height, width, channel]`.
+  let rows: Tensor
+  /// The map between the deep part and the outer one; nil without `deep_cache`.
+  let feature: Tensor?
+}
+
 /// A render between two steps.
 package struct Denoising: Sendable {
   var scheduler: any Scheduler
@@ -249,6 +284,8 @@ package struct Denoising: Sendable {
   package internal(set) var latents: Tensor
   /// Steps done.
   package internal(set) var step = 0
+  /// What the last whole call of the UNet left; nil without `deep_cache`, before the first step and after the last.
+  var deep: DeepFeature?
   /// The memory that the render takes.
   package let plan: RenderPlan
   /// Given if the render starts from a picture; nil if it starts from noise.
@@ -273,8 +310,8 @@ package struct Denoising: Sendable {
   /// Steps in all.
   package var steps: Int { scheduler.timesteps.count - firstCall }
 
-  /// Whether the next step has an unconditional row.
-  var guides: Bool { guidance?.isUsed(at: step, of: steps) ?? false }
+  /// Whether a step has an unconditional row.
+  func guides(at step: Int) -> Bool { guidance?.isUsed(at: step, of: steps) ?? false }
 
   /// Whether no step is left.
   package var isDone: Bool { step == steps }

@@ -28,6 +28,12 @@ extension Setting {
       accepts: { eta, _ in eta.map { (0...1).contains($0) } ?? true }),
     Setting("timesteps", \.timesteps, rule: timestepRule, accepts: isTimesteps),
     Setting("sigma_list", \.sigmaList, rule: sigmaRule, accepts: isSigmas),
+    Setting(
+      "deep_cache", \.deepCache, rule: { _ in DeepCache.rule },
+      accepts: { value, _ in value?.isInRange ?? true }),
+    Setting(
+      "token_merging", \.tokenMerging, rule: { _ in TokenMerging.rule },
+      accepts: { value, _ in value?.isInRange ?? true }),
     Setting("seed", \.seed, rule: { _ in "use 0 to \(UInt64.max), or random" }, accepts: { _, _ in true }),
     Setting(
       "count", \.count, rule: { "use 1 to \($0.count)" }, accepts: { (1...max(1, $1.count)).contains($0) }),

@@ -31,6 +31,7 @@ STAGES = [
     "image_inputs",
     "samplers",
     "guidance_interval",
+    "fewer_operations",
     "single_files",
     "single_kinds",
     "prompt_states_xl",
