@@ -70,7 +70,7 @@ struct PromptSearch {
       limit: limit.map { _ in wanted })
     let indexed = ["id BETWEEN 1 AND \(index.upTo)", "id NOT IN (\(unindexed))"]
     var (found, seen) = (0, 0)
-    let hits = try Hits(table: index.table, match: match, db)
+    let hits = try Hits(index, match: match, db)
     while found < wanted, let ids = try hits.next(Self.together), let last = ids.last {
       // Numbers need no escaping.
       let these = "id IN (\(ids.map(String.init).joined(separator: ", ")))"
@@ -94,7 +94,9 @@ struct PromptSearch {
     private let cursor: FastDatabaseValueCursor<Int64>
 
     /// - Throws: `Unusable`
-    init(table: String, match: String, _ db: Database) throws {
+    init(_ index: PromptIndex, match: String, _ db: Database) throws {
+      let table = index.table
+      guard try Self.usable({ try index.hasLast(db) }) else { throw Unusable() }
       cursor = try Self.usable {
         try Int64.fetchCursor(
           db, sql: "SELECT rowid FROM \(table) WHERE \(table) MATCH ? ORDER BY rowid DESC", arguments: [match])

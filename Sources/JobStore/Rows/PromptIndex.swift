@@ -47,6 +47,17 @@ struct PromptIndex: Equatable {
   /// Prompts longer than this many bytes are not worth their place in the index.
   static let longest = 1 << 16
 
+  /// Three signs that are in no prompt. Each piece of work leaves them in a row of its own, −`upTo`.
+  private static let mark = "\u{E5E6}\u{E6E0}\u{E5E6}"
+
+  /// Whether the last piece of work is in the index. Of a damaged one, SQLite may read less than there was, without a
+  /// word.
+  func hasLast(_ db: Database) throws -> Bool {
+    try Bool.fetchOne(
+      db, sql: "SELECT count(*) FROM \(table) WHERE \(table) MATCH ? AND rowid = ?",
+      arguments: ["\"\(Self.mark)\"", -upTo]) ?? false
+  }
+
   /// Writes the row.
   func write(_ db: Database) throws {
     try db.execute(
@@ -97,6 +108,8 @@ struct PromptIndex: Equatable {
         INSERT OR IGNORE INTO unindexed_prompts (job)
         SELECT id FROM jobs WHERE id > ? AND id <= ? AND NOT (\(isPlain))
         """, arguments: [upTo, end])
+    try db.execute(
+      sql: "INSERT INTO \(table) (rowid, prompt) VALUES (?, ?)", arguments: [-end, Self.mark])
     (upTo, texts) = (end, texts + Int64(jobs))
     try write(db)
     return jobs

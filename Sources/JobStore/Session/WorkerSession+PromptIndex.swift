@@ -61,7 +61,7 @@ extension WorkerSession {
         sql: "CREATE VIRTUAL TABLE temp.prompt_words USING fts5vocab('main', '\(index.table)', 'row')")
       // The sum is of no use, but to make it every list is read.
       _ = try Int64.fetchOne(db, sql: "SELECT sum(doc) FROM temp.prompt_words")
-      return false
+      return try index.upTo > 0 && !index.hasLast(db)
     } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_ERROR].contains(error.resultCode) {
       return true
     }

@@ -15,7 +15,7 @@ import Testing
       QueueClient(
         try QueueDatabase.open(
           path: queue.path, role: .client, for: .reading,
-          trace: { [statements] statement in statements.withLock { $0.append(statement) } }))
+          trace: { statement in self.statements.withLock { $0.append(statement) } }))
     }
 
     /// Whether the index was asked since the last time.
