@@ -6,7 +6,8 @@ import Requests
 package enum SettingsGrid {
   /// The settings that may have several values. Others hold commas of their own, or are files.
   package static let axes: Set = [
-    "model", "width", "height", "steps", "guidance", "guidance_rescale", "scheduler", "seed", "variation_seed",
+    "model", "width", "height", "steps", "guidance", "guidance_rescale", "scheduler", "seed",
+    "variation_seed",
     "variation_strength", "precision", "clip_skip", "strength",
   ]
 

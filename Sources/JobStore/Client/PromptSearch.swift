@@ -83,8 +83,10 @@ struct PromptSearch {
       older += more
       break
     }
-    let sorted = try older.map { (id: try RowReader(row: $0, table: "jobs").value("id", as: Int64.self), row: $0) }
-      .sorted { $0.id > $1.id }
+    let sorted = try older.map {
+      (id: try RowReader(row: $0, table: "jobs").value("id", as: Int64.self), row: $0)
+    }
+    .sorted { $0.id > $1.id }
     rows += sorted.prefix(wanted).map(\.row)
     return rows
   }
@@ -99,7 +101,8 @@ struct PromptSearch {
       guard try Self.usable({ try index.hasLast(db) }) else { throw Unusable() }
       cursor = try Self.usable {
         try Int64.fetchCursor(
-          db, sql: "SELECT rowid FROM \(table) WHERE \(table) MATCH ? ORDER BY rowid DESC", arguments: [match])
+          db, sql: "SELECT rowid FROM \(table) WHERE \(table) MATCH ? ORDER BY rowid DESC", arguments: [match]
+        )
       }
     }
 

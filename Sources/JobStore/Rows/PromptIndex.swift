@@ -93,7 +93,8 @@ struct PromptIndex: Equatable {
   mutating func take(atMost count: Int, _ db: Database) throws -> Int {
     let row = try Row.fetchOne(
       db,
-      sql: "SELECT max(id) AS last, count(*) AS jobs FROM (SELECT id FROM jobs WHERE id > ? ORDER BY id LIMIT ?)",
+      sql:
+        "SELECT max(id) AS last, count(*) AS jobs FROM (SELECT id FROM jobs WHERE id > ? ORDER BY id LIMIT ?)",
       arguments: [upTo, count])
     guard let row, let end: Int64 = row["last"], let jobs: Int = row["jobs"] else { return 0 }
     // SQLite's functions on texts stop at a zero byte, FTS5 may or may not.

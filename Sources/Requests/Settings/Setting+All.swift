@@ -31,7 +31,8 @@ extension Setting {
     Setting("seed", \.seed, rule: seedRule, accepts: { _, _ in true }),
     Setting("variation_seed", \.variationSeed, rule: seedRule, accepts: { _, _ in true }),
     Setting(
-      "variation_strength", \.variationStrength, rule: { _ in "use a number from 0 to 1, 0.1 is a small change" },
+      "variation_strength", \.variationStrength,
+      rule: { _ in "use a number from 0 to 1, 0.1 is a small change" },
       accepts: { value, _ in (0...1).contains(value) }),
     Setting(
       "count", \.count, rule: { "use 1 to \($0.count)" }, accepts: { (1...max(1, $1.count)).contains($0) }),

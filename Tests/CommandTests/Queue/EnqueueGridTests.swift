@@ -30,8 +30,10 @@ import Testing
     for arguments in [["random"], ["-1"], ["random", "--key", "k"]] {
       #expect(try command.run(["enqueue", "a", "b", "--model", "m"] + settings + arguments).code == 0)
     }
-    #expect(try command.run(["enqueue", "a", "b", "--model", "m"] + settings + ["random", "--key", "k"]).code == 0)
-    try command.file("p.txt", Data("{\"prompt\": \"r\", \"variation_seed\": \"random\"}\n{\"prompt\": \"own\"}\n".utf8))
+    #expect(
+      try command.run(["enqueue", "a", "b", "--model", "m"] + settings + ["random", "--key", "k"]).code == 0)
+    try command.file(
+      "p.txt", Data("{\"prompt\": \"r\", \"variation_seed\": \"random\"}\n{\"prompt\": \"own\"}\n".utf8))
     #expect(try command.run(["enqueue", "--file", "p.txt", "--model", "m"] + settings + ["7"]).code == 0)
     let jobs = try command.client().list().map { try command.client().details(job: $0.id).job.request.render }
     #expect(jobs.count == 16 && jobs.allSatisfy { $0.seed == 3 })

@@ -48,7 +48,8 @@ struct GoldenPicture: Decodable, CustomStringConvertible {
   /// All but the folder, which no list says.
   private enum CodingKeys: String, CodingKey {
     case file, model, prompt, negativePrompt, width, height, steps, guidance, guidanceFrom, guidanceUntil
-    case guidanceRescale, scheduler, seed, variationSeed, variationStrength, framing, lora, strength, masked, settings
+    case guidanceRescale, scheduler, seed, variationSeed, variationStrength, framing, lora, strength, masked,
+      settings
   }
 
   var description: String { file }

@@ -72,7 +72,8 @@ import Testing
 
   private static let words = [
     "fox", "FOX", "Straße", "ÉCLAIR", "éclair", "東京の空", "🦊🦊", "100%", "a_b", "\\", "\"quoted\"", "'s", "AND",
-    "OR", "NOT", "NEAR(", "*", "^", "col:", "{x}", "e\u{301}", "%\u{301}", "İstanbul", "\u{FFFD}", "\n", "(red:1.3)",
+    "OR", "NOT", "NEAR(", "*", "^", "col:", "{x}", "e\u{301}", "%\u{301}", "İstanbul", "\u{FFFD}", "\n",
+    "(red:1.3)",
   ]
 
   private func randomText(_ random: inout RandomNumbers, words count: Int) -> String {
@@ -137,7 +138,8 @@ import Testing
     "DROP TABLE prompt_texts_1", "DROP TABLE prompt_texts_1_config", "DROP TABLE prompt_texts_1_data",
     "DROP TABLE prompt_texts_1; CREATE TABLE prompt_texts_1 (prompt)",
     "DROP TABLE prompt_texts_1; CREATE VIEW prompt_texts_1 AS SELECT id, prompt FROM jobs WHERE 0",
-    "UPDATE prompt_texts_1_data SET block = x'deadbeef'", "UPDATE prompt_texts_1_data SET block = zeroblob(40)",
+    "UPDATE prompt_texts_1_data SET block = x'deadbeef'",
+    "UPDATE prompt_texts_1_data SET block = zeroblob(40)",
   ])
   func whateverSomebodyWrites(_ sql: String) throws {
     let queue = try indexed((1...100).map { "a \($0 % 3 == 0 ? "red fox" : "purple heron"), number \($0)" })
@@ -162,7 +164,8 @@ import Testing
     for id in stride(from: 1, through: 60, by: 6) {
       _ = try queue.session().indexPrompts(atMost: 7, lag: 1)
       try queue.sql { db in
-        try db.execute(sql: "UPDATE jobs SET prompt = 'a green newt' WHERE id IN (?, ?)", arguments: [id, 61 - id])
+        try db.execute(
+          sql: "UPDATE jobs SET prompt = 'a green newt' WHERE id IN (?, ?)", arguments: [id, 61 - id])
       }
       try expectSame(["red fox", "green newt"], queue, queue.client, "after job \(id)")
     }
@@ -173,7 +176,10 @@ import Testing
     try queue.enqueue("a red fox", "a green newt")
     #expect(try queue.session().indexPrompts(atMost: 100) == 0)
     #expect(try queue.session().needsNewPromptIndex() == false)
-    #expect(try queue.sql { try String.fetchAll($0, sql: "SELECT name FROM sqlite_schema WHERE name GLOB 'prompt_texts*'") }.isEmpty)
+    #expect(
+      try queue.sql {
+        try String.fetchAll($0, sql: "SELECT name FROM sqlite_schema WHERE name GLOB 'prompt_texts*'")
+      }.isEmpty)
   }
 
   /// After a purge most of the index is of jobs that are gone.
