@@ -110,6 +110,20 @@ package struct SettingsOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
+    help: ArgumentHelp(
+      "Seed of a second noise, toward which the first is turned: 0 to 2^64-1, or random (-1) (default: 0).",
+      valueName: "n"))
+  var variationSeed: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How far the noise is turned, 0 to 1 (0): 0.1 is nearly the same picture. Above 0, --count counts on in variation seeds.",
+      valueName: "share"))
+  var variationStrength: String?
+
+  @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("How many pictures of each prompt, with seed, seed+1, … (default: 1).", valueName: "n")
   )
   var count: String?
@@ -203,7 +217,7 @@ package struct SettingsOptions: ParsableArguments {
       ("negative_prompt", negativePrompt), ("width", width), ("height", height), ("steps", steps),
       ("guidance", guidance), ("guidance_rescale", guidanceRescale),
       ("guidance_from", guidanceFrom), ("guidance_until", guidanceUntil), ("scheduler", scheduler),
-      ("seed", seed),
+      ("seed", seed), ("variation_seed", variationSeed), ("variation_strength", variationStrength),
       ("sigmas", sigmas), ("eta", eta), ("timesteps", timesteps), ("sigma_list", sigmaList),
       ("deep_cache", deepCache), ("token_merging", tokenMerging), ("count", count),
       ("clip_skip", clipSkip), ("init_image", initImage), ("strength", strength), ("mask", mask),

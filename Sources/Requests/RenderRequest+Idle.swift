@@ -30,6 +30,9 @@ extension RenderRequest {
         IdleSetting(
           setting: "token_merging", reason: "SDXL has no attention at full size; add :2 for half the size"))
     }
+    if variationSeed != 0, variationStrength == 0 {
+      idle.append(IdleSetting(setting: "variation_seed", reason: "the variation strength is 0"))
+    }
     if isXL == false {
       let framing = [
         ("original_size", originalSize != nil), ("crop", crop != nil), ("target_size", targetSize != nil),

@@ -73,6 +73,7 @@ CREATE VIEW job_overview AS
   FROM jobs j JOIN batches b ON b.id = j.batch;
 
 -- One more thing that can happen: 'edited'. The column's CHECK was too strict.
+DROP VIEW event_log;
 ALTER TABLE events RENAME TO events_8;
 DROP INDEX events_by_job;
 DROP INDEX events_by_batch;
@@ -92,6 +93,11 @@ INSERT INTO events SELECT * FROM events_8;
 DROP TABLE events_8;
 CREATE INDEX events_by_job ON events (job) WHERE job IS NOT NULL;
 CREATE INDEX events_by_batch ON events (batch) WHERE batch IS NOT NULL;
+CREATE VIEW event_log AS
+  -- events in readable time.
+  SELECT id, strftime('%Y-%m-%d %H:%M:%S', at / 1000, 'unixepoch', 'localtime') AS at,
+         batch, job, worker, what, detail
+  FROM events;
 
 CREATE TABLE previews (
   -- Small pictures of what is at work, made from the latents: the newest of each image, while its job runs.
@@ -110,3 +116,35 @@ END;
 -- Work that need not be done. NULL: all of it is, as before. docs/fast.md.
 ALTER TABLE jobs ADD COLUMN deep_cache TEXT;     -- 'N' or 'N:B': the UNet's deep blocks run in every N-th call only
 ALTER TABLE jobs ADD COLUMN token_merging TEXT;  -- 'R' or 'R:D': the share of tokens that is merged before self attention
+-- A search for a text in prompts need not read them all. A daemon keeps an index of them in a virtual table of FTS5,
+-- prompt_texts_NUMBER. No trigger touches that one: without FTS5, or with a damaged index, everything else goes on.
+
+CREATE TABLE prompt_index (
+  -- One row: how far the index is.
+  id     INTEGER PRIMARY KEY CHECK (id = 1),
+  number INTEGER NOT NULL DEFAULT 0,      -- of the virtual table; another one after a fresh start
+  up_to  INTEGER NOT NULL DEFAULT 0,      -- jobs up to this one are in it, but for those in unindexed_prompts
+  texts  INTEGER NOT NULL DEFAULT 0       -- how many it has: more than there are jobs, after a purge
+) STRICT;
+INSERT INTO prompt_index (id) VALUES (1);
+CREATE TABLE unindexed_prompts (
+  -- Jobs up to up_to whose prompts a search must read: written after the index had them, very long, or with a zero byte.
+  job INTEGER PRIMARY KEY
+) STRICT;
+-- Not INSERT OR IGNORE: the statement that fires a trigger may say otherwise.
+CREATE TRIGGER prompts_changed AFTER UPDATE OF id, prompt ON jobs
+WHEN NEW.id <= (SELECT up_to FROM prompt_index WHERE id = 1) BEGIN
+  INSERT INTO unindexed_prompts (job)
+  SELECT NEW.id WHERE NEW.id NOT IN (SELECT job FROM unindexed_prompts);
+END;
+CREATE TRIGGER prompts_put_back AFTER INSERT ON jobs
+WHEN NEW.id <= (SELECT up_to FROM prompt_index WHERE id = 1) BEGIN
+  INSERT INTO unindexed_prompts (job)
+  SELECT NEW.id WHERE NEW.id NOT IN (SELECT job FROM unindexed_prompts);
+END;
+
+-- Another noise that the first one is turned toward (AUTOMATIC1111's variation seed).
+ALTER TABLE jobs ADD COLUMN variation_seed INTEGER NOT NULL DEFAULT 0;  -- 64 bits without a sign, as seed
+-- How far, 0 to 1. 0: not at all, as before.
+ALTER TABLE jobs ADD COLUMN variation_strength REAL NOT NULL DEFAULT 0
+  CHECK (variation_strength >= 0 AND variation_strength <= 1);

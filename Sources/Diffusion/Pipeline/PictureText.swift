@@ -79,6 +79,12 @@ package struct PictureText: Sendable {
     if let vae = request.vae, let digest = model.vaeDigest {
       pairs += [.init("VAE hash", String(digest.prefix(10))), .init("VAE", Self.name(vae))]
     }
+    if request.variationStrength != 0 {
+      pairs += [
+        .init("Variation seed", "\(request.variationSeed)"),
+        .init("Variation seed strength", "\(request.variationStrength)"),
+      ]
+    }
     if let strength = request.strength { pairs.append(.init("Denoising strength", "\(strength)")) }
     if request.isPlainPrompt { pairs.append(.init("Emphasis", "None")) }
     return pairs

@@ -87,14 +87,26 @@ package struct Renderer: Sendable {
     } else {
       let first =
         start?.noise
-        ?? noise.latents(
-          channels: model.unet.configuration.outputChannels, height: request.height / pixels,
-          width: request.width / pixels)
+        ?? firstNoise(request, &noise)
       latents = combine(scheduler.initialSigma, first, 0, first)
     }
     return Denoising(
       scheduler: scheduler, guidance: isGuided ? Guidance(request.render) : nil, text: text,
       noise: noise, latents: latents, plan: plan, start: start, firstCall: firstCall)
+  }
+
+  /// The noise that a render begins with, or that is put on a picture. What later steps draw follows from the seed
+  /// alone, as in AUTOMATIC1111's `ImageRNG`.
+  func firstNoise(_ request: PictureRequest, _ stream: inout TorchNoise) -> Tensor {
+    let size = model.decoder.pixelsPerLatent
+    let (channels, height, width) = (
+      model.unet.configuration.outputChannels, request.height / size, request.width / size
+    )
+    let noise = stream.latents(channels: channels, height: height, width: width)
+    guard request.variationStrength != 0 else { return noise }
+    var other = TorchNoise(seed: request.variationSeed)
+    return noise.turned(
+      toward: other.latents(channels: channels, height: height, width: width), by: request.variationStrength)
   }
 
   /// A request's text context if it is known, its plan, and the process's memory at the moment.

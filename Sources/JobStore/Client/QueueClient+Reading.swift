@@ -1,25 +1,5 @@
 import GRDB
 
-/// Which jobs to list.
-package struct JobFilter: Sendable, Equatable {
-  /// Empty: any.
-  package var states: Set<JobState> = []
-  package var batch: Int64?
-  /// Empty: any.
-  package var jobs: [Int64] = []
-  /// A text that the prompt has somewhere; case does not matter. nil: any prompt.
-  package var prompt: String?
-  /// The model's name, or the last part of its path; nil: any model.
-  package var model: String?
-  /// Only jobs that were queued then or later.
-  package var createdSince: Milliseconds?
-  /// How many of the newest jobs; nil means all.
-  package var limit: Int?
-
-  /// All jobs.
-  package init() {}
-}
-
 /// The queue at a glance.
 package struct QueueStatus: Sendable, Equatable {
   package var isPaused: Bool
@@ -41,57 +21,24 @@ package struct JobDetails: Sendable, Equatable {
 extension QueueClient {
   /// Jobs in order of their numbers. If there are more than the limit, the newest ones.
   package func list(_ filter: JobFilter = JobFilter()) throws -> [JobSummary] {
-    try database.read { db in
-      var conditions: [String] = []
-      var arguments: StatementArguments = []
-      if !filter.states.isEmpty {
-        conditions.append(
-          "state IN (\(filter.states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ", ")))")
-      }
-      if let batch = filter.batch {
-        try db.check(batch: batch)
-        if filter.states.isEmpty {
-          // `+` keeps SQLite from using the index on batches. It is sorted by state, so a big batch would have to be
-          // sorted.
-          conditions.append("+batch = ?1")
-          conditions.append("id BETWEEN (SELECT first_job FROM batches WHERE id = ?1)")
-          conditions.append("(SELECT last_job FROM batches WHERE id = ?1)")
-        } else {
-          conditions.append("batch = ?1")
-        }
-        arguments += [batch]
-      }
-      if !filter.jobs.isEmpty {
-        // Numbers need no escaping. As text, their count is not limited, as arguments would be.
-        conditions.append("id IN (\(filter.jobs.map(String.init).joined(separator: ", ")))")
-      }
-      var named: [String: (any DatabaseValueConvertible)?] = [:]
-      if let prompt = filter.prompt {
-        conditions.append("prompt LIKE :prompt ESCAPE '\\'")
-        named["prompt"] = "%\(Self.literal(prompt))%"
-      }
-      if let model = filter.model {
-        conditions.append("(model = :model OR model LIKE :ending ESCAPE '\\')")
-        named["model"] = model
-        named["ending"] = "%/\(Self.literal(model))"
-      }
-      if let since = filter.createdSince {
-        conditions.append("created_at >= :since")
-        named["since"] = since
-      }
-      arguments += StatementArguments(named)
-      let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
-      let limit = filter.limit.map { "LIMIT \(max(0, $0))" } ?? ""
-      let rows = try Row.fetchAll(
-        db, sql: "SELECT \(JobSummary.columns) FROM jobs \(condition) ORDER BY id DESC \(limit)",
-        arguments: arguments)
-      return try rows.reversed().map { try summary($0, db) }
+    do {
+      return try list(filter, isSearching: true)
+    } catch is PromptSearch.Unusable {
+      return try list(filter, isSearching: false)
     }
   }
 
-  /// A text in a pattern of LIKE that stands for itself.
-  private static func literal(_ text: String) -> String {
-    text.map { "%_\\".contains($0) ? "\\\($0)" : "\($0)" }.joined()
+  /// - Parameter isSearching: whether the index of prompts may be used.
+  private func list(_ filter: JobFilter, isSearching: Bool) throws -> [JobSummary] {
+    try database.read { db in
+      let rows: [Row]
+      if isSearching, let search = try PromptSearch(filter, db) {
+        rows = try search.rows(db)
+      } else {
+        rows = try JobConditions(filter, db).rows(db, limit: filter.limit)
+      }
+      return try rows.reversed().map { try summary($0, db) }
+    }
   }
 
   /// Everything about one job.

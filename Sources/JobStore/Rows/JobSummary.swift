@@ -41,7 +41,7 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
 
 extension JobSummary {
   static let columns = """
-    id, batch, prompt, model, priority, attempts, max_attempts, held, seed, count, steps, \(JobStatus.columns),
+    id, batch, prompt, model, priority, attempts, max_attempts, held, seed, variation_strength, count, steps, \(JobStatus.columns),
     iif(state = 'queued' AND held & \(Hold.source.rawValue),
       (SELECT standing FROM job_waits WHERE job = jobs.id), NULL) AS waits_for
     """
@@ -60,11 +60,13 @@ extension JobSummary {
     isHeld = try reader.value("held", as: Int.self) != 0
     waitsFor = try reader.optional("waits_for")
     let seed = UInt64(bitPattern: try reader.value("seed", as: Int64.self))
+    // With a variation, all pictures of a job have its seed.
+    let isVaried = try reader.value("variation_strength", as: Double.self) != 0
     let count: Int = try reader.value("count")
     let steps: Int = try reader.value("steps")
     // A row with a huge count, which a claim would refuse, must not fill the memory of a list.
     images = (0..<min(max(count, 0), RenderLimits().count)).map {
-      Image(index: $0, seed: seed &+ UInt64($0), step: 0, steps: steps)
+      Image(index: $0, seed: isVaried ? seed : seed &+ UInt64($0), step: 0, steps: steps)
     }
     for progress in running where images.indices.contains(progress.index) {
       images[progress.index].step = progress.step

@@ -20,6 +20,7 @@ package final class Worker: Sendable {
   let reports: Reports
   let log: Logger
   let keeper: LeaseKeeper
+  private let indexer: PromptIndexer
   let stop: StopSignal
   private let lastStep = LastStep()
   /// For resume states.
@@ -66,6 +67,7 @@ package final class Worker: Sendable {
     side = try session.beside()
     reports = Reports(session: side, stop: stop, reporter: reporter, log: log)
     keeper = LeaseKeeper(session: side, log: log)
+    indexer = PromptIndexer(session: side, log: log)
     for aside in (try? session.client.setAside()) ?? [] where aside.at > Date().milliseconds - 60_000 {
       log.warning(
         "table \(aside.table): a row was wrong and has been set aside (table set_aside): \(aside.row)")
@@ -132,11 +134,13 @@ package final class Worker: Sendable {
     defer {
       reports.end()
       keeper.end()
+      indexer.end()
       writer?.end()
       signOff()
     }
     try reports.start()
     try keeper.start()
+    try indexer.start()
     try writer?.start()
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(

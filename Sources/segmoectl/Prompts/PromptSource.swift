@@ -175,7 +175,7 @@ struct PromptSource {
     for index in renders.indices {
       renders[index].prompt = prompt
       if let negative { renders[index].negativePrompt = negative }
-      if options.drafts[index].isSeedRandom { renders[index].seed = seeds.next() }
+      options.drafts[index].drawSeeds(&renders[index]) { seeds.next() }
     }
     return try jobs(renders, priority: nil)
   }
@@ -208,7 +208,7 @@ struct PromptSource {
     var draft = draft
     if !draft.given.contains("model") { draft.give("model", \.model, try onlyModel) }
     var request = draft.complete
-    if draft.isSeedRandom { request.seed = seeds.next() }
+    draft.drawSeeds(&request) { seeds.next() }
     // Values before files, as `segmoe render` has it: of two mistakes both programs name the same.
     try request.validate()
     try paths.resolve(&request)

@@ -21,6 +21,7 @@ STAGES = [
     "prompt_states",
     "families",
     "guidance_rescale",
+    "variation_seeds",
     "config_keys",
     "tiny_vae",
     "merge_xl",
