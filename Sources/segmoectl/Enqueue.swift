@@ -92,9 +92,11 @@ struct Enqueue: ParsableCommand {
     guard (1...100).contains(maxAttempts) else { throw Problem.usage("--max-attempts must be 1 to 100") }
     let place = location.place
     let isNew = access(place.path, F_OK) != 0
-    let earlier = try like.map { try EarlierRequest($0, in: isNew ? nil : location.open(for: .reading)) }
+    let reader = isNew ? nil : try location.open(for: .reading)
+    let earlier = try like.map { try EarlierRequest($0, in: reader) }
     let expander = try templates.expander()
-    let drafts = try options(earlier)
+    let known = try reader?.knownModels() ?? KnownModels()
+    let drafts = try options(earlier, known)
     let options = JobOptions(
       drafts: drafts, priority: priority, runAfter: try runAfter.map(moment(_:)),
       maxAttempts: maxAttempts)
@@ -104,10 +106,9 @@ struct Enqueue: ParsableCommand {
     let own = prompts.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
     var source = try PromptSource(
       prompts: own ?? prompts, file: file, format: promptFormat, options: options, key: key,
-      templates: expander)
-    if look.dryRun { return try preview(&source, isNew ? nil : location.open(for: .reading)) }
+      templates: expander, models: known)
+    if look.dryRun { return try preview(&source, reader) }
     let store = try location.open(for: .creating)
-    source.models = try store.usableModels()
     let enqueued: EnqueuedBatch
     do {
       enqueued = try store.enqueue(batch) { try source.next() }
@@ -122,12 +123,12 @@ struct Enqueue: ParsableCommand {
   }
 
   /// The settings of a prompt that names none, one for each combination.
-  private func options(_ earlier: EarlierRequest?) throws -> [RequestDraft] {
+  private func options(_ earlier: EarlierRequest?, _ known: KnownModels) throws -> [RequestDraft] {
     guard model == nil || models == nil else {
       throw Problem.usage("--model and --models say the same: give one of them")
     }
     var drafts = try settings.grid(models: models, seeds: seeds)
-    var paths = PathResolver()
+    var paths = PathResolver(names: known.names)
     for index in drafts.indices {
       if let model { try drafts[index].read("model", model) }
       if let earlier {
@@ -139,13 +140,13 @@ struct Enqueue: ParsableCommand {
       var request = drafts[index].complete
       try request.validate()
       try paths.resolve(&request)
+      try known.check(request.model)
     }
     return drafts
   }
 
   /// What would be queued.
   private func preview(_ source: inout PromptSource, _ store: QueueClient?) throws {
-    source.models = try store?.usableModels() ?? []
     var preview = EnqueuePreview(pace: try store?.pace() ?? RenderPace())
     while let request = try source.next() { preview.add(request, text: source.texts) }
     guard preview.jobs > 0 else { throw source.emptyProblem }

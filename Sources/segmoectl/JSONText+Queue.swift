@@ -142,7 +142,8 @@ extension JSONText {
       ("digest", .optional(model.digest)),
       ("loaded_at", .optional(model.loadedAt)),
       ("load_failures", .integer(model.loadFailures)),
-      ("error", .optional(model.loadError)),
+      ("error", .optional(model.fault ?? model.loadError)),
+      ("workers", .array(model.workers.map(JSONText.string))),
       ("held_until", .optional(model.heldUntil)),
     ])
   }

@@ -106,3 +106,15 @@ CREATE TRIGGER previews_over AFTER UPDATE OF state ON jobs
 WHEN OLD.state = 'running' AND NEW.state <> 'running' BEGIN
   DELETE FROM previews WHERE job = NEW.id;
 END;
+
+-- Which models each daemon has, so that a wrong name is refused when it is queued. `models` says what they are.
+-- When it last looked through its folders; NULL: not yet, or it takes models from anywhere.
+ALTER TABLE workers ADD COLUMN models_seen_at INTEGER;
+CREATE TABLE found_models (
+  -- The models in a daemon's folders, loaded or not. What it had stays when it stops, until it looks again.
+  worker TEXT NOT NULL,                   -- workers.name
+  model  TEXT NOT NULL,                   -- models.name
+  fault  TEXT,                            -- why it cannot be used; NULL: nothing is known against it
+  PRIMARY KEY (worker, model)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX found_models_by_model ON found_models (model);

@@ -20,6 +20,7 @@ package final class Worker: Sendable {
   let reports: Reports
   let log: Logger
   let keeper: LeaseKeeper
+  private let register: ModelRegister
   let stop: StopSignal
   private let lastStep = LastStep()
   /// For resume states.
@@ -66,6 +67,8 @@ package final class Worker: Sendable {
     side = try session.beside()
     reports = Reports(session: side, stop: stop, reporter: reporter, log: log)
     keeper = LeaseKeeper(session: side, log: log)
+    register = ModelRegister(
+      session: side, folders: settings.modelFolders, allowed: settings.allowedFolders, log: log)
     for aside in (try? session.client.setAside()) ?? [] where aside.at > Date().milliseconds - 60_000 {
       log.warning(
         "table \(aside.table): a row was wrong and has been set aside (table set_aside): \(aside.row)")
@@ -132,11 +135,13 @@ package final class Worker: Sendable {
     defer {
       reports.end()
       keeper.end()
+      register.end(finishing: settings.drain)
       writer?.end()
       signOff()
     }
     try reports.start()
     try keeper.start()
+    try register.start()
     try writer?.start()
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
@@ -165,6 +170,7 @@ package final class Worker: Sendable {
         pool.locator = ModelLocator(folders: current.allowedFolders, places: pool.locator.places)
         pool.inputs = ModelLocator(folders: current.inputFolders)
         pool.limits = current.limits
+        register.use(folders: current.modelFolders, allowed: current.allowedFolders)
         if current.memoryBudget != given {
           given = current.memoryBudget
           governor.setBudget(MemoryBudget.chosen(given: given))
