@@ -91,8 +91,7 @@ struct Enqueue: ParsableCommand {
   func run() throws {
     guard (1...100).contains(maxAttempts) else { throw Problem.usage("--max-attempts must be 1 to 100") }
     let place = location.place
-    let isNew = access(place.path, F_OK) != 0
-    let reader = isNew ? nil : try location.open(for: .reading)
+    let reader = try queueBefore()
     let earlier = try like.map { try EarlierRequest($0, in: reader) }
     let expander = try templates.expander()
     let known = try reader?.knownModels() ?? KnownModels()
@@ -118,8 +117,17 @@ struct Enqueue: ParsableCommand {
     announce(enqueued)
     try announceSources(of: enqueued, store, hasDroppedToken: source.hasDroppedToken)
     for notice in source.notices { complain(notice) }
-    try warn(store, place, isNew: isNew)
+    try warn(store, place, isNew: reader == nil)
     if wait { try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run() }
+  }
+
+  /// The queue that is here already; nil: there is none.
+  private func queueBefore() throws -> QueueClient? {
+    do {
+      return try location.open(for: .reading)
+    } catch JobStoreError.noQueue {
+      return nil
+    }
   }
 
   /// The settings of a prompt that names none, one for each combination.
