@@ -115,7 +115,7 @@ struct Enqueue: ParsableCommand {
       throw source.emptyProblem
     }
     announce(enqueued)
-    try announceSources(of: enqueued, store, hasDroppedToken: source.hasDroppedToken)
+    try announceSources(of: enqueued, store, known, hasDroppedToken: source.hasDroppedToken)
     for notice in source.notices { complain(notice) }
     try warn(store, place, isNew: reader == nil)
     if wait { try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run() }
@@ -177,11 +177,15 @@ struct Enqueue: ParsableCommand {
   }
 
   /// Says on standard error what the jobs wait for, and what to run if nobody fetches it.
-  private func announceSources(of batch: EnqueuedBatch, _ store: QueueClient, hasDroppedToken: Bool) throws {
+  private func announceSources(
+    of batch: EnqueuedBatch, _ store: QueueClient, _ known: KnownModels, hasDroppedToken: Bool
+  ) throws {
     if hasDroppedToken {
       complain("the token in the link is not kept: the fetcher needs it as CIVITAI_API_TOKEN")
     }
-    let waits = try store.waits(batch: batch.batch)
+    // A daemon's own model that is named like a card is not fetched.
+    let own = known.names
+    let waits = try store.waits(batch: batch.batch).filter { !own.contains($0.source) }
     guard !waits.isEmpty else { return }
     let sources = waits.map(\.source).joined(separator: ", ")
     guard try store.fetchers().isEmpty else {

@@ -8,12 +8,13 @@ extension KnownModels {
   /// Whether some daemon could have a model of that name, as far as the queue knows.
   /// - Throws: `Problem.missing`, with the nearest name that there is.
   func check(_ model: String) throws {
-    // What is here by its path, or comes from a hub, need not be in a daemon's folder yet.
-    guard isComplete, !model.isEmpty, !model.hasPrefix("/"), ModelSource.remote(model) == nil else { return }
+    guard isComplete else { return }
     if let found = models.first(where: { $0.name == model }) {
       guard let fault = found.fault else { return }
       throw Problem.badInput("model '\(model)' cannot be used: \(fault)")
     }
+    // What is here by its path, or comes from a hub, need not be in a daemon's folder yet.
+    guard !model.hasPrefix("/"), ModelSource.remote(model) == nil else { return }
     throw Problem.missing("no segmoed has a model '\(model)': \(advice(for: model))")
   }
 

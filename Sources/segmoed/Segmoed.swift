@@ -183,6 +183,8 @@ struct Segmoed: AsyncParsableCommand {
       threshold.level = new.logLevel
       worker.reload(new)
       log.notice("configuration read again")
+    } catch let problem as Problem {
+      log.error("the configuration stays as it was: \(problem.message)")
     } catch {
       log.error("the configuration stays as it was: \(error)")
     }
