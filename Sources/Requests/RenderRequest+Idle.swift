@@ -25,10 +25,6 @@ extension RenderRequest {
       if guidanceFrom != 0 { idle.append(IdleSetting(setting: "guidance_from", reason: reason)) }
       if guidanceUntil != 1 { idle.append(IdleSetting(setting: "guidance_until", reason: reason)) }
     }
-    if eta != nil, let scheduler, !SchedulerName.withEta.contains(scheduler) {
-      let names = SchedulerName.withEta.map(\.rawValue).joined(separator: " and ")
-      idle.append(IdleSetting(setting: "eta", reason: "only \(names) know of it, not \(scheduler.rawValue)"))
-    }
     if isXL == false {
       let framing = [
         ("original_size", originalSize != nil), ("crop", crop != nil), ("target_size", targetSize != nil),

@@ -14,9 +14,6 @@ package enum SchedulerName: String, CaseIterable, Sendable, Codable {
   case edmEuler = "edm_euler"
   case edmDPMpp2M = "edm_dpmpp_2m"
   case ipndm, lcm, tcd
-
-  /// Those whose share of noise a request may set.
-  static let withEta: [SchedulerName] = [.ddim, .tcd]
 }
 
 extension SchedulerName: WordForm {

@@ -128,7 +128,7 @@ struct PromptSource {
     } catch let error as RequestError {
       switch error {
       case .missingFile, .noSource: throw Problem.missing("\(place): \(error)")
-      default: throw Problem.badInput("\(place): \(error)")
+      default: throw Problem.badInput("\(place): \(error.advice)")
       }
     }
   }
