@@ -30,6 +30,9 @@ struct Enqueue: ParsableCommand {
   @Argument(help: "Prompts. An empty one (\"\") is allowed.")
   var prompts: [String] = []
 
+  @Option(name: .customLong("prompt"), help: "A prompt, like an argument. May be repeated.")
+  var namedPrompts: [String] = []
+
   @Option(help: "Read prompts from a file; - is standard input.")
   var file: String?
 
@@ -102,9 +105,10 @@ struct Enqueue: ParsableCommand {
     let batch = BatchRequest(name: name, key: key)
     try batch.validate()
     // Who says --like says the prompt, unless there are others.
-    let own = prompts.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
+    let given = prompts + namedPrompts
+    let own = given.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
     var source = try PromptSource(
-      prompts: own ?? prompts, file: file, format: promptFormat, options: options, key: key,
+      prompts: own ?? given, file: file, format: promptFormat, options: options, key: key,
       templates: expander, models: known)
     if look.dryRun { return try preview(&source, reader) }
     let store = try location.open(for: .creating)

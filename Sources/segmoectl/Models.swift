@@ -38,10 +38,12 @@ struct Models: ParsableCommand {
     let loaded = model.loadedAt.map {
       Date(milliseconds: $0).formatted(.iso8601.year().month().day())
     }
+    let held =
+      model.heldUntil.flatMap { $0 > Date().milliseconds ? " (held by a person for now)" : nil } ?? ""
     let who = having > 1 && !model.workers.isEmpty ? " (\(model.workers.joined(separator: ", ")))" : ""
     return [
       model.name, model.kind ?? "", model.description ?? "", model.bytes.map(Self.size) ?? "",
-      loaded ?? "never", (model.fault ?? model.loadError ?? model.path ?? "") + who,
+      loaded ?? "never", (model.fault ?? model.loadError ?? model.path ?? "") + who + held,
     ].map { PlainText.line($0) }
   }
 

@@ -11,7 +11,9 @@ import Testing
     return record
   }
 
-  private func names(_ queue: TestQueue) throws -> [String] { try queue.client.knownModels().models.map(\.name) }
+  private func names(_ queue: TestQueue) throws -> [String] {
+    try queue.client.knownModels().models.map(\.name)
+  }
 
   @Test func whatIsInTheFoldersIsListedLoadedOrNot() throws {
     let queue = try TestQueue()
@@ -108,6 +110,8 @@ import Testing
     }
     #expect(try names(queue) == ["fox"])
     try queue.session().declare([model("fox")])
-    #expect(try queue.sql { try Int.fetchOne($0, sql: "SELECT count(*) FROM found_models WHERE worker = 'w'") } == 1)
+    #expect(
+      try queue.sql { try Int.fetchOne($0, sql: "SELECT count(*) FROM found_models WHERE worker = 'w'") } == 1
+    )
   }
 }

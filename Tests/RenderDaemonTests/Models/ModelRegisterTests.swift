@@ -42,7 +42,8 @@ import Testing
     try files.copyItem(atPath: file.folder + "/model.config", toPath: house.models + "/files/one.config")
     let models = try look(house)
     #expect(models.allSatisfy { $0.fault == nil && $0.loadedAt == nil && $0.workers == ["w"] }, "\(models)")
-    let told = Dictionary(uniqueKeysWithValues: models.map { ($0.name, [$0.kind ?? "", $0.description ?? ""]) })
+    let told = Dictionary(
+      uniqueKeysWithValues: models.map { ($0.name, [$0.kind ?? "", $0.description ?? ""]) })
     #expect(
       told == [
         "tiny": ["sd", "SD1.5 folder"], "all-3x2": ["segmoe-sd", "3x2, layers all"],
@@ -68,7 +69,8 @@ import Testing
     try make(house, "text.gguf", Data("hello".utf8))
     try make(house, "old.ckpt", Data([0x80, 2]))
     let lora = Data(#"{"lora_unet_x.lora_up.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#.utf8)
-    try make(house, "loras/a.safetensors", Data([UInt8(lora.count), 0, 0, 0, 0, 0, 0, 0]) + lora + Data(count: 4))
+    try make(
+      house, "loras/a.safetensors", Data([UInt8(lora.count), 0, 0, 0, 0, 0, 0, 0]) + lora + Data(count: 4))
     try make(house, ".hidden.safetensors", Data("x".utf8))
     try make(house, "half/unet/diffusion_pytorch_model.safetensors", Data("x".utf8))
     try make(house, "notes.txt", Data("x".utf8))
