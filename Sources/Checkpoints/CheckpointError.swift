@@ -96,14 +96,6 @@ extension CheckpointError {
   }
 }
 
-extension CheckpointError {
-  /// Whether the file is sound, but no model: a LoRA, a VAE, an embedding or another part.
-  package var isOtherPart: Bool {
-    guard case .unknownCheckpoint(_, let reason) = self else { return false }
-    return CheckpointKind.partReasons.contains(where: reason.hasPrefix)
-  }
-}
-
 extension CheckpointError: CustomStringConvertible {
   /// One line: what is wrong, and how to fix it.
   package var description: String {

@@ -80,7 +80,7 @@ package struct CheckpointKind: Sendable, Equatable {
   ]
 
   /// How the reasons begin that a file is no model but a part of one, or added to one.
-  static let partReasons = [
+  fileprivate static let partReasons = [
     "is a LoRA", "is a VAE alone", "is a UNet alone", "is an embedding", "holds no UNet", "is a ControlNet",
   ]
 
@@ -179,4 +179,12 @@ package struct CheckpointKind: Sendable, Equatable {
 
   /// How many of the text encoder's layers are used: SD2 leaves out its 24th.
   func textLayers(_ count: Int) -> Int { family == .sd2 ? min(count, 23) : count }
+}
+
+extension CheckpointError {
+  /// Whether the file is sound, but no model: a LoRA, a VAE, an embedding or another part.
+  package var isOtherPart: Bool {
+    guard case .unknownCheckpoint(_, let reason) = self else { return false }
+    return CheckpointKind.partReasons.contains(where: reason.hasPrefix)
+  }
 }
