@@ -48,7 +48,8 @@ package enum SettingsGrid {
     for _ in 0..<most { scale *= 10 }
     let step = match.3.flatMap { Double($0) } ?? 1
     let (from, to, by) = ((first * scale).rounded(), (last * scale).rounded(), (step * scale).rounded())
-    guard from.magnitude < 1e15, to.magnitude < 1e15, by >= 1, from <= to else {
+    guard by >= 1 else { throw wrong("a range goes in steps above 0") }
+    guard from.magnitude < 1e15, to.magnitude < 1e15, from <= to else {
       throw wrong("a range goes from the smaller number to the larger")
     }
     guard (to - from) / by < Double(Self.most) else { throw wrong("a range has at most \(Self.most) values") }

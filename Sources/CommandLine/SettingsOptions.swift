@@ -36,56 +36,10 @@ package struct SettingsOptions: ParsableArguments {
   var guidance: String?
 
   @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "How far strong guidance gets back its natural contrast, 0 to 1 (0); for v-prediction models 0.7 is usual.",
-      valueName: "share"))
-  var guidanceRescale: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The share of the steps before guidance begins, 0 to 1 (0). Steps without it take half the time.",
-      valueName: "share"))
-  var guidanceFrom: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The share of the steps after which guidance ends, 0 to 1 (1).", valueName: "share"))
-  var guidanceUntil: String?
-
-  @Option(
     help: ArgumentHelp(
       "\(SchedulerName.allCases.map(\.rawValue).joined(separator: ", ")) (default: the model's own).",
       valueName: "name"))
   var scheduler: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "How the noise levels are spaced: \(SigmaName.allCases.map(\.rawValue).joined(separator: ", ")) (default: as the model's file says).",
-      valueName: "name"))
-  var sigmas: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Share of the noise that is drawn anew in each step of ddim and tcd, 0 to 1 (default: 0).",
-      valueName: "share"))
-  var eta: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The timesteps to visit, noisiest first, such as 999,700,300. Steps are as many as these.",
-      valueName: "n,n,…"))
-  var timesteps: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The noise levels to visit with euler, highest first, and where to end, such as 14.6,3,0.5,0.",
-      valueName: "x,x,…"))
-  var sigmaList: String?
 
   @Option(
     parsing: .unconditional,
@@ -163,6 +117,52 @@ package struct SettingsOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
+      "How far strong guidance gets back its natural contrast, 0 to 1 (0); for v-prediction models 0.7 is usual.",
+      valueName: "share"))
+  var guidanceRescale: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The share of the steps before guidance begins, 0 to 1 (0). Steps without it take half the time.",
+      valueName: "share"))
+  var guidanceFrom: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The share of the steps after which guidance ends, 0 to 1 (1).", valueName: "share"))
+  var guidanceUntil: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How the noise levels are spaced: \(SigmaName.allCases.map(\.rawValue).joined(separator: ", ")) (default: as the model's file says).",
+      valueName: "name"))
+  var sigmas: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Share of the noise that is drawn anew in each step of ddim and tcd, 0 to 1 (default: 0).",
+      valueName: "share"))
+  var eta: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The timesteps to visit, noisiest first, such as 999,700,300. Steps are as many as these.",
+      valueName: "n,n,…"))
+  var timesteps: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The noise levels to visit with euler, highest first, and where to end, such as 14.6,3,0.5,0.",
+      valueName: "x,x,…"))
+  var sigmaList: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
       "For SDXL: size of the training picture before scaling (default: the rendered size).", valueName: "WxH")
   )
   var originalSize: String?
@@ -206,7 +206,14 @@ package struct SettingsOptions: ParsableArguments {
     var drafts = [try model.draft()]
     if let models { drafts = try drafts.times("model", models) }
     for case (let name, let text?) in texts where name != "seed" { drafts = try drafts.times(name, text) }
-    if let text = seeds ?? seed { drafts = try drafts.times("seed", text) }
+    if let seed { drafts = try drafts.times("seed", seed) }
+    if let seeds {
+      do {
+        drafts = try drafts.times("seed", seeds)
+      } catch RequestError.invalid(_, let value, let rule) {
+        throw Problem.usage("--seeds is \(value): \(rule)")
+      }
+    }
     for index in drafts.indices { giveLists(&drafts[index]) }
     return drafts
   }

@@ -10,6 +10,9 @@ struct BarScreen {
     let columns = Self.columns()
     let text =
       [Self.headline(view, now: now)] + view.waits.map { "waiting for \($0.standing)" }
+      + view.running.compactMap { job in
+        job.writingWait.map { "job \(job.id) waits to write its picture: \($0)" }
+      }
       + view.running.map { Self.line($0, columns: columns, now: now) }
     var output = lines > 0 ? "\u{1B}[\(lines)A\r" : ""
     // Lines are cut, because a line that wraps would be counted as one.
@@ -22,6 +25,7 @@ struct BarScreen {
   /// Counts, and the time left for all.
   static func headline(_ view: WatchView, now: Date) -> String {
     let counts = view.counts
+    guard counts.total > 0 else { return "nothing is queued or running" }
     var line = "\(counts.done) of \(counts.total) done"
     for state in [JobState.running, .queued, .failed, .cancelled] where counts[state] > 0 {
       line += ", \(counts[state]) \(state.rawValue)"

@@ -30,6 +30,9 @@ struct Enqueue: ParsableCommand {
   @Argument(help: "Prompts. An empty one (\"\") is allowed.")
   var prompts: [String] = []
 
+  @Option(name: .customLong("prompt"), help: "A prompt, like an argument. May be repeated.")
+  var namedPrompts: [String] = []
+
   @Option(help: "Read prompts from a file; - is standard input.")
   var file: String?
 
@@ -91,23 +94,24 @@ struct Enqueue: ParsableCommand {
   func run() throws {
     guard (1...100).contains(maxAttempts) else { throw Problem.usage("--max-attempts must be 1 to 100") }
     let place = location.place
-    let isNew = access(place.path, F_OK) != 0
-    let earlier = try like.map { try EarlierRequest($0, in: isNew ? nil : location.open(for: .reading)) }
+    let reader = try queueBefore()
+    let earlier = try like.map { try EarlierRequest($0, in: reader) }
     let expander = try templates.expander()
-    let drafts = try options(earlier)
+    let known = try reader?.knownModels() ?? KnownModels()
+    let drafts = try options(earlier, known)
     let options = JobOptions(
       drafts: drafts, priority: priority, runAfter: try runAfter.map(moment(_:)),
       maxAttempts: maxAttempts)
     let batch = BatchRequest(name: name, key: key)
     try batch.validate()
     // Who says --like says the prompt, unless there are others.
-    let own = prompts.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
+    let given = prompts + namedPrompts
+    let own = given.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
     var source = try PromptSource(
-      prompts: own ?? prompts, file: file, format: promptFormat, options: options, key: key,
-      templates: expander)
-    if look.dryRun { return try preview(&source, isNew ? nil : location.open(for: .reading)) }
+      prompts: own ?? given, file: file, format: promptFormat, options: options, key: key,
+      templates: expander, models: known)
+    if look.dryRun { return try preview(&source, reader) }
     let store = try location.open(for: .creating)
-    source.models = try store.usableModels()
     let enqueued: EnqueuedBatch
     do {
       enqueued = try store.enqueue(batch) { try source.next() }
@@ -115,19 +119,28 @@ struct Enqueue: ParsableCommand {
       throw source.emptyProblem
     }
     announce(enqueued)
-    try announceSources(of: enqueued, store, hasDroppedToken: source.hasDroppedToken)
+    try announceSources(of: enqueued, store, known, hasDroppedToken: source.hasDroppedToken)
     for notice in source.notices { complain(notice) }
-    try warn(store, place, isNew: isNew)
+    try warn(store, place, isNew: reader == nil)
     if wait { try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run() }
   }
 
+  /// The queue that is here already; nil: there is none.
+  private func queueBefore() throws -> QueueClient? {
+    do {
+      return try location.open(for: .reading)
+    } catch JobStoreError.noQueue {
+      return nil
+    }
+  }
+
   /// The settings of a prompt that names none, one for each combination.
-  private func options(_ earlier: EarlierRequest?) throws -> [RequestDraft] {
+  private func options(_ earlier: EarlierRequest?, _ known: KnownModels) throws -> [RequestDraft] {
     guard model == nil || models == nil else {
       throw Problem.usage("--model and --models say the same: give one of them")
     }
     var drafts = try settings.grid(models: models, seeds: seeds)
-    var paths = PathResolver()
+    var paths = PathResolver(names: known.names)
     for index in drafts.indices {
       if let model { try drafts[index].read("model", model) }
       if let earlier {
@@ -139,13 +152,13 @@ struct Enqueue: ParsableCommand {
       var request = drafts[index].complete
       try request.validate()
       try paths.resolve(&request)
+      try known.check(request.model)
     }
     return drafts
   }
 
   /// What would be queued.
   private func preview(_ source: inout PromptSource, _ store: QueueClient?) throws {
-    source.models = try store?.usableModels() ?? []
     var preview = EnqueuePreview(pace: try store?.pace() ?? RenderPace())
     while let request = try source.next() { preview.add(request, text: source.texts) }
     guard preview.jobs > 0 else { throw source.emptyProblem }
@@ -168,11 +181,15 @@ struct Enqueue: ParsableCommand {
   }
 
   /// Says on standard error what the jobs wait for, and what to run if nobody fetches it.
-  private func announceSources(of batch: EnqueuedBatch, _ store: QueueClient, hasDroppedToken: Bool) throws {
+  private func announceSources(
+    of batch: EnqueuedBatch, _ store: QueueClient, _ known: KnownModels, hasDroppedToken: Bool
+  ) throws {
     if hasDroppedToken {
       complain("the token in the link is not kept: the fetcher needs it as CIVITAI_API_TOKEN")
     }
-    let waits = try store.waits(batch: batch.batch)
+    // A daemon's own model that is named like a card is not fetched.
+    let own = known.names
+    let waits = try store.waits(batch: batch.batch).filter { !own.contains($0.source) }
     guard !waits.isEmpty else { return }
     let sources = waits.map(\.source).joined(separator: ", ")
     guard try store.fetchers().isEmpty else {

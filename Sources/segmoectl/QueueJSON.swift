@@ -130,7 +130,8 @@ enum QueueJSON {
     .value("digest") { .optional($0.digest) },
     .value("loaded_at") { .optional($0.loadedAt) },
     .value("load_failures") { .integer($0.loadFailures) },
-    .value("error") { .optional($0.loadError) },
+    .value("error") { .optional($0.fault ?? $0.loadError) },
+    .texts("workers") { $0.workers },
     .value("held_until") { .optional($0.heldUntil) },
   ])
 }

@@ -4,31 +4,6 @@ import CommandLine
 import Foundation
 import JobStore
 
-/// `segmoectl models`
-struct Models: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "List the models that the daemon knows.")
-
-  @OptionGroup var location: Location
-  @OptionGroup var format: RowFormat
-
-  func run() throws {
-    try format.check(QueueJSON.model)
-    let models = try location.open(for: .reading).models()
-    if format.print(models, QueueJSON.model) { return }
-    if models.isEmpty {
-      print("No models yet; segmoed registers those it finds (--models DIR) or loads.")
-    } else {
-      let rows = models.map { model in
-        [
-          model.name, model.kind ?? "", model.description ?? "", model.bytes.map { "\($0 >> 20) MiB" } ?? "",
-          model.loadError ?? model.path ?? "",
-        ].map { PlainText.line($0) }
-      }
-      print(TerminalText.table(["MODEL", "KIND", "WHAT", "SIZE", "WHERE, OR ITS ERROR"], rows))
-    }
-  }
-}
-
 /// `segmoectl status`
 struct Status: ParsableCommand {
   static let configuration = CommandConfiguration(

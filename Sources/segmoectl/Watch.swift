@@ -109,3 +109,14 @@ struct WatchView: Equatable {
     }
   }
 }
+
+extension JobSummary {
+  /// Why a picture that is done is not on its disk yet, e.g. that the disk is full; nil if it need not wait.
+  var writingWait: String? {
+    // What an earlier attempt failed of is none.
+    guard state == .running, images.contains(where: { $0.phase == .writing }), let failure,
+      failure.kind == .transient
+    else { return nil }
+    return failure.message
+  }
+}

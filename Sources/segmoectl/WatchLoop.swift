@@ -20,6 +20,8 @@ struct WatchLoop {
     var drawn = Date.distantPast
     var daemon = DaemonWatch(patience: Self.patience)
     var fetcher = FetcherWatch(patience: Self.patience)
+    // Whoever watches everything means what is open, and what comes: not all that ever was.
+    let before = scope == .everything ? try store.status().counts : StateCounts()
     while true {
       let current = try store.changeMark()
       let now = Date()
@@ -29,7 +31,8 @@ struct WatchLoop {
         drawn = now
         // Without this, a queue that was moved or deleted would be watched for ever.
         try store.verify()
-        let view = try WatchView(scope, store)
+        var view = try WatchView(scope, store)
+        view.counts = view.counts.since(before)
         switch style {
         case .bars: screen.draw(view, now: now)
         case .lines, .json: try log.print(view, asJSON: style == .json, now: now)
@@ -183,7 +186,8 @@ private struct EventLog {
 
   private static func line(_ job: JobSummary, now: Date) -> String {
     let left = BarScreen.left(job, now: now).map { ", \(TerminalText.duration($0)) left" } ?? ""
-    return "job \(job.id) running \(job.step)/\(job.steps)\(left)"
+    let wait = job.writingWait.map { ", waits to write its picture: \($0)" } ?? ""
+    return PlainText.line("job \(job.id) running \(job.step)/\(job.steps)\(left)\(wait)")
   }
 }
 

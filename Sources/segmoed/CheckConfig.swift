@@ -30,6 +30,13 @@ struct CheckConfig: ParsableCommand {
   @Flag(help: "Print JSON.")
   var json = false
 
+  @Flag(help: "Print what is wrong, and nothing else. `systemctl reload segmoed` asks so before it reloads.")
+  var quiet = false
+
+  func validate() throws {
+    if json && quiet { throw ValidationError("--json and --quiet: give one of them") }
+  }
+
   func run() throws {
     let isService = file == nil || file == DaemonConfiguration.standardFile
     let unit = isService ? ServiceUnit(root: root) : nil
@@ -46,7 +53,7 @@ struct CheckConfig: ParsableCommand {
     let faults = SettingsCheck(settings: settings, environment: environment, unit: unit, root: root).faults
     if json {
       print(try JSONOutput.text(Report(file: path, unit: unit?.path, settings: settings, faults: faults)))
-    } else {
+    } else if !quiet {
       let isMissing = isStandard && file == nil && access(root + path, F_OK) != 0
       let verdict = faults.isEmpty ? "is right" : "cannot be used as it is"
       let place = unit.map { PlainText.line($0.path) } ?? "the environment"

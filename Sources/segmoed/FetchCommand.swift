@@ -58,10 +58,15 @@ struct FetchCommand: ParsableCommand {
     LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, journal: journal) }
     let log = Logger(label: "segmoe-fetch")
     let hub = try HubPlaces(settings, environment: environment).settings()
-    let session = try FetcherSession.signOn(
-      QueueDatabase.open(path: settings.database, role: .client),
-      FetcherRecord(pid: Int(getpid()), host: ProcessInfo.processInfo.hostName, version: Version.current)
-    ) { WorkerProcess.isAlive(WorkerRecord($0)) }
+    let session: FetcherSession
+    do {
+      session = try FetcherSession.signOn(
+        QueueDatabase.open(path: settings.database, role: .client),
+        FetcherRecord(pid: Int(getpid()), host: ProcessInfo.processInfo.hostName, version: Version.current)
+      ) { WorkerProcess.isAlive(WorkerRecord($0)) }
+    } catch let error as JobStoreError {
+      throw error.atStart
+    }
     let fetcher = SourceFetcher(
       settings: FetchSettings(
         database: settings.database, hub: hub, limits: settings.sourceLimits,

@@ -90,8 +90,7 @@ struct Segmoed: AsyncParsableCommand {
   func run() async throws {
     let environment = ProcessInfo.processInfo.environment
     let settings = try settings(environment)
-    let check = SettingsCheck(settings: settings, environment: environment, unit: nil, root: "")
-    if let fault = check.faults.first(where: { !$0.passes }) { throw Problem(fault.exit, fault.message) }
+    try SettingsCheck(settings: settings, environment: environment, unit: nil, root: "").refuse()
     let threshold = LogThreshold(settings.logLevel)
     let journal = Journal.hears(environment: environment) ? Journal() : nil
     LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, journal: journal) }
@@ -180,9 +179,12 @@ struct Segmoed: AsyncParsableCommand {
   ) {
     do {
       let new = try settings(environment, hadFile: hadFile)
+      try SettingsCheck(settings: new, environment: environment, unit: nil, root: "").refuse()
       threshold.level = new.logLevel
       worker.reload(new)
       log.notice("configuration read again")
+    } catch let problem as Problem {
+      log.error("the configuration stays as it was: \(problem.message)")
     } catch {
       log.error("the configuration stays as it was: \(error)")
     }

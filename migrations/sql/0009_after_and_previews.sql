@@ -73,6 +73,7 @@ CREATE VIEW job_overview AS
   FROM jobs j JOIN batches b ON b.id = j.batch;
 
 -- One more thing that can happen: 'edited'. The column's CHECK was too strict.
+-- (A view of a renamed table follows it to its new name.)
 DROP VIEW event_log;
 ALTER TABLE events RENAME TO events_8;
 DROP INDEX events_by_job;
@@ -148,3 +149,14 @@ ALTER TABLE jobs ADD COLUMN variation_seed INTEGER NOT NULL DEFAULT 0;  -- 64 bi
 -- How far, 0 to 1. 0: not at all, as before.
 ALTER TABLE jobs ADD COLUMN variation_strength REAL NOT NULL DEFAULT 0
   CHECK (variation_strength >= 0 AND variation_strength <= 1);
+-- Which models each daemon has, so that a wrong name is refused when it is queued. `models` says what they are.
+-- When it last looked through its folders; NULL: not yet, or it takes models from anywhere.
+ALTER TABLE workers ADD COLUMN models_seen_at INTEGER;
+CREATE TABLE found_models (
+  -- The models in a daemon's folders, loaded or not. What it had stays when it stops, until it looks again.
+  worker TEXT NOT NULL,                   -- workers.name
+  model  TEXT NOT NULL,                   -- models.name
+  fault  TEXT,                            -- why it cannot be used; NULL: nothing is known against it
+  PRIMARY KEY (worker, model)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX found_models_by_model ON found_models (model);

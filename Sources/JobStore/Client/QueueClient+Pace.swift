@@ -55,16 +55,4 @@ extension QueueClient {
       return pace
     }
   }
-
-  /// The models that a daemon has loaded and could load, each once, by name.
-  package func usableModels() throws -> [ModelRecord] {
-    var usable: [ModelRecord] = []
-    var paths: Set<String> = []
-    // A name is shorter than the path that it stands for.
-    for model in try models().sorted(by: { $0.name.utf8.count < $1.name.utf8.count })
-    where model.loadError == nil && model.path.map({ paths.insert($0).inserted }) ?? true {
-      usable.append(model)
-    }
-    return usable.sorted { $0.name < $1.name }
-  }
 }

@@ -169,11 +169,6 @@ extension QueueClient {
     }
   }
 
-  /// All known models by name.
-  package func models() throws -> [ModelRecord] {
-    try database.read { db in try ModelRecord.fetchAll(db, sql: "SELECT * FROM models ORDER BY name") }
-  }
-
   /// The checkpoint of an image of an unfinished job; nil if there is none.
   package func checkpoint(job: Int64, index: Int) throws -> Checkpoint? {
     try database.read { db in

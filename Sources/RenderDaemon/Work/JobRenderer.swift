@@ -197,11 +197,9 @@ struct JobRenderer: Sendable {
   }
 
   private func record(of model: DiffusionModel, named name: String) -> ModelRecord {
-    let mixture = model.unet.configuration.mixture
+    let summary = ModelSummary(model)
     return ModelRecord(
-      name: name, path: model.path, kind: (mixture == nil ? "" : "segmoe-") + model.family.rawValue,
-      digest: model.digest,
-      description: mixture.map { "\($0.experts)x\($0.expertsPerCall), layers \($0.layers.rawValue)" })
+      name: name, path: model.path, kind: summary.kind, digest: model.digest, description: summary.words)
   }
 
   private func statistics(_ counts: CacheCounts) -> RenderStatistics {

@@ -21,6 +21,7 @@ package final class Worker: Sendable {
   let log: Logger
   let keeper: LeaseKeeper
   private let indexer: PromptIndexer
+  private let register: ModelRegister
   let stop: StopSignal
   private let lastStep = LastStep()
   /// For resume states.
@@ -68,6 +69,8 @@ package final class Worker: Sendable {
     reports = Reports(session: side, stop: stop, reporter: reporter, log: log)
     keeper = LeaseKeeper(session: side, log: log)
     indexer = PromptIndexer(session: side, log: log)
+    register = ModelRegister(
+      session: side, folders: settings.modelFolders, allowed: settings.allowedFolders, log: log)
     for aside in (try? session.client.setAside()) ?? [] where aside.at > Date().milliseconds - 60_000 {
       log.warning(
         "table \(aside.table): a row was wrong and has been set aside (table set_aside): \(aside.row)")
@@ -135,12 +138,14 @@ package final class Worker: Sendable {
       reports.end()
       keeper.end()
       indexer.end()
+      register.end(finishing: settings.drain)
       writer?.end()
       signOff()
     }
     try reports.start()
     try keeper.start()
     try indexer.start()
+    try register.start()
     try writer?.start()
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
@@ -169,6 +174,7 @@ package final class Worker: Sendable {
         pool.locator = ModelLocator(folders: current.allowedFolders, places: pool.locator.places)
         pool.inputs = ModelLocator(folders: current.inputFolders)
         pool.limits = current.limits
+        register.use(folders: current.modelFolders, allowed: current.allowedFolders)
         if current.memoryBudget != given {
           given = current.memoryBudget
           governor.setBudget(MemoryBudget.chosen(given: given))

@@ -9,7 +9,7 @@ struct PromptSource {
   private var prompts: ArraySlice<String>
   private var file: PromptFile?
   private let options: JobOptions
-  private var paths = PathResolver()
+  private var paths: PathResolver
   /// The settings of plain prompts. They are the same for all, so they are checked and resolved once.
   private var plain: [RenderRequest]?
   private var seeds: SeedDraw
@@ -23,8 +23,10 @@ struct PromptSource {
   private(set) var texts = 0
   private var textsAtHand = 0
 
-  /// The models that are known to the queue, for prompts that name none, and to say what they ignore.
-  var models: [ModelRecord] = []
+  /// For prompts that name no model or a wrong one, and to say what they ignore.
+  private let models: KnownModels
+  /// The names of models that are right.
+  private var checked: Set<String> = []
   /// What changes nothing, said once each.
   private(set) var notices: [String] = []
 
@@ -35,11 +37,14 @@ struct PromptSource {
   ///   - options: what the command line says of all jobs.
   ///   - key: the idempotency key: with one, random seeds are the same at every try.
   ///   - templates: makes prompts of templates; nil: prompts are none.
+  ///   - models: that the queue knows.
   /// - Throws: `Problem`
   init(
     prompts: [String], file: String?, format: PromptFormat, options: JobOptions, key: String?,
-    templates: TemplateExpander?
+    templates: TemplateExpander?, models: KnownModels
   ) throws {
+    self.models = models
+    paths = PathResolver(names: models.names)
     self.prompts = prompts[...]
     self.options = options
     self.templates = templates
@@ -123,7 +128,7 @@ struct PromptSource {
     } catch let error as RequestError {
       switch error {
       case .missingFile, .noSource: throw Problem.missing("\(place): \(error)")
-      default: throw Problem.badInput("\(place): \(error)")
+      default: throw Problem.badInput("\(place): \(error.advice)")
       }
     }
   }
@@ -196,7 +201,7 @@ struct PromptSource {
 
   private mutating func note(_ render: RenderRequest) {
     guard notices.count < Self.mostNotices else { return }
-    let kind = models.first { $0.name == render.model || $0.path == render.model }?.kind
+    let kind = models.models.first { $0.name == render.model || $0.path == render.model }?.kind
     for idle in render.idleSettings(isXL: kind.map { $0.hasSuffix("sdxl") })
     where !notices.contains(idle.notice) {
       notices.append(idle.notice)
@@ -212,13 +217,20 @@ struct PromptSource {
     // Values before files, as `segmoe render` has it: of two mistakes both programs name the same.
     try request.validate()
     try paths.resolve(&request)
+    if checked.insert(request.model).inserted { try models.check(request.model) }
     return request
   }
 
+  /// More are not listed in a line.
+  private static let mostNames = 20
+
   private var onlyModel: String {
     get throws {
-      if models.count == 1 { return models[0].name }
-      let known = models.isEmpty ? "" : "; known are \(models.map(\.name).joined(separator: ", "))"
+      let names = models.usable.map(\.name)
+      if names.count == 1 { return names[0] }
+      let more = names.count > Self.mostNames ? " and \(names.count - Self.mostNames) more" : ""
+      let known =
+        names.isEmpty ? "" : "; known are \(names.prefix(Self.mostNames).joined(separator: ", "))\(more)"
       throw Problem.usage("no model: name one with --model\(known)")
     }
   }

@@ -33,6 +33,9 @@ import Testing
     Mistake("segmoe rendr m", 64, "did you mean 'render'?", "`segmoe --help`"),
     Mistake("segmoe merg a b", 64, "did you mean 'merge'?"),
     Mistake("segmoe contactsheet a.png", 64, "did you mean 'contact-sheet'?"),
+    Mistake("segmoectl help enqeue", 64, "did you mean 'enqueue'?"),
+    Mistake("segmoe help rendr", 64, "did you mean 'render'?"),
+    Mistake("segmoed extra", 64, "'extra'", "check-config"),
     Mistake("segmoe tokenise", 64, "did you mean 'tokenize'?"),
     Mistake("segmoed chek-config", 64, "did you mean 'check-config'?"),
     // Options.
@@ -49,6 +52,10 @@ import Testing
     Mistake("segmoe render m --prompt p --output x.png --sdee 3", 64, "'--sdee'", "'--seed'"),
     Mistake("segmoectl enqueue p --model m --steps", 64, "--steps", "`segmoectl enqueue --help`"),
     Mistake("segmoectl retry --batch", 64, "--batch"),
+    Mistake("segmoectl enqueue p --model m --steps=", 64, "--steps"),
+    Mistake("segmoectl enqueue p --model m --key", 64, "--key", "`segmoectl enqueue --help`"),
+    Mistake("segmoed fetch --databse x", 64, "'--databse'", "'--database'", "`segmoed fetch --help`"),
+    Mistake("segmoed check-config --json --quiet", 64, "--json and --quiet"),
     // Arguments.
     Mistake("segmoectl show", 64, "<id>", "`segmoectl show --help`"),
     Mistake("segmoectl show x", 64, "'x'"),
@@ -62,6 +69,11 @@ import Testing
     Mistake("segmoe render m --output x.png", 64, "--prompt"),
     Mistake("segmoe contact-sheet", 64, "<pictures>"),
     Mistake("segmoe inspect", 64, "<model>"),
+    Mistake("segmoectl show 1 2", 64, "'2'", "`segmoectl show --help`"),
+    Mistake("segmoectl doctor extra", 64, "'extra'"),
+    Mistake("segmoe merge a", 64, "<output>", "`segmoe merge --help`"),
+    Mistake("segmoe contact-sheet a.png", 64, "--output"),
+    Mistake("segmoe bench gone", 64, "'gone'", "'unet'"),
     // Values.
     Mistake("segmoectl list --limit -1", 64, "--limit must be 0 or more"),
     Mistake("segmoectl list --limit many", 64, "'many'"),
@@ -73,6 +85,19 @@ import Testing
     Mistake("segmoectl enqueue p --model m --steps many", 64, "--steps is 'many'"),
     Mistake("segmoectl enqueue p --model m --steps 10,x", 64, "--steps is 'x'"),
     Mistake("segmoectl enqueue p --model m --steps 9..1", 64, "--steps is '9..1'", "smaller"),
+    Mistake("segmoectl enqueue p --model m --seeds 5..1", 64, "--seeds is '5..1'", "smaller"),
+    Mistake("segmoectl enqueue p --model m --guidance 4..9:0", 64, "--guidance is '4..9:0'", "steps above 0"),
+    Mistake("segmoectl enqueue p --model m --scheduler eulr", 64, "did you mean 'euler'?"),
+    Mistake(
+      "segmoectl enqueue p --model m --sigmas karas", 64, "--sigmas is 'karas'", "did you mean 'karras'?"),
+    Mistake("segmoectl enqueue p --model m --precision bf61", 64, "did you mean 'bf16'?"),
+    Mistake("segmoectl enqueue p --model m --eta 0.5 --scheduler euler", 64, "--eta is 0.5", "ddim or tcd"),
+    Mistake("segmoectl enqueue p --model m --timesteps 1,2,x", 64, "--timesteps is '1,2,x'", "falling"),
+    Mistake(
+      "segmoectl enqueue p --model m --guidance-from 0.9 --guidance-until 0.5", 64, "--guidance-from is 0.9",
+      "--guidance-until"),
+    Mistake("segmoectl enqueue p --model m --guidance nan", 64, "--guidance is nan"),
+    Mistake("segmoectl enqueue p --model m --width 4294967296", 64, "--width is 4294967296", "multiple of 8"),
     Mistake("segmoectl enqueue p --model m --guidance lots", 64, "--guidance is 'lots'", "7.5 is usual"),
     Mistake("segmoectl enqueue p --model m --guidance-rescale 7", 64, "--guidance-rescale is 7", "0 to 1"),
     Mistake("segmoectl enqueue p --model m --scheduler magic", 64, "--scheduler is 'magic'", "euler_a"),
@@ -85,7 +110,8 @@ import Testing
     Mistake("segmoectl enqueue p --model m --crop 1", 64, "--crop is '1'"),
     Mistake("segmoectl enqueue p --model m --target-size big", 64, "--target-size is 'big'"),
     Mistake("segmoectl enqueue p --model m --memory-budget lots", 64, "--memory-budget is 'lots'", "4GiB"),
-    Mistake("segmoectl enqueue p --model m --strength 0.5", 64, "init_image"),
+    Mistake("segmoectl enqueue p --model m --strength 0.5", 64, "--strength is 0.5", "it needs --init-image"),
+    Mistake("segmoectl enqueue p --model m --mask m.png", 64, "--mask is", "--init-image"),
     Mistake("segmoectl enqueue p --model m --max-attempts 0", 64, "--max-attempts must be 1 to 100"),
     Mistake("segmoectl enqueue p --model m --max-attempts -3", 64, "--max-attempts must be 1 to 100"),
     Mistake("segmoectl enqueue p --model m --run-after soon", 64, "'soon'", "30m"),
@@ -115,6 +141,26 @@ import Testing
     Mistake("segmoed --memory-budget lots", 64, "'lots'"),
     Mistake("segmoe synth sd99 out", 64, "sd99", "sdxl"),
     Mistake("segmoe contact-sheet --columns 0 a.png --output b.png", 64, "--columns 0"),
+    // Kinds of wrong prompt files, with line and column.
+    Mistake(
+      "segmoectl enqueue --model m --file key.json", 65, "key.json:2:3", "\"promt\"", "did you mean 'prompt'?"
+    ),
+    Mistake(
+      "segmoectl enqueue --model m --file key.yaml", 65, "key.yaml:2:3", "\"stpes\"", "did you mean 'steps'?"),
+    Mistake("segmoectl enqueue --model m --file kind.jsonl", 65, "kind.jsonl:2:17", "whole number"),
+    Mistake("segmoectl enqueue --model m --file word.jsonl", 65, "word.jsonl:1", "did you mean 'euler'?"),
+    Mistake("segmoectl enqueue --model m --file cut.jsonl", 65, "cut.jsonl:2:15", "not JSON"),
+    Mistake("segmoectl enqueue --model m --file cut.json", 65, "cut.json:2:1", "ends before its end"),
+    Mistake("segmoectl enqueue --model m --file cut.yaml", 65, "cut.yaml:3:6", "not YAML"),
+    Mistake("segmoectl enqueue --model m --file value.csv", 65, "value.csv:3:3", "'many'", "1 to 1000"),
+    Mistake("segmoectl enqueue --model m --file column.csv", 65, "column.csv:1:8", "did you mean 'steps'?"),
+    Mistake("segmoectl enqueue --model m --file head.csv", 65, "head.csv:1:1", "did you mean 'prompt'?"),
+    Mistake("segmoectl enqueue --model m --file quote.csv", 65, "quote.csv:2:1", "never closed"),
+    Mistake("segmoectl enqueue --model m --file wide.csv", 65, "wide.csv:2:6", "3 cells under 2 columns"),
+    Mistake("segmoectl enqueue --model m --file blank.txt", 65, "blank.txt", "no prompt"),
+    Mistake("segmoectl enqueue --model m --file latin.txt", 65, "latin.txt:1", "UTF-8"),
+    Mistake("segmoectl enqueue --model m --file numbers.jsonl", 65, "numbers.jsonl:1:1", "--format lines"),
+    Mistake("segmoectl enqueue --model m --file line.jsonl", 65, "line.jsonl:2", "steps is 0"),
     // Files.
     Mistake("segmoectl enqueue --file gone.txt --model m", 66, "gone.txt", "no such file"),
     Mistake("segmoectl enqueue --file . --model m", 66, "folder"),
@@ -125,16 +171,47 @@ import Testing
     Mistake("segmoectl cancel --batch tuesday", 65, "no batch tuesday"),
     Mistake("segmoectl purge --keep 1 --files gone", 66, "gone"),
     Mistake("segmoectl list --database gone.sqlite", 66, "no queue", "enqueue"),
+    Mistake("segmoectl enqueue --like gone.png", 66, "gone.png"),
+    Mistake("segmoectl enqueue --like 99", 65, "no job 99"),
+    Mistake("segmoectl enqueue --like blank.txt", 65, "blank.txt"),
+    Mistake("segmoectl rerun gone.png", 66, "gone.png"),
+    Mistake("segmoectl pause --batch tuesday", 65, "no batch tuesday"),
+    Mistake("segmoectl stats --batch 9", 65, "no batch 9"),
+    Mistake("segmoectl watch 99", 65, "no job 99"),
+    Mistake("segmoectl list --batch tuesday", 65, "no batch tuesday"),
+    Mistake("segmoectl list --database .", 66, "folder"),
+    Mistake("segmoed --config gone.yaml", 66, "gone.yaml"),
+    Mistake("segmoed --models gone", 66, "gone is not there"),
     Mistake("segmoed check-config gone.yaml", 66, "gone.yaml"),
+    Mistake("segmoed check-config cut.yaml", 65, "cut.yaml:3"),
+    Mistake("segmoe render m --prompt p --output gone/x.png", 66, "gone", "no such folder"),
+    Mistake("segmoe pull x/y/z/w", 66, "x/y/z/w", "owner/name"),
     Mistake("segmoe render gone --prompt p --output x.png", 66, "gone"),
     Mistake("segmoe merge gone.yaml out", 66, "gone.yaml"),
   ]
 
-  @Test func theTableIsLarge() { #expect(Self.table.count >= 80) }
+  /// Files that people write wrong.
+  static let files: [(name: String, bytes: [UInt8])] =
+    [
+      ("key.json", "[{\"prompt\": \"a\"},\n {\"promt\": \"b\"}]\n"),
+      ("key.yaml", "- prompt: a\n  stpes: 3\n"),
+      ("kind.jsonl", "{\"prompt\": \"a\"}\n{\"prompt\": \"b\", \"steps\": \"many\"}\n"),
+      ("word.jsonl", "{\"prompt\": \"a\", \"scheduler\": \"eulr\"}\n"),
+      ("cut.jsonl", "{\"prompt\": \"a\"}\n{\"prompt\": \"b\"\n"),
+      ("cut.json", "[{\"prompt\": \"a\"},\n"), ("cut.yaml", "- a\n - b\n  - c: [\n"),
+      ("value.csv", "prompt,steps\na,10\nb,many\n"), ("column.csv", "prompt,stpes\na,10\n"),
+      ("head.csv", "promt,steps\na,10\n"), ("quote.csv", "prompt,steps\n\"a,10\n"),
+      ("wide.csv", "prompt,steps\na,10,20\n"), ("blank.txt", "\n\n"),
+      ("numbers.jsonl", "42\n[1,2]\n"),
+      ("line.jsonl", "{\"prompt\": \"a\"}\n{\"prompt\": \"b\", \"steps\": 0}\n"),
+    ].map { ($0.0, Array($0.1.utf8)) } + [("latin.txt", [0x61, 0xE4, 0x62, 0x0A])]
+
+  @Test func theTableIsLarge() { #expect(Self.table.count >= 120) }
 
   @Test(arguments: table) func isAnsweredInALine(mistake: Mistake) throws {
     let command = try Command()
     _ = try command.client()
+    for (name, bytes) in Self.files { try command.file(name, Data(bytes)) }
     let words = mistake.command
     let outcome = try BuiltProgram.run(
       words[0], Array(words.dropFirst()),

@@ -11,7 +11,48 @@ import Testing
     _ = try command("cancel", "1")
     let outcome = try command.run(["watch"] + scope)
     #expect(outcome.code == 0)
-    #expect(outcome.output == "0 of 1 done, 1 cancelled\n")
+    #expect(
+      outcome.output == (scope.isEmpty ? "nothing is queued or running\n" : "0 of 1 done, 1 cancelled\n"))
+  }
+
+  /// What was done before nobody asked for.
+  @Test func onlyWhatIsOpenIsCounted() throws {
+    let command = try Command()
+    _ = try command("enqueue", "a", "b", "--model", "m")
+    let session = try command.daemon()
+    try command.render(session)
+    try command.render(session)
+    _ = try command("enqueue", "c", "--model", "m")
+    let (pipe, errors) = (Pipe(), Pipe())
+    let process = try command.start(["watch"], output: pipe.fileHandleForWriting, errors: errors)
+    try pipe.fileHandleForWriting.close()
+    // It has begun once it has said a word.
+    let first = pipe.fileHandleForReading
+    let claimed = try #require(try session.claim())
+    try session.report(ImageProgress(index: 0, phase: .denoising, step: 1, steps: 25), claimed.lease)
+    var text = String(decoding: first.availableData, as: UTF8.self)
+    let image = ImageRecord(
+      index: 0, path: "/out/c.png", seed: 0, width: 8, height: 8, digest: String(repeating: "a", count: 64),
+      bytes: 1, seconds: 1)
+    try session.finish(claimed.lease, images: [image], statistics: RenderStatistics())
+    text += String(decoding: first.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(text.hasSuffix("\n1 of 1 done\n"), "\(text)")
+  }
+
+  /// A full disk, say: the picture is done, and waits for room.
+  @Test func whatWaitsForTheDiskSaysSo() throws {
+    let command = try Command()
+    _ = try command("enqueue", "a", "--model", "m")
+    let session = try command.daemon()
+    let claimed = try #require(try session.claim())
+    try session.report(ImageProgress(index: 0, phase: .denoising, step: 3, steps: 25), claimed.lease)
+    try session.note("the disk is full", claimed.lease)
+    let look = { try command.run(["watch", "1"], by: ["/usr/bin/timeout", "2"]).output }
+    // What an earlier attempt left in the row is no wait.
+    #expect(try !look().contains("waits"))
+    try session.report(ImageProgress(index: 0, phase: .writing, step: 25, steps: 25), claimed.lease)
+    #expect(try look().contains("job 1 running 25/25, waits to write its picture: the disk is full\n"))
   }
 
   /// Starts `watch` with a daemon that is alive, renders, and collects what was printed.

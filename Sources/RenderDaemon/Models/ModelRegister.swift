@@ -1,0 +1,101 @@
+import Boundary
+import JobStore
+import Logging
+import Synchronization
+import Tensors
+
+/// Tells the queue which models are in the daemon's folders, from a thread of its own: at the start, and whenever they have
+/// changed.
+package final class ModelRegister: Sendable {
+  private struct State {
+    var census = ModelCensus()
+    var folders: [String]
+    var confinement: Confinement
+    /// What the queue has been told; nil: nothing yet.
+    var told: [ModelRecord]?
+    /// The models of which it was logged that they cannot be used.
+    var logged: [String] = []
+    var isOver = false
+  }
+
+  private let session: WorkerSession
+  private let log: Logger
+  private let stop = StopSignal()
+  private let state: Mutex<State>
+
+  /// The least seconds between two looks.
+  private static let pause = 10.0
+
+  /// - Parameters:
+  ///   - session: of the daemon.
+  ///   - folders: where its models are; empty: anywhere.
+  ///   - allowed: the folders that links may lead to.
+  ///   - log: gets what is wrong.
+  package init(session: WorkerSession, folders: [String], allowed: [String], log: Logger) {
+    self.session = session
+    self.log = log
+    state = Mutex(State(folders: folders, confinement: Confinement(folders: allowed)))
+  }
+
+  /// Starts the thread; it ends after `end`.
+  /// - Throws: `ThreadError`
+  package func start() throws {
+    try WorkThread.start("segmoed-models") { [self] in
+      var next = 0.0
+      while !stop.sleep(seconds: next) {
+        let began = CheckpointPace.now
+        state.withLock { look(&$0) }
+        // A huge collection on a slow disk must not keep it busy.
+        next = max(Self.pause, 100 * (CheckpointPace.now - began))
+      }
+    }
+  }
+
+  /// Looks in other folders from the next look on.
+  package func use(folders: [String], allowed: [String]) {
+    state.withLock { ($0.folders, $0.confinement) = (folders, Confinement(folders: allowed)) }
+  }
+
+  /// Ends the thread. Then it does not touch the queue any more.
+  /// - Parameter finishing: Whoever renders what is queued and ends has looked once all the same.
+  package func end(finishing: Bool) {
+    if !finishing { stop.request() }
+    state.withLock { state in
+      if finishing, state.told == nil { look(&state) }
+      state.isOver = true
+    }
+    stop.request()
+  }
+
+  private func look(_ state: inout State) {
+    guard !state.isOver else { return }
+    do {
+      guard !state.folders.isEmpty else {
+        if state.told == nil { try session.declare(nil) }
+        state.told = []
+        return
+      }
+      let found = state.census.look(
+        in: state.folders, within: state.confinement, until: { stop.isRequested })
+      guard let found, found != state.told else { return }
+      try session.declare(found)
+      state.told = found
+      say(found, &state)
+    } catch {
+      // The next look tells it.
+      log.warning("cannot tell the queue which models there are: \(error)")
+    }
+  }
+
+  private func say(_ found: [ModelRecord], _ state: inout State) {
+    let wrong = found.filter { $0.fault != nil }.map(\.name).sorted()
+    guard wrong != state.logged else { return }
+    state.logged = wrong
+    guard let first = wrong.first else { return }
+    let names = PlainText.line(wrong.joined(separator: ", "), limit: 300)
+    log.warning(
+      wrong.count == 1
+        ? "the model \(PlainText.line(first)) cannot be used: `segmoectl models` says why"
+        : "\(wrong.count) models cannot be used: `segmoectl models` says why: \(names)")
+  }
+}
