@@ -10,7 +10,6 @@ package struct RGBColor: Sendable, Hashable {
     self.blue = blue
   }
 
-  static let white = RGBColor(255, 255, 255)
   static let black = RGBColor(0, 0, 0)
 
   /// How far another colour is: the squared distance of the three values.

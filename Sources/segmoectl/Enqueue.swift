@@ -90,8 +90,7 @@ struct Enqueue: ParsableCommand {
 
   func run() throws {
     guard (1...100).contains(maxAttempts) else { throw Problem.usage("--max-attempts must be 1 to 100") }
-    let place = location.place
-    let isNew = access(place.path, F_OK) != 0
+    let isNew = access(location.place.path, F_OK) != 0
     let earlier = try like.map { try EarlierRequest($0, in: isNew ? nil : location.open(for: .reading)) }
     let expander = try templates.expander()
     let drafts = try options(earlier)
@@ -105,19 +104,9 @@ struct Enqueue: ParsableCommand {
     var source = try PromptSource(
       prompts: own ?? prompts, file: file, format: promptFormat, options: options, key: key,
       templates: expander)
-    if look.dryRun { return try preview(&source, isNew ? nil : location.open(for: .reading)) }
-    let store = try location.open(for: .creating)
-    source.models = try store.usableModels()
-    let enqueued: EnqueuedBatch
-    do {
-      enqueued = try store.enqueue(batch) { try source.next() }
-    } catch JobStoreError.emptyBatch {
-      throw source.emptyProblem
-    }
-    announce(enqueued)
-    try announceSources(of: enqueued, store, hasDroppedToken: source.hasDroppedToken)
-    for notice in source.notices { complain(notice) }
-    try warn(store, place, isNew: isNew)
+    let enqueuing = Enqueuing(location: location, isJSON: format.json, waits: wait)
+    if look.dryRun { return try enqueuing.preview(&source) }
+    let (store, enqueued) = try enqueuing.put(&source, as: batch)
     if wait { try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run() }
   }
 
@@ -127,71 +116,14 @@ struct Enqueue: ParsableCommand {
       throw Problem.usage("--model and --models say the same: give one of them")
     }
     var drafts = try settings.grid(models: models, seeds: seeds)
-    var paths = PathResolver()
     for index in drafts.indices {
       if let model { try drafts[index].read("model", model) }
       if let earlier {
         try earlier.check(drafts[index].given)
         drafts[index] = drafts[index].over(earlier.draft)
       }
-      guard drafts[index].given.contains("model") else { continue }
-      // Options are checked first, so that a wrong one is reported as wrong usage and not as a fault in line 1.
-      var request = drafts[index].complete
-      try request.validate()
-      try paths.resolve(&request)
     }
+    try drafts.check()
     return drafts
-  }
-
-  /// What would be queued.
-  private func preview(_ source: inout PromptSource, _ store: QueueClient?) throws {
-    source.models = try store?.usableModels() ?? []
-    var preview = EnqueuePreview(pace: try store?.pace() ?? RenderPace())
-    while let request = try source.next() { preview.add(request, text: source.texts) }
-    guard preview.jobs > 0 else { throw source.emptyProblem }
-    preview.templates = source.templates
-    print(format.json ? preview.json.text : preview.text)
-    for notice in source.notices { complain(notice) }
-  }
-
-  /// What a person should know who expects pictures from this queue.
-  private func warn(_ store: QueueClient, _ place: QueuePlace, isNew: Bool) throws {
-    if isNew { complain("started a new queue, \(place.path) (\(place.meaning))") }
-    for flaw in QueueRights(of: place.path).flaws {
-      complain("\(flaw.path) stops the service or its members: \(flaw.fault); \(flaw.mend)")
-    }
-    let now = Date().milliseconds
-    // Who waits is told after a moment.
-    guard !wait, try !store.workers().contains(where: { $0.isAlive(now: now) }) else { return }
-    let start = place.source == .service ? "sudo systemctl start segmoed" : "segmoed --database \(place.path)"
-    complain("no segmoed works on \(place.path) at the moment; the jobs wait: `\(start)` starts one")
-  }
-
-  /// Says on standard error what the jobs wait for, and what to run if nobody fetches it.
-  private func announceSources(of batch: EnqueuedBatch, _ store: QueueClient, hasDroppedToken: Bool) throws {
-    if hasDroppedToken {
-      complain("the token in the link is not kept: the fetcher needs it as CIVITAI_API_TOKEN")
-    }
-    let waits = try store.waits(batch: batch.batch)
-    guard !waits.isEmpty else { return }
-    let sources = waits.map(\.source).joined(separator: ", ")
-    guard try store.fetchers().isEmpty else {
-      if !format.json { complain("waiting for \(sources), which is fetched first") }
-      return
-    }
-    complain(FetcherHint.text(sources))
-  }
-
-  private func announce(_ batch: EnqueuedBatch) {
-    if format.json {
-      let jobs = batch.jobs.map { JSONText.integer($0) }
-      print(JSONText.object([("batch", .integer(batch.batch)), ("jobs", .array(jobs))]).text)
-    } else {
-      let (first, last) = (batch.jobs.lowerBound, batch.jobs.upperBound)
-      let jobs = first == last ? "job \(first)" : "jobs \(first) to \(last)"
-      print("batch \(batch.batch): \(jobs) queued\(batch.isNew ? "" : " before, with this key")")
-    }
-    // The batch's number must be visible before a long wait, through a pipe too.
-    fflush(nil)
   }
 }

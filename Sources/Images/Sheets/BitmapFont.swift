@@ -3,14 +3,14 @@
 /// The shapes were drawn for this program. Other characters become one of these, or a box.
 package enum BitmapFont {
   /// Pixels of a letter's place, with the space behind it.
-  static let advance = 6
+  package static let advance = 6
   /// Pixels of a letter.
   static let height = 9
   /// Pixels from a line's top to the next one's.
   static let lineHeight = 11
 
   /// The rows of a character, from the top. In each, bit 4 is the left pixel.
-  static func rows(of character: Character) -> [UInt8] {
+  package static func rows(of character: Character) -> [UInt8] {
     let code = character.asciiValue.map(Int.init) ?? unknown
     return glyphs.indices.contains(code - first) ? glyphs[code - first] : glyphs[unknown - first]
   }

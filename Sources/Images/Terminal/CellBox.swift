@@ -8,6 +8,8 @@ package struct CellBox: Sendable, Equatable {
   package let cellWidth: Int
   /// Pixels of a cell.
   package let cellHeight: Int
+  /// Whether a small picture is shown larger than it is.
+  package let mayEnlarge: Bool
 
   /// A box. Numbers that no terminal has are brought into range.
   /// - Parameters:
@@ -15,18 +17,28 @@ package struct CellBox: Sendable, Equatable {
   ///   - rows: the most rows.
   ///   - cellWidth: pixels; without a better answer, a cell is twice as tall as wide.
   ///   - cellHeight: pixels.
-  package init(columns: Int, rows: Int, cellWidth: Int = 8, cellHeight: Int = 16) {
+  ///   - mayEnlarge: whether a small picture is shown larger than it is.
+  package init(
+    columns: Int, rows: Int, cellWidth: Int = 8, cellHeight: Int = 16, mayEnlarge: Bool = false
+  ) {
+    self.mayEnlarge = mayEnlarge
     self.columns = min(max(1, columns), 1000)
     self.rows = min(max(1, rows), 1000)
     self.cellWidth = min(max(1, cellWidth), 200)
     self.cellHeight = min(max(1, cellHeight), 200)
   }
 
-  /// The picture at the largest size that fits, but never larger than it is.
+  /// The same place in cells of two pixels, one above the other: those of half blocks.
+  var halved: CellBox {
+    CellBox(columns: columns, rows: rows, cellWidth: 1, cellHeight: 2, mayEnlarge: mayEnlarge)
+  }
+
+  /// The picture at the largest size that fits.
   /// - Throws: `ImageError`
   func fitted(_ image: RGBImage) throws(ImageError) -> RGBImage {
     let scale = min(
-      1, Double(columns * cellWidth) / Double(image.width), Double(rows * cellHeight) / Double(image.height))
+      mayEnlarge ? .infinity : 1, Double(columns * cellWidth) / Double(image.width),
+      Double(rows * cellHeight) / Double(image.height))
     return try image.resized(
       width: max(1, Int((Double(image.width) * scale).rounded())),
       height: max(1, Int((Double(image.height) * scale).rounded())))

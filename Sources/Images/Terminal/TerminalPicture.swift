@@ -13,13 +13,14 @@ package struct TerminalPicture: Sendable, Equatable {
   ///   - box: where it must fit in.
   ///   - way: what the terminal understands.
   ///   - hasTrueColor: whether half blocks may have any colour, or only the 256 that nearly every terminal has.
+  ///   - name: a number for `erasure`; nil: the picture stays until it is scrolled away.
   /// - Throws: `ImageError`
   package init(
-    _ image: RGBImage, in box: CellBox, by way: TerminalProtocol, hasTrueColor: Bool = true
+    _ image: RGBImage, in box: CellBox, by way: TerminalProtocol, hasTrueColor: Bool = true,
+    name: UInt32? = nil
   ) throws(ImageError) {
     if way == .blocks {
-      // A half block is one pixel wide and two tall.
-      let small = try CellBox(columns: box.columns, rows: box.rows, cellWidth: 1, cellHeight: 2).fitted(image)
+      let small = try box.halved.fitted(image)
       text = HalfBlocks.text(small, hasTrueColor: hasTrueColor)
       rows = (small.height + 1) / 2
       return
@@ -28,19 +29,22 @@ package struct TerminalPicture: Sendable, Equatable {
     rows = box.rows(pixels: small.height)
     let picture =
       switch way {
-      case .kitty: KittyGraphics.text(try PNGFile.encode(small))
+      case .kitty: KittyGraphics.text(try PNGFile.encode(small), name: name)
       case .iterm2:
         InlineImage.text(try PNGFile.encode(small), columns: box.columns(pixels: small.width), rows: rows)
       case .sixel, .blocks: Sixel.text(small)
       }
     // Terminals differ in where a picture leaves the cursor, and whether one at the lower edge scrolls. So there are
     // empty lines first, and the cursor is put back.
-    let room = String(repeating: "\n", count: rows)
+    let room = String(repeating: "\u{1B}[K\n", count: rows)
     text = "\(room)\u{1B}[\(rows)A\u{1B}7\(picture)\u{1B}8\u{1B}[\(rows)B\r"
   }
 
-  /// Makes a terminal forget the pictures on it that text does not cover; nothing where text covers all.
-  package static func erasure(by way: TerminalProtocol) -> String {
-    way == .kitty ? KittyGraphics.erasure : ""
+  /// Takes a picture away that text would not cover; nothing where text covers all.
+  /// - Parameters:
+  ///   - name: the number that it was shown by.
+  ///   - way: as it was shown.
+  package static func erasure(of name: UInt32, by way: TerminalProtocol) -> String {
+    way == .kitty ? KittyGraphics.erasure(of: name) : ""
   }
 }
