@@ -36,7 +36,9 @@ enum SettingLabel {
     case "embeddings": return "embedding " + list(request.embeddings.map { $0.token ?? fileName($0.path) })
     default:
       let text = setting.text(request)
-      let value = text.isEmpty ? "default" : text.hasPrefix("/") ? fileName(text) : text
+      // 7 rather than 7.0.
+      let short = text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+      let value = text.isEmpty ? "default" : text.hasPrefix("/") ? fileName(text) : short
       return "\(setting.name.replacing("_", with: " ")) \(value)"
     }
   }
