@@ -11,26 +11,25 @@ struct Waiting {
   let isJSON: Bool
 
   /// Returns when all jobs are done, and says where the pictures are.
-  /// - Parameter finish: makes something of the pictures, once all jobs are over and some picture is there; returns what
-  ///   JSON says of it besides.
+  /// - Parameter finish: what is done with the pictures when all jobs are over, whatever became of them.
   /// - Throws: `Problem`: code 69 if the model does not load or there is no daemon, 65 for bad input, otherwise 70.
-  func run(finish: () throws -> [(String, JSONText)] = { [] }) throws {
+  func run(finish: () throws -> Void = {}) throws {
     let style = isJSON ? WatchStyle.silent : .suitable()
     try WatchLoop(store: store, scope: .batch(batch), style: style).run()
     let counts = try store.batch(batch).counts
     var filter = JobFilter()
     filter.batch = batch
-    let jobs = try store.list(filter)
-    let paths = jobs.flatMap { $0.images.compactMap(\.path) }
-    // Lines have said it already, job by job.
-    if style == .bars {
-      for path in paths { print(PlainText.line(path)) }
-    }
-    let more = paths.isEmpty ? [] : try finish()
     if isJSON {
-      let members = [("batch", JSONText.integer(batch))] + JSONText.counts(counts) + more
+      let jobs = try store.list(filter)
+      let members = [("batch", JSONText.integer(batch))] + JSONText.counts(counts)
       print(JSONText.object(members + [("jobs", .array(jobs.map(JSONText.job)))]).text)
+    } else if style == .bars {
+      // Lines have said it already, job by job.
+      for path in try store.list(filter).flatMap({ $0.images.compactMap(\.path) }) {
+        print(PlainText.line(path))
+      }
     }
+    try finish()
     guard counts.done < counts.total else { return }
     let failures = try store.failures(batch: batch)
     let summary =

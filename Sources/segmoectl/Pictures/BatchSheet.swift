@@ -1,4 +1,3 @@
-import CommandLine
 import Images
 import JobStore
 import Requests
@@ -23,14 +22,14 @@ struct BatchSheet {
   ///   - store: the queue.
   ///   - rows: a setting with a row for each of its values; nil: none.
   ///   - columns: a setting with a column for each of its values; nil: none.
-  /// - Throws: `JobStoreError`; `Problem.badInput` if no picture is finished.
+  /// - Throws: `JobStoreError`
   init(batch: Int64, in store: QueueClient, rows: Setting?, columns: Setting?) throws {
     let entries = try Self.entries(batch, store)
     pictures = entries.filter { if case .picture = $0.content { true } else { false } }.count
     missing = entries.count - pictures
-    guard pictures > 0, let first = entries.first else {
-      throw Problem.badInput(
-        "batch \(batch) has no finished picture; `segmoectl list --batch \(batch)` says what its jobs do")
+    guard let first = entries.first else {
+      sheet = LabelledSheet(cells: [])
+      return
     }
     let heads = [rows?.name, columns?.name]
     let others = Setting.all.filter { setting in

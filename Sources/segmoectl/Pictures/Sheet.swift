@@ -1,5 +1,4 @@
 import ArgumentParser
-import Boundary
 import CommandLine
 import JobStore
 
@@ -38,11 +37,10 @@ struct Sheet: ParsableCommand {
     let store = try location.open(for: .reading)
     let number = try batch.number(in: store)
     let sheet = try BatchSheet(batch: number, in: store, rows: rows, columns: columns)
-    let facts = try output.write(sheet, to: file)
-    if format.json {
-      print(JSONText.object([("batch", .integer(number))] + facts).text)
-    } else {
-      print(PlainText.line(absolutePath(output.output)))
+    guard sheet.pictures > 0 else {
+      throw Problem.badInput(
+        "batch \(number) has no finished picture; `segmoectl list --batch \(number)` says what its jobs do")
     }
+    try output.write(sheet, of: number, to: file, isJSON: format.json)
   }
 }

@@ -1,4 +1,3 @@
-import Boundary
 import CommandLine
 import Foundation
 import Images
@@ -37,18 +36,19 @@ struct SheetBatch {
       SignalListener.end(by: number)
     }
     defer { withExtendedLifetime(listener) {} }
-    var isWritten = false
+    var isSettled = false
     do {
       try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run {
         let sheet = try BatchSheet(batch: enqueued.batch, in: store, rows: rows, columns: columns)
-        let facts = try output.write(sheet, to: file)
-        isWritten = true
-        if !format.json { print(PlainText.line(absolutePath(output.output))) }
-        return facts
+        // Nothing can be shown if all failed; why, is said next.
+        if sheet.pictures > 0 {
+          try output.write(sheet, of: enqueued.batch, to: file, isJSON: format.json)
+        }
+        isSettled = true
       }
     } catch {
       // The pictures are not lost with the command.
-      if !isWritten { complain("batch \(enqueued.batch) is in the queue; \(advice)") }
+      if !isSettled { complain("batch \(enqueued.batch) is in the queue; \(advice)") }
       throw error
     }
   }

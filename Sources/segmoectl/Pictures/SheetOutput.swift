@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import CommandLine
 import Images
 
@@ -14,17 +15,24 @@ struct SheetOutput: ParsableArguments {
   /// - Throws: `ImageError`
   func file() throws -> OutputFile { try OutputFile(output, force: force) }
 
-  /// Draws and writes a sheet, and names the pictures that could not be read.
-  /// - Returns: what was done, for `--json`.
+  /// Draws and writes a sheet, names the pictures that could not be read, and says where it is.
+  /// - Parameters:
+  ///   - sheet: with a finished picture at least.
+  ///   - batch: its number.
+  ///   - file: checked before.
+  ///   - isJSON: whether that is said as JSON.
   /// - Throws: `ImageError`
-  func write(_ batch: BatchSheet, to file: OutputFile) throws -> [(String, JSONText)] {
-    let page = try batch.sheet.page()
+  func write(_ sheet: BatchSheet, of batch: Int64, to file: OutputFile, isJSON: Bool) throws {
+    let page = try sheet.sheet.page()
     for problem in page.unreadable { complain("\(problem)") }
     try PNGFile.write(page.image, to: file)
-    return [
-      ("output", .string(absolutePath(output))),
-      ("pictures", .integer(batch.pictures - page.unreadable.count)),
-      ("missing", .integer(batch.missing + page.unreadable.count)),
-    ]
+    let path = absolutePath(output)
+    guard isJSON else { return print(PlainText.line(path)) }
+    print(
+      JSONText.object([
+        ("batch", .integer(batch)), ("output", .string(path)),
+        ("pictures", .integer(sheet.pictures - page.unreadable.count)),
+        ("missing", .integer(sheet.missing + page.unreadable.count)),
+      ]).text)
   }
 }

@@ -73,7 +73,7 @@ import Testing
       let last = try #require(outcome.output.split(separator: "\n").last)
       let facts = try #require(try JSONSerialization.jsonObject(with: Data(last.utf8)) as? [String: Any])
       #expect(facts["output"] as? String == command.folder + "/t.png" && facts["pictures"] as? Int == 6)
-      #expect(facts["done"] as? Int == 6 && (facts["jobs"] as? [Any])?.count == 6)
+      #expect(facts["batch"] as? Int == 1 && facts["missing"] as? Int == 0)
     }
     let page = try PNGFile.readPixels(command.folder + "/t.png")
     var columns: [Int: Set<Int>] = [:]
