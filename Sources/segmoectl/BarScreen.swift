@@ -4,22 +4,44 @@ import JobStore
 /// Bars on a terminal, redrawn in place.
 struct BarScreen {
   private var lines = 0
+  /// nil: no pictures are shown.
+  private var previews: WatchPreviews?
+  /// The jobs whose pictures are on the screen.
+  private var pictured: [Int64] = []
+
+  /// - Parameter previews: makes the pictures below the bars; nil: there are none.
+  init(previews: WatchPreviews?) { self.previews = previews }
 
   /// Draws the screen over the last one.
-  mutating func draw(_ view: WatchView, now: Date) {
-    let columns = Self.columns()
-    let text =
+  /// - Throws: `JobStoreError`
+  mutating func draw(_ view: WatchView, from store: QueueClient, now: Date) throws {
+    let window = TerminalWindow()
+    let heads =
       [Self.headline(view, now: now)] + view.waits.map { "waiting for \($0.standing)" }
       + view.running.compactMap { job in
         job.writingWait.map { "job \(job.id) waits to write its picture: \($0)" }
       }
-      + view.running.map { Self.line($0, columns: columns, now: now) }
+    let pictures =
+      try previews?.pictures(
+        of: view.running.map(\.id), in: store, window: window, lines: heads.count + view.running.count) ?? [:]
     var output = lines > 0 ? "\u{1B}[\(lines)A\r" : ""
-    // Lines are cut, because a line that wraps would be counted as one.
-    output += text.map { TerminalText.plain($0, columns: columns - 1) + "\u{1B}[K\n" }.joined()
+    if let previews { output += pictured.map(previews.erasure).joined() }
+    output += heads.map { Self.whole($0, window) }.joined()
+    lines = heads.count + view.running.count
+    for job in view.running {
+      output += Self.whole(Self.line(job, columns: window.columns, now: now), window)
+      guard let picture = pictures[job.id] else { continue }
+      output += picture.text
+      lines += picture.rows
+    }
     output += "\u{1B}[J"
-    lines = text.count
+    pictured = view.running.map(\.id).filter { pictures[$0] != nil }
     FileHandle.standardOutput.write(Data(output.utf8))
+  }
+
+  /// A line is cut, because one that wraps would be counted as one.
+  private static func whole(_ text: String, _ window: TerminalWindow) -> String {
+    TerminalText.plain(text, columns: window.columns - 1) + "\u{1B}[K\n"
   }
 
   /// Counts, and the time left for all.
@@ -66,11 +88,5 @@ struct BarScreen {
     let workers = Double(running.count)
     let mean = running.reduce(0) { $0 + $1.whole } / workers
     return (running.reduce(0) { $0 + $1.left } + mean * Double(view.counts.queued)) / workers
-  }
-
-  private static func columns() -> Int {
-    var size = winsize()
-    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 20 else { return 80 }
-    return Int(size.ws_col)
   }
 }

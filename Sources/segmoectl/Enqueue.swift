@@ -93,12 +93,10 @@ struct Enqueue: ParsableCommand {
 
   func run() throws {
     guard (1...100).contains(maxAttempts) else { throw Problem.usage("--max-attempts must be 1 to 100") }
-    let place = location.place
-    let reader = try queueBefore()
-    let earlier = try like.map { try EarlierRequest($0, in: reader) }
+    let enqueuing = try Enqueuing(location: location, isJSON: format.json, waits: wait)
+    let earlier = try like.map { try EarlierRequest($0, in: enqueuing.before) }
     let expander = try templates.expander()
-    let known = try reader?.knownModels() ?? KnownModels()
-    let drafts = try options(earlier, known)
+    let drafts = try options(earlier, enqueuing.known)
     let options = JobOptions(
       drafts: drafts, priority: priority, runAfter: try runAfter.map(moment(_:)),
       maxAttempts: maxAttempts)
@@ -109,29 +107,10 @@ struct Enqueue: ParsableCommand {
     let own = given.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
     var source = try PromptSource(
       prompts: own ?? given, file: file, format: promptFormat, options: options, key: key,
-      templates: expander, models: known)
-    if look.dryRun { return try preview(&source, reader) }
-    let store = try location.open(for: .creating)
-    let enqueued: EnqueuedBatch
-    do {
-      enqueued = try store.enqueue(batch) { try source.next() }
-    } catch JobStoreError.emptyBatch {
-      throw source.emptyProblem
-    }
-    announce(enqueued)
-    try announceSources(of: enqueued, store, known, hasDroppedToken: source.hasDroppedToken)
-    for notice in source.notices { complain(notice) }
-    try warn(store, place, isNew: reader == nil)
+      templates: expander, models: enqueuing.known)
+    if look.dryRun { return try enqueuing.preview(&source) }
+    let (store, enqueued) = try enqueuing.put(&source, as: batch)
     if wait { try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run() }
-  }
-
-  /// The queue that is here already; nil: there is none.
-  private func queueBefore() throws -> QueueClient? {
-    do {
-      return try location.open(for: .reading)
-    } catch JobStoreError.noQueue {
-      return nil
-    }
   }
 
   /// The settings of a prompt that names none, one for each combination.
@@ -140,75 +119,14 @@ struct Enqueue: ParsableCommand {
       throw Problem.usage("--model and --models say the same: give one of them")
     }
     var drafts = try settings.grid(models: models, seeds: seeds)
-    var paths = PathResolver(names: known.names)
     for index in drafts.indices {
       if let model { try drafts[index].read("model", model) }
       if let earlier {
         try earlier.check(drafts[index].given)
         drafts[index] = drafts[index].over(earlier.draft)
       }
-      guard drafts[index].given.contains("model") else { continue }
-      // Options are checked first, so that a wrong one is reported as wrong usage and not as a fault in line 1.
-      var request = drafts[index].complete
-      try request.validate()
-      try paths.resolve(&request)
-      try known.check(request.model)
     }
+    try drafts.check(known)
     return drafts
-  }
-
-  /// What would be queued.
-  private func preview(_ source: inout PromptSource, _ store: QueueClient?) throws {
-    var preview = EnqueuePreview(pace: try store?.pace() ?? RenderPace())
-    while let request = try source.next() { preview.add(request, text: source.texts) }
-    guard preview.jobs > 0 else { throw source.emptyProblem }
-    preview.templates = source.templates
-    print(format.json ? preview.json.text : preview.text)
-    for notice in source.notices { complain(notice) }
-  }
-
-  /// What a person should know who expects pictures from this queue.
-  private func warn(_ store: QueueClient, _ place: QueuePlace, isNew: Bool) throws {
-    if isNew { complain("started a new queue, \(place.path) (\(place.meaning))") }
-    for flaw in QueueRights(of: place.path).flaws {
-      complain("\(flaw.path) stops the service or its members: \(flaw.fault); \(flaw.mend)")
-    }
-    let now = Date().milliseconds
-    // Who waits is told after a moment.
-    guard !wait, try !store.workers().contains(where: { $0.isAlive(now: now) }) else { return }
-    let start = place.source == .service ? "sudo systemctl start segmoed" : "segmoed --database \(place.path)"
-    complain("no segmoed works on \(place.path) at the moment; the jobs wait: `\(start)` starts one")
-  }
-
-  /// Says on standard error what the jobs wait for, and what to run if nobody fetches it.
-  private func announceSources(
-    of batch: EnqueuedBatch, _ store: QueueClient, _ known: KnownModels, hasDroppedToken: Bool
-  ) throws {
-    if hasDroppedToken {
-      complain("the token in the link is not kept: the fetcher needs it as CIVITAI_API_TOKEN")
-    }
-    // A daemon's own model that is named like a card is not fetched.
-    let own = known.names
-    let waits = try store.waits(batch: batch.batch).filter { !own.contains($0.source) }
-    guard !waits.isEmpty else { return }
-    let sources = waits.map(\.source).joined(separator: ", ")
-    guard try store.fetchers().isEmpty else {
-      if !format.json { complain("waiting for \(sources), which is fetched first") }
-      return
-    }
-    complain(FetcherHint.text(sources))
-  }
-
-  private func announce(_ batch: EnqueuedBatch) {
-    if format.json {
-      let jobs = batch.jobs.map { JSONText.integer($0) }
-      print(JSONText.object([("batch", .integer(batch.batch)), ("jobs", .array(jobs))]).text)
-    } else {
-      let (first, last) = (batch.jobs.lowerBound, batch.jobs.upperBound)
-      let jobs = first == last ? "job \(first)" : "jobs \(first) to \(last)"
-      print("batch \(batch.batch): \(jobs) queued\(batch.isNew ? "" : " before, with this key")")
-    }
-    // The batch's number must be visible before a long wait, through a pipe too.
-    fflush(nil)
   }
 }

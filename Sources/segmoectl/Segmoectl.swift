@@ -20,7 +20,9 @@ struct Segmoectl: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      Enqueue.self, Rerun.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self,
+      Enqueue.self, Rerun.self, List.self, Show.self, Watch.self, View.self, Open.self, Sheet.self,
+      Compare.self,
+      XY.self, Cancel.self, Retry.self, Pause.self,
       Resume.self,
       Reorder.self, Purge.self, Models.self, Status.self, Stats.self, Doctor.self,
     ])

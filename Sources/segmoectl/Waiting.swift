@@ -16,8 +16,9 @@ struct Waiting {
       + [.list("jobs", QueueJSON.job) { $0.jobs }])
 
   /// Returns when all jobs are done, and says where the pictures are.
+  /// - Parameter finish: what is done with the pictures when all jobs are over, whatever became of them.
   /// - Throws: `Problem`: code 69 if the model does not load or there is no daemon, 65 for bad input, otherwise 70.
-  func run() throws {
+  func run(finish: () throws -> Void = {}) throws {
     let style = isJSON ? WatchStyle.silent : .suitable()
     try WatchLoop(store: store, scope: .batch(batch), style: style).run()
     let counts = try store.batch(batch).counts
@@ -32,6 +33,7 @@ struct Waiting {
         print(PlainText.line(path))
       }
     }
+    try finish()
     guard counts.done < counts.total else { return }
     let failures = try store.failures(batch: batch)
     let summary =

@@ -1,5 +1,7 @@
 import ArgumentParser
+import CommandLine
 import Foundation
+import Images
 import JobStore
 
 /// `segmoectl watch`
@@ -8,7 +10,8 @@ struct Watch: ParsableCommand {
     abstract: "Watch jobs until all are over.",
     discussion: """
       On a terminal it shows progress bars with the time left. Elsewhere (a pipe, a log, TERM=dumb) it prints a \
-      line for each event. The exit code is 0 when all jobs are over, even if some failed.
+      line for each event. The exit code is 0 when all jobs are over, even if some failed. --preview shows below each \
+      bar what its picture looks like so far, if the daemon makes previews; it needs a terminal.
       """)
 
   @OptionGroup var location: Location
@@ -19,9 +22,20 @@ struct Watch: ParsableCommand {
   @Option(help: ArgumentHelp("Only this batch: its number or name.", valueName: "batch"))
   var batch: BatchReference?
 
+  @Flag(help: "Show what the pictures look like so far.")
+  var preview = false
+
+  @Option(
+    name: .customLong("protocol"),
+    help: ArgumentHelp(
+      "How --preview shows pictures: \(TerminalProtocol.allCases.map(\.rawValue).joined(separator: ", ")) (default: blocks).",
+      valueName: "name"))
+  var way: TerminalProtocol?
+
   @OptionGroup var format: Format
 
   func validate() throws {
+    if way != nil && !preview { throw ValidationError("--protocol is for --preview.") }
     if batch != nil && !jobs.isEmpty { throw ValidationError("Name jobs or a batch, not both.") }
   }
 
@@ -33,7 +47,17 @@ struct Watch: ParsableCommand {
     } else {
       scope = jobs.isEmpty ? .everything : .jobs(jobs)
     }
-    try WatchLoop(store: store, scope: scope, style: format.json ? .json : .suitable()).run()
+    let style = format.json ? WatchStyle.json : .suitable()
+    guard !preview || style == .bars else {
+      throw Problem.usage(
+        "--preview shows pictures on a terminal: leave it out \(format.json ? "with --json" : "here")")
+    }
+    // A cursor moves over half blocks as over any text, in every terminal.
+    let environment = ProcessInfo.processInfo.environment
+    let ability = TerminalAbility(environment: environment, forced: way ?? .blocks)
+    try WatchLoop(
+      store: store, scope: scope, style: style, previews: preview ? WatchPreviews(ability) : nil
+    ).run()
   }
 }
 
@@ -57,8 +81,7 @@ enum WatchStyle: Equatable {
 
   /// Bars on a terminal that can move its cursor.
   static func suitable() -> WatchStyle {
-    let terminal = ProcessInfo.processInfo.environment["TERM"] ?? "dumb"
-    return isatty(STDOUT_FILENO) != 0 && terminal != "dumb" ? .bars : .lines
+    TerminalAbility.isThere(ProcessInfo.processInfo.environment) ? .bars : .lines
   }
 }
 

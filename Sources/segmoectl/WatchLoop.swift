@@ -8,13 +8,15 @@ struct WatchLoop {
   let store: QueueClient
   let scope: WatchScope
   let style: WatchStyle
+  /// Makes the pictures below the bars; nil: there are none.
+  var previews: WatchPreviews?
 
   /// Seconds without a living daemon after which waiting ends.
   static let patience: TimeInterval = 60
 
   /// - Throws: `JobStoreError.notFound`, `.replaced`, and `Problem.unavailable` if there is no daemon.
   func run() throws {
-    var screen = BarScreen()
+    var screen = BarScreen(previews: previews)
     var log = try EventLog(scope: scope, store: store)
     var version: Int64?
     var drawn = Date.distantPast
@@ -34,7 +36,7 @@ struct WatchLoop {
         var view = try WatchView(scope, store)
         view.counts = view.counts.since(before)
         switch style {
-        case .bars: screen.draw(view, now: now)
+        case .bars: try screen.draw(view, from: store, now: now)
         case .lines, .json: try log.print(view, asJSON: style == .json, now: now)
         case .silent: break
         }

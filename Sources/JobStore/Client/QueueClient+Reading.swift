@@ -65,6 +65,20 @@ extension QueueClient {
     }
   }
 
+  /// All that a batch's jobs were asked for, in order of their numbers.
+  /// - Throws: `JobStoreError.notFound`
+  package func jobs(batch id: Int64) throws -> [JobRecord] {
+    try database.read { db in
+      try db.check(batch: id)
+      return try JobRecord.fetchAll(
+        db,
+        sql: """
+          SELECT \(JobRecord.columns) FROM jobs j JOIN batches b ON b.id = j.batch
+          WHERE j.id BETWEEN b.first_job AND b.last_job AND b.id = ? ORDER BY j.id
+          """, arguments: [id])
+    }
+  }
+
   /// Whether the queue is paused, and how many jobs are in each state. It takes the same time for any number of jobs.
   package func status() throws -> QueueStatus {
     try database.read { db in

@@ -49,7 +49,7 @@ struct PromptSource {
     self.options = options
     self.templates = templates
     let hasTemplates = templates != nil
-    seeds = SeedDraw(key: key)
+    seeds = SeedDraw(key: key, isShared: options.sharesSeed)
     if let file {
       self.file = try PromptFile(path: file, format: format, hasTemplates: hasTemplates)
     } else if prompts.isEmpty {
@@ -265,6 +265,8 @@ struct JobOptions {
   var runAfter: Milliseconds?
   /// Until a failing job is given up.
   var maxAttempts: Int
+  /// Whether all random seeds are the same one, so that nothing but the settings tells the pictures apart.
+  var sharesSeed = false
 
   /// A job with these options.
   /// - Parameters:
@@ -282,15 +284,19 @@ struct JobOptions {
 /// Random seeds. With an idempotency key they follow from it: else another try would be another batch.
 private struct SeedDraw {
   private var state: UInt64?
+  /// The seed of all; nil: each has its own.
+  private var shared: UInt64?
 
-  init(key: String?) {
+  init(key: String?, isShared: Bool) {
     state = key.map { key in
       // FNV-1a.
       key.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
+    if isShared { shared = next() }
   }
 
   mutating func next() -> UInt64 {
+    if let shared { return shared }
     guard var mixer = state.map({ SplitMix64(state: $0) }) else {
       var system = SystemRandomNumberGenerator()
       return RequestDraft.randomSeed(&system)

@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import JobStore
 import Testing
 
@@ -63,16 +62,7 @@ import Testing
     let command = try Command()
     _ = try command("enqueue", "red fox", "--model", "m", "--count", "2")
     let session = try command.daemon()
-    let collected = Collector()
-    let reader = Thread {
-      // Not FileHandle's own reading: it waits for all bytes, and dies at a terminal whose other end closed.
-      var buffer = [UInt8](repeating: 0, count: 4096)
-      while case let count = read(handles.read.fileDescriptor, &buffer, buffer.count), count > 0 {
-        collected.add(Data(buffer[..<count]))
-      }
-      collected.end()
-    }
-    reader.start()
+    let collected = Collector(handles.read)
     let process = try command.start(arguments, output: handles.write, errors: Pipe())
     try handles.write.close()
     let claimed = try #require(try session.claim())
@@ -119,7 +109,8 @@ import Testing
   }
 
   @Test func aTerminalGetsBarsInPlace() throws {
-    let (code, text) = try watch(["watch", "--batch", "1"], on: Self.terminal())
+    let terminal = try PseudoTerminal()
+    let (code, text) = try watch(["watch", "--batch", "1"], on: (terminal.read, terminal.write))
     #expect(code == 0)
     // One bar at 14%, the prompt, the time left, and a cursor that goes back up.
     #expect(text.contains("red fox"))
@@ -128,42 +119,4 @@ import Testing
     #expect(text.contains("\u{1B}[2A"))
     #expect(text.contains("1 of 1 done"))
   }
-
-  /// Both ends of a new pseudo-terminal.
-  private static func terminal() throws -> (read: FileHandle, write: FileHandle) {
-    let master = open("/dev/ptmx", O_RDWR | O_NOCTTY)
-    try #require(master >= 0)
-    // unlockpt and ptsname by hand: Glibc's module hides them.
-    let (unlock, number) = (UInt(0x4004_5431), UInt(0x8004_5430))
-    var (locked, terminal): (Int32, Int32) = (0, -1)
-    try #require(ioctl(master, unlock, &locked) == 0 && ioctl(master, number, &terminal) == 0)
-    let slave = open("/dev/pts/\(terminal)", O_RDWR | O_NOCTTY)
-    try #require(slave >= 0)
-    return (
-      FileHandle(fileDescriptor: master, closeOnDealloc: true),
-      FileHandle(fileDescriptor: slave, closeOnDealloc: true)
-    )
-  }
-}
-
-/// Bytes that another thread reads.
-private final class Collector: @unchecked Sendable {
-  private let condition = NSCondition()
-  private var data = Data()
-  private var isOver = false
-
-  func add(_ chunk: Data) { condition.withLock { data.append(chunk) } }
-
-  func end() {
-    condition.withLock {
-      isOver = true
-      condition.broadcast()
-    }
-  }
-
-  func wait() {
-    condition.withLock { while !isOver { condition.wait() } }
-  }
-
-  var text: String { condition.withLock { String(decoding: data, as: UTF8.self) } }
 }

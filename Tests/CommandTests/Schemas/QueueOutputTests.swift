@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Images
 import JobStore
 import TestSupport
 import Testing
@@ -87,6 +88,8 @@ import Testing
     try session.heartbeat()
     try look(&seen)
     try followAJob(session, &seen)
+    try session.heartbeat()
+    try showPictures(session, &seen)
     try session.heartbeat()
     try change(&seen)
     for name in seen.published.folder.names where name.hasPrefix("segmoectl-") && name != "segmoectl-rerun" {
@@ -182,6 +185,31 @@ import Testing
       try until("\"batch\"")
       let claimed = try #require(try session.claim())
       try session.finish(claimed.lease, images: [Self.image(of: claimed)], statistics: RenderStatistics())
+    }
+  }
+
+  /// What shows pictures, and puts them on a page.
+  private func showPictures(_ session: WorkerSession, _ seen: inout Seen) throws {
+    let picture = try RGBImage(width: 16, height: 16, red: 9, green: 90, blue: 200)
+    let command = seen.command
+    try seen.run("enqueue", "shown", "--model", "m", "--priority", "99", "--name", "shown")
+    let path = try #require(try command.finish(session, with: [picture]).first)
+    try seen.run("view", path)
+    // There is no desktop here.
+    try seen.run("open", path, code: 69)
+    try seen.run("sheet", "shown", "--output", "shown.png")
+    try command.file("one.txt", Data("compared\n".utf8))
+    for arguments in [
+      ["compare", "--models", "m", "--prompts", "one.txt"],
+      ["xy", "crossed", "--x", "seed=1", "--model", "m"],
+    ] {
+      let whole = arguments + ["--output", arguments[0] + ".png"]
+      try seen.follow(whole) { until in
+        try until("\"batch\"")
+        let job = try #require(try command.client().list().last?.id)
+        try command.client().setPriority(99, job: job)
+        try command.finish(session, with: [picture])
+      }
     }
   }
 
