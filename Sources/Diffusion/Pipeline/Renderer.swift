@@ -194,6 +194,7 @@ package struct Renderer: Sendable {
     } else {
       output = prediction
     }
+    denoising.prediction = StepPrediction(output: output, sample: latents, call: step)
     var noise = denoising.noise
     denoising.latents = denoising.scheduler.step(step, output: output, sample: latents) {
       noise.latents(channels: latents.shape[3], height: latents.shape[1], width: latents.shape[2])
@@ -249,6 +250,8 @@ package struct Denoising: Sendable {
   package internal(set) var latents: Tensor
   /// Steps done.
   package internal(set) var step = 0
+  /// Of the last step, for a preview; nil before the first one since it began or was resumed.
+  var prediction: StepPrediction?
   /// The memory that the render takes.
   package let plan: RenderPlan
   /// Given if the render starts from a picture; nil if it starts from noise.
