@@ -106,3 +106,9 @@ CREATE TRIGGER previews_over AFTER UPDATE OF state ON jobs
 WHEN OLD.state = 'running' AND NEW.state <> 'running' BEGIN
   DELETE FROM previews WHERE job = NEW.id;
 END;
+
+-- A finished image has a file to look at.
+CREATE TRIGGER previews_done AFTER UPDATE OF phase ON progress
+WHEN NEW.phase = 'done' BEGIN
+  DELETE FROM previews WHERE job = NEW.job AND number = NEW.number;
+END;
