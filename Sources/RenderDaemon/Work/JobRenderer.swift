@@ -39,7 +39,7 @@ struct JobRenderer: Sendable {
   let checkpointCost = CheckpointCost()
   /// Whether previews of pictures at work are stored.
   let previews: Bool
-  let previewCost = CheckpointCost(estimate: 0.005)
+  let previewCost = CheckpointCost(estimate: 0.0025)
   /// Whether a finished picture waits while the disk is full. Otherwise its job fails and is retried.
   let waitsForRoom: Bool
   let metrics: DaemonMetrics
