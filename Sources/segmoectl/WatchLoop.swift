@@ -16,6 +16,8 @@ struct WatchLoop {
   func run() throws {
     var screen = BarScreen()
     var log = try EventLog(scope: scope, store: store)
+    var estimate = QueueEstimate(scope.filter)
+    let before = try store.status().counts
     var version: Int64?
     var drawn = Date.distantPast
     var daemon = DaemonWatch(patience: Self.patience)
@@ -29,7 +31,8 @@ struct WatchLoop {
         drawn = now
         // Without this, a queue that was moved or deleted would be watched for ever.
         try store.verify()
-        let view = try WatchView(scope, store)
+        var view = try WatchView(scope, store, since: before)
+        if style == .bars { view.secondsLeft = try estimate.secondsLeft(store, now: now) }
         switch style {
         case .bars: screen.draw(view, now: now)
         case .lines, .json: try log.print(view, asJSON: style == .json, now: now)
@@ -155,7 +158,7 @@ private struct EventLog {
       Swift.print(
         asJSON ? JSONText.source(source).text : PlainText.line("waiting for \(source.standing)"))
     }
-    if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view, now: now)) }
+    if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view)) }
     fflush(nil)
   }
 
@@ -182,7 +185,7 @@ private struct EventLog {
   }
 
   private static func line(_ job: JobSummary, now: Date) -> String {
-    let left = BarScreen.left(job, now: now).map { ", \(TerminalText.duration($0)) left" } ?? ""
+    let left = job.secondsLeft(now: now).map { ", \(TerminalText.duration($0)) left" } ?? ""
     return "job \(job.id) running \(job.step)/\(job.steps)\(left)"
   }
 }
