@@ -17,7 +17,7 @@ struct BarScreen {
   mutating func draw(_ view: WatchView, from store: QueueClient, now: Date) throws {
     let window = TerminalWindow()
     let heads =
-      [Self.headline(view, now: now)] + view.waits.map { "waiting for \($0.standing)" }
+      [Self.headline(view)] + view.waits.map { "waiting for \($0.standing)" }
       + view.running.compactMap { job in
         job.writingWait.map { "job \(job.id) waits to write its picture: \($0)" }
       }
@@ -45,15 +45,15 @@ struct BarScreen {
   }
 
   /// Counts, and the time left for all.
-  static func headline(_ view: WatchView, now: Date) -> String {
+  static func headline(_ view: WatchView) -> String {
     let counts = view.counts
-    guard counts.total > 0 else { return "nothing is queued or running" }
+    guard counts.total > 0 else { return "no job is waiting or running" }
     var line = "\(counts.done) of \(counts.total) done"
     for state in [JobState.running, .queued, .failed, .cancelled] where counts[state] > 0 {
       line += ", \(counts[state]) \(state.rawValue)"
     }
     if view.isPaused && counts.queued > 0 { line += " (paused)" }
-    if let left = left(view, now: now) { line += "; about \(TerminalText.duration(left)) left" }
+    if let left = view.secondsLeft { line += "; about \(TerminalText.duration(left)) left" }
     return line
   }
 
@@ -65,28 +65,7 @@ struct BarScreen {
     let bar = TerminalText.bar(share, columns: wide ? 20 : 8)
     let active = job.images.first { $0.phase != nil && $0.phase != .done }?.phase
     let phase = active == .denoising || active == nil ? "" : " \(active?.rawValue ?? "")"
-    let time = left(job, now: now).map { " \(TerminalText.duration($0)) left" } ?? ""
+    let time = job.secondsLeft(now: now).map { " \(TerminalText.duration($0)) left" } ?? ""
     return "#\(job.id) \(prompt) \(bar) \(job.step)/\(job.steps)\(phase)\(time)"
-  }
-
-  /// Seconds that a running job still needs: until the expected end of the images at work, plus all steps of the
-  /// images that have not begun.
-  static func left(_ job: JobSummary, now: Date) -> Double? {
-    guard let end = job.images.compactMap(\.expectedEnd).max() else { return nil }
-    let pace = job.images.compactMap(\.secondsPerStep).last ?? 0
-    let waiting = job.images.filter { $0.phase == nil }.map(\.steps).boundedSum
-    return max(0, Date(milliseconds: end).timeIntervalSince(now)) + Double(waiting) * pace
-  }
-
-  /// Seconds until all jobs are finished. Queued jobs are expected to take as long as the running ones.
-  private static func left(_ view: WatchView, now: Date) -> Double? {
-    let running = view.running.compactMap { job -> (left: Double, whole: Double)? in
-      guard let left = left(job, now: now), let start = job.startedAt else { return nil }
-      return (left, left + now.timeIntervalSince(Date(milliseconds: start)))
-    }
-    guard !running.isEmpty else { return nil }
-    let workers = Double(running.count)
-    let mean = running.reduce(0) { $0 + $1.whole } / workers
-    return (running.reduce(0) { $0 + $1.left } + mean * Double(view.counts.queued)) / workers
   }
 }

@@ -9,9 +9,10 @@ struct Watch: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Watch jobs until all are over.",
     discussion: """
-      On a terminal it shows progress bars with the time left. Elsewhere (a pipe, a log, TERM=dumb) it prints a \
-      line for each event. The exit code is 0 when all jobs are over, even if some failed. --preview shows below each \
-      bar what its picture looks like so far, if the daemon makes previews; it needs a terminal.
+      Without arguments these are the jobs that are not over, and those that come. On a terminal it shows progress \
+      bars with the time left, by what jobs of the same models and sizes took. Elsewhere (a pipe, a log, TERM=dumb) it \
+      prints a line for each event. The exit code is 0 when all jobs are over, even if some failed. --preview shows below \
+      each bar what its picture looks like so far, if the daemon makes previews; it needs a terminal.
       """)
 
   @OptionGroup var location: Location
@@ -66,6 +67,17 @@ enum WatchScope: Equatable {
   case everything
   case batch(Int64)
   case jobs([Int64])
+
+  /// Which jobs these are.
+  var filter: JobFilter {
+    var filter = JobFilter()
+    switch self {
+    case .everything: break
+    case .batch(let id): filter.batch = id
+    case .jobs(let ids): filter.jobs = ids
+    }
+    return filter
+  }
 }
 
 /// How `watch` shows it.
@@ -87,38 +99,42 @@ enum WatchStyle: Equatable {
 
 /// The jobs at one moment.
 struct WatchView: Equatable {
+  /// Of everything only those that are not over, or were not when the watch began.
   var counts: StateCounts
   var isPaused: Bool
   /// Running jobs, at most as many as fit the screen.
   var running: [JobSummary]
   /// What jobs wait for of a hub.
   var waits: [SourceRecord]
+  /// Until all are over; nil: nobody knows, or nobody asked.
+  var secondsLeft: Double?
 
   static let mostRunning = 16
 
+  /// - Parameters:
+  ///   - scope: what is watched.
+  ///   - store: the queue.
+  ///   - before: the counts of the queue when the watch began.
   /// - Throws: `JobStoreError`
-  init(_ scope: WatchScope, _ store: QueueClient) throws {
-    var filter = JobFilter()
+  init(_ scope: WatchScope, _ store: QueueClient, since before: StateCounts) throws {
+    var filter = scope.filter
     filter.states = [.running]
     filter.limit = Self.mostRunning
     let status = try store.status()
     isPaused = status.isPaused
     switch scope {
     case .everything:
-      counts = status.counts
+      counts = status.counts.since(before)
       running = try store.list(filter)
       waits = try store.waits()
     case .batch(let id):
       let batch = try store.batch(id)
       counts = batch.counts
       isPaused = isPaused || batch.isPaused
-      filter.batch = id
       running = try store.list(filter)
       waits = try store.waits(batch: id)
     case .jobs(let ids):
-      var all = JobFilter()
-      all.jobs = ids
-      let jobs = try store.list(all)
+      let jobs = try store.list(scope.filter)
       if let missing = Set(ids).subtracting(jobs.map(\.id)).min() {
         throw JobStoreError.notFound(thing: "job", id: "\(missing)")
       }

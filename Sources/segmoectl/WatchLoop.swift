@@ -18,12 +18,13 @@ struct WatchLoop {
   func run() throws {
     var screen = BarScreen(previews: previews)
     var log = try EventLog(scope: scope, store: store)
+    var estimate = QueueEstimate(scope.filter)
     var version: Int64?
     var drawn = Date.distantPast
     var daemon = DaemonWatch(patience: Self.patience)
     var fetcher = FetcherWatch(patience: Self.patience)
     // Whoever watches everything means what is open, and what comes: not all that ever was.
-    let before = scope == .everything ? try store.status().counts : StateCounts()
+    let before = try store.status().counts
     while true {
       let current = try store.changeMark()
       let now = Date()
@@ -33,8 +34,8 @@ struct WatchLoop {
         drawn = now
         // Without this, a queue that was moved or deleted would be watched for ever.
         try store.verify()
-        var view = try WatchView(scope, store)
-        view.counts = view.counts.since(before)
+        var view = try WatchView(scope, store, since: before)
+        if style == .bars { view.secondsLeft = try estimate.secondsLeft(store, now: now) }
         switch style {
         case .bars: try screen.draw(view, from: store, now: now)
         case .lines, .json: try log.print(view, asJSON: style == .json, now: now)
@@ -160,7 +161,7 @@ private struct EventLog {
       Swift.print(
         asJSON ? QueueJSON.source.json(source).text : PlainText.line("waiting for \(source.standing)"))
     }
-    if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view, now: now)) }
+    if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view)) }
     fflush(nil)
   }
 
@@ -187,7 +188,7 @@ private struct EventLog {
   }
 
   private static func line(_ job: JobSummary, now: Date) -> String {
-    let left = BarScreen.left(job, now: now).map { ", \(TerminalText.duration($0)) left" } ?? ""
+    let left = job.secondsLeft(now: now).map { ", \(TerminalText.duration($0)) left" } ?? ""
     let wait = job.writingWait.map { ", waits to write its picture: \($0)" } ?? ""
     return PlainText.line("job \(job.id) running \(job.step)/\(job.steps)\(left)\(wait)")
   }

@@ -106,6 +106,7 @@ extension DaemonSettings {
       ("threads", threads.map { "\($0)" } ?? "one per processor"), ("worker", PlainText.line(worker)),
       ("lease_seconds", "\(leaseSeconds)"), ("model_patience", "\(modelPatience)"),
       ("checkpoint_steps", checkpointSteps.map { "\($0)" } ?? "as cost allows"),
+      ("previews", "\(previews)"),
       ("coalesce", coalesce.map { "\($0)" } ?? "as it pays"), ("cache_policy", cachePolicy.rawValue),
       (
         "limits",

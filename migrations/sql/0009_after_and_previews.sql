@@ -113,10 +113,16 @@ CREATE TRIGGER previews_over AFTER UPDATE OF state ON jobs
 WHEN OLD.state = 'running' AND NEW.state <> 'running' BEGIN
   DELETE FROM previews WHERE job = NEW.id;
 END;
+-- A finished image has a file to look at.
+CREATE TRIGGER previews_done AFTER UPDATE OF phase ON progress
+WHEN NEW.phase = 'done' BEGIN
+  DELETE FROM previews WHERE job = NEW.job AND number = NEW.number;
+END;
 
 -- Work that need not be done. NULL: all of it is, as before. docs/fast.md.
 ALTER TABLE jobs ADD COLUMN deep_cache TEXT;     -- 'N' or 'N:B': the UNet's deep blocks run in every N-th call only
 ALTER TABLE jobs ADD COLUMN token_merging TEXT;  -- 'R' or 'R:D': the share of tokens that is merged before self attention
+
 -- A search for a text in prompts need not read them all. A daemon keeps an index of them in a virtual table of FTS5,
 -- prompt_texts_NUMBER. No trigger touches that one: without FTS5, or with a damaged index, everything else goes on.
 
@@ -149,6 +155,7 @@ ALTER TABLE jobs ADD COLUMN variation_seed INTEGER NOT NULL DEFAULT 0;  -- 64 bi
 -- How far, 0 to 1. 0: not at all, as before.
 ALTER TABLE jobs ADD COLUMN variation_strength REAL NOT NULL DEFAULT 0
   CHECK (variation_strength >= 0 AND variation_strength <= 1);
+
 -- Which models each daemon has, so that a wrong name is refused when it is queued. `models` says what they are.
 -- When it last looked through its folders; NULL: not yet, or it takes models from anywhere.
 ALTER TABLE workers ADD COLUMN models_seen_at INTEGER;

@@ -232,6 +232,7 @@ package struct Renderer: Sendable {
     } else {
       output = rows
     }
+    denoising.prediction = StepPrediction(output: output, sample: latents, call: step)
     var noise = denoising.noise
     denoising.latents = denoising.scheduler.step(step, output: output, sample: latents) {
       noise.latents(channels: latents.shape[3], height: latents.shape[1], width: latents.shape[2])
@@ -298,6 +299,8 @@ package struct Denoising: Sendable {
   package internal(set) var step = 0
   /// What the last whole call of the UNet left; nil without `deep_cache`, before the first step and after the last.
   var deep: DeepFeature?
+  /// Of the last step, for a preview; nil before the first one since it began or was resumed.
+  var prediction: StepPrediction?
   /// The memory that the render takes.
   package let plan: RenderPlan
   /// Given if the render starts from a picture; nil if it starts from noise.

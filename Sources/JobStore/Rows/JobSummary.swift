@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 import Requests
 
@@ -24,9 +25,13 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
   package var status: JobStatus
   package var prompt: String
   package var model: String
+  /// Of each image; nil: it is not known yet.
+  package var pixels: Double?
   package var priority: Int
   package var attempts: Int
   package var maxAttempts: Int
+  /// Of each image, as its request has it. Methods with several calls a step take more, renders from a picture fewer.
+  package var askedSteps: Int
   package var images: [Image]
   /// Whether its batch is paused or its model held.
   package var isHeld: Bool
@@ -37,11 +42,20 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
   package var step: Int { images.map(\.step).boundedSum }
   /// Steps of all its images.
   package var steps: Int { images.map(\.steps).boundedSum }
+
+  /// Seconds that a running job still needs by the pace of its own steps: until the expected end of the images at work,
+  /// plus all steps of the images that have not begun. nil before its first step.
+  package func secondsLeft(now: Date) -> Double? {
+    guard let end = images.compactMap(\.expectedEnd).max() else { return nil }
+    let pace = images.compactMap(\.secondsPerStep).last ?? 0
+    let waiting = images.filter { $0.phase == nil }.map(\.steps).boundedSum
+    return max(0, Date(milliseconds: end).timeIntervalSince(now)) + Double(waiting) * pace
+  }
 }
 
 extension JobSummary {
   static let columns = """
-    id, batch, prompt, model, priority, attempts, max_attempts, held, seed, variation_strength, count, steps, \(JobStatus.columns),
+    id, batch, prompt, model, width * height * 1.0 AS pixels, priority, attempts, max_attempts, held, seed, variation_strength, count, steps, \(JobStatus.columns),
     iif(state = 'queued' AND held & \(Hold.source.rawValue),
       (SELECT standing FROM job_waits WHERE job = jobs.id), NULL) AS waits_for
     """
@@ -54,6 +68,7 @@ extension JobSummary {
     status = try JobStatus(reader)
     prompt = try reader.value("prompt")
     model = try reader.value("model")
+    pixels = try reader.optional("pixels")
     priority = try reader.value("priority")
     attempts = try reader.value("attempts")
     maxAttempts = try reader.value("max_attempts")
@@ -64,6 +79,7 @@ extension JobSummary {
     let isVaried = try reader.value("variation_strength", as: Double.self) != 0
     let count: Int = try reader.value("count")
     let steps: Int = try reader.value("steps")
+    askedSteps = steps
     // A row with a huge count, which a claim would refuse, must not fill the memory of a list.
     images = (0..<min(max(count, 0), RenderLimits().count)).map {
       Image(index: $0, seed: isVaried ? seed : seed &+ UInt64($0), step: 0, steps: steps)

@@ -61,6 +61,7 @@ struct PictureAtWork: Sendable {
   /// Its render in the group.
   let render: RenderGroup.Handle
   var pace: CheckpointPace
+  var previewPace: CheckpointPace
   /// Files of this picture that an earlier attempt has told the queue of, by path.
   let announced: [String: ImageRecord]
   /// The step at which this attempt began.
@@ -77,7 +78,7 @@ struct PictureAtWork: Sendable {
   init(
     job: Int64, index: Int, request: PictureRequest, began: Double, render: RenderGroup.Handle,
     firstStep: Int,
-    pace: CheckpointPace, announced: [String: ImageRecord]
+    pace: CheckpointPace, previewPace: CheckpointPace, announced: [String: ImageRecord]
   ) {
     self.job = job
     self.index = index
@@ -85,6 +86,7 @@ struct PictureAtWork: Sendable {
     self.began = began
     self.render = render
     self.pace = pace
+    self.previewPace = previewPace
     self.announced = announced
     self.firstStep = firstStep
   }

@@ -47,7 +47,9 @@ extension JobRenderer {
         render: renders.add(denoising, of: renderer), firstStep: denoising.step,
         pace: CheckpointPace(
           steps: checkpointSteps, cost: checkpointCost, from: denoising.step,
-          isEager: claimed.job.losses + claimed.job.furthestStep > 0),
+          share: claimed.job.losses + claimed.job.furthestStep > 0 ? .eager : .checkpoint),
+        previewPace: CheckpointPace(
+          steps: nil, cost: previewCost, from: denoising.step, share: .preview),
         announced: announced(kept, name: job.name(index))))
   }
 
@@ -61,8 +63,8 @@ extension JobRenderer {
     }
   }
 
-  /// Called between two steps. It reports the progress, hands over a checkpoint if one is due, and checks whether to go
-  /// on. After the last step it reports that the picture is being decoded.
+  /// Called between two steps. It reports the progress, hands over a checkpoint and what a preview is made of if they are
+  /// due, and checks whether to go on. After the last step it reports that the picture is being decoded.
   /// - Parameters:
   ///   - picture: the picture at work.
   ///   - denoising: its state.
@@ -85,6 +87,13 @@ extension JobRenderer {
     if picture.pace.isDue(at: denoising.step, among: pictures) {
       keep(picture, at: denoising, of: job)
       picture.pace.made(at: denoising.step)
+    }
+    if previews, picture.previewPace.isDue(at: denoising.step, among: pictures) {
+      reports.add(
+        PreviewReport(
+          lease: job.claimed.lease, picture: picture.place, denoising: denoising, renderer: job.renderer,
+          cost: previewCost, metrics: metrics))
+      picture.previewPace.made(at: denoising.step)
     }
     hold(picture, at: denoising, of: job)
   }

@@ -37,6 +37,9 @@ struct JobRenderer: Sendable {
   /// Steps from one checkpoint to the next; nil means as often as their cost allows.
   let checkpointSteps: Int?
   let checkpointCost = CheckpointCost()
+  /// Whether previews of pictures at work are stored.
+  let previews: Bool
+  let previewCost = CheckpointCost(estimate: 0.0025)
   /// Whether a finished picture waits while the disk is full. Otherwise its job fails and is retried.
   let waitsForRoom: Bool
   let metrics: DaemonMetrics

@@ -152,7 +152,7 @@ package final class Worker: Sendable {
       session: session, reports: reports, side: side, compute: compute, output: settings.output,
       lastStep: lastStep,
       stop: stop, reporter: reporter, seal: seal, checkpointSteps: settings.checkpointSteps,
-      waitsForRoom: !settings.drain, metrics: metrics, log: log)
+      previews: settings.previews, waitsForRoom: !settings.drain, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, session: session, log: log)
     output.removeTemporaries()
     var pool = ModelPool(locator: ModelLocator(folders: settings.allowedFolders), governor: governor)

@@ -11,32 +11,7 @@ import Testing
     let outcome = try command.run(["watch"] + scope)
     #expect(outcome.code == 0)
     #expect(
-      outcome.output == (scope.isEmpty ? "nothing is queued or running\n" : "0 of 1 done, 1 cancelled\n"))
-  }
-
-  /// What was done before nobody asked for.
-  @Test func onlyWhatIsOpenIsCounted() throws {
-    let command = try Command()
-    _ = try command("enqueue", "a", "b", "--model", "m")
-    let session = try command.daemon()
-    try command.render(session)
-    try command.render(session)
-    _ = try command("enqueue", "c", "--model", "m")
-    let (pipe, errors) = (Pipe(), Pipe())
-    let process = try command.start(["watch"], output: pipe.fileHandleForWriting, errors: errors)
-    try pipe.fileHandleForWriting.close()
-    // It has begun once it has said a word.
-    let first = pipe.fileHandleForReading
-    let claimed = try #require(try session.claim())
-    try session.report(ImageProgress(index: 0, phase: .denoising, step: 1, steps: 25), claimed.lease)
-    var text = String(decoding: first.availableData, as: UTF8.self)
-    let image = ImageRecord(
-      index: 0, path: "/out/c.png", seed: 0, width: 8, height: 8, digest: String(repeating: "a", count: 64),
-      bytes: 1, seconds: 1)
-    try session.finish(claimed.lease, images: [image], statistics: RenderStatistics())
-    text += String(decoding: first.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(text.hasSuffix("\n1 of 1 done\n"), "\(text)")
+      outcome.output == (scope.isEmpty ? "no job is waiting or running\n" : "0 of 1 done, 1 cancelled\n"))
   }
 
   /// A full disk, say: the picture is done, and waits for room.
@@ -55,13 +30,22 @@ import Testing
   }
 
   /// Starts `watch` with a daemon that is alive, renders, and collects what was printed.
-  /// - Parameter sign: What the output shows once it has seen the seventh step.
+  /// - Parameters:
+  ///   - arguments: of segmoectl.
+  ///   - before: how many jobs were done before.
+  ///   - sign: what the output shows once it has seen the seventh step.
+  ///   - handles: what it reads from and the command writes to.
   private func watch(
-    _ arguments: [String], until sign: String = "7/50", on handles: (read: FileHandle, write: FileHandle)
+    _ arguments: [String], before: Int = 0, until sign: String = "7/50",
+    on handles: (read: FileHandle, write: FileHandle)
   ) throws -> (code: Int32, text: String) {
     let command = try Command()
-    _ = try command("enqueue", "red fox", "--model", "m", "--count", "2")
     let session = try command.daemon()
+    for _ in 0..<before {
+      _ = try command("enqueue", "old", "--model", "m")
+      try command.render(session)
+    }
+    _ = try command("enqueue", "red fox", "--model", "m", "--count", "2")
     let collected = Collector(handles.read)
     let process = try command.start(arguments, output: handles.write, errors: Pipe())
     try handles.write.close()
@@ -92,6 +76,15 @@ import Testing
     let done = try #require(lines.firstIndex(of: "job 1 done: images: 2"))
     #expect(lines.dropFirst(done + 1).prefix(2) == ["  /out/0.png", "  /out/1.png"])
     #expect(lines.last == "1 of 1 done")
+  }
+
+  /// What was over when the watch began is not counted.
+  @Test func historyIsNotCounted() throws {
+    let pipe = Pipe()
+    let (code, text) = try watch(
+      ["watch"], before: 2, on: (pipe.fileHandleForReading, pipe.fileHandleForWriting))
+    #expect(code == 0)
+    #expect(text.split(separator: "\n").last == "1 of 1 done", "\(text)")
   }
 
   @Test func aPipeCanGetJSON() throws {

@@ -7,12 +7,16 @@ import Testing
 
 /// How often something happens: checkpoints, warnings, looks at the clock.
 @Suite struct PaceTests {
-  /// Steps of a second, checkpoints of a given cost: what share of the time they take.
-  private func share(cost: Double, pictures: Int) -> Double {
+  /// Steps of a second, checkpoints or previews of a given cost: what share of the time they take.
+  private func share(
+    cost: Double, pictures: Int, allowed: CheckpointPace.Share = .checkpoint
+  ) -> Double {
     var now = 0.0
     var spent = 0.0
     let known = CheckpointCost()
-    var paces = (0..<pictures).map { _ in CheckpointPace(steps: nil, cost: known, from: 0, now: 0) }
+    var paces = (0..<pictures).map { _ in
+      CheckpointPace(steps: nil, cost: known, from: 0, share: allowed, now: 0)
+    }
     for step in 1...100_000 {
       now += 1
       for index in paces.indices where paces[index].isDue(at: step, among: pictures, now: now) {
@@ -29,6 +33,12 @@ import Testing
   func checkpointsCostLessThanAHundredth(cost: Double, pictures: Int) {
     let share = share(cost: cost, pictures: pictures)
     #expect(share > 0 && share < 0.01)
+  }
+
+  @Test(arguments: [0.0002, 0.004, 0.1, 1.5], [1, 4, 64])
+  func previewsCostLessThanHalfAHundredth(cost: Double, pictures: Int) {
+    let share = share(cost: cost, pictures: pictures, allowed: .preview)
+    #expect(share > 0 && share < 0.005)
   }
 
   @Test func aNumberOfStepsIsKeptTo() {
