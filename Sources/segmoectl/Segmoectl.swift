@@ -20,7 +20,7 @@ struct Segmoectl: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      Enqueue.self, Rerun.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self,
+      Enqueue.self, Edit.self, Rerun.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self,
       Resume.self,
       Reorder.self, Purge.self, Models.self, Status.self, Stats.self, Doctor.self,
     ])
@@ -37,7 +37,7 @@ extension JobStoreError: ExitCoded {
   package var exit: ProgramExit {
     switch self {
     case .invalidSetting: .usage
-    case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .damagedRow, .wrongRow,
+    case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .notEditable, .damagedRow, .wrongRow,
       .foreignDatabase,
       .notADatabase, .wrongSchema:
       .badInput
