@@ -10,6 +10,7 @@ struct BarScreen {
     let columns = Self.columns()
     let text =
       [Self.headline(view, now: now)] + view.waits.map { "waiting for \($0.standing)" }
+      + view.batches.map(\.waitLine)
       + view.running.map { Self.line($0, columns: columns, now: now) }
     var output = lines > 0 ? "\u{1B}[\(lines)A\r" : ""
     // Lines are cut, because a line that wraps would be counted as one.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import CommandLine
 import Foundation
 import JobStore
@@ -82,14 +83,34 @@ struct Enqueue: ParsableCommand {
   @Option(help: "Idempotency key: if it was used before, nothing is enqueued and the first batch is shown.")
   var key: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Start when this batch is over, whatever became of its jobs: its number or name.", valueName: "batch"))
+  var after: BatchReference?
+
+  @Option(
+    help: ArgumentHelp(
+      "Names of the pictures below the output folder, such as {batch}/{job}-{index}-{seed}; fields: \(NamePattern.Field.allCases.map(\.rawValue).joined(separator: ", ")).",
+      valueName: "pattern"))
+  var namePattern: String?
+
   @Flag(help: "Wait until the batch is over. The exit code is 0 only if all of it is done.")
   var wait = false
+
+  @Option(
+    help: ArgumentHelp(
+      "With --wait: run this by /bin/sh when the wait ends (`segmoectl watch --help` has its variables).",
+      valueName: "command"))
+  var notify: String?
 
   @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
   func run() throws {
     guard (1...100).contains(maxAttempts) else { throw Problem.usage("--max-attempts must be 1 to 100") }
+    guard notify == nil || wait else {
+      throw Problem.usage("--notify runs its command when the wait ends: add --wait")
+    }
     let place = location.place
     let isNew = access(place.path, F_OK) != 0
     let earlier = try like.map { try EarlierRequest($0, in: isNew ? nil : location.open(for: .reading)) }
@@ -98,7 +119,7 @@ struct Enqueue: ParsableCommand {
     let options = JobOptions(
       drafts: drafts, priority: priority, runAfter: try runAfter.map(moment(_:)),
       maxAttempts: maxAttempts)
-    let batch = BatchRequest(name: name, key: key)
+    let batch = BatchRequest(name: name, key: key, after: after?.text, namePattern: namePattern)
     try batch.validate()
     // Who says --like says the prompt, unless there are others.
     let own = prompts.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
@@ -114,11 +135,13 @@ struct Enqueue: ParsableCommand {
     } catch JobStoreError.emptyBatch {
       throw source.emptyProblem
     }
-    announce(enqueued)
-    try announceSources(of: enqueued, store, hasDroppedToken: source.hasDroppedToken)
+    try announce(enqueued, store)
+    try FetcherHint.announce(
+      store.waits(batch: enqueued.batch), store, hasDroppedToken: source.hasDroppedToken, isJSON: format.json)
     for notice in source.notices { complain(notice) }
     try warn(store, place, isNew: isNew)
-    if wait { try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run() }
+    guard wait else { return }
+    try Waiting(store: store, batch: enqueued.batch, isJSON: format.json, notify: notify).run()
   }
 
   /// The settings of a prompt that names none, one for each combination.
@@ -145,6 +168,10 @@ struct Enqueue: ParsableCommand {
 
   /// What would be queued.
   private func preview(_ source: inout PromptSource, _ store: QueueClient?) throws {
+    if let after {
+      guard let store else { throw JobStoreError.notFound(thing: "batch", id: after.text) }
+      _ = try after.number(in: store)
+    }
     source.models = try store?.usableModels() ?? []
     var preview = EnqueuePreview(pace: try store?.pace() ?? RenderPace())
     while let request = try source.next() { preview.add(request, text: source.texts) }
@@ -167,29 +194,17 @@ struct Enqueue: ParsableCommand {
     complain("no segmoed works on \(place.path) at the moment; the jobs wait: `\(start)` starts one")
   }
 
-  /// Says on standard error what the jobs wait for, and what to run if nobody fetches it.
-  private func announceSources(of batch: EnqueuedBatch, _ store: QueueClient, hasDroppedToken: Bool) throws {
-    if hasDroppedToken {
-      complain("the token in the link is not kept: the fetcher needs it as CIVITAI_API_TOKEN")
-    }
-    let waits = try store.waits(batch: batch.batch)
-    guard !waits.isEmpty else { return }
-    let sources = waits.map(\.source).joined(separator: ", ")
-    guard try store.fetchers().isEmpty else {
-      if !format.json { complain("waiting for \(sources), which is fetched first") }
-      return
-    }
-    complain(FetcherHint.text(sources))
-  }
-
-  private func announce(_ batch: EnqueuedBatch) {
+  private func announce(_ batch: EnqueuedBatch, _ store: QueueClient) throws {
     if format.json {
       let jobs = batch.jobs.map { JSONText.integer($0) }
       print(JSONText.object([("batch", .integer(batch.batch)), ("jobs", .array(jobs))]).text)
     } else {
       let (first, last) = (batch.jobs.lowerBound, batch.jobs.upperBound)
       let jobs = first == last ? "job \(first)" : "jobs \(first) to \(last)"
-      print("batch \(batch.batch): \(jobs) queued\(batch.isNew ? "" : " before, with this key")")
+      let order = try store.batch(batch.batch).waitsFor.map { "; waiting for batch \($0)" } ?? ""
+      print(
+        PlainText.line(
+          "batch \(batch.batch): \(jobs) queued\(batch.isNew ? "" : " before, with this key")\(order)"))
     }
     // The batch's number must be visible before a long wait, through a pipe too.
     fflush(nil)

@@ -59,6 +59,7 @@ extension JSONText {
     let job = details.job
     members += [
       ("batch_name", .string(job.batchName)),
+      ("name_pattern", .optional(job.namePattern)),
       ("created_at", .integer(job.createdAt)),
       ("lease_expires", .optional(job.tenure?.leaseExpires)),
       ("losses", .integer(job.losses)),
@@ -129,7 +130,9 @@ extension JSONText {
   static func batch(_ batch: BatchRecord) -> JSONText {
     .object(
       [("batch", .integer(batch.id)), ("name", .string(batch.name)), ("paused", .bool(batch.isPaused))]
-        + counts(batch.counts))
+        + counts(batch.counts) + [
+          ("after", .optional(batch.after)), ("waiting_for", .optional(batch.waitsFor.map { "batch \($0)" })),
+        ])
   }
 
   static func model(_ model: ModelRecord) -> JSONText {

@@ -20,7 +20,8 @@ struct Segmoectl: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      Enqueue.self, Edit.self, Rerun.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self,
+      Enqueue.self, Edit.self, Rerun.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self,
+      Pause.self,
       Resume.self,
       Reorder.self, Purge.self, Models.self, Status.self, Stats.self, Doctor.self,
     ])

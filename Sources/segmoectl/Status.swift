@@ -79,6 +79,7 @@ struct Status: ParsableCommand {
     if let refusal = place.refusal { print(PlainText.line("not the service's: \(refusal)")) }
     print(QueueLine.text(status))
     if !batches.isEmpty { print("\n" + Self.table(batches)) }
+    for batch in batches where batch.waitsFor != nil { print(PlainText.line(batch.waitLine)) }
     for worker in workers {
       let job = worker.job.map { " job \($0)" } ?? ""
       let state = worker.isAlive(now: now) ? worker.state.rawValue + job : worker.isGone ? "gone" : "stopped"
@@ -117,6 +118,11 @@ struct Status: ParsableCommand {
     return TerminalText.table(
       ["BATCH", "NAME", "PAUSED"] + JobState.allCases.map { $0.rawValue.uppercased() }, rows)
   }
+}
+
+extension BatchRecord {
+  /// What it waits for.
+  var waitLine: String { "batch \(id) (\(name)): waiting for \(waitsFor.map { "batch \($0)" } ?? "nothing")" }
 }
 
 extension WorkerRecord {

@@ -9,10 +9,14 @@ struct Waiting {
   let batch: Int64
   /// Whether nothing is shown meanwhile, and the outcome is JSON.
   let isJSON: Bool
+  /// The command of `--notify`.
+  let notify: String?
 
   /// Returns when all jobs are done, and says where the pictures are.
   /// - Throws: `Problem`: code 69 if the model does not load or there is no daemon, 65 for bad input, otherwise 70.
-  func run() throws {
+  func run() throws { try NotifyCommand.after(.batch(batch), of: store, run: notify, wait) }
+
+  private func wait() throws {
     let style = isJSON ? WatchStyle.silent : .suitable()
     try WatchLoop(store: store, scope: .batch(batch), style: style).run()
     let counts = try store.batch(batch).counts

@@ -9,6 +9,10 @@ struct Watch: ParsableCommand {
     discussion: """
       On a terminal it shows progress bars with the time left. Elsewhere (a pipe, a log, TERM=dumb) it prints a \
       line for each event. The exit code is 0 when all jobs are over, even if some failed.
+
+      --notify runs a command at the end, with these variables, and the pictures' paths on its standard input: \
+      SEGMOECTL_BATCH, SEGMOECTL_NAME, SEGMOECTL_DONE, SEGMOECTL_FAILED, SEGMOECTL_CANCELLED, SEGMOECTL_PICTURE (the first \
+      path), SEGMOECTL_EXIT (the exit code that follows). What it prints goes to standard error.
       """)
 
   @OptionGroup var location: Location
@@ -18,6 +22,9 @@ struct Watch: ParsableCommand {
 
   @Option(help: ArgumentHelp("Only this batch: its number or name.", valueName: "batch"))
   var batch: BatchReference?
+
+  @Option(help: ArgumentHelp("Run this by /bin/sh when the wait ends.", valueName: "command"))
+  var notify: String?
 
   @OptionGroup var format: Format
 
@@ -33,7 +40,9 @@ struct Watch: ParsableCommand {
     } else {
       scope = jobs.isEmpty ? .everything : .jobs(jobs)
     }
-    try WatchLoop(store: store, scope: scope, style: format.json ? .json : .suitable()).run()
+    try NotifyCommand.after(scope, of: store, run: notify) {
+      try WatchLoop(store: store, scope: scope, style: format.json ? .json : .suitable()).run()
+    }
   }
 }
 
@@ -70,6 +79,8 @@ struct WatchView: Equatable {
   var running: [JobSummary]
   /// What jobs wait for of a hub.
   var waits: [SourceRecord]
+  /// Batches that wait for others.
+  var batches: [BatchRecord]
 
   static let mostRunning = 16
 
@@ -85,6 +96,7 @@ struct WatchView: Equatable {
       counts = status.counts
       running = try store.list(filter)
       waits = try store.waits()
+      batches = try store.waitingBatches()
     case .batch(let id):
       let batch = try store.batch(id)
       counts = batch.counts
@@ -92,6 +104,7 @@ struct WatchView: Equatable {
       filter.batch = id
       running = try store.list(filter)
       waits = try store.waits(batch: id)
+      batches = batch.waitsFor == nil ? [] : [batch]
     case .jobs(let ids):
       var all = JobFilter()
       all.jobs = ids
@@ -105,6 +118,8 @@ struct WatchView: Equatable {
         .reduce(into: []) { waits, source in
           if source.state != .ready, !waits.contains(source) { waits.append(source) }
         }
+      batches = try store.waitingBatches(
+        among: Set(jobs.filter { $0.state == .queued && $0.isHeld }.map(\.batch)))
       running = Array(jobs.filter { $0.state == .running }.prefix(Self.mostRunning))
     }
   }
