@@ -90,7 +90,7 @@ struct Enqueue: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Names of the pictures below the output folder, such as {batch}/{job}-{index}-{seed}; fields: \(NamePattern.Field.allCases.map(\.rawValue).joined(separator: ", ")).",
+      "Names of the pictures below the output folder, such as {batch}/{job}-{index}-{seed}; fields: \(PictureNamePattern.Field.allCases.map(\.rawValue).joined(separator: ", ")).",
       valueName: "pattern"))
   var namePattern: String?
 

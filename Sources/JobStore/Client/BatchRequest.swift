@@ -6,7 +6,7 @@ package struct BatchRequest: Sendable, Equatable {
   package var key: String?
   /// The batch after which its jobs may start: its number, its name, or the beginning of its name. nil: at once.
   package var after: String?
-  /// How its pictures are named, as `NamePattern` has it. nil: by the numbers of batch, job and picture.
+  /// How its pictures are named, as `PictureNamePattern` has it. nil: by the numbers of batch, job and picture.
   package var namePattern: String?
 
   /// By default nothing is said.
@@ -35,6 +35,6 @@ package struct BatchRequest: Sendable, Equatable {
           name: "key", value: "'\(key.prefix(40))'", rule: "use 1 to 200 bytes")
       }
     }
-    if let namePattern { _ = try NamePattern(namePattern) }
+    if let namePattern { _ = try PictureNamePattern(namePattern) }
   }
 }

@@ -48,7 +48,7 @@ package struct RenderStatistics: Sendable, Equatable {
 extension JobRecord {
   /// Columns for `init(row:)`; `FROM jobs j JOIN batches b ON b.id = j.batch`.
   static let columns = """
-    j.*, b.name AS batch_name, substr(b.name_pattern, 1, \(NamePattern.longest + 1)) AS name_pattern
+    j.*, b.name AS batch_name, substr(b.name_pattern, 1, \(PictureNamePattern.longest + 1)) AS name_pattern
     """
 
   /// - Throws: `JobStoreError.damagedRow`

@@ -5,7 +5,7 @@ import Boundary
 ///
 /// Whatever a prompt, a batch's name or a row says, what comes out stays below the output folder: relative, of few parts,
 /// each of limited length, without `..`, hidden files and control characters.
-package struct NamePattern: Sendable, Equatable {
+package struct PictureNamePattern: Sendable, Equatable {
   /// What may be in braces.
   package enum Field: String, CaseIterable, Sendable {
     case batch, job, index, seed, model, prompt, width, height, steps, guidance, scheduler, date
