@@ -27,8 +27,8 @@ extension QueueClient {
           sql: """
             WITH RECURSIVE chain (id) AS (
               SELECT :batch UNION
-              SELECT p.id FROM chain JOIN batches b ON b.id = chain.id
-                JOIN batches p ON p.id = b.after AND p.queued + p.running > 0)
+              SELECT b.after FROM chain JOIN batches b ON b.id = chain.id
+              WHERE b.after IS NOT NULL AND \(BatchRecord.waits("b")))
             SELECT \(SourceRecord.columns) FROM source_overview s
             WHERE state IN ('wanted', 'fetching') AND (:batch IS NULL OR batch IN (SELECT id FROM chain))
               AND EXISTS (

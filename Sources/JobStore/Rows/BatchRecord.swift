@@ -13,14 +13,20 @@ package struct BatchRecord: FetchableRecord, Sendable, Equatable {
   package var counts: StateCounts
   /// The batch that it comes after; nil if there is none, or none any more.
   package var after: Int64?
-  /// The name of that batch, while that is not over and jobs of this one are queued.
+  /// The name of that batch, while jobs of this one wait for it.
   package var waitsFor: String?
 
   /// Columns for `init(row:)`.
   static let columns = """
-    batches.*, iif(queued > 0,
-      (SELECT p.name FROM batches p WHERE p.id = batches.after AND p.queued + p.running > 0), NULL) AS waits_for
+    batches.*, iif(\(waits("batches")), (SELECT p.name FROM batches p WHERE p.id = batches.after), NULL) AS waits_for
     """
+
+  /// The condition in SQL for a batch whose jobs wait for another batch. They all do, or none does.
+  static func waits(_ table: String) -> String {
+    """
+    ifnull((SELECT held & \(Hold.predecessor.rawValue) FROM jobs WHERE batch = \(table).id AND state = 'queued' LIMIT 1), 0)
+    """
+  }
 
   /// - Throws: `JobStoreError.damagedRow`
   package init(row: Row) throws {
