@@ -44,14 +44,14 @@ import Testing
   /// A schedule has steps of its own; a starting picture its usual strength; paths are made absolute.
   @Test func whatBelongsTogetherChangesTogether() throws {
     let command = try Command()
-    _ = try command("enqueue", "p", "--model", "demo", "--steps", "9", "--scheduler", "ddim")
+    _ = try command("enqueue", "p", "--model", "demo", "--steps", "9", "--scheduler", "tcd")
     try command.file("init.png", Data("x".utf8))
     let answer = try command(
       "edit", "1", "--timesteps", "999,500", "--init-image", "init.png", "--seed", "random")
     #expect(answer.code == 0, "\(answer)")
     let render = try command.client().details(job: 1).job.request.render
     #expect(render.steps == 2 && render.initImage == command.folder + "/init.png")
-    #expect(render.strength == RenderRequest.defaultStrength && render.scheduler == .ddim)
+    #expect(render.strength == RenderRequest.defaultStrength && render.scheduler == .tcd)
     #expect(answer.output.contains("seed 0 to \(render.seed)") || render.seed == 0)
   }
 
