@@ -155,14 +155,14 @@ extension QueueClient {
   ///   - batches: only these; nil: any.
   ///   - limit: at most so many.
   package func waitingBatches(among batches: Set<Int64>? = nil, limit: Int = 16) throws -> [BatchRecord] {
+    if batches?.isEmpty == true { return [] }
     // Numbers need no escaping.
     let these = batches.map { "AND id IN (\($0.sorted().map(String.init).joined(separator: ", ")))" } ?? ""
     return try database.read { db in
       try BatchRecord.fetchAll(
         db,
         sql: """
-          SELECT * FROM (SELECT \(BatchRecord.columns) FROM batches INDEXED BY batches_after
-            WHERE after IS NOT NULL \(these))
+          SELECT * FROM (SELECT \(BatchRecord.columns) FROM batches WHERE after > 0 \(these))
           WHERE waits_for IS NOT NULL ORDER BY id LIMIT ?
           """, arguments: [max(0, limit)])
     }

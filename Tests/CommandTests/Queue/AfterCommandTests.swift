@@ -32,7 +32,7 @@ import Testing
         try #require(!more.isEmpty, "\(arguments) ended: \(String(decoding: seen, as: UTF8.self))")
         seen += more
       }
-      process.terminate()
+      kill(process.processIdentifier, SIGKILL)
       process.waitUntilExit()
     }
     try command.render(session)

@@ -40,7 +40,9 @@ import Testing
     #expect(waiting.job.isWaitingForBatch && !waiting.job.isPaused)
     #expect(try overview(queue, 3) == "waiting for batch evening")
     #expect(try queue.client.waitingBatches().map(\.id) == [2])
-    #expect(try queue.client.waitingBatches(among: [1]).isEmpty)
+    #expect(
+      try queue.client.waitingBatches(among: [1]).isEmpty && queue.client.waitingBatches(among: []).isEmpty)
+    #expect(try queue.client.waitingBatches(among: [1, 2]).map(\.id) == [2])
     #expect(try queue.client.batch(2).waitsFor == "evening")
     try finish(queue, first)
     #expect(try queue.claim() == nil)
