@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import CommandLine
 import Foundation
 import JobStore
@@ -85,14 +86,34 @@ struct Enqueue: ParsableCommand {
   @Option(help: "Idempotency key: if it was used before, nothing is enqueued and the first batch is shown.")
   var key: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Start when this batch is over, whatever became of its jobs: its number or name.", valueName: "batch"))
+  var after: BatchReference?
+
+  @Option(
+    help: ArgumentHelp(
+      "Names of the pictures below the output folder, such as {batch}/{job}-{index}-{seed}; fields: \(PictureNamePattern.Field.allCases.map(\.rawValue).joined(separator: ", ")).",
+      valueName: "pattern"))
+  var namePattern: String?
+
   @Flag(help: "Wait until the batch is over. The exit code is 0 only if all of it is done.")
   var wait = false
+
+  @Option(
+    help: ArgumentHelp(
+      "With --wait: run this by /bin/sh when the wait ends (`segmoectl watch --help` has its variables).",
+      valueName: "command"))
+  var notify: String?
 
   @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
   func run() throws {
     guard (1...100).contains(maxAttempts) else { throw Problem.usage("--max-attempts must be 1 to 100") }
+    guard notify == nil || wait else {
+      throw Problem.usage("--notify runs its command when the wait ends: add --wait")
+    }
     let enqueuing = try Enqueuing(location: location, isJSON: format.json, waits: wait)
     let earlier = try like.map { try EarlierRequest($0, in: enqueuing.before) }
     let expander = try templates.expander()
@@ -100,7 +121,7 @@ struct Enqueue: ParsableCommand {
     let options = JobOptions(
       drafts: drafts, priority: priority, runAfter: try runAfter.map(moment(_:)),
       maxAttempts: maxAttempts)
-    let batch = BatchRequest(name: name, key: key)
+    let batch = BatchRequest(name: name, key: key, after: after?.text, namePattern: namePattern)
     try batch.validate()
     // Who says --like says the prompt, unless there are others.
     let given = prompts + namedPrompts
@@ -108,9 +129,10 @@ struct Enqueue: ParsableCommand {
     var source = try PromptSource(
       prompts: own ?? given, file: file, format: promptFormat, options: options, key: key,
       templates: expander, models: enqueuing.known)
-    if look.dryRun { return try enqueuing.preview(&source) }
+    if look.dryRun { return try enqueuing.preview(&source, after: after) }
     let (store, enqueued) = try enqueuing.put(&source, as: batch)
-    if wait { try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run() }
+    guard wait else { return }
+    try Waiting(store: store, batch: enqueued.batch, isJSON: format.json, notify: notify).run()
   }
 
   /// The settings of a prompt that names none, one for each combination.

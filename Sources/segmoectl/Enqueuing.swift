@@ -1,3 +1,4 @@
+import Boundary
 import CommandLine
 import Foundation
 import JobStore
@@ -39,16 +40,27 @@ struct Enqueuing {
     } catch JobStoreError.emptyBatch {
       throw source.emptyProblem
     }
-    announce(enqueued)
-    try announceSources(of: enqueued, store, hasDroppedToken: source.hasDroppedToken)
+    try announce(enqueued, store)
+    // A daemon's own model that is named like a card is not fetched.
+    let own = known.names
+    try FetcherHint.announce(
+      store.waits(batch: enqueued.batch).filter { !own.contains($0.source) }, store,
+      hasDroppedToken: source.hasDroppedToken, isJSON: isJSON)
     for notice in source.notices { complain(notice) }
     try warn(store)
     return (store, enqueued)
   }
 
   /// Shows what would be queued.
+  /// - Parameters:
+  ///   - source: all prompts.
+  ///   - batch: that it would wait for.
   /// - Throws: `Problem`, `RequestError`, `JobStoreError`
-  func preview(_ source: inout PromptSource) throws {
+  func preview(_ source: inout PromptSource, after batch: BatchReference? = nil) throws {
+    if let batch {
+      guard let before else { throw JobStoreError.notFound(thing: "batch", id: batch.text) }
+      _ = try batch.number(in: before)
+    }
     var preview = EnqueuePreview(pace: try before?.pace() ?? RenderPace())
     while let request = try source.next() { preview.add(request, text: source.texts) }
     guard preview.jobs > 0 else { throw source.emptyProblem }
@@ -71,31 +83,17 @@ struct Enqueuing {
     complain("no segmoed works on \(place.path) at the moment; the jobs wait: `\(start)` starts one")
   }
 
-  /// Says on standard error what the jobs wait for, and what to run if nobody fetches it.
-  private func announceSources(of batch: EnqueuedBatch, _ store: QueueClient, hasDroppedToken: Bool) throws {
-    if hasDroppedToken {
-      complain("the token in the link is not kept: the fetcher needs it as CIVITAI_API_TOKEN")
-    }
-    // A daemon's own model that is named like a card is not fetched.
-    let own = known.names
-    let waits = try store.waits(batch: batch.batch).filter { !own.contains($0.source) }
-    guard !waits.isEmpty else { return }
-    let sources = waits.map(\.source).joined(separator: ", ")
-    guard try store.fetchers().isEmpty else {
-      if !isJSON { complain("waiting for \(sources), which is fetched first") }
-      return
-    }
-    complain(FetcherHint.text(sources))
-  }
-
-  private func announce(_ batch: EnqueuedBatch) {
+  private func announce(_ batch: EnqueuedBatch, _ store: QueueClient) throws {
     if isJSON {
       let jobs = batch.jobs.map { JSONText.integer($0) }
       print(JSONText.object([("batch", .integer(batch.batch)), ("jobs", .array(jobs))]).text)
     } else {
       let (first, last) = (batch.jobs.lowerBound, batch.jobs.upperBound)
       let jobs = first == last ? "job \(first)" : "jobs \(first) to \(last)"
-      print("batch \(batch.batch): \(jobs) queued\(batch.isNew ? "" : " before, with this key")")
+      let order = try store.batch(batch.batch).waitsFor.map { "; waiting for batch \($0)" } ?? ""
+      print(
+        PlainText.line(
+          "batch \(batch.batch): \(jobs) queued\(batch.isNew ? "" : " before, with this key")\(order)"))
     }
     // The batch's number must be visible before a long wait, through a pipe too.
     fflush(nil)

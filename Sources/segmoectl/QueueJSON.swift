@@ -53,6 +53,7 @@ enum QueueJSON {
   static let details = JSONShape<JobDetails>(
     job.members { $0.summary } + [
       .value("batch_name") { .string($0.job.batchName) },
+      .value("name_pattern") { .optional($0.job.namePattern) },
       .value("created_at") { .integer($0.job.createdAt) },
       .value("lease_expires") { .optional($0.job.tenure?.leaseExpires) },
       .value("losses") { .integer($0.job.losses) },
@@ -118,7 +119,10 @@ enum QueueJSON {
       .value("batch") { .integer($0.id) },
       .value("name") { .string($0.name) },
       .value("paused") { .bool($0.isPaused) },
-    ] + counts.members { $0.counts })
+    ] + counts.members { $0.counts } + [
+      .value("after") { .optional($0.after) },
+      .value("waiting_for") { .optional($0.waitsFor.map { "batch \($0)" }) },
+    ])
 
   /// An element of `models --json`.
   static let model = JSONShape<ModelRecord>([

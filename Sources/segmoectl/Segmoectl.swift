@@ -20,7 +20,7 @@ struct Segmoectl: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      Enqueue.self, Rerun.self, List.self, Show.self, Watch.self, View.self, Open.self, Sheet.self,
+      Enqueue.self, Edit.self, Rerun.self, List.self, Show.self, Watch.self, View.self, Open.self, Sheet.self,
       Compare.self,
       XY.self, Cancel.self, Retry.self, Pause.self,
       Resume.self,
@@ -39,7 +39,7 @@ extension JobStoreError: ExitCoded {
   package var exit: ProgramExit {
     switch self {
     case .invalidSetting: .usage
-    case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .damagedRow, .wrongRow,
+    case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .notEditable, .damagedRow, .wrongRow,
       .foreignDatabase,
       .notADatabase, .wrongSchema:
       .badInput

@@ -31,6 +31,7 @@ struct Show: ParsableCommand {
     var rows = [("job", "\(job.id), batch \(job.batch) (\(job.batchName))")]
     rows.append(("state", JobTable.state(details.summary)))
     rows += facts(job)
+    if job.isWaitingForBatch, let waits = details.summary.waitsFor { rows.append(("waiting for", waits)) }
     for source in details.sources { rows.append(("source", Self.line(source))) }
     for image in details.images {
       rows.append(
@@ -88,6 +89,7 @@ struct Show: ParsableCommand {
     rows.append(
       ("attempts", "\(job.attempts) of \(job.request.maxAttempts), priority \(job.request.priority)"))
     if let after = job.request.runAfter { rows.append(("not before", clock(after))) }
+    if let pattern = job.namePattern { rows.append(("name pattern", pattern)) }
     if let worker = job.tenure?.worker { rows.append(("worker", worker)) }
     if let error = job.failure?.message { rows.append(("error", error)) }
     return rows

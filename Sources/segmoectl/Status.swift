@@ -36,6 +36,7 @@ struct Status: ParsableCommand {
     if let refusal = report.place.refusal { print(PlainText.line("not the service's: \(refusal)")) }
     print(QueueLine.text(report.status))
     if !report.batches.isEmpty { print("\n" + Self.table(report.batches)) }
+    for batch in report.batches where batch.waitsFor != nil { print(PlainText.line(batch.waitLine)) }
     for standing in report.workers {
       let worker = standing.record
       let job = worker.job.map { " job \($0)" } ?? ""
@@ -66,6 +67,11 @@ struct Status: ParsableCommand {
     return TerminalText.table(
       ["BATCH", "NAME", "PAUSED"] + JobState.allCases.map { $0.rawValue.uppercased() }, rows)
   }
+}
+
+extension BatchRecord {
+  /// What it waits for.
+  var waitLine: String { "batch \(id) (\(name)): waiting for \(waitsFor.map { "batch \($0)" } ?? "nothing")" }
 }
 
 extension WorkerRecord {

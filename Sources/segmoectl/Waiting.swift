@@ -9,6 +9,8 @@ struct Waiting {
   let batch: Int64
   /// Whether nothing is shown meanwhile, and the outcome is JSON.
   let isJSON: Bool
+  /// The command of `--notify`.
+  let notify: String?
 
   /// What `--json` says in the end.
   private static let outcome = JSONShape<(batch: Int64, counts: StateCounts, jobs: [JobSummary])>(
@@ -19,6 +21,10 @@ struct Waiting {
   /// - Parameter finish: what is done with the pictures when all jobs are over, whatever became of them.
   /// - Throws: `Problem`: code 69 if the model does not load or there is no daemon, 65 for bad input, otherwise 70.
   func run(finish: () throws -> Void = {}) throws {
+    try NotifyCommand.after(.batch(batch), of: store, run: notify) { try wait(finish) }
+  }
+
+  private func wait(_ finish: () throws -> Void) throws {
     let style = isJSON ? WatchStyle.silent : .suitable()
     try WatchLoop(store: store, scope: .batch(batch), style: style).run()
     let counts = try store.batch(batch).counts

@@ -110,14 +110,6 @@ private struct FetcherWatch {
   }
 }
 
-/// What to run where nobody fetches.
-enum FetcherHint {
-  static func text(_ sources: String) -> String {
-    "waiting for \(sources), and no fetcher runs: `systemctl enable --now segmoe-fetch`, or start "
-      + "`segmoed --fetch` or `segmoed fetch`"
-  }
-}
-
 /// Prints what happens, line by line.
 private struct EventLog {
   private let scope: WatchScope
@@ -125,6 +117,8 @@ private struct EventLog {
   private var last: Int64
   private var reported: [Int64: Date] = [:]
   private var waited: [Int64: (standing: String, at: Date)] = [:]
+  /// Batches that were said to wait for others.
+  private var waitingBatches: Set<Int64> = []
 
   /// The least seconds between two lines about a running job, or about what jobs wait for.
   private static let interval: TimeInterval = 5
@@ -160,6 +154,9 @@ private struct EventLog {
       waited[source.id] = (standing: source.standing, at: now)
       Swift.print(
         asJSON ? QueueJSON.source.json(source).text : PlainText.line("waiting for \(source.standing)"))
+    }
+    for batch in view.batches where waitingBatches.insert(batch.id).inserted {
+      Swift.print(asJSON ? QueueJSON.batch.json(batch).text : PlainText.line(batch.waitLine))
     }
     if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view)) }
     fflush(nil)

@@ -22,14 +22,20 @@ CREATE INDEX jobs_due ON jobs (priority DESC, id)
 CREATE INDEX jobs_due_by_model ON jobs (priority DESC, model, id)
   WHERE state = 'queued' AND run_after IS NULL AND held = 0;
 
+-- A batch that another comes after is over: the other's jobs may start. If it is retried later, they are not held again.
 CREATE TRIGGER batches_over AFTER UPDATE OF queued, running ON batches
-WHEN NEW.queued + NEW.running = 0 BEGIN
+WHEN NEW.queued + NEW.running <= 0 AND OLD.queued + OLD.running > 0 BEGIN
   UPDATE jobs SET held = held & ~8
   WHERE held & 8 AND batch IN (SELECT id FROM batches WHERE after = NEW.id);
 END;
+-- The same if it is removed, which makes after NULL unless foreign keys are off, or if after is changed by hand.
+CREATE TRIGGER batches_freed AFTER UPDATE OF after ON batches
+WHEN NOT EXISTS (SELECT 1 FROM batches WHERE id = NEW.after AND queued + running > 0) BEGIN
+  UPDATE jobs SET held = held & ~8 WHERE held & 8 AND batch = NEW.id;
+END;
 CREATE TRIGGER batches_gone AFTER DELETE ON batches BEGIN
   UPDATE jobs SET held = held & ~8
-  WHERE held & 8 AND batch IN (SELECT id FROM batches WHERE after IS NULL OR after = OLD.id);
+  WHERE held & 8 AND batch IN (SELECT id FROM batches WHERE after = OLD.id);
 END;
 
 CREATE VIEW job_overview AS
@@ -43,7 +49,7 @@ CREATE VIEW job_overview AS
       WHEN j.state = 'queued' AND j.held & 4
         THEN 'waiting for ' || ifnull((SELECT standing FROM job_waits WHERE job = j.id), 'its model')
       WHEN j.state = 'queued' AND j.held & 8
-        THEN 'waiting for ' || ifnull((SELECT name FROM batches WHERE id = b.after), 'another batch')
+        THEN 'waiting for ' || ifnull('batch ' || (SELECT name FROM batches WHERE id = b.after), 'another batch')
       WHEN j.state = 'queued' AND j.held & 2 THEN 'queued, model held'
       WHEN j.state = 'queued' AND j.run_after IS NOT NULL
         THEN 'queued until ' || datetime(j.run_after / 1000, 'unixepoch', 'localtime')
@@ -74,6 +80,7 @@ CREATE VIEW job_overview AS
 
 -- One more thing that can happen: 'edited'. The column's CHECK was too strict.
 -- (A view of a renamed table follows it to its new name.)
+-- The view would follow the old table to its new name.
 DROP VIEW event_log;
 ALTER TABLE events RENAME TO events_8;
 DROP INDEX events_by_job;

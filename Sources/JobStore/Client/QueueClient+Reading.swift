@@ -95,7 +95,7 @@ extension QueueClient {
   package func batch(_ id: Int64) throws -> BatchRecord {
     try database.read { db in
       let batch = try BatchRecord.fetchOne(
-        db.cachedStatement(sql: "SELECT * FROM batches WHERE id = ?"), arguments: [id])
+        db.cachedStatement(sql: "SELECT \(BatchRecord.columns) FROM batches WHERE id = ?"), arguments: [id])
       guard let batch else { throw JobStoreError.notFound(thing: "batch", id: "\(id)") }
       return batch
     }
@@ -105,8 +105,27 @@ extension QueueClient {
   package func batches(limit: Int) throws -> [BatchRecord] {
     try database.read { db in
       try BatchRecord.fetchAll(
-        db, sql: "SELECT * FROM batches ORDER BY id DESC LIMIT ?", arguments: [max(0, limit)]
+        db, sql: "SELECT \(BatchRecord.columns) FROM batches ORDER BY id DESC LIMIT ?",
+        arguments: [max(0, limit)]
       ).reversed()
+    }
+  }
+
+  /// Batches that wait for others, in order of their numbers.
+  /// - Parameters:
+  ///   - batches: only these; nil: any.
+  ///   - limit: at most so many.
+  package func waitingBatches(among batches: Set<Int64>? = nil, limit: Int = 16) throws -> [BatchRecord] {
+    if batches?.isEmpty == true { return [] }
+    // Numbers need no escaping.
+    let these = batches.map { "AND id IN (\($0.sorted().map(String.init).joined(separator: ", ")))" } ?? ""
+    return try database.read { db in
+      try BatchRecord.fetchAll(
+        db,
+        sql: """
+          SELECT * FROM (SELECT \(BatchRecord.columns) FROM batches WHERE after > 0 \(these))
+          WHERE waits_for IS NOT NULL ORDER BY id LIMIT ?
+          """, arguments: [max(0, limit)])
     }
   }
 

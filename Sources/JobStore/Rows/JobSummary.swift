@@ -33,9 +33,10 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
   /// Of each image, as its request has it. Methods with several calls a step take more, renders from a picture fewer.
   package var askedSteps: Int
   package var images: [Image]
-  /// Whether its batch is paused or its model held.
+  /// Whether something keeps it from being taken: its batch is paused, or it waits for something but the time.
   package var isHeld: Bool
-  /// What it waits for of a hub, and how far that is: `segmind/SegMoE-4x2-v0, 31%, 4 min`.
+  /// What it waits for: something of a hub, and how far that is (`segmind/SegMoE-4x2-v0, 31%, 4 min`), or another batch
+  /// (`batch nightly`).
   package var waitsFor: String?
 
   /// Finished steps of all its images.
@@ -56,8 +57,12 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
 extension JobSummary {
   static let columns = """
     id, batch, prompt, model, width * height * 1.0 AS pixels, priority, attempts, max_attempts, held, seed, variation_strength, count, steps, \(JobStatus.columns),
-    iif(state = 'queued' AND held & \(Hold.source.rawValue),
-      (SELECT standing FROM job_waits WHERE job = jobs.id), NULL) AS waits_for
+    CASE
+      WHEN state = 'queued' AND held & \(Hold.source.rawValue)
+        THEN (SELECT standing FROM job_waits WHERE job = jobs.id)
+      WHEN state = 'queued' AND held & \(Hold.predecessor.rawValue)
+        THEN 'batch ' || (SELECT p.name FROM batches b JOIN batches p ON p.id = b.after WHERE b.id = jobs.batch)
+    END AS waits_for
     """
 
   /// - Throws: `JobStoreError.damagedRow`
@@ -97,42 +102,5 @@ extension JobSummary {
       images[image.index].phase = .done
       images[image.index].step = images[image.index].steps
     }
-  }
-}
-
-/// A batch with its counts.
-package struct BatchRecord: FetchableRecord, Sendable, Equatable {
-  package var id: Int64
-  package var name: String
-  package var key: String?
-  package var isPaused: Bool
-  package var createdAt: Milliseconds
-  /// Numbers of its jobs. A purge may have removed some of them.
-  package var firstJob: Int64
-  package var lastJob: Int64
-  package var counts: StateCounts
-
-  /// - Throws: `JobStoreError.damagedRow`
-  package init(row: Row) throws {
-    let reader = RowReader(row: row, table: "batches")
-    id = try reader.value("id")
-    name = try reader.value("name")
-    key = try reader.optional("key")
-    isPaused = try reader.value("paused")
-    createdAt = try reader.value("created_at")
-    firstJob = try reader.value("first_job")
-    lastJob = try reader.value("last_job")
-    counts = try StateCounts(reader)
-  }
-}
-
-extension StateCounts {
-  /// - Throws: `JobStoreError.damagedRow`
-  init(_ reader: RowReader) throws {
-    queued = try reader.value("queued")
-    running = try reader.value("running")
-    done = try reader.value("done")
-    failed = try reader.value("failed")
-    cancelled = try reader.value("cancelled")
   }
 }

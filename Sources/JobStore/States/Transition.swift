@@ -7,13 +7,13 @@ package struct Transition: Sendable {
       requeueLost,
       failLost,
       cancelLost, cancel,
-      requestCancel, retry, retryFailed, hurry
+      requestCancel, retry, retryFailed, hurry, edit
   }
 
   /// A condition besides the state.
   package enum Guard: Sendable, CaseIterable {
     case isDue, holdsLease, leaseIsOver, gotFurther, hasAttempts, mayBeLostAgain, isUsedUp, isUnwanted,
-      isWanted, waitsForSource
+      isWanted, waitsForSource, isUntouched
   }
 
   package let name: Name
@@ -110,6 +110,10 @@ package struct Transition: Sendable {
     case .hurry:
       Transition(
         .hurry, from: [.queued], to: .queued, events: [.retried], "`segmoectl retry`; it waits no longer")
+    case .edit:
+      Transition(
+        .edit, from: [.queued], to: .queued, if: [.isUntouched], events: [.edited],
+        "`segmoectl edit`; it has other settings, and all its attempts")
     }
   }
 
@@ -142,6 +146,7 @@ extension Transition.Guard {
     case .isUnwanted: "its cancellation was asked for"
     case .isWanted: "nobody asked to cancel it"
     case .waitsForSource: "it waits for what it names of a hub"
+    case .isUntouched: "it has neither pictures nor saved steps"
     }
   }
 }

@@ -109,8 +109,7 @@ extension JobRenderer {
   /// The picture of an earlier attempt, if its file is complete under its final name and was rendered with these
   /// weights.
   func finished(_ kept: Checkpoint?, name: PictureName, modelDigest: String) -> ImageRecord? {
-    guard case .file(let image, modelDigest) = kept, name.mayBe(image.path, below: output), isWhole(image)
-    else { return nil }
+    guard case .file(let image, modelDigest) = kept, isOwn(image, name) else { return nil }
     return image
   }
 
@@ -120,10 +119,10 @@ extension JobRenderer {
     return [image.path: image]
   }
 
-  /// Whether a picture's file is just what its row says.
-  func isWhole(_ image: ImageRecord) -> Bool {
-    OutputFolder(path: output, session: session, log: log).holds(
-      image.path, bytes: image.bytes, digest: image.digest)
+  /// Whether a row's file is the picture that it should be, whole.
+  func isOwn(_ image: ImageRecord, _ name: PictureName) -> Bool {
+    OutputFolder(path: output, session: session, log: log).isOwn(
+      image.path, bytes: image.bytes, digest: image.digest, name)
   }
 
   /// Hands a picture's state over to be written as a checkpoint.

@@ -57,6 +57,7 @@ struct JobRenderer: Sendable {
   /// Prepares a claimed job: checks its request and loads its model.
   /// - Throws: `Interruption`, and errors of the engine, the disk and the store.
   func open(_ claimed: ClaimedJob, pool: inout ModelPool) throws -> JobAtWork {
+    let pattern = try claimed.job.namePattern.map { try PictureNamePattern($0) }
     // Like its model, every file that a job names must be inside the allowed folders.
     var request = claimed.request.render
     try request.changeFiles { kind, path in
@@ -90,9 +91,9 @@ struct JobRenderer: Sendable {
       pool.unloadOthers(than: model)
     }
     let job = JobAtWork(
-      claimed: claimed, renderer: renderer, requests: requests, folder: "\(output)/\(claimed.job.batch)")
+      claimed: claimed, renderer: renderer, requests: requests, pattern: pattern)
     do {
-      try makeFolder(of: job)
+      try makeFolder(for: job.name(0))
     } catch let error where waitsForRoom && passesByItself(error) {
       // There may be room when the picture is done. Errors that waiting cannot fix are reported before rendering.
     }

@@ -37,7 +37,7 @@ struct SheetBatch {
     defer { withExtendedLifetime(listener) {} }
     var isSettled = false
     do {
-      try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run {
+      try Waiting(store: store, batch: enqueued.batch, isJSON: format.json, notify: nil).run {
         let sheet = try BatchSheet(batch: enqueued.batch, in: store, rows: rows, columns: columns)
         // Nothing can be shown if all failed; why, is said next.
         if sheet.pictures > 0 {

@@ -87,12 +87,18 @@ struct PromptSource {
 
   private mutating func nextPrompt() throws -> FoundPrompt? {
     guard let prompt = prompts.popFirst() else { return try file?.next() }
+    try Self.checkEncoding(of: prompt)
+    return FoundPrompt(content: .plain(prompt), place: nil)
+  }
+
+  /// Checks that a prompt of the command line came through whole.
+  /// - Throws: `Problem`
+  static func checkEncoding(of prompt: String) throws {
     guard String(validating: prompt.utf8, as: UTF8.self) != nil, !prompt.unicodeScalars.contains("\u{FFFD}")
     else {
       throw Problem.badInput(
         "prompt '\(prompt.prefix(40))' is not UTF-8; set a UTF-8 locale, or use --file")
     }
-    return FoundPrompt(content: .plain(prompt), place: nil)
   }
 
   /// Whether a link had a token in it, which is not kept.
@@ -201,11 +207,7 @@ struct PromptSource {
 
   private mutating func note(_ render: RenderRequest) {
     guard notices.count < Self.mostNotices else { return }
-    let kind = models.models.first { $0.name == render.model || $0.path == render.model }?.kind
-    for idle in render.idleSettings(isXL: kind.map { $0.hasSuffix("sdxl") })
-    where !notices.contains(idle.notice) {
-      notices.append(idle.notice)
-    }
+    for notice in render.notices(models) where !notices.contains(notice) { notices.append(notice) }
   }
 
   /// The complete request, with absolute paths of files that exist.
