@@ -153,6 +153,30 @@ import Testing
     #expect(try bytes(before[1].path) == Data("other".utf8))
   }
 
+  /// Killed with half a file, before the file has its name, and right after: the next daemon finds the file or makes it,
+  /// and nothing temporary is left in the output folder.
+  @Test(
+    .enabled(if: FaultLibrary.isThere),
+    arguments: [
+      "write:.png.tmp-:2:half", "sync:.png.tmp-:2:kill", "rename:same:2:kill", "rename:same:2:after",
+    ])
+  func aKillLosesNothing(rule: String) throws {
+    let house = try DaemonHouse()
+    let other = try enqueue(house, named: "same", "other")
+    let id = try enqueue(house, named: "deep/er/same", count: 2)
+    let first = try RealDaemon(house, worker: "first", leaseSeconds: 1, faults: [rule])
+    try house.wait { !first.isRunning }
+    #expect(first.wasKilled && first.wasStruck, "\(first.account)")
+    let second = try RealDaemon(house, worker: "second", leaseSeconds: 1)
+    try house.wait { try house.job(id).state == .done && house.job(other).state == .done }
+    #expect(second.stop() == 0)
+    #expect(try names(house, id) == ["deep/er/same.png", "deep/er/same-2.png"])
+    #expect(house.files() == ["deep/er/same-2.png", "deep/er/same.png", "same.png"])
+    for image in try house.client.details(job: id).images {
+      #expect(try bytes(image.path).count == Int(image.bytes))
+    }
+  }
+
   @Test func unwantedPicturesGo() throws {
     let house = try DaemonHouse()
     let other = try enqueue(house, named: "same", "first")
