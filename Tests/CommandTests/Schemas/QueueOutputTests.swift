@@ -16,7 +16,8 @@ import Testing
     "target_size": "1024x768", "memory_budget": "4GiB"}
     {"prompt": "y", "scheduler": "euler", "timesteps": [999, 500]}
     {"prompt": "y", "scheduler": "euler", "sigma_list": "14.6,3,0.5,0"}
-    {"prompt": "y", "scheduler": "euler", "sigmas": "karras", "priority": 3}
+    {"prompt": "y", "scheduler": "euler", "sigmas": "karras", "deep_cache": "3", "token_merging": 0.5, \
+    "variation_seed": 5, "variation_strength": 0.5, "priority": 3}
     """
 
   /// A queue, and what its commands have printed.
@@ -226,6 +227,12 @@ import Testing
     #expect(try seen.command("list", "--json").list().contains { $0["cancel_requested"] as? Bool == true })
     try seen.run("list")
     let later = try #require(try seen.command.client().list().first { $0.prompt == "later" })
+    try seen.run("edit", "\(later.id)", "--steps", "12", "--model", "owner/edited", "--dry-run")
+    try seen.run("edit", "\(later.id)", "--steps", "12", "--model", "owner/edited")
+    try seen.run(
+      "enqueue", "after", "--model", "m", "--name", "patterned", "--name-pattern", "{job}", "--after",
+      "\(later.batch)")
+    try seen.run("show", "\(try #require(try seen.command.client().list().last?.id))")
     try seen.run("reorder", "\(later.id)", "--priority", "-5")
     try seen.run("pause")
     // Here is something to mend.
