@@ -41,7 +41,8 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
 
 extension JobSummary {
   static let columns = """
-    id, batch, prompt, model, priority, attempts, max_attempts, held, seed, variation_strength, count, steps, \(JobStatus.columns),
+    id, batch, prompt, model, priority, attempts, max_attempts, held, seed, variation_strength, count, steps,
+    \(JobStatus.columns),
     iif(state = 'queued' AND held & \(Hold.source.rawValue),
       (SELECT standing FROM job_waits WHERE job = jobs.id), NULL) AS waits_for
     """
