@@ -71,8 +71,13 @@ static void count(size_t bytes) {
 // bytes. What is left of it, less than a huge page, comes in one call: a block is about to be written to as a whole, and
 // each page that is touched first by a kernel would stop it.
 static void *map_block(size_t size) {
-  size_t extra = size >= huge ? huge - granule : 0;
+  size_t extra = size >= huge && size <= SIZE_MAX - huge ? huge - granule : 0;
   char *base = mmap(NULL, size + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED && extra) {
+    // The block itself may have room all the same.
+    extra = 0;
+    base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  }
   if (base == MAP_FAILED) return NULL;
   size_t before = extra ? (huge - (uintptr_t)base % huge) % huge : 0;
   if (before) munmap(base, before);

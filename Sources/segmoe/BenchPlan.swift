@@ -75,7 +75,7 @@ struct BenchPlan: Encodable {
         layer: layer ?? "outside of layers", seconds: cost.seconds, efficiency: cost.efficiency,
         tasks: plan.fewestTasks(of: layer))
     }
-    sideBySide = steps.reversed().filter { threads % $0 == 0 }.map { each in
+    sideBySide = (1...max(1, threads)).reversed().filter { threads % $0 == 0 }.map { each in
       let jobs = threads / each
       return Jobs(
         jobs: jobs, threadsEach: each, runsPerSecond: Double(jobs) / plan.cost(threads: each).seconds)

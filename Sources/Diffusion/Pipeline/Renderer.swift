@@ -85,9 +85,7 @@ package struct Renderer: Sendable {
     if let start, let source = request.source, source.mask == nil || request.strength < 1 {
       latents = scheduler.noised(start.latents, noise: start.noise, call: firstCall)
     } else {
-      let first =
-        start?.noise
-        ?? firstNoise(request, &noise)
+      let first = start?.noise ?? firstNoise(request, &noise)
       latents = combine(scheduler.initialSigma, first, 0, first)
     }
     return Denoising(

@@ -56,7 +56,8 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
 
 extension JobSummary {
   static let columns = """
-    id, batch, prompt, model, width * height * 1.0 AS pixels, priority, attempts, max_attempts, held, seed, variation_strength, count, steps, \(JobStatus.columns),
+    id, batch, prompt, model, width * height * 1.0 AS pixels, priority, attempts, max_attempts, held, seed,
+    variation_strength, count, steps, \(JobStatus.columns),
     CASE
       WHEN state = 'queued' AND held & \(Hold.source.rawValue)
         THEN (SELECT standing FROM job_waits WHERE job = jobs.id)

@@ -37,7 +37,7 @@ struct PromptIndex: Equatable {
   /// The virtual table's name.
   var table: String { Self.prefix + "\(number)" }
 
-  private static let prefix = "prompt_texts_"
+  static let prefix = "prompt_texts_"
 
   /// The virtual table. Nothing is kept but which prompt has which three letters.
   private var definition: String {
@@ -46,6 +46,9 @@ struct PromptIndex: Equatable {
 
   /// Prompts longer than this many bytes are not worth their place in the index.
   static let longest = 1 << 16
+
+  /// Prompts of so many bytes are a piece of work, however few they are: others wait for the queue's lock meanwhile.
+  private static let bytesAtOnce = 100_000
 
   /// Three signs that are in no prompt. Each piece of work leaves them in a row of its own, −`upTo`.
   private static let mark = "\u{E5E6}\u{E6E0}\u{E5E6}"
@@ -88,15 +91,11 @@ struct PromptIndex: Equatable {
   }
 
   /// Takes in the prompts of the next jobs.
-  /// - Parameter count: how many at most.
+  /// - Parameter count: how many at most; long prompts are fewer.
   /// - Returns: how many there were.
   mutating func take(atMost count: Int, _ db: Database) throws -> Int {
-    let row = try Row.fetchOne(
-      db,
-      sql:
-        "SELECT max(id) AS last, count(*) AS jobs FROM (SELECT id FROM jobs WHERE id > ? ORDER BY id LIMIT ?)",
-      arguments: [upTo, count])
-    guard let row, let end: Int64 = row["last"], let jobs: Int = row["jobs"] else { return 0 }
+    let (end, jobs) = try next(atMost: count, db)
+    guard jobs > 0 else { return 0 }
     // SQLite's functions on texts stop at a zero byte, FTS5 may or may not.
     let isPlain = "length(CAST(prompt AS BLOB)) <= \(Self.longest) AND instr(prompt, char(0)) = 0"
     try db.execute(
@@ -114,5 +113,22 @@ struct PromptIndex: Equatable {
     (upTo, texts) = (end, texts + Int64(jobs))
     try write(db)
     return jobs
+  }
+
+  /// The next piece of work: one job at least, if there is one.
+  /// - Returns: the last job of it, and how many it has.
+  private func next(atMost count: Int, _ db: Database) throws -> (end: Int64, jobs: Int) {
+    let rows = try Row.fetchCursor(
+      db,
+      sql: "SELECT id, length(CAST(prompt AS BLOB)) AS bytes FROM jobs WHERE id > ? ORDER BY id LIMIT ?",
+      arguments: [upTo, count])
+    var (end, jobs, bytes) = (upTo, 0, 0)
+    while bytes < Self.bytesAtOnce, let row = try rows.next() {
+      let reader = RowReader(row: row, table: "jobs")
+      end = try reader.value("id")
+      bytes += try reader.value("bytes", as: Int.self)
+      jobs += 1
+    }
+    return (end, jobs)
   }
 }

@@ -7,7 +7,7 @@ extension WorkerSession {
 
   /// Takes the prompts of some jobs into the index, in one short transaction that a power cut may undo.
   /// - Parameters:
-  ///   - count: how many at most.
+  ///   - count: how many at most; long prompts are fewer.
   ///   - lag: how many jobs the index may be behind.
   /// - Returns: how many it took; 0: there is nothing to do.
   /// - Throws: `JobStoreError.busy` if somebody else writes at the moment; it does not wait.
@@ -40,8 +40,9 @@ extension WorkerSession {
   }
 
   /// Makes an empty index in the place of the one that is there.
+  /// - Throws: `JobStoreError.busy` if somebody else writes at the moment; it does not wait.
   package func renewPromptIndex() throws {
-    try database.writeLightly { db, _ in _ = try PromptIndex.anew(db) }
+    try database.writeLightly(waiting: 0) { db, _ in _ = try PromptIndex.anew(db) }
   }
 
   /// So many prompts more than needed are not worth a new index.

@@ -46,32 +46,40 @@ package final class PromptIndexer: Sendable {
     var count = 100
     /// When it looks next whether the index is whole; nil: now.
     var nextCheck: ContinuousClock.Instant?
+    /// Whether it was not, and there is no new one yet.
+    var isBad = false
 
     /// Others wait for the queue's lock meanwhile.
     private static let longest = 0.02
 
-    /// Notes how long a full piece took.
-    mutating func took(_ seconds: Double) {
-      count = min(1000, max(20, seconds > Self.longest ? count / 2 : count + count / 4))
+    /// Notes how long a piece took.
+    mutating func took(_ seconds: Double, for prompts: Int) {
+      if seconds > Self.longest {
+        count = max(20, prompts / 2)
+      } else if prompts == count {
+        count = min(1000, count + count / 4)
+      }
     }
   }
 
   /// - Returns: seconds until the next piece.
   private func work(_ pace: inout Pace) -> Double {
     do {
-      var isBad = false
       if pace.nextCheck.map({ $0 <= .now }) ?? true {
-        isBad = try session.needsNewPromptIndex()
+        pace.isBad = try session.needsNewPromptIndex()
         pace.nextCheck = .now + .seconds(86400)
       }
       return try isOver.withLock { isOver in
         guard !isOver else { return pause }
-        if isBad { try session.renewPromptIndex() }
+        if pace.isBad {
+          try session.renewPromptIndex()
+          pace.isBad = false
+        }
         let begun = ContinuousClock.now
         let taken = try session.indexPrompts(atMost: pace.count)
         guard taken > 0 else { return pause }
-        let seconds = (ContinuousClock.now - begun) / .seconds(1)
-        if taken == pace.count { pace.took(seconds) }
+        let seconds = (ContinuousClock.now - begun).seconds
+        pace.took(seconds, for: taken)
         return max(0.02, seconds * 9)
       }
     } catch JobStoreError.busy {

@@ -50,8 +50,3 @@ package final class SectionTrace: Sendable {
 
   func leave() { state.withLock { _ = $0.layers.popLast() } }
 }
-
-extension Duration {
-  /// In seconds.
-  package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}

@@ -165,7 +165,7 @@ import Testing
     #expect(plan.threads == 6 && plan.counts.map(\.threads) == [1, 2, 4, 6])
     #expect(plan.counts.allSatisfy { $0.efficiency > 0 && $0.efficiency <= 1 })
     #expect(plan.counts.map(\.efficiency) == plan.counts.map(\.efficiency).sorted(by: >))
-    #expect(plan.sideBySide.map(\.jobs) == [1, 3, 6])
+    #expect(plan.sideBySide.map(\.jobs) == [1, 2, 3, 6])
     #expect(plan.sideBySide.allSatisfy { $0.jobs * $0.threadsEach == 6 && $0.runsPerSecond > 0 })
     #expect(plan.layers.allSatisfy { !$0.layer.isEmpty && $0.tasks > 0 })
     let text = try bench("unet", "--plan", "--threads", "6").output

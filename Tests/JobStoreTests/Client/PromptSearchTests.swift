@@ -171,6 +171,43 @@ import Testing
     }
   }
 
+  /// Long prompts take long, and others wait for the lock: so few of them are a piece.
+  @Test func longPromptsAreTakenAFewAtATime() throws {
+    let queue = try TestQueue()
+    let long = String(repeating: "a red fox, ", count: 4000)
+    _ = try queue.client.enqueue(
+      BatchRequest(), requests: (1...12).map { request("\(long) number \($0) of them") })
+    var pieces: [Int] = []
+    while case let taken = try queue.session().indexPrompts(atMost: 100, lag: 1), taken > 0 {
+      pieces.append(taken)
+    }
+    #expect(pieces == [3, 3, 3, 3])
+    let watched = Watched()
+    try expectSame(["number 7 of", "red fox,  number"], queue, watched.client(queue), "long prompts")
+    #expect(watched.usedIndex())
+  }
+
+  /// The daemon's other threads use the same connection, so neither piece of its work waits for a writer.
+  @Test func itWaitsForNobody() throws {
+    let queue = try indexed(["a red fox"])
+    try queue.enqueue("a green newt")
+    let session = try queue.session()
+    try queue.sql { db in
+      try db.execute(sql: "UPDATE jobs SET prompt = prompt WHERE id = 2")
+      for renews in [false, true] {
+        do {
+          if renews {
+            try session.renewPromptIndex()
+          } else {
+            _ = try session.indexPrompts(atMost: 9, lag: 1)
+          }
+          Issue.record("it did not see the other writer")
+        } catch JobStoreError.busy {}
+      }
+    }
+    #expect(try session.indexPrompts(atMost: 9, lag: 1) == 1)
+  }
+
   @Test func aSmallQueueHasNoIndex() throws {
     let queue = try TestQueue()
     try queue.enqueue("a red fox", "a green newt")

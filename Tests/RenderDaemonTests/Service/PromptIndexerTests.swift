@@ -21,7 +21,7 @@ import Testing
     filter.prompt = "number 5999"
     #expect(try house.client.list(filter).map(\.id) == [1])
     #expect(daemon.stop() == 0)
-    // A stop in the middle leaves an index that the next daemon goes on with.
+    // What a stopped daemon leaves is no other.
     #expect(try house.client.list(filter).map(\.id) == [1])
   }
 }
