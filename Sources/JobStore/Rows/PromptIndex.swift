@@ -37,6 +37,7 @@ struct PromptIndex: Equatable {
   /// The virtual table's name.
   var table: String { Self.prefix + "\(number)" }
 
+  /// How the names of all such tables begin.
   static let prefix = "prompt_texts_"
 
   /// The virtual table. Nothing is kept but which prompt has which three letters.
