@@ -21,7 +21,7 @@ struct WatchLoop {
     var daemon = DaemonWatch(patience: Self.patience)
     var fetcher = FetcherWatch(patience: Self.patience)
     // Whoever watches everything means what is open, and what comes: not all that ever was.
-    let before = scope == .everything ? try store.status().counts : StateCounts()
+    var before = scope == .everything ? try store.status().counts : StateCounts()
     while true {
       let current = try store.changeMark()
       let now = Date()
@@ -32,6 +32,7 @@ struct WatchLoop {
         // Without this, a queue that was moved or deleted would be watched for ever.
         try store.verify()
         var view = try WatchView(scope, store)
+        before = before.atMost(view.counts)
         view.counts = view.counts.since(before)
         switch style {
         case .bars: screen.draw(view, now: now)
