@@ -201,8 +201,7 @@ struct PromptSource {
 
   private mutating func note(_ render: RenderRequest) {
     guard notices.count < Self.mostNotices else { return }
-    let kind = models.models.first { $0.name == render.model || $0.path == render.model }?.kind
-    for idle in render.idleSettings(isXL: kind.map { $0.hasSuffix("sdxl") })
+    for idle in render.idleSettings(isXL: models[render.model]?.kind.map { $0.hasSuffix("sdxl") })
     where !notices.contains(idle.notice) {
       notices.append(idle.notice)
     }
