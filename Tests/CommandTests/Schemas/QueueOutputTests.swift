@@ -198,7 +198,10 @@ import Testing
     #expect(try seen.command("list", "--json").list().contains { $0["cancel_requested"] as? Bool == true })
     try seen.run("list")
     let later = try #require(try seen.command.client().list().first { $0.prompt == "later" })
+    try seen.run("reorder", "\(later.id)", "--priority", "-5", "--dry-run")
     try seen.run("reorder", "\(later.id)", "--priority", "-5")
+    try seen.run("pause", "--dry-run")
+    try seen.run("resume", "--dry-run")
     try seen.run("pause")
     // Here is something to mend.
     try seen.run("doctor", code: nil)
