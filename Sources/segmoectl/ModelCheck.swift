@@ -9,7 +9,7 @@ extension KnownModels {
   /// - Throws: `Problem.missing`, with the nearest name that there is.
   func check(_ model: String) throws {
     guard isComplete else { return }
-    if let found = models.first(where: { $0.name == model }) {
+    if let found = self[model] {
       guard let fault = found.fault else { return }
       throw Problem.badInput("model '\(model)' cannot be used: \(fault)")
     }

@@ -100,7 +100,7 @@ struct RowTemplate: Equatable {
 
 extension JSONText {
   /// What stands at a path: text without quotes, written so that it stays in its line; nothing for null; the values of a
-  /// list with commas between them; JSON for an object.
+  /// list with commas between them; JSON for an object, and for a list of objects.
   fileprivate func cell(at path: ArraySlice<String>) -> String {
     switch self {
     case .object(let members):
@@ -110,6 +110,7 @@ extension JSONText {
       if let index = path.first.flatMap({ Int($0) }) {
         return elements.indices.contains(index) ? elements[index].cell(at: path.dropFirst()) : ""
       }
+      if path.isEmpty, case .object? = elements.first { return text }
       return elements.map { $0.cell(at: path) }.filter { !$0.isEmpty }.joined(separator: ",")
     case .string(let text): return PlainText.line(text, limit: .max)
     case .written(let json):

@@ -24,7 +24,7 @@ struct WatchLoop {
     var daemon = DaemonWatch(patience: Self.patience)
     var fetcher = FetcherWatch(patience: Self.patience)
     // Whoever watches everything means what is open, and what comes: not all that ever was.
-    let before = try store.status().counts
+    var before = scope == .everything ? try store.status().counts : StateCounts()
     while true {
       let current = try store.changeMark()
       let now = Date()
@@ -34,7 +34,9 @@ struct WatchLoop {
         drawn = now
         // Without this, a queue that was moved or deleted would be watched for ever.
         try store.verify()
-        var view = try WatchView(scope, store, since: before)
+        var view = try WatchView(scope, store)
+        before = before.atMost(view.counts)
+        view.counts = view.counts.since(before)
         if style == .bars { view.secondsLeft = try estimate.secondsLeft(store, now: now) }
         switch style {
         case .bars: try screen.draw(view, from: store, now: now)

@@ -39,7 +39,6 @@ enum WatchStyle: Equatable {
 
 /// The jobs at one moment.
 struct WatchView: Equatable {
-  /// Of everything only those that are not over, or were not when the watch began.
   var counts: StateCounts
   var isPaused: Bool
   /// Running jobs, at most as many as fit the screen.
@@ -56,9 +55,8 @@ struct WatchView: Equatable {
   /// - Parameters:
   ///   - scope: what is watched.
   ///   - store: the queue.
-  ///   - before: the counts of the queue when the watch began.
   /// - Throws: `JobStoreError`
-  init(_ scope: WatchScope, _ store: QueueClient, since before: StateCounts) throws {
+  init(_ scope: WatchScope, _ store: QueueClient) throws {
     var filter = scope.filter
     filter.states = [.running]
     filter.limit = Self.mostRunning
@@ -66,7 +64,7 @@ struct WatchView: Equatable {
     isPaused = status.isPaused
     switch scope {
     case .everything:
-      counts = status.counts.since(before)
+      counts = status.counts
       running = try store.list(filter)
       waits = try store.waits()
       batches = try store.waitingBatches()

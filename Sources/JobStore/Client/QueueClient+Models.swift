@@ -1,18 +1,34 @@
 import GRDB
 import Requests
 
-/// The models that the queue's daemons have, each once.
+/// The models that the queue's daemons have.
 package struct KnownModels: Sendable {
-  /// By name. Those that cannot be used are among them.
-  package var models: [ModelRecord] = []
+  /// Each once, by name. Those that cannot be used are among them.
+  package let models: [ModelRecord]
   /// Whether every daemon has said which models it has. Then a name that is not here is a wrong one.
-  package var isComplete = false
+  package let isComplete: Bool
+  /// By all their names: of a model that lies below two folders, or to which a link leads, each counts.
+  private let named: [String: ModelRecord]
+  private let byPath: [String: ModelRecord]
 
   /// Nothing is known.
-  package init() {}
+  package init() { self.init([], isComplete: false) }
+
+  /// - Parameters:
+  ///   - records: one for each name.
+  ///   - isComplete: whether there are no others.
+  init(_ records: [ModelRecord], isComplete: Bool) {
+    models = Self.eachOnce(records)
+    self.isComplete = isComplete
+    named = Dictionary(records.map { ($0.name, $0) }) { first, _ in first }
+    byPath = Dictionary(models.compactMap { model in model.path.map { ($0, model) } }) { first, _ in first }
+  }
 
   /// The names that jobs may give them.
-  package var names: Set<String> { Set(models.map(\.name)) }
+  package var names: Set<String> { Set(named.keys) }
+
+  /// The model that a job means by a name, or by its path.
+  package subscript(_ model: String) -> ModelRecord? { named[model] ?? byPath[model] }
 
   /// Those against which nothing is known.
   package var usable: [ModelRecord] { models.filter { $0.fault == nil && $0.loadError == nil } }
@@ -27,22 +43,20 @@ extension QueueClient {
       let all = try WorkerRecord.fetchAll(db, sql: "SELECT * FROM workers ORDER BY name")
       let alive = all.filter { $0.isAlive(now: now) }
       let workers = alive.isEmpty ? all : alive
-      var known = KnownModels()
-      known.isComplete = !workers.isEmpty && workers.allSatisfy { $0.modelsSeenAt != nil }
+      let isComplete = !workers.isEmpty && workers.allSatisfy { $0.modelsSeenAt != nil }
       let found = try Self.found(by: Set(workers.map(\.name)), db)
       let records = try ModelRecord.fetchAll(db, sql: "SELECT * FROM models").compactMap { record in
         var record = record
         guard let (workers, faults) = found[record.name] else {
-          // What jobs name by its path is dropped below if it is in a folder, too.
+          // What jobs name by its path is listed once, if it is in a folder, too.
           let isElsewhere = record.name.hasPrefix("/") || ModelSource.remote(record.name) != nil
-          return isElsewhere || !known.isComplete || record.heldUntil != nil ? record : nil
+          return isElsewhere || !isComplete || record.heldUntil != nil ? record : nil
         }
         record.workers = workers
         if faults.count == workers.count { record.fault = faults.first }
         return record
       }
-      known.models = Self.eachOnce(records)
-      return known
+      return KnownModels(records, isComplete: isComplete)
     }
   }
 
@@ -71,7 +85,9 @@ extension QueueClient {
     }
     return found
   }
+}
 
+extension KnownModels {
   /// One record for each path: the shortest name, a daemon's before a path. It knows what the others know.
   private static func eachOnce(_ records: [ModelRecord]) -> [ModelRecord] {
     var once: [ModelRecord] = []

@@ -58,6 +58,16 @@ package struct StateCounts: Sendable, Equatable {
     return counts
   }
 
+  /// The lower of both numbers of jobs that are over: of those that were over before, some may have been removed or tried
+  /// again.
+  package func atMost(_ now: StateCounts) -> StateCounts {
+    var counts = self
+    counts.done = min(done, now.done)
+    counts.failed = min(failed, now.failed)
+    counts.cancelled = min(cancelled, now.cancelled)
+    return counts
+  }
+
   /// The number of jobs in one state.
   package subscript(_ state: JobState) -> Int {
     switch state {

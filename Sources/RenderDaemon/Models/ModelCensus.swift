@@ -13,12 +13,20 @@ struct ModelCensus {
     let record: ModelRecord?
   }
 
+  /// What a look has found.
+  struct Findings: Equatable {
+    /// Each name once.
+    var models: [ModelRecord] = []
+    /// Whether the daemon takes no others: it has folders, and all of them were looked through.
+    var areAll = true
+  }
+
   /// What was found at the last look, by real paths.
   private var known: [String: Known] = [:]
 
   /// Names below a model folder have no more parts.
   private static let deepest = 8
-  /// More files and folders are not looked at; no collection of models has as many.
+  /// More files and folders are not looked at. No collection of models has as many, but pictures may lie there, too.
   private static let mostEntries = 20_000
   private static let endings = [".safetensors", ".gguf", ".ckpt"]
   /// Folders of a model that has no index: their files are no models.
@@ -35,13 +43,12 @@ struct ModelCensus {
   ///   - folders: where models are; of two models with one name that in the first counts, as for jobs.
   ///   - confinement: the folders that links may lead to.
   ///   - isOver: asked often; once it is true, the look ends.
-  /// - Returns: the models, each once, with what is known against them; nil if the look was ended, or descriptors or
-  ///   memory ran out.
+  /// - Returns: the models, with what is known against them; nil if the look was ended, or descriptors or memory ran out.
   mutating func look(
     in folders: [String], within confinement: Confinement, until isOver: () -> Bool
-  ) -> [ModelRecord]? {
+  ) -> Findings? {
     var walk = Walk(folders: folders, confinement: confinement)
-    var records: [ModelRecord] = []
+    var findings = Findings()
     var latest: [String: Known] = [:]
     while let found = walk.next() {
       guard !isOver(), !walk.isShort else { return nil }
@@ -50,18 +57,20 @@ struct ModelCensus {
       case .wrong(let name, let fault):
         var record = ModelRecord(name: name)
         record.fault = fault
-        records.append(record)
+        findings.models.append(record)
       case .model(let name, let path):
-        guard let known = examine(name, path, confinement) else { return nil }
+        guard let known = latest[path] ?? examine(name, path, confinement) else { return nil }
         latest[path] = known
         if var record = known.record {
           record.name = name
-          records.append(record)
+          findings.models.append(record)
         }
       }
     }
+    guard !walk.isShort else { return nil }
     known = latest
-    return walk.isShort ? nil : records
+    findings.areAll = !folders.isEmpty && walk.isWhole
+    return findings
   }
 
   /// What is at a path. nil: descriptors or memory ran out.
@@ -95,7 +104,7 @@ struct ModelCensus {
     return Known(stamp: stamp, record: record)
   }
 
-  /// A way through all folders, the upper ones first, so that each model is found under its shortest name.
+  /// A way through all folders, the upper ones first.
   private struct Walk {
     enum Find {
       case nothing
@@ -114,11 +123,13 @@ struct ModelCensus {
     let confinement: Confinement
     private var places: [Place]
     private var position = 0
-    /// Real paths, since links may lead in a circle, and to one model from two places.
-    private var seen: Set<String> = []
+    /// Real paths of folders that were entered, since links may lead in a circle.
+    private var entered: Set<String> = []
     private var names: Set<String> = []
     /// Whether descriptors or memory ran out.
     private(set) var isShort = false
+    /// Whether nothing was passed over that may hold models.
+    private(set) var isWhole = true
 
     init(folders: [String], confinement: Confinement) {
       self.confinement = confinement
@@ -133,7 +144,6 @@ struct ModelCensus {
       do throws(OpenFailure) {
         let found = try confinement.look(place.path)
         let (path, isFolder, isRegular) = (found.path, found.isFolder, found.isRegular)
-        guard seen.insert(path).inserted else { return .nothing }
         if isFolder, place.name.isEmpty || !confinement.has(path + "/model_index.json") {
           return try enter(place, path)
         }
@@ -149,11 +159,16 @@ struct ModelCensus {
 
     private mutating func enter(_ place: Place, _ path: String) throws(OpenFailure) -> Find {
       let last = place.name.split(separator: "/").last.map(String.init) ?? ""
-      guard place.depth < ModelCensus.deepest, !ModelCensus.components.contains(last),
-        !last.hasSuffix(".config")
+      guard !ModelCensus.components.contains(last), !last.hasSuffix(".config"), entered.insert(path).inserted
       else { return .nothing }
+      guard place.depth < ModelCensus.deepest else {
+        isWhole = false
+        return .nothing
+      }
       let room = max(0, ModelCensus.mostEntries - places.count)
-      for entry in try confinement.names(in: path, limit: room).sorted().prefix(room)
+      let entries = try confinement.names(in: path, limit: room)
+      if entries.count > room { isWhole = false }
+      for entry in entries.sorted().prefix(room)
       where !entry.hasPrefix(".") && !entry.unicodeScalars.contains("\u{FFFD}") {
         let name = place.name.isEmpty ? entry : "\(place.name)/\(entry)"
         places.append(Place(folder: place.folder, name: name, depth: place.depth + 1))
@@ -163,6 +178,8 @@ struct ModelCensus {
 
     private mutating func wrong(_ place: Place, _ failure: OpenFailure) -> Find {
       if failure.isShortage { isShort = true }
+      // Its disk may be back soon.
+      if place.name.isEmpty { isWhole = false }
       // A link to nothing, or what has just gone.
       if failure == .refused(ENOENT) || place.name.isEmpty { return .nothing }
       guard names.insert(place.name).inserted else { return .nothing }

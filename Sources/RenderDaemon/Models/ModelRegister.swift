@@ -9,10 +9,8 @@ import Tensors
 package final class ModelRegister: Sendable {
   private struct State {
     var census = ModelCensus()
-    var folders: [String]
-    var confinement: Confinement
     /// What the queue has been told; nil: nothing yet.
-    var told: [ModelRecord]?
+    var told: ModelCensus.Findings?
     /// The models of which it was logged that they cannot be used.
     var logged: [String] = []
     var isOver = false
@@ -21,10 +19,14 @@ package final class ModelRegister: Sendable {
   private let session: WorkerSession
   private let log: Logger
   private let stop = StopSignal()
-  private let state: Mutex<State>
+  private let quiet = QuietLog(pause: 600)
+  /// Where to look. It is never locked for long, since the worker's own thread changes it.
+  private let places: Mutex<(folders: [String], confinement: Confinement)>
+  /// Locked during a look.
+  private let state = Mutex(State())
 
-  /// The least seconds between two looks.
-  private static let pause = 10.0
+  /// The least and the most seconds between two looks.
+  private static let pauses = 10.0...300.0
 
   /// - Parameters:
   ///   - session: of the daemon.
@@ -34,7 +36,7 @@ package final class ModelRegister: Sendable {
   package init(session: WorkerSession, folders: [String], allowed: [String], log: Logger) {
     self.session = session
     self.log = log
-    state = Mutex(State(folders: folders, confinement: Confinement(folders: allowed)))
+    places = Mutex((folders, Confinement(folders: allowed)))
   }
 
   /// Starts the thread; it ends after `end`.
@@ -44,16 +46,17 @@ package final class ModelRegister: Sendable {
       var next = 0.0
       while !stop.sleep(seconds: next) {
         let began = CheckpointPace.now
-        state.withLock { look(&$0) }
+        look()
         // A huge collection on a slow disk must not keep it busy.
-        next = max(Self.pause, 100 * (CheckpointPace.now - began))
+        let longer = 20 * (CheckpointPace.now - began)
+        next = min(max(longer, Self.pauses.lowerBound), Self.pauses.upperBound)
       }
     }
   }
 
   /// Looks in other folders from the next look on.
   package func use(folders: [String], allowed: [String]) {
-    state.withLock { ($0.folders, $0.confinement) = (folders, Confinement(folders: allowed)) }
+    places.withLock { $0 = (folders, Confinement(folders: allowed)) }
   }
 
   /// Ends the thread. Then it does not touch the queue any more.
@@ -67,23 +70,22 @@ package final class ModelRegister: Sendable {
     stop.request()
   }
 
+  /// Looks through the folders, and tells the queue what has changed.
+  package func look() { state.withLock { look(&$0) } }
+
   private func look(_ state: inout State) {
     guard !state.isOver else { return }
+    let (folders, confinement) = places.withLock { $0 }
+    let found = state.census.look(in: folders, within: confinement, until: { stop.isRequested })
+    guard let found else { return }
     do {
-      guard !state.folders.isEmpty else {
-        if state.told == nil { try session.declare(nil) }
-        state.told = []
-        return
-      }
-      let found = state.census.look(
-        in: state.folders, within: state.confinement, until: { stop.isRequested })
-      guard let found, found != state.told else { return }
-      try session.declare(found)
+      if found == state.told, try session.hasDeclared(found.models.count, areAll: found.areAll) { return }
+      try session.declare(found.models, areAll: found.areAll)
       state.told = found
-      say(found, &state)
+      say(found.models, &state)
     } catch {
       // The next look tells it.
-      log.warning("cannot tell the queue which models there are: \(error)")
+      quiet.warning(log, "cannot tell the queue which models there are: \(error)", [:])
     }
   }
 

@@ -138,7 +138,7 @@ package final class Worker: Sendable {
       reports.end()
       keeper.end()
       indexer.end()
-      register.end(finishing: settings.drain)
+      register.end(finishing: settings.drain && !stop.isRequested)
       writer?.end()
       signOff()
     }

@@ -6,7 +6,6 @@ extension RenderRequest {
   /// What is said in the request and changes nothing.
   /// - Parameter known: the models that the queue knows, with their kinds.
   func notices(_ known: KnownModels) -> [String] {
-    let kind = known.models.first { $0.name == model || $0.path == model }?.kind
-    return idleSettings(isXL: kind.map { $0.hasSuffix("sdxl") }).map(\.notice)
+    idleSettings(isXL: known[model]?.kind.map { $0.hasSuffix("sdxl") }).map(\.notice)
   }
 }

@@ -213,6 +213,9 @@ import Testing
     Mistake("segmoe pull x/y/z/w", 66, "x/y/z/w", "owner/name"),
     Mistake("segmoe render gone --prompt p --output x.png", 66, "gone"),
     Mistake("segmoe merge gone.yaml out", 66, "gone.yaml"),
+    Mistake("segmoe merge gone.yaml cut.yaml/out", 66, "cut.yaml/out: cannot be made in", "another place"),
+    Mistake("segmoectl reorder 99 --priority 1 --dry-run", 65, "no job 99"),
+    Mistake("segmoectl resume --batch tuesday --dry-run", 65, "no batch tuesday"),
   ]
 
   /// Files that people write wrong.

@@ -79,7 +79,7 @@ import Testing
     #expect(first.code == 0 && first.errors.contains("no segmoed works on"))
     let session = try command.daemon()
     #expect(try command("enqueue", "p", "--model", "any").code == 0)
-    try session.declare(nil)
+    try session.declare([], areAll: false)
     #expect(try command("enqueue", "p", "--model", "any").code == 0)
   }
 

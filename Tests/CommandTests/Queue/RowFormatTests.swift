@@ -47,7 +47,10 @@ import Testing
     let cells = try #require(printed.first).split(separator: "|", omittingEmptySubsequences: false).map(
       String.init)
     #expect(cells.count == 4 && cells.dropFirst() == ["25", "blurry", ""])
-    #expect(try JSONNode(cells[0]) == JSONNode(command("show", "1", "--json").output)["settings"])
+    let whole = try JSONNode(command("show", "1", "--json").output)
+    #expect(try JSONNode(cells[0]) == whole["settings"])
+    let images = try #require(try lines(command, "show", "1", "--format", "{images}").first)
+    #expect(try JSONNode(images) == whole["images"])
     #expect(session.name == "w")
   }
 

@@ -98,6 +98,16 @@ import Testing
     }
   }
 
+  /// It takes the minute after which nobody waits for a daemon any more.
+  @Test(.timeLimit(.minutes(5))) func whoGivesUpWaitingSaysWhatThereIs() throws {
+    var seen = try Seen()
+    let outcome = try seen.command("enqueue", "a", "--model", "m", "--wait", "--json")
+    #expect(outcome.code == 69 && outcome.errors.contains("the jobs stay queued"), "\(outcome)")
+    try seen.judge(outcome.output, by: "enqueue")
+    let last = try JSONNode(String(try #require(outcome.output.split(separator: "\n").last)))
+    #expect(last["queued"] == .number(1) && last["jobs"]?.list?.first?["state"] == .string("queued"))
+  }
+
   /// One done, one failed, one running, one to be tried again, one not due.
   private func renderInEveryWay(_ session: WorkerSession, _ seen: inout Seen) throws {
     let done = try #require(try session.claim())
@@ -233,7 +243,10 @@ import Testing
       "enqueue", "after", "--model", "m", "--name", "patterned", "--name-pattern", "{job}", "--after",
       "\(later.batch)")
     try seen.run("show", "\(try #require(try seen.command.client().list().last?.id))")
+    try seen.run("reorder", "\(later.id)", "--priority", "-5", "--dry-run")
     try seen.run("reorder", "\(later.id)", "--priority", "-5")
+    try seen.run("pause", "--dry-run")
+    try seen.run("resume", "--dry-run")
     try seen.run("pause")
     // Here is something to mend.
     try seen.run("doctor", code: nil)

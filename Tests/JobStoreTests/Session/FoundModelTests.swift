@@ -68,7 +68,7 @@ import Testing
     // Another that has not looked yet, or takes models from anywhere: nobody knows.
     let third = try queue.session("third")
     #expect(try !queue.client.knownModels().isComplete)
-    try third.declare(nil)
+    try third.declare([], areAll: false)
     #expect(try !queue.client.knownModels().isComplete && names(queue) == ["fox", "owl"])
   }
 
@@ -82,6 +82,48 @@ import Testing
     let models = try queue.client.models()
     #expect(models.map(\.name) == ["/else/owl", "a/card@c1", "fox"])
     #expect(models[2].loadedAt == queue.now && models[2].digest == "d")
+  }
+
+  /// A model that lies below the folders of two daemons has a name at each; jobs may use both.
+  @Test func eachOfItsNamesIsRight() throws {
+    let queue = try TestQueue()
+    try queue.session("left").declare([model("fox")])
+    var other = ModelRecord(name: "all/fox", path: "/m/fox", kind: "sd", bytes: 7)
+    other.fault = "cut short"
+    try queue.session("right").declare([other])
+    let known = try queue.client.knownModels()
+    #expect(known.models.map(\.name) == ["fox"] && known.names == ["fox", "all/fox"])
+    #expect(known["all/fox"]?.fault == "cut short" && known["/m/fox"]?.name == "fox" && known["owl"] == nil)
+  }
+
+  /// What did not change is not written, and what somebody deleted is noticed.
+  @Test func rowsAreWrittenOnlyIfTheyChanged() throws {
+    let queue = try TestQueue()
+    let session = try queue.session()
+    #expect(try !session.hasDeclared(0, areAll: true) && session.hasDeclared(0, areAll: false))
+    let models = [model("fox"), model("owl", fault: "cut short")]
+    try session.declare(models)
+    #expect(try session.hasDeclared(2, areAll: true) && !session.hasDeclared(2, areAll: false))
+    func count(_ changed: [ModelRecord]) throws -> Int? {
+      try queue.sql {
+        try $0.execute(
+          sql: """
+            DROP TABLE IF EXISTS written; CREATE TABLE written (name TEXT);
+            CREATE TRIGGER IF NOT EXISTS m AFTER UPDATE ON models BEGIN INSERT INTO written VALUES (NEW.name); END;
+            CREATE TRIGGER IF NOT EXISTS f AFTER UPDATE ON found_models BEGIN INSERT INTO written VALUES (NEW.model); END;
+            """)
+      }
+      try session.declare(changed)
+      return try queue.sql { try Int.fetchOne($0, sql: "SELECT count(*) FROM written") }
+    }
+    #expect(try count(models) == 0)
+    #expect(try count([models[0], model("owl")]) == 1)
+    for table in ["found_models", "models", "workers"] {
+      try session.declare(models)
+      #expect(try session.hasDeclared(2, areAll: true))
+      try queue.sql { try $0.execute(sql: "DELETE FROM \(table)") }
+      #expect(try !session.hasDeclared(2, areAll: true), "\(table)")
+    }
   }
 
   @Test func aNewDaemonOfThatNameSaysItItself() throws {

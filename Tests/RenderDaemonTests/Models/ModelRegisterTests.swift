@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import GoldenModels
 import JobStore
 import Logging
@@ -86,6 +87,7 @@ import Testing
     try link(house, "loras/up", to: "..")
     try link(house, "dangling.safetensors", to: "gone.safetensors")
     try link(house, "tiny-again", to: "tiny")
+    try link(house, "loras/tiny-too", to: "../tiny")
     try link(house, "out", to: house.folder)
     let deep = Array(repeating: "d", count: 60).joined(separator: "/")
     try FileManager.default.createDirectory(
@@ -111,6 +113,39 @@ import Testing
       #expect(faults[name] == nil, "\(name)")
     }
     #expect(faults.count == 13, "\(faults.keys)")
+    // A job may say a link's name, too. What lies very deep was not looked at, so any name may be right.
+    let known = try house.client.knownModels()
+    #expect(known.names.isSuperset(of: ["tiny", "tiny-again", "loras/tiny-too"]) && !known.isComplete)
+  }
+
+  /// What was declared before a reload, or was deleted by hand, is declared again.
+  @Test func whatTheQueueHasFollowsTheSettings() throws {
+    let house = try DaemonHouse()
+    let session = try house.session("w")
+    var log = Logger(label: "test")
+    log.logLevel = .critical
+    let register = ModelRegister(
+      session: session, folders: [house.models], allowed: [house.models], log: log)
+    register.look()
+    #expect(try house.client.knownModels().isComplete && house.client.knownModels().names == ["tiny"])
+    // From anywhere.
+    register.use(folders: [], allowed: [])
+    register.look()
+    #expect(try !house.client.knownModels().isComplete && house.client.knownModels().names.isEmpty)
+    register.use(folders: [house.models], allowed: [house.models])
+    register.look()
+    try house.sqlite().write { try $0.execute(sql: "DELETE FROM found_models") }
+    #expect(try house.client.knownModels().names.isEmpty)
+    register.look()
+    #expect(try house.client.knownModels().isComplete && house.client.knownModels().names == ["tiny"])
+    // A folder whose disk is away says nothing of the names.
+    register.use(folders: [house.models, house.models + "/gone"], allowed: [house.models])
+    register.look()
+    #expect(try !house.client.knownModels().isComplete)
+    register.end(finishing: false)
+    register.use(folders: [], allowed: [])
+    register.look()
+    #expect(try house.client.knownModels().names == ["tiny"])
   }
 
   @Test(.enabled(if: geteuid() != 0)) func whatMayNotBeReadSaysSo() throws {
