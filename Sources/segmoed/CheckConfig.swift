@@ -42,7 +42,7 @@ struct CheckConfig: ParsableCommand {
     let unit = isService ? ServiceUnit(root: root) : nil
     let environment = unit?.environment ?? ProcessInfo.processInfo.environment
     let daemon = try unit.map { try Segmoed.parse($0.arguments) } ?? Segmoed.parse([])
-    let path = file ?? daemon.config ?? DaemonConfiguration.standardFile
+    let path = file ?? daemon.shared.config ?? DaemonConfiguration.standardFile
     let isStandard = path == DaemonConfiguration.standardFile
     let configuration =
       try isStandard && file == nil
