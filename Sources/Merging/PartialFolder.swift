@@ -28,8 +28,16 @@ package struct PartialFolder {
     }
     // Another may have made it meanwhile.
     guard code == 0 || code == EEXIST else {
-      throw MergeError.noPlace(path: output, folder: parent, code: code)
+      throw MergeError.noPlace(path: output, folder: nearest(to: parent), code: code)
     }
+  }
+
+  /// A path, or the first one above it where something is: a file in the place of a folder is named, not what cannot be
+  /// below it.
+  private static func nearest(to path: String) -> String {
+    var url = URL(fileURLWithPath: path)
+    while access(url.path, F_OK) != 0, url.path != "/" { url.deleteLastPathComponent() }
+    return url.path
   }
 
   private static let mark = ".partial-"

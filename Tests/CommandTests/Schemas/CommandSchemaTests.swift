@@ -33,7 +33,7 @@ import Testing
   private struct Help: Decodable { let command: Described }
 
   /// What is no command's output.
-  private static let parts: Set = ["job", "source", "statistics", "prompt", "prompt-file"]
+  private static let parts: Set = ["job", "batch", "source", "statistics", "prompt", "prompt-file"]
 
   @Test(arguments: ["segmoectl", "segmoe", "segmoed"])
   func everyCommandWithJSONHasASchema(program: String) throws {
