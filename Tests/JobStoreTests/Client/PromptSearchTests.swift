@@ -234,8 +234,9 @@ import Testing
       } == ["prompt_texts_2"])
   }
 
-  /// More hits than are looked up one by one.
-  @Test func aTextThatMostHave() throws {
+  /// More hits than are looked up one by one. So many jobs take a quarter of an hour under a sanitizer.
+  @Test(.enabled(if: ProcessInfo.processInfo.environment["SEGMOE_SANITIZER"] == nil))
+  func aTextThatMostHave() throws {
     let queue = try TestQueue()
     var left = 50_700
     _ = try queue.client.enqueue(BatchRequest()) {
