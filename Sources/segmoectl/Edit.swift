@@ -29,13 +29,7 @@ struct Edit: ParsableCommand {
 
   @OptionGroup(title: "Settings") var settings: SettingsOptions
 
-  @Option(parsing: .unconditional, help: "Higher goes first.")
-  var priority: Int?
-
-  @Option(
-    help: ArgumentHelp(
-      "Start no earlier: after 90s, 30m, 8h or 2d, or at 2026-11-23T20:00.", valueName: "time"))
-  var runAfter: String?
+  @OptionGroup var turn: TurnOptions
 
   @Option(parsing: .unconditional, help: "Attempts until a failing job is given up.")
   var maxAttempts: Int?
@@ -52,14 +46,14 @@ struct Edit: ParsableCommand {
     var paths = PathResolver(names: known.names)
     let draft = try draft(&paths)
     if draft.given.contains("model") { try known.check(draft.complete.model) }
-    let start = try runAfter.map(moment(_:))
-    guard !draft.given.isEmpty || priority != nil || start != nil || maxAttempts != nil else {
+    let start = try turn.earliest()
+    guard !draft.given.isEmpty || turn.priority != nil || start != nil || maxAttempts != nil else {
       throw Problem.usage(
         "nothing says what to change: give a setting, such as --steps 30, --prompt or --priority")
     }
     func change(_ request: inout JobRequest) throws {
       request.render = draft.over(RequestDraft(whole: request.render)).complete
-      request.priority = priority ?? request.priority
+      request.priority = turn.priority ?? request.priority
       request.runAfter = start ?? request.runAfter
       request.maxAttempts = maxAttempts ?? request.maxAttempts
     }

@@ -43,12 +43,7 @@ struct Enqueue: ParsableCommand {
       valueName: "job|file"))
   var like: String?
 
-  @Option(
-    name: .customLong("format"),
-    help: ArgumentHelp(
-      "How the file is written: \(PromptFormat.allCases.map(\.rawValue).joined(separator: ", ")) (default: its content tells).",
-      valueName: "format"))
-  var promptFormat = PromptFormat.auto
+  @OptionGroup var promptFormat: PromptFormatOption
 
   @Option(
     help: ArgumentHelp(
@@ -69,13 +64,7 @@ struct Enqueue: ParsableCommand {
       "Each prompt with each of these seeds: a list (1,2,7) or a range (1..4).", valueName: "seeds"))
   var seeds: String?
 
-  @Option(parsing: .unconditional, help: "Higher goes first (default: 0).")
-  var priority: Int?
-
-  @Option(
-    help: ArgumentHelp(
-      "Start no earlier: after 90s, 30m, 8h or 2d, or at 2026-11-23T20:00.", valueName: "time"))
-  var runAfter: String?
+  @OptionGroup var turn: TurnOptions
 
   @Option(parsing: .unconditional, help: "Attempts until a failing job is given up.")
   var maxAttempts = 3
@@ -119,7 +108,7 @@ struct Enqueue: ParsableCommand {
     let expander = try templates.expander()
     let drafts = try options(earlier, enqueuing.known)
     let options = JobOptions(
-      drafts: drafts, priority: priority, runAfter: try runAfter.map(moment(_:)),
+      drafts: drafts, priority: turn.priority, runAfter: try turn.earliest(),
       maxAttempts: maxAttempts)
     let batch = BatchRequest(name: name, key: key, after: after?.text, namePattern: namePattern)
     try batch.validate()
@@ -127,7 +116,7 @@ struct Enqueue: ParsableCommand {
     let given = prompts + namedPrompts
     let own = given.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
     var source = try PromptSource(
-      prompts: own ?? given, file: file, format: promptFormat, options: options, key: key,
+      prompts: own ?? given, file: file, format: promptFormat.kind, options: options, key: key,
       templates: expander, models: enqueuing.known)
     if look.dryRun { return try enqueuing.preview(&source, after: after) }
     let (store, enqueued) = try enqueuing.put(&source, as: batch)

@@ -91,12 +91,7 @@ private struct Ending {
 
   /// The jobs that were waited for; nil for the whole queue, whose history may be long, and for one that is gone.
   private static func jobs(_ scope: WatchScope, _ store: QueueClient) -> [JobSummary]? {
-    var filter = JobFilter()
-    switch scope {
-    case .everything: return nil
-    case .batch(let number): filter.batch = number
-    case .jobs(let numbers): filter.jobs = numbers
-    }
-    return try? store.list(filter)
+    guard scope != .everything else { return nil }
+    return try? store.list(scope.filter)
   }
 }

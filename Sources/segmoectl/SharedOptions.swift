@@ -63,3 +63,28 @@ struct Target: ParsableArguments {
     return .batch(try batch.number(in: store))
   }
 }
+
+/// When a job's turn comes.
+struct TurnOptions: ParsableArguments {
+  @Option(parsing: .unconditional, help: "Higher goes first (a new job has 0).")
+  var priority: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Start no earlier: after 90s, 30m, 8h or 2d, or at 2026-11-23T20:00.", valueName: "time"))
+  var runAfter: String?
+
+  /// Before which no job starts; nil: none was given.
+  /// - Throws: `Problem` for what is no time.
+  func earliest() throws -> Milliseconds? { try runAfter.map(moment(_:)) }
+}
+
+/// How a file of prompts is written.
+struct PromptFormatOption: ParsableArguments {
+  @Option(
+    name: .customLong("format"),
+    help: ArgumentHelp(
+      "How the file is written: \(PromptFormat.allCases.map(\.rawValue).joined(separator: ", ")) (default: its content tells).",
+      valueName: "format"))
+  var kind = PromptFormat.auto
+}

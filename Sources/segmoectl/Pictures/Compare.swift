@@ -26,12 +26,7 @@ struct Compare: ParsableCommand {
       "The file of prompts, as `enqueue --file` reads it; - is standard input.", valueName: "file"))
   var prompts: String
 
-  @Option(
-    name: .customLong("format"),
-    help: ArgumentHelp(
-      "How the file is written: \(PromptFormat.allCases.map(\.rawValue).joined(separator: ", ")) (default: its content tells).",
-      valueName: "format"))
-  var promptFormat = PromptFormat.auto
+  @OptionGroup var promptFormat: PromptFormatOption
 
   @OptionGroup var output: SheetOutput
   @OptionGroup(title: "Settings") var settings: SettingsOptions
@@ -44,7 +39,7 @@ struct Compare: ParsableCommand {
       try settings.grid(models: models, seeds: nil), enqueuing.known)
     let file = try output.file()
     var source = try PromptSource(
-      prompts: [], file: prompts, format: promptFormat, options: options, key: nil, templates: nil,
+      prompts: [], file: prompts, format: promptFormat.kind, options: options, key: nil, templates: nil,
       models: enqueuing.known)
     if look.dryRun { return try enqueuing.preview(&source) }
     try SheetBatch(
