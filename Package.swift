@@ -64,7 +64,7 @@ let package = Package(
     library("Requests", []),
     library("Templates", ["Boundary", "Requests"]),
     library("CommandLine", ["Boundary", "Requests", "CKernels", argumentParser]),
-    library("Tensors", ["Boundary", "Requests", "CKernels", "COpenBLAS"]),
+    library("Tensors", ["Boundary", "Requests", "CKernels", "COpenBLAS", "Release"]),
     library("Checkpoints", ["Boundary", "Requests", "Tensors", "CKernels", "CCrypto"]),
     .target(name: "CCurlShim", dependencies: ["CCurl"], cSettings: shim),
     library("Hub", ["Boundary", "Requests", "Checkpoints", "CCurlShim", "Release"]),

@@ -82,6 +82,13 @@ struct Enqueue: ParsableCommand {
   @Option(help: "Idempotency key: if it was used before, nothing is enqueued and the first batch is shown.")
   var key: String?
 
+  @Flag(
+    help: """
+      Render all of the batch in one class of numerics: that of the daemon that begins first. Its jobs wait for daemons \
+      of this class, however long.
+      """)
+  var sameNumerics = false
+
   @Flag(help: "Wait until the batch is over. The exit code is 0 only if all of it is done.")
   var wait = false
 
@@ -98,7 +105,7 @@ struct Enqueue: ParsableCommand {
     let options = JobOptions(
       drafts: drafts, priority: priority, runAfter: try runAfter.map(moment(_:)),
       maxAttempts: maxAttempts)
-    let batch = BatchRequest(name: name, key: key)
+    let batch = BatchRequest(name: name, key: key, hasOneNumerics: sameNumerics)
     try batch.validate()
     // Who says --like says the prompt, unless there are others.
     let own = prompts.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil

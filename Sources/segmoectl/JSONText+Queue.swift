@@ -110,6 +110,7 @@ extension JSONText {
       ("sha256", .string(image.digest)),
       ("bytes", .integer(image.bytes)),
       ("seconds", .number(image.seconds)),
+      ("numerics", .optional(image.numerics)),
     ])
   }
 
@@ -160,6 +161,7 @@ extension JSONText {
       ("pid", .integer(worker.pid)),
       ("host", .string(worker.host)),
       ("version", .string(worker.version)),
+      ("numerics", .optional(worker.numerics)),
       ("heartbeat_at", .integer(worker.heartbeatAt)),
       ("introduction", .optional(introduction)),
       ("lacks", .array(lacked.filter { $0.worker == worker.name }.map { .string($0.model) })),

@@ -36,6 +36,7 @@ struct Show: ParsableCommand {
         (
           "image \(image.index)",
           "\(image.path), seed \(image.seed), \(image.seconds.rounded().formatted()) s"
+            + (image.numerics.map { ", \($0)" } ?? "")
         ))
     }
     for image in details.summary.images where job.state == .running && image.path == nil {

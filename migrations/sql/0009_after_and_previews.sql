@@ -106,3 +106,19 @@ CREATE TRIGGER previews_over AFTER UPDATE OF state ON jobs
 WHEN OLD.state = 'running' AND NEW.state <> 'running' BEGIN
   DELETE FROM previews WHERE job = NEW.id;
 END;
+
+-- What the bits of a picture depend on beside its request and its weights: the class of numerics, as
+-- '0.1.0/avx2/SkylakeX-0.3.21' (version, instruction set, kernels of OpenBLAS). NULL: not known, as in all older rows.
+ALTER TABLE workers ADD COLUMN numerics TEXT;
+-- A resume state is taken up in its own class alone. One of an unknown class is not: its picture starts anew.
+ALTER TABLE checkpoints ADD COLUMN numerics TEXT;
+ALTER TABLE images ADD COLUMN numerics TEXT;
+ALTER TABLE former_images ADD COLUMN numerics TEXT;
+-- 1: all its jobs are rendered in one class, that of the worker that begins the first of them.
+ALTER TABLE batches ADD COLUMN same_numerics INTEGER NOT NULL DEFAULT 0 CHECK (same_numerics IN (0, 1));
+ALTER TABLE batches ADD COLUMN numerics TEXT;      -- that class, once a job has begun
+-- The class that a queued job waits for; NULL: any.
+ALTER TABLE jobs ADD COLUMN numerics TEXT;
+-- Since when it waits for a worker of the class of its resume state; NULL: it does not, or waits for its batch's class.
+ALTER TABLE jobs ADD COLUMN numerics_since INTEGER;
+CREATE INDEX jobs_of_class ON jobs (numerics_since) WHERE state = 'queued' AND numerics_since IS NOT NULL;

@@ -7,10 +7,13 @@ package struct BatchRequest: Sendable, Equatable {
   package var name: String?
   /// Idempotency key: enqueueing again with the same key returns the existing batch.
   package var key: String?
+  /// Whether all its pictures are rendered in one class of numerics: that of the worker that begins first.
+  package var hasOneNumerics = false
 
-  package init(name: String? = nil, key: String? = nil) {
+  package init(name: String? = nil, key: String? = nil, hasOneNumerics: Bool = false) {
     self.name = name
     self.key = key
+    self.hasOneNumerics = hasOneNumerics
   }
 
   /// - Throws: `JobStoreError.invalidSetting`
@@ -127,12 +130,12 @@ extension QueueClient {
     let jobs = (last + 1)...(last + incoming.count)
     try db.execute(
       sql: """
-        INSERT INTO batches (name, key, fingerprint, created_at, first_job, last_job)
-        VALUES (coalesce(?, ''), ?, ?, ?, ?, ?)
+        INSERT INTO batches (name, key, fingerprint, created_at, first_job, last_job, same_numerics)
+        VALUES (coalesce(?, ''), ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         batch.name, batch.key, batch.key == nil ? nil : incoming.fingerprint.value, now, jobs.lowerBound,
-        jobs.upperBound,
+        jobs.upperBound, batch.hasOneNumerics,
       ])
     let id = db.lastInsertedRowID
     if batch.name == nil {

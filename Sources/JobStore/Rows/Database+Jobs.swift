@@ -34,7 +34,7 @@ extension Database {
 
   /// Makes a finished picture of a job that is over one of its images.
   func keepImage(ofJob job: Int64, index: Int) throws {
-    let columns = "path, number, seed, width, height, digest, bytes, seconds"
+    let columns = "path, number, seed, width, height, digest, bytes, seconds, numerics"
     let arguments: StatementArguments = ["job": job, "number": index]
     // Another worker may have finished the same one under another name.
     try execute(
@@ -64,9 +64,9 @@ extension Database {
     try execute(
       sql: """
         INSERT OR IGNORE INTO checkpoints (job, number, step, state, model_digest, made_at,
-          path, seed, width, height, digest, bytes, seconds)
+          path, seed, width, height, digest, bytes, seconds, numerics)
         SELECT job, number, 0, x'', coalesce((SELECT model_digest FROM jobs WHERE id = job), ''), :now,
-          path, seed, width, height, digest, bytes, seconds
+          path, seed, width, height, digest, bytes, seconds, numerics
         FROM images WHERE \(jobs)
         """, arguments: ["scope": scope.number, "now": now])
     try execute(
@@ -79,7 +79,7 @@ extension Database {
   /// Takes the pictures of an earlier rendering out of the way of the new ones: they stay on disk, and known.
   func retireImages(_ scope: JobScope) throws {
     let jobs = "job IN (SELECT id FROM jobs WHERE \(scope.sql) AND state <> 'done')"
-    let columns = "job, path, number, seed, width, height, digest, bytes, seconds"
+    let columns = "job, path, number, seed, width, height, digest, bytes, seconds, numerics"
     try execute(
       sql: "INSERT OR REPLACE INTO former_images (\(columns)) SELECT \(columns) FROM images WHERE \(jobs)",
       arguments: ["scope": scope.number])

@@ -14,7 +14,7 @@ extension Database {
     ("original_size", "NULL"),
     ("sigmas", "NULL"), ("timesteps", "NULL"), ("sigma_list", "NULL"),
     ("crop", "NULL"), ("target_size", "NULL"), ("error", "NULL"), ("model_digest", "NULL"),
-    ("lease_owner", "'?'"),
+    ("lease_owner", "'?'"), ("numerics", "NULL"),
   ]
 
   /// - Throws: `JobStoreError.damagedRow` for the first text that is too long.

@@ -30,7 +30,8 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
   package var images: [Image]
   /// Whether its batch is paused or its model held.
   package var isHeld: Bool
-  /// What it waits for of a hub, and how far that is: `segmind/SegMoE-4x2-v0, 31%, 4 min`.
+  /// What it waits for: something of a hub, and how far that is (`segmind/SegMoE-4x2-v0, 31%, 4 min`), or a worker of a
+  /// class of numerics.
   package var waitsFor: String?
 
   /// Finished steps of all its images.
@@ -42,8 +43,13 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
 extension JobSummary {
   static let columns = """
     id, batch, prompt, model, priority, attempts, max_attempts, held, seed, count, steps, \(JobStatus.columns),
-    iif(state = 'queued' AND held & \(Hold.source.rawValue),
-      (SELECT standing FROM job_waits WHERE job = jobs.id), NULL) AS waits_for
+    CASE
+      WHEN state <> 'queued' THEN NULL
+      WHEN held & \(Hold.source.rawValue) THEN (SELECT standing FROM job_waits WHERE job = jobs.id)
+      WHEN numerics IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM workers w WHERE w.numerics = jobs.numerics AND w.state <> 'stopped')
+        THEN 'a daemon of ' || numerics
+    END AS waits_for
     """
 
   /// - Throws: `JobStoreError.damagedRow`

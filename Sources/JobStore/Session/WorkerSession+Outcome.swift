@@ -127,13 +127,13 @@ extension WorkerSession {
   private func insert(_ image: ImageRecord, _ job: Int64, _ db: Database) throws {
     try db.cachedStatement(
       sql: """
-        INSERT INTO images (job, number, path, seed, width, height, digest, bytes, seconds)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO images (job, number, path, seed, width, height, digest, bytes, seconds, numerics)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
     ).execute(arguments: [
       job, image.index, image.path, Int64(bitPattern: image.seed), image.width, image.height, image.digest,
       image.bytes,
-      image.seconds,
+      image.seconds, image.numerics,
     ])
   }
 }

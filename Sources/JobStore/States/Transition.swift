@@ -12,7 +12,8 @@ package struct Transition: Sendable {
 
   /// A condition besides the state.
   package enum Guard: Sendable, CaseIterable {
-    case isDue, holdsLease, leaseIsOver, gotFurther, hasAttempts, mayBeLostAgain, isUsedUp, isUnwanted,
+    case isDue, suitsNumerics, holdsLease, leaseIsOver, gotFurther, hasAttempts, mayBeLostAgain, isUsedUp,
+      isUnwanted,
       isWanted, waitsForSource
   }
 
@@ -43,7 +44,8 @@ package struct Transition: Sendable {
     switch name {
     case .claim:
       Transition(
-        .claim, from: [.queued], to: .running, if: [.isDue], events: [.claimed], "a worker takes it")
+        .claim, from: [.queued], to: .running, if: [.isDue, .suitsNumerics], events: [.claimed],
+        "a worker takes it")
     case .refuse:
       Transition(
         .refuse, from: [.queued, .running], to: .failed, events: [.failed],
@@ -133,6 +135,7 @@ extension Transition.Guard {
   package var meaning: String {
     switch self {
     case .isDue: "it is due, and neither paused nor held"
+    case .suitsNumerics: "it waits for no class of numerics, or for the worker's"
     case .holdsLease: "the worker holds the lease"
     case .gotFurther: "it got further than at the losses before"
     case .leaseIsOver: "the lease has run out, or its worker starts anew"

@@ -18,6 +18,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
   package var worker: String?
   package var leaseSeconds: Double?
   package var modelPatience: Double?
+  package var numericsPatience: Double?
   package var checkpointSteps: Int?
   /// How many pictures may be rendered together.
   package var coalesce: Int?
@@ -72,6 +73,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     result.worker = worker ?? other.worker
     result.leaseSeconds = leaseSeconds ?? other.leaseSeconds
     result.modelPatience = modelPatience ?? other.modelPatience
+    result.numericsPatience = numericsPatience ?? other.numericsPatience
     result.checkpointSteps = checkpointSteps ?? other.checkpointSteps
     result.coalesce = coalesce ?? other.coalesce
     result.cachePolicy = cachePolicy ?? other.cachePolicy
@@ -109,6 +111,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     settings.checkpointSteps = checkpointSteps
     settings.coalesce = coalesce
     settings.modelPatience = modelPatience ?? settings.modelPatience
+    settings.numericsPatience = numericsPatience ?? settings.numericsPatience
     settings.cachePolicy = cachePolicy ?? settings.cachePolicy
     let standard = settings.limits
     settings.limits.side = limits.side ?? standard.side
@@ -132,6 +135,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     static let threads = 1...1024
     static let leaseSeconds = 1...86_400
     static let modelPatience = 0...31_536_000
+    static let numericsPatience = 0...31_536_000
     static let checkpointSteps = 1...100_000
     static let coalesce = 1...64
     static let side = 8...16_384

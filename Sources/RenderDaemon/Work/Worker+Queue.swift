@@ -56,7 +56,12 @@ extension Worker {
   func isDrained() throws -> Bool {
     let status = try session.client.status()
     if status.isPaused || status.counts.queued == 0 { return true }
-    return try session.nextDue() == nil && !session.isAwaitingSources()
+    return try session.nextDue(numericsPatience: 0) == nil && !session.isAwaitingSources()
+  }
+
+  /// Whoever drains waits for no other worker.
+  func numericsPatience(_ current: DaemonSettings) -> Double {
+    settings.drain ? 0 : current.numericsPatience
   }
 
   /// Whoever drains is told whether a job failed. Otherwise nobody asks, and a daemon may have had millions of events.

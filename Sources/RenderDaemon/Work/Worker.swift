@@ -59,7 +59,7 @@ package final class Worker: Sendable {
       queue,
       WorkerRecord(
         name: settings.worker, pid: Int(getpid()), host: ProcessInfo.processInfo.hostName,
-        version: Version.current),
+        version: Version.current, numerics: NumericsClass.inUse.description),
       leaseSeconds: settings.leaseSeconds,
       introduction: Self.introduction(governor, ModelLocator(folders: settings.modelFolders)),
       processIsAlive: { WorkerProcess.isAlive($0) })
@@ -191,12 +191,15 @@ package final class Worker: Sendable {
         let claimed = try persistently({
           try session.claim(
             preferredModels: pool.names, avoiding: lacked.all,
-            modelPatience: settings.drain ? 0 : current.modelPatience, limits: current.limits)
+            modelPatience: settings.drain ? 0 : current.modelPatience,
+            numericsPatience: numericsPatience(current), limits: current.limits)
         })
       else { return }
       guard let claimed else {
         guard let isOver = try persistently({ try settings.drain && isDrained() }), !isOver else { return }
-        guard let due = try persistently({ try session.nextDue() }) else { return }
+        guard
+          let due = try persistently({ try session.nextDue(numericsPatience: numericsPatience(current)) })
+        else { return }
         try waitForWork(since: seen, reloads: reloads, due: due, &pace)
         continue
       }

@@ -122,6 +122,7 @@ import Testing
   /// What each guard keeps from happening, and the move that it keeps.
   private static let broken: [(Transition.Guard, String, Transition.Name)] = [
     (.isDue, "held = 1", .claim), (.isDue, "run_after = 9000000000000", .claim),
+    (.suitsNumerics, "numerics = '1/other/x'", .claim),
     (.holdsLease, "claims = claims + 1", .finish), (.holdsLease, "lease_owner = 'x'", .finish),
     (.holdsLease, "claims = claims + 1", .giveBack), (.holdsLease, "lease_owner = 'x'", .fail),
     (.holdsLease, "claims = claims + 1", .retryLater), (.holdsLease, "claims = claims + 1", .stop),
