@@ -60,7 +60,7 @@ let package = Package(
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CKernels", cSettings: kernels),
     library("Release", []),
-    library("Boundary", []),
+    library("Boundary", ["CCrypto"]),
     library("Requests", []),
     library("Templates", ["Boundary", "Requests"]),
     library("CommandLine", ["Boundary", "Requests", "CKernels", argumentParser]),
@@ -135,13 +135,13 @@ let package = Package(
     tests("CheckpointsTests", ["Boundary", "Checkpoints", "Tensors", "CKernels", "Fuzzing", "TestSupport"]),
     tests(
       "HubTests",
-      ["Requests", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging, grdb]),
+      ["Boundary", "Requests", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging, grdb]),
     tests("ImagesTests", ["Images", "Fuzzing", "TestSupport"]),
     tests("ConfigurationTests", ["Configuration", "Fuzzing", "TestSupport"]),
     tests(
       "DiffusionTests",
       [
-        "Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors", "Images", "Fuzzing", "GoldenModels",
+        "Boundary", "Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors", "Images", "Fuzzing", "GoldenModels",
         "TestSupport",
       ]),
     tests(
