@@ -41,6 +41,13 @@ package struct Digest: ~Copyable {
     EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
   }
 
+  /// The SHA-256 of some bytes, in 64 hexadecimal digits.
+  package static func hexadecimal(of bytes: [UInt8]) -> String {
+    var digest = Digest()
+    digest.add(bytes)
+    return digest.hexadecimal()
+  }
+
   /// The hash of everything that was added, in lower-case hexadecimal digits (64 for SHA-256).
   package consuming func hexadecimal() -> String {
     let digits = Array("0123456789abcdef".utf8)

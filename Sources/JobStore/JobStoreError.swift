@@ -20,6 +20,9 @@ package enum JobStoreError: Error, Equatable {
   /// `action` is not possible in the job's state.
   case wrongState(job: Int64, state: JobState, action: String)
 
+  /// The jobs of a batch cannot go into shards, or cannot come back; `reason` says why and what to do.
+  case shards(batch: Int64, reason: String)
+
   /// The lease expired and the job was taken away. What the worker did since does not count.
   case leaseLost(job: Int64, worker: String)
 
@@ -113,6 +116,8 @@ extension JobStoreError: CustomStringConvertible, LocalizedError {
       "job \(job) is \(state.rawValue): it can't be \(action)"
     case .leaseLost(let job, let worker):
       "worker \(worker) no longer holds the lease of job \(job): drop its result"
+    case .shards(let batch, let reason):
+      "batch \(batch): \(reason)"
     case .wrongImages(let job, let expected, let found):
       "job \(job) asks for \(expected) images, the worker brought \(found)"
     case .workerNameTaken(let name, let host, let pid):

@@ -23,6 +23,7 @@ extension JSONText {
       ("finished_at", .optional(job.finishedAt)),
       ("worker", .optional(job.tenure?.worker)),
       ("waiting_for", .optional(job.waitsFor)),
+      ("shards", .optional(job.shards)),
     ])
   }
 
@@ -129,8 +130,10 @@ extension JSONText {
 
   static func batch(_ batch: BatchRecord) -> JSONText {
     .object(
-      [("batch", .integer(batch.id)), ("name", .string(batch.name)), ("paused", .bool(batch.isPaused))]
-        + counts(batch.counts))
+      [
+        ("batch", .integer(batch.id)), ("name", .string(batch.name)), ("paused", .bool(batch.isPaused)),
+        ("shards", .optional(batch.shards)),
+      ] + counts(batch.counts))
   }
 
   static func model(_ model: ModelRecord) -> JSONText {

@@ -22,7 +22,9 @@ struct Segmoectl: ParsableCommand {
     subcommands: [
       Enqueue.self, Rerun.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self,
       Resume.self,
-      Reorder.self, Purge.self, Models.self, Status.self, Stats.self, Doctor.self,
+      Reorder.self, Purge.self, Models.self, Status.self, Stats.self, Doctor.self, Shard.self, Submit.self,
+      Collect.self,
+      Stage.self,
     ])
 
   @OptionGroup var location: Location
@@ -37,7 +39,7 @@ extension JobStoreError: ExitCoded {
   package var exit: ProgramExit {
     switch self {
     case .invalidSetting: .usage
-    case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .damagedRow, .wrongRow,
+    case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .shards, .damagedRow, .wrongRow,
       .foreignDatabase,
       .notADatabase, .wrongSchema:
       .badInput

@@ -79,6 +79,13 @@ struct Status: ParsableCommand {
     if let refusal = place.refusal { print(PlainText.line("not the service's: \(refusal)")) }
     print(QueueLine.text(status))
     if !batches.isEmpty { print("\n" + Self.table(batches)) }
+    for batch in batches {
+      if let shards = batch.shards {
+        print(
+          PlainText.line(
+            "batch \(batch.id): in shards \(shards); `segmoectl collect` brings home what is done"))
+      }
+    }
     for worker in workers {
       let job = worker.job.map { " job \($0)" } ?? ""
       let state = worker.isAlive(now: now) ? worker.state.rawValue + job : worker.isGone ? "gone" : "stopped"

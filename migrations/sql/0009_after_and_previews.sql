@@ -85,7 +85,7 @@ CREATE TABLE events (
   worker TEXT,
   what   TEXT NOT NULL CHECK (what IN ('enqueued', 'edited', 'claimed', 'given_back', 'lost', 'retrying', 'done',
          'failed', 'cancel_requested', 'cancelled', 'retried', 'paused', 'resumed', 'reordered', 'model_held',
-         'model_released', 'worker_started', 'worker_stopped')),
+         'model_released', 'worker_started', 'worker_stopped', 'sharded', 'collected')),
   detail TEXT
 ) STRICT;
 INSERT INTO events SELECT * FROM events_8;
@@ -122,3 +122,52 @@ ALTER TABLE jobs ADD COLUMN numerics TEXT;
 -- Since when it waits for a worker of the class of its resume state; NULL: it does not, or waits for its batch's class.
 ALTER TABLE jobs ADD COLUMN numerics_since INTEGER;
 CREATE INDEX jobs_of_class ON jobs (numerics_since) WHERE state = 'queued' AND numerics_since IS NOT NULL;
+
+-- Jobs that are rendered elsewhere, each from a shard: jobs.held +16.
+ALTER TABLE batches ADD COLUMN shards TEXT;        -- the folder of the shards; NULL: none of its jobs is in one
+ALTER TABLE batches ADD COLUMN shards_key TEXT;    -- which shards; stays when all jobs are back
+
+DROP VIEW job_overview;
+CREATE VIEW job_overview AS
+  -- A job a line, for people. Add ORDER BY id DESC LIMIT 20, or WHERE state = 'failed'.
+  SELECT
+    j.id,
+    b.name AS batch,
+    CASE
+      WHEN j.state = 'running' AND j.cancel_requested THEN 'cancelling'
+      WHEN j.state = 'queued' AND j.held & 16 THEN 'in shards ' || ifnull(b.shards, '')
+      WHEN j.state = 'queued' AND j.held & 1 THEN 'paused'
+      WHEN j.state = 'queued' AND j.held & 4
+        THEN 'waiting for ' || ifnull((SELECT standing FROM job_waits WHERE job = j.id), 'its model')
+      WHEN j.state = 'queued' AND j.held & 8
+        THEN 'waiting for ' || ifnull((SELECT name FROM batches WHERE id = b.after), 'another batch')
+      WHEN j.state = 'queued' AND j.held & 2 THEN 'queued, model held'
+      WHEN j.state = 'queued' AND j.numerics IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM workers w WHERE w.numerics = j.numerics AND w.state <> 'stopped')
+        THEN 'waiting for a daemon of ' || j.numerics
+      WHEN j.state = 'queued' AND j.run_after IS NOT NULL
+        THEN 'queued until ' || datetime(j.run_after / 1000, 'unixepoch', 'localtime')
+      ELSE j.state
+    END AS state,
+    -- Steps of the image at work, e.g. 7/25; and finished images, e.g. 1/4.
+    (SELECT p.step || '/' || p.steps || iif(p.phase IN ('denoising', 'done'), '', ' ' || p.phase)
+       FROM progress p WHERE p.job = j.id
+       ORDER BY p.phase = 'done', p.updated_at DESC LIMIT 1) AS progress,
+    iif(j.state = 'done', j.count,
+        (SELECT count(*) FROM progress p WHERE p.job = j.id AND p.phase = 'done')) || '/' || j.count AS images,
+    replace(replace(replace(
+      iif(length(j.prompt) > 48, substr(j.prompt, 1, 47) || '…', j.prompt),
+      char(10), ' '), char(13), ' '), char(27), '?') AS prompt,
+    -- A path's last part is enough here.
+    replace(j.model, rtrim(j.model, replace(j.model, '/', '')), '') AS model,
+    j.attempts || '/' || j.max_attempts AS attempts,
+    iif(j.state = 'running',
+        (SELECT time(max(p.expected_end) / 1000, 'unixepoch', 'localtime')
+           FROM progress p WHERE p.job = j.id AND p.phase <> 'done'), NULL) AS eta,
+    j.lease_owner AS worker,
+    j.priority,
+    datetime(j.created_at / 1000, 'unixepoch', 'localtime') AS created,
+    iif(j.finished_at IS NULL, NULL, round((j.finished_at - j.started_at) / 1000.0, 1)) AS seconds,
+    iif(j.state = 'queued' AND j.held & 4,
+        (SELECT error FROM job_waits WHERE job = j.id), j.error) AS error
+  FROM jobs j JOIN batches b ON b.id = j.batch;

@@ -66,6 +66,7 @@ extension QueueDatabase {
         + iif((SELECT held_until FROM models WHERE name = jobs.model) IS NOT NULL, \(Hold.model.rawValue), 0)
         + iif(EXISTS (SELECT 1 FROM job_sources js JOIN sources s ON s.id = js.source
             WHERE js.job = jobs.id AND s.state <> 'ready'), \(Hold.source.rawValue), 0)
+        + iif((SELECT shards FROM batches WHERE id = jobs.batch) IS NOT NULL, \(Hold.shards.rawValue), 0)
       """
     try db.execute(
       sql: """

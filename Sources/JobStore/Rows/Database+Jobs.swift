@@ -32,6 +32,19 @@ extension Database {
     guard row != nil else { throw JobStoreError.notFound(thing: "batch", id: "\(batch)") }
   }
 
+  /// Adds a picture to those of a job.
+  func insert(_ image: ImageRecord, ofJob job: Int64) throws {
+    try cachedStatement(
+      sql: """
+        INSERT INTO images (job, number, path, seed, width, height, digest, bytes, seconds, numerics)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+    ).execute(arguments: [
+      job, image.index, image.path, Int64(bitPattern: image.seed), image.width, image.height, image.digest,
+      image.bytes, image.seconds, image.numerics,
+    ])
+  }
+
   /// Makes a finished picture of a job that is over one of its images.
   func keepImage(ofJob job: Int64, index: Int) throws {
     let columns = "path, number, seed, width, height, digest, bytes, seconds, numerics"

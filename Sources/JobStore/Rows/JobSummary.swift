@@ -33,6 +33,8 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
   /// What it waits for: something of a hub, and how far that is (`segmind/SegMoE-4x2-v0, 31%, 4 min`), or a worker of a
   /// class of numerics.
   package var waitsFor: String?
+  /// The folder of the shards that it is in.
+  package var shards: String?
 
   /// Finished steps of all its images.
   package var step: Int { images.map(\.step).boundedSum }
@@ -49,7 +51,9 @@ extension JobSummary {
       WHEN numerics IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM workers w WHERE w.numerics = jobs.numerics AND w.state <> 'stopped')
         THEN 'a daemon of ' || numerics
-    END AS waits_for
+    END AS waits_for,
+    iif(state = 'queued' AND held & \(Hold.shards.rawValue),
+      (SELECT b.shards FROM batches b WHERE b.id = jobs.batch), NULL) AS shards
     """
 
   /// - Throws: `JobStoreError.damagedRow`
@@ -65,6 +69,7 @@ extension JobSummary {
     maxAttempts = try reader.value("max_attempts")
     isHeld = try reader.value("held", as: Int.self) != 0
     waitsFor = try reader.optional("waits_for")
+    shards = try reader.optional("shards")
     let seed = UInt64(bitPattern: try reader.value("seed", as: Int64.self))
     let count: Int = try reader.value("count")
     let steps: Int = try reader.value("steps")
@@ -94,6 +99,8 @@ package struct BatchRecord: FetchableRecord, Sendable, Equatable {
   package var name: String
   package var key: String?
   package var isPaused: Bool
+  /// The folder of the shards that jobs of it are in.
+  package var shards: String?
   package var createdAt: Milliseconds
   /// Numbers of its jobs. A purge may have removed some of them.
   package var firstJob: Int64
@@ -107,6 +114,7 @@ package struct BatchRecord: FetchableRecord, Sendable, Equatable {
     name = try reader.value("name")
     key = try reader.optional("key")
     isPaused = try reader.value("paused")
+    shards = try reader.optional("shards")
     createdAt = try reader.value("created_at")
     firstJob = try reader.value("first_job")
     lastJob = try reader.value("last_job")

@@ -18,6 +18,7 @@ extension Transition.Guard {
     case .isUnwanted: "cancel_requested"
     case .isWanted: "NOT cancel_requested"
     case .waitsForSource: "held & \(Hold.source.rawValue)"
+    case .isInShards: "held & \(Hold.shards.rawValue)"
     }
   }
 }
@@ -49,10 +50,10 @@ extension Transition {
       "\(free), \(failure), attempts = max(0, min(attempts, max_attempts)), finished_at = :now"
     case .finish:
       """
-      \(free), finished_at = :now, error = NULL, error_kind = NULL, model_digest = :digest, cache_hits = :hits, \
-      cache_misses = :misses, cache_evictions = :evictions, cache_bypasses = :bypasses, bytes_read = :bytes, \
-      stall_ms = :stall, peak_bytes = :peak
+      \(free), finished_at = :now, error = NULL, error_kind = NULL, \(Self.completion)
       """
+    case .collectDone: "\(Self.home), error = NULL, error_kind = NULL, \(Self.completion)"
+    case .collectFailed: "\(Self.home), \(failure)"
     case .retryLater: "\(free), \(failure), run_after = :after, wait_set_at = :now, \(Self.awaitNumerics)"
     case .giveUp, .lackSource: "\(failure), finished_at = :now"
     case .fail, .stop: "\(free), \(failure), finished_at = :now"
@@ -75,6 +76,18 @@ extension Transition {
       """
     }
   }
+
+  /// What is known of a job that is done.
+  private static let completion = """
+    model_digest = :digest, cache_hits = :hits, cache_misses = :misses, cache_evictions = :evictions, \
+    cache_bypasses = :bypasses, bytes_read = :bytes, stall_ms = :stall, peak_bytes = :peak
+    """
+
+  /// The assignments for a job that comes back from a shard.
+  private static let home = """
+    held = held & ~\(Hold.shards.rawValue), attempts = :attempts, started_at = :started, finished_at = :finished, \
+    run_after = NULL, numerics_since = NULL
+    """
 
   /// The class of numerics that a job's batch is pinned to, or NULL.
   private static let pinnedNumerics = "(SELECT b.numerics FROM batches b WHERE b.id = jobs.batch)"

@@ -7,14 +7,14 @@ package struct Transition: Sendable {
       requeueLost,
       failLost,
       cancelLost, cancel,
-      requestCancel, retry, retryFailed, hurry
+      requestCancel, retry, retryFailed, hurry, collectDone, collectFailed
   }
 
   /// A condition besides the state.
   package enum Guard: Sendable, CaseIterable {
     case isDue, suitsNumerics, holdsLease, leaseIsOver, gotFurther, hasAttempts, mayBeLostAgain, isUsedUp,
       isUnwanted,
-      isWanted, waitsForSource
+      isWanted, waitsForSource, isInShards
   }
 
   package let name: Name
@@ -112,6 +112,14 @@ package struct Transition: Sendable {
     case .hurry:
       Transition(
         .hurry, from: [.queued], to: .queued, events: [.retried], "`segmoectl retry`; it waits no longer")
+    case .collectDone:
+      Transition(
+        .collectDone, from: [.queued], to: .done, if: [.isInShards], events: [.collected],
+        "`segmoectl collect`; it is done in a shard")
+    case .collectFailed:
+      Transition(
+        .collectFailed, from: [.queued], to: .failed, if: [.isInShards], events: [.collected],
+        "`segmoectl collect`; it failed in a shard")
     }
   }
 
@@ -145,6 +153,7 @@ extension Transition.Guard {
     case .isUnwanted: "its cancellation was asked for"
     case .isWanted: "nobody asked to cancel it"
     case .waitsForSource: "it waits for what it names of a hub"
+    case .isInShards: "it is in shards"
     }
   }
 }
