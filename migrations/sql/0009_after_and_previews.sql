@@ -73,6 +73,8 @@ CREATE VIEW job_overview AS
   FROM jobs j JOIN batches b ON b.id = j.batch;
 
 -- One more thing that can happen: 'edited'. The column's CHECK was too strict.
+-- The view would follow the table to its other name.
+DROP VIEW event_log;
 ALTER TABLE events RENAME TO events_8;
 DROP INDEX events_by_job;
 DROP INDEX events_by_batch;
@@ -90,6 +92,11 @@ CREATE TABLE events (
 ) STRICT;
 INSERT INTO events SELECT * FROM events_8;
 DROP TABLE events_8;
+CREATE VIEW event_log AS
+  -- events in readable time.
+  SELECT id, strftime('%Y-%m-%d %H:%M:%S', at / 1000, 'unixepoch', 'localtime') AS at,
+         batch, job, worker, what, detail
+  FROM events;
 CREATE INDEX events_by_job ON events (job) WHERE job IS NOT NULL;
 CREATE INDEX events_by_batch ON events (batch) WHERE batch IS NOT NULL;
 

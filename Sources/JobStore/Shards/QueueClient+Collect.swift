@@ -11,11 +11,23 @@ package enum Homecoming: Sendable, Equatable {
 }
 
 extension QueueClient {
+  /// Whether a job is awaited, and this is how it may have ended. Nothing changes.
+  /// - Throws: `JobStoreError.damagedRow` for pictures that the job does not ask for.
+  package func awaits(_ outcome: ShardOutcome, of batch: ShardedBatch) throws -> Bool {
+    try database.read { db in
+      guard let job = try? db.job(outcome.job), job.batch == batch.batch, job.state == .queued else {
+        return false
+      }
+      if outcome.failure == nil { try Self.check(outcome.images, job.request) }
+      return true
+    }
+  }
+
   /// Ends a job as it ended in a shard, in one transaction.
   /// - Parameters:
   ///   - outcome: as it came; its pictures lie at their final, absolute paths.
   ///   - batch: in shards.
-  /// - Throws: `JobStoreError.wrongImages` and `.damagedRow` for pictures that the job does not ask for.
+  /// - Throws: `JobStoreError.damagedRow` for pictures that the job does not ask for.
   package func collect(_ outcome: ShardOutcome, of batch: ShardedBatch) throws -> Homecoming {
     try database.write { db, now in
       let key = try String.fetchOne(

@@ -10,6 +10,13 @@ package struct ShardedBatch: Sendable, Equatable {
   package var folder: String?
   /// The numbers of the jobs that are there and not back yet, the next first.
   package var jobs: [Int64]
+
+  package init(batch: Int64, key: String, folder: String?, jobs: [Int64]) {
+    self.batch = batch
+    self.key = key
+    self.folder = folder
+    self.jobs = jobs
+  }
 }
 
 extension QueueClient {

@@ -67,15 +67,20 @@ struct Harvest {
   /// - Returns: whether the job needs nothing more.
   private mutating func take(_ outcome: ShardOutcome) throws -> Bool {
     var own = outcome
-    for index in own.images.indices {
-      guard let path = try bringHome(own.images[index], ofJob: own.job) else { return false }
-      own.images[index].path = path
-    }
     do {
+      // Before anything is written for it.
+      guard try store.awaits(outcome, of: batch) else {
+        notices.append("job \(own.job) is not awaited any more; what came of it is left out")
+        return true
+      }
+      for index in own.images.indices {
+        guard let path = try bringHome(own.images[index], ofJob: own.job) else { return false }
+        own.images[index].path = path
+      }
       switch try store.collect(own, of: batch) {
       case .taken: if own.failure == nil { done += 1 } else { failed += 1 }
       case .known: known += 1
-      case .unwanted: notices.append("job \(own.job) is not awaited any more; what came of it is left out")
+      case .unwanted: notices.append("job \(own.job) was cancelled or rendered here meanwhile")
       }
       return true
     } catch let error as JobStoreError {

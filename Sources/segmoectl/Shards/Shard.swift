@@ -68,12 +68,14 @@ struct Shard: ParsableCommand {
       }
       return announce(target, manifest, jobs: try store.shardedBatch(key: manifest.key)?.jobs.count ?? 0)
     }
+    let isNew = access(target.path, F_OK) != 0
     let held = try store.putInShards(batch: number, folder: target.path)
     do {
       announce(target, try fill(target, held, store), jobs: held.jobs.count)
     } catch {
       // What is not there cannot be rendered there.
       _ = try? store.takeOutOfShards(batch: number)
+      if isNew { try? FileManager.default.removeItem(atPath: target.path) }
       throw error
     }
   }

@@ -81,6 +81,16 @@ import Testing
       case .cancel, .requestCancel: _ = try client.cancel(job: 1)
       case .retry, .hurry: try client.retry(job: 1)
       case .retryFailed: _ = try client.retry(batch: 1)
+      case .collectDone, .collectFailed:
+        let shards = ShardedBatch(batch: 1, key: "k", folder: "/shards", jobs: [1])
+        try queue.sql { db in
+          try db.execute(sql: "UPDATE batches SET shards = '/shards', shards_key = 'k'")
+        }
+        let isDone = name == .collectDone
+        let outcome = ShardOutcome(
+          job: 1, attempts: 1, failure: isDone ? nil : JobFailure(message: "m", kind: .badInput),
+          images: isDone ? [image(0)] : [])
+        _ = try client.collect(outcome, of: shards)
       }
     }
   }
@@ -88,7 +98,8 @@ import Testing
   /// What has to be so before a move, besides the state.
   private static let preparations: [Transition.Name: String] = [
     .requeueAdvanced: "losses = 2, furthest_step = -1", .failLost: "losses = 2",
-    .cancelLost: "cancel_requested = 1", .lackSource: "held = 4",
+    .cancelLost: "cancel_requested = 1", .lackSource: "held = 4", .collectDone: "held = 16",
+    .collectFailed: "held = 16",
   ]
 
   @Test(arguments: Transition.Name.allCases) func everyMoveFromEveryState(name: Transition.Name) throws {
@@ -134,7 +145,8 @@ import Testing
     (.isWanted, "cancel_requested = 1", .retryLater), (.hasAttempts, "attempts = 3", .retryLater),
     (.hasAttempts, "attempts = 3", .requeueLost), (.mayBeLostAgain, "losses = 2", .requeueLost),
     (.isUsedUp, "losses = 0", .failLost), (.isUnwanted, "cancel_requested = 0", .cancelLost),
-    (.waitsForSource, "held = 0", .lackSource),
+    (.waitsForSource, "held = 0", .lackSource), (.isInShards, "held = 0", .collectDone),
+    (.isInShards, "held = 8", .collectFailed),
   ]
 
   @Test(arguments: broken.indices) func guardsKeepMovesFromHappening(index: Int) throws {
