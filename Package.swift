@@ -141,7 +141,8 @@ let package = Package(
     tests(
       "DiffusionTests",
       [
-        "Boundary", "Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors", "Images", "Fuzzing", "GoldenModels",
+        "Boundary", "Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors", "Images", "Fuzzing",
+        "GoldenModels",
         "TestSupport",
       ]),
     tests(

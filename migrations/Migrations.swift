@@ -20,7 +20,8 @@ package struct Migration: Sendable {
     Migration(number: 7, name: "0007_blame_and_clocks", bytes: PackageResources._007_blame_and_clocks_sql),
     Migration(
       number: 8, name: "0008_sources_and_schedules", bytes: PackageResources._008_sources_and_schedules_sql),
-    Migration(number: 9, name: "0009_after_and_previews", bytes: PackageResources._009_after_and_previews_sql),
+    Migration(
+      number: 9, name: "0009_after_and_previews", bytes: PackageResources._009_after_and_previews_sql),
   ]
 
   /// The schema this build reads and writes.
