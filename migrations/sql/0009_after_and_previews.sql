@@ -149,9 +149,7 @@ CREATE VIEW job_overview AS
       WHEN j.state = 'queued' AND j.held & 8
         THEN 'waiting for ' || ifnull((SELECT name FROM batches WHERE id = b.after), 'another batch')
       WHEN j.state = 'queued' AND j.held & 2 THEN 'queued, model held'
-      WHEN j.state = 'queued' AND j.numerics IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM workers w WHERE w.numerics = j.numerics AND w.state <> 'stopped')
-        THEN 'waiting for a daemon of ' || j.numerics
+      WHEN j.state = 'queued' AND j.numerics IS NOT NULL THEN 'queued for a daemon of ' || j.numerics
       WHEN j.state = 'queued' AND j.run_after IS NOT NULL
         THEN 'queued until ' || datetime(j.run_after / 1000, 'unixepoch', 'localtime')
       ELSE j.state
