@@ -156,6 +156,10 @@ package final class WorkerSession: Sendable {
     try heartbeat()
   }
 
+  /// The part of `verify` that no commit tells of, without asking the database.
+  /// - Throws: `JobStoreError.replaced`
+  package func verifyPlace() throws { try database.verifyPlace() }
+
   /// Writes a worker's row.
   private static func sign(_ worker: WorkerRecord, _ db: Database, _ now: Milliseconds) throws {
     try db.execute(

@@ -1,22 +1,32 @@
 import Foundation
 import Synchronization
 
-/// Seconds that this daemon's last checkpoint took. The next one, of any picture, will probably take as long.
+/// What this daemon's last checkpoint cost. The next one, of any picture, will probably cost as much.
 package final class CheckpointCost: Sendable {
   /// Until the first one is written, the time that it takes on a slow disk.
-  private let last = Mutex(0.02)
+  private let last = Mutex((seconds: 0.02, bytes: 0))
 
   package init() {}
 
   package var seconds: Double {
-    get { last.withLock { $0 } }
-    set { last.withLock { $0 = max(0.001, newValue) } }
+    get { last.withLock { $0.seconds } }
+    set { last.withLock { $0.seconds = max(0.001, newValue) } }
+  }
+
+  /// Of the state.
+  package var bytes: Int {
+    get { last.withLock { $0.bytes } }
+    set { last.withLock { $0.bytes = max(0, newValue) } }
   }
 }
 
 /// When to write the next checkpoint: after a fixed number of steps or, without one, so rarely that writing takes
-/// less than a hundredth of the time.
+/// less than a hundredth of the time, and less than `bytesPerSecond`. Where a write takes no time, every step would be
+/// written otherwise: half a gigabyte a second with ten thousand daemons on a store that they share.
 package struct CheckpointPace: Sendable {
+  /// Bytes of states that a daemon writes in a second, on average. A 64×64 latent is saved every few seconds.
+  package static let bytesPerSecond = 24.0 * 1024
+
   private let steps: Int?
   private let cost: CheckpointCost
   /// Checkpoints may take one part in this many of the time.
@@ -52,7 +62,10 @@ package struct CheckpointPace: Sendable {
     guard step > lastStep else { return false }
     if let steps { return step - lastStep >= steps }
     // Twice as seldom: the time it took last may vary.
-    return now - lastTime >= cost.seconds * 2 * share * Double(pictures)
+    let byCost = cost.seconds * 2 * share
+    // A job that has lost a worker must get further before the next loss, whatever that costs.
+    let byBytes = share > 10 ? Double(cost.bytes) / Self.bytesPerSecond : 0
+    return now - lastTime >= max(byCost, byBytes) * Double(pictures)
   }
 
   /// Notes that a checkpoint was handed over to be written.

@@ -34,9 +34,12 @@ package final class Worker: Sendable {
   ///   - settings: of the daemon.
   ///   - log: gets what the worker does.
   ///   - reporter: informs the service manager; by default there is none.
+  ///   - trace: gets every SQL statement of the worker; by default nobody does.
   /// - Throws: `JobStoreError` if the database cannot be opened or another daemon has this name.
-  package init(_ settings: DaemonSettings, log: Logger, reporter: ServiceReporter = ServiceReporter()) throws
-  {
+  package init(
+    _ settings: DaemonSettings, log: Logger, reporter: ServiceReporter = ServiceReporter(),
+    trace: (@Sendable (String) -> Void)? = nil
+  ) throws {
     let stop = StopSignal()
     self.stop = stop
     self.settings = settings
@@ -48,7 +51,7 @@ package final class Worker: Sendable {
     var log = log
     log[metadataKey: "worker"] = "\(settings.worker)"
     self.log = log
-    let queue = try QueueDatabase.open(path: settings.database, role: .daemon)
+    let queue = try QueueDatabase.open(path: settings.database, role: .daemon, trace: trace)
     do {
       seal = try PrivateFolder(path: settings.privateFolder).sealingKey()
     } catch {
@@ -152,6 +155,7 @@ package final class Worker: Sendable {
     var (current, reloads) = self.current.withLock { $0 }
     var pace = LookPace(usual: settings.pollSeconds, commits: CommitWatch(database: settings.database))
     var clock = ClockWatch()
+    var jump: ClockWatch.Jump?
     var lacked = LackedModels()
     var introduction = Introduction()
     var given = settings.memoryBudget
@@ -172,7 +176,7 @@ package final class Worker: Sendable {
         }
       }
       try checkQueue()
-      if clock.jump() == .forward {
+      if (jump ?? clock.jump()) == .forward {
         log.warning("the clock was set forward, or the machine slept: leases count from now")
         guard try persistently({ try session.extendLeases() }) != nil else { return }
       }
@@ -200,7 +204,10 @@ package final class Worker: Sendable {
         guard
           let due = try persistently({ try session.nextDue(numericsPatience: numericsPatience(current)) })
         else { return }
-        try waitForWork(since: seen, reloads: reloads, due: due, &pace)
+        guard let waits = try persistently({ try session.client.waits(limit: 1) }) else { return }
+        jump = try rest(
+          since: seen, reloads: reloads, due: due, watchesFiles: !lacked.isEmpty || !waits.isEmpty, &pace,
+          &clock)
         continue
       }
       // Whatever a job names is opened in these folders or not at all.
