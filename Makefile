@@ -119,7 +119,7 @@ install:
 	for program in $(PROGRAMS); do \
 	  test -x "$$bin/$$program" || { echo "install: no $$bin/$$program: run 'make build' first" >&2; exit 1; }; \
 	done && \
-	install -d $(bindir) $(docdir)/docs $(libdir)/systemd/system $(libdir)/sysusers.d $(libdir)/tmpfiles.d $(confdir) \
+	install -d $(bindir) $(docdir)/docs/schemas $(libdir)/systemd/system $(libdir)/sysusers.d $(libdir)/tmpfiles.d $(confdir) \
 	  $(mandir) $(bashdir) $(zshdir) $(fishdir) && \
 	for program in $(PROGRAMS); do install -m 755 "$$bin/$$program" $(bindir)/ || exit 1; done
 	@for program in $(PROGRAMS); do \
@@ -130,7 +130,8 @@ install:
 	  chmod 644 $(mandir)/$$program.1 $(bashdir)/$$program $(zshdir)/_$$program $(fishdir)/$$program.fish || exit 1; \
 	done
 	install -m 644 $(PAGES) $(docdir)/
-	install -m 644 docs/* $(docdir)/docs/
+	install -m 644 $(filter-out docs/schemas,$(wildcard docs/*)) $(docdir)/docs/
+	install -m 644 docs/schemas/* $(docdir)/docs/schemas/
 	for unit in $(UNITS); do \
 	  sed 's|/usr/local/|$(PREFIX)/|g' systemd/$$unit >$(libdir)/systemd/system/$$unit && \
 	  chmod 644 $(libdir)/systemd/system/$$unit || exit 1; \

@@ -156,7 +156,7 @@ let package = Package(
       "RenderDaemonTests",
       [
         "Boundary", "Requests", "RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images",
-        "WeightCache", "Diffusion", "TestSupport", logging, grdb,
+        "WeightCache", "Diffusion", "GoldenModels", "TestSupport", logging, grdb,
       ]),
     tests(
       "CommandTests",

@@ -8,8 +8,8 @@
 
 // Sizes are rounded up to whole pages. Rounding up further would waste memory in each of a model's hundreds of parts.
 static const size_t granule = (size_t)1 << 12;
-// Blocks from this size on get huge pages, which are cleared faster. Rounding such a block up wastes little.
-static const size_t huge = (size_t)16 << 20;
+// A huge page is cleared faster than its 512 small ones, and costs one page fault instead of 512.
+static const size_t huge = (size_t)2 << 20;
 
 enum { most_free_blocks = 1024 };
 
@@ -67,6 +67,33 @@ static void count(size_t bytes) {
   keep_limit();
 }
 
+// New pages for a block. Its whole huge pages lie where the processor wants them, so a block never takes more than its
+// bytes. What is left of it, less than a huge page, comes in one call: a block is about to be written to as a whole, and
+// each page that is touched first by a kernel would stop it.
+static void *map_block(size_t size) {
+  size_t extra = size >= huge && size <= SIZE_MAX - huge ? huge - granule : 0;
+  char *base = mmap(NULL, size + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED && extra) {
+    // The block itself may have room all the same.
+    extra = 0;
+    base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  }
+  if (base == MAP_FAILED) return NULL;
+  size_t before = extra ? (huge - (uintptr_t)base % huge) % huge : 0;
+  if (before) munmap(base, before);
+  base += before;
+  if (extra > before) munmap(base + size, extra - before);
+  size_t whole = size / huge * huge;
+#ifdef MADV_HUGEPAGE
+  if (whole) madvise(base, whole, MADV_HUGEPAGE);
+#endif
+#ifdef MADV_POPULATE_WRITE
+  // An older kernel refuses; then the pages come one by one.
+  if (size > whole) madvise(base + whole, size - whole, MADV_POPULATE_WRITE);
+#endif
+  return base;
+}
+
 void *segmoe_memory_take(size_t bytes) {
   if (bytes < SEGMOE_LARGE_BLOCK) {
     void *base = NULL;
@@ -84,20 +111,17 @@ void *segmoe_memory_take(size_t bytes) {
   count(size);
   pthread_mutex_unlock(&lock);
   if (base) return base;
-  base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (base == MAP_FAILED) {
+  base = map_block(size);
+  if (!base) {
     give_up_spare();
-    base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    base = map_block(size);
   }
-  if (base == MAP_FAILED) {
+  if (!base) {
     pthread_mutex_lock(&lock);
     state.live -= size;
     pthread_mutex_unlock(&lock);
     return NULL;
   }
-#ifdef MADV_HUGEPAGE
-  if (size >= huge) madvise(base, size, MADV_HUGEPAGE);
-#endif
   return base;
 }
 

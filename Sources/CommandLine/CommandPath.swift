@@ -32,11 +32,17 @@ struct CommandPath {
   /// Where a program takes its first word for an argument if it is no command, a mistyped command would be one.
   /// - Throws: `Problem.usage`
   static func check(_ arguments: [String], of root: any ParsableCommand.Type) throws {
+    let names =
+      root.configuration.subcommands.flatMap { [$0._commandName] + $0.configuration.aliases } + ["help"]
+    // The parser would show the program's own help.
+    if arguments.first == "help", let word = arguments.dropFirst().first, !word.hasPrefix("-"),
+      !names.contains(word)
+    {
+      throw Problem.usage(CommandPath(of: root, usage: "").advice(word))
+    }
     guard root.configuration.defaultSubcommand != nil, let word = arguments.first, !word.hasPrefix("-") else {
       return
     }
-    let names =
-      root.configuration.subcommands.flatMap { [$0._commandName] + $0.configuration.aliases } + ["help"]
     guard !names.contains(word), access(word, F_OK) != 0, Nearest.nearest(word, among: names) != nil else {
       return
     }

@@ -50,15 +50,13 @@ extension Precision {
 }
 
 extension RequestDraft {
-  /// The request with the program's defaults filled in: the processor's precision, the default strength, a random seed.
+  /// The request with the program's defaults filled in: the processor's precision, the default strength, random seeds.
   /// A job keeps what was chosen when it was queued, so that it renders the same picture on any daemon.
   package var complete: RenderRequest {
     var request = request
     if !given.contains("precision") { request.precision = .preferred }
-    if isSeedRandom {
-      var generator = SystemRandomNumberGenerator()
-      request.seed = Self.randomSeed(&generator)
-    }
+    var generator = SystemRandomNumberGenerator()
+    drawSeeds(&request) { Self.randomSeed(&generator) }
     if request.initImage != nil { request.strength = request.strength ?? RenderRequest.defaultStrength }
     return request
   }

@@ -5,6 +5,8 @@ import Requests
 /// as it may be kept. It remembers the answers, because a hundred thousand lines may name the same few files.
 package struct PathResolver {
   private var known: [String: String] = [:]
+  /// Models that a daemon has, by the names that jobs may give them.
+  private let names: Set<String>
   /// Whether a link had a token in it, which is not kept.
   package private(set) var hasDroppedToken = false
 
@@ -12,7 +14,8 @@ package struct PathResolver {
   private static let capacity = 1000
 
   /// A resolver that remembers nothing yet.
-  package init() {}
+  /// - Parameter names: names of models that a daemon has. One of them may have a slash in it.
+  package init(names: Set<String> = []) { self.names = names }
 
   /// Resolves all files of a request.
   /// - Throws: `RequestError.missingFile`, `.noSource`
@@ -25,7 +28,10 @@ package struct PathResolver {
   /// model of that name is in the current folder.
   /// - Throws: `RequestError.missingFile`, `.noSource`
   mutating func model(_ model: String) throws -> String {
-    if model.contains("/") || ModelSource.remote(model) != nil { return try existing(model, .model) }
+    if model.contains("/") || ModelSource.remote(model) != nil {
+      let isName = names.contains(model) && !FileManager.default.fileExists(atPath: absolutePath(model))
+      return isName ? model : try existing(model, .model)
+    }
     return remembered("model \(model)") {
       let path = absolutePath(model)
       let file =

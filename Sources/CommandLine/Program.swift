@@ -8,7 +8,13 @@ extension ParsableCommand {
   /// - Parameter prepare: what to do between parsing and running, unless somebody asks for help.
   package static func runToEnd(_ prepare: () throws -> Void = {}) -> Never {
     do {
-      try CommandPath.check(Array(Swift.CommandLine.arguments.dropFirst()), of: self)
+      let arguments = Array(Swift.CommandLine.arguments.dropFirst())
+      // Alone, a program says what it can do, whatever command it would take.
+      guard !arguments.isEmpty || configuration.defaultSubcommand == nil else {
+        print(helpMessage())
+        end(ProgramExit.done.rawValue)
+      }
+      try CommandPath.check(arguments, of: self)
       var command = try parseAsRoot()
       if !asksForHelp { try prepare() }
       try command.run()

@@ -6,8 +6,8 @@ import Requests
 package enum SettingsGrid {
   /// The settings that may have several values. Others hold commas of their own, or are files.
   package static let axes: Set = [
-    "model", "width", "height", "steps", "guidance", "guidance_rescale", "scheduler", "seed", "precision",
-    "clip_skip", "strength",
+    "model", "width", "height", "steps", "guidance", "guidance_rescale", "scheduler", "seed",
+    "variation_seed", "variation_strength", "precision", "clip_skip", "strength",
   ]
 
   /// More requests of one prompt are a mistake.
@@ -47,7 +47,8 @@ package enum SettingsGrid {
     for _ in 0..<most { scale *= 10 }
     let step = match.3.flatMap { Double($0) } ?? 1
     let (from, to, by) = ((first * scale).rounded(), (last * scale).rounded(), (step * scale).rounded())
-    guard from.magnitude < 1e15, to.magnitude < 1e15, by >= 1, from <= to else {
+    guard by >= 1 else { throw wrong("a range goes in steps above 0") }
+    guard from.magnitude < 1e15, to.magnitude < 1e15, from <= to else {
       throw wrong("a range goes from the smaller number to the larger")
     }
     guard (to - from) / by < Double(Self.most) else { throw wrong("a range has at most \(Self.most) values") }

@@ -36,56 +36,24 @@ package struct SettingsOptions: ParsableArguments {
   var guidance: String?
 
   @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "How far strong guidance gets back its natural contrast, 0 to 1 (0); for v-prediction models 0.7 is usual.",
-      valueName: "share"))
-  var guidanceRescale: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The share of the steps before guidance begins, 0 to 1 (0). Steps without it take half the time.",
-      valueName: "share"))
-  var guidanceFrom: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The share of the steps after which guidance ends, 0 to 1 (1).", valueName: "share"))
-  var guidanceUntil: String?
-
-  @Option(
     help: ArgumentHelp(
       "\(SchedulerName.allCases.map(\.rawValue).joined(separator: ", ")) (default: the model's own).",
       valueName: "name"))
   var scheduler: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
-      "How the noise levels are spaced: \(SigmaName.allCases.map(\.rawValue).joined(separator: ", ")) (default: as the model's file says).",
-      valueName: "name"))
-  var sigmas: String?
+      "Run the deep blocks of the UNet in every n-th call only, as DeepCache. A higher branch computes more (0).",
+      valueName: "n[:branch]"))
+  var deepCache: String?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Share of the noise that is drawn anew in each step of ddim and tcd, 0 to 1 (default: 0).",
-      valueName: "share"))
-  var eta: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The timesteps to visit, noisiest first, such as 999,700,300. Steps are as many as these.",
-      valueName: "n,n,…"))
-  var timesteps: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The noise levels to visit with euler, highest first, and where to end, such as 14.6,3,0.5,0.",
-      valueName: "x,x,…"))
-  var sigmaList: String?
+      "Merge this share of the tokens before self attention, up to 0.75, as tomesd; down to maps of 1/size (1).",
+      valueName: "share[:size]"))
+  var tokenMerging: String?
 
   @Option(
     parsing: .unconditional,
@@ -93,6 +61,20 @@ package struct SettingsOptions: ParsableArguments {
       "Seed of the first picture's noise, 0 to 2^64-1, or random (-1), another for every prompt (default: 0).",
       valueName: "n"))
   var seed: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Seed of a second noise, toward which the first is turned: 0 to 2^64-1, or random (-1) (default: 0).",
+      valueName: "n"))
+  var variationSeed: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How far the noise is turned, 0 to 1 (0): 0.1 is nearly the same picture. Above 0, --count counts on in variation seeds.",
+      valueName: "share"))
+  var variationStrength: String?
 
   @Option(
     parsing: .unconditional,
@@ -131,6 +113,52 @@ package struct SettingsOptions: ParsableArguments {
     help: ArgumentHelp(
       "A PNG file. The starting picture is painted anew where it is white.", valueName: "file"))
   var mask: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How far strong guidance gets back its natural contrast, 0 to 1 (0); for v-prediction models 0.7 is usual.",
+      valueName: "share"))
+  var guidanceRescale: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The share of the steps before guidance begins, 0 to 1 (0). Steps without it take half the time.",
+      valueName: "share"))
+  var guidanceFrom: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The share of the steps after which guidance ends, 0 to 1 (1).", valueName: "share"))
+  var guidanceUntil: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How the noise levels are spaced: \(SigmaName.allCases.map(\.rawValue).joined(separator: ", ")) (default: as the model's file says).",
+      valueName: "name"))
+  var sigmas: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Share of the noise that is drawn anew in each step of ddim and tcd, 0 to 1 (default: 0).",
+      valueName: "share"))
+  var eta: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The timesteps to visit, noisiest first, such as 999,700,300. Steps are as many as these.",
+      valueName: "n,n,…"))
+  var timesteps: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The noise levels to visit with euler, highest first, and where to end, such as 14.6,3,0.5,0.",
+      valueName: "x,x,…"))
+  var sigmaList: String?
 
   @Option(
     parsing: .unconditional,
@@ -178,7 +206,14 @@ package struct SettingsOptions: ParsableArguments {
     var drafts = [try model.draft()]
     if let models { drafts = try drafts.times("model", models) }
     for case (let name, let text?) in texts where name != "seed" { drafts = try drafts.times(name, text) }
-    if let text = seeds ?? seed { drafts = try drafts.times("seed", text) }
+    if let seed { drafts = try drafts.times("seed", seed) }
+    if let seeds {
+      do {
+        drafts = try drafts.times("seed", seeds)
+      } catch RequestError.invalid(_, let value, let rule) {
+        throw Problem.usage("--seeds is \(value): \(rule)")
+      }
+    }
     for index in drafts.indices { giveLists(&drafts[index]) }
     return drafts
   }
@@ -189,9 +224,9 @@ package struct SettingsOptions: ParsableArguments {
       ("negative_prompt", negativePrompt), ("width", width), ("height", height), ("steps", steps),
       ("guidance", guidance), ("guidance_rescale", guidanceRescale),
       ("guidance_from", guidanceFrom), ("guidance_until", guidanceUntil), ("scheduler", scheduler),
-      ("seed", seed),
+      ("seed", seed), ("variation_seed", variationSeed), ("variation_strength", variationStrength),
       ("sigmas", sigmas), ("eta", eta), ("timesteps", timesteps), ("sigma_list", sigmaList),
-      ("count", count),
+      ("deep_cache", deepCache), ("token_merging", tokenMerging), ("count", count),
       ("clip_skip", clipSkip), ("init_image", initImage), ("strength", strength), ("mask", mask),
       ("original_size", originalSize), ("crop", crop), ("target_size", targetSize),
     ]

@@ -8,11 +8,13 @@ package enum AtomicFile {
   ///   - bytes: the content of the file.
   ///   - path: the final path.
   ///   - replacing: whether an existing file is replaced. Otherwise it is an error, `ImageError.outputExists`.
+  ///   - draft: what the temporary file is named after, in the place of `path`. It must be on the same file system.
   package static func write(
-    _ bytes: [UInt8], to path: String, replacing: Bool = true
+    _ bytes: [UInt8], to path: String, replacing: Bool = true, by draft: String? = nil
   ) throws(ImageError) {
-    let (folder, name) = split(path)
-    let (temporary, descriptor) = try create(folder: folder, name: name, path: path)
+    let folder = split(path).folder
+    let draft = split(draft ?? path)
+    let (temporary, descriptor) = try create(folder: draft.folder, name: draft.name, path: path)
     var isOpen = true
     var isTemporary = true
     defer {

@@ -34,7 +34,8 @@ package struct ContactSheet: Sendable {
     return page
   }
 
-  private static func squareColumns(_ count: Int) -> Int {
+  /// The columns of a page that is about square.
+  static func squareColumns(_ count: Int) -> Int {
     var columns = 1
     while columns * columns < count { columns += 1 }
     return columns

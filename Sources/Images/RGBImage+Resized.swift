@@ -5,7 +5,7 @@ extension RGBImage {
   /// `Image.resize(size, LANCZOS)`. It computes in 8 bits with coefficients of 22 bits, first along rows, then along
   /// columns. If the picture gets wider and lower, columns come first, as in Pillow 13.
   /// - Throws: `ImageError.badSize`
-  package func resized(width: Int, height: Int) throws -> RGBImage {
+  package func resized(width: Int, height: Int) throws(ImageError) -> RGBImage {
     if width == self.width && height == self.height { return self }
     guard RGBImage.byteCount(width: width, height: height) != nil else {
       throw ImageError.badSize(width: width, height: height, bytes: 0)
@@ -16,7 +16,7 @@ extension RGBImage {
     return try filtered(width: width).filtered(height: height)
   }
 
-  private func filtered(width: Int) throws -> RGBImage {
+  private func filtered(width: Int) throws(ImageError) -> RGBImage {
     if width == self.width { return self }
     let filter = LanczosFilter(from: self.width, to: width)
     return try RGBImage(
@@ -25,7 +25,7 @@ extension RGBImage {
         pixels, lines: height, lineStride: self.width * 3, step: 3, resultStride: width * 3, resultStep: 3))
   }
 
-  private func filtered(height: Int) throws -> RGBImage {
+  private func filtered(height: Int) throws(ImageError) -> RGBImage {
     if height == self.height { return self }
     let filter = LanczosFilter(from: self.height, to: height)
     return try RGBImage(

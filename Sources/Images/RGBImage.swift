@@ -9,7 +9,7 @@ package struct RGBImage: Sendable, Equatable {
 
   /// An image of the given bytes.
   /// - Throws: `ImageError.badSize` if there are not `width * height * 3` bytes.
-  package init(width: Int, height: Int, pixels: [UInt8]) throws {
+  package init(width: Int, height: Int, pixels: [UInt8]) throws(ImageError) {
     guard let count = RGBImage.byteCount(width: width, height: height), count == pixels.count else {
       throw ImageError.badSize(width: width, height: height, bytes: pixels.count)
     }
@@ -18,7 +18,7 @@ package struct RGBImage: Sendable, Equatable {
 
   /// An image of one colour.
   /// - Throws: `ImageError.badSize` if a side is below 1 or the size overflows.
-  package init(width: Int, height: Int, red: UInt8, green: UInt8, blue: UInt8) throws {
+  package init(width: Int, height: Int, red: UInt8, green: UInt8, blue: UInt8) throws(ImageError) {
     guard let count = RGBImage.byteCount(width: width, height: height) else {
       throw ImageError.badSize(width: width, height: height, bytes: 0)
     }
@@ -49,6 +49,25 @@ package struct RGBImage: Sendable, Equatable {
       let length = columns.count * 3
       pixels.replaceSubrange(target..<target + length, with: other.pixels[source..<source + length])
     }
+  }
+
+  /// Fills a rectangle with one colour. What is outside is cut off.
+  package mutating func fill(x: Int, y: Int, width: Int, height: Int, with color: RGBColor) {
+    let columns = min(self.width, max(0, x))..<min(self.width, max(0, x, x + width))
+    for row in min(self.height, max(0, y))..<min(self.height, max(0, y, y + height)) {
+      for column in columns {
+        let place = (row * self.width + column) * 3
+        pixels[place] = color.red
+        pixels[place + 1] = color.green
+        pixels[place + 2] = color.blue
+      }
+    }
+  }
+
+  /// The colour of a pixel within the picture.
+  package func color(x: Int, y: Int) -> RGBColor {
+    let place = (y * width + x) * 3
+    return RGBColor(pixels[place], pixels[place + 1], pixels[place + 2])
   }
 
   /// The number of bytes of an image of this size; nil if there can be no such image.

@@ -20,6 +20,9 @@ package enum JobStoreError: Error, Equatable {
   /// `action` is not possible in the job's state.
   case wrongState(job: Int64, state: JobState, action: String)
 
+  /// The settings of a job can't be changed any more, for a `reason`.
+  case notEditable(job: Int64, reason: String)
+
   /// The jobs of a batch cannot go into shards, or cannot come back; `reason` says why and what to do.
   case shards(batch: Int64, reason: String)
 
@@ -114,6 +117,8 @@ extension JobStoreError: CustomStringConvertible, LocalizedError {
       "\(thing) \(name) may be any of \(numbers.map(String.init).joined(separator: ", ")): give the number"
     case .wrongState(let job, let state, let action):
       "job \(job) is \(state.rawValue): it can't be \(action)"
+    case .notEditable(let job, let reason):
+      "job \(job) \(reason): its settings stay; `segmoectl enqueue --like \(job)` queues another with changes"
     case .leaseLost(let job, let worker):
       "worker \(worker) no longer holds the lease of job \(job): drop its result"
     case .shards(let batch, let reason):

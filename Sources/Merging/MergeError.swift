@@ -1,4 +1,5 @@
 import Checkpoints
+import Glibc
 
 /// Why a merge cannot be made.
 package enum MergeError: Error, Equatable, CustomStringConvertible {
@@ -8,6 +9,8 @@ package enum MergeError: Error, Equatable, CustomStringConvertible {
   case base(source: String, reason: String)
   /// The output exists already.
   case outputExists(path: String)
+  /// The output's folder cannot be made in another one.
+  case noPlace(path: String, folder: String, code: Int32)
   /// The output cannot be written.
   case notWritable(path: String, reason: String)
   /// A kind of recipe that this version does not merge.
@@ -25,6 +28,9 @@ package enum MergeError: Error, Equatable, CustomStringConvertible {
       "base model \(source): \(reason)"
     case .outputExists(let path):
       "\(path) exists already; choose another output folder or remove it"
+    case .noPlace(let path, let folder, let code):
+      "\(path): cannot be made in \(folder) (\(String(cString: strerror(code)))): \(Self.mend(code))choose another place "
+        + "for the output"
     case .notWritable(let path, let reason):
       "\(path): cannot write the merged model: \(reason)"
     case .unsupported(let what):
@@ -34,6 +40,15 @@ package enum MergeError: Error, Equatable, CustomStringConvertible {
         + "one type, and the recipe's 'type' is theirs or left out"
     case .unseen(let layer):
       "layer \(layer) never ran, so it has no gate; the model's unet/config.json does not fit its weights"
+    }
+  }
+
+  /// What helps against some of the reasons.
+  private static func mend(_ code: Int32) -> String {
+    switch code {
+    case EACCES, EPERM: "give this user write permission, or "
+    case ENOSPC, EDQUOT: "make room, or "
+    default: ""
     }
   }
 }

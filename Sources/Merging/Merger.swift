@@ -46,7 +46,7 @@ package struct Merger: Sendable {
 
   /// Checks that a folder can be made at `output`. Pulling the models and computing gates may take an hour; a place
   /// where nothing can be written is found out before.
-  /// - Throws: `MergeError.outputExists`, `.notWritable`
+  /// - Throws: `MergeError.outputExists`, `.noPlace`
   package static func checkPlace(_ output: String) throws {
     var status = stat()
     guard lstat(output, &status) != 0 else { throw MergeError.outputExists(path: output) }

@@ -9,12 +9,35 @@ package struct PartialFolder {
   package let path: String
 
   /// Makes the folder, and removes folders that killed processes left for the same target.
-  /// - Throws: `MergeError.notWritable`.
+  /// - Throws: `MergeError.noPlace`.
   package init(for output: String) throws {
     target = URL(fileURLWithPath: output).path
     path = "\(target)\(Self.mark)\(getpid())"
     Self.removeAbandoned(of: target)
-    try Self.makeFolder(path)
+    try Self.make(path, for: target)
+  }
+
+  /// Makes a folder, and those above it that are missing.
+  private static func make(_ path: String, for output: String) throws {
+    guard mkdir(path, 0o777) != 0 else { return }
+    var code = errno
+    let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    if code == ENOENT, access(parent, F_OK) != 0, parent != path {
+      try make(parent, for: output)
+      code = mkdir(path, 0o777) == 0 ? 0 : errno
+    }
+    // Another may have made it meanwhile.
+    guard code == 0 || code == EEXIST else {
+      throw MergeError.noPlace(path: output, folder: nearest(to: parent), code: code)
+    }
+  }
+
+  /// A path, or the first one above it where something is: a file in the place of a folder is named, not what cannot be
+  /// below it.
+  private static func nearest(to path: String) -> String {
+    var url = URL(fileURLWithPath: path)
+    while access(url.path, F_OK) != 0, url.path != "/" { url.deleteLastPathComponent() }
+    return url.path
   }
 
   private static let mark = ".partial-"

@@ -25,6 +25,14 @@ extension RenderRequest {
       if guidanceFrom != 0 { idle.append(IdleSetting(setting: "guidance_from", reason: reason)) }
       if guidanceUntil != 1 { idle.append(IdleSetting(setting: "guidance_until", reason: reason)) }
     }
+    if isXL == true, tokenMerging?.downsample == 1 {
+      idle.append(
+        IdleSetting(
+          setting: "token_merging", reason: "SDXL has no attention at full size; add :2 for half the size"))
+    }
+    if variationSeed != 0, variationStrength == 0 {
+      idle.append(IdleSetting(setting: "variation_seed", reason: "the variation strength is 0"))
+    }
     if isXL == false {
       let framing = [
         ("original_size", originalSize != nil), ("crop", crop != nil), ("target_size", targetSize != nil),

@@ -12,14 +12,20 @@ extension RequestDraft {
     if let unknown = container.allKeys.map(\.stringValue).filter({ !known.contains($0) }).min() {
       throw RequestError.unknownSetting(name: unknown, known: known)
     }
-    let seed = SettingKey("seed")
-    isSeedRandom =
-      (try? container.decode(Int.self, forKey: seed)) == -1
-      || (try? container.decode(String.self, forKey: seed)).map(Self.isRandom) == true
-    if isSeedRandom { given.insert("seed") }
-    for setting in Setting.all where !(setting.name == "seed" && isSeedRandom) {
-      if try setting.decode(container, &settings) { given.insert(setting.name) }
+    for setting in Setting.all {
+      if Self.isSeed(setting.name), Self.isRandom(SettingKey(setting.name), container) {
+        randomSeeds.insert(setting.name)
+        given.insert(setting.name)
+      } else if try setting.decode(container, &settings) {
+        given.insert(setting.name)
+      }
     }
+  }
+
+  /// Whether a member asks for a random seed.
+  private static func isRandom(_ key: SettingKey, _ container: KeyedDecodingContainer<SettingKey>) -> Bool {
+    (try? container.decode(Int.self, forKey: key)) == -1
+      || (try? container.decode(String.self, forKey: key)).map(isRandom) == true
   }
 }
 

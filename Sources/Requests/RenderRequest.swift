@@ -34,8 +34,17 @@ package struct RenderRequest: Sendable, Equatable {
   package var timesteps: NumberList<Int>?
   /// The noise levels to visit, highest first, and the one after the last.
   package var sigmaList: NumberList<Double>?
-  /// Seed of the first picture's noise. The next pictures have the next seeds.
+  /// The deep blocks of the UNet run in some calls only (Ma et al., 2024). nil: in all.
+  package var deepCache: DeepCache?
+  /// Tokens that are alike are merged before self attention (Bolya and Hoffman, 2023). nil: none.
+  package var tokenMerging: TokenMerging?
+  /// Seed of the first picture's noise. The next pictures have the next seeds, unless `variationStrength` is above 0.
   package var seed: UInt64 = 0
+  /// Seed of the noise that the first noise is turned toward (AUTOMATIC1111's `subseed`). With a strength above 0 the
+  /// next pictures have the next of these, and the same seed.
+  package var variationSeed: UInt64 = 0
+  /// 0 to 1: how far the first noise is turned (AUTOMATIC1111's `subseed_strength`). 0: not at all.
+  package var variationStrength = 0.0
   /// How many pictures of this prompt.
   package var count = 1
   /// Precision of the networks.
@@ -64,6 +73,18 @@ package struct RenderRequest: Sendable, Equatable {
   package var targetSize: PixelSize?
   /// The most memory that the process may take while it renders. nil: the program's own budget.
   package var memoryBudget: ByteCount?
+
+  /// The request for the picture `index` places after this one. Only a seed differs (AUTOMATIC1111's `all_seeds` and
+  /// `all_subseeds`).
+  package func picture(_ index: Int) -> RenderRequest {
+    var picture = self
+    if variationStrength == 0 {
+      picture.seed &+= UInt64(index)
+    } else {
+      picture.variationSeed &+= UInt64(index)
+    }
+    return picture
+  }
 
   /// The default of `strength` with a starting picture (diffusers' img2img pipelines).
   package static let defaultStrength = 0.8

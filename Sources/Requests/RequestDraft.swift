@@ -5,8 +5,24 @@ package struct RequestDraft: Sendable, Equatable {
   /// The names of the settings that were given.
   package internal(set) var given: Set<String> = []
 
-  /// Whether the seed is given as `random` or -1: every job gets one of its own, and keeps it.
-  package internal(set) var isSeedRandom = false
+  /// The seeds that are given as `random` or -1: every job gets some of its own, and keeps them.
+  var randomSeeds: Set<String> = []
+
+  /// The settings that are seeds.
+  private static let seeds: [(name: String, path: WritableKeyPath<RenderRequest, UInt64> & Sendable)] = [
+    ("seed", \.seed), ("variation_seed", \.variationSeed),
+  ]
+
+  /// Whether a setting is a seed.
+  static func isSeed(_ name: String) -> Bool { seeds.contains { $0.name == name } }
+
+  /// Gives a request the seeds that nobody chose.
+  /// - Parameters:
+  ///   - request: of this draft.
+  ///   - next: another random seed.
+  package func drawSeeds(_ request: inout RenderRequest, _ next: () -> UInt64) {
+    for seed in Self.seeds where randomSeeds.contains(seed.name) { request[keyPath: seed.path] = next() }
+  }
 
   /// A draft in which nothing is given.
   package init() {}
@@ -29,7 +45,7 @@ package struct RequestDraft: Sendable, Equatable {
   package var prompt: String? { given.contains("prompt") ? settings.prompt : nil }
 
   /// The seed, if it is given and no random one.
-  package var seed: UInt64? { given.contains("seed") && !isSeedRandom ? settings.seed : nil }
+  package var seed: UInt64? { given.contains("seed") && !randomSeeds.contains("seed") ? settings.seed : nil }
 
   /// A seed that nobody chose. It has 32 bits, as everywhere in this field, so that other programs take it.
   package static func randomSeed(_ generator: inout some RandomNumberGenerator) -> UInt64 {
@@ -45,12 +61,13 @@ package struct RequestDraft: Sendable, Equatable {
     guard let setting = Setting.named(name) else {
       throw RequestError.unknownSetting(name: name, known: Setting.all.map(\.name))
     }
-    if name == "seed" { isSeedRandom = Self.isRandom(text) }
-    guard isSeedRandom && name == "seed" || setting.read(text, &settings) else {
+    let isRandom = Self.isSeed(name) && Self.isRandom(text)
+    guard isRandom || setting.read(text, &settings) else {
       throw RequestError.invalid(
         setting: name, value: "'\(text.prefix(40))'", rule: setting.rule(RenderLimits()))
     }
     given.insert(name)
+    if isRandom { randomSeeds.insert(name) } else { randomSeeds.remove(name) }
   }
 
   /// Sets a setting to a value.
@@ -59,6 +76,7 @@ package struct RequestDraft: Sendable, Equatable {
   ) {
     settings[keyPath: path] = value
     given.insert(name)
+    randomSeeds.remove(name)
   }
 
   /// This draft's settings where they are given, else those of `others`.
@@ -66,7 +84,11 @@ package struct RequestDraft: Sendable, Equatable {
     var result = others
     for setting in Setting.all where given.contains(setting.name) {
       setting.copy(settings, &result.settings)
-      if setting.name == "seed" { result.isSeedRandom = isSeedRandom }
+      if randomSeeds.contains(setting.name) {
+        result.randomSeeds.insert(setting.name)
+      } else {
+        result.randomSeeds.remove(setting.name)
+      }
       result.given.insert(setting.name)
     }
     return result

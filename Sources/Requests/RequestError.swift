@@ -40,15 +40,3 @@ extension RequestError: CustomStringConvertible {
     }
   }
 }
-
-extension RequestError {
-  /// The message for a command line, where a setting goes by the name of its option.
-  package var optionText: String {
-    guard case .invalid(let setting, let value, let rule) = self, Setting.named(setting) != nil,
-      setting != "model", setting != "prompt"
-    else { return description }
-    let plural = ["loras": "lora", "embeddings": "embedding"]
-    let option = (plural[setting] ?? setting).split(separator: "_").joined(separator: "-")
-    return "--\(option) is \(value): \(rule)"
-  }
-}

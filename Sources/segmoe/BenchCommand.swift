@@ -44,6 +44,12 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "Show the time by shape of layer, not only by kind.")
   var profile = false
 
+  @Flag(
+    help:
+      "Reckon what --threads can reach at best, from the tasks of one thread. Runs three times on one thread."
+  )
+  var plan = false
+
   @Flag(help: "Print JSON.")
   var json = false
 
@@ -53,22 +59,15 @@ struct BenchCommand: ParsableCommand {
 
   mutating func validate() throws {
     guard `repeat` >= 1 else { throw ValidationError("--repeat \(`repeat`) is out of range; use 1 or more") }
+    if plan && profile { throw ValidationError("--plan and --profile are two measurements; use one of them") }
   }
 
   func run() throws {
     engine.reportInstructions()
+    if plan { return try reckon() }
     let timed = WorkProfile()
     let compute = engine.compute(profile: timed)
-    let asked = try settings.request(model: model)
-    let governor = engine.governor(asked)
-    if let notice = governor.notice { complain(notice) }
-    let loaded = try engine.load(asked, governor)
-    let renderer = Renderer(model: loaded, pass: ForwardPass(compute: compute), governor: governor)
-    let body = try work(
-      renderer,
-      PictureRequest(
-        prompt: "a red fox in the snow", negativePrompt: "blurry", width: width, height: height, steps: 5,
-        scheduler: .ddim))
+    let (loaded, body) = try prepare(compute)
     try body { _ in }
     let before = compute.work.total
     let seconds = try (0..<`repeat`).map { _ in try Self.time { try body { _ in } } }
@@ -88,6 +87,37 @@ struct BenchCommand: ParsableCommand {
       kinds: times.kinds.map { BenchRow($0, peaks) },
       layers: profile ? times.layers.map { BenchRow($0, peaks) } : nil)
     print(json ? try JSONOutput.text(report) : report.text)
+  }
+
+  /// Traces the tasks of some runs on one thread, and prints what several can reach.
+  private func reckon() throws {
+    let trace = SectionTrace()
+    let (loaded, body) = try prepare(Compute(tracing: trace))
+    try body { _ in }
+    let runs = try (0..<Self.tracedRuns).map { _ in try trace.record { try body { _ in } } }
+    let report = BenchPlan(
+      subject: subject, width: width, height: height, precision: loaded.precision.rawValue,
+      threads: engine.threads ?? ProcessorLimit.current,
+      plan: ThreadPlan(runs, handover: ThreadPool(threadCount: 2).handover()))
+    print(json ? try JSONOutput.text(report) : report.text)
+  }
+
+  /// Of each task, the shortest of so many runs counts: a neighbour on the machine disturbs some.
+  private static let tracedRuns = 3
+
+  /// Loads the model, and prepares the work on it.
+  private func prepare(_ compute: Compute) throws -> (DiffusionModel, Work) {
+    let asked = try settings.request(model: model)
+    let governor = engine.governor(asked)
+    if let notice = governor.notice { complain(notice) }
+    let loaded = try engine.load(asked, governor)
+    let renderer = Renderer(model: loaded, pass: ForwardPass(compute: compute), governor: governor)
+    let body = try work(
+      renderer,
+      PictureRequest(
+        prompt: "a red fox in the snow", negativePrompt: "blurry", width: width, height: height, steps: 5,
+        scheduler: .ddim))
+    return (loaded, body)
   }
 
   /// A run, which reports its progress to its argument.
@@ -132,9 +162,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   private static func time(_ body: () throws -> Void) rethrows -> Double {
-    let clock = ContinuousClock()
-    let duration = try clock.measure { try body() }
-    return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+    try ContinuousClock().measure { try body() }.seconds
   }
 
   /// Operations per second of a large product in each precision, the best speed that is known for this machine.

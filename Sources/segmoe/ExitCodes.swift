@@ -3,6 +3,7 @@ import Checkpoints
 import CommandLine
 import Configuration
 import Diffusion
+import Glibc
 import Hub
 import Images
 import Layers
@@ -75,8 +76,14 @@ extension MemoryError: ExitCoded {
 
 extension MergeError: ExitCoded {
   package var exit: ProgramExit {
-    if case .notWritable = self { return .failed }
-    return .badInput
+    switch self {
+    case .notWritable: .failed
+    case .noPlace(_, _, EACCES), .noPlace(_, _, EPERM), .noPlace(_, _, EROFS): .notPermitted
+    case .noPlace(_, _, ENOENT), .noPlace(_, _, ENOTDIR): .missing
+    case .noPlace(_, _, ENOSPC), .noPlace(_, _, EDQUOT): .unavailable
+    case .noPlace: .failed
+    default: .badInput
+    }
   }
 }
 

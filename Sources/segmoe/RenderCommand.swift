@@ -9,6 +9,18 @@ import Requests
 import Tensors
 import WeightCache
 
+/// What `segmoe render` cannot do without, first in its help.
+struct WantedPicture: ParsableArguments {
+  @Option(help: "What the picture shows.")
+  var prompt: String
+
+  @Option(help: "The PNG file to write.")
+  var output: String
+
+  @Flag(help: "Replace whatever file exists, not only a picture of this command.")
+  var force = false
+}
+
 /// Renders a prompt to PNG files.
 struct RenderCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,16 +33,8 @@ struct RenderCommand: ParsableCommand {
   @Argument(help: "A model folder, a .safetensors file, or a model of a hub (owner/name).")
   var model: String
 
-  @Option(help: "What the picture shows.")
-  var prompt: String
-
+  @OptionGroup(title: "Prompt and picture") var wanted: WantedPicture
   @OptionGroup(title: "Settings") var settings: SettingsOptions
-
-  @Option(help: "The PNG file to write.")
-  var output: String
-
-  @Flag(help: "Replace whatever file exists, not only a picture of this command.")
-  var force = false
 
   @Option(
     help: ArgumentHelp(
@@ -46,9 +50,9 @@ struct RenderCommand: ParsableCommand {
     var request = try request()
     // Before models are pulled.
     let outputs = try (0..<request.count).map {
-      try OutputFile(file($0, of: request.count), force: force, orIf: PictureText.isByHand)
+      try OutputFile(file($0, of: request.count), force: wanted.force, orIf: PictureText.isByHand)
     }
-    let traceFile = try trace.map { try OutputFile($0, force: force) }
+    let traceFile = try trace.map { try OutputFile($0, force: wanted.force) }
     var paths = PathResolver()
     try SourcePulls(quiet: quiet).pull(&request)
     try paths.resolve(&request)
@@ -81,7 +85,7 @@ struct RenderCommand: ParsableCommand {
   private func request() throws -> RenderRequest {
     var draft = try settings.draft()
     try draft.read("model", model)
-    try draft.read("prompt", prompt)
+    try draft.read("prompt", wanted.prompt)
     let request = draft.complete
     try request.validate()
     return request
@@ -98,8 +102,8 @@ struct RenderCommand: ParsableCommand {
 
   /// `out.png`, or `out-3.png` for the fourth of several.
   private func file(_ index: Int, of count: Int) -> String {
-    guard count > 1 else { return output }
-    let stem = output.hasSuffix(".png") ? String(output.dropLast(4)) : output
+    guard count > 1 else { return wanted.output }
+    let stem = wanted.output.hasSuffix(".png") ? String(wanted.output.dropLast(4)) : wanted.output
     return "\(stem)-\(index).png"
   }
 

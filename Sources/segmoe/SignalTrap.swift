@@ -1,6 +1,4 @@
 import CommandLine
-import Dispatch
-import Foundation
 import Merging
 import Synchronization
 
@@ -13,31 +11,22 @@ final class SignalTrap {
   }
 
   private let state: Shared
-  /// Kept, because a released source is cancelled.
-  private var sources: [any DispatchSourceSignal] = []
+  private let listener: SignalListener
 
   /// State that the handlers share with the work.
   private final class Shared: Sendable {
     let value = Mutex(State())
   }
 
-  private static let caught = [SIGINT, SIGTERM, SIGHUP]
-
   init() {
     let shared = Shared()
     state = shared
-    for number in Self.caught {
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler {
-        let isHeld = shared.value.withLock { state in
-          state.signal = number
-          return state.isHeld
-        }
-        if !isHeld { Self.end(by: number) }
+    listener = SignalListener { number in
+      let isHeld = shared.value.withLock { state in
+        state.signal = number
+        return state.isHeld
       }
-      source.resume()
-      sources.append(source)
+      if !isHeld { SignalListener.end(by: number) }
     }
   }
 
@@ -49,17 +38,5 @@ final class SignalTrap {
       return state.signal
     }
     if let number { throw Problem.interrupted(by: number) }
-  }
-
-  /// Ends the process by the signal itself.
-  private static func end(by number: Int32) {
-    signal(number, SIG_DFL)
-    // Dispatch blocks the signals that it listens for in this thread, so a signal sent to the process would wait for
-    // ever.
-    var one = sigset_t()
-    sigemptyset(&one)
-    sigaddset(&one, number)
-    pthread_sigmask(SIG_UNBLOCK, &one, nil)
-    raise(number)
   }
 }

@@ -4,30 +4,57 @@ import JobStore
 /// Bars on a terminal, redrawn in place.
 struct BarScreen {
   private var lines = 0
+  /// nil: no pictures are shown.
+  private var previews: WatchPreviews?
+  /// The jobs whose pictures are on the screen.
+  private var pictured: [Int64] = []
+
+  /// - Parameter previews: makes the pictures below the bars; nil: there are none.
+  init(previews: WatchPreviews?) { self.previews = previews }
 
   /// Draws the screen over the last one.
-  mutating func draw(_ view: WatchView, now: Date) {
-    let columns = Self.columns()
-    let text =
-      [Self.headline(view, now: now)] + view.waits.map { "waiting for \($0.standing)" }
-      + view.running.map { Self.line($0, columns: columns, now: now) }
+  /// - Throws: `JobStoreError`
+  mutating func draw(_ view: WatchView, from store: QueueClient, now: Date) throws {
+    let window = TerminalWindow()
+    let heads =
+      [Self.headline(view)] + view.waits.map { "waiting for \($0.standing)" }
+      + view.batches.map(\.waitLine)
+      + view.running.compactMap { job in
+        job.writingWait.map { "job \(job.id) waits to write its picture: \($0)" }
+      }
+    let pictures =
+      try previews?.pictures(
+        of: view.running.map(\.id), in: store, window: window, lines: heads.count + view.running.count) ?? [:]
     var output = lines > 0 ? "\u{1B}[\(lines)A\r" : ""
-    // Lines are cut, because a line that wraps would be counted as one.
-    output += text.map { TerminalText.plain($0, columns: columns - 1) + "\u{1B}[K\n" }.joined()
+    if let previews { output += pictured.map(previews.erasure).joined() }
+    output += heads.map { Self.whole($0, window) }.joined()
+    lines = heads.count + view.running.count
+    for job in view.running {
+      output += Self.whole(Self.line(job, columns: window.columns, now: now), window)
+      guard let picture = pictures[job.id] else { continue }
+      output += picture.text
+      lines += picture.rows
+    }
     output += "\u{1B}[J"
-    lines = text.count
+    pictured = view.running.map(\.id).filter { pictures[$0] != nil }
     FileHandle.standardOutput.write(Data(output.utf8))
   }
 
+  /// A line is cut, because one that wraps would be counted as one.
+  private static func whole(_ text: String, _ window: TerminalWindow) -> String {
+    TerminalText.plain(text, columns: window.columns - 1) + "\u{1B}[K\n"
+  }
+
   /// Counts, and the time left for all.
-  static func headline(_ view: WatchView, now: Date) -> String {
+  static func headline(_ view: WatchView) -> String {
     let counts = view.counts
+    guard counts.total > 0 else { return "no job is waiting or running" }
     var line = "\(counts.done) of \(counts.total) done"
     for state in [JobState.running, .queued, .failed, .cancelled] where counts[state] > 0 {
       line += ", \(counts[state]) \(state.rawValue)"
     }
     if view.isPaused && counts.queued > 0 { line += " (paused)" }
-    if let left = left(view, now: now) { line += "; about \(TerminalText.duration(left)) left" }
+    if let left = view.secondsLeft { line += "; about \(TerminalText.duration(left)) left" }
     return line
   }
 
@@ -39,34 +66,7 @@ struct BarScreen {
     let bar = TerminalText.bar(share, columns: wide ? 20 : 8)
     let active = job.images.first { $0.phase != nil && $0.phase != .done }?.phase
     let phase = active == .denoising || active == nil ? "" : " \(active?.rawValue ?? "")"
-    let time = left(job, now: now).map { " \(TerminalText.duration($0)) left" } ?? ""
+    let time = job.secondsLeft(now: now).map { " \(TerminalText.duration($0)) left" } ?? ""
     return "#\(job.id) \(prompt) \(bar) \(job.step)/\(job.steps)\(phase)\(time)"
-  }
-
-  /// Seconds that a running job still needs: until the expected end of the images at work, plus all steps of the
-  /// images that have not begun.
-  static func left(_ job: JobSummary, now: Date) -> Double? {
-    guard let end = job.images.compactMap(\.expectedEnd).max() else { return nil }
-    let pace = job.images.compactMap(\.secondsPerStep).last ?? 0
-    let waiting = job.images.filter { $0.phase == nil }.map(\.steps).boundedSum
-    return max(0, Date(milliseconds: end).timeIntervalSince(now)) + Double(waiting) * pace
-  }
-
-  /// Seconds until all jobs are finished. Queued jobs are expected to take as long as the running ones.
-  private static func left(_ view: WatchView, now: Date) -> Double? {
-    let running = view.running.compactMap { job -> (left: Double, whole: Double)? in
-      guard let left = left(job, now: now), let start = job.startedAt else { return nil }
-      return (left, left + now.timeIntervalSince(Date(milliseconds: start)))
-    }
-    guard !running.isEmpty else { return nil }
-    let workers = Double(running.count)
-    let mean = running.reduce(0) { $0 + $1.whole } / workers
-    return (running.reduce(0) { $0 + $1.left } + mean * Double(view.counts.queued)) / workers
-  }
-
-  private static func columns() -> Int {
-    var size = winsize()
-    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 20 else { return 80 }
-    return Int(size.ws_col)
   }
 }

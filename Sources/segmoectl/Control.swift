@@ -77,24 +77,39 @@ struct Retry: ParsableCommand {
   }
 }
 
-/// The options of `pause` and `resume`.
+/// What `pause` and `resume` have in common.
 struct PauseOptions: ParsableArguments {
   @OptionGroup var location: Location
 
   @Option(help: ArgumentHelp("Only this batch: its number or name.", valueName: "batch"))
   var batch: BatchReference?
 
+  @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
   func set(paused: Bool) throws {
-    let store = try location.open(for: .changing)
+    let store = try location.open(for: look.dryRun ? .reading : .changing)
     let number = try batch?.number(in: store)
-    try store.setPaused(paused, batch: number)
+    let before = try store.pause(batch: number)
+    if !look.dryRun { try store.setPaused(paused, batch: number) }
     if format.json {
-      print(JSONText.object([("paused", .bool(paused)), ("batch", .optional(number))]).text)
-    } else {
-      let what = number.map { "batch \($0)" } ?? "the queue"
+      let answer = JSONText.object([
+        ("paused", .bool(paused)), ("batch", .optional(number)), ("was_paused", .bool(before.isPaused)),
+        ("queued", .integer(before.queued)), ("dry_run", .bool(look.dryRun)),
+      ])
+      print(answer.text)
+      return
+    }
+    let what = number.map { "batch \($0)" } ?? "the queue"
+    let jobs = TerminalText.count(before.queued, "queued job")
+    if !look.dryRun {
       print(paused ? "\(what) is paused; what runs goes on" : "\(what) goes on")
+    } else if before.isPaused == paused {
+      print("\(what) is \(paused ? "paused already" : "not paused"); nothing would change")
+    } else if paused {
+      print("\(what) would be paused with \(jobs); what runs would go on")
+    } else {
+      print("\(what) would go on with \(jobs)")
     }
   }
 }
@@ -130,11 +145,21 @@ struct Reorder: ParsableCommand {
   @Option(parsing: .unconditional, help: "Higher goes first.")
   var priority: Int
 
+  @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
   func run() throws {
-    try location.open(for: .changing).setPriority(priority, job: id)
-    let answer = JSONText.object([("id", .integer(id)), ("priority", .integer(priority))])
-    print(format.json ? answer.text : "job \(id) has priority \(priority)")
+    let store = try location.open(for: look.dryRun ? .reading : .changing)
+    let before = try store.priority(ofJob: id, before: priority)
+    if !look.dryRun { try store.setPriority(priority, job: id) }
+    if format.json {
+      let answer = JSONText.object([
+        ("id", .integer(id)), ("priority", .integer(priority)), ("priority_before", .integer(before)),
+        ("dry_run", .bool(look.dryRun)),
+      ])
+      print(answer.text)
+    } else {
+      print("job \(id) \(look.dryRun ? "would have" : "has") priority \(priority), before \(before)")
+    }
   }
 }

@@ -43,10 +43,10 @@ struct EarlierRequest {
     (name, pictures) = (text, [0: absolutePath(text)])
     // The job itself knows where files are, if it is still here.
     if let job = form.job, let index = form.index, let own = try? store?.details(job: job).job.request.render,
-      let prompt = form.draft.prompt, own.prompt == prompt, form.draft.seed == own.seed &+ UInt64(index)
+      let prompt = form.draft.prompt, own.prompt == prompt, form.draft.seed == own.picture(index).seed
     {
-      var one = own
-      (one.seed, one.count) = (own.seed &+ UInt64(index), 1)
+      var one = own.picture(index)
+      one.count = 1
       (draft, files) = (RequestDraft(whole: one), [])
     } else {
       (draft, files) = (form.draft, form.files)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Boundary
 import CommandLine
 import Foundation
 import JobStore
@@ -29,6 +30,9 @@ struct Enqueue: ParsableCommand {
 
   @Argument(help: "Prompts. An empty one (\"\") is allowed.")
   var prompts: [String] = []
+
+  @Option(name: .customLong("prompt"), help: "A prompt, like an argument. May be repeated.")
+  var namedPrompts: [String] = []
 
   @Option(help: "Read prompts from a file; - is standard input.")
   var file: String?
@@ -82,6 +86,17 @@ struct Enqueue: ParsableCommand {
   @Option(help: "Idempotency key: if it was used before, nothing is enqueued and the first batch is shown.")
   var key: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Start when this batch is over, whatever became of its jobs: its number or name.", valueName: "batch"))
+  var after: BatchReference?
+
+  @Option(
+    help: ArgumentHelp(
+      "Names of the pictures below the output folder, such as {batch}/{job}-{index}-{seed}; fields: \(PictureNamePattern.Field.allCases.map(\.rawValue).joined(separator: ", ")).",
+      valueName: "pattern"))
+  var namePattern: String?
+
   @Flag(
     help: """
       Render all of the batch in one class of numerics: that of the daemon that begins first. Its jobs wait for daemons \
@@ -92,113 +107,56 @@ struct Enqueue: ParsableCommand {
   @Flag(help: "Wait until the batch is over. The exit code is 0 only if all of it is done.")
   var wait = false
 
+  @Option(
+    help: ArgumentHelp(
+      "With --wait: run this by /bin/sh when the wait ends (`segmoectl watch --help` has its variables).",
+      valueName: "command"))
+  var notify: String?
+
   @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
   func run() throws {
     guard (1...100).contains(maxAttempts) else { throw Problem.usage("--max-attempts must be 1 to 100") }
-    let place = location.place
-    let isNew = access(place.path, F_OK) != 0
-    let earlier = try like.map { try EarlierRequest($0, in: isNew ? nil : location.open(for: .reading)) }
+    guard notify == nil || wait else {
+      throw Problem.usage("--notify runs its command when the wait ends: add --wait")
+    }
+    let enqueuing = try Enqueuing(location: location, isJSON: format.json, waits: wait)
+    let earlier = try like.map { try EarlierRequest($0, in: enqueuing.before) }
     let expander = try templates.expander()
-    let drafts = try options(earlier)
+    let drafts = try options(earlier, enqueuing.known)
     let options = JobOptions(
       drafts: drafts, priority: priority, runAfter: try runAfter.map(moment(_:)),
       maxAttempts: maxAttempts)
-    let batch = BatchRequest(name: name, key: key, hasOneNumerics: sameNumerics)
+    let batch = BatchRequest(
+      name: name, key: key, after: after?.text, namePattern: namePattern, hasOneNumerics: sameNumerics)
     try batch.validate()
     // Who says --like says the prompt, unless there are others.
-    let own = prompts.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
+    let given = prompts + namedPrompts
+    let own = given.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
     var source = try PromptSource(
-      prompts: own ?? prompts, file: file, format: promptFormat, options: options, key: key,
-      templates: expander)
-    if look.dryRun { return try preview(&source, isNew ? nil : location.open(for: .reading)) }
-    let store = try location.open(for: .creating)
-    source.models = try store.usableModels()
-    let enqueued: EnqueuedBatch
-    do {
-      enqueued = try store.enqueue(batch) { try source.next() }
-    } catch JobStoreError.emptyBatch {
-      throw source.emptyProblem
-    }
-    announce(enqueued)
-    try announceSources(of: enqueued, store, hasDroppedToken: source.hasDroppedToken)
-    for notice in source.notices { complain(notice) }
-    try warn(store, place, isNew: isNew)
-    if wait { try Waiting(store: store, batch: enqueued.batch, isJSON: format.json).run() }
+      prompts: own ?? given, file: file, format: promptFormat, options: options, key: key,
+      templates: expander, models: enqueuing.known)
+    if look.dryRun { return try enqueuing.preview(&source, after: after) }
+    let (store, enqueued) = try enqueuing.put(&source, as: batch)
+    guard wait else { return }
+    try Waiting(store: store, batch: enqueued.batch, isJSON: format.json, notify: notify).run()
   }
 
   /// The settings of a prompt that names none, one for each combination.
-  private func options(_ earlier: EarlierRequest?) throws -> [RequestDraft] {
+  private func options(_ earlier: EarlierRequest?, _ known: KnownModels) throws -> [RequestDraft] {
     guard model == nil || models == nil else {
       throw Problem.usage("--model and --models say the same: give one of them")
     }
     var drafts = try settings.grid(models: models, seeds: seeds)
-    var paths = PathResolver()
     for index in drafts.indices {
       if let model { try drafts[index].read("model", model) }
       if let earlier {
         try earlier.check(drafts[index].given)
         drafts[index] = drafts[index].over(earlier.draft)
       }
-      guard drafts[index].given.contains("model") else { continue }
-      // Options are checked first, so that a wrong one is reported as wrong usage and not as a fault in line 1.
-      var request = drafts[index].complete
-      try request.validate()
-      try paths.resolve(&request)
     }
+    try drafts.check(known)
     return drafts
-  }
-
-  /// What would be queued.
-  private func preview(_ source: inout PromptSource, _ store: QueueClient?) throws {
-    source.models = try store?.usableModels() ?? []
-    var preview = EnqueuePreview(pace: try store?.pace() ?? RenderPace())
-    while let request = try source.next() { preview.add(request, text: source.texts) }
-    guard preview.jobs > 0 else { throw source.emptyProblem }
-    preview.templates = source.templates
-    print(format.json ? preview.json.text : preview.text)
-    for notice in source.notices { complain(notice) }
-  }
-
-  /// What a person should know who expects pictures from this queue.
-  private func warn(_ store: QueueClient, _ place: QueuePlace, isNew: Bool) throws {
-    if isNew { complain("started a new queue, \(place.path) (\(place.meaning))") }
-    for flaw in QueueRights(of: place.path).flaws {
-      complain("\(flaw.path) stops the service or its members: \(flaw.fault); \(flaw.mend)")
-    }
-    let now = Date().milliseconds
-    // Who waits is told after a moment.
-    guard !wait, try !store.workers().contains(where: { $0.isAlive(now: now) }) else { return }
-    let start = place.source == .service ? "sudo systemctl start segmoed" : "segmoed --database \(place.path)"
-    complain("no segmoed works on \(place.path) at the moment; the jobs wait: `\(start)` starts one")
-  }
-
-  /// Says on standard error what the jobs wait for, and what to run if nobody fetches it.
-  private func announceSources(of batch: EnqueuedBatch, _ store: QueueClient, hasDroppedToken: Bool) throws {
-    if hasDroppedToken {
-      complain("the token in the link is not kept: the fetcher needs it as CIVITAI_API_TOKEN")
-    }
-    let waits = try store.waits(batch: batch.batch)
-    guard !waits.isEmpty else { return }
-    let sources = waits.map(\.source).joined(separator: ", ")
-    guard try store.fetchers().isEmpty else {
-      if !format.json { complain("waiting for \(sources), which is fetched first") }
-      return
-    }
-    complain(FetcherHint.text(sources))
-  }
-
-  private func announce(_ batch: EnqueuedBatch) {
-    if format.json {
-      let jobs = batch.jobs.map { JSONText.integer($0) }
-      print(JSONText.object([("batch", .integer(batch.batch)), ("jobs", .array(jobs))]).text)
-    } else {
-      let (first, last) = (batch.jobs.lowerBound, batch.jobs.upperBound)
-      let jobs = first == last ? "job \(first)" : "jobs \(first) to \(last)"
-      print("batch \(batch.batch): \(jobs) queued\(batch.isNew ? "" : " before, with this key")")
-    }
-    // The batch's number must be visible before a long wait, through a pipe too.
-    fflush(nil)
   }
 }

@@ -11,8 +11,8 @@ struct List: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "List jobs, the newest last.",
     discussion: """
-      On a terminal it shows the newest 100, and cuts what is too long. Into a pipe, and with --json, it lists all of \
-      them, whole.
+      On a terminal it shows the newest 100, and cuts what is too long. Into a pipe, and with --json or --format, it \
+      lists all of them, whole.
       """)
 
   @OptionGroup var location: Location
@@ -38,15 +38,16 @@ struct List: ParsableCommand {
   @Option(parsing: .unconditional, help: "Show this many of the newest jobs; 0 shows all.")
   var limit: Int?
 
-  @OptionGroup var format: Format
+  @OptionGroup var format: RowFormat
 
   /// What a terminal shows unless somebody says otherwise.
   private static let usualLimit = 100
 
   func run() throws {
     let isTerminal = isatty(STDOUT_FILENO) != 0
-    let limit = limit ?? (isTerminal && !format.json ? Self.usualLimit : 0)
+    let limit = limit ?? (isTerminal && format.isForPeople ? Self.usualLimit : 0)
     guard limit >= 0 else { throw Problem.usage("--limit must be 0 or more") }
+    try format.check(QueueJSON.job)
     var filter = JobFilter()
     filter.states = Set(state)
     filter.limit = limit == 0 ? nil : limit
@@ -56,10 +57,7 @@ struct List: ParsableCommand {
     let store = try location.open(for: .reading)
     filter.batch = try batch?.number(in: store)
     let jobs = try store.list(filter)
-    if format.json {
-      print(JSONText.array(jobs.map(JSONText.job)).text)
-      return
-    }
+    if format.print(jobs, QueueJSON.job) { return }
     if !jobs.isEmpty { print(JobTable.text(jobs, isWhole: !isTerminal)) }
     let status = try store.status()
     print(QueueLine.text(status))

@@ -3,14 +3,15 @@ import Boundary
 import CommandLine
 import Foundation
 import JobStore
+import Requests
 
 /// `segmoectl purge`
 struct Purge: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Remove jobs that are over, and their pictures.",
     discussion: """
-      It needs --older-than, --keep or both. With both, a job is removed if it is older and not among the \
-      newest. Pictures are removed only with --files DIR, and only .png files whose real path is below DIR. \
+      It needs --older-than, --keep or --max-bytes. With several, a job is removed only if each of them lets it go: it is \
+      older, not among the newest, and beyond the size. Pictures are removed only with --files DIR, and only .png files whose real path is below DIR. \
       A batch with an idempotency key is kept, without its jobs.
       """)
 
@@ -22,6 +23,12 @@ struct Purge: ParsableCommand {
 
   @Option(parsing: .unconditional, help: "Keep this many of the newest jobs in each state.")
   var keep: Int?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Keep the newest jobs whose pictures have at most this size together, e.g. 50GiB.", valueName: "size"))
+  var maxBytes: String?
 
   @Option(help: "Jobs in this state (default: done). May be repeated.")
   var state: [JobState] = []
@@ -62,8 +69,8 @@ struct Purge: ParsableCommand {
   }
 
   private func retention() throws -> Retention {
-    guard olderThan != nil || keep != nil else {
-      throw Problem.usage("nothing says what may go: give --older-than, --keep or both")
+    guard olderThan != nil || keep != nil || maxBytes != nil else {
+      throw Problem.usage("nothing says what may go: give --older-than, --keep or --max-bytes")
     }
     guard keep ?? 0 >= 0 else { throw Problem.usage("--keep must be 0 or more") }
     if let open = state.first(where: \.isOpen) {
@@ -75,6 +82,12 @@ struct Purge: ParsableCommand {
       retention.finishedBefore = Date().addingTimeInterval(-(try pause(olderThan))).milliseconds
     }
     retention.keepNewest = keep ?? 0
+    retention.keepBytes = try maxBytes.map { text in
+      guard let size = ByteCount(text: text) else {
+        throw Problem.usage("--max-bytes is '\(text.prefix(40))': \(ByteCount.rule)")
+      }
+      return Int64(size.bytes)
+    }
     return retention
   }
 }
@@ -97,7 +110,7 @@ struct FileRemover {
     place(of: path) != nil
   }
 
-  /// Removes a picture, and its batch's folder when it was the last one there.
+  /// Removes a picture, and its folder when it was the last one there, and the folder that this one was in.
   /// - Returns: As `mayRemove`.
   /// - Throws: `Problem.failed` when it can't be removed.
   func remove(_ path: String) throws -> Bool {
@@ -106,9 +119,11 @@ struct FileRemover {
       throw Problem.failed(
         "\(place) can't be removed: \(String(cString: strerror(errno))); check its folder's permissions")
     }
-    let parent = URL(fileURLWithPath: place).deletingLastPathComponent().path
+    var parent = URL(fileURLWithPath: place).deletingLastPathComponent().path
     // Fails, as it should, unless the folder is empty.
-    if parent != folder { rmdir(parent) }
+    while parent != folder, rmdir(parent) == 0 {
+      parent = URL(fileURLWithPath: parent).deletingLastPathComponent().path
+    }
     return true
   }
 

@@ -27,6 +27,7 @@ struct Rerun: ParsableCommand {
     let earlier = try EarlierRequest(original, in: store)
     try earlier.check([])
     let request = JobRequest(earlier.draft.complete)
+    try store.knownModels().check(request.render.model)
     let batch = try store.enqueue(BatchRequest(), requests: [request])
     let job = batch.jobs.lowerBound
     if !format.json {

@@ -20,7 +20,9 @@ struct Segmoectl: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      Enqueue.self, Rerun.self, List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self,
+      Enqueue.self, Edit.self, Rerun.self, List.self, Show.self, Watch.self, View.self, Open.self, Sheet.self,
+      Compare.self,
+      XY.self, Cancel.self, Retry.self, Pause.self,
       Resume.self,
       Reorder.self, Purge.self, Models.self, Status.self, Stats.self, Doctor.self, Shard.self, Submit.self,
       Collect.self,
@@ -39,7 +41,8 @@ extension JobStoreError: ExitCoded {
   package var exit: ProgramExit {
     switch self {
     case .invalidSetting: .usage
-    case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .shards, .damagedRow, .wrongRow,
+    case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .notEditable, .shards, .damagedRow,
+      .wrongRow,
       .foreignDatabase,
       .notADatabase, .wrongSchema:
       .badInput

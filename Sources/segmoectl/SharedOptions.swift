@@ -30,7 +30,8 @@ struct Format: ParsableArguments {
 
 /// A batch by its number or its name.
 struct BatchReference: ExpressibleByArgument {
-  private let text: String
+  /// As it was typed.
+  let text: String
 
   init?(argument: String) {
     guard !argument.isEmpty else { return nil }

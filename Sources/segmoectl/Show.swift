@@ -15,11 +15,12 @@ struct Show: ParsableCommand {
   @Argument(help: "The job's number.")
   var id: Int64
 
-  @OptionGroup var format: Format
+  @OptionGroup var format: RowFormat
 
   func run() throws {
+    try format.check(QueueJSON.details)
     let details = try location.open(for: .reading).details(job: id)
-    print(format.json ? JSONText.details(details).text : Self.text(details))
+    if !format.print(details, QueueJSON.details) { print(Self.text(details)) }
   }
 
   /// A limit in UTF-8 bytes that fits the longest prompt in the queue, with unprintable characters written out.
@@ -30,6 +31,9 @@ struct Show: ParsableCommand {
     var rows = [("job", "\(job.id), batch \(job.batch) (\(job.batchName))")]
     rows.append(("state", JobTable.state(details.summary)))
     rows += facts(job)
+    if let shards = details.summary.shards { rows.append(("shards", shards)) }
+    // What it waits for of a hub stands with its sources.
+    if !job.isWaitingForSource, let waits = details.summary.waitsFor { rows.append(("waiting for", waits)) }
     for source in details.sources { rows.append(("source", Self.line(source))) }
     for image in details.images {
       rows.append(
@@ -88,6 +92,7 @@ struct Show: ParsableCommand {
     rows.append(
       ("attempts", "\(job.attempts) of \(job.request.maxAttempts), priority \(job.request.priority)"))
     if let after = job.request.runAfter { rows.append(("not before", clock(after))) }
+    if let pattern = job.namePattern { rows.append(("name pattern", pattern)) }
     if let worker = job.tenure?.worker { rows.append(("worker", worker)) }
     if let error = job.failure?.message { rows.append(("error", error)) }
     return rows

@@ -12,14 +12,14 @@ struct Stats: ParsableCommand {
   @Option(help: ArgumentHelp("Only jobs of this batch: its number or name.", valueName: "batch"))
   var batch: BatchReference?
 
-  @OptionGroup var format: Format
+  @OptionGroup var format: RowFormat
 
   func run() throws {
+    try format.check(QueueJSON.modelStatistics)
     let store = try location.open(for: .reading)
     let models = try store.statistics(batch: try batch?.number(in: store))
-    if format.json {
-      print(JSONText.array(models.map(JSONText.statistics)).text)
-    } else if models.isEmpty {
+    if format.print(models, QueueJSON.modelStatistics) { return }
+    if models.isEmpty {
       print("Nothing is done yet.")
     } else {
       print(TerminalText.table(Self.header, models.map(Self.row)))

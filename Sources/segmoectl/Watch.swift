@@ -1,5 +1,7 @@
 import ArgumentParser
+import CommandLine
 import Foundation
+import Images
 import JobStore
 
 /// `segmoectl watch`
@@ -7,8 +9,14 @@ struct Watch: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Watch jobs until all are over.",
     discussion: """
-      On a terminal it shows progress bars with the time left. Elsewhere (a pipe, a log, TERM=dumb) it prints a \
-      line for each event. The exit code is 0 when all jobs are over, even if some failed.
+      Without arguments these are the jobs that are not over, and those that come. On a terminal it shows progress \
+      bars with the time left, by what jobs of the same models and sizes took. Elsewhere (a pipe, a log, TERM=dumb) it \
+      prints a line for each event. The exit code is 0 when all jobs are over, even if some failed. --preview shows below \
+      each bar what its picture looks like so far, if the daemon makes previews; it needs a terminal.
+
+      --notify runs a command at the end, with these variables, and the pictures' paths on its standard input: \
+      SEGMOECTL_BATCH, SEGMOECTL_NAME, SEGMOECTL_DONE, SEGMOECTL_FAILED, SEGMOECTL_CANCELLED, SEGMOECTL_PICTURE (the first \
+      path), SEGMOECTL_EXIT (the exit code that follows). What it prints goes to standard error.
       """)
 
   @OptionGroup var location: Location
@@ -19,9 +27,23 @@ struct Watch: ParsableCommand {
   @Option(help: ArgumentHelp("Only this batch: its number or name.", valueName: "batch"))
   var batch: BatchReference?
 
+  @Flag(help: "Show what the pictures look like so far.")
+  var preview = false
+
+  @Option(
+    name: .customLong("protocol"),
+    help: ArgumentHelp(
+      "How --preview shows pictures: \(TerminalProtocol.allCases.map(\.rawValue).joined(separator: ", ")) (default: blocks).",
+      valueName: "name"))
+  var way: TerminalProtocol?
+
+  @Option(help: ArgumentHelp("Run this by /bin/sh when the wait ends.", valueName: "command"))
+  var notify: String?
+
   @OptionGroup var format: Format
 
   func validate() throws {
+    if way != nil && !preview { throw ValidationError("--protocol is for --preview.") }
     if batch != nil && !jobs.isEmpty { throw ValidationError("Name jobs or a batch, not both.") }
   }
 
@@ -33,79 +55,18 @@ struct Watch: ParsableCommand {
     } else {
       scope = jobs.isEmpty ? .everything : .jobs(jobs)
     }
-    try WatchLoop(store: store, scope: scope, style: format.json ? .json : .suitable()).run()
-  }
-}
-
-/// What `watch` watches.
-enum WatchScope: Equatable {
-  case everything
-  case batch(Int64)
-  case jobs([Int64])
-}
-
-/// How `watch` shows it.
-enum WatchStyle: Equatable {
-  /// Redrawn in place.
-  case bars
-  /// One line for each event.
-  case lines
-  /// One line of JSON for each event.
-  case json
-  /// Nothing at all.
-  case silent
-
-  /// Bars on a terminal that can move its cursor.
-  static func suitable() -> WatchStyle {
-    let terminal = ProcessInfo.processInfo.environment["TERM"] ?? "dumb"
-    return isatty(STDOUT_FILENO) != 0 && terminal != "dumb" ? .bars : .lines
-  }
-}
-
-/// The jobs at one moment.
-struct WatchView: Equatable {
-  var counts: StateCounts
-  var isPaused: Bool
-  /// Running jobs, at most as many as fit the screen.
-  var running: [JobSummary]
-  /// What jobs wait for of a hub.
-  var waits: [SourceRecord]
-
-  static let mostRunning = 16
-
-  /// - Throws: `JobStoreError`
-  init(_ scope: WatchScope, _ store: QueueClient) throws {
-    var filter = JobFilter()
-    filter.states = [.running]
-    filter.limit = Self.mostRunning
-    let status = try store.status()
-    isPaused = status.isPaused
-    switch scope {
-    case .everything:
-      counts = status.counts
-      running = try store.list(filter)
-      waits = try store.waits()
-    case .batch(let id):
-      let batch = try store.batch(id)
-      counts = batch.counts
-      isPaused = isPaused || batch.isPaused
-      filter.batch = id
-      running = try store.list(filter)
-      waits = try store.waits(batch: id)
-    case .jobs(let ids):
-      var all = JobFilter()
-      all.jobs = ids
-      let jobs = try store.list(all)
-      if let missing = Set(ids).subtracting(jobs.map(\.id)).min() {
-        throw JobStoreError.notFound(thing: "job", id: "\(missing)")
-      }
-      counts = StateCounts(jobs.map(\.state))
-      waits = try jobs.filter { $0.waitsFor != nil }.prefix(Self.mostRunning)
-        .flatMap { try store.sources(job: $0.id) }
-        .reduce(into: []) { waits, source in
-          if source.state != .ready, !waits.contains(source) { waits.append(source) }
-        }
-      running = Array(jobs.filter { $0.state == .running }.prefix(Self.mostRunning))
+    let style = format.json ? WatchStyle.json : .suitable()
+    guard !preview || style == .bars else {
+      throw Problem.usage(
+        "--preview shows pictures on a terminal: leave it out \(format.json ? "with --json" : "here")")
+    }
+    // A cursor moves over half blocks as over any text, in every terminal.
+    let environment = ProcessInfo.processInfo.environment
+    let ability = TerminalAbility(environment: environment, forced: way ?? .blocks)
+    try NotifyCommand.after(scope, of: store, run: notify) {
+      try WatchLoop(
+        store: store, scope: scope, style: style, previews: preview ? WatchPreviews(ability) : nil
+      ).run()
     }
   }
 }

@@ -8,18 +8,23 @@ struct WatchLoop {
   let store: QueueClient
   let scope: WatchScope
   let style: WatchStyle
+  /// Makes the pictures below the bars; nil: there are none.
+  var previews: WatchPreviews?
 
   /// Seconds without a living daemon after which waiting ends.
   static let patience: TimeInterval = 60
 
   /// - Throws: `JobStoreError.notFound`, `.replaced`, and `Problem.unavailable` if there is no daemon.
   func run() throws {
-    var screen = BarScreen()
+    var screen = BarScreen(previews: previews)
     var log = try EventLog(scope: scope, store: store)
+    var estimate = QueueEstimate(scope.filter)
     var version: Int64?
     var drawn = Date.distantPast
     var daemon = DaemonWatch(patience: Self.patience)
     var fetcher = FetcherWatch(patience: Self.patience)
+    // Whoever watches everything means what is open, and what comes: not all that ever was.
+    var before = scope == .everything ? try store.status().counts : StateCounts()
     while true {
       let current = try store.changeMark()
       let now = Date()
@@ -29,9 +34,12 @@ struct WatchLoop {
         drawn = now
         // Without this, a queue that was moved or deleted would be watched for ever.
         try store.verify()
-        let view = try WatchView(scope, store)
+        var view = try WatchView(scope, store)
+        before = before.atMost(view.counts)
+        view.counts = view.counts.since(before)
+        if style == .bars { view.secondsLeft = try estimate.secondsLeft(store, now: now) }
         switch style {
-        case .bars: screen.draw(view, now: now)
+        case .bars: try screen.draw(view, from: store, now: now)
         case .lines, .json: try log.print(view, asJSON: style == .json, now: now)
         case .silent: break
         }
@@ -104,14 +112,6 @@ private struct FetcherWatch {
   }
 }
 
-/// What to run where nobody fetches.
-enum FetcherHint {
-  static func text(_ sources: String) -> String {
-    "waiting for \(sources), and no fetcher runs: `systemctl enable --now segmoe-fetch`, or start "
-      + "`segmoed --fetch` or `segmoed fetch`"
-  }
-}
-
 /// Prints what happens, line by line.
 private struct EventLog {
   private let scope: WatchScope
@@ -119,6 +119,8 @@ private struct EventLog {
   private var last: Int64
   private var reported: [Int64: Date] = [:]
   private var waited: [Int64: (standing: String, at: Date)] = [:]
+  /// Batches that were said to wait for others.
+  private var waitingBatches: Set<Int64> = []
 
   /// The least seconds between two lines about a running job, or about what jobs wait for.
   private static let interval: TimeInterval = 5
@@ -143,7 +145,7 @@ private struct EventLog {
     }
     for job in view.running where now.timeIntervalSince(reported[job.id] ?? .distantPast) >= Self.interval {
       reported[job.id] = now
-      Swift.print(asJSON ? JSONText.job(job).text : Self.line(job, now: now))
+      Swift.print(asJSON ? QueueJSON.job.json(job).text : Self.line(job, now: now))
     }
     for source in view.waits {
       if let before = waited[source.id] {
@@ -153,9 +155,12 @@ private struct EventLog {
       }
       waited[source.id] = (standing: source.standing, at: now)
       Swift.print(
-        asJSON ? JSONText.source(source).text : PlainText.line("waiting for \(source.standing)"))
+        asJSON ? QueueJSON.source.json(source).text : PlainText.line("waiting for \(source.standing)"))
     }
-    if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view, now: now)) }
+    for batch in view.batches where waitingBatches.insert(batch.id).inserted {
+      Swift.print(asJSON ? QueueJSON.batch.json(batch).text : PlainText.line(batch.waitLine))
+    }
+    if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view)) }
     fflush(nil)
   }
 
@@ -182,8 +187,9 @@ private struct EventLog {
   }
 
   private static func line(_ job: JobSummary, now: Date) -> String {
-    let left = BarScreen.left(job, now: now).map { ", \(TerminalText.duration($0)) left" } ?? ""
-    return "job \(job.id) running \(job.step)/\(job.steps)\(left)"
+    let left = job.secondsLeft(now: now).map { ", \(TerminalText.duration($0)) left" } ?? ""
+    let wait = job.writingWait.map { ", waits to write its picture: \($0)" } ?? ""
+    return PlainText.line("job \(job.id) running \(job.step)/\(job.steps)\(left)\(wait)")
   }
 }
 

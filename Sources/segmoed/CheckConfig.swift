@@ -30,12 +30,19 @@ struct CheckConfig: ParsableCommand {
   @Flag(help: "Print JSON.")
   var json = false
 
+  @Flag(help: "Print what is wrong, and nothing else. `systemctl reload segmoed` asks so before it reloads.")
+  var quiet = false
+
+  func validate() throws {
+    if json && quiet { throw ValidationError("--json and --quiet: give one of them") }
+  }
+
   func run() throws {
     let isService = file == nil || file == DaemonConfiguration.standardFile
     let unit = isService ? ServiceUnit(root: root) : nil
     let environment = unit?.environment ?? ProcessInfo.processInfo.environment
     let daemon = try unit.map { try Segmoed.parse($0.arguments) } ?? Segmoed.parse([])
-    let path = file ?? daemon.config ?? DaemonConfiguration.standardFile
+    let path = file ?? daemon.shared.config ?? DaemonConfiguration.standardFile
     let isStandard = path == DaemonConfiguration.standardFile
     let configuration =
       try isStandard && file == nil
@@ -46,7 +53,7 @@ struct CheckConfig: ParsableCommand {
     let faults = SettingsCheck(settings: settings, environment: environment, unit: unit, root: root).faults
     if json {
       print(try JSONOutput.text(Report(file: path, unit: unit?.path, settings: settings, faults: faults)))
-    } else {
+    } else if !quiet {
       let isMissing = isStandard && file == nil && access(root + path, F_OK) != 0
       let verdict = faults.isEmpty ? "is right" : "cannot be used as it is"
       let place = unit.map { PlainText.line($0.path) } ?? "the environment"
@@ -100,6 +107,7 @@ extension DaemonSettings {
       ("lease_seconds", "\(leaseSeconds)"), ("model_patience", "\(modelPatience)"),
       ("numerics_patience", "\(numericsPatience)"),
       ("checkpoint_steps", checkpointSteps.map { "\($0)" } ?? "as cost allows"),
+      ("previews", "\(previews)"),
       ("coalesce", coalesce.map { "\($0)" } ?? "as it pays"), ("cache_policy", cachePolicy.rawValue),
       (
         "limits",

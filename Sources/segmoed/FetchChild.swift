@@ -17,8 +17,8 @@ final class FetchChild: Sendable {
 
   /// Seconds until one that ended by itself is started again.
   private static let pause = 5.0
-  /// Exit codes of wrong usage and wrong configuration, which another start would not mend.
-  private static let lasting: Set<Int32> = [64, 65, 66]
+  /// Exit codes of wrong usage, configurations, queues and rights, which another start would not mend.
+  private static let lasting: Set<Int32> = [64, 65, 66, 77]
 
   /// - Parameters:
   ///   - arguments: the arguments of `segmoed fetch`.

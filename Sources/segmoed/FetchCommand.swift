@@ -22,20 +22,7 @@ struct FetchCommand: ParsableCommand {
       `segmoe pull` (HF_TOKEN, HF_ENDPOINT, HF_HOME, CIVITAI_API_TOKEN, …).
       """)
 
-  @Option(help: "Path of the queue's database.")
-  var database: String?
-
-  @Option(
-    name: .customLong("models"),
-    help: "A folder of models of the daemon: what is there is not fetched. May be repeated.")
-  var models: [String] = []
-
-  @Option(
-    help: ArgumentHelp("Configuration file in YAML (default: /etc/segmoed/config.yaml).", valueName: "file"))
-  var config: String?
-
-  @Option(help: "The lowest level to log (default: info).")
-  var logLevel: Logger.Level?
+  @OptionGroup var shared: SharedOptions
 
   /// Of the daemon that started it: it ends with that.
   @Option(help: .hidden)
@@ -43,13 +30,9 @@ struct FetchCommand: ParsableCommand {
 
   func run() throws {
     let environment = ProcessInfo.processInfo.environment
-    var flags = DaemonConfiguration()
-    flags.database = database.map(absolutePath)
-    flags.models = models.isEmpty ? nil : models.map(absolutePath)
-    flags.logLevel = logLevel
-    let settings = try flags.over(DaemonConfiguration(environment: environment))
+    let settings = try shared.flags.over(DaemonConfiguration(environment: environment))
       .over(
-        config.map { try DaemonConfiguration(reading: $0) }
+        shared.config.map { try DaemonConfiguration(reading: $0) }
           ?? DaemonConfiguration(standardAt: DaemonConfiguration.standardFile)
       )
       .settings(environment: environment)
@@ -58,10 +41,15 @@ struct FetchCommand: ParsableCommand {
     LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, journal: journal) }
     let log = Logger(label: "segmoe-fetch")
     let hub = try HubPlaces(settings, environment: environment).settings()
-    let session = try FetcherSession.signOn(
-      QueueDatabase.open(path: settings.database, role: .client),
-      FetcherRecord(pid: Int(getpid()), host: ProcessInfo.processInfo.hostName, version: Version.current)
-    ) { WorkerProcess.isAlive(WorkerRecord($0)) }
+    let session: FetcherSession
+    do {
+      session = try FetcherSession.signOn(
+        QueueDatabase.open(path: settings.database, role: .client),
+        FetcherRecord(pid: Int(getpid()), host: ProcessInfo.processInfo.hostName, version: Version.current)
+      ) { WorkerProcess.isAlive(WorkerRecord($0)) }
+    } catch let error as JobStoreError {
+      throw error.atStart
+    }
     let fetcher = SourceFetcher(
       settings: FetchSettings(
         database: settings.database, hub: hub, limits: settings.sourceLimits,

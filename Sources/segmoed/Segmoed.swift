@@ -25,16 +25,10 @@ struct Segmoed: AsyncParsableCommand {
       """,
     version: Version.current, subcommands: [CheckConfig.self, FetchCommand.self])
 
-  @Option(help: "Path of the queue's database.")
-  var database: String?
+  @OptionGroup var shared: SharedOptions
 
   @Option(help: "Folder for pictures (default: `images` beside the database).")
   var output: String?
-
-  @Option(
-    name: .customLong("models"),
-    help: "A folder of models. May be repeated. Jobs may then only use models below these folders.")
-  var models: [String] = []
 
   @Option(
     name: .customLong("inputs"),
@@ -63,9 +57,6 @@ struct Segmoed: AsyncParsableCommand {
   @Option(help: "This daemon's name, if several share a database (default: the host's name).")
   var worker: String?
 
-  @Option(help: "The lowest level to log (default: info).")
-  var logLevel: Logger.Level?
-
   @Flag(help: "Render what is queued, then exit: with 1 if a job failed meanwhile.")
   var drain = false
 
@@ -73,10 +64,6 @@ struct Segmoed: AsyncParsableCommand {
     help: "Also fetch what jobs name of a hub, by a process beside the daemon. A service has a unit for that."
   )
   var fetch = false
-
-  @Option(
-    help: ArgumentHelp("Configuration file in YAML (default: /etc/segmoed/config.yaml).", valueName: "file"))
-  var config: String?
 
   mutating func validate() throws {
     if let threads, !(1...1024).contains(threads) {
@@ -90,8 +77,7 @@ struct Segmoed: AsyncParsableCommand {
   func run() async throws {
     let environment = ProcessInfo.processInfo.environment
     let settings = try settings(environment)
-    let check = SettingsCheck(settings: settings, environment: environment, unit: nil, root: "")
-    if let fault = check.faults.first(where: { !$0.passes }) { throw Problem(fault.exit, fault.message) }
+    try SettingsCheck(settings: settings, environment: environment, unit: nil, root: "").refuse()
     let threshold = LogThreshold(settings.logLevel)
     let journal = Journal.hears(environment: environment) ? Journal() : nil
     LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, journal: journal) }
@@ -136,7 +122,7 @@ struct Segmoed: AsyncParsableCommand {
   ///   - hadFile: whether the standard file was there before.
   private func settings(_ environment: [String: String], hadFile: Bool = false) throws -> DaemonSettings {
     let file =
-      try config.map { try DaemonConfiguration(reading: $0) }
+      try shared.config.map { try DaemonConfiguration(reading: $0) }
       ?? DaemonConfiguration(standardAt: DaemonConfiguration.standardFile, wasThere: hadFile)
     let layers = [flags, try DaemonConfiguration(environment: environment), file]
     var settings = layers.reduce(DaemonConfiguration()) { $0.over($1) }
@@ -152,7 +138,7 @@ struct Segmoed: AsyncParsableCommand {
     guard fetch else { return nil }
     let arguments =
       ["--database", settings.database, "--log-level", settings.logLevel.rawValue]
-      + settings.modelFolders.flatMap { ["--models", $0] } + (config.map { ["--config", $0] } ?? [])
+      + settings.modelFolders.flatMap { ["--models", $0] } + (shared.config.map { ["--config", $0] } ?? [])
     let child = FetchChild(arguments: arguments, log: log)
     try child.start()
     return child
@@ -160,17 +146,14 @@ struct Segmoed: AsyncParsableCommand {
 
   /// The settings of the options.
   var flags: DaemonConfiguration {
-    var flags = DaemonConfiguration()
-    flags.database = database.map(absolute)
-    flags.output = output.map(absolute)
-    flags.models = models.isEmpty ? nil : models.map(absolute)
-    flags.inputs = inputs.isEmpty ? nil : inputs.map(absolute)
+    var flags = shared.flags
+    flags.output = output.map(absolutePath)
+    flags.inputs = inputs.isEmpty ? nil : inputs.map(absolutePath)
     flags.memoryBudget = memoryBudget?.bytes
     flags.coalesce = coalesce
     flags.cachePolicy = cachePolicy
     flags.threads = threads
     flags.worker = worker
-    flags.logLevel = logLevel
     return flags
   }
 
@@ -180,9 +163,12 @@ struct Segmoed: AsyncParsableCommand {
   ) {
     do {
       let new = try settings(environment, hadFile: hadFile)
+      try SettingsCheck(settings: new, environment: environment, unit: nil, root: "").refuse()
       threshold.level = new.logLevel
       worker.reload(new)
       log.notice("configuration read again")
+    } catch let problem as Problem {
+      log.error("the configuration stays as it was: \(problem.message)")
     } catch {
       log.error("the configuration stays as it was: \(error)")
     }
@@ -193,10 +179,6 @@ struct Segmoed: AsyncParsableCommand {
     var status = stat()
     return 60 + (stat(path, &status) == 0 ? Double(status.st_size) / 10e6 : 0)
   }
-
-  private func absolute(_ path: String) -> String { URL(fileURLWithPath: path).path }
 }
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}
 
 extension CachePolicy: ExpressibleByArgument {}

@@ -22,6 +22,12 @@ struct SettingsCheck {
       + [budgetFault].compactMap { $0 }
   }
 
+  /// Ends on what will not pass by itself.
+  /// - Throws: `Problem` with the first such fault.
+  func refuse() throws {
+    if let fault = faults.first(where: { !$0.passes }) { throw Problem(fault.exit, fault.message) }
+  }
+
   private var unknownVariables: [SettingsFault] {
     let known =
       DaemonConfiguration.variables + [ProductInstructions.variable, HubSettings.cacheVariable]

@@ -26,9 +26,12 @@ final class DaemonHouse: Sendable {
   var metrics: String { folder + "/segmoed.prom" }
 
   /// Denoising steps that the last daemon took.
-  func stepsTaken() throws -> Int {
+  func stepsTaken() throws -> Int { try number("segmoe_steps_total") }
+
+  /// A whole number of the last daemon's, by its name.
+  func number(_ name: String) throws -> Int {
     let text = try String(contentsOfFile: metrics, encoding: .utf8)
-    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("segmoe_steps_total{") })
+    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("\(name){") })
     return try #require(line.split(separator: " ").last.flatMap { Int($0) })
   }
 
@@ -72,13 +75,14 @@ final class DaemonHouse: Sendable {
 
   func worker(
     budget: Int = .max, drain: Bool = true, checkpointSteps: Int? = nil, inputs: [String] = [],
-    coalesce: Int? = nil
+    coalesce: Int? = nil, previews: Bool = true
   ) throws -> Worker {
     var log = Logger(label: "test")
     log.logLevel = .critical
     var settings = settings(budget: budget, drain: drain)
     settings.checkpointSteps = checkpointSteps
     settings.coalesce = coalesce
+    settings.previews = previews
     settings.metrics = metrics
     settings.inputFolders = inputs
     return try Worker(settings, log: log)

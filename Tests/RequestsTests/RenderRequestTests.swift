@@ -1,3 +1,4 @@
+import Foundation
 import Requests
 import Testing
 
@@ -50,6 +51,11 @@ import Testing
         $0.initImage = "/a.png"; $0.strength = 0.1; $0.steps = 4
       }
     ),
+    ("deep_cache", plain { $0.deepCache = DeepCache(interval: 1) }),
+    ("deep_cache", plain { $0.deepCache = DeepCache(interval: 2, branch: 48) }),
+    ("token_merging", plain { $0.tokenMerging = TokenMerging(ratio: 0) }),
+    ("token_merging", plain { $0.tokenMerging = TokenMerging(ratio: .nan) }),
+    ("token_merging", plain { $0.tokenMerging = TokenMerging(ratio: 0.5, downsample: 3) }),
     ("prompt", plain { $0.prompt = "zero\0byte" }),
     ("prompt", plain { $0.prompt = String(repeating: "x", count: 70_000) }),
   ]
@@ -84,6 +90,46 @@ import Testing
     for text in ["", ",", "1", "1,2,3", "1x2", "0,1000001", "a,b"] {
       #expect(PixelPoint(text: text).map { !isRight($0) } ?? true, "\(text)")
     }
+  }
+
+  @Test func whatIsLeftOutIsItsText() {
+    #expect(DeepCache(text: "3") == DeepCache(interval: 3) && DeepCache(text: "3:0")?.text == "3")
+    #expect(DeepCache(text: "3:4") == DeepCache(interval: 3, branch: 4))
+    #expect(DeepCache(interval: 3, branch: 4).text == "3:4")
+    #expect(
+      TokenMerging(text: "0.50") == TokenMerging(ratio: 0.5) && TokenMerging(text: "0.5:1")?.text == "0.5")
+    #expect(TokenMerging(ratio: 0.25, downsample: 8).text == "0.25:8")
+    for text in ["", ":", "3:", ":3", "3:1:1", "3 :1", "99999999999999999999", "0.5"] {
+      #expect(DeepCache(text: text) == nil, "\(text)")
+    }
+    for text in ["", ":", "0.5:", ":2", "0.5:2:2", "0,5", "0.5:2.0"] {
+      #expect(TokenMerging(text: text) == nil, "\(text)")
+    }
+  }
+
+  /// JSON has a text, or a number where that says it all.
+  @Test func whatIsLeftOutInJSON() throws {
+    func read<Value: Decodable>(_ json: String) throws -> Value {
+      try JSONDecoder().decode(Value.self, from: Data(json.utf8))
+    }
+    #expect(try read("3") == DeepCache(interval: 3) && read("\"3:1\"") == DeepCache(interval: 3, branch: 1))
+    #expect(try read("0.5") == TokenMerging(ratio: 0.5))
+    #expect(try read("\"0.5:2\"") == TokenMerging(ratio: 0.5, downsample: 2))
+    for json in ["2.5", "true", "[2]", "\"x\"", "{}"] {
+      #expect(throws: DecodingError.self) { let _: DeepCache = try read(json) }
+    }
+    let written = try JSONEncoder().encode([DeepCache(interval: 3), DeepCache(interval: 3, branch: 1)])
+    #expect(String(decoding: written, as: UTF8.self) == "[\"3\",\"3:1\"]")
+  }
+
+  /// SDXL attends at half of the full size at most.
+  @Test func mergingNothingIsSaid() {
+    func idle(_ downsample: Int, isXL: Bool?) -> [String] {
+      Self.plain { $0.tokenMerging = TokenMerging(ratio: 0.5, downsample: downsample) }
+        .idleSettings(isXL: isXL).map(\.setting)
+    }
+    #expect(idle(1, isXL: true) == ["token_merging"])
+    #expect(idle(2, isXL: true).isEmpty && idle(1, isXL: false).isEmpty && idle(1, isXL: nil).isEmpty)
   }
 
   private func isRight(_ size: PixelSize) -> Bool {

@@ -79,6 +79,11 @@ package struct CheckpointKind: Sendable, Equatable {
     ("clip_l", "is an embedding: name it with --embedding, and a whole model as the model"),
   ]
 
+  /// How the reasons begin that a file is no model but a part of one, or added to one.
+  fileprivate static let partReasons = [
+    "is a LoRA", "is a VAE alone", "is a UNet alone", "is an embedding", "holds no UNet", "is a ControlNet",
+  ]
+
   /// UNets with other inputs than this engine gives, by their number of channels.
   private static let otherInputs = [5: "a model for depth maps", 7: "an upscaler", 8: "InstructPix2Pix"]
 
@@ -174,4 +179,12 @@ package struct CheckpointKind: Sendable, Equatable {
 
   /// How many of the text encoder's layers are used: SD2 leaves out its 24th.
   func textLayers(_ count: Int) -> Int { family == .sd2 ? min(count, 23) : count }
+}
+
+extension CheckpointError {
+  /// Whether the file is sound, but no model: a LoRA, a VAE, an embedding or another part.
+  package var isOtherPart: Bool {
+    guard case .unknownCheckpoint(_, let reason) = self else { return false }
+    return CheckpointKind.partReasons.contains(where: reason.hasPrefix)
+  }
 }

@@ -67,18 +67,29 @@ struct SelfAttention: Sendable {
 
   /// sum += self attention of `x` `[batch, positions, width]`.
   func add(_ x: Tensor, to sum: inout Tensor, _ pass: ForwardPass) throws {
-    let attended: Tensor
+    let attended = try attend(x, pass)
+    try output(pass) { $0.add(attended, rowWeights: nil, to: &sum, pass.compute) }
+  }
+
+  /// sum += self attention of the means of groups of `x`'s tokens: each token of a group gets what the group gets.
+  func add(_ x: Tensor, in groups: TokenGroups, to sum: inout Tensor, _ pass: ForwardPass) throws {
+    let attended = try attend(pass.compute.means(of: x, groups), pass)
+    let result = try output(pass) { $0(attended, pass.compute) }
+    pass.compute.accumulate(result, ofGroups: groups, into: &sum)
+  }
+
+  /// The heads' results side by side, before the last layer.
+  private func attend(_ x: Tensor, _ pass: ForwardPass) throws -> Tensor {
     switch projections {
     case .together(let layer):
       let projected = try layer(x, pass)
-      attended = pass.compute.attention(
+      return pass.compute.attention(
         query: Channels(projected, share: 0, of: 3), key: Channels(projected, share: 1, of: 3),
         value: Channels(projected, share: 2, of: 3), heads: heads, precision: precision)
     case .apart(let query, let key, let value):
-      attended = pass.compute.attention(
+      return pass.compute.attention(
         query: try query(x, pass), key: try key(x, pass), value: try value(x, pass), heads: heads,
         precision: precision)
     }
-    try output(pass) { $0.add(attended, rowWeights: nil, to: &sum, pass.compute) }
   }
 }

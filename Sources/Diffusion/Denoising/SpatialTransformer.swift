@@ -66,12 +66,18 @@ struct SpatialTransformer: Sendable {
   /// - Parameters:
   ///   - x: `[batch, height, width, channel]`.
   ///   - texts: the result of `project`.
+  ///   - merger: merges tokens before self attention; nil: none are merged.
   ///   - pass: where it is computed, and the cache of its weights.
-  func callAsFunction(_ x: Tensor, texts: TransformerTexts, _ pass: ForwardPass) throws -> Tensor {
+  func callAsFunction(
+    _ x: Tensor, texts: TransformerTexts, merger: inout TokenMerger?, _ pass: ForwardPass
+  ) throws -> Tensor {
     let tokens = [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]
     let normed = norm(x, pass.compute).reshaped(tokens)
     var hidden = try projectIn(pass) { $0(normed, pass.compute) }
-    for (block, text) in zip(blocks, texts.blocks) { hidden = try block(hidden, text: text, pass) }
+    for (block, text) in zip(blocks, texts.blocks) {
+      let groups = merger?.groups(of: hidden, height: x.shape[1], width: x.shape[2], pass.compute)
+      hidden = try block(hidden, text: text, groups: groups, pass)
+    }
     hidden = try projectOut(pass) { $0(hidden, pass.compute) }
     pass.compute.accumulate(x, into: &hidden)
     return hidden.reshaped(x.shape)

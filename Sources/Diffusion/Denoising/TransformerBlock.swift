@@ -53,10 +53,21 @@ struct TransformerBlock: Sendable {
   }
 
   /// `[batch, positions, width]`, shape kept.
-  func callAsFunction(_ input: Tensor, text: ProjectedText, _ pass: ForwardPass) throws -> Tensor {
+  /// - Parameters:
+  ///   - input: `[batch, positions, width]`.
+  ///   - text: the result of `project`.
+  ///   - groups: of tokens that count as one in self attention; nil if each counts.
+  ///   - pass: where it is computed, and the cache of its weights.
+  func callAsFunction(
+    _ input: Tensor, text: ProjectedText, groups: TokenGroups?, _ pass: ForwardPass
+  ) throws -> Tensor {
     let compute = pass.compute
     var x = input
-    try selfAttention.add(norm1(x, compute), to: &x, pass)
+    if let groups {
+      try selfAttention.add(norm1(x, compute), in: groups, to: &x, pass)
+    } else {
+      try selfAttention.add(norm1(x, compute), to: &x, pass)
+    }
     try crossAttention.add(norm2(x, compute), text: text, to: &x, pass)
     try feedForward.add(norm3(x, compute), to: &x, pass)
     return x

@@ -146,41 +146,69 @@ package struct UNet: Sendable {
   package func callAsFunction(_ latents: Tensor, timestep: Float, text: TextContext, _ pass: ForwardPass)
     throws -> Tensor
   {
+    var nothing = CallSavings()
+    return try self(latents, timestep: timestep, text: text, saving: &nothing, pass)
+  }
+
+  /// The same, leaving work out.
+  /// - Parameters:
+  ///   - latents: as above.
+  ///   - timestep: as above.
+  ///   - text: as above.
+  ///   - savings: what is left out. It gets what the next call may use again.
+  ///   - pass: as above.
+  /// - Returns: `[batch, height, width, out]`.
+  /// - Throws: what reading an expert throws.
+  package func callAsFunction(
+    _ latents: Tensor, timestep: Float, text: TextContext, saving savings: inout CallSavings,
+    _ pass: ForwardPass
+  ) throws -> Tensor {
     let compute = pass.compute
     let time = timeRows(timestep, text, batch: latents.shape[0], compute)
+    var merger = savings.merger
+    defer { savings.merger = merger }
     func apply(_ block: ResidualBlock, _ x: Tensor) throws -> Tensor {
       try block(x, time: time, pass)
     }
     func apply(_ stage: UNetStage, _ text: TransformerTexts?, _ x: Tensor) throws -> Tensor {
       let hidden = try apply(stage.residual, x)
       guard let transformer = stage.transformer, let text else { return hidden }
-      return try transformer(hidden, texts: text, pass)
+      return try transformer(hidden, texts: text, merger: &merger, pass)
     }
 
     var x = convIn(latents, compute)
     var skips = [x]
-    for (block, texts) in zip(downBlocks, text.projected.down) {
-      for (stage, text) in zip(block.stages, texts) {
+    down: for (level, (block, texts)) in zip(downBlocks, text.projected.down).enumerated() {
+      for (layer, (stage, text)) in zip(block.stages, texts).enumerated() {
+        guard savings.runsDown(level: level, layer: layer) else { break down }
         x = try apply(stage, text, x)
         skips.append(x)
       }
+      guard savings.goesBelow(level: level) else { break }
       if let downsample = block.downsample {
         x = try downsample(pass) { $0(x, compute) }
         skips.append(x)
       }
     }
-    if let midBlock {
+    if let midBlock, !savings.isShallow {
       x = try apply(midBlock.first, x)
       if let rest = midBlock.rest, let texts = text.projected.mid {
-        x = try apply(rest.second, rest.transformer(x, texts: texts, pass))
+        x = try apply(rest.second, rest.transformer(x, texts: texts, merger: &merger, pass))
       }
     }
-    for (block, texts) in zip(upBlocks, text.projected.up) {
-      for (stage, text) in zip(block.stages, texts) {
+    var isDeep = savings.cut != nil
+    for (index, (block, texts)) in zip(upBlocks, text.projected.up).enumerated() {
+      let level = upBlocks.count - 1 - index
+      for (layer, (stage, text)) in zip(block.stages, texts).enumerated() {
+        if isDeep {
+          isDeep = !savings.isAfterCut(level: level, layer: block.stages.count - 1 - layer)
+          if !isDeep { savings.exchange(&x) }
+        }
+        if isDeep, savings.isShallow { continue }
         if let skip = skips.popLast() { x = compute.concatenateChannels(x, skip) }
         x = try apply(stage, text, x)
       }
-      if let upsample = block.upsample, let skip = skips.last {
+      if let upsample = block.upsample, let skip = skips.last, !(isDeep && savings.isShallow) {
         // Enlarged to the skip's size rather than doubled, because an odd size was rounded on the way down.
         let enlarged = compute.resizeNearest(x, height: skip.shape[1], width: skip.shape[2])
         x = try upsample(pass) { $0(enlarged, compute) }

@@ -41,10 +41,10 @@ package struct PictureRequest: Sendable, Equatable {
     set { render[keyPath: path] = newValue }
   }
 
-  /// The request for the picture `index` places after this one. Only the seed differs.
+  /// The request for the picture `index` places after this one. Only a seed differs.
   package func next(_ index: Int) -> PictureRequest {
     var copy = self
-    copy.render.seed &+= UInt64(index)
+    copy.render = render.picture(index)
     return copy
   }
 

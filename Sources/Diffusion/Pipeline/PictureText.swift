@@ -65,6 +65,7 @@ package struct PictureText: Sendable {
     var pairs: [A1111Parameters.Pair] = []
     if let sigmas = request.sigmas { pairs.append(.init("Schedule type", sigmas.label)) }
     if let eta = request.eta { pairs.append(.init("Eta", "\(eta)")) }
+    if let merging = request.tokenMerging { pairs.append(.init("Token merging ratio", "\(merging.ratio)")) }
     if request.clipSkip != 0 { pairs.append(.init("Clip skip", "\(request.clipSkip + 1)")) }
     if !words.isEmpty {
       let words = words.sorted { $0.token < $1.token }.map { word in
@@ -80,6 +81,12 @@ package struct PictureText: Sendable {
     }
     if let vae = request.vae, let digest = model.vaeDigest {
       pairs += [.init("VAE hash", String(digest.prefix(10))), .init("VAE", Self.name(vae))]
+    }
+    if request.variationStrength != 0 {
+      pairs += [
+        .init("Variation seed", "\(request.variationSeed)"),
+        .init("Variation seed strength", "\(request.variationStrength)"),
+      ]
     }
     if let strength = request.strength { pairs.append(.init("Denoising strength", "\(strength)")) }
     if request.isPlainPrompt { pairs.append(.init("Emphasis", "None")) }

@@ -45,7 +45,12 @@ package struct RenderGroup: Sendable {
 
   /// Bytes that the renders hold between their steps.
   package var keptBytes: Int {
-    members.reduce(0) { $0 + $1.denoising.plan.text.keptBytes }
+    members.reduce(0) { $0 + $1.denoising.plan.text.keptBytes + $1.denoising.plan.step.keptBytes }
+  }
+
+  /// Bytes that a step of each render takes beside `keptBytes`.
+  private var stepBytes: Int {
+    members.reduce(0) { $0 + $1.denoising.plan.step.tensorBytes - $1.denoising.plan.step.keptBytes }
   }
 
   /// Whether another render fits into memory and is worth adding. If all of the model's weights are in memory,
@@ -64,7 +69,7 @@ package struct RenderGroup: Sendable {
     let standing = renderer.governor.standing(beside: keptBytes)
     let plan = try renderer.plan(request, room: standing.room)
     let plans = members.map(\.denoising.plan) + [plan]
-    let steps = plans.reduce(0) { $0 + $1.step.tensorBytes }
+    let steps = stepBytes + plan.step.tensorBytes
     guard let room = standing.left else { return always }
     guard always || room - steps - plan.text.keptBytes < model.unet.byteCounts.total else { return false }
     // Between two images' turns, each of them may hold a part while the next part is being read.
@@ -82,7 +87,7 @@ package struct RenderGroup: Sendable {
     let (cache, ledger) = (first.renderer.model.cache, first.renderer.pass.ledger)
     let plans = members.map(\.denoising.plan)
     let step = PhasePlan(
-      tensorBytes: plans.reduce(0) { $0 + $1.step.tensorBytes },
+      tensorBytes: stepBytes,
       largestTensor: plans.map(\.step.largestTensor).max() ?? 0,
       uses: first.denoising.plan.step.uses.flatMap { Array(repeating: $0, count: members.count) },
       keptBytes: 0)
@@ -104,8 +109,12 @@ package struct RenderGroup: Sendable {
         return [members[first].handle: error]
       }
     }
+    for index in open { members[index].denoising.forgetStaleFeature() }
     let renders = open.map { members[$0] }
-    let outcomes = renders[0].renderer.model.cache.step(ledger: renders[0].renderer.pass.ledger) {
+    let isWhole = renders.contains { $0.denoising.isWhole(at: $0.denoising.step) }
+    let outcomes = renders[0].renderer.model.cache.step(
+      ledger: renders[0].renderer.pass.ledger, isWhole: isWhole
+    ) {
       Lockstep.run(renders.count) { place in
         let render = renders[place.index]
         return try MemoryRefusal.check {

@@ -13,6 +13,8 @@ package struct RenderPlan: Sendable {
   package let decoding: PhasePlan
   /// Edge of a decoder's tile in latents; nil if the decode is whole.
   package let tile: Int?
+  /// Work that the steps leave out.
+  let savings: RenderSavings
 
   /// The part of the plan that `MemoryGovernor.admit` needs.
   package var memory: MemoryPlan {
@@ -68,10 +70,7 @@ extension Renderer {
   func plan(_ request: PictureRequest, _ text: TextPlan, room: Int?) throws -> RenderPlan {
     let pixels = model.decoder.pixelsPerLatent
     let (height, width) = (request.height / pixels, request.width / pixels)
-    let step = PassPlan()
-    let shape = [isGuided(request) ? 2 : 1, height, width, model.unet.configuration.inputChannels]
-    _ = try model.unet(
-      Tensor(meta: shape), timestep: 1, text: text.context.rows, ForwardPass(planning: step))
+    let (step, savings) = try stepPlan(request, text, height: height, width: width)
     let latents = [1, height, width, model.decoder.latentChannels]
     var (decoding, tile) = (try decodingPlan(latents, tile: nil), Int?.none)
     let room = room.map { $0 - text.phase.keptBytes }
@@ -82,9 +81,37 @@ extension Renderer {
       }
     }
     return RenderPlan(
-      text: text.phase, encoding: try encodingPlan(request), step: PhasePlan(step, kept: 0),
-      decoding: decoding,
-      tile: tile)
+      text: text.phase, encoding: try encodingPlan(request), step: step, decoding: decoding, tile: tile,
+      savings: savings)
+  }
+
+  /// Plans a step for latents of a size, and what it leaves out.
+  private func stepPlan(_ request: PictureRequest, _ text: TextPlan, height: Int, width: Int) throws -> (
+    PhasePlan, RenderSavings
+  ) {
+    let unet = model.unet
+    var savings = try RenderSavings(request, unet.configuration, positions: height * width)
+    let rows = Tensor(meta: [isGuided(request) ? 2 : 1, height, width, unet.configuration.inputChannels])
+    func call(_ call: inout CallSavings) throws -> PassPlan {
+      let plan = PassPlan()
+      _ = try unet(rows, timestep: 1, text: text.context.rows, saving: &call, ForwardPass(planning: plan))
+      return plan
+    }
+    var first = savings.call(feature: nil)
+    let whole = try call(&first)
+    savings.wholeDraws = first.merger?.draws ?? 0
+    guard let feature = first.feature else { return (PhasePlan(whole, kept: 0), savings) }
+    var second = savings.call(feature: feature)
+    let shallow = try call(&second)
+    savings.shallowDraws = second.merger?.draws ?? 0
+    // A whole call counts the map that it makes, the calls after it do not.
+    let kept = MemoryMeter.blockSize(feature.byteCount)
+    return (
+      PhasePlan(
+        tensorBytes: max(whole.tensorBytes, shallow.tensorBytes + kept),
+        largestTensor: max(whole.largestTensor, shallow.largestTensor), uses: whole.uses, keptBytes: kept),
+      savings
+    )
   }
 
   private func encodingPlan(_ request: PictureRequest) throws -> PhasePlan? {

@@ -45,13 +45,16 @@ extension Renderer {
   ) -> Bool {
     let state = ResumeState(
       sealed: bytes, key: resumeKey(of: request), with: seal, steps: denoising.steps,
-      shape: denoising.latents.shape
+      isCut: denoising.plan.savings.cut != nil, shape: denoising.latents.shape
     ) { denoising.expectedCounters(after: $0) }
     guard let state else { return false }
     denoising.scheduler.history = state.history
     denoising.noise = state.noise
     denoising.latents = state.latents
     denoising.step = state.step
+    denoising.deep = state.wholeLatents.map {
+      DeepFeature(step: denoising.lastWhole(upTo: state.step - 1), latents: $0)
+    }
     return true
   }
 }

@@ -30,9 +30,7 @@ extension Renderer {
     // An inpainting model that starts from pure noise never uses the whole picture.
     let isLookedAt = !(model.isInpainting && request.strength == 1)
     var latents = isLookedAt ? try encode(pixels, isInpainting: painted != nil, noise: &noise) : nil
-    let fresh = noise.latents(
-      channels: model.unet.configuration.outputChannels, height: request.height / size,
-      width: request.width / size)
+    let fresh = firstNoise(request, &noise)
     var masked: Tensor?
     if let painted {
       // Drawn even if the UNet does not get it, to stay in step with the reference's noise stream.

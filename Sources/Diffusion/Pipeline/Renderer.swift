@@ -85,16 +85,26 @@ package struct Renderer: Sendable {
     if let start, let source = request.source, source.mask == nil || request.strength < 1 {
       latents = scheduler.noised(start.latents, noise: start.noise, call: firstCall)
     } else {
-      let first =
-        start?.noise
-        ?? noise.latents(
-          channels: model.unet.configuration.outputChannels, height: request.height / pixels,
-          width: request.width / pixels)
+      let first = start?.noise ?? firstNoise(request, &noise)
       latents = combine(scheduler.initialSigma, first, 0, first)
     }
     return Denoising(
       scheduler: scheduler, guidance: isGuided ? Guidance(request.render) : nil, text: text,
       noise: noise, latents: latents, plan: plan, start: start, firstCall: firstCall)
+  }
+
+  /// The noise that a render begins with, or that is put on a picture. What later steps draw follows from the seed
+  /// alone, as in AUTOMATIC1111's `ImageRNG`.
+  func firstNoise(_ request: PictureRequest, _ stream: inout TorchNoise) -> Tensor {
+    let size = model.decoder.pixelsPerLatent
+    let (channels, height, width) = (
+      model.unet.configuration.outputChannels, request.height / size, request.width / size
+    )
+    let noise = stream.latents(channels: channels, height: height, width: width)
+    guard request.variationStrength != 0 else { return noise }
+    var other = TorchNoise(seed: request.variationSeed)
+    return noise.turned(
+      toward: other.latents(channels: channels, height: height, width: width), by: request.variationStrength)
   }
 
   /// A request's text context if it is known, its plan, and the process's memory at the moment.
@@ -165,35 +175,62 @@ package struct Renderer: Sendable {
   /// - Returns: false if none was left.
   package func advance(_ denoising: inout Denoising) throws -> Bool {
     guard denoising.step < denoising.steps else { return false }
+    denoising.forgetStaleFeature()
     let prediction = try MemoryRefusal.check {
-      try model.cache.step(ledger: pass.ledger) { try predict(denoising, pass) }
+      try model.cache.step(ledger: pass.ledger, isWhole: denoising.isWhole(at: denoising.step)) {
+        try predict(denoising, pass)
+      }
     }
     take(prediction, &denoising)
     return true
   }
 
   /// The UNet's prediction for the current latents: one row, or two with guidance.
-  func predict(_ denoising: Denoising, _ pass: ForwardPass) throws -> Tensor {
-    let step = denoising.firstCall + denoising.step
-    var input = denoising.scheduler.scaled(denoising.latents, step: step)
+  func predict(_ denoising: Denoising, _ pass: ForwardPass) throws -> Prediction {
+    let (step, deep) = (denoising.step, denoising.deep)
+    if denoising.isWhole(at: step) { return try call(denoising, at: step, denoising.latents, pass) }
+    // After a resume the map is not there. The same latents give the same again.
+    let map = try deep?.map ?? deep.flatMap { try call(denoising, at: $0.step, $0.latents, pass).feature }
+    return try call(denoising, at: step, denoising.latents, feature: map, pass)
+  }
+
+  /// Calls the UNet at a step.
+  /// - Parameters:
+  ///   - denoising: the render.
+  ///   - step: which of its steps.
+  ///   - latents: before that step.
+  ///   - feature: what the deep part gave earlier; nil: the call is whole.
+  ///   - pass: where it is computed.
+  private func call(
+    _ denoising: Denoising, at step: Int, _ latents: Tensor, feature: Tensor? = nil, _ pass: ForwardPass
+  ) throws -> Prediction {
+    let index = denoising.firstCall + step
+    var input = denoising.scheduler.scaled(latents, step: index)
     if let beside = denoising.start?.beside { input = pass.compute.concatenateChannels(input, beside) }
-    let isPair = denoising.guides
+    let isPair = denoising.guides(at: step)
     let text = isPair ? denoising.text.rows : denoising.text.alone ?? denoising.text.rows
-    return try model.unet(
-      isPair ? Tensor.batch([input, input]) : input, timestep: denoising.scheduler.timesteps[step],
-      text: text,
-      pass)
+    var savings = denoising.savings(at: step, feature: feature)
+    let rows = try model.unet(
+      isPair ? Tensor.batch([input, input]) : input, timestep: denoising.scheduler.timesteps[index],
+      text: text, saving: &savings, pass)
+    return Prediction(rows: rows, feature: savings.feature)
   }
 
   /// Takes a scheduler's step with a prediction.
-  func take(_ prediction: Tensor, _ denoising: inout Denoising) {
+  func take(_ prediction: Prediction, _ denoising: inout Denoising) {
     let (step, latents) = (denoising.firstCall + denoising.step, denoising.latents)
-    let output: Tensor
-    if let guidance = denoising.guidance, denoising.guides {
-      output = guidance.joined(unconditional: prediction.image(0), conditional: prediction.image(1))
-    } else {
-      output = prediction
+    if denoising.isWhole(at: denoising.step) {
+      denoising.deep = prediction.feature.map { _ in DeepFeature(step: denoising.step, latents: latents) }
     }
+    denoising.deep?.map = prediction.feature
+    let rows = prediction.rows
+    let output: Tensor
+    if let guidance = denoising.guidance, denoising.guides(at: denoising.step) {
+      output = guidance.joined(unconditional: rows.image(0), conditional: rows.image(1))
+    } else {
+      output = rows
+    }
+    denoising.prediction = StepPrediction(output: output, sample: latents, call: step)
     var noise = denoising.noise
     denoising.latents = denoising.scheduler.step(step, output: output, sample: latents) {
       noise.latents(channels: latents.shape[3], height: latents.shape[1], width: latents.shape[2])
@@ -204,6 +241,7 @@ package struct Renderer: Sendable {
     }
     denoising.noise = noise
     denoising.step += 1
+    if denoising.isDone { denoising.deep = nil }
   }
 
   /// Decodes the picture of a render whose steps are done.
@@ -236,48 +274,6 @@ package struct Renderer: Sendable {
     }
     return try RGBImage(width: pixels.shape[2], height: pixels.shape[1], pixels: bytes)
   }
-}
-
-/// A render between two steps.
-package struct Denoising: Sendable {
-  var scheduler: any Scheduler
-  /// nil without guidance; then there is no unconditional row.
-  let guidance: Guidance?
-  let text: PreparedText
-  var noise: TorchNoise
-  /// `[1, height, width, channel]`.
-  package internal(set) var latents: Tensor
-  /// Steps done.
-  package internal(set) var step = 0
-  /// The memory that the render takes.
-  package let plan: RenderPlan
-  /// Given if the render starts from a picture; nil if it starts from noise.
-  let start: StartingPoint?
-  /// Index of the scheduler's call that it begins with.
-  let firstCall: Int
-
-  init(
-    scheduler: any Scheduler, guidance: Guidance?, text: PreparedText, noise: TorchNoise, latents: Tensor,
-    plan: RenderPlan, start: StartingPoint? = nil, firstCall: Int = 0
-  ) {
-    self.scheduler = scheduler
-    self.guidance = guidance
-    self.text = text
-    self.noise = noise
-    self.latents = latents
-    self.plan = plan
-    self.start = start
-    self.firstCall = firstCall
-  }
-
-  /// Steps in all.
-  package var steps: Int { scheduler.timesteps.count - firstCall }
-
-  /// Whether the next step has an unconditional row.
-  var guides: Bool { guidance?.isUsed(at: step, of: steps) ?? false }
-
-  /// Whether no step is left.
-  package var isDone: Bool { step == steps }
 }
 
 extension Tensor {

@@ -6,7 +6,7 @@ import Tensors
 /// needs.
 ///
 /// As bytes, little-endian: magic with the format's number, key, step, noise stream, latents, the scheduler's
-/// history, and the seal of everything before it.
+/// history, with `deep_cache` the latents of the last whole call, and the seal of everything before it.
 package struct ResumeState: Sendable {
   /// Steps done.
   package var step: Int
@@ -15,21 +15,27 @@ package struct ResumeState: Sendable {
   package var latents: Tensor
   /// What the sampler remembers of earlier steps.
   package var history: SchedulerHistory
+  /// The latents before the last step that called the UNet as a whole, from which its feature map is made anew. Tens of
+  /// kilobytes in the place of tens of megabytes. nil without `deep_cache`, before the first step and after the last.
+  package var wholeLatents: Tensor?
 
   private static let magic = Array("SGMCHK03".utf8)
 
-  private init(step: Int, noise: TorchNoise, latents: Tensor, history: SchedulerHistory) {
+  private init(
+    step: Int, noise: TorchNoise, latents: Tensor, history: SchedulerHistory, wholeLatents: Tensor?
+  ) {
     self.step = step
     self.noise = noise
     self.latents = latents
     self.history = history
+    self.wholeLatents = wholeLatents
   }
 
   /// The state of a render after its latest step.
   package init(_ denoising: Denoising) {
     self.init(
       step: denoising.step, noise: denoising.noise, latents: denoising.latents,
-      history: denoising.scheduler.history)
+      history: denoising.scheduler.history, wholeLatents: denoising.deep?.latents)
   }
 
   /// The state as bytes.
@@ -51,6 +57,7 @@ package struct ResumeState: Sendable {
     for counter in history.counters { writer.integer(UInt64(bitPattern: Int64(counter))) }
     writer.integer(UInt32(history.tensors.count))
     for tensor in history.tensors { writer.tensor(tensor) }
+    if let wholeLatents { writer.tensor(wholeLatents) }
     return writer.data + seal.seal(of: writer.data)
   }
 
@@ -60,11 +67,12 @@ package struct ResumeState: Sendable {
   ///   - key: must be what the state belongs to.
   ///   - seal: must be the key that it was sealed with.
   ///   - steps: the render's number of steps.
+  ///   - isCut: whether some of them leave the deep part of the UNet out.
   ///   - shape: the shape of the latents, and of every tensor in the history.
   ///   - counters: the history's counters after a number of steps.
   /// - Returns: nil unless everything is as expected and all numbers are finite.
   init?(
-    sealed bytes: [UInt8], key: String, with seal: SealingKey, steps: Int, shape: [Int],
+    sealed bytes: [UInt8], key: String, with seal: SealingKey, steps: Int, isCut: Bool, shape: [Int],
     counters: (Int) -> [Int]
   ) {
     let body = Array(bytes.dropLast(SealingKey.length))
@@ -85,10 +93,16 @@ package struct ResumeState: Sendable {
       guard let tensor = reader.tensor(of: shape) else { return nil }
       tensors.append(tensor)
     }
+    var wholeLatents: Tensor?
+    if isCut, 0 < step, step < steps {
+      guard let tensor = reader.tensor(of: shape) else { return nil }
+      wholeLatents = tensor
+    }
     guard reader.isAtEnd, let history = SchedulerHistory(tensors: tensors, counters: expected) else {
       return nil
     }
-    self.init(step: Int(step), noise: noise, latents: latents, history: history)
+    self.init(
+      step: Int(step), noise: noise, latents: latents, history: history, wholeLatents: wholeLatents)
   }
 }
 

@@ -42,6 +42,13 @@ package struct DPMSolverSDEScheduler: Scheduler {
     combine(1, sample, schedule.noisedLevel(at: call), noise)
   }
 
+  /// The image without the noise of the sample's own level, which a middle has too.
+  package func image(
+    _ output: Tensor, sample: Tensor, call: Int, _ prediction: SchedulerConfiguration.Prediction
+  ) -> Tensor {
+    prediction.image(output, sample: sample, alpha: 1, sigma: schedule.level(at: call))
+  }
+
   /// One of a step's two calls; `noise` is never drawn, since the motion has its own.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let step = index / 2

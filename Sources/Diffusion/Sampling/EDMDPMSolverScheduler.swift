@@ -38,6 +38,13 @@ package struct EDMDPMSolverScheduler: Scheduler {
     combine(1, sample, levels[call], noise)
   }
 
+  /// The image as EDM's scalings have it.
+  package func image(
+    _ output: Tensor, sample: Tensor, call: Int, _ prediction: SchedulerConfiguration.Prediction
+  ) -> Tensor {
+    scaling.image(output, sample: sample, level: levels[call])
+  }
+
   /// One step. The stochastic algorithm draws noise in every step.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let solver = configuration.solver

@@ -25,6 +25,13 @@ package struct EDMEulerScheduler: Scheduler {
     combine(1, sample, levels[call], noise)
   }
 
+  /// The image as EDM's scalings have it.
+  package func image(
+    _ output: Tensor, sample: Tensor, call: Int, _ prediction: SchedulerConfiguration.Prediction
+  ) -> Tensor {
+    scaling.image(output, sample: sample, level: levels[call])
+  }
+
   /// One Euler step; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let image = scaling.image(output, sample: sample, level: levels[index])

@@ -35,6 +35,14 @@ package struct IPNDMScheduler: Scheduler {
     combine(images[call], sample, noises[call], noise)
   }
 
+  /// The image that a velocity implies: whatever the UNet predicts, the method takes it for one.
+  package func image(
+    _ output: Tensor, sample: Tensor, call: Int, _ prediction: SchedulerConfiguration.Prediction
+  ) -> Tensor {
+    SchedulerConfiguration.Prediction.velocity.image(
+      output, sample: sample, alpha: images[call], sigma: noises[call])
+  }
+
   /// One multistep step; `noise` is never drawn.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     history.remember(combine(noises[index], sample, images[index], output), limit: 4)

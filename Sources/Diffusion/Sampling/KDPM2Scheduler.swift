@@ -41,6 +41,13 @@ package struct KDPM2Scheduler: Scheduler {
     combine(1, sample, schedule.noisedLevel(at: call), noise)
   }
 
+  /// The image without the noise of the sample's own level, which a middle has too.
+  package func image(
+    _ output: Tensor, sample: Tensor, call: Int, _ prediction: SchedulerConfiguration.Prediction
+  ) -> Tensor {
+    prediction.image(output, sample: sample, alpha: 1, sigma: schedule.level(at: call))
+  }
+
   /// One of a step's two calls. Only the second of the ancestral form draws noise.
   package mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor {
     let step = index / 2

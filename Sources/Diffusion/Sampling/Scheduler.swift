@@ -23,6 +23,16 @@ package protocol Scheduler: Sendable {
   ///   - noise: draws fresh noise of the sample's shape. Only methods that add noise call it, in the reference's
   ///     order.
   mutating func step(_ index: Int, output: Tensor, sample: Tensor, noise: () -> Tensor) -> Tensor
+  /// The clean image that the UNet's output at a call implies, to look at (diffusers' `pred_original_sample`). It is
+  /// neither clipped nor thresholded.
+  /// - Parameters:
+  ///   - output: the UNet's prediction with guidance applied; same shape as `sample`.
+  ///   - sample: the noisy sample that the call was made with.
+  ///   - call: which call of the UNet, from 0.
+  ///   - prediction: what the UNet predicts.
+  func image(
+    _ output: Tensor, sample: Tensor, call: Int, _ prediction: SchedulerConfiguration.Prediction
+  ) -> Tensor
 }
 
 extension Scheduler {
@@ -37,4 +47,15 @@ extension Scheduler {
 
   /// The sample itself, for methods that keep it at unit variance.
   package func scaled(_ sample: Tensor, step: Int) -> Tensor { sample }
+
+  /// The image, if the sample at a call is image and noise as `noised` mixes them.
+  package func image(
+    _ output: Tensor, sample: Tensor, call: Int, _ prediction: SchedulerConfiguration.Prediction
+  ) -> Tensor {
+    // The factors of both are what it makes of the numbers 1 and 0.
+    let (one, zero) = (Tensor(shape: [1, 1, 1, 1], repeating: 1), Tensor(shape: [1, 1, 1, 1]))
+    return prediction.image(
+      output, sample: sample, alpha: noised(one, noise: zero, call: call).values[0],
+      sigma: noised(zero, noise: one, call: call).values[0])
+  }
 }

@@ -78,3 +78,18 @@ extension SchedulerConfiguration {
       value: "epsilon at a timestep without signal (rescale_betas_zero_snr)")
   }
 }
+
+extension SchedulerConfiguration.Prediction {
+  /// The clean image that an output implies, if the sample is `alpha` · image + `sigma` · noise, whatever the sum of
+  /// their squares.
+  func image(_ output: Tensor, sample: Tensor, alpha: Float, sigma: Float) -> Tensor {
+    switch self {
+    case .epsilon: return combine(1 / alpha, sample, -sigma / alpha, output)
+    case .sample: return output
+    case .velocity:
+      // The velocity is that of the sample at unit deviation.
+      let variance = alpha * alpha + sigma * sigma
+      return combine(alpha / variance, sample, -sigma / variance.squareRoot(), output)
+    }
+  }
+}

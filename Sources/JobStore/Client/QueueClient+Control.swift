@@ -172,22 +172,45 @@ extension QueueClient {
     }
   }
 
+  /// Whether a batch or the whole queue is paused, and how many jobs of it are queued.
+  /// - Throws: `JobStoreError.notFound`
+  package func pause(batch: Int64?) throws -> (isPaused: Bool, queued: Int) {
+    if let batch {
+      let record = try self.batch(batch)
+      return (record.isPaused, record.counts.queued)
+    }
+    let status = try status()
+    return (status.isPaused, status.counts.queued)
+  }
+
   /// Changes the priority of a job that is not over. Higher goes first.
-  /// - Throws: `JobStoreError.notFound`, `.wrongState`, `.invalidSetting`
+  /// - Throws: `JobStoreError.notFound`, `.wrongState`, `RequestError`
   package func setPriority(_ priority: Int, job id: Int64) throws {
     try database.write { db, now in
-      let job = try db.job(id)
-      guard job.state.isOpen else {
-        throw JobStoreError.wrongState(job: id, state: job.state, action: "reordered")
-      }
-      var request = job.request
-      request.priority = priority
-      try request.validate()
+      let job = try reorderable(id, priority, db)
       try db.execute(sql: "UPDATE jobs SET priority = ? WHERE id = ?", arguments: [priority, id])
       try db.record(
         Event(
           .reordered, at: now, batch: job.batch, job: id,
           detail: "priority \(job.request.priority) to \(priority)"))
     }
+  }
+
+  /// The priority that a job has before `setPriority` gives it another.
+  /// - Throws: as `setPriority`.
+  package func priority(ofJob id: Int64, before priority: Int) throws -> Int {
+    try database.read { db in try reorderable(id, priority, db).request.priority }
+  }
+
+  /// A job as it is, if it may have another priority.
+  private func reorderable(_ id: Int64, _ priority: Int, _ db: Database) throws -> JobRecord {
+    let job = try db.job(id)
+    guard job.state.isOpen else {
+      throw JobStoreError.wrongState(job: id, state: job.state, action: "reordered")
+    }
+    var request = job.request
+    request.priority = priority
+    try request.validate()
+    return job
   }
 }

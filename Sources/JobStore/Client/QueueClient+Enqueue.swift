@@ -1,42 +1,6 @@
 import GRDB
 import Requests
 
-/// The name and key of a batch.
-package struct BatchRequest: Sendable, Equatable {
-  /// A name for people. nil means "batch-" and its number. It may become a folder's name.
-  package var name: String?
-  /// Idempotency key: enqueueing again with the same key returns the existing batch.
-  package var key: String?
-  /// Whether all its pictures are rendered in one class of numerics: that of the worker that begins first.
-  package var hasOneNumerics = false
-
-  package init(name: String? = nil, key: String? = nil, hasOneNumerics: Bool = false) {
-    self.name = name
-    self.key = key
-    self.hasOneNumerics = hasOneNumerics
-  }
-
-  /// - Throws: `JobStoreError.invalidSetting`
-  package func validate() throws {
-    if let name {
-      let isPlain =
-        !name.isEmpty && name.utf8.count <= 100 && !name.hasPrefix(".")
-        && name.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control && $0 != "/" }
-      guard isPlain else {
-        throw JobStoreError.invalidSetting(
-          name: "name", value: "'\(name.prefix(40))'",
-          rule: "use 1 to 100 bytes without '/' and control characters, not starting with a dot")
-      }
-    }
-    if let key {
-      guard !key.isEmpty, key.utf8.count <= 200, !key.utf8.contains(0) else {
-        throw JobStoreError.invalidSetting(
-          name: "key", value: "'\(key.prefix(40))'", rule: "use 1 to 200 bytes")
-      }
-    }
-  }
-}
-
 /// The result of an enqueue.
 package struct EnqueuedBatch: Sendable, Equatable {
   package var batch: Int64
@@ -58,9 +22,10 @@ extension QueueClient {
   /// Requests are first collected one by one in a temporary table, so memory stays flat and a slow source blocks
   /// nobody. Then one short transaction copies them into the queue. Seeds are kept as given.
   /// - Parameters:
-  ///   - batch: its name and key.
+  ///   - batch: its name and key, what it comes after, and how its pictures are named.
   ///   - next: The next request, nil at the end; its errors end the enqueue and come through.
-  /// - Throws: `RequestError`, `JobStoreError.emptyBatch`, `.keyReused`, `.diskFull`, …
+  /// - Throws: `RequestError`, `JobStoreError.emptyBatch`, `.keyReused`, `.notFound` and `.ambiguous` for the batch that
+  ///   it comes after, `.diskFull`, …
   package func enqueue(_ batch: BatchRequest, next: () throws -> JobRequest?) throws -> EnqueuedBatch {
     try batch.validate()
     return try database.translated {
@@ -125,17 +90,19 @@ extension QueueClient {
     let now = database.clock().milliseconds
     if let key = batch.key, let known = try known(key, incoming, db) { return known }
 
+    let after = try batch.after.map { try db.batchNumber($0) }
     let last = try lastNumber("jobs", before: incoming.count, db)
     _ = try lastNumber("batches", before: 1, db)
     let jobs = (last + 1)...(last + incoming.count)
     try db.execute(
       sql: """
-        INSERT INTO batches (name, key, fingerprint, created_at, first_job, last_job, same_numerics)
-        VALUES (coalesce(?, ''), ?, ?, ?, ?, ?, ?)
+        INSERT INTO batches
+          (name, key, fingerprint, created_at, first_job, last_job, after, name_pattern, same_numerics)
+        VALUES (coalesce(?, ''), ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         batch.name, batch.key, batch.key == nil ? nil : incoming.fingerprint.value, now, jobs.lowerBound,
-        jobs.upperBound, batch.hasOneNumerics,
+        jobs.upperBound, after, batch.namePattern, batch.hasOneNumerics,
       ])
     let id = db.lastInsertedRowID
     if batch.name == nil {
@@ -145,15 +112,18 @@ extension QueueClient {
       sql: """
         INSERT INTO jobs (id, batch, created_at, wait_set_at, held, \(Self.incomingColumns))
         SELECT ?1 + rowid, ?2, ?3, iif(run_after IS NULL, NULL, ?3),
-               iif(model IN (SELECT name FROM models WHERE held_until IS NOT NULL), \(Hold.model.rawValue), 0),
+               iif(model IN (SELECT name FROM models WHERE held_until IS NOT NULL), \(Hold.model.rawValue), 0)
+                 | iif(EXISTS (SELECT 1 FROM batches WHERE id = ?4 AND queued + running > 0),
+                       \(Hold.predecessor.rawValue), 0),
                \(Self.incomingColumns)
         FROM temp.incoming ORDER BY rowid
         """,
-      arguments: [last, id, now])
+      arguments: [last, id, now, after])
     try insertSources(ofBatch: id, after: last, db, now)
-    let detail =
+    let numbers =
       incoming.count == 1 ? "job \(jobs.lowerBound)" : "jobs \(jobs.lowerBound) to \(jobs.upperBound)"
-    try db.record(Event(.enqueued, at: now, batch: id, detail: detail))
+    let order = after.map { ", after batch \($0)" } ?? ""
+    try db.record(Event(.enqueued, at: now, batch: id, detail: numbers + order))
     return EnqueuedBatch(batch: id, jobs: jobs, isNew: true)
   }
 

@@ -1,70 +1,47 @@
 import GRDB
-import Requests
-
-/// What a step took, by the newest finished jobs: to guess what others will take.
-package struct RenderPace: Sendable, Equatable {
-  /// What the jobs of one model and size took.
-  private struct Measure: Equatable {
-    var pixels: Double
-    /// Of one image.
-    var secondsPerStep: Double
-  }
-
-  private var measures: [String: [Measure]] = [:]
-
-  /// Nothing is known.
-  package init() {}
-
-  fileprivate mutating func add(model: String, pixels: Double, secondsPerStep: Double) {
-    measures[model, default: []].append(Measure(pixels: pixels, secondsPerStep: secondsPerStep))
-  }
-
-  /// Seconds that a request's images will take one after another; nil if no job of its model is known. A size that is
-  /// not known takes as long by the pixel as the nearest that is.
-  package func seconds(for request: RenderRequest) -> Double? {
-    guard let known = measures[request.model], let first = known.first else { return nil }
-    let steps = Double(request.steps) * Double(request.count)
-    guard let width = request.width, let height = request.height else { return first.secondsPerStep * steps }
-    let pixels = Double(width) * Double(height)
-    let nearest = known.min { abs($0.pixels - pixels) < abs($1.pixels - pixels) } ?? first
-    return nearest.secondsPerStep * pixels / nearest.pixels * steps
-  }
-}
 
 extension QueueClient {
-  /// What a step took in the newest done jobs, those of the newest first.
+  /// What images took in the newest done jobs, those of the newest first.
   package func pace() throws -> RenderPace {
     try database.read { db in
-      let rows = try Row.fetchAll(
-        db,
-        sql: """
-          SELECT j.model, j.width * j.height * 1.0 AS pixels, sum(i.seconds) / sum(j.steps) AS pace, max(j.id) AS newest
-          FROM (SELECT id, model, width, height, steps FROM jobs INDEXED BY jobs_over
-            WHERE state = 'done' AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 500) j
-          JOIN images i ON i.job = j.id
-          WHERE j.width > 0 AND j.height > 0 AND j.steps > 0
-          GROUP BY j.model, pixels ORDER BY newest DESC
-          """)
-      var pace = RenderPace()
-      for row in rows {
+      // A job's images may go through the model together. Then each takes longer than the job does for each; but no job
+      // is quicker than one of them, as it seems of one whose finished images an earlier attempt left.
+      let rows = try Row.fetchCursor(
+        db.cachedStatement(
+          sql: """
+            SELECT j.model, j.width * j.height * 1.0 AS pixels, j.steps * 1.0 AS steps,
+              max(max(i.seconds), min(total(i.seconds), ifnull((j.finished_at - j.started_at) / 1000.0, 1e9)))
+                / count(*) AS seconds
+            FROM (SELECT id, model, width, height, steps, started_at, finished_at FROM jobs INDEXED BY jobs_over
+              WHERE state = 'done' AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 2000) j
+            JOIN images i ON i.job = j.id
+            WHERE j.width > 0 AND j.height > 0 AND j.steps > 0
+            GROUP BY j.id HAVING seconds BETWEEN 1e-6 AND 1e9 ORDER BY j.id DESC
+            """))
+      var kinds: [Kind] = []
+      var times: [Kind: [Double: [Double]]] = [:]
+      while let row = try rows.next() {
         let reader = RowReader(row: row, table: "jobs")
-        pace.add(
-          model: try reader.value("model"), pixels: try reader.value("pixels"),
-          secondsPerStep: try reader.value("pace"))
+        let kind = Kind(model: try reader.value("model"), pixels: try reader.value("pixels"))
+        if times[kind] == nil { kinds.append(kind) }
+        times[kind, default: [:]][try reader.value("steps"), default: []].append(try reader.value("seconds"))
+      }
+      var pace = RenderPace()
+      for kind in kinds {
+        let samples = (times[kind] ?? [:]).map { steps, seconds in
+          // The first image of a model also reads it, and one that was resumed took less: the middle knows neither.
+          RenderPace.Sample(
+            steps: steps, seconds: seconds.sorted()[seconds.count / 2], weight: Double(seconds.count))
+        }
+        pace.add(model: kind.model, pixels: kind.pixels, samples.sorted { $0.steps < $1.steps })
       }
       return pace
     }
   }
+}
 
-  /// The models that a daemon has loaded and could load, each once, by name.
-  package func usableModels() throws -> [ModelRecord] {
-    var usable: [ModelRecord] = []
-    var paths: Set<String> = []
-    // A name is shorter than the path that it stands for.
-    for model in try models().sorted(by: { $0.name.utf8.count < $1.name.utf8.count })
-    where model.loadError == nil && model.path.map({ paths.insert($0).inserted }) ?? true {
-      usable.append(model)
-    }
-    return usable.sorted { $0.name < $1.name }
-  }
+/// Jobs of one model and size take about as long by the step.
+private struct Kind: Hashable {
+  let model: String
+  let pixels: Double
 }

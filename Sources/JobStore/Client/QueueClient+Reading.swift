@@ -1,25 +1,5 @@
 import GRDB
 
-/// Which jobs to list.
-package struct JobFilter: Sendable, Equatable {
-  /// Empty: any.
-  package var states: Set<JobState> = []
-  package var batch: Int64?
-  /// Empty: any.
-  package var jobs: [Int64] = []
-  /// A text that the prompt has somewhere; case does not matter. nil: any prompt.
-  package var prompt: String?
-  /// The model's name, or the last part of its path; nil: any model.
-  package var model: String?
-  /// Only jobs that were queued then or later.
-  package var createdSince: Milliseconds?
-  /// How many of the newest jobs; nil means all.
-  package var limit: Int?
-
-  /// All jobs.
-  package init() {}
-}
-
 /// The queue at a glance.
 package struct QueueStatus: Sendable, Equatable {
   package var isPaused: Bool
@@ -41,57 +21,24 @@ package struct JobDetails: Sendable, Equatable {
 extension QueueClient {
   /// Jobs in order of their numbers. If there are more than the limit, the newest ones.
   package func list(_ filter: JobFilter = JobFilter()) throws -> [JobSummary] {
-    try database.read { db in
-      var conditions: [String] = []
-      var arguments: StatementArguments = []
-      if !filter.states.isEmpty {
-        conditions.append(
-          "state IN (\(filter.states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ", ")))")
-      }
-      if let batch = filter.batch {
-        try db.check(batch: batch)
-        if filter.states.isEmpty {
-          // `+` keeps SQLite from using the index on batches. It is sorted by state, so a big batch would have to be
-          // sorted.
-          conditions.append("+batch = ?1")
-          conditions.append("id BETWEEN (SELECT first_job FROM batches WHERE id = ?1)")
-          conditions.append("(SELECT last_job FROM batches WHERE id = ?1)")
-        } else {
-          conditions.append("batch = ?1")
-        }
-        arguments += [batch]
-      }
-      if !filter.jobs.isEmpty {
-        // Numbers need no escaping. As text, their count is not limited, as arguments would be.
-        conditions.append("id IN (\(filter.jobs.map(String.init).joined(separator: ", ")))")
-      }
-      var named: [String: (any DatabaseValueConvertible)?] = [:]
-      if let prompt = filter.prompt {
-        conditions.append("prompt LIKE :prompt ESCAPE '\\'")
-        named["prompt"] = "%\(Self.literal(prompt))%"
-      }
-      if let model = filter.model {
-        conditions.append("(model = :model OR model LIKE :ending ESCAPE '\\')")
-        named["model"] = model
-        named["ending"] = "%/\(Self.literal(model))"
-      }
-      if let since = filter.createdSince {
-        conditions.append("created_at >= :since")
-        named["since"] = since
-      }
-      arguments += StatementArguments(named)
-      let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
-      let limit = filter.limit.map { "LIMIT \(max(0, $0))" } ?? ""
-      let rows = try Row.fetchAll(
-        db, sql: "SELECT \(JobSummary.columns) FROM jobs \(condition) ORDER BY id DESC \(limit)",
-        arguments: arguments)
-      return try rows.reversed().map { try summary($0, db) }
+    do {
+      return try list(filter, isSearching: true)
+    } catch is PromptSearch.Unusable {
+      return try list(filter, isSearching: false)
     }
   }
 
-  /// A text in a pattern of LIKE that stands for itself.
-  private static func literal(_ text: String) -> String {
-    text.map { "%_\\".contains($0) ? "\\\($0)" : "\($0)" }.joined()
+  /// - Parameter isSearching: whether the index of prompts may be used.
+  private func list(_ filter: JobFilter, isSearching: Bool) throws -> [JobSummary] {
+    try database.read { db in
+      let rows: [Row]
+      if isSearching, let search = try PromptSearch(filter, db) {
+        rows = try search.rows(db)
+      } else {
+        rows = try JobConditions(filter, db).rows(db, limit: filter.limit)
+      }
+      return try rows.reversed().map { try summary($0, db) }
+    }
   }
 
   /// Everything about one job.
@@ -118,6 +65,20 @@ extension QueueClient {
     }
   }
 
+  /// All that a batch's jobs were asked for, in order of their numbers.
+  /// - Throws: `JobStoreError.notFound`
+  package func jobs(batch id: Int64) throws -> [JobRecord] {
+    try database.read { db in
+      try db.check(batch: id)
+      return try JobRecord.fetchAll(
+        db,
+        sql: """
+          SELECT \(JobRecord.columns) FROM jobs j JOIN batches b ON b.id = j.batch
+          WHERE j.id BETWEEN b.first_job AND b.last_job AND b.id = ? ORDER BY j.id
+          """, arguments: [id])
+    }
+  }
+
   /// Whether the queue is paused, and how many jobs are in each state. It takes the same time for any number of jobs.
   package func status() throws -> QueueStatus {
     try database.read { db in
@@ -134,7 +95,7 @@ extension QueueClient {
   package func batch(_ id: Int64) throws -> BatchRecord {
     try database.read { db in
       let batch = try BatchRecord.fetchOne(
-        db.cachedStatement(sql: "SELECT * FROM batches WHERE id = ?"), arguments: [id])
+        db.cachedStatement(sql: "SELECT \(BatchRecord.columns) FROM batches WHERE id = ?"), arguments: [id])
       guard let batch else { throw JobStoreError.notFound(thing: "batch", id: "\(id)") }
       return batch
     }
@@ -144,8 +105,27 @@ extension QueueClient {
   package func batches(limit: Int) throws -> [BatchRecord] {
     try database.read { db in
       try BatchRecord.fetchAll(
-        db, sql: "SELECT * FROM batches ORDER BY id DESC LIMIT ?", arguments: [max(0, limit)]
+        db, sql: "SELECT \(BatchRecord.columns) FROM batches ORDER BY id DESC LIMIT ?",
+        arguments: [max(0, limit)]
       ).reversed()
+    }
+  }
+
+  /// Batches that wait for others, in order of their numbers.
+  /// - Parameters:
+  ///   - batches: only these; nil: any.
+  ///   - limit: at most so many.
+  package func waitingBatches(among batches: Set<Int64>? = nil, limit: Int = 16) throws -> [BatchRecord] {
+    if batches?.isEmpty == true { return [] }
+    // Numbers need no escaping.
+    let these = batches.map { "AND id IN (\($0.sorted().map(String.init).joined(separator: ", ")))" } ?? ""
+    return try database.read { db in
+      try BatchRecord.fetchAll(
+        db,
+        sql: """
+          SELECT * FROM (SELECT \(BatchRecord.columns) FROM batches WHERE after > 0 \(these))
+          WHERE waits_for IS NOT NULL ORDER BY id LIMIT ?
+          """, arguments: [max(0, limit)])
     }
   }
 
@@ -220,11 +200,6 @@ extension QueueClient {
         return (try reader.value("worker"), try reader.value("model"), try reader.value("reason"))
       }
     }
-  }
-
-  /// All known models by name.
-  package func models() throws -> [ModelRecord] {
-    try database.read { db in try ModelRecord.fetchAll(db, sql: "SELECT * FROM models ORDER BY name") }
   }
 
   /// The checkpoint of an image of an unfinished job; nil if there is none.

@@ -8,6 +8,9 @@ package struct Retention: Sendable, Equatable {
   package var finishedBefore: Milliseconds?
   /// How many of the newest jobs in each state are kept.
   package var keepNewest = 0
+  /// The newest jobs in all these states are kept whose pictures have at most so many bytes together; nil: no limit says
+  /// so.
+  package var keepBytes: Int64?
 
   package init() {}
 }
@@ -34,8 +37,9 @@ extension QueueClient {
     _ retention: Retention, atOnce: Int = 500, removeFiles: (ExpiredJob) throws -> Void
   ) throws -> Int {
     var purged = 0
+    let fit = try oldestThatFits(retention)
     for state in retention.states.subtracting([.queued, .running]).sorted(by: { $0.rawValue < $1.rawValue }) {
-      while case let expired = try expired(retention, state, limit: max(1, atOnce)), !expired.isEmpty {
+      while case let expired = try expired(retention, state, fit, limit: max(1, atOnce)), !expired.isEmpty {
         for job in expired { try removeFiles(job) }
         let removed = try database.write { db, _ in try remove(expired, state, db) }
         purged += removed
@@ -48,15 +52,17 @@ extension QueueClient {
 
   /// The jobs that `purge` would remove, the oldest first.
   package func expired(_ retention: Retention, limit: Int) throws -> [ExpiredJob] {
-    try retention.states.subtracting([.queued, .running]).sorted(by: { $0.rawValue < $1.rawValue })
-      .flatMap { try expired(retention, $0, limit: limit) }
+    let fit = try oldestThatFits(retention)
+    return try retention.states.subtracting([.queued, .running]).sorted(by: { $0.rawValue < $1.rawValue })
+      .flatMap { try expired(retention, $0, fit, limit: limit) }
   }
 
   /// How many jobs `purge` would remove.
   package func expiredCount(_ retention: Retention) throws -> Int {
-    try retention.states.subtracting([.queued, .running]).map { state in
+    let fit = try oldestThatFits(retention)
+    return try retention.states.subtracting([.queued, .running]).map { state in
       try database.read { db in
-        guard let arguments = try bounds(retention, state, db) else { return 0 }
+        guard let arguments = try bounds(retention, state, fit, db) else { return 0 }
         return try Int.fetchOne(
           db, sql: "SELECT count(*) FROM \(Self.expiredJobs)", arguments: arguments) ?? 0
       }
@@ -68,11 +74,58 @@ extension QueueClient {
     WHERE state = ? AND finished_at IS NOT NULL AND finished_at < ? AND (finished_at, id) < (?, ?)
     """
 
+  /// A job's place among those that are over: when it ended, and its number.
+  private typealias Place = (time: Milliseconds, id: Int64)
+
+  /// What `Retention.keepBytes` keeps.
+  private enum Kept {
+    /// All jobs from this place on.
+    case since(Place)
+    case everything
+    case nothing
+  }
+
+  /// The oldest job that is kept for its bytes. It is looked for once: what is removed meanwhile changes nothing, and
+  /// what ends meanwhile is newer.
+  private func oldestThatFits(_ retention: Retention) throws -> Kept {
+    guard let most = retention.keepBytes else { return .nothing }
+    // Each state's jobs come in order from the index, so that SQLite merges and sorts nothing.
+    let jobs = retention.states.subtracting([.queued, .running]).map {
+      """
+      SELECT id, finished_at AS ended,
+        (SELECT total(max(bytes, 0)) FROM images WHERE job = jobs.id)
+          + (SELECT total(max(bytes, 0)) FROM former_images WHERE job = jobs.id)
+          + (SELECT total(max(bytes, 0)) FROM checkpoints WHERE job = jobs.id AND path IS NOT NULL) AS bytes
+      FROM jobs INDEXED BY jobs_over WHERE state = '\($0.rawValue)' AND finished_at IS NOT NULL
+      """
+    }
+    guard !jobs.isEmpty else { return .everything }
+    return try database.read { db in
+      let rows = try Row.fetchCursor(
+        db, sql: jobs.joined(separator: " UNION ALL ") + " ORDER BY ended DESC, id DESC")
+      var oldest: Place?
+      var sum = 0.0
+      while let row = try rows.next() {
+        let reader = RowReader(row: row, table: "jobs")
+        sum += try reader.value("bytes")
+        guard sum <= Double(most) else { return oldest.map(Kept.since) ?? .nothing }
+        oldest = (try reader.value("ended"), try reader.value("id"))
+      }
+      return .everything
+    }
+  }
+
   /// The arguments of `expiredJobs`; nil if none may go.
-  private func bounds(_ retention: Retention, _ state: JobState, _ db: Database) throws -> StatementArguments?
-  {
+  private func bounds(
+    _ retention: Retention, _ state: JobState, _ fit: Kept, _ db: Database
+  ) throws -> StatementArguments? {
     // The oldest job to keep. Only jobs before it are removed.
-    var (keptTime, keptID) = (Milliseconds.max, Int64.max)
+    var kept: Place = (.max, .max)
+    switch fit {
+    case .everything: return nil
+    case .since(let place): kept = place
+    case .nothing: break
+    }
     if retention.keepNewest > 0 {
       let oldestKept = try Row.fetchOne(
         db,
@@ -83,15 +136,17 @@ extension QueueClient {
           """, arguments: [state.rawValue, retention.keepNewest - 1])
       guard let oldestKept else { return nil }
       let reader = RowReader(row: oldestKept, table: "jobs")
-      keptTime = try reader.value("finished_at")
-      keptID = try reader.value("id")
+      let newest: Place = (try reader.value("finished_at"), try reader.value("id"))
+      if newest < kept { kept = newest }
     }
-    return [state.rawValue, retention.finishedBefore ?? .max, keptTime, keptID]
+    return [state.rawValue, retention.finishedBefore ?? .max, kept.time, kept.id]
   }
 
-  private func expired(_ retention: Retention, _ state: JobState, limit: Int) throws -> [ExpiredJob] {
+  private func expired(
+    _ retention: Retention, _ state: JobState, _ fit: Kept, limit: Int
+  ) throws -> [ExpiredJob] {
     try database.read { db in
-      guard let arguments = try bounds(retention, state, db) else { return [] }
+      guard let arguments = try bounds(retention, state, fit, db) else { return [] }
       let ids = try Int64.fetchAll(
         db, sql: "SELECT id FROM \(Self.expiredJobs) ORDER BY finished_at, id LIMIT ?",
         arguments: arguments + [limit])

@@ -18,15 +18,19 @@ extension QueueClient {
 
   /// What open jobs wait for now, what is being fetched first.
   /// - Parameters:
-  ///   - batch: only of this batch.
+  ///   - batch: only of this batch, and of those that it waits for.
   ///   - limit: at most so many.
   package func waits(batch: Int64? = nil, limit: Int = 16) throws -> [SourceRecord] {
     try database.read { db in
       try SourceRecord.fetchAll(
         db.cachedStatement(
           sql: """
+            WITH RECURSIVE chain (id) AS (
+              SELECT :batch UNION
+              SELECT b.after FROM chain JOIN batches b ON b.id = chain.id
+              WHERE b.after IS NOT NULL AND \(BatchRecord.waits("b")))
             SELECT \(SourceRecord.columns) FROM source_overview s
-            WHERE state IN ('wanted', 'fetching') AND (:batch IS NULL OR batch = :batch)
+            WHERE state IN ('wanted', 'fetching') AND (:batch IS NULL OR batch IN (SELECT id FROM chain))
               AND EXISTS (
                 SELECT 1 FROM job_sources js JOIN jobs j ON j.id = js.job
                 WHERE js.source = s.id AND j.state = 'queued')

@@ -66,6 +66,7 @@ extension QueueDatabase {
         + iif((SELECT held_until FROM models WHERE name = jobs.model) IS NOT NULL, \(Hold.model.rawValue), 0)
         + iif(EXISTS (SELECT 1 FROM job_sources js JOIN sources s ON s.id = js.source
             WHERE js.job = jobs.id AND s.state <> 'ready'), \(Hold.source.rawValue), 0)
+        + iif(batch IN (\(waitingBatches)), \(Hold.predecessor.rawValue), 0)
         + iif((SELECT shards FROM batches WHERE id = jobs.batch) IS NOT NULL, \(Hold.shards.rawValue), 0)
       """
     try db.execute(
@@ -84,7 +85,19 @@ extension QueueDatabase {
           error = 'its row was wrong and has been put right', error_kind = 'transient'
         WHERE \(wrong)
         """, arguments: ["now": now])
+    try db.execute(sql: "UPDATE jobs SET held = held & ~\(Hold.predecessor.rawValue) WHERE \(waitsInVain)")
   }
+
+  /// Batches in SQL that come after an earlier one with jobs that are not over. The jobs are looked at: what is counted
+  /// may be wrong. A later one was named by hand, perhaps in a circle, and is not waited for.
+  private static let waitingBatches = """
+    SELECT b.id FROM batches b WHERE b.after < b.id
+      AND EXISTS (SELECT 1 FROM jobs p WHERE p.batch = b.after AND p.state IN ('queued', 'running'))
+    """
+
+  /// The condition in SQL for jobs that wait for a batch that is over, or gone: its end was missed.
+  private static let waitsInVain =
+    "state = 'queued' AND held & \(Hold.predecessor.rawValue) AND batch NOT IN (\(waitingBatches))"
 
   /// The condition in SQL for open jobs with numbers that no program writes.
   private static let wrong = """
@@ -111,6 +124,7 @@ extension QueueDatabase {
         db,
         sql: """
           SELECT count(*) = 1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE \(Self.wrong))
+            AND NOT EXISTS (SELECT 1 FROM jobs WHERE \(Self.waitsInVain))
             AND NOT EXISTS (SELECT 1 FROM jobs WHERE \(Self.isOutside))
             AND NOT EXISTS (SELECT 1 FROM batches WHERE \(Self.isOutside)
               OR min(queued, running, done, failed, cancelled) < 0)

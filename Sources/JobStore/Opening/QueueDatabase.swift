@@ -176,7 +176,8 @@ package struct QueueDatabase: Sendable {
 
   /// Runs `body` in one transaction without fsync. A power cut may undo it, but a crash of the program cannot. It is
   /// for rows that are soon overwritten: progress, heartbeats, renewed leases.
-  /// - Parameter seconds: how long to wait for the connection, and then for the write lock; nil: as long as ever.
+  /// - Parameter seconds: how long to wait for the connection, and then for the write lock; nil: as long as ever. With 0
+  ///   a refusal does not count as a wait, because nobody tries again.
   func writeLightly<Value>(
     waiting seconds: Double? = nil, _ body: (Database, Milliseconds) throws -> Value
   ) throws -> Value {
@@ -204,7 +205,7 @@ package struct QueueDatabase: Sendable {
                 return try body(db, now)
               }
             }
-          } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+          } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY && seconds != 0 {
             connection.waits.refused(since: asked)
             throw error
           }

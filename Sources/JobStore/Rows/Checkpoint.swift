@@ -31,4 +31,6 @@ package struct Leftover: Sendable, Equatable {
   package let digest: String
   /// Whether the person who cancelled the job wants none of its pictures.
   package let isUnwanted: Bool
+  /// Whether its batch has a pattern for the names of pictures.
+  package let isPatterned: Bool
 }

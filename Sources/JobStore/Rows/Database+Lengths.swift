@@ -12,7 +12,8 @@ extension Database {
     ("embeddings", "'[]'"),
     ("vae", "NULL"), ("init_image", "NULL"), ("mask", "NULL"), ("scheduler", "NULL"),
     ("original_size", "NULL"),
-    ("sigmas", "NULL"), ("timesteps", "NULL"), ("sigma_list", "NULL"),
+    ("sigmas", "NULL"), ("timesteps", "NULL"), ("sigma_list", "NULL"), ("deep_cache", "NULL"),
+    ("token_merging", "NULL"),
     ("crop", "NULL"), ("target_size", "NULL"), ("error", "NULL"), ("model_digest", "NULL"),
     ("lease_owner", "'?'"), ("numerics", "NULL"),
   ]

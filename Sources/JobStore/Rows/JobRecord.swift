@@ -6,6 +6,8 @@ package struct JobRecord: FetchableRecord, JobStatusReading, Sendable, Equatable
   package var batch: Int64
   /// The batch's name.
   package var batchName: String
+  /// How the batch's pictures are named; nil: by the numbers of batch, job and picture. It may be wrong.
+  package var namePattern: String?
   package var status: JobStatus
   package var request: JobRequest
   /// Claims that count against `request.maxAttempts`.
@@ -20,6 +22,8 @@ package struct JobRecord: FetchableRecord, JobStatusReading, Sendable, Equatable
   package var isModelHeld: Bool
   /// Whether something that it names of a hub is not here yet.
   package var isWaitingForSource: Bool
+  /// Whether the batch that its own comes after is not over.
+  package var isWaitingForBatch: Bool
   package var createdAt: Milliseconds
 }
 
@@ -43,7 +47,9 @@ package struct RenderStatistics: Sendable, Equatable {
 
 extension JobRecord {
   /// Columns for `init(row:)`; `FROM jobs j JOIN batches b ON b.id = j.batch`.
-  static let columns = "j.*, b.name AS batch_name"
+  static let columns = """
+    j.*, b.name AS batch_name, substr(b.name_pattern, 1, \(PictureNamePattern.longest + 1)) AS name_pattern
+    """
 
   /// - Throws: `JobStoreError.damagedRow`
   package init(row: Row) throws {
@@ -51,6 +57,7 @@ extension JobRecord {
     id = try reader.value("id")
     batch = try reader.value("batch")
     batchName = try reader.value("batch_name")
+    namePattern = try reader.optional("name_pattern")
     request = try JobRequest(reader)
     attempts = try reader.value("attempts")
     losses = try reader.value("losses")
@@ -59,6 +66,7 @@ extension JobRecord {
     isPaused = held & Hold.batch.rawValue != 0
     isModelHeld = held & Hold.model.rawValue != 0
     isWaitingForSource = held & Hold.source.rawValue != 0
+    isWaitingForBatch = held & Hold.predecessor.rawValue != 0
     createdAt = try reader.value("created_at")
     status = try JobStatus(
       reader, modelDigest: reader.optional("model_digest"), statistics: RenderStatistics(reader))

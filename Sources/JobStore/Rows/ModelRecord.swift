@@ -12,7 +12,7 @@ package struct ModelRecord: FetchableRecord, Sendable, Equatable {
   package var digest: String?
   /// Size on disk in bytes.
   package var bytes: Int64?
-  /// In words, e.g. "4x2, layers all".
+  /// In words, e.g. "SDXL, one file" or "4x2, layers all".
   package var description: String?
   package var loadedAt: Milliseconds?
   /// Load failures in a row, as an older version counted them. Nothing counts any more; a load sets it to 0.
@@ -20,6 +20,10 @@ package struct ModelRecord: FetchableRecord, Sendable, Equatable {
   package var loadError: String?
   /// Its jobs wait until this time.
   package var heldUntil: Milliseconds?
+  /// The daemons that have it in their folders, by name; none: it was only loaded once.
+  package var workers: [String] = []
+  /// Why none of them can use it, e.g. that its header is damaged.
+  package var fault: String?
 
   package init(
     name: String, path: String? = nil, kind: String? = nil, digest: String? = nil, bytes: Int64? = nil,

@@ -12,6 +12,8 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
   package var job: Int64?
   package var startedAt: Milliseconds
   package var heartbeatAt: Milliseconds
+  /// When it last said which models are in its folders; nil: not yet, or it takes models from anywhere.
+  package var modelsSeenAt: Milliseconds?
 
   package init(
     name: String, pid: Int, host: String, version: String, numerics: String? = nil,
@@ -42,6 +44,7 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
     job = try reader.optional("job")
     startedAt = try reader.value("started_at")
     heartbeatAt = try reader.value("heartbeat_at")
+    modelsSeenAt = try reader.optional("models_seen_at")
   }
 
   /// A worker whose heartbeat is older hangs or has died.

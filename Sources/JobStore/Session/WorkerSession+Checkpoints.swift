@@ -62,10 +62,10 @@ extension WorkerSession {
     below output: String, _ judge: (Leftover) throws -> Leftover.Fate
   ) throws -> Int {
     let query = """
-      SELECT c.job, j.batch, c.number, c.path, c.bytes, c.digest, j.discard
-      FROM checkpoints c INDEXED BY checkpoints_files JOIN jobs j ON j.id = c.job
-      WHERE c.path IS NOT NULL AND j.state IN ('failed', 'cancelled')
-        AND instr(c.path, ?1 || '/' || j.batch || '/' || c.job || '-' || c.number) = 1 LIMIT 100
+      SELECT c.job, j.batch, c.number, c.path, c.bytes, c.digest, j.discard, b.name_pattern IS NOT NULL AS patterned
+      FROM checkpoints c INDEXED BY checkpoints_files JOIN jobs j ON j.id = c.job LEFT JOIN batches b ON b.id = j.batch
+      WHERE c.path IS NOT NULL AND j.state IN ('failed', 'cancelled') AND instr(c.path,
+        ?1 || '/' || iif(b.name_pattern IS NULL, j.batch || '/' || c.job || '-' || c.number, '')) = 1 LIMIT 100
       """
     // There rarely are any, and looking needs no lock.
     guard
@@ -80,7 +80,7 @@ extension WorkerSession {
           job: try reader.value("job"), batch: try reader.value("batch"), index: try reader.value("number"),
           path: try reader.value("path"),
           bytes: try reader.value("bytes"), digest: try reader.value("digest"),
-          isUnwanted: try reader.value("discard"))
+          isUnwanted: try reader.value("discard"), isPatterned: try reader.value("patterned"))
         let fate = try judge(leftover)
         if fate == .wait { continue }
         if fate == .keep { try db.keepImage(ofJob: leftover.job, index: leftover.index) }

@@ -245,7 +245,8 @@ extension WorkerSession {
         AND priority = (SELECT priority FROM head)
         AND model = :model AND id <= (SELECT id FROM head) + \(Self.overtakingWindow)
         AND width IS :width AND height IS :height AND precision = :precision AND vae IS :vae
-        AND loras = :loras AND losses = 0 AND furthest_step = 0 AND memory_budget IS :budget
+        AND deep_cache IS :deepCache AND loras = :loras AND memory_budget IS :budget
+        AND losses = 0 AND furthest_step = 0
         -- A size that nobody gave may be that of a starting picture, which is not known yet.
         AND (:width IS NOT NULL AND :height IS NOT NULL OR init_image IS NULL AND :picture IS NULL)
         AND (:files = '[]' OR ifnull(NOT \(Self.needsFiles), 1))
@@ -257,7 +258,7 @@ extension WorkerSession {
         now,
         [
           "model": request.model, "width": request.width, "height": request.height,
-          "precision": request.precision.rawValue, "vae": request.vae,
+          "precision": request.precision.rawValue, "vae": request.vae, "deepCache": request.deepCache?.text,
           "loras": request.loras.stored.databaseValue, "budget": request.memoryBudget?.bytes,
           "picture": request.initImage, "files": Self.list(files),
         ]))

@@ -78,7 +78,7 @@ extension QueueClient {
       throw JobStoreError.damagedRow(
         table: "images", column: "number", value: "\(images.count) pictures of \(render.count)")
     }
-    for image in images where image.seed != render.seed &+ UInt64(image.index) {
+    for image in images where image.seed != render.picture(image.index).seed {
       throw JobStoreError.damagedRow(table: "images", column: "seed", value: "\(image.seed)")
     }
   }

@@ -145,7 +145,7 @@ package struct ShardFile {
   private static func isPlainPath(_ path: String) -> Bool {
     let names = path.split(separator: "/", omittingEmptySubsequences: false)
     return path.hasSuffix(".png") && names.count <= 8 && PlainText.line(path) == path
-      && names.allSatisfy { !$0.isEmpty && !$0.hasPrefix(".") && $0.utf8.count <= 200 }
+      && names.allSatisfy { !$0.isEmpty && !$0.hasPrefix(".") && $0.utf8.count <= 255 }
   }
 
   private static func wrong(_ table: String, _ column: String, _ value: String) -> JobStoreError {

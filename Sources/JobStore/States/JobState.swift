@@ -44,6 +44,30 @@ package struct StateCounts: Sendable, Equatable {
   /// Jobs that are not over yet.
   package var open: Int { [queued, running].boundedSum }
 
+  /// Without jobs that were over before; at least 0, since those may have been removed or tried again.
+  package func since(_ before: StateCounts) -> StateCounts {
+    func news(_ now: Int, _ before: Int) -> Int {
+      // A row may hold any number.
+      let (difference, overflow) = now.subtractingReportingOverflow(before)
+      return overflow ? 0 : max(0, difference)
+    }
+    var counts = self
+    counts.done = news(done, before.done)
+    counts.failed = news(failed, before.failed)
+    counts.cancelled = news(cancelled, before.cancelled)
+    return counts
+  }
+
+  /// The lower of both numbers of jobs that are over: of those that were over before, some may have been removed or tried
+  /// again.
+  package func atMost(_ now: StateCounts) -> StateCounts {
+    var counts = self
+    counts.done = min(done, now.done)
+    counts.failed = min(failed, now.failed)
+    counts.cancelled = min(cancelled, now.cancelled)
+    return counts
+  }
+
   /// The number of jobs in one state.
   package subscript(_ state: JobState) -> Int {
     switch state {

@@ -3,8 +3,8 @@ import GRDB
 
 extension Transition.Guard {
   /// As SQLite has it. Named arguments: `:claim` and `:worker` of the lease, `:now`, `:restarted` (the name of a
-  /// worker that signs on, or NULL), `:numerics` (the worker's class), `:reached` (steps of all its images, saved or reported),
-  /// `:saved` (saved ones).
+  /// worker that signs on, or NULL), `:numerics` (the worker's class), `:reached` (steps of all its images, saved or
+  /// reported), `:saved` (saved ones), `:new_…` (the columns of another request).
   var sql: String {
     switch self {
     case .isDue: "run_after IS NULL AND held = 0 AND NOT (SELECT paused FROM queue)"
@@ -18,7 +18,13 @@ extension Transition.Guard {
     case .isUnwanted: "cancel_requested"
     case .isWanted: "NOT cancel_requested"
     case .waitsForSource: "held & \(Hold.source.rawValue)"
+    case .isHere: "NOT held & \(Hold.shards.rawValue)"
     case .isInShards: "held & \(Hold.shards.rawValue)"
+    case .isUntouched:
+      ["checkpoints", "images", "former_images"].map {
+        "NOT EXISTS (SELECT 1 FROM \($0) WHERE job = jobs.id)"
+      }
+      .joined(separator: " AND ")
     }
   }
 }
@@ -74,6 +80,12 @@ extension Transition {
       started_at = NULL, finished_at = NULL, model_digest = NULL, cache_hits = NULL, discard = 0, \
       numerics = \(name == .hurry ? "NULL" : Self.pinnedNumerics), numerics_since = NULL
       """
+    case .edit:
+      JobRequest.columns.map { "\($0) = :new_\($0), " }.joined() + """
+        wait_set_at = iif(:new_run_after IS NULL, NULL, iif(run_after IS :new_run_after, wait_set_at, :now)), \
+        attempts = 0, losses = 0, furthest_step = 0, furthest_saved = 0, error = NULL, error_kind = NULL, \
+        started_at = NULL
+        """
     }
   }
 

@@ -7,14 +7,13 @@ package struct Transition: Sendable {
       requeueLost,
       failLost,
       cancelLost, cancel,
-      requestCancel, retry, retryFailed, hurry, collectDone, collectFailed
+      requestCancel, retry, retryFailed, hurry, edit, collectDone, collectFailed
   }
 
   /// A condition besides the state.
   package enum Guard: Sendable, CaseIterable {
     case isDue, suitsNumerics, holdsLease, leaseIsOver, gotFurther, hasAttempts, mayBeLostAgain, isUsedUp,
-      isUnwanted,
-      isWanted, waitsForSource, isInShards
+      isUnwanted, isWanted, waitsForSource, isUntouched, isHere, isInShards
   }
 
   package let name: Name
@@ -112,6 +111,10 @@ package struct Transition: Sendable {
     case .hurry:
       Transition(
         .hurry, from: [.queued], to: .queued, events: [.retried], "`segmoectl retry`; it waits no longer")
+    case .edit:
+      Transition(
+        .edit, from: [.queued], to: .queued, if: [.isUntouched, .isHere], events: [.edited],
+        "`segmoectl edit`; it has other settings, and all its attempts")
     case .collectDone:
       Transition(
         .collectDone, from: [.queued], to: .done, if: [.isInShards], events: [.collected],
@@ -153,6 +156,8 @@ extension Transition.Guard {
     case .isUnwanted: "its cancellation was asked for"
     case .isWanted: "nobody asked to cancel it"
     case .waitsForSource: "it waits for what it names of a hub"
+    case .isUntouched: "it has neither pictures nor saved steps"
+    case .isHere: "it is not in shards"
     case .isInShards: "it is in shards"
     }
   }

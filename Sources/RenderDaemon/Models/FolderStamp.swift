@@ -6,15 +6,21 @@ import Checkpoints
 struct FolderStamp: Equatable {
   /// The identities by path.
   private var files: [String: FileIdentity] = [:]
+  /// Bytes of all files, each counted once, however many links lead to it.
+  let bytes: Int64
 
   /// The most files, folders and links. No model has as many. A job that names a huge folder, perhaps by a link, must
   /// not keep the daemon busy.
   private static let limit = 10_000
 
+  /// Of nothing.
+  init() { bytes = 0 }
+
   /// - Throws: `DaemonError.modelOutside`, `.tooManyFiles`, `CheckpointError.exhausted`
   init(_ paths: [String], within confinement: Confinement) throws {
     var search = Search(confinement: confinement)
     for path in paths { try search.add(path, to: &files) }
+    bytes = search.bytes
   }
 
   /// All files that were found.
@@ -25,6 +31,7 @@ struct FolderStamp: Equatable {
     private var count = 0
     /// Links may lead in a circle.
     private var seen: Set<FileIdentity> = []
+    private(set) var bytes: Int64 = 0
 
     init(confinement: Confinement) { self.confinement = confinement }
 
@@ -33,20 +40,23 @@ struct FolderStamp: Equatable {
       guard count <= FolderStamp.limit else {
         throw DaemonError.tooManyFiles(path: path, limit: FolderStamp.limit)
       }
-      guard let (identity, isFolder) = try look(path) else { return }
+      guard let (identity, size, isFolder) = try look(path) else { return }
+      let isNew = seen.insert(identity).inserted
       guard isFolder else {
         files[path] = identity
+        if isNew { bytes += size }
         return
       }
-      guard seen.insert(identity).inserted else { return }
+      guard isNew else { return }
       for name in try names(path).sorted() { try add(path + "/" + name, to: &files) }
     }
 
     /// nil if nothing is there or it cannot be looked at. That is reported when the model is read.
-    private func look(_ path: String) throws -> (FileIdentity, isFolder: Bool)? {
+    private func look(_ path: String) throws -> (FileIdentity, size: Int64, isFolder: Bool)? {
       do throws(OpenFailure) {
         let found = try confinement.look(path)
-        return found.isFolder || found.isRegular ? (found.identity, found.isFolder) : nil
+        guard found.isFolder || found.isRegular else { return nil }
+        return (found.identity, Int64(found.status.st_size), found.isFolder)
       } catch {
         if error == .outside { throw DaemonError.modelOutside(path: path, folders: confinement.folders) }
         if error.isShortage { throw CheckpointError(error, path: path, purpose: "a file of a model") }

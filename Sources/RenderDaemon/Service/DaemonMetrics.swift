@@ -12,6 +12,8 @@ package final class DaemonMetrics: Sendable {
     var lastStepSeconds: Double?
     var checkpoints = 0
     var checkpointSeconds = 0.0
+    var previews = 0
+    var previewSeconds = 0.0
     var images = 0
     var outcomes: [String: Int] = ["done": 0, "failed": 0, "cancelled": 0, "given_back": 0, "lost": 0]
     var hits = 0
@@ -42,6 +44,14 @@ package final class DaemonMetrics: Sendable {
     counts.withLock {
       $0.checkpoints += 1
       $0.checkpointSeconds += seconds
+    }
+  }
+
+  /// Counts a stored preview.
+  package func preview(seconds: Double) {
+    counts.withLock {
+      $0.previews += 1
+      $0.previewSeconds += seconds
     }
   }
 
@@ -86,6 +96,10 @@ package final class DaemonMetrics: Sendable {
     page.add(
       "segmoe_checkpoint_seconds_total", "counter", "Seconds spent in writing them.", counts.checkpointSeconds
     )
+    page.add("segmoe_previews_total", "counter", "Previews stored between steps.", counts.previews)
+    page.add(
+      "segmoe_preview_seconds_total", "counter", "Seconds spent in making and storing them.",
+      counts.previewSeconds)
     page.add(
       "segmoe_expert_cache_hits_total", "counter", "Uses of parts of models that were in memory.", counts.hits
     )

@@ -31,6 +31,7 @@ extension DaemonConfiguration {
     }
     leaseSeconds = try variables.int("SEGMOE_LEASE_SECONDS", in: Range.leaseSeconds).map { Double($0) }
     checkpointSteps = try variables.int("SEGMOE_CHECKPOINT_STEPS", in: Range.checkpointSteps)
+    previews = try variables.value("SEGMOE_PREVIEWS", "write true or false") { Bool($0) }
     coalesce = try variables.int("SEGMOE_COALESCE", in: Range.coalesce)
     let policies = CachePolicy.allCases.map(\.rawValue).joined(separator: ", ")
     cachePolicy = try variables.value("SEGMOE_CACHE_POLICY", "use one of \(policies)") {

@@ -42,7 +42,8 @@ extension DaemonConfiguration {
       keys: [
         "database", "output", "models", "inputs", "memory_budget", "threads", "worker", "lease_seconds",
         "model_patience", "numerics_patience", "private_folder",
-        "checkpoint_steps", "coalesce", "cache_policy", "limits", "log_level", "metrics", "hub", "fetch",
+        "checkpoint_steps", "previews", "coalesce", "cache_policy", "limits", "log_level", "metrics", "hub",
+        "fetch",
       ])
     database = try map["database"]?.path("'database'", in: folder)
     output = try map["output"]?.path("'output'", in: folder)
@@ -63,6 +64,7 @@ extension DaemonConfiguration {
     leaseSeconds = try map.double(
       "lease_seconds", in: Double(Range.leaseSeconds.lowerBound)...Double(Range.leaseSeconds.upperBound))
     checkpointSteps = try map.int("checkpoint_steps", in: Range.checkpointSteps)
+    previews = try map.bool("previews")
     coalesce = try map.int("coalesce", in: Range.coalesce)
     cachePolicy = try map.choice("cache_policy", of: CachePolicy.self)
     logLevel = try map.choice("log_level", of: Logger.Level.self)

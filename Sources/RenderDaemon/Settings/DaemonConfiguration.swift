@@ -20,6 +20,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
   package var modelPatience: Double?
   package var numericsPatience: Double?
   package var checkpointSteps: Int?
+  /// Whether small pictures of what is at work are stored in the queue.
+  package var previews: Bool?
   /// How many pictures may be rendered together.
   package var coalesce: Int?
   /// Which weights are evicted first.
@@ -75,6 +77,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     result.modelPatience = modelPatience ?? other.modelPatience
     result.numericsPatience = numericsPatience ?? other.numericsPatience
     result.checkpointSteps = checkpointSteps ?? other.checkpointSteps
+    result.previews = previews ?? other.previews
     result.coalesce = coalesce ?? other.coalesce
     result.cachePolicy = cachePolicy ?? other.cachePolicy
     result.limits.side = limits.side ?? other.limits.side
@@ -109,6 +112,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
       modelFolders: models ?? state.map { [$0 + "/models"] } ?? [], memoryBudget: memoryBudget,
       threads: threads, worker: worker, drain: drain, leaseSeconds: leaseSeconds ?? 60)
     settings.checkpointSteps = checkpointSteps
+    settings.previews = previews ?? settings.previews
     settings.coalesce = coalesce
     settings.modelPatience = modelPatience ?? settings.modelPatience
     settings.numericsPatience = numericsPatience ?? settings.numericsPatience

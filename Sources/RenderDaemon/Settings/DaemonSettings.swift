@@ -32,6 +32,8 @@ package struct DaemonSettings: Sendable, Equatable {
   /// Steps from one saved resume state to the next. nil means as often as writing them takes less than a hundredth of
   /// the time.
   package var checkpointSteps: Int?
+  /// Whether small pictures of what is at work are stored in the queue.
+  package var previews = true
   /// How many pictures of one model and size may go through the model together. nil means a few, and only if the
   /// model's weights do not fit into the memory budget.
   package var coalesce: Int?
@@ -87,6 +89,7 @@ package struct DaemonSettings: Sendable, Equatable {
     if new.worker != worker { ignored.append("worker") }
     if new.leaseSeconds != leaseSeconds { ignored.append("lease_seconds") }
     if new.checkpointSteps != checkpointSteps { ignored.append("checkpoint_steps") }
+    if new.previews != previews { ignored.append("previews") }
     if new.coalesce != coalesce { ignored.append("coalesce") }
     if new.cachePolicy != cachePolicy { ignored.append("cache_policy") }
     if new.metrics != metrics { ignored.append("metrics") }

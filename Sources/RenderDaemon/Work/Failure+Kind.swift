@@ -20,6 +20,8 @@ package func failureKind(of error: any Error, request: RenderRequest, locator: M
   }
   switch error {
   case is RequestError: return .badInput
+  // A pattern for names that is none.
+  case JobStoreError.invalidSetting: return .badInput
   case let error as DiffusionError:
     switch error {
     case .unsupported, .unknownScheduler, .size, .setting: return .badInput

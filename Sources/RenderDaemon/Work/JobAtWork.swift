@@ -9,8 +9,8 @@ struct JobAtWork: Sendable {
   let renderer: Renderer
   /// The request of each picture.
   let requests: [PictureRequest]
-  /// Folder for its pictures.
-  let folder: String
+  /// How its pictures are named; nil: by numbers.
+  private let pattern: PictureNamePattern?
   /// How many pictures were begun.
   var begun = 0
   /// How many pictures are rendered. Some of them may not be on disk yet.
@@ -18,16 +18,19 @@ struct JobAtWork: Sendable {
   /// What has become of them.
   let pictures = JobPictures()
 
-  init(claimed: ClaimedJob, renderer: Renderer, requests: [PictureRequest], folder: String) {
+  init(claimed: ClaimedJob, renderer: Renderer, requests: [PictureRequest], pattern: PictureNamePattern?) {
     self.claimed = claimed
     self.renderer = renderer
     self.requests = requests
-    self.folder = folder
+    self.pattern = pattern
   }
 
   /// How a picture's file may be named.
   func name(_ index: Int) -> PictureName {
-    PictureName(batch: claimed.job.batch, job: claimed.job.id, index: index)
+    guard let pattern else {
+      return PictureName(batch: claimed.job.batch, job: claimed.job.id, index: index)
+    }
+    return PictureName(pattern, job: claimed.job, index: index, picture: requests[index])
   }
 
   var isRendered: Bool { rendered == requests.count }
@@ -61,6 +64,7 @@ struct PictureAtWork: Sendable {
   /// Its render in the group.
   let render: RenderGroup.Handle
   var pace: CheckpointPace
+  var previewPace: CheckpointPace
   /// Files of this picture that an earlier attempt has told the queue of, by path.
   let announced: [String: ImageRecord]
   /// The step at which this attempt began.
@@ -77,7 +81,7 @@ struct PictureAtWork: Sendable {
   init(
     job: Int64, index: Int, request: PictureRequest, began: Double, render: RenderGroup.Handle,
     firstStep: Int,
-    pace: CheckpointPace, announced: [String: ImageRecord]
+    pace: CheckpointPace, previewPace: CheckpointPace, announced: [String: ImageRecord]
   ) {
     self.job = job
     self.index = index
@@ -85,6 +89,7 @@ struct PictureAtWork: Sendable {
     self.began = began
     self.render = render
     self.pace = pace
+    self.previewPace = previewPace
     self.announced = announced
     self.firstStep = firstStep
   }

@@ -113,14 +113,14 @@ extension JobRenderer {
     let steps = claimed.request.render.steps
     var (image, name) = (publication.image, job.name(publication.image.index))
     // The folder may be gone: a purge removes it with its last picture.
-    try makeFolder(of: job)
+    try makeFolder(for: name)
     while true {
       image.path = name.path(below: output)
       let told = publication.announced.withLock { $0[image.path] }
       var status = stat()
       let isThere = lstat(image.path, &status) == 0
       // What it told the queue of and is there unchanged is its own.
-      let isOwn = isThere && told.map(isWhole) == true
+      let isOwn = isThere && told.map { self.isOwn($0, name) } == true
       if isThere && !isOwn {
         name.copy += 1
         continue
@@ -130,7 +130,7 @@ extension JobRenderer {
         try side.announce(image, step: steps, modelDigest: digest, claimed.lease)
         if !isOwn { publication.announced.withLock { $0[image.path] = image } }
       }
-      if try put(publication.bytes, at: image.path, replacing: isOwn) {
+      if try put(publication.bytes, as: name, replacing: isOwn) {
         publication.announced.withLock { $0[image.path] = image }
         break
       }
@@ -158,9 +158,10 @@ extension JobRenderer {
 
   /// Writes a file.
   /// - Returns: false if there is one of that name, and it may not be replaced.
-  private func put(_ bytes: [UInt8], at path: String, replacing: Bool) throws -> Bool {
+  private func put(_ bytes: [UInt8], as name: PictureName, replacing: Bool) throws -> Bool {
     do throws(ImageError) {
-      try AtomicFile.write(bytes, to: path, replacing: replacing)
+      try AtomicFile.write(
+        bytes, to: name.path(below: output), replacing: replacing, by: name.temporary(below: output))
     } catch {
       guard case .outputExists = error else { throw error }
       return false
@@ -168,24 +169,28 @@ extension JobRenderer {
     return true
   }
 
-  /// Makes the folder for a job's pictures. A link that leads out of the output folder is refused: people who may
-  /// write there, or into the database, must not choose where else the daemon writes.
+  /// Makes the folder for a picture. A link that leads out of the output folder is refused, before anything is made
+  /// behind it: people who may write there, or into the database, must not choose where else the daemon writes.
   /// - Throws: `DaemonError.outputFolder`, `.outputFull`
-  func makeFolder(of job: JobAtWork) throws {
-    let folder = job.folder
+  func makeFolder(for name: PictureName) throws {
     try makeOutput()
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch let error as CocoaError
-      where error.code == .fileWriteOutOfSpace || error.code == .fileWriteVolumeReadOnly
-    {
-      throw DaemonError.outputFull(path: folder, reason: error.localizedDescription)
-    } catch {
-      throw DaemonError.outputFolder(path: folder, reason: error.localizedDescription)
-    }
-    let (real, root) = (ModelLocator.resolved(folder), ModelLocator.resolved(output))
-    guard real.hasPrefix(root == "/" ? root : root + "/") else {
-      throw DaemonError.outputFolder(path: folder, reason: "it is a link to \(real), outside \(output)")
+    let root = ModelLocator.resolved(output)
+    var folder = output
+    for part in name.folders {
+      folder += "/" + part
+      do {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      } catch let error as CocoaError
+        where error.code == .fileWriteOutOfSpace || error.code == .fileWriteVolumeReadOnly
+      {
+        throw DaemonError.outputFull(path: folder, reason: error.localizedDescription)
+      } catch {
+        throw DaemonError.outputFolder(path: folder, reason: error.localizedDescription)
+      }
+      let real = ModelLocator.resolved(folder)
+      guard real.hasPrefix(root == "/" ? root : root + "/") else {
+        throw DaemonError.outputFolder(path: folder, reason: "it is a link to \(real), outside \(output)")
+      }
     }
   }
 

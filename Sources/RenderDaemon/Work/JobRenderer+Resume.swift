@@ -48,7 +48,9 @@ extension JobRenderer {
         render: renders.add(denoising, of: renderer), firstStep: denoising.step,
         pace: CheckpointPace(
           steps: checkpointSteps, cost: checkpointCost, from: denoising.step,
-          isEager: claimed.job.losses + claimed.job.furthestStep > 0),
+          share: claimed.job.losses + claimed.job.furthestStep > 0 ? .eager : .checkpoint),
+        previewPace: CheckpointPace(
+          steps: nil, cost: previewCost, from: denoising.step, share: .preview),
         announced: announced(kept, name: job.name(index))))
   }
 
@@ -62,8 +64,8 @@ extension JobRenderer {
     }
   }
 
-  /// Called between two steps. It reports the progress, hands over a checkpoint if one is due, and checks whether to go
-  /// on. After the last step it reports that the picture is being decoded.
+  /// Called between two steps. It reports the progress, hands over a checkpoint and what a preview is made of if they are
+  /// due, and checks whether to go on. After the last step it reports that the picture is being decoded.
   /// - Parameters:
   ///   - picture: the picture at work.
   ///   - denoising: its state.
@@ -87,6 +89,13 @@ extension JobRenderer {
       keep(picture, at: denoising, of: job)
       picture.pace.made(at: denoising.step)
     }
+    if previews, picture.previewPace.isDue(at: denoising.step, among: pictures) {
+      reports.add(
+        PreviewReport(
+          lease: job.claimed.lease, picture: picture.place, denoising: denoising, renderer: job.renderer,
+          cost: previewCost, metrics: metrics))
+      picture.previewPace.made(at: denoising.step)
+    }
     hold(picture, at: denoising, of: job)
   }
 
@@ -101,8 +110,7 @@ extension JobRenderer {
   /// The picture of an earlier attempt, if its file is complete under its final name and was rendered with these
   /// weights.
   func finished(_ kept: Checkpoint?, name: PictureName, modelDigest: String) -> ImageRecord? {
-    guard case .file(let image, modelDigest) = kept, name.mayBe(image.path, below: output), isWhole(image)
-    else { return nil }
+    guard case .file(let image, modelDigest) = kept, isOwn(image, name) else { return nil }
     return image
   }
 
@@ -112,10 +120,10 @@ extension JobRenderer {
     return [image.path: image]
   }
 
-  /// Whether a picture's file is just what its row says.
-  func isWhole(_ image: ImageRecord) -> Bool {
-    OutputFolder(path: output, session: session, log: log).holds(
-      image.path, bytes: image.bytes, digest: image.digest)
+  /// Whether a row's file is the picture that it should be, whole.
+  func isOwn(_ image: ImageRecord, _ name: PictureName) -> Bool {
+    OutputFolder(path: output, session: session, log: log).isOwn(
+      image.path, bytes: image.bytes, digest: image.digest, name)
   }
 
   /// Hands a picture's state over to be written as a checkpoint.

@@ -38,6 +38,9 @@ struct JobRenderer: Sendable {
   /// Steps from one checkpoint to the next; nil means as often as their cost allows.
   let checkpointSteps: Int?
   let checkpointCost = CheckpointCost()
+  /// Whether previews of pictures at work are stored.
+  let previews: Bool
+  let previewCost = CheckpointCost(estimate: 0.0025)
   /// Whether a finished picture waits while the disk is full. Otherwise its job fails and is retried.
   let waitsForRoom: Bool
   let metrics: DaemonMetrics
@@ -55,6 +58,7 @@ struct JobRenderer: Sendable {
   /// Prepares a claimed job: checks its request and loads its model.
   /// - Throws: `Interruption`, and errors of the engine, the disk and the store.
   func open(_ claimed: ClaimedJob, pool: inout ModelPool) throws -> JobAtWork {
+    let pattern = try claimed.job.namePattern.map { try PictureNamePattern($0) }
     // Like its model, every file that a job names must be inside the allowed folders.
     var request = claimed.request.render
     try request.changeFiles { kind, path in
@@ -88,9 +92,9 @@ struct JobRenderer: Sendable {
       pool.unloadOthers(than: model)
     }
     let job = JobAtWork(
-      claimed: claimed, renderer: renderer, requests: requests, folder: "\(output)/\(claimed.job.batch)")
+      claimed: claimed, renderer: renderer, requests: requests, pattern: pattern)
     do {
-      try makeFolder(of: job)
+      try makeFolder(for: job.name(0))
     } catch let error where waitsForRoom && passesByItself(error) {
       // There may be room when the picture is done. Errors that waiting cannot fix are reported before rendering.
     }
@@ -198,11 +202,9 @@ struct JobRenderer: Sendable {
   }
 
   private func record(of model: DiffusionModel, named name: String) -> ModelRecord {
-    let mixture = model.unet.configuration.mixture
+    let summary = ModelSummary(model)
     return ModelRecord(
-      name: name, path: model.path, kind: (mixture == nil ? "" : "segmoe-") + model.family.rawValue,
-      digest: model.digest,
-      description: mixture.map { "\($0.experts)x\($0.expertsPerCall), layers \($0.layers.rawValue)" })
+      name: name, path: model.path, kind: summary.kind, digest: model.digest, description: summary.words)
   }
 
   private func statistics(_ counts: CacheCounts) -> RenderStatistics {

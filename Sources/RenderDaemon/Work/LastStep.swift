@@ -9,6 +9,12 @@ final class LastStep: Sendable {
     let denoising: Denoising
     let request: PictureRequest
     let renderer: Renderer
+
+    init(denoising: Denoising, request: PictureRequest, renderer: Renderer) {
+      self.denoising = denoising.resting
+      self.request = request
+      self.renderer = renderer
+    }
   }
 
   /// A picture of a job.

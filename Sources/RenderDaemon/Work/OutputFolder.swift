@@ -16,12 +16,13 @@ struct OutputFolder {
     do {
       var removed = 0
       try session.settleLeftovers(below: path) { leftover in
-        // A row may name any file. Only a file that this daemon could have named and that is exactly what the row says
-        // is the job's. Any other stays and is forgotten.
-        let name = PictureName(batch: leftover.batch, job: leftover.job, index: leftover.index)
-        guard name.mayBe(leftover.path, below: path), isInside(leftover.path),
-          holds(leftover.path, bytes: leftover.bytes, digest: leftover.digest)
-        else { return .forget }
+        let name =
+          leftover.isPatterned
+          ? PictureName(stem: nil, job: leftover.job, index: leftover.index)
+          : PictureName(batch: leftover.batch, job: leftover.job, index: leftover.index)
+        guard isOwn(leftover.path, bytes: leftover.bytes, digest: leftover.digest, name) else {
+          return .forget
+        }
         guard leftover.isUnwanted else { return .keep }
         guard unlink(leftover.path) == 0 || errno == ENOENT else { return .wait }
         removed += 1
@@ -33,8 +34,15 @@ struct OutputFolder {
     }
   }
 
+  /// Whether a picture's file is its job's. A row may name any file: it counts only if this daemon could have named it so,
+  /// if it is exactly what the row says, and, where others may be named alike, if it says so itself.
+  func isOwn(_ file: String, bytes: Int64, digest: String, _ name: PictureName) -> Bool {
+    name.mayBe(file, below: path) && isInside(file) && holds(file, bytes: bytes, digest: digest)
+      && (!name.isPatterned || name.isSaid(in: file))
+  }
+
   /// Whether a picture's file is just what its row says; false if there is none, or one that can't be read.
-  func holds(_ file: String, bytes: Int64, digest wanted: String) -> Bool {
+  private func holds(_ file: String, bytes: Int64, digest wanted: String) -> Bool {
     Confinement.$models.withValue(Confinement(folders: [path])) {
       var digest = Digest()
       guard let reader = try? FileReader(path: file, purpose: "a picture"), reader.size == bytes,
@@ -61,16 +69,18 @@ struct OutputFolder {
   /// Removes the temporary files of a job that was lost and is now this daemon's. The worker that lost it may still
   /// be writing one; its file does not count any more.
   func removeTemporaries(of job: JobRecord) {
-    for found in temporaries(batch: "\(job.batch)") where found.job == job.id { unlink(found.path) }
+    // Those of patterned names are in the output folder itself.
+    let folder = job.namePattern == nil ? "\(path)/\(job.batch)" : path
+    for found in temporaries(in: folder) where found.job == job.id { unlink(found.path) }
   }
 
   private func temporaries() -> [(job: Int64, path: String)] {
     let batches = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-    return batches.filter { Int64($0) != nil }.flatMap(temporaries(batch:))
+    return temporaries(in: path)
+      + batches.filter { Int64($0) != nil }.flatMap { temporaries(in: path + "/" + $0) }
   }
 
-  private func temporaries(batch: String) -> [(job: Int64, path: String)] {
-    let folder = path + "/" + batch
+  private func temporaries(in folder: String) -> [(job: Int64, path: String)] {
     guard isInside(folder + "/x") else { return [] }
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     return names.compactMap { name in Self.job(ofTemporary: name).map { ($0, folder + "/" + name) } }
@@ -84,9 +94,10 @@ struct OutputFolder {
     return Int64(match.1)
   }
 
-  /// Whether the real path of a file's folder is below the output folder.
+  /// Whether the real path of a file's folder is the output folder, or below it.
   private func isInside(_ file: String) -> Bool {
     let folder = ModelLocator.resolved(URL(fileURLWithPath: file).deletingLastPathComponent().path)
-    return folder.hasPrefix(ModelLocator.resolved(path) + "/")
+    let root = ModelLocator.resolved(path)
+    return folder == root || folder.hasPrefix(root == "/" ? root : root + "/")
   }
 }

@@ -1,7 +1,9 @@
 import Checkpoints
 import Diffusion
 import Foundation
+import Images
 import JobStore
+import Logging
 
 /// How far a picture is.
 struct ProgressReport: Sendable {
@@ -35,5 +37,40 @@ struct StateReport: Sendable {
       lease)
     (cost.seconds, cost.bytes) = (sealing + writing, state.count)
     metrics.checkpoint(seconds: sealing + writing)
+  }
+}
+
+/// The state of a picture after a step, to be looked at.
+struct PreviewReport: Sendable {
+  let lease: Lease
+  let picture: LastStep.Picture
+  let denoising: Denoising
+  let renderer: Renderer
+  let cost: CheckpointCost
+  let metrics: DaemonMetrics
+
+  /// Makes the preview and stores it, unless somebody has the queue's lock. It is tried once, because a newer one comes
+  /// soon. What goes wrong here goes wrong with other reports, too, and they say so.
+  /// - Parameters:
+  ///   - session: on the caller's connection.
+  ///   - log: gets errors.
+  func write(_ session: WorkerSession, _ log: Logger) {
+    do {
+      try write(session)
+    } catch JobStoreError.leaseLost {
+      session.learn(.init(lost: true), of: lease)
+    } catch {
+      log.debug("job \(lease.job), image \(picture.index): no preview: \(error)", metadata: lease.fields)
+    }
+  }
+
+  private func write(_ session: WorkerSession) throws {
+    let begun = CheckpointPace.now
+    guard let image = try renderer.preview(of: denoising) else { return }
+    let png = try PNGFile.encode(image)
+    let making = CheckpointPace.now - begun
+    let writing = try session.keep(preview: png, step: denoising.step, index: picture.index, lease)
+    cost.seconds = making + writing
+    metrics.preview(seconds: making + writing)
   }
 }

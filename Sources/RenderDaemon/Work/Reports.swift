@@ -7,8 +7,8 @@ import Tensors
 
 /// Writes what renders tell the queue, on a thread of its own. No render waits for whoever holds the queue's lock.
 ///
-/// Of a picture's progress and of its resume state only the newest is kept until it is written. Everything else is a
-/// task: a picture with its row and file, the end of a job. Tasks run one after another, and none is left out.
+/// Of a picture's progress, its resume state and its preview only the newest is kept until it is written. A preview is
+/// left out if the queue is locked. Everything else is a task: a picture with its row and file, the end of a job. Tasks run one after another, and none is left out.
 final class Reports: Sendable {
   /// Something that is written once.
   struct Task: Sendable {
@@ -23,10 +23,17 @@ final class Reports: Sendable {
   private struct State {
     var progress: [LastStep.Picture: ProgressReport] = [:]
     var states: [LastStep.Picture: StateReport] = [:]
+    var previews: [LastStep.Picture: PreviewReport] = [:]
     var wantsHeartbeat = false
     var tasks: [Task] = []
     /// Of all tasks.
     var bytes = 0
+
+    /// Whether there is nothing to write.
+    var isEmpty: Bool {
+      progress.isEmpty && states.isEmpty && previews.isEmpty && tasks.isEmpty && !wantsHeartbeat
+    }
+
     /// The thread is writing something.
     var isBusy = false
     /// The thread is to begin nothing for a moment; see `between`.
@@ -93,6 +100,9 @@ final class Reports: Sendable {
   /// A picture's resume state.
   func add(_ report: StateReport) { change { $0.states[report.picture] = report } }
 
+  /// A picture's preview.
+  func add(_ report: PreviewReport) { change { $0.previews[report.picture] = report } }
+
   /// Writes the worker's row soon.
   func heartbeat() { change { $0.wantsHeartbeat = true } }
 
@@ -104,10 +114,10 @@ final class Reports: Sendable {
     }
   }
 
-  /// Adds the task that writes a picture's file. A state of this picture that was not written yet is of no use any more,
-  /// and must not come after the row that names the file.
+  /// Adds the task that writes a picture's file. A state or a preview of this picture that was not written yet is of no
+  /// use any more, and must not come after the row that names the file.
   func add(_ task: Task, instead picture: LastStep.Picture) {
-    change { $0.states[picture] = nil }
+    change { ($0.states[picture], $0.previews[picture]) = (nil, nil) }
     add(task)
   }
 
@@ -145,6 +155,7 @@ final class Reports: Sendable {
     change { state in
       state.progress = state.progress.filter { $0.key.job != job }
       state.states = state.states.filter { $0.key.job != job }
+      state.previews = state.previews.filter { $0.key.job != job }
     }
   }
 
@@ -154,6 +165,7 @@ final class Reports: Sendable {
   private struct Turn {
     var progress: [ProgressReport]
     var states: [StateReport]
+    var previews: [PreviewReport]
     var wantsHeartbeat: Bool
     var task: Task?
   }
@@ -163,9 +175,7 @@ final class Reports: Sendable {
     defer { changed.unlock() }
     state.isBusy = false
     changed.broadcast()
-    while state.isHeld
-      || state.progress.isEmpty && state.states.isEmpty && state.tasks.isEmpty && !state.wantsHeartbeat
-    {
+    while state.isHeld || state.isEmpty {
       guard !state.isOver || state.isHeld else {
         state.hasEnded = true
         changed.broadcast()
@@ -175,9 +185,11 @@ final class Reports: Sendable {
     }
     let turn = Turn(
       progress: state.progress.values.sorted { $0.picture < $1.picture },
-      states: state.states.values.sorted { $0.picture < $1.picture }, wantsHeartbeat: state.wantsHeartbeat,
-      task: state.tasks.first)
-    (state.progress, state.states, state.wantsHeartbeat, state.isBusy) = ([:], [:], false, true)
+      states: state.states.values.sorted { $0.picture < $1.picture },
+      previews: state.previews.values.sorted { $0.picture < $1.picture },
+      wantsHeartbeat: state.wantsHeartbeat, task: state.tasks.first)
+    (state.progress, state.states, state.previews) = ([:], [:], [:])
+    (state.wantsHeartbeat, state.isBusy) = (false, true)
     state.turns += 1
     return turn
   }
@@ -195,6 +207,7 @@ final class Reports: Sendable {
       change { $0.states[report.picture] = $0.states[report.picture] ?? report }
     }
     if turn.wantsHeartbeat { beat() }
+    for report in turn.previews where !isRefused { report.write(session, log) }
     if let task = turn.task, !run(task) { isRefused = true }
     if isRefused { stop.sleep(seconds: 1) }
   }

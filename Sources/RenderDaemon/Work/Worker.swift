@@ -20,6 +20,8 @@ package final class Worker: Sendable {
   let reports: Reports
   let log: Logger
   let keeper: LeaseKeeper
+  private let indexer: PromptIndexer
+  private let register: ModelRegister
   let stop: StopSignal
   private let lastStep = LastStep()
   /// For resume states.
@@ -69,6 +71,9 @@ package final class Worker: Sendable {
     side = try session.beside()
     reports = Reports(session: side, stop: stop, reporter: reporter, log: log)
     keeper = LeaseKeeper(session: side, log: log)
+    indexer = PromptIndexer(session: side, log: log)
+    register = ModelRegister(
+      session: side, folders: settings.modelFolders, allowed: settings.allowedFolders, log: log)
     for aside in (try? session.client.setAside()) ?? [] where aside.at > Date().milliseconds - 60_000 {
       log.warning(
         "table \(aside.table): a row was wrong and has been set aside (table set_aside): \(aside.row)")
@@ -135,18 +140,22 @@ package final class Worker: Sendable {
     defer {
       reports.end()
       keeper.end()
+      indexer.end()
+      register.end(finishing: settings.drain && !stop.isRequested)
       writer?.end()
       signOff()
     }
     try reports.start()
     try keeper.start()
+    try indexer.start()
+    try register.start()
     try writer?.start()
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
       session: session, reports: reports, side: side, compute: compute, output: settings.output,
       lastStep: lastStep,
       stop: stop, reporter: reporter, seal: seal, checkpointSteps: settings.checkpointSteps,
-      waitsForRoom: !settings.drain, metrics: metrics, log: log)
+      previews: settings.previews, waitsForRoom: !settings.drain, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, session: session, log: log)
     output.removeTemporaries()
     var pool = ModelPool(locator: ModelLocator(folders: settings.allowedFolders), governor: governor)
@@ -169,6 +178,7 @@ package final class Worker: Sendable {
         pool.locator = ModelLocator(folders: current.allowedFolders, places: pool.locator.places)
         pool.inputs = ModelLocator(folders: current.inputFolders)
         pool.limits = current.limits
+        register.use(folders: current.modelFolders, allowed: current.allowedFolders)
         if current.memoryBudget != given {
           given = current.memoryBudget
           governor.setBudget(MemoryBudget.chosen(given: given))

@@ -4,6 +4,8 @@ import Foundation
 package protocol ListedForm: Codable, Equatable, Sendable {
   /// What JSON must have for the whole list, for messages.
   static var kind: String { get }
+  /// The keys that an object may have. A misspelt one would otherwise be left out in silence.
+  static var keys: [String] { get }
   /// Reads an entry from a text. Every text is valid.
   init(text: String)
   /// Reads an entry from a JSON object.
@@ -15,9 +17,14 @@ extension ListedForm {
   package init(from decoder: any Decoder) throws {
     if let text = try? decoder.singleValueContainer().decode(String.self) {
       self.init(text: text)
-    } else {
-      try self.init(object: decoder)
+      return
     }
+    let given = try decoder.container(keyedBy: SettingKey.self).allKeys
+    if let unknown = given.first(where: { !Self.keys.contains($0.stringValue) }) {
+      throw DecodingError.dataCorrupted(
+        DecodingError.Context(codingPath: decoder.codingPath + [unknown], debugDescription: Self.kind))
+    }
+    try self.init(object: decoder)
   }
 }
 

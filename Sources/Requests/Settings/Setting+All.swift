@@ -28,7 +28,18 @@ extension Setting {
       accepts: { eta, _ in eta.map { (0...1).contains($0) } ?? true }),
     Setting("timesteps", \.timesteps, rule: timestepRule, accepts: isTimesteps),
     Setting("sigma_list", \.sigmaList, rule: sigmaRule, accepts: isSigmas),
-    Setting("seed", \.seed, rule: { _ in "use 0 to \(UInt64.max), or random" }, accepts: { _, _ in true }),
+    Setting(
+      "deep_cache", \.deepCache, rule: { _ in DeepCache.rule },
+      accepts: { value, _ in value?.isInRange ?? true }),
+    Setting(
+      "token_merging", \.tokenMerging, rule: { _ in TokenMerging.rule },
+      accepts: { value, _ in value?.isInRange ?? true }),
+    Setting("seed", \.seed, rule: seedRule, accepts: { _, _ in true }),
+    Setting("variation_seed", \.variationSeed, rule: seedRule, accepts: { _, _ in true }),
+    Setting(
+      "variation_strength", \.variationStrength,
+      rule: { _ in "use a number from 0 to 1, 0.1 is a small change" },
+      accepts: { value, _ in (0...1).contains(value) }),
     Setting(
       "count", \.count, rule: { "use 1 to \($0.count)" }, accepts: { (1...max(1, $1.count)).contains($0) }),
     Setting("precision", \.precision, rule: { _ in Precision.rule }, accepts: { _, _ in true }),
@@ -54,6 +65,10 @@ extension Setting {
       accepts: { size, _ in size?.isInRange ?? true }),
     Setting("memory_budget", \.memoryBudget, rule: { _ in ByteCount.rule }, accepts: { _, _ in true }),
   ]
+
+  @Sendable private static func seedRule(_ limits: RenderLimits) -> String {
+    "use 0 to \(UInt64.max), or random"
+  }
 
   @Sendable private static func sideRule(_ limits: RenderLimits) -> String {
     "use a multiple of 8 pixels, up to \(limits.side)"

@@ -26,7 +26,9 @@ package struct EmbeddingReference: Sendable, Equatable {
 extension EmbeddingReference: ListedForm {
   package static let kind = "a list of \"file:token\" or {\"path\": …, \"token\": …}"
 
-  enum CodingKeys: String, CodingKey { case path, token }
+  package static var keys: [String] { CodingKeys.allCases.map(\.rawValue) }
+
+  enum CodingKeys: String, CodingKey, CaseIterable { case path, token }
 
   /// Reads `{"path": …, "token": …}`. The default token is the one in the file.
   package init(object decoder: any Decoder) throws {

@@ -23,7 +23,9 @@ package struct LoRAReference: Sendable, Hashable {
 extension LoRAReference: ListedForm {
   package static let kind = "a list of \"file:weight\" or {\"path\": …, \"weight\": …}"
 
-  enum CodingKeys: String, CodingKey { case path, weight }
+  package static var keys: [String] { CodingKeys.allCases.map(\.rawValue) }
+
+  enum CodingKeys: String, CodingKey, CaseIterable { case path, weight }
 
   /// Reads `{"path": …, "weight": …}`. The default weight is 1.
   package init(object decoder: any Decoder) throws {

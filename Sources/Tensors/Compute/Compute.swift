@@ -11,6 +11,8 @@ package struct Compute: Sendable {
   package let work = WorkCounter()
   /// Measures where the time goes; nil if it is not measured.
   package let profile: WorkProfile?
+  /// Records the tasks of one thread; nil if they are not recorded.
+  package let trace: SectionTrace?
   /// If given, nothing is computed and memory is only counted: all tensors are meta tensors.
   package let plan: MemoryMeter?
   /// If given, a tile is normalized with the sums of its whole picture.
@@ -23,6 +25,16 @@ package struct Compute: Sendable {
     openblas_set_num_threads(1)
     pool = ThreadPool(threadCount: threads ?? ProcessorLimit.current)
     self.profile = profile
+    trace = nil
+    plan = nil
+  }
+
+  /// Computes on one thread, which the trace records when it is told to.
+  package init(tracing trace: SectionTrace) {
+    openblas_set_num_threads(1)
+    pool = ThreadPool(threadCount: 1, trace: trace)
+    profile = nil
+    self.trace = trace
     plan = nil
   }
 
@@ -30,6 +42,7 @@ package struct Compute: Sendable {
   package init(planning plan: MemoryMeter) {
     pool = ThreadPool(threadCount: 1)
     profile = nil
+    trace = nil
     self.plan = plan
   }
 

@@ -81,37 +81,41 @@ package final class WorkProfile: Sendable {
 
 /// An operation being measured.
 struct Timing {
-  private let profile: WorkProfile
+  private let profile: WorkProfile?
+  private let trace: SectionTrace?
   private let kind: LayerKind
   private let layer: String
   private let work: WorkCounter
   private let operations: Int
   private let start = ContinuousClock.now
 
-  fileprivate init(_ profile: WorkProfile, _ kind: LayerKind, _ layer: String, _ work: WorkCounter) {
+  fileprivate init(
+    _ profile: WorkProfile?, _ trace: SectionTrace?, _ kind: LayerKind, _ layer: String, _ work: WorkCounter
+  ) {
     self.profile = profile
+    self.trace = trace
     self.kind = kind
     self.layer = layer
     self.work = work
     operations = work.total
-    profile.enter()
+    profile?.enter()
+    trace?.enter("\(kind.rawValue) \(layer)")
   }
 
   /// Adds the time since the beginning.
   func end() {
     let duration = ContinuousClock.now - start
-    profile.leave(
-      kind, layer,
-      seconds: Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18,
-      operations: work.total - operations)
+    profile?.leave(kind, layer, seconds: duration.seconds, operations: work.total - operations)
+    trace?.leave()
   }
 }
 
 extension Compute {
-  /// Begins to measure an operation if there is a profile that records; the caller ends it.
+  /// Begins to measure an operation if there is a profile or a trace that records; the caller ends it.
   func timing(_ kind: LayerKind, _ layer: @autoclosure () -> String) -> Timing? {
-    guard let profile, profile.isRecording else { return nil }
-    return Timing(profile, kind, layer(), work)
+    let profile = profile.flatMap { $0.isRecording ? $0 : nil }
+    guard profile != nil || trace != nil else { return nil }
+    return Timing(profile, trace, kind, layer(), work)
   }
 }
 

@@ -11,10 +11,16 @@ package final class ThreadPool: Sendable {
   /// Threads that work on a section, the calling one included.
   package let threadCount: Int
   private let board: Board
+  /// Records the tasks, if there is one thread; nil if they are not recorded.
+  private let trace: SectionTrace?
 
   /// Starts `threadCount - 1` threads. The caller of `run` is the last one. If the system refuses some threads, the
   /// others do their work. No result depends on the number of threads.
-  package init(threadCount: Int) {
+  /// - Parameters:
+  ///   - threadCount: 1 or more.
+  ///   - trace: records the tasks, if `threadCount` is 1.
+  package init(threadCount: Int, trace: SectionTrace? = nil) {
+    self.trace = trace
     let wanted = max(1, threadCount)
     let board = Board(looks: wanted <= ProcessorLimit.current ? 2500 : 400)
     self.board = board
@@ -50,12 +56,19 @@ package final class ThreadPool: Sendable {
   /// Sections of one pool run one after another: a second caller waits.
   package func run(_ taskCount: Int, _ body: (Int) -> Void) {
     if taskCount <= 1 || threadCount == 1 {
+      if let trace, trace.run(max(0, taskCount), body) { return }
       for task in 0..<max(0, taskCount) { body(task) }
       return
     }
     withoutActuallyEscaping(body) { body in
       board.run(Section(taskCount: taskCount, body: body), helpers: min(taskCount, threadCount) - 1)
     }
+  }
+
+  /// Seconds to start a section on all threads and to see its end: the median of many empty ones.
+  package func handover() -> Double {
+    let clock = ContinuousClock()
+    return (0..<2000).map { _ in clock.measure { run(threadCount) { _ in } }.seconds }.median ?? 0
   }
 }
 

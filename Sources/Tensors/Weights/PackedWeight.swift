@@ -78,7 +78,7 @@ package struct PackedWeight: Sendable {
       let range = first..<min(outputs, first + atOnce)
       packing.outputs = range.count
       let values = range.count * rows.width
-      try withUnsafeTemporaryAllocation(of: Float.self, capacity: (isGated ? 2 : 1) * values) { chunk in
+      try LentFloats.with((isGated ? 2 : 1) * values) { chunk in
         try rows.read(range, into: UnsafeMutableBufferPointer(rebasing: chunk[..<values]))
         if isGated {
           try rows.read(

@@ -63,7 +63,7 @@ package struct WeightRows: Sendable {
     guard taps > 1, !isMeta else { return self }
     let (reading, width) = (reading, width)
     return WeightRows(count: count, width: width) { range, buffer in
-      try withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * width) { stored in
+      try LentFloats.with(range.count * width) { stored in
         try reading(range, stored)
         segmoe_taps_first(stored.baseAddress, range.count, width / taps, taps, buffer.baseAddress)
       }

@@ -42,7 +42,7 @@ package struct WinogradWeight: Sendable {
     for first in stride(from: 0, to: outputs, by: atOnce) {
       let range = first..<min(outputs, first + atOnce)
       let target = storage.base + first * rows.width * size
-      try withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * rows.width) { chunk in
+      try LentFloats.with(range.count * rows.width) { chunk in
         try rows.read(range, into: chunk)
         Self.pack(chunk, outputs: range.count, inputs: inputs, bf16: bf16, into: target)
       }
@@ -59,7 +59,7 @@ package struct WinogradWeight: Sendable {
       return segmoe_pack_convolution(rows.baseAddress, outputs, inputs, 9, target, 0, panels)
     }
     let count = panels * panelWidth * inputs * 9
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { packed in
+    LentFloats.with(count) { packed in
       segmoe_pack_convolution(rows.baseAddress, outputs, inputs, 9, packed.baseAddress, 0, panels)
       segmoe_f32_to_bf16(packed.baseAddress, target.assumingMemoryBound(to: UInt16.self), count)
     }

@@ -193,10 +193,12 @@ final class CacheCore: @unchecked Sendable {
     }
   }
 
-  func endStep() {
+  /// - Parameter isForecast: whether the next step is expected to use the same.
+  func endStep(isForecast: Bool) {
     locked { core in
       guard let used = core.recording else { return }
       core.recording = nil
+      guard isForecast else { return }
       core.book.forecast.setCycle(core.expected(used))
     }
   }
@@ -262,11 +264,4 @@ final class CacheCore: @unchecked Sendable {
 
   /// How many parts the thread looks ahead.
   private static let farthestAhead = 24
-}
-
-extension Duration {
-  /// In seconds.
-  fileprivate var seconds: Double {
-    Double(components.seconds) + Double(components.attoseconds) / 1e18
-  }
 }

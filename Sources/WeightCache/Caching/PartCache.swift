@@ -64,9 +64,15 @@ package final class PartCache: Sendable {
   package func expect(cycle: [PartUse]) { core.expect(cycle: cycle) }
 
   /// Runs a denoising step. Its uses are the forecast for the next step.
-  package func step<Result>(ledger: CacheLedger, _ body: () throws -> Result) rethrows -> Result {
+  /// - Parameters:
+  ///   - ledger: where loads are counted.
+  ///   - isWhole: whether all of the network runs. If not, the forecast stays that of the last step that was whole.
+  ///   - body: the step.
+  package func step<Result>(
+    ledger: CacheLedger, isWhole: Bool = true, _ body: () throws -> Result
+  ) rethrows -> Result {
     core.beginStep(ledger: ledger)
-    defer { core.endStep() }
+    defer { core.endStep(isForecast: isWhole) }
     return try body()
   }
 

@@ -138,7 +138,7 @@ struct JSONPrompts: PromptReader {
       return try PromptLine.parse(text)
     } catch let error as RequestError {
       let place = error.setting.flatMap { keys[$0] } ?? start
-      throw Problem.badInput("\(name):\(place.line):\(place.column): \(error)")
+      throw Problem.badInput("\(name):\(place.line):\(place.column): \(error.advice)")
     } catch let problem as Problem {
       throw problem.at("\(name):\(start.line):\(start.column)")
     }

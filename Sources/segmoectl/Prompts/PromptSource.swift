@@ -9,7 +9,7 @@ struct PromptSource {
   private var prompts: ArraySlice<String>
   private var file: PromptFile?
   private let options: JobOptions
-  private var paths = PathResolver()
+  private var paths: PathResolver
   /// The settings of plain prompts. They are the same for all, so they are checked and resolved once.
   private var plain: [RenderRequest]?
   private var seeds: SeedDraw
@@ -23,8 +23,10 @@ struct PromptSource {
   private(set) var texts = 0
   private var textsAtHand = 0
 
-  /// The models that are known to the queue, for prompts that name none, and to say what they ignore.
-  var models: [ModelRecord] = []
+  /// For prompts that name no model or a wrong one, and to say what they ignore.
+  private let models: KnownModels
+  /// The names of models that are right.
+  private var checked: Set<String> = []
   /// What changes nothing, said once each.
   private(set) var notices: [String] = []
 
@@ -35,16 +37,19 @@ struct PromptSource {
   ///   - options: what the command line says of all jobs.
   ///   - key: the idempotency key: with one, random seeds are the same at every try.
   ///   - templates: makes prompts of templates; nil: prompts are none.
+  ///   - models: that the queue knows.
   /// - Throws: `Problem`
   init(
     prompts: [String], file: String?, format: PromptFormat, options: JobOptions, key: String?,
-    templates: TemplateExpander?
+    templates: TemplateExpander?, models: KnownModels
   ) throws {
+    self.models = models
+    paths = PathResolver(names: models.names)
     self.prompts = prompts[...]
     self.options = options
     self.templates = templates
     let hasTemplates = templates != nil
-    seeds = SeedDraw(key: key)
+    seeds = SeedDraw(key: key, isShared: options.sharesSeed)
     if let file {
       self.file = try PromptFile(path: file, format: format, hasTemplates: hasTemplates)
     } else if prompts.isEmpty {
@@ -82,12 +87,18 @@ struct PromptSource {
 
   private mutating func nextPrompt() throws -> FoundPrompt? {
     guard let prompt = prompts.popFirst() else { return try file?.next() }
+    try Self.checkEncoding(of: prompt)
+    return FoundPrompt(content: .plain(prompt), place: nil)
+  }
+
+  /// Checks that a prompt of the command line came through whole.
+  /// - Throws: `Problem`
+  static func checkEncoding(of prompt: String) throws {
     guard String(validating: prompt.utf8, as: UTF8.self) != nil, !prompt.unicodeScalars.contains("\u{FFFD}")
     else {
       throw Problem.badInput(
         "prompt '\(prompt.prefix(40))' is not UTF-8; set a UTF-8 locale, or use --file")
     }
-    return FoundPrompt(content: .plain(prompt), place: nil)
   }
 
   /// Whether a link had a token in it, which is not kept.
@@ -123,7 +134,7 @@ struct PromptSource {
     } catch let error as RequestError {
       switch error {
       case .missingFile, .noSource: throw Problem.missing("\(place): \(error)")
-      default: throw Problem.badInput("\(place): \(error)")
+      default: throw Problem.badInput("\(place): \(error.advice)")
       }
     }
   }
@@ -175,7 +186,7 @@ struct PromptSource {
     for index in renders.indices {
       renders[index].prompt = prompt
       if let negative { renders[index].negativePrompt = negative }
-      if options.drafts[index].isSeedRandom { renders[index].seed = seeds.next() }
+      options.drafts[index].drawSeeds(&renders[index]) { seeds.next() }
     }
     return try jobs(renders, priority: nil)
   }
@@ -196,11 +207,7 @@ struct PromptSource {
 
   private mutating func note(_ render: RenderRequest) {
     guard notices.count < Self.mostNotices else { return }
-    let kind = models.first { $0.name == render.model || $0.path == render.model }?.kind
-    for idle in render.idleSettings(isXL: kind.map { $0.hasSuffix("sdxl") })
-    where !notices.contains(idle.notice) {
-      notices.append(idle.notice)
-    }
+    for notice in render.notices(models) where !notices.contains(notice) { notices.append(notice) }
   }
 
   /// The complete request, with absolute paths of files that exist.
@@ -208,17 +215,24 @@ struct PromptSource {
     var draft = draft
     if !draft.given.contains("model") { draft.give("model", \.model, try onlyModel) }
     var request = draft.complete
-    if draft.isSeedRandom { request.seed = seeds.next() }
+    draft.drawSeeds(&request) { seeds.next() }
     // Values before files, as `segmoe render` has it: of two mistakes both programs name the same.
     try request.validate()
     try paths.resolve(&request)
+    if checked.insert(request.model).inserted { try models.check(request.model) }
     return request
   }
 
+  /// More are not listed in a line.
+  private static let mostNames = 20
+
   private var onlyModel: String {
     get throws {
-      if models.count == 1 { return models[0].name }
-      let known = models.isEmpty ? "" : "; known are \(models.map(\.name).joined(separator: ", "))"
+      let names = models.usable.map(\.name)
+      if names.count == 1 { return names[0] }
+      let more = names.count > Self.mostNames ? " and \(names.count - Self.mostNames) more" : ""
+      let known =
+        names.isEmpty ? "" : "; known are \(names.prefix(Self.mostNames).joined(separator: ", "))\(more)"
       throw Problem.usage("no model: name one with --model\(known)")
     }
   }
@@ -243,42 +257,22 @@ extension [RequestDraft] {
   }
 }
 
-/// What the command line says of all jobs.
-struct JobOptions {
-  /// The settings of a prompt that names none of its own: it is rendered with each of these.
-  var drafts: [RequestDraft]
-  /// Higher goes first.
-  var priority: Int?
-  /// Start no earlier.
-  var runAfter: Milliseconds?
-  /// Until a failing job is given up.
-  var maxAttempts: Int
-
-  /// A job with these options.
-  /// - Parameters:
-  ///   - render: its request.
-  ///   - priority: its own; nil: that of all.
-  func job(_ render: RenderRequest, priority: Int?) -> JobRequest {
-    var request = JobRequest(render)
-    request.priority = priority ?? self.priority ?? 0
-    request.runAfter = runAfter
-    request.maxAttempts = maxAttempts
-    return request
-  }
-}
-
 /// Random seeds. With an idempotency key they follow from it: else another try would be another batch.
 private struct SeedDraw {
   private var state: UInt64?
+  /// The seed of all; nil: each has its own.
+  private var shared: UInt64?
 
-  init(key: String?) {
+  init(key: String?, isShared: Bool) {
     state = key.map { key in
       // FNV-1a.
       key.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
+    if isShared { shared = next() }
   }
 
   mutating func next() -> UInt64 {
+    if let shared { return shared }
     guard var mixer = state.map({ SplitMix64(state: $0) }) else {
       var system = SystemRandomNumberGenerator()
       return RequestDraft.randomSeed(&system)

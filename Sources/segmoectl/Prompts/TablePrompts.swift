@@ -85,7 +85,7 @@ struct TablePrompts: PromptReader {
           try draft.read(cell: cell.text, as: name)
         }
       } catch let error as RequestError {
-        throw Problem.badInput("\(lines.name):\(cell.line):\(cell.column): \(error)")
+        throw Problem.badInput("\(lines.name):\(cell.line):\(cell.column): \(error.advice)")
       }
     }
     return FoundPrompt(content: .settings(PromptLine(draft: draft, priority: priority)), place: place)

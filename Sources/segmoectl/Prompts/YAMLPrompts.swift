@@ -48,7 +48,7 @@ struct YAMLPrompts: PromptReader {
       } catch let error as RequestError {
         let key = error.setting
         let place = entries.first { $0.key == key }?.position ?? node.position
-        throw Problem.badInput("\(place): \(error)")
+        throw Problem.badInput("\(place): \(error.advice)")
       } catch let problem as Problem {
         throw problem.at("\(node.position)")
       }

@@ -131,4 +131,44 @@ import Testing
       #expect(outcome.errors.hasSuffix("\(used) is used\n"), "\(outcome.errors)")
     }
   }
+
+  private struct Plan: Decodable {
+    let threads: Int
+    let counts: [Count]
+    let layers: [Layer]
+    let sideBySide: [Jobs]
+
+    struct Count: Decodable {
+      let threads: Int
+      let seconds: Double
+      let efficiency: Double
+    }
+
+    struct Layer: Decodable {
+      let layer: String
+      let tasks: Int
+    }
+
+    struct Jobs: Decodable {
+      let jobs: Int
+      let threadsEach: Int
+      let runsPerSecond: Double
+    }
+  }
+
+  /// More threads never take longer, and never do more than all of the work.
+  @Test func aPlanSaysWhatThreadsCanReach() throws {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let outcome = try bench("unet", "--plan", "--threads", "6", "--json")
+    let plan = try decoder.decode(Plan.self, from: Data(outcome.output.utf8))
+    #expect(plan.threads == 6 && plan.counts.map(\.threads) == [1, 2, 4, 6])
+    #expect(plan.counts.allSatisfy { $0.efficiency > 0 && $0.efficiency <= 1 })
+    #expect(plan.counts.map(\.efficiency) == plan.counts.map(\.efficiency).sorted(by: >))
+    #expect(plan.sideBySide.map(\.jobs) == [1, 2, 3, 6])
+    #expect(plan.sideBySide.allSatisfy { $0.jobs * $0.threadsEach == 6 && $0.runsPerSecond > 0 })
+    #expect(plan.layers.allSatisfy { !$0.layer.isEmpty && $0.tasks > 0 })
+    let text = try bench("unet", "--plan", "--threads", "6").output
+    #expect(text.contains("What loses most with 6 threads") && text.contains("side by side on 6 threads"))
+  }
 }

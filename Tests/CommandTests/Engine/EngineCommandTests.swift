@@ -180,4 +180,27 @@ import Testing
     expectError(try run("merge", "/nonexistent.yaml", "/tmp/never"), code: 66, "/nonexistent.yaml")
     expectError(try run("contact-sheet", "/tmp/never.png", "/nonexistent.png"), code: 66, "/nonexistent.png")
   }
+
+  /// Before the recipe is even read.
+  @Test func mergeRefusesAPlaceThatCannotBeWritten() throws {
+    let place = try TemporaryFolder()
+    let (file, locked) = (try place.write("file", "x"), place.file("locked"))
+    expectError(
+      try run("merge", "gone.yaml", file + "/below/it"), code: 66,
+      "\(file)/below/it: cannot be made in \(file) (Not a directory): choose another place for the output")
+    // The system's own folders take none, whoever asks.
+    let outcome = try run("merge", "gone.yaml", "/proc/x")
+    expectError(outcome, code: outcome.code, "/proc/x: cannot be made in /proc (")
+    #expect([66, 77].contains(outcome.code))
+    try FileManager.default.createDirectory(atPath: locked, withIntermediateDirectories: false)
+    chmod(locked, 0o555)
+    let wrapper = Rights.canBeTaken ? Rights.nobody() : []
+    guard Rights.canBeTaken || geteuid() != 0 else { return }
+    chmod(place.path, 0o755)
+    let denied = try BuiltProgram.run("segmoe", ["merge", "gone.yaml", locked + "/x"], by: wrapper)
+    expectError(
+      denied, code: 77,
+      "\(locked)/x: cannot be made in \(locked) (Permission denied): give this user write permission, or choose"
+    )
+  }
 }

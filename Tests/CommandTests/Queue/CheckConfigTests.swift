@@ -7,7 +7,7 @@ import Testing
 @Suite struct CheckConfigTests {
   /// The shipped unit, a configuration and drop-ins.
   private func check(
-    _ configuration: String, dropIns: [String] = [], folders: [String] = [], _ arguments: String...
+    _ configuration: String, dropIns: [String] = [], folders: [String] = [], words: [String] = []
   ) throws -> Outcome {
     let root = try TemporaryFolder("usr/local/lib/systemd/system")
     try root.copy(
@@ -18,7 +18,7 @@ import Testing
     }
     for folder in folders { try root.makeFolder(folder) }
     return try BuiltProgram.run(
-      "segmoed", ["check-config", "--root", root.path] + arguments,
+      "segmoed", ["check-config", "--root", root.path] + words,
       environment: ["HOME": "/root", "SEGMOE_DATABASE": "/x/q"])
   }
 
@@ -35,7 +35,7 @@ import Testing
     ] {
       #expect(outcome.output.contains(line + "\n"), "\(line) is not in \(outcome.output)")
     }
-    let json = try check("", "--json").object()
+    let json = try check("", words: ["--json"]).object()
     #expect((json["settings"] as? [String: String])?["output"] == "/var/lib/segmoe/pictures")
     #expect((json["faults"] as? [Any])?.isEmpty == true)
   }
@@ -109,6 +109,23 @@ import Testing
   ]) func theDropInMendsIt(configuration: String, dropIn: String, folder: String) throws {
     #expect(try check(configuration, folders: [folder]).code == 77)
     #expect(try check(configuration, dropIns: [dropIn], folders: [folder]).code == 0)
+  }
+
+  /// What the unit runs before a reload, by the unit's own words: a wrong file ends it with one line, and then nobody sends
+  /// the signal. A right one says nothing.
+  @Test(arguments: [
+    ("memory_budget: 256MiB\n", 0, nil as String?), ("limits:\n  side: many\n", 65, "config.yaml:2"),
+    ("models: [/gone]\n", 66, "/gone is not there"), ("output: /data\n", 77, "ReadWritePaths=/data"),
+  ]) func aWrongFileFailsTheReload(configuration: String, code: Int, part: String?) throws {
+    let unit = try String(contentsOfFile: Places.inRepository("systemd/segmoed.service"), encoding: .utf8)
+    let commands = unit.split(separator: "\n").filter { $0.hasPrefix("ExecReload=") }.map { $0.dropFirst(11) }
+    #expect(commands.count == 2 && commands.last?.contains("kill -HUP") == true)
+    let words = try #require(commands.first).split(separator: " ").map(String.init)
+    #expect(words.prefix(2) == ["/usr/local/bin/segmoed", "check-config"])
+    let outcome = try check(configuration, words: Array(words.dropFirst(2)))
+    #expect(outcome.code == Int32(code) && outcome.output == "", "\(outcome)")
+    #expect(outcome.errors.filter { $0 == "\n" }.count == (part == nil ? 0 : 1), "\(outcome.errors)")
+    if let part { #expect(outcome.errors.contains(part), "\(outcome.errors)") }
   }
 
   @Test func aFileOfOnesOwnIsCheckedHere() throws {

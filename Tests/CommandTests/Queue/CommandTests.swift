@@ -162,11 +162,14 @@ import Testing
     #expect(
       try command("retry", "2", "--json").output == "{\"queued\": 1, \"pictures\": [], \"dry_run\": false}\n")
     #expect(
-      try command("reorder", "2", "--priority", "5", "--json").output == "{\"id\": 2, \"priority\": 5}\n")
-    #expect(try command("pause", "--json").output == "{\"paused\": true, \"batch\": null}\n")
+      try command("reorder", "2", "--priority", "5", "--json").output
+        == "{\"id\": 2, \"priority\": 5, \"priority_before\": 0, \"dry_run\": false}\n")
+    let (was, counts) = ("\"batch\": null, \"was_paused\"", "\"queued\": 1, \"dry_run\": false}\n")
+    #expect(try command("pause", "--json").output == "{\"paused\": true, \(was): false, \(counts)")
     #expect(try session.claim() == nil)
-    #expect(try command("resume", "--json").output == "{\"paused\": false, \"batch\": null}\n")
-    #expect(try command("pause", "--batch", "1", "--json").output == "{\"paused\": true, \"batch\": 1}\n")
+    #expect(try command("resume", "--json").output == "{\"paused\": false, \(was): true, \(counts)")
+    let batch = try command("pause", "--batch", "1", "--json").object()
+    #expect(batch["paused"] as? Bool == true && batch["batch"] as? Int == 1)
     #expect(try session.client.batch(1).isPaused)
   }
 
@@ -202,6 +205,33 @@ import Testing
     #expect(try command.client().list().map(\.state) == [.cancelled, .queued])
     expectComplaint(try command("retry", "9", "--dry-run"), code: 65, "job 9")
     #expect(try command("retry", "2", "--dry-run").output == "1 would be queued again\n")
+  }
+
+  /// `--dry-run` says what would change, and changes nothing.
+  @Test func aLookAtAPauseOrAnOrderChangesNothing() throws {
+    let command = try Command()
+    _ = try command("enqueue", "a", "b", "--model", "m", "--name", "pets")
+    let store = try command.client()
+    let before = try store.lastEvent()
+    func look(_ arguments: String...) throws -> String {
+      let outcome = try command.run(arguments + ["--dry-run"])
+      #expect(outcome.code == 0 && outcome.errors == "", "\(outcome)")
+      return outcome.output
+    }
+    #expect(try look("pause") == "the queue would be paused with 2 queued jobs; what runs would go on\n")
+    #expect(try look("resume", "--batch", "pets") == "batch 1 is not paused; nothing would change\n")
+    #expect(try look("reorder", "2", "--priority", "5") == "job 2 would have priority 5, before 0\n")
+    let json = try command("reorder", "2", "--priority", "5", "--dry-run", "--json").object()
+    #expect(json["dry_run"] as? Bool == true && json["priority_before"] as? Int == 0)
+    #expect(try store.lastEvent() == before && !store.status().isPaused && !store.batch(1).isPaused)
+    #expect(try store.details(job: 2).job.request.priority == 0)
+    // What would be refused is refused.
+    expectComplaint(try command("pause", "--batch", "9", "--dry-run"), code: 65, "batch 9")
+    expectComplaint(try command("reorder", "9", "--priority", "1", "--dry-run"), code: 65, "job 9")
+    #expect(try command("pause", "--batch", "pets").output == "batch 1 is paused; what runs goes on\n")
+    #expect(try look("pause", "--batch", "1") == "batch 1 is paused already; nothing would change\n")
+    #expect(try look("resume", "--batch", "1") == "batch 1 would go on with 2 queued jobs\n")
+    #expect(try store.batch(1).isPaused)
   }
 
   @Test func batchesHaveNames() throws {

@@ -202,7 +202,7 @@ import Testing
     (["p", "--model", "m", "--steps", "x"], "--steps"),
     (["p", "--model", "m", "--guidance", "nan"], "guidance"),
     (["p", "--model", "m", "--seed", "-2"], "or random"),
-    (["p", "--model", "m", "--strength", "0.5"], "init_image"),
+    (["p", "--model", "m", "--strength", "0.5"], "--init-image"),
     (["p", "--model", "m", "--memory-budget", "lots"], "'lots'"),
     (["p", "--model", "m", "--name", "../up"], "name"),
     (["p", "--model", "m", "--max-attempts", "0"], "--max-attempts"),

@@ -23,6 +23,25 @@ import Testing
     #expect(try command.client().list().count == 8)
   }
 
+  /// A variation seed may be random, too; beside it the seed stays what it is.
+  @Test func randomVariationSeeds() throws {
+    let command = try Command()
+    let settings = ["--seed", "3", "--variation-strength", "0.1,0.2", "--variation-seed"]
+    for arguments in [["random"], ["-1"], ["random", "--key", "k"]] {
+      #expect(try command.run(["enqueue", "a", "b", "--model", "m"] + settings + arguments).code == 0)
+    }
+    #expect(
+      try command.run(["enqueue", "a", "b", "--model", "m"] + settings + ["random", "--key", "k"]).code == 0)
+    try command.file(
+      "p.txt", Data("{\"prompt\": \"r\", \"variation_seed\": \"random\"}\n{\"prompt\": \"own\"}\n".utf8))
+    #expect(try command.run(["enqueue", "--file", "p.txt", "--model", "m"] + settings + ["7"]).code == 0)
+    let jobs = try command.client().list().map { try command.client().details(job: $0.id).job.request.render }
+    #expect(jobs.count == 16 && jobs.allSatisfy { $0.seed == 3 })
+    #expect(Set(jobs.map(\.variationStrength)) == [0.1, 0.2])
+    #expect(Set(jobs.prefix(14).map(\.variationSeed)).count == 14)
+    #expect(jobs.suffix(2).allSatisfy { $0.prompt == "own" && $0.variationSeed == 7 })
+  }
+
   /// Every prompt with every combination; a line's own settings are no part of it.
   @Test func gridsOfSettings() throws {
     let command = try Command()
@@ -109,6 +128,8 @@ import Testing
     for (arguments, notices) in [
       (["--guidance", "1", "--negative-prompt", "blurry"], ["negative prompt has no effect: guidance of 1"]),
       (["--guidance", "0.5", "--guidance-rescale", "0.7"], ["guidance rescale has no effect"]),
+      (["--variation-seed", "3"], ["variation seed has no effect: the variation strength is 0"]),
+      (["--variation-seed", "3", "--variation-strength", "0.1"], []),
       (
         ["--crop", "0,0", "--target-size", "64x64"],
         ["crop has no effect: only models of SDXL", "target size has no effect"]

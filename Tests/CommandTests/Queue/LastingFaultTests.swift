@@ -5,7 +5,8 @@ import Testing
 
 /// What stays wrong however often it is tried ends with a code that systemd does not restart on.
 @Suite struct LastingFaultTests {
-  @Test(arguments: ["text", "foreign", "newer"]) func aDaemonEndsForGood(kind: String) throws {
+  @Test(arguments: ["text", "foreign", "newer"], [("segmoed", ["--drain"]), ("segmoe-fetch", ["fetch"])])
+  func aServiceEndsForGood(kind: String, service: (unit: String, words: [String])) throws {
     let command = try Command()
     switch kind {
     case "text": try command.file("queue.sqlite", Data(String(repeating: "no database ", count: 100).utf8))
@@ -14,13 +15,14 @@ import Testing
       _ = try command("enqueue", "p", "--model", "m")
       try Self.sqlite(command, "PRAGMA user_version = 99")
     }
-    let daemon = try BuiltProgram.run("segmoed", ["--database", command.database, "--drain"])
+    let daemon = try BuiltProgram.run(
+      "segmoed", service.words + ["--database", command.database], environment: ["HOME": command.folder])
     #expect(daemon.code == 65, "\(daemon)")
     #expect(
       daemon.errors.split(separator: "\n").filter { $0.contains("segmoed: ") }.count == 1, "\(daemon.errors)")
     #expect(daemon.errors.contains(command.database))
     let unit = try String(
-      contentsOfFile: Places.inRepository("systemd/segmoed.service"), encoding: .utf8)
+      contentsOfFile: Places.inRepository("systemd/\(service.unit).service"), encoding: .utf8)
     #expect(unit.contains("RestartPreventExitStatus=64 65 66 77\n"))
   }
 

@@ -60,6 +60,34 @@ import Testing
     #expect(exists(folder + "/out"))
   }
 
+  /// A pattern's folders lie below each other.
+  @Test func foldersThatAreLeftEmptyGoToo() throws {
+    let command = try Command()
+    let folder = command.folder
+    try FileManager.default.createDirectory(atPath: folder + "/out/a/b/c", withIntermediateDirectories: true)
+    for file in ["out/a/b/c/1.png", "out/a/2.png"] { try command.file(file, Data("x".utf8)) }
+    let session = try command.daemon()
+    try done(command, session, path: folder + "/out/a/b/c/1.png")
+    #expect(try command("purge", "--keep", "0", "--files", "out").code == 0)
+    #expect(!exists(folder + "/out/a/b") && exists(folder + "/out/a/2.png"))
+  }
+
+  /// One byte a picture.
+  @Test func bySize() throws {
+    let command = try Command()
+    let session = try command.daemon()
+    for number in 1...4 { try done(command, session, path: "/nowhere/\(number).png") }
+    #expect(try command("purge", "--max-bytes", "1GiB", "--json").output == "{\"jobs\": 0, \"files\": 0}\n")
+    let dry = try command("purge", "--max-bytes", "3", "--dry-run")
+    #expect(dry.output.hasPrefix("1 jobs go; ") && dry.output.hasSuffix("1 jobs and 0 pictures would go\n"))
+    #expect(try command("purge", "--max-bytes", "1", "--keep", "3", "--json").output.contains("\"jobs\": 1,"))
+    #expect(try command("purge", "--max-bytes", "1", "--json").output.contains("\"jobs\": 2,"))
+    #expect(try command.client().list().map(\.id) == [4])
+    #expect(
+      try command("purge", "--max-bytes", "0", "--state", "failed", "--json").output.contains("\"jobs\": 0,"))
+    #expect(try command("purge", "--max-bytes", "0", "--json").output.contains("\"jobs\": 1,"))
+  }
+
   @Test func nothingGoesUnlessSaid() throws {
     let command = try Command()
     try done(command, command.daemon(), path: "/nowhere/1.png")

@@ -35,7 +35,7 @@ import Testing
     chmod(command.folder, 0o755)
     let (output, errors) = (Pipe(), Pipe())
     let process = try command.start(
-      ["watch"], by: Rights.nobody(), output: output.fileHandleForWriting, errors: errors)
+      ["watch", "1"], by: Rights.nobody(), output: output.fileHandleForWriting, errors: errors)
     try output.fileHandleForWriting.close()
     while try !String(contentsOfFile: "/proc/\(process.processIdentifier)/comm", encoding: .utf8).hasPrefix(
       "segmoectl")

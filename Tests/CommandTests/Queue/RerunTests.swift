@@ -6,37 +6,21 @@ import Testing
 @Suite struct RerunTests {
   private static let goldens = Places.golden("")
 
-  /// Runs segmoectl while a daemon works.
-  private func withDaemon(_ command: Command, _ body: () throws -> Void) throws {
-    let daemon = try Process(
-      "segmoed",
-      ["--database", command.database, "--output", command.folder + "/out", "--log-level", "error"])
-    daemon.standardOutput = FileHandle.nullDevice
-    let complaint = Pipe()
-    daemon.standardError = complaint
-    let said = GatheredOutput(complaint)
-    try daemon.run()
-    defer {
-      #expect(daemon.isRunning)
-      daemon.terminate()
-      daemon.waitUntilExit()
-      #expect(said.text() == "")
-    }
-    try body()
-  }
-
   private let small = ["--width", "64", "--height", "64", "--steps", "2", "--scheduler", "ddim"]
 
   @Test func aJobAndItsPictureComeOutTheSame() throws {
     let command = try Command()
     let model = Self.goldens + "model/base"
     _ = try command.run(["enqueue", "a zebra", "--model", model, "--count", "2", "--seed", "5"] + small)
-    try withDaemon(command) {
+    try command.withDaemon {
       #expect(try command("watch").code == 0)
       let again = try command("rerun", "1", "--json")
       #expect(again.code == 0, "\(again)")
       let images = try #require(try again.object()["images"] as? [[String: Any]])
       #expect(images.map { $0["same"] as? Bool } == [true, true])
+      var published = try PublishedSchemas()
+      #expect(try published.judge(again.output, by: "segmoectl-rerun") == [])
+      #expect(published.gaps(in: "segmoectl-rerun") == [])
       #expect(images[1]["original"] as? String == command.folder + "/out/1/1-1.png")
       // A picture by itself: its own seed, and the same pixels.
       let picture = try command("rerun", "out/1/1-1.png")

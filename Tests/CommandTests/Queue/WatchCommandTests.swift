@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import JobStore
 import Testing
 
@@ -11,27 +10,61 @@ import Testing
     _ = try command("cancel", "1")
     let outcome = try command.run(["watch"] + scope)
     #expect(outcome.code == 0)
-    #expect(outcome.output == "0 of 1 done, 1 cancelled\n")
+    #expect(
+      outcome.output == (scope.isEmpty ? "no job is waiting or running\n" : "0 of 1 done, 1 cancelled\n"))
+  }
+
+  /// A full disk, say: the picture is done, and waits for room.
+  @Test func whatWaitsForTheDiskSaysSo() throws {
+    let command = try Command()
+    _ = try command("enqueue", "a", "--model", "m")
+    let session = try command.daemon()
+    let claimed = try #require(try session.claim())
+    try session.report(ImageProgress(index: 0, phase: .denoising, step: 3, steps: 25), claimed.lease)
+    try session.note("the disk is full", claimed.lease)
+    // What an earlier attempt left in the row is no wait.
+    #expect(try firstLine(of: command) == "job 1 running 3/25\n")
+    try session.report(ImageProgress(index: 0, phase: .writing, step: 25, steps: 25), claimed.lease)
+    #expect(
+      try firstLine(of: command) == "job 1 running 25/25, waits to write its picture: the disk is full\n")
+  }
+
+  /// What `watch` says first of job 1.
+  private func firstLine(of command: Command) throws -> String {
+    let pipe = Pipe()
+    let process = try command.start(["watch", "1"], output: pipe.fileHandleForWriting, errors: Pipe())
+    try pipe.fileHandleForWriting.close()
+    defer {
+      process.terminate()
+      process.waitUntilExit()
+    }
+    var text = ""
+    while !text.contains("\n") {
+      let data = pipe.fileHandleForReading.availableData
+      guard !data.isEmpty else { break }
+      text += String(decoding: data, as: UTF8.self)
+    }
+    return text
   }
 
   /// Starts `watch` with a daemon that is alive, renders, and collects what was printed.
-  /// - Parameter sign: What the output shows once it has seen the seventh step.
+  /// - Parameters:
+  ///   - arguments: of segmoectl.
+  ///   - before: how many jobs were done before.
+  ///   - sign: what the output shows once it has seen the seventh step.
+  ///   - handles: what it reads from and the command writes to.
   private func watch(
-    _ arguments: [String], until sign: String = "7/50", on handles: (read: FileHandle, write: FileHandle)
+    _ arguments: [String], before: Int = 0, until sign: String = "7/50",
+    on handles: (read: FileHandle, write: FileHandle)
   ) throws -> (code: Int32, text: String) {
     let command = try Command()
-    _ = try command("enqueue", "red fox", "--model", "m", "--count", "2")
     let session = try command.daemon()
-    let collected = Collector()
-    let reader = Thread {
-      // Not FileHandle's own reading: it waits for all bytes, and dies at a terminal whose other end closed.
-      var buffer = [UInt8](repeating: 0, count: 4096)
-      while case let count = read(handles.read.fileDescriptor, &buffer, buffer.count), count > 0 {
-        collected.add(Data(buffer[..<count]))
-      }
-      collected.end()
+    for _ in 0..<before {
+      _ = try command("enqueue", "old", "--model", "m")
+      try command.render(session)
     }
-    reader.start()
+    _ = try command("enqueue", "red fox", "--model", "m", "--count", "2")
+    let collected = Collector(handles.read)
     let process = try command.start(arguments, output: handles.write, errors: Pipe())
     try handles.write.close()
     let claimed = try #require(try session.claim())
@@ -63,6 +96,15 @@ import Testing
     #expect(lines.last == "1 of 1 done")
   }
 
+  /// What was over when the watch began is not counted.
+  @Test func historyIsNotCounted() throws {
+    let pipe = Pipe()
+    let (code, text) = try watch(
+      ["watch"], before: 2, on: (pipe.fileHandleForReading, pipe.fileHandleForWriting))
+    #expect(code == 0)
+    #expect(text.split(separator: "\n").last == "1 of 1 done", "\(text)")
+  }
+
   @Test func aPipeCanGetJSON() throws {
     let pipe = Pipe()
     let (code, text) = try watch(
@@ -78,7 +120,8 @@ import Testing
   }
 
   @Test func aTerminalGetsBarsInPlace() throws {
-    let (code, text) = try watch(["watch", "--batch", "1"], on: Self.terminal())
+    let terminal = try PseudoTerminal()
+    let (code, text) = try watch(["watch", "--batch", "1"], on: (terminal.read, terminal.write))
     #expect(code == 0)
     // One bar at 14%, the prompt, the time left, and a cursor that goes back up.
     #expect(text.contains("red fox"))
@@ -87,42 +130,4 @@ import Testing
     #expect(text.contains("\u{1B}[2A"))
     #expect(text.contains("1 of 1 done"))
   }
-
-  /// Both ends of a new pseudo-terminal.
-  private static func terminal() throws -> (read: FileHandle, write: FileHandle) {
-    let master = open("/dev/ptmx", O_RDWR | O_NOCTTY)
-    try #require(master >= 0)
-    // unlockpt and ptsname by hand: Glibc's module hides them.
-    let (unlock, number) = (UInt(0x4004_5431), UInt(0x8004_5430))
-    var (locked, terminal): (Int32, Int32) = (0, -1)
-    try #require(ioctl(master, unlock, &locked) == 0 && ioctl(master, number, &terminal) == 0)
-    let slave = open("/dev/pts/\(terminal)", O_RDWR | O_NOCTTY)
-    try #require(slave >= 0)
-    return (
-      FileHandle(fileDescriptor: master, closeOnDealloc: true),
-      FileHandle(fileDescriptor: slave, closeOnDealloc: true)
-    )
-  }
-}
-
-/// Bytes that another thread reads.
-private final class Collector: @unchecked Sendable {
-  private let condition = NSCondition()
-  private var data = Data()
-  private var isOver = false
-
-  func add(_ chunk: Data) { condition.withLock { data.append(chunk) } }
-
-  func end() {
-    condition.withLock {
-      isOver = true
-      condition.broadcast()
-    }
-  }
-
-  func wait() {
-    condition.withLock { while !isOver { condition.wait() } }
-  }
-
-  var text: String { condition.withLock { String(decoding: data, as: UTF8.self) } }
 }

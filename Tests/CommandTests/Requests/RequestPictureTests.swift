@@ -23,6 +23,8 @@ import Testing
       ["--vae", Places.golden("vae/tiny")], ["--plain-prompt"],
       ["--guidance", "9", "--guidance-rescale", "0.7", "--steps", "3"],
       ["--guidance", "1", "--negative-prompt", "blurry"],
+      ["--variation-seed", "9", "--variation-strength", "0.3", "--count", "2", "--scheduler", "euler_a"],
+      picture + ["--variation-seed", "9", "--variation-strength", "1"],
     ]
   }()
 

@@ -20,6 +20,14 @@ import Testing
     ),
     ("--guidance-from", ["0", "0.5", "1"], ["-0.1", "1.01", "nan", "inf", "x", ""]),
     ("--guidance-until", ["0", "0.5", "1"], ["-0.1", "1.01", "nan", "inf", "x", ""]),
+    (
+      "--deep-cache", ["2", "3:1", "1000:8"],
+      ["0", "1", "-2", "1001", "2:-1", "2:48", "2:", ":1", "2:1:1", "2.5", "x", ""]
+    ),
+    (
+      "--token-merging", ["0.5", "0.75", "1e-3", "0.5:2", "0.3:8"],
+      ["0", "-0.1", "0.76", "nan", "inf", "0.5:3", "0.5:0", "0.5:", ":2", "0.5:1:1", "x", ""]
+    ),
     ("--sigmas", ["uniform", "sgm_uniform"], ["Karras!", "", "cosine", "use_karras_sigmas"]),
     ("--eta", [], ["-0.1", "1.1", "nan", "inf", "x", ""]),
     ("--timesteps", [], ["", "x", "999,", "1.5", "-1", "500,700", "500,500", "9999999999999999999999"]),
@@ -36,6 +44,11 @@ import Testing
       "--seed", ["0", "1", "9223372036854775807", "9223372036854775808", "18446744073709551615"],
       ["18446744073709551616", "1.5", "x", "", "-2", "Random!"]
     ),
+    (
+      "--variation-seed", ["0", "18446744073709551615"],
+      ["18446744073709551616", "1.5", "x", "", "-2", "Random!"]
+    ),
+    ("--variation-strength", ["0", "0.25", "1"], ["-0.1", "1.01", "nan", "inf", "x", ""]),
     ("--count", ["1", "2"], ["0", "-1", "1001", "x", ""]),
     ("--precision", ["f32", "bf16", "int8"], ["f64", "F32", "", "16"]),
     ("--lora", [], ["f:nan", "f:inf", ":0.5", "", "gone.safetensors", "gone.safetensors:0.5"]),
@@ -144,6 +157,24 @@ import Testing
     ]
     for row in rows {
       let found = try Self.both(row, in: Command())
+      #expect(found.render.code == 0 && found.enqueue.code == 0, "\(row): \(found)")
+    }
+  }
+
+  /// What docs/fast.md says of distilled models, and what leaves work out together.
+  @Test func bothTakeTheSettingsOfFastModels() throws {
+    let rows = [
+      "--scheduler lcm --steps 4 --guidance 1", "--scheduler lcm --steps 4 --guidance 8",
+      "--steps 1 --guidance 0",
+      "--scheduler euler --sigmas sgm_uniform --steps 4 --guidance 0",
+      "--scheduler ddim --sigmas sgm_uniform --steps 4 --guidance 0",
+      "--scheduler ddim --sigmas sgm_uniform --steps 8 --guidance 5",
+      "--scheduler tcd --eta 1 --steps 1 --guidance 0", "--scheduler tcd --eta 0.3 --steps 4 --guidance 0",
+      "--scheduler lcm --timesteps 999,749,499,249 --steps 4 --guidance 0",
+      "--steps 5 --deep-cache 3:1 --token-merging 0.5:2 --guidance-until 0.5",
+    ]
+    for row in rows {
+      let found = try Self.both(row.split(separator: " ").map(String.init), in: Command())
       #expect(found.render.code == 0 && found.enqueue.code == 0, "\(row): \(found)")
     }
   }

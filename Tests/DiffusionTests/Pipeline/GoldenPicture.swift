@@ -32,8 +32,12 @@ struct GoldenPicture: Decodable, CustomStringConvertible {
   let guidanceFrom: Double?
   let guidanceUntil: Double?
   let guidanceRescale: Double?
+  let deepCache: String?
+  let tokenMerging: String?
   let scheduler: String?
   let seed: String
+  let variationSeed: String?
+  let variationStrength: Double?
   let framing: Framing?
   /// The weight of the golden LoRA.
   let lora: Float?
@@ -46,7 +50,8 @@ struct GoldenPicture: Decodable, CustomStringConvertible {
   /// All but the folder, which no list says.
   private enum CodingKeys: String, CodingKey {
     case file, model, prompt, negativePrompt, width, height, steps, guidance, guidanceFrom, guidanceUntil
-    case guidanceRescale, scheduler, seed, framing, lora, strength, masked, settings
+    case guidanceRescale, deepCache, tokenMerging, scheduler, seed, variationSeed, variationStrength, framing
+    case lora, strength, masked, settings
   }
 
   var description: String { file }
@@ -81,6 +86,10 @@ struct GoldenPicture: Decodable, CustomStringConvertible {
     request.render.guidanceRescale = guidanceRescale ?? 0
     request.render.guidanceFrom = guidanceFrom ?? 0
     request.render.guidanceUntil = guidanceUntil ?? 1
+    request.render.deepCache = try deepCache.map { try #require(DeepCache(text: $0)) }
+    request.render.tokenMerging = try tokenMerging.map { try #require(TokenMerging(text: $0)) }
+    request.render.variationSeed = try variationSeed.map { try #require(UInt64($0)) } ?? 0
+    request.render.variationStrength = variationStrength ?? 0
     if let framing {
       // diffusers writes height before width, and the top before the left.
       request.render.originalSize = PixelSize(width: framing.originalSize[1], height: framing.originalSize[0])

@@ -25,7 +25,9 @@ import WeightCache
   /// Every method there is: one that remembers something but doesn't say so fails here.
   @Test(arguments: SchedulerName.allCases) func anyStepOfAnyMethod(scheduler: SchedulerName) throws {
     let renderer = try renderer()
-    let request = request(scheduler)
+    var request = request(scheduler)
+    // The first noise is another than the seed's own; what later steps draw is not.
+    (request.variationSeed, request.variationStrength) = (9, 0.3)
     var undisturbed = try renderer.begin(request)
     var states: [[UInt8]] = []
     repeat {
@@ -50,7 +52,7 @@ import WeightCache
     var fresh = try renderer.begin(request)
     for change: (inout PictureRequest) -> Void in [
       { $0.prompt += "." }, { $0.seed += 1 }, { $0.guidance += 0.5 }, { $0.scheduler = .ddim },
-      { $0.scheduler = nil }, { $0.steps += 1 }, { $0.negativePrompt = "x" },
+      { $0.scheduler = nil }, { $0.steps += 1 }, { $0.negativePrompt = "x" }, { $0.variationStrength = 0.1 },
     ] {
       var other = request
       change(&other)

@@ -29,11 +29,33 @@ struct PullCommandTests {
     let lines = outcome.output.split(separator: "\n").map(String.init)
     #expect(lines.first == "\(house.cache)/models--a--model/snapshots/\(commit)")
     #expect(lines.count == 2 && lines.last?.hasSuffix("\(TestHub.hash(bytes)).safetensors") ?? false)
-    let json = try JSONSerialization.jsonObject(
-      with: Data(try Self.run(house, ["pull", "--json", "a/model"]).output.utf8))
-    let row = try #require((json as? [[String: Any]])?.first)
+    let printed = try Self.run(house, ["pull", "--json", "a/model"])
+    let row = try #require(try printed.list().first)
     #expect(Set(row.keys) == ["source", "path", "revision", "bytes", "fromCache"])
     #expect(row["fromCache"] as? Bool == true && row["revision"] as? String == commit)
+  }
+
+  @Test func printedJSONIsWhatItsSchemaSays() throws {
+    let house = try PullHouse()
+    house.hub.publish("a/model", PullHouse.model())
+    var published = try PublishedSchemas()
+    let folder = house.folder + "/model"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try Data("{}".utf8).write(to: URL(fileURLWithPath: folder + "/model_index.json"))
+    for arguments in [["a/model", "--dry-run"], ["a/model", folder]] {
+      let pulled = try Self.run(house, ["pull", "--json", "--quiet"] + arguments)
+      #expect(pulled.code == 0, "\(pulled)")
+      #expect(try published.judge(pulled.output, by: "segmoe-pull") == [], "\(pulled)")
+    }
+    #expect(published.gaps(in: "segmoe-pull") == [])
+    for arguments in [["--dry-run"], [], []] {
+      let pushed = try Self.run(
+        house, ["push", folder, "tester/mixture", "--json", "--quiet"] + arguments,
+        ["HF_TOKEN": TestHub.token, "XDG_STATE_HOME": house.folder + "/state"])
+      #expect(pushed.code == 0, "\(pushed)")
+      #expect(try published.judge(pushed.output, by: "segmoe-push") == [], "\(pushed)")
+    }
+    #expect(published.gaps(in: "segmoe-push") == [])
   }
 
   @Test func refusalsAreOneLineWithACodeAndWithoutTheToken() throws {

@@ -17,6 +17,8 @@ import Testing
     settings.guidanceFrom = 0.125
     settings.guidanceUntil = 0.75
     settings.timesteps = NumberList([999, 500, 3])
+    settings.deepCache = DeepCache(interval: 3, branch: 4)
+    settings.tokenMerging = TokenMerging(ratio: 0.125, downsample: 2)
     settings.seed = .max
     settings.count = 4
     settings.precision = .int8

@@ -39,6 +39,72 @@ import Testing
     #expect(try purge(queue) { $0.keepNewest = 4 } == [])
   }
 
+  /// The newest whose pictures fit, 1,000 bytes each.
+  @Test func bySize() throws {
+    let queue = try queueOfFive()
+    #expect(try purge(queue) { $0.keepBytes = 5000 } == [])
+    #expect(try purge(queue) { $0.keepBytes = 4999 } == ["/out/1-0.png"])
+    // One that does not fit ends it: what is older goes, however small.
+    try queue.sql { db in
+      try db.execute(
+        sql: "UPDATE images SET bytes = 0 WHERE job = 2; UPDATE images SET bytes = 9000 WHERE job = 3")
+    }
+    var small = Retention()
+    small.keepBytes = 2500
+    #expect(try queue.client.expired(small, limit: .max).map(\.id) == [2, 3])
+    #expect(try queue.client.expiredCount(small) == 2)
+    #expect(try purge(queue) { $0.keepBytes = 2500 } == ["/out/2-0.png", "/out/3-0.png"])
+    #expect(try purge(queue) { $0.keepBytes = 999 } == ["/out/4-0.png", "/out/5-0.png"])
+  }
+
+  /// The size is that of all states together, of all pictures that would go.
+  @Test func bySizeOverAllStates() throws {
+    let queue = try queueOfFive()
+    try queue.sql { db in
+      try db.execute(
+        sql: """
+          UPDATE jobs SET state = 'failed' WHERE id IN (2, 4);
+          INSERT INTO former_images
+            SELECT job, path || 'x', number, seed, width, height, digest, bytes, seconds, numerics FROM images WHERE job = 5;
+          UPDATE images SET bytes = -9000000000 WHERE job = 4;
+          """)
+    }
+    #expect(
+      try purge(queue) {
+        $0.keepBytes = 3000; $0.states = [.done, .failed]
+      } == ["/out/1-0.png", "/out/2-0.png"])
+    #expect(try purge(queue) { $0.keepBytes = 2000 } == ["/out/3-0.png"])
+    #expect(try queue.client.list().map(\.id) == [4, 5])
+  }
+
+  /// With several limits a job goes only if each lets it go.
+  @Test func bySizeAgeAndNumber() throws {
+    let queue = try queueOfFive()
+    let limit = queue.now - 240_000
+    func expired(_ change: (inout Retention) -> Void) throws -> [Int64] {
+      var retention = Retention()
+      change(&retention)
+      return try queue.client.expired(retention, limit: .max).map(\.id)
+    }
+    #expect(try expired { $0.keepBytes = 1000 } == [1, 2, 3, 4])
+    #expect(
+      try expired {
+        $0.keepBytes = 1000; $0.keepNewest = 3
+      } == [1, 2])
+    #expect(
+      try expired {
+        $0.keepBytes = 3000; $0.keepNewest = 1
+      } == [1, 2])
+    #expect(
+      try expired {
+        $0.keepBytes = 1000; $0.finishedBefore = limit
+      } == [1])
+    #expect(
+      try expired {
+        $0.keepBytes = 1000; $0.keepNewest = 9
+      } == [])
+  }
+
   @Test func whatIsOpenOrOfAnotherStateStays() throws {
     let queue = try TestQueue()
     try queue.enqueue("failed", "cancelled", "running", "queued")

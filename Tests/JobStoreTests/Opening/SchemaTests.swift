@@ -57,6 +57,21 @@ import Testing
     #expect(try queue.sql { try $0.tableExists("mine") })
   }
 
+  /// A view may still name a table that a migration has renamed.
+  @Test func everyViewCanBeRead() throws {
+    let queue = try TestQueue()
+    try queue.enqueue("a")
+    let views = try queue.sql {
+      try String.fetchAll($0, sql: "SELECT name FROM sqlite_schema WHERE type = 'view'")
+    }
+    #expect(views.contains("job_overview") && views.contains("event_log"))
+    for view in views {
+      #expect(throws: Never.self, "\(view)") {
+        try queue.sql { _ = try Row.fetchAll($0, sql: "SELECT * FROM \(view)") }
+      }
+    }
+  }
+
   /// A table that is not what it was has lost its rows or their meaning: the daemon says which, and does nothing.
   @Test(arguments: [
     ("ALTER TABLE jobs DROP COLUMN furthest_step", "jobs", "furthest_step"),

@@ -9,7 +9,7 @@ import Testing
 @Suite struct RowFuzzTests {
   private static let tables = [
     "jobs", "jobs", "jobs", "queue", "workers", "models", "progress", "checkpoints", "batches", "images",
-    "events",
+    "events", "previews",
   ]
   private static let values: [DatabaseValue] = [
     .null, (-1).databaseValue, 0.databaseValue, 1.databaseValue, 7.databaseValue, Int64.max.databaseValue,
@@ -35,7 +35,7 @@ import Testing
           switch table {
           case "jobs": "id = \(1 + numbers.below(2))"
           case "batches": "id = 1"
-          case "progress", "checkpoints", "images", "events": "job IN (1, 2)"
+          case "progress", "checkpoints", "images", "events", "previews": "job IN (1, 2)"
           default: "TRUE"
           }
         let isGone = numbers.below(8) == 0
@@ -63,6 +63,7 @@ import Testing
         try session.finish(done.lease, images: [image(0)], statistics: RenderStatistics())
       }
       let running = numbers.below(2) == 0 ? try session.claim() : nil
+      if let running { try session.keep(preview: [1], step: 1, index: 0, running.lease) }
       let changes = try change(queue, &numbers)
       do {
         try session.beat()
@@ -87,7 +88,8 @@ import Testing
       // Whoever looks gets an answer, or is told which row is wrong.
       for look in [
         { _ = try queue.client.status() }, { _ = try queue.client.list() },
-        { _ = try queue.client.details(job: 1) }, { _ = try queue.client.expired(Retention(), limit: 9) },
+        { _ = try queue.client.details(job: 1) }, { _ = try queue.client.previews(jobs: [1, 2, 3]) },
+        { _ = try queue.client.expired(Retention(), limit: 9) },
       ] as [() throws -> Void] {
         do { try look() } catch is JobStoreError {}
       }

@@ -172,6 +172,24 @@ import Testing
     #expect(try queue.claim()?.job.id == 2)
   }
 
+  /// Jobs that leave out the same blocks use the same parts at the same time.
+  @Test func aJobThatLeavesOtherBlocksOutIsNobodysCompanion() throws {
+    let queue = try TestQueue()
+    var requests = (0..<5).map { request("\($0)") }
+    for (index, interval) in [3, nil, 2, 3, 3].enumerated() {
+      requests[index].render.deepCache = interval.map { DeepCache(interval: $0) }
+    }
+    requests[3].render.deepCache?.branch = 1
+    requests[4].render.tokenMerging = TokenMerging(ratio: 0.5)
+    _ = try queue.client.enqueue(BatchRequest(), requests: requests)
+    let first = try #require(try queue.claim())
+    func companion() throws -> ClaimedJob? {
+      try queue.session().claimCompanion(of: first.request.render)
+    }
+    #expect(try companion()?.job.id == 5)
+    #expect(try companion() == nil)
+  }
+
   /// It would be given the memory of the job at work, or take more than that may.
   @Test func aJobWithAnotherMemoryBudgetIsNobodysCompanion() throws {
     let queue = try TestQueue()

@@ -81,6 +81,7 @@ import Testing
       case .cancel, .requestCancel: _ = try client.cancel(job: 1)
       case .retry, .hurry: try client.retry(job: 1)
       case .retryFailed: _ = try client.retry(batch: 1)
+      case .edit: _ = try client.edit(job: 1) { $0.render.steps = 30 }
       case .collectDone, .collectFailed:
         let shards = ShardedBatch(batch: 1, key: "k", folder: "/shards", jobs: [1])
         try queue.sql { db in
@@ -145,7 +146,17 @@ import Testing
     (.isWanted, "cancel_requested = 1", .retryLater), (.hasAttempts, "attempts = 3", .retryLater),
     (.hasAttempts, "attempts = 3", .requeueLost), (.mayBeLostAgain, "losses = 2", .requeueLost),
     (.isUsedUp, "losses = 0", .failLost), (.isUnwanted, "cancel_requested = 0", .cancelLost),
-    (.waitsForSource, "held = 0", .lackSource), (.isInShards, "held = 0", .collectDone),
+    (.waitsForSource, "held = 0", .lackSource),
+    (
+      .isUntouched,
+      "steps = steps; INSERT INTO checkpoints (job, number, step, state, model_digest, made_at) VALUES (1, 0, 3, x'', '', 0)",
+      .edit
+    ),
+    (
+      .isUntouched,
+      "steps = steps; INSERT INTO former_images SELECT 1, '/x', 0, 0, 8, 8, 'd', 1, 1, NULL", .edit
+    ),
+    (.isHere, "held = 16", .edit), (.isInShards, "held = 0", .collectDone),
     (.isInShards, "held = 8", .collectFailed),
   ]
 

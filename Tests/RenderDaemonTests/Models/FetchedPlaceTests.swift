@@ -27,8 +27,9 @@ import Testing
     try house.worker().run()
     let done = try house.job(job)
     #expect(done.state == .done && done.request.render.model == "some/model@c1", "\(done)")
-    // A model of its own for people who look at them.
-    #expect(try house.client.models().map(\.name).contains("some/model@c1"))
+    // Its name is known. It lies in a folder of models here, so the list has it once, under its name there.
+    #expect(try house.client.knownModels().names == ["some/model@c1", "tiny"])
+    #expect(try house.client.models().map(\.name) == ["tiny"])
   }
 
   /// A row that leads out of the folders, be it by a forged path, ends its job and nothing else.

@@ -39,13 +39,15 @@ import Testing
     }
   }
 
-  /// Each checkpoint is counted, with its time.
-  @Test func checkpointsAreCounted() {
+  /// Each checkpoint and preview is counted, with its time.
+  @Test func checkpointsAndPreviewsAreCounted() {
     let metrics = DaemonMetrics(worker: "w")
     for seconds in [0.25, 0.5] { metrics.checkpoint(seconds: seconds) }
+    for seconds in [0.25, 0.5, 0.5] { metrics.preview(seconds: seconds) }
     let lines = metrics.text(queue: StateCounts()).split(separator: "\n")
     for line in [
       "segmoe_checkpoints_total{worker=\"w\"} 2", "segmoe_checkpoint_seconds_total{worker=\"w\"} 0.75",
+      "segmoe_previews_total{worker=\"w\"} 3", "segmoe_preview_seconds_total{worker=\"w\"} 1.25",
     ] {
       #expect(lines.contains { $0 == line }, "\(line)")
     }

@@ -46,6 +46,11 @@ import Testing
     try house.wait { daemon.words.contains("stays as it was") }
     #expect(daemon.words.contains("config.yaml:2"))
     #expect(try end(side: 72) == .failed)
+    // Nor does one that is well written, and names what is not there.
+    try write("limits: {side: 72}\ninputs: [\(house.folder)/gone]\n")
+    daemon.askToReload()
+    try house.wait { daemon.words.contains("gone is not there") }
+    #expect(try end(side: 72) == .failed)
     try write("limits: {side: 72}\n")
     daemon.askToReload()
     try house.wait { daemon.words.contains("read again") }

@@ -25,6 +25,7 @@ import Testing
       worker: w
       lease_seconds: 7.5
       checkpoint_steps: 4
+      previews: false
       limits: {side: 512, steps: 50, count: 2, prompt_bytes: 100, loras: 0}
       log_level: warning
       metrics: /run/m.prom
@@ -33,7 +34,8 @@ import Testing
     #expect(settings.database == "/q.sqlite" && settings.output == "/etc/segmoed/out")
     #expect(settings.modelFolders == ["/m", "/etc/segmoed/more"] && settings.memoryBudget == 4 << 30)
     #expect(settings.threads == 3 && settings.worker == "w" && settings.leaseSeconds == 7.5)
-    #expect(settings.checkpointSteps == 4 && settings.logLevel == .warning)
+    #expect(settings.checkpointSteps == 4 && !settings.previews && settings.logLevel == .warning)
+    #expect(try configuration("threads: 3").settings(environment: [:]).previews)
     var limits = RenderLimits()
     (limits.side, limits.steps, limits.count, limits.promptBytes, limits.loras) = (512, 50, 2, 100, 0)
     #expect(settings.limits == limits && settings.metrics == "/run/m.prom")
@@ -81,6 +83,7 @@ import Testing
     ("limits:\n  sides: 3", "c.yaml:2:3: unknown key 'sides' in 'limits'"),
     ("limits:\n  side: 4", "c.yaml:2:9: 'side' cannot be 4"),
     ("memory_budget: lots", "c.yaml:1:16: 'memory_budget' cannot be text 'lots': write a size like 4GiB"),
+    ("previews: some", "c.yaml:1:11: 'previews' must be true or false"),
     ("log_level: loud", "c.yaml:1:12: 'log_level' cannot be 'loud'"),
     ("output: ~/x", "c.yaml:1:9: 'output' cannot be '~/x'"),
     ("models: /m", "c.yaml:1:9: 'models' must be a list"),

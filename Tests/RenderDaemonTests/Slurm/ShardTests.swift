@@ -57,6 +57,29 @@ import Testing
     #expect(refused.error.contains("no waiting jobs"), "\(refused)")
   }
 
+  /// Names by a pattern come home as they are. Variations all have the seed of their job.
+  @Test func namedAndVariedPictures() throws {
+    func pictures(inShards: Bool) throws -> [String: Data] {
+      let shards = try ShardHouse(jobs: 1, steps: 1)
+      var settings = RenderRequest(model: "tiny", prompt: "a red fox")
+      (settings.width, settings.height, settings.steps) = (64, 64, Self.steps)
+      (settings.scheduler, settings.precision) = (.ddim, .f32)
+      (settings.count, settings.variationStrength) = (2, 0.3)
+      let batch = BatchRequest(name: "b", namePattern: "{batch}/{prompt}-{index}")
+      _ = try shards.house.client.enqueue(batch, requests: [JobRequest(settings)])
+      if inShards {
+        try shards.ctl("shard", "b", "--shards", "1", "--to", shards.shards, "--models", shards.house.models)
+        try shards.render(0)
+        #expect(try shards.collect()["done"] == 1)
+      }
+      try RealDaemon.drain(shards.house)
+      return try shards.pictures()
+    }
+    let alone = try pictures(inShards: false)
+    #expect(alone.keys.sorted() == ["1/1-0.png", "b/a-red-fox-0.png", "b/a-red-fox-1.png"])
+    #expect(try pictures(inShards: true) == alone)
+  }
+
   /// A job that cannot be rendered comes home, too.
   @Test func failedJobs() throws {
     let house = try ShardHouse(jobs: 1, steps: Self.steps)

@@ -22,6 +22,7 @@ import Testing
         $0.seed = UInt64(index)
         $0.guidance = index == 3 ? 1 : 5
         $0.width = index == 2 ? 96 : 64
+        $0.tokenMerging = index == 3 ? TokenMerging(ratio: 0.5) : nil
       }
     }
   }
@@ -76,6 +77,8 @@ import Testing
         try house.enqueue {
           $0.steps = 40
           $0.scheduler = .ddpm
+          $0.deepCache = DeepCache(interval: 3, branch: 1)
+          $0.tokenMerging = index == 1 ? TokenMerging(ratio: 0.5) : nil
           $0.seed = UInt64(index)
         }
       }

@@ -7,12 +7,16 @@ import Testing
 
 /// How often something happens: checkpoints, warnings, looks at the clock.
 @Suite struct PaceTests {
-  /// Steps of a second, checkpoints of a given cost: what share of the time they take.
-  private func share(cost: Double, pictures: Int) -> Double {
+  /// Steps of a second, checkpoints or previews of a given cost: what share of the time they take.
+  private func share(
+    cost: Double, pictures: Int, allowed: CheckpointPace.Share = .checkpoint
+  ) -> Double {
     var now = 0.0
     var spent = 0.0
     let known = CheckpointCost()
-    var paces = (0..<pictures).map { _ in CheckpointPace(steps: nil, cost: known, from: 0, now: 0) }
+    var paces = (0..<pictures).map { _ in
+      CheckpointPace(steps: nil, cost: known, from: 0, share: allowed, now: 0)
+    }
     for step in 1...100_000 {
       now += 1
       for index in paces.indices where paces[index].isDue(at: step, among: pictures, now: now) {
@@ -31,6 +35,12 @@ import Testing
     #expect(share > 0 && share < 0.01)
   }
 
+  @Test(arguments: [0.0002, 0.004, 0.1, 1.5], [1, 4, 64])
+  func previewsCostLessThanHalfAHundredth(cost: Double, pictures: Int) {
+    let share = share(cost: cost, pictures: pictures, allowed: .preview)
+    #expect(share > 0 && share < 0.005)
+  }
+
   /// However fast the disk is, a state of a megabyte is not written at every step.
   @Test(arguments: [1, 4]) func checkpointsArePacedByTheirBytes(pictures: Int) {
     let cost = CheckpointCost()
@@ -45,7 +55,7 @@ import Testing
     }
     #expect(written > 0 && Double(written) / 10_000 <= CheckpointPace.bytesPerSecond)
     // One that has lost a worker is saved as often as its cost allows.
-    let eager = CheckpointPace(steps: nil, cost: cost, from: 0, isEager: true, now: 0)
+    let eager = CheckpointPace(steps: nil, cost: cost, from: 0, share: .eager, now: 0)
     #expect(eager.isDue(at: 1, now: 1))
   }
 
@@ -63,16 +73,18 @@ import Testing
       worker.requestStop()
       thread.wait()
     }
-    // It has looked for work, and what its start has written is old.
-    try house.wait { statements.withLock { $0.filter { $0 == "PRAGMA data_version" }.count > 2 } }
-    Thread.sleep(forTimeInterval: 3)
-    statements.withLock { $0 = [] }
-    let begun = CheckpointPace.now
-    Thread.sleep(forTimeInterval: 5)
-    let elapsed = CheckpointPace.now - begun
-    let said = statements.withLock { $0 }
+    // What its start has committed all its threads look at once more, and its heartbeat it looks at every 20 seconds.
+    var (said, elapsed): ([String], Double) = ([], 0)
+    for _ in 0..<5 where Set(said) != ["PRAGMA data_version"] {
+      statements.withLock { $0 = [] }
+      let begun = CheckpointPace.now
+      Thread.sleep(forTimeInterval: 6)
+      elapsed = CheckpointPace.now - begun
+      said = statements.withLock { $0 }
+    }
     #expect(Set(said) == ["PRAGMA data_version"], "\(said)")
-    #expect(Double(said.count) <= elapsed / 0.25 + 1)
+    // Beside the worker, the index of prompts asks every five seconds, the register of models every ten.
+    #expect(Double(said.count) <= elapsed / 0.25 + elapsed / 5 + elapsed / 10 + 3)
     // It is all there as soon as somebody commits.
     let id = try house.enqueue()
     try house.wait { try house.job(id).state == .done }

@@ -1,0 +1,105 @@
+import Foundation
+import Images
+import JobStore
+
+/// What `watch` watches.
+enum WatchScope: Equatable {
+  case everything
+  case batch(Int64)
+  case jobs([Int64])
+
+  /// Which jobs these are.
+  var filter: JobFilter {
+    var filter = JobFilter()
+    switch self {
+    case .everything: break
+    case .batch(let id): filter.batch = id
+    case .jobs(let ids): filter.jobs = ids
+    }
+    return filter
+  }
+}
+
+/// How `watch` shows it.
+enum WatchStyle: Equatable {
+  /// Redrawn in place.
+  case bars
+  /// One line for each event.
+  case lines
+  /// One line of JSON for each event.
+  case json
+  /// Nothing at all.
+  case silent
+
+  /// Bars on a terminal that can move its cursor.
+  static func suitable() -> WatchStyle {
+    TerminalAbility.isThere(ProcessInfo.processInfo.environment) ? .bars : .lines
+  }
+}
+
+/// The jobs at one moment.
+struct WatchView: Equatable {
+  var counts: StateCounts
+  var isPaused: Bool
+  /// Running jobs, at most as many as fit the screen.
+  var running: [JobSummary]
+  /// What jobs wait for of a hub.
+  var waits: [SourceRecord]
+  /// Batches that wait for others.
+  var batches: [BatchRecord]
+  /// Until all are over; nil: nobody knows, or nobody asked.
+  var secondsLeft: Double?
+
+  static let mostRunning = 16
+
+  /// - Parameters:
+  ///   - scope: what is watched.
+  ///   - store: the queue.
+  /// - Throws: `JobStoreError`
+  init(_ scope: WatchScope, _ store: QueueClient) throws {
+    var filter = scope.filter
+    filter.states = [.running]
+    filter.limit = Self.mostRunning
+    let status = try store.status()
+    isPaused = status.isPaused
+    switch scope {
+    case .everything:
+      counts = status.counts
+      running = try store.list(filter)
+      waits = try store.waits()
+      batches = try store.waitingBatches()
+    case .batch(let id):
+      let batch = try store.batch(id)
+      counts = batch.counts
+      isPaused = isPaused || batch.isPaused
+      running = try store.list(filter)
+      waits = try store.waits(batch: id)
+      batches = batch.waitsFor == nil ? [] : [batch]
+    case .jobs(let ids):
+      let jobs = try store.list(scope.filter)
+      if let missing = Set(ids).subtracting(jobs.map(\.id)).min() {
+        throw JobStoreError.notFound(thing: "job", id: "\(missing)")
+      }
+      counts = StateCounts(jobs.map(\.state))
+      waits = try jobs.filter { $0.waitsFor != nil }.prefix(Self.mostRunning)
+        .flatMap { try store.sources(job: $0.id) }
+        .reduce(into: []) { waits, source in
+          if source.state != .ready, !waits.contains(source) { waits.append(source) }
+        }
+      batches = try store.waitingBatches(
+        among: Set(jobs.filter { $0.state == .queued && $0.isHeld }.map(\.batch)))
+      running = Array(jobs.filter { $0.state == .running }.prefix(Self.mostRunning))
+    }
+  }
+}
+
+extension JobSummary {
+  /// Why a picture that is done is not on its disk yet, e.g. that the disk is full; nil if it need not wait.
+  var writingWait: String? {
+    // What an earlier attempt failed of is none.
+    guard state == .running, images.contains(where: { $0.phase == .writing }), let failure,
+      failure.kind == .transient
+    else { return nil }
+    return failure.message
+  }
+}
