@@ -60,11 +60,11 @@ let package = Package(
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CKernels", cSettings: kernels),
     library("Release", []),
-    library("Boundary", []),
+    library("Boundary", ["CCrypto"]),
     library("Requests", []),
     library("Templates", ["Boundary", "Requests"]),
     library("CommandLine", ["Boundary", "Requests", "CKernels", argumentParser]),
-    library("Tensors", ["Boundary", "Requests", "CKernels", "COpenBLAS"]),
+    library("Tensors", ["Boundary", "Requests", "CKernels", "COpenBLAS", "Release"]),
     library("Checkpoints", ["Boundary", "Requests", "Tensors", "CKernels", "CCrypto"]),
     .target(name: "CCurlShim", dependencies: ["CCurl"], cSettings: shim),
     library("Hub", ["Boundary", "Requests", "Checkpoints", "CCurlShim", "Release"]),
@@ -135,13 +135,14 @@ let package = Package(
     tests("CheckpointsTests", ["Boundary", "Checkpoints", "Tensors", "CKernels", "Fuzzing", "TestSupport"]),
     tests(
       "HubTests",
-      ["Requests", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging, grdb]),
+      ["Boundary", "Requests", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging, grdb]),
     tests("ImagesTests", ["Images", "Fuzzing", "TestSupport"]),
     tests("ConfigurationTests", ["Configuration", "Fuzzing", "TestSupport"]),
     tests(
       "DiffusionTests",
       [
-        "Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors", "Images", "Fuzzing", "GoldenModels",
+        "Boundary", "Requests", "Diffusion", "WeightCache", "Checkpoints", "Tensors", "Images", "Fuzzing",
+        "GoldenModels",
         "TestSupport",
       ]),
     tests(

@@ -11,8 +11,16 @@ package enum PNGTextScan {
   ///   - limit: bytes of the file that are looked at, from its start.
   /// - Returns: nil for a file that has none, is no PNG or cannot be read.
   package static func text(_ keyword: String, in path: String, limit: Int = 1 << 20) -> String? {
-    guard let bytes = try? FileBytes.read(path, limit: .max, first: limit), bytes.starts(with: signature)
-    else { return nil }
+    (try? FileBytes.read(path, limit: .max, first: limit)).flatMap { text(keyword, of: $0) }
+  }
+
+  /// The uncompressed text under a keyword.
+  /// - Parameters:
+  ///   - keyword: the first such text counts.
+  ///   - bytes: a file's, from its start.
+  /// - Returns: nil for bytes that have none, or are no PNG.
+  package static func text(_ keyword: String, of bytes: [UInt8]) -> String? {
+    guard bytes.starts(with: signature) else { return nil }
     var rest = bytes[signature.count...]
     while rest.count >= 12 {
       let length = rest.prefix(4).reduce(0) { $0 << 8 | Int($1) }

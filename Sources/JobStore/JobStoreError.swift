@@ -23,6 +23,9 @@ package enum JobStoreError: Error, Equatable {
   /// The settings of a job can't be changed any more, for a `reason`.
   case notEditable(job: Int64, reason: String)
 
+  /// The jobs of a batch cannot go into shards, or cannot come back; `reason` says why and what to do.
+  case shards(batch: Int64, reason: String)
+
   /// The lease expired and the job was taken away. What the worker did since does not count.
   case leaseLost(job: Int64, worker: String)
 
@@ -118,6 +121,8 @@ extension JobStoreError: CustomStringConvertible, LocalizedError {
       "job \(job) \(reason): its settings stay; `segmoectl enqueue --like \(job)` queues another with changes"
     case .leaseLost(let job, let worker):
       "worker \(worker) no longer holds the lease of job \(job): drop its result"
+    case .shards(let batch, let reason):
+      "batch \(batch): \(reason)"
     case .wrongImages(let job, let expected, let found):
       "job \(job) asks for \(expected) images, the worker brought \(found)"
     case .workerNameTaken(let name, let host, let pid):

@@ -86,6 +86,13 @@ struct Enqueue: ParsableCommand {
       valueName: "pattern"))
   var namePattern: String?
 
+  @Flag(
+    help: """
+      Render all of the batch in one class of numerics: that of the daemon that begins first. Its jobs wait for daemons \
+      of this class, however long.
+      """)
+  var sameNumerics = false
+
   @Flag(help: "Wait until the batch is over. The exit code is 0 only if all of it is done.")
   var wait = false
 
@@ -110,7 +117,8 @@ struct Enqueue: ParsableCommand {
     let options = JobOptions(
       drafts: drafts, priority: turn.priority, runAfter: try turn.earliest(),
       maxAttempts: maxAttempts)
-    let batch = BatchRequest(name: name, key: key, after: after?.text, namePattern: namePattern)
+    let batch = BatchRequest(
+      name: name, key: key, after: after?.text, namePattern: namePattern, hasOneNumerics: sameNumerics)
     try batch.validate()
     // Who says --like says the prompt, unless there are others.
     let given = prompts + namedPrompts

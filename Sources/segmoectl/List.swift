@@ -98,6 +98,7 @@ enum JobTable {
   static func state(_ job: JobSummary) -> String {
     switch job.state {
     case .running where job.tenure?.cancelRequested == true: "cancelling"
+    case .queued where job.shards != nil: "in shards"
     case .queued where job.waitsFor != nil: "waiting"
     case .queued where job.isHeld: "held"
     case .queued where job.runAfter != nil: "waiting"
@@ -107,7 +108,8 @@ enum JobTable {
 
   /// What a job waits for, or its last error.
   private static func note(_ job: JobSummary, isWhole: Bool) -> String {
-    job.waitsFor.map { "waiting for \($0)" } ?? job.failure?.message ?? pictures(job, isWhole: isWhole)
+    job.shards.map { "in shards \($0)" } ?? job.waitsFor.map { "waiting for \($0)" } ?? job.failure?.message
+      ?? pictures(job, isWhole: isWhole)
   }
 
   static func progress(_ job: JobSummary) -> String {

@@ -24,6 +24,7 @@ enum QueueJSON {
     .value("finished_at") { .optional($0.finishedAt) },
     .value("worker") { .optional($0.tenure?.worker) },
     .value("waiting_for") { .optional($0.waitsFor) },
+    .value("shards") { .optional($0.shards) },
   ])
 
   private static let image = JSONShape<JobSummary.Image>([
@@ -90,6 +91,7 @@ enum QueueJSON {
     .value("sha256") { .string($0.digest) },
     .value("bytes") { .integer($0.bytes) },
     .value("seconds") { .number($0.seconds) },
+    .value("numerics") { .optional($0.numerics) },
   ])
 
   private static let event = JSONShape<Event>([
@@ -122,6 +124,7 @@ enum QueueJSON {
     ] + counts.members { $0.counts } + [
       .value("after") { .optional($0.after) },
       .value("waiting_for") { .optional($0.waitsFor.map { "batch \($0)" }) },
+      .value("shards") { .optional($0.shards) },
     ])
 
   /// An element of `models --json`.

@@ -58,20 +58,36 @@ package struct QueuePlace: Equatable {
   /// The queue in the service's configuration; nil if no service is installed, or its configuration is wrong or not for
   /// this user.
   package static func servicePath(_ folder: String = Self.serviceFolder) -> String? {
+    serviceSetting("database", folder, otherwise: serviceQueue)
+  }
+
+  /// Where the daemons on this queue put pictures, unless their options say otherwise: as `SEGMOE_OUTPUT` or the service's
+  /// configuration says, or `images` beside the queue.
+  package func output(environment: [String: String], serviceFolder: String = Self.serviceFolder) -> String {
+    if source == .service {
+      let usual = URL(fileURLWithPath: Self.serviceQueue).deletingLastPathComponent().path + "/pictures"
+      return Self.serviceSetting("output", serviceFolder, otherwise: usual) ?? usual
+    }
+    if let variable = environment["SEGMOE_OUTPUT"], !variable.isEmpty { return absolutePath(variable) }
+    return URL(fileURLWithPath: path).deletingLastPathComponent().path + "/images"
+  }
+
+  /// A path in the service's configuration.
+  private static func serviceSetting(_ key: String, _ folder: String, otherwise usual: String) -> String? {
     let file = folder + "/config.yaml"
     guard access(folder, F_OK) == 0 else { return nil }
-    guard access(file, F_OK) == 0 else { return serviceQueue }
+    guard access(file, F_OK) == 0 else { return usual }
     let document: YAMLDocument
     do throws(YAMLError) {
       document = try YAMLDocument(reading: file)
     } catch {
       // All keys may be left out.
-      if case .empty = error { return serviceQueue }
+      if case .empty = error { return usual }
       return nil
     }
     guard case .mapping(let entries) = document.root.content else { return nil }
-    guard let named = entries.first(where: { $0.key == "database" })?.value else { return serviceQueue }
-    guard let path = try? named.string("'database'"), !path.isEmpty else { return nil }
+    guard let named = entries.first(where: { $0.key == key })?.value else { return usual }
+    guard let path = try? named.string("'\(key)'"), !path.isEmpty else { return nil }
     return URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder, isDirectory: true)).path
   }
 

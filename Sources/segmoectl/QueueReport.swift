@@ -67,6 +67,7 @@ struct QueueReport {
     .value("pid") { .integer($0.record.pid) },
     .value("host") { .string($0.record.host) },
     .value("version") { .string($0.record.version) },
+    .value("numerics") { .optional($0.record.numerics) },
     .value("heartbeat_at") { .integer($0.record.heartbeatAt) },
     .value("introduction") { .optional($0.introduction) },
     .texts("lacks") { $0.lacks.map(\.model) },

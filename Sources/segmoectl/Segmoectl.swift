@@ -24,7 +24,9 @@ struct Segmoectl: ParsableCommand {
       Compare.self,
       XY.self, Cancel.self, Retry.self, Pause.self,
       Resume.self,
-      Reorder.self, Purge.self, Models.self, Status.self, Stats.self, Doctor.self,
+      Reorder.self, Purge.self, Models.self, Status.self, Stats.self, Doctor.self, Shard.self, Submit.self,
+      Collect.self,
+      Stage.self,
     ])
 
   @OptionGroup var location: Location
@@ -39,7 +41,8 @@ extension JobStoreError: ExitCoded {
   package var exit: ProgramExit {
     switch self {
     case .invalidSetting: .usage
-    case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .notEditable, .damagedRow, .wrongRow,
+    case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .notEditable, .shards, .damagedRow,
+      .wrongRow,
       .foreignDatabase,
       .notADatabase, .wrongSchema:
       .badInput

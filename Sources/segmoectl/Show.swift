@@ -31,13 +31,16 @@ struct Show: ParsableCommand {
     var rows = [("job", "\(job.id), batch \(job.batch) (\(job.batchName))")]
     rows.append(("state", JobTable.state(details.summary)))
     rows += facts(job)
-    if job.isWaitingForBatch, let waits = details.summary.waitsFor { rows.append(("waiting for", waits)) }
+    if let shards = details.summary.shards { rows.append(("shards", shards)) }
+    // What it waits for of a hub stands with its sources.
+    if !job.isWaitingForSource, let waits = details.summary.waitsFor { rows.append(("waiting for", waits)) }
     for source in details.sources { rows.append(("source", Self.line(source))) }
     for image in details.images {
       rows.append(
         (
           "image \(image.index)",
           "\(image.path), seed \(image.seed), \(image.seconds.rounded().formatted()) s"
+            + (image.numerics.map { ", \($0)" } ?? "")
         ))
     }
     for image in details.summary.images where job.state == .running && image.path == nil {

@@ -37,6 +37,13 @@ struct Status: ParsableCommand {
     print(QueueLine.text(report.status))
     if !report.batches.isEmpty { print("\n" + Self.table(report.batches)) }
     for batch in report.batches where batch.waitsFor != nil { print(PlainText.line(batch.waitLine)) }
+    for batch in report.batches {
+      if let shards = batch.shards {
+        print(
+          PlainText.line(
+            "batch \(batch.id): in shards \(shards); `segmoectl collect` brings home what is done"))
+      }
+    }
     for standing in report.workers {
       let worker = standing.record
       let job = worker.job.map { " job \($0)" } ?? ""

@@ -105,6 +105,7 @@ extension DaemonSettings {
       ("memory_budget", memoryBudget.map { ByteCount(bytes: $0).size } ?? "what the machine has left"),
       ("threads", threads.map { "\($0)" } ?? "one per processor"), ("worker", PlainText.line(worker)),
       ("lease_seconds", "\(leaseSeconds)"), ("model_patience", "\(modelPatience)"),
+      ("numerics_patience", "\(numericsPatience)"),
       ("checkpoint_steps", checkpointSteps.map { "\($0)" } ?? "as cost allows"),
       ("previews", "\(previews)"),
       ("coalesce", coalesce.map { "\($0)" } ?? "as it pays"), ("cache_policy", cachePolicy.rawValue),

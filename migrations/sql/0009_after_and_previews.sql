@@ -1,5 +1,5 @@
 -- segmoe's queue, schema 9: a batch may wait for another, a waiting job may be edited, names of pictures by a pattern,
--- pictures of what is at work, fewer operations.
+-- pictures of what is at work, classes of numerics, shards, fewer operations.
 
 -- A batch that starts when another is over, whatever became of its jobs.
 ALTER TABLE batches ADD COLUMN after INTEGER REFERENCES batches (id) ON DELETE SET NULL;
@@ -15,7 +15,8 @@ ALTER TABLE jobs ADD COLUMN held_9 INTEGER NOT NULL DEFAULT 0 CHECK (held_9 BETW
 UPDATE jobs SET held_9 = held WHERE held <> 0;
 ALTER TABLE jobs DROP COLUMN held;
 -- 0: no; +1 its batch is paused; +2 its model is held (models.held_until); +4 a source of it is not here (sources);
--- +8 the batch that its own comes after is not over (batches.after).
+-- +8 the batch that its own comes after is not over (batches.after); +16 it is rendered elsewhere, from a shard
+-- (batches.shards).
 ALTER TABLE jobs RENAME COLUMN held_9 TO held;
 CREATE INDEX jobs_due ON jobs (priority DESC, id)
   WHERE state = 'queued' AND run_after IS NULL AND held = 0;
@@ -38,49 +39,8 @@ CREATE TRIGGER batches_gone AFTER DELETE ON batches BEGIN
   WHERE held & 8 AND batch IN (SELECT id FROM batches WHERE after = OLD.id);
 END;
 
-CREATE VIEW job_overview AS
-  -- A job a line, for people. Add ORDER BY id DESC LIMIT 20, or WHERE state = 'failed'.
-  SELECT
-    j.id,
-    b.name AS batch,
-    CASE
-      WHEN j.state = 'running' AND j.cancel_requested THEN 'cancelling'
-      WHEN j.state = 'queued' AND j.held & 1 THEN 'paused'
-      WHEN j.state = 'queued' AND j.held & 4
-        THEN 'waiting for ' || ifnull((SELECT standing FROM job_waits WHERE job = j.id), 'its model')
-      WHEN j.state = 'queued' AND j.held & 8
-        THEN 'waiting for ' || ifnull('batch ' || (SELECT name FROM batches WHERE id = b.after), 'another batch')
-      WHEN j.state = 'queued' AND j.held & 2 THEN 'queued, model held'
-      WHEN j.state = 'queued' AND j.run_after IS NOT NULL
-        THEN 'queued until ' || datetime(j.run_after / 1000, 'unixepoch', 'localtime')
-      ELSE j.state
-    END AS state,
-    -- Steps of the image at work, e.g. 7/25; and finished images, e.g. 1/4.
-    (SELECT p.step || '/' || p.steps || iif(p.phase IN ('denoising', 'done'), '', ' ' || p.phase)
-       FROM progress p WHERE p.job = j.id
-       ORDER BY p.phase = 'done', p.updated_at DESC LIMIT 1) AS progress,
-    iif(j.state = 'done', j.count,
-        (SELECT count(*) FROM progress p WHERE p.job = j.id AND p.phase = 'done')) || '/' || j.count AS images,
-    replace(replace(replace(
-      iif(length(j.prompt) > 48, substr(j.prompt, 1, 47) || '…', j.prompt),
-      char(10), ' '), char(13), ' '), char(27), '?') AS prompt,
-    -- A path's last part is enough here.
-    replace(j.model, rtrim(j.model, replace(j.model, '/', '')), '') AS model,
-    j.attempts || '/' || j.max_attempts AS attempts,
-    iif(j.state = 'running',
-        (SELECT time(max(p.expected_end) / 1000, 'unixepoch', 'localtime')
-           FROM progress p WHERE p.job = j.id AND p.phase <> 'done'), NULL) AS eta,
-    j.lease_owner AS worker,
-    j.priority,
-    datetime(j.created_at / 1000, 'unixepoch', 'localtime') AS created,
-    iif(j.finished_at IS NULL, NULL, round((j.finished_at - j.started_at) / 1000.0, 1)) AS seconds,
-    iif(j.state = 'queued' AND j.held & 4,
-        (SELECT error FROM job_waits WHERE job = j.id), j.error) AS error
-  FROM jobs j JOIN batches b ON b.id = j.batch;
-
--- One more thing that can happen: 'edited'. The column's CHECK was too strict.
+-- More that can happen: 'edited', 'sharded', 'collected'. The column's CHECK was too strict.
 -- (A view of a renamed table follows it to its new name.)
--- The view would follow the old table to its new name.
 DROP VIEW event_log;
 ALTER TABLE events RENAME TO events_8;
 DROP INDEX events_by_job;
@@ -94,7 +54,7 @@ CREATE TABLE events (
   worker TEXT,
   what   TEXT NOT NULL CHECK (what IN ('enqueued', 'edited', 'claimed', 'given_back', 'lost', 'retrying', 'done',
          'failed', 'cancel_requested', 'cancelled', 'retried', 'paused', 'resumed', 'reordered', 'model_held',
-         'model_released', 'worker_started', 'worker_stopped')),
+         'model_released', 'worker_started', 'worker_stopped', 'sharded', 'collected')),
   detail TEXT
 ) STRICT;
 INSERT INTO events SELECT * FROM events_8;
@@ -125,6 +85,68 @@ CREATE TRIGGER previews_done AFTER UPDATE OF phase ON progress
 WHEN NEW.phase = 'done' BEGIN
   DELETE FROM previews WHERE job = NEW.job AND number = NEW.number;
 END;
+
+-- What the bits of a picture depend on beside its request and its weights: the class of numerics, as
+-- '0.1.0/avx2/SkylakeX-0.3.21' (version, instruction set, kernels of OpenBLAS). NULL: not known, as in all older rows.
+ALTER TABLE workers ADD COLUMN numerics TEXT;
+-- A resume state is taken up in its own class alone. One of an unknown class is not: its picture starts anew.
+ALTER TABLE checkpoints ADD COLUMN numerics TEXT;
+ALTER TABLE images ADD COLUMN numerics TEXT;
+ALTER TABLE former_images ADD COLUMN numerics TEXT;
+-- 1: all its jobs are rendered in one class, that of the worker that begins the first of them.
+ALTER TABLE batches ADD COLUMN same_numerics INTEGER NOT NULL DEFAULT 0 CHECK (same_numerics IN (0, 1));
+ALTER TABLE batches ADD COLUMN numerics TEXT;      -- that class, once a job has begun
+-- The class that a queued job waits for; NULL: any.
+ALTER TABLE jobs ADD COLUMN numerics TEXT;
+-- Since when it waits for a worker of the class of its resume state; NULL: it does not, or waits for its batch's class.
+ALTER TABLE jobs ADD COLUMN numerics_since INTEGER;
+CREATE INDEX jobs_of_class ON jobs (numerics_since) WHERE state = 'queued' AND numerics_since IS NOT NULL;
+
+-- Jobs that are rendered elsewhere, from shards.
+ALTER TABLE batches ADD COLUMN shards TEXT;        -- the folder of the shards; NULL: none of its jobs is in one
+ALTER TABLE batches ADD COLUMN shards_key TEXT;    -- which shards; stays when all jobs are back
+
+CREATE VIEW job_overview AS
+  -- A job a line, for people. Add ORDER BY id DESC LIMIT 20, or WHERE state = 'failed'.
+  SELECT
+    j.id,
+    b.name AS batch,
+    CASE
+      WHEN j.state = 'running' AND j.cancel_requested THEN 'cancelling'
+      WHEN j.state = 'queued' AND j.held & 16 THEN 'in shards ' || ifnull(b.shards, '')
+      WHEN j.state = 'queued' AND j.held & 1 THEN 'paused'
+      WHEN j.state = 'queued' AND j.held & 4
+        THEN 'waiting for ' || ifnull((SELECT standing FROM job_waits WHERE job = j.id), 'its model')
+      WHEN j.state = 'queued' AND j.held & 8
+        THEN 'waiting for ' || ifnull('batch ' || (SELECT name FROM batches WHERE id = b.after), 'another batch')
+      WHEN j.state = 'queued' AND j.held & 2 THEN 'queued, model held'
+      WHEN j.state = 'queued' AND j.numerics IS NOT NULL THEN 'queued for a daemon of ' || j.numerics
+      WHEN j.state = 'queued' AND j.run_after IS NOT NULL
+        THEN 'queued until ' || datetime(j.run_after / 1000, 'unixepoch', 'localtime')
+      ELSE j.state
+    END AS state,
+    -- Steps of the image at work, e.g. 7/25; and finished images, e.g. 1/4.
+    (SELECT p.step || '/' || p.steps || iif(p.phase IN ('denoising', 'done'), '', ' ' || p.phase)
+       FROM progress p WHERE p.job = j.id
+       ORDER BY p.phase = 'done', p.updated_at DESC LIMIT 1) AS progress,
+    iif(j.state = 'done', j.count,
+        (SELECT count(*) FROM progress p WHERE p.job = j.id AND p.phase = 'done')) || '/' || j.count AS images,
+    replace(replace(replace(
+      iif(length(j.prompt) > 48, substr(j.prompt, 1, 47) || '…', j.prompt),
+      char(10), ' '), char(13), ' '), char(27), '?') AS prompt,
+    -- A path's last part is enough here.
+    replace(j.model, rtrim(j.model, replace(j.model, '/', '')), '') AS model,
+    j.attempts || '/' || j.max_attempts AS attempts,
+    iif(j.state = 'running',
+        (SELECT time(max(p.expected_end) / 1000, 'unixepoch', 'localtime')
+           FROM progress p WHERE p.job = j.id AND p.phase <> 'done'), NULL) AS eta,
+    j.lease_owner AS worker,
+    j.priority,
+    datetime(j.created_at / 1000, 'unixepoch', 'localtime') AS created,
+    iif(j.finished_at IS NULL, NULL, round((j.finished_at - j.started_at) / 1000.0, 1)) AS seconds,
+    iif(j.state = 'queued' AND j.held & 4,
+        (SELECT error FROM job_waits WHERE job = j.id), j.error) AS error
+  FROM jobs j JOIN batches b ON b.id = j.batch;
 
 -- Work that need not be done. NULL: all of it is, as before. docs/fast.md.
 ALTER TABLE jobs ADD COLUMN deep_cache TEXT;     -- 'N' or 'N:B': the UNet's deep blocks run in every N-th call only

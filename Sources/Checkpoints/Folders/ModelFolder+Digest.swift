@@ -1,3 +1,5 @@
+import Boundary
+
 extension ModelFolder {
   /// A SHA-256 of everything in the folder that can change a picture, as 64 hexadecimal digits. It covers the JSON and
   /// text files of index and components, and the weight files in use. Of each file it takes the name, the length and

@@ -1,3 +1,4 @@
+import Boundary
 import Glibc
 
 /// A model in one safetensors or GGUF file, in CompVis' layout. Its components are views of the file under diffusers'

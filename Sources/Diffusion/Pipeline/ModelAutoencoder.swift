@@ -1,3 +1,4 @@
+import Boundary
 import Checkpoints
 
 /// The autoencoder that a model uses: its own, or one that replaces it.

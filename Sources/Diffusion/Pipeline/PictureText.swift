@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import Images
 import Requests
+import Tensors
 
 /// The text in a PNG file about how the picture was made: one for AUTOMATIC1111's readers, and one in JSON with
 /// everything.
@@ -17,6 +18,8 @@ package struct PictureText: Sendable {
   private let words: [TextualInversion]
   private let source: SourcePicture?
   private let version: String
+  /// With which the same request gives the same bytes.
+  private let numerics = NumericsClass.inUse
   /// The queue's batch; nil for a picture rendered by hand.
   package var batch: Int64?
   package var job: Int64?
@@ -141,6 +144,7 @@ extension PictureText: Encodable {
     try members.encodeIfPresent(source?.digest, forKey: key("init_image"))
     try members.encodeIfPresent(source?.maskDigest, forKey: key("mask"))
     try members.encode(version, forKey: key("version"))
+    try members.encode(numerics.description, forKey: key("numerics"))
     try members.encode(model.digest, forKey: key("model_digest"))
     try members.encodeIfPresent(batch, forKey: key("batch"))
     try members.encodeIfPresent(job, forKey: key("job"))

@@ -1,13 +1,15 @@
+import Boundary
 import Checkpoints
-import Release
 import Tensors
 
 extension Renderer {
-  /// Identifies the request, weights and program that a resume state belongs to. It covers the text of the whole
-  /// request, so that new settings are included without a change here.
+  /// Identifies the request, weights, program and class of numerics that a resume state belongs to. It covers the text
+  /// of the whole request, so that new settings are included without a change here.
   private func resumeKey(of request: PictureRequest) -> String {
     var digest = Digest()
-    for part in [Version.current, model.digest, model.precision.rawValue, request.identity] {
+    for part in [
+      NumericsClass.inUse.description, model.digest, model.precision.rawValue, request.identity,
+    ] {
       digest.add(Array("\(part.utf8.count):\(part)".utf8))
     }
     return digest.hexadecimal()
@@ -37,7 +39,7 @@ extension Renderer {
   ///   - request: what is rendered.
   ///   - seal: must be the key that the state was sealed with.
   /// - Returns: false if the bytes are damaged, were sealed with another key, or belong to another request, other
-  ///   weights or another version. Then the render starts at its first step.
+  ///   weights, another version or another class of numerics. Then the render starts at its first step.
   package func restore(
     _ denoising: inout Denoising, from bytes: [UInt8], of request: PictureRequest, seal: SealingKey
   ) -> Bool {

@@ -8,13 +8,19 @@ package struct BatchRequest: Sendable, Equatable {
   package var after: String?
   /// How its pictures are named, as `PictureNamePattern` has it. nil: by the numbers of batch, job and picture.
   package var namePattern: String?
+  /// Whether all its pictures are rendered in one class of numerics: that of the worker that begins first.
+  package var hasOneNumerics: Bool
 
   /// By default nothing is said.
-  package init(name: String? = nil, key: String? = nil, after: String? = nil, namePattern: String? = nil) {
+  package init(
+    name: String? = nil, key: String? = nil, after: String? = nil, namePattern: String? = nil,
+    hasOneNumerics: Bool = false
+  ) {
     self.name = name
     self.key = key
     self.after = after
     self.namePattern = namePattern
+    self.hasOneNumerics = hasOneNumerics
   }
 
   /// - Throws: `JobStoreError.invalidSetting`

@@ -79,10 +79,13 @@ extension QueueClient {
     guard job.state == .queued else {
       throw JobStoreError.notEditable(job: id, reason: "is \(job.state.rawValue)")
     }
-    let canBe = try Bool.fetchOne(
-      db, sql: "SELECT \(Transition[.edit].condition) FROM jobs WHERE id = ?", arguments: [id])
-    guard canBe == true else {
-      throw JobStoreError.notEditable(job: id, reason: "has pictures or saved steps already")
+    let obstacles: [(Transition.Guard, String)] = [
+      (.isHere, "is in shards"), (.isUntouched, "has pictures or saved steps already"),
+    ]
+    for (condition, reason) in obstacles {
+      let holds = try Bool.fetchOne(
+        db, sql: "SELECT \(condition.sql) FROM jobs WHERE id = ?", arguments: [id])
+      guard holds == true else { throw JobStoreError.notEditable(job: id, reason: reason) }
     }
     var request = job.request
     try change(&request)

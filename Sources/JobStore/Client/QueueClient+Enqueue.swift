@@ -96,12 +96,13 @@ extension QueueClient {
     let jobs = (last + 1)...(last + incoming.count)
     try db.execute(
       sql: """
-        INSERT INTO batches (name, key, fingerprint, created_at, first_job, last_job, after, name_pattern)
-        VALUES (coalesce(?, ''), ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO batches
+          (name, key, fingerprint, created_at, first_job, last_job, after, name_pattern, same_numerics)
+        VALUES (coalesce(?, ''), ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         batch.name, batch.key, batch.key == nil ? nil : incoming.fingerprint.value, now, jobs.lowerBound,
-        jobs.upperBound, after, batch.namePattern,
+        jobs.upperBound, after, batch.namePattern, batch.hasOneNumerics,
       ])
     let id = db.lastInsertedRowID
     if batch.name == nil {

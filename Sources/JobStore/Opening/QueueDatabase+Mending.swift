@@ -67,6 +67,7 @@ extension QueueDatabase {
         + iif(EXISTS (SELECT 1 FROM job_sources js JOIN sources s ON s.id = js.source
             WHERE js.job = jobs.id AND s.state <> 'ready'), \(Hold.source.rawValue), 0)
         + iif(batch IN (\(waitingBatches)), \(Hold.predecessor.rawValue), 0)
+        + iif((SELECT shards FROM batches WHERE id = jobs.batch) IS NOT NULL, \(Hold.shards.rawValue), 0)
       """
     try db.execute(
       sql: """

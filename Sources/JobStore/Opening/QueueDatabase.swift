@@ -75,10 +75,7 @@ package struct QueueDatabase: Sendable {
   /// migrated it, the tables may have another meaning.
   /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.wrongSchema`
   func verify() throws {
-    guard place == FilePlace(of: path) else { throw JobStoreError.replaced(path: path) }
-    // A log of another file's, put there by a restore, or taken away: what this connection writes nobody would see.
-    let log = FilePlace(of: path + "-wal")
-    guard connection.isLog(log) else { throw JobStoreError.replaced(path: path) }
+    try verifyPlace()
     let found = try translated {
       try connection.writeWithoutTransaction { db in
         try Int.fetchOne(db.cachedStatement(sql: "PRAGMA user_version")) ?? 0
@@ -89,6 +86,15 @@ package struct QueueDatabase: Sendable {
     }
     // Without its triggers the counts are no longer true.
     if try mendSchema() { try mend() }
+  }
+
+  /// The part of `verify` that asks the file system alone: what it looks for is no commit.
+  /// - Throws: `JobStoreError.replaced`
+  func verifyPlace() throws {
+    guard place == FilePlace(of: path) else { throw JobStoreError.replaced(path: path) }
+    // A log of another file's, put there by a restore, or taken away: what this connection writes nobody would see.
+    let log = FilePlace(of: path + "-wal")
+    guard connection.isLog(log) else { throw JobStoreError.replaced(path: path) }
   }
 
   /// A log that stays this large is worth a word.

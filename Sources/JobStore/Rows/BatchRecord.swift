@@ -6,6 +6,8 @@ package struct BatchRecord: FetchableRecord, Sendable, Equatable {
   package var name: String
   package var key: String?
   package var isPaused: Bool
+  /// The folder of the shards that jobs of it are in.
+  package var shards: String?
   package var createdAt: Milliseconds
   /// Numbers of its jobs. A purge may have removed some of them.
   package var firstJob: Int64
@@ -35,6 +37,7 @@ package struct BatchRecord: FetchableRecord, Sendable, Equatable {
     name = try reader.value("name")
     key = try reader.optional("key")
     isPaused = try reader.value("paused")
+    shards = try reader.optional("shards")
     createdAt = try reader.value("created_at")
     firstJob = try reader.value("first_job")
     lastJob = try reader.value("last_job")

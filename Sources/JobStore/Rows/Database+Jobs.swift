@@ -32,9 +32,22 @@ extension Database {
     guard row != nil else { throw JobStoreError.notFound(thing: "batch", id: "\(batch)") }
   }
 
+  /// Adds a picture to those of a job.
+  func insert(_ image: ImageRecord, ofJob job: Int64) throws {
+    try cachedStatement(
+      sql: """
+        INSERT INTO images (job, number, path, seed, width, height, digest, bytes, seconds, numerics)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+    ).execute(arguments: [
+      job, image.index, image.path, Int64(bitPattern: image.seed), image.width, image.height, image.digest,
+      image.bytes, image.seconds, image.numerics,
+    ])
+  }
+
   /// Makes a finished picture of a job that is over one of its images.
   func keepImage(ofJob job: Int64, index: Int) throws {
-    let columns = "path, number, seed, width, height, digest, bytes, seconds"
+    let columns = "path, number, seed, width, height, digest, bytes, seconds, numerics"
     let arguments: StatementArguments = ["job": job, "number": index]
     // Another worker may have finished the same one under another name.
     try execute(
@@ -64,9 +77,9 @@ extension Database {
     try execute(
       sql: """
         INSERT OR IGNORE INTO checkpoints (job, number, step, state, model_digest, made_at,
-          path, seed, width, height, digest, bytes, seconds)
+          path, seed, width, height, digest, bytes, seconds, numerics)
         SELECT job, number, 0, x'', coalesce((SELECT model_digest FROM jobs WHERE id = job), ''), :now,
-          path, seed, width, height, digest, bytes, seconds
+          path, seed, width, height, digest, bytes, seconds, numerics
         FROM images WHERE \(jobs)
         """, arguments: ["scope": scope.number, "now": now])
     try execute(
@@ -79,7 +92,7 @@ extension Database {
   /// Takes the pictures of an earlier rendering out of the way of the new ones: they stay on disk, and known.
   func retireImages(_ scope: JobScope) throws {
     let jobs = "job IN (SELECT id FROM jobs WHERE \(scope.sql) AND state <> 'done')"
-    let columns = "job, path, number, seed, width, height, digest, bytes, seconds"
+    let columns = "job, path, number, seed, width, height, digest, bytes, seconds, numerics"
     try execute(
       sql: "INSERT OR REPLACE INTO former_images (\(columns)) SELECT \(columns) FROM images WHERE \(jobs)",
       arguments: ["scope": scope.number])

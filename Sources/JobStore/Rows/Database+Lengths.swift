@@ -15,7 +15,7 @@ extension Database {
     ("sigmas", "NULL"), ("timesteps", "NULL"), ("sigma_list", "NULL"), ("deep_cache", "NULL"),
     ("token_merging", "NULL"),
     ("crop", "NULL"), ("target_size", "NULL"), ("error", "NULL"), ("model_digest", "NULL"),
-    ("lease_owner", "'?'"),
+    ("lease_owner", "'?'"), ("numerics", "NULL"),
   ]
 
   /// - Throws: `JobStoreError.damagedRow` for the first text that is too long.

@@ -6,7 +6,7 @@ package struct Event: FetchableRecord, Sendable, Equatable {
   /// What can happen.
   package enum Kind: String, Sendable, CaseIterable {
     case enqueued, edited, claimed, lost, retrying, done, failed, cancelled, retried, paused, resumed,
-      reordered
+      reordered, sharded, collected
     case givenBack = "given_back"
     case cancelRequested = "cancel_requested"
     case modelHeld = "model_held"

@@ -17,10 +17,12 @@ package struct ImageRecord: FetchableRecord, Sendable, Equatable {
   package var bytes: Int64
   /// Seconds from its first step to its file.
   package var seconds: Double
+  /// The class of numerics that it was rendered in, as the engine names it; nil: not known.
+  package var numerics: String?
 
   package init(
     index: Int, path: String, seed: UInt64, width: Int, height: Int, digest: String, bytes: Int64,
-    seconds: Double
+    seconds: Double, numerics: String? = nil
   ) {
     self.index = index
     self.path = path
@@ -30,6 +32,7 @@ package struct ImageRecord: FetchableRecord, Sendable, Equatable {
     self.digest = digest
     self.bytes = bytes
     self.seconds = seconds
+    self.numerics = numerics
   }
 
   /// - Throws: `JobStoreError.damagedRow`
@@ -43,6 +46,7 @@ package struct ImageRecord: FetchableRecord, Sendable, Equatable {
     digest = try reader.value("digest")
     bytes = try reader.value("bytes")
     seconds = try reader.value("seconds")
+    numerics = try reader.optional("numerics")
   }
 }
 

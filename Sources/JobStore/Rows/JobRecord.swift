@@ -81,13 +81,16 @@ enum Hold: Int {
   case source = 4
   /// The batch that its own comes after is not over.
   case predecessor = 8
+  /// It is rendered elsewhere, from a shard.
+  case shards = 16
 
   /// All values that the column may have.
-  static let range = "BETWEEN 0 AND 15"
+  static let range = "BETWEEN 0 AND 31"
 }
 
 extension RenderStatistics {
-  fileprivate init?(_ reader: RowReader) throws {
+  /// - Throws: `JobStoreError.damagedRow`
+  init?(_ reader: RowReader) throws {
     guard let hits: Int64 = try reader.optional("cache_hits") else { return nil }
     cacheHits = hits
     cacheMisses = try reader.optional("cache_misses") ?? 0

@@ -35,9 +35,11 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
   package var images: [Image]
   /// Whether something keeps it from being taken: its batch is paused, or it waits for something but the time.
   package var isHeld: Bool
-  /// What it waits for: something of a hub, and how far that is (`segmind/SegMoE-4x2-v0, 31%, 4 min`), or another batch
-  /// (`batch nightly`).
+  /// What it waits for: something of a hub, and how far that is (`segmind/SegMoE-4x2-v0, 31%, 4 min`), another batch
+  /// (`batch nightly`), or a worker of a class of numerics.
   package var waitsFor: String?
+  /// The folder of the shards that it is in.
+  package var shards: String?
 
   /// Finished steps of all its images.
   package var step: Int { images.map(\.step).boundedSum }
@@ -59,11 +61,16 @@ extension JobSummary {
     id, batch, prompt, model, width * height * 1.0 AS pixels, priority, attempts, max_attempts, held, seed,
     variation_strength, count, steps, \(JobStatus.columns),
     CASE
-      WHEN state = 'queued' AND held & \(Hold.source.rawValue)
-        THEN (SELECT standing FROM job_waits WHERE job = jobs.id)
-      WHEN state = 'queued' AND held & \(Hold.predecessor.rawValue)
+      WHEN state <> 'queued' THEN NULL
+      WHEN held & \(Hold.source.rawValue) THEN (SELECT standing FROM job_waits WHERE job = jobs.id)
+      WHEN held & \(Hold.predecessor.rawValue)
         THEN 'batch ' || (SELECT p.name FROM batches b JOIN batches p ON p.id = b.after WHERE b.id = jobs.batch)
-    END AS waits_for
+      WHEN numerics IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM workers w WHERE w.numerics = jobs.numerics AND w.state <> 'stopped')
+        THEN 'a daemon of ' || numerics
+    END AS waits_for,
+    iif(state = 'queued' AND held & \(Hold.shards.rawValue),
+      (SELECT b.shards FROM batches b WHERE b.id = jobs.batch), NULL) AS shards
     """
 
   /// - Throws: `JobStoreError.damagedRow`
@@ -80,6 +87,7 @@ extension JobSummary {
     maxAttempts = try reader.value("max_attempts")
     isHeld = try reader.value("held", as: Int.self) != 0
     waitsFor = try reader.optional("waits_for")
+    shards = try reader.optional("shards")
     let seed = UInt64(bitPattern: try reader.value("seed", as: Int64.self))
     // With a variation, all pictures of a job have its seed.
     let isVaried = try reader.value("variation_strength", as: Double.self) != 0

@@ -6,6 +6,8 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
   package var pid: Int
   package var host: String
   package var version: String
+  /// Its class of numerics, as the engine names it; nil: it has not said.
+  package var numerics: String?
   package var state: WorkerState
   package var job: Int64?
   package var startedAt: Milliseconds
@@ -14,13 +16,14 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
   package var modelsSeenAt: Milliseconds?
 
   package init(
-    name: String, pid: Int, host: String, version: String, state: WorkerState = .idle, job: Int64? = nil,
-    startedAt: Milliseconds = 0, heartbeatAt: Milliseconds = 0
+    name: String, pid: Int, host: String, version: String, numerics: String? = nil,
+    state: WorkerState = .idle, job: Int64? = nil, startedAt: Milliseconds = 0, heartbeatAt: Milliseconds = 0
   ) {
     self.name = name
     self.pid = pid
     self.host = host
     self.version = version
+    self.numerics = numerics
     self.state = state
     self.job = job
     self.startedAt = startedAt
@@ -34,6 +37,7 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
     pid = try reader.value("pid")
     host = try reader.value("host")
     version = try reader.value("version")
+    numerics = try reader.optional("numerics")
     let word: String = try reader.value("state")
     // The schema also allows 'loading' and 'draining'. No version writes them, but a row may hold them.
     state = ["loading", "draining"].contains(word) ? .rendering : try reader.word("state")

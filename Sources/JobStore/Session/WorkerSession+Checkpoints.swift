@@ -23,10 +23,10 @@ extension WorkerSession {
       _ = try standing(lease, db)
       try db.cachedStatement(
         sql: """
-          INSERT OR REPLACE INTO checkpoints (job, number, step, state, model_digest, made_at)
-          VALUES (?, ?, ?, ?, ?, ?)
+          INSERT OR REPLACE INTO checkpoints (job, number, step, state, model_digest, made_at, numerics)
+          VALUES (?, ?, ?, ?, ?, ?, ?)
           """
-      ).execute(arguments: [lease.job, index, step, state, modelDigest, now])
+      ).execute(arguments: [lease.job, index, step, state, modelDigest, now, record.numerics])
     }
     return (ContinuousClock.now - begun) / .seconds(1)
   }
@@ -108,13 +108,13 @@ extension WorkerSession {
     try db.cachedStatement(
       sql: """
         INSERT OR REPLACE INTO checkpoints (job, number, step, state, model_digest, made_at,
-          path, seed, width, height, digest, bytes, seconds)
-        VALUES (?, ?, ?, x'', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          path, seed, width, height, digest, bytes, seconds, numerics)
+        VALUES (?, ?, ?, x'', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
     ).execute(arguments: [
       job, image.index, step, modelDigest, now, image.path, Int64(bitPattern: image.seed), image.width,
       image.height,
-      image.digest, image.bytes, image.seconds,
+      image.digest, image.bytes, image.seconds, image.numerics,
     ])
   }
 }

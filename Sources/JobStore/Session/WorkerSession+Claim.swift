@@ -16,11 +16,12 @@ extension WorkerSession {
   ///   - preferredModels: models in memory, by the names in jobs; see `overtakingWindow`.
   ///   - lacked: models and files that this worker does not have. Their jobs are left to other workers.
   ///   - modelPatience: seconds after which a job fails if no live worker has had what it needs.
+  ///   - numericsPatience: seconds that a job with a resume state waits for a worker of its class of numerics.
   ///   - limits: of a request.
   /// - Returns: nil if nothing is due.
   package func claim(
     preferredModels: [String] = [], avoiding lacked: Lacked = Lacked(), modelPatience: Double = 300,
-    limits: RenderLimits = RenderLimits()
+    numericsPatience: Double = WorkerSession.usualNumericsPatience, limits: RenderLimits = RenderLimits()
   ) throws -> ClaimedJob? {
     try untilValid { db, now, isMended in
       guard try Int.fetchOne(db.cachedStatement(sql: "SELECT count(*) FROM queue")) == 1 else {
@@ -30,6 +31,7 @@ extension WorkerSession {
       try countPausesAnew(db, now)
       try freeExpired(db, now)
       try releaseDue(db, now)
+      try releaseNumerics(after: numericsPatience, db, now)
       var hasGivenUp = false
       let turn = try firstValid(limits, db, now) {
         try claimRow(db, now, refusing: isMended) { what in
@@ -145,6 +147,7 @@ extension WorkerSession {
         try db.checkLengths(ofJob: id)
         let job = try db.job(id)
         try job.request.validate(limits: limits)
+        try pinNumerics(ofBatch: job.batch, db)
         try db.record(
           Event(
             .claimed, at: now, batch: job.batch, job: id, worker: name,
@@ -223,7 +226,9 @@ extension WorkerSession {
     _ now: Milliseconds, _ values: [String: (any DatabaseValueConvertible)?]
   ) -> StatementArguments {
     StatementArguments(
-      values.merging(["worker": name, "expires": now + leaseSeconds.asMilliseconds, "now": now]) { $1 })
+      values.merging([
+        "worker": name, "numerics": record.numerics, "expires": now + leaseSeconds.asMilliseconds, "now": now,
+      ]) { $1 })
   }
 
   /// Whether an error is that of the values of a row, rather than of a table.

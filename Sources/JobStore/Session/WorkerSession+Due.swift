@@ -5,9 +5,13 @@ extension WorkerSession {
   /// A job fails after losing its worker this often ("poison"), because it probably kills workers.
   package static let lossLimit = 3
 
-  /// When `claim` may find a job although nothing was committed: a run-after time, a lease or a model's hold ends.
-  /// nil means never. A worker should wake at this time, or when `changeMark` changes.
-  package func nextDue() throws -> Milliseconds? {
+  /// When `claim` may find a job although nothing was committed: a run-after time, a lease, a model's hold or
+  /// the wait for a worker of a class of numerics ends. nil means never. A worker should wake at this time, or when
+  /// `changeMark` changes.
+  /// - Parameter numericsPatience: as in `claim`.
+  package func nextDue(
+    numericsPatience: Double = WorkerSession.usualNumericsPatience
+  ) throws -> Milliseconds? {
     try database.read { db in
       try Int64.fetchOne(
         db.cachedStatement(
@@ -16,8 +20,10 @@ extension WorkerSession {
               SELECT min(run_after) AS at FROM jobs INDEXED BY jobs_waiting
               WHERE state = 'queued' AND run_after IS NOT NULL
               UNION ALL SELECT min(lease_expires) FROM jobs INDEXED BY jobs_leased WHERE state = 'running'
+              UNION ALL SELECT min(numerics_since) + ? FROM jobs INDEXED BY jobs_of_class
+              WHERE state = 'queued' AND numerics_since IS NOT NULL
               UNION ALL SELECT min(held_until) FROM models WHERE held_until IS NOT NULL)
-            """))
+            """), arguments: [numericsPatience.asMilliseconds])
     }
   }
 

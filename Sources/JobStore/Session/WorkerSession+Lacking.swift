@@ -65,21 +65,25 @@ extension WorkerSession {
     let due = Transition[.claim].condition
     let priorities = try db.cachedStatement(
       sql: """
-        SELECT priority FROM jobs INDEXED BY jobs_due WHERE \(due) AND priority < ?
+        SELECT priority FROM jobs INDEXED BY jobs_due WHERE \(due) AND priority < :below
         ORDER BY priority DESC LIMIT 1
         """)
     let models = try db.cachedStatement(
       sql: """
         SELECT model, id FROM jobs INDEXED BY jobs_due_by_model
-        WHERE \(due) AND priority = ? AND model > ? ORDER BY model, id LIMIT 1
+        WHERE \(due) AND priority = :priority AND model > :last ORDER BY model, id LIMIT 1
         """)
     let hopeless = try hopeless(among: lacked, after: patience, db, now)
     var priority = Int64.max
-    while let next = try Int64.fetchOne(priorities, arguments: [priority]) {
+    while let next = try Int64.fetchOne(
+      priorities, arguments: ["below": priority, "numerics": record.numerics])
+    {
       priority = next
       var heads: [(model: String, id: Int64)] = []
       var last = ""
-      while let row = try Row.fetchOne(models, arguments: [priority, last]) {
+      while let row = try Row.fetchOne(
+        models, arguments: ["priority": priority, "last": last, "numerics": record.numerics])
+      {
         let reader = RowReader(row: row, table: "jobs")
         last = try reader.value("model")
         let failed = try giveUp(hopeless, model: last, priority: priority, db, now)
@@ -128,7 +132,9 @@ extension WorkerSession {
     try Int64.fetchOne(
       db.cachedStatement(
         sql: "SELECT id FROM (\(Self.near)) WHERE ifnull(NOT \(Self.needsFiles), 1) ORDER BY id LIMIT 1"),
-      arguments: ["priority": priority, "model": model, "files": Self.list(files)])
+      arguments: [
+        "priority": priority, "model": model, "files": Self.list(files), "numerics": record.numerics,
+      ])
   }
 
   // MARK: - Giving up
@@ -194,7 +200,9 @@ extension WorkerSession {
   ) throws -> Bool {
     var hasFailed = false
     for thing in hopeless where !thing.isModel || thing.name == model {
-      var values: [String: (any DatabaseValueConvertible)?] = ["priority": priority, "model": model]
+      var values: [String: (any DatabaseValueConvertible)?] = [
+        "priority": priority, "model": model, "numerics": record.numerics,
+      ]
       if !thing.isModel { values["files"] = try Self.list([thing.name]) }
       let condition = thing.isModel ? "1" : Self.needsFiles
       let jobs = try Int64.fetchAll(

@@ -17,7 +17,7 @@ extension WorkerSession {
       }
       // Of a job that was done and that somebody queued anew by hand.
       try db.retireImages(.job(lease.job))
-      for image in images { try insert(image, lease.job, db) }
+      for image in images { try db.insert(image, ofJob: lease.job) }
       try db.cachedStatement(
         sql: """
           UPDATE OR IGNORE progress SET phase = 'done', step = steps, expected_end = NULL, updated_at = ? WHERE job = ?
@@ -122,18 +122,5 @@ extension WorkerSession {
   /// Removes the progress of the attempt.
   private func forgetProgress(_ job: Int64, _ db: Database) throws {
     try db.cachedStatement(sql: "DELETE FROM progress WHERE job = ?").execute(arguments: [job])
-  }
-
-  private func insert(_ image: ImageRecord, _ job: Int64, _ db: Database) throws {
-    try db.cachedStatement(
-      sql: """
-        INSERT INTO images (job, number, path, seed, width, height, digest, bytes, seconds)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """
-    ).execute(arguments: [
-      job, image.index, image.path, Int64(bitPattern: image.seed), image.width, image.height, image.digest,
-      image.bytes,
-      image.seconds,
-    ])
   }
 }

@@ -156,14 +156,20 @@ package final class WorkerSession: Sendable {
     try heartbeat()
   }
 
+  /// The part of `verify` that no commit tells of, without asking the database.
+  /// - Throws: `JobStoreError.replaced`
+  package func verifyPlace() throws { try database.verifyPlace() }
+
   /// Writes a worker's row.
   private static func sign(_ worker: WorkerRecord, _ db: Database, _ now: Milliseconds) throws {
     try db.execute(
       sql: """
-        INSERT OR REPLACE INTO workers (name, pid, host, version, state, started_at, heartbeat_at)
-        VALUES (?, ?, ?, ?, 'idle', ?, ?)
+        INSERT OR REPLACE INTO workers (name, pid, host, version, numerics, state, started_at, heartbeat_at)
+        VALUES (?, ?, ?, ?, ?, 'idle', ?, ?)
         """,
-      arguments: [worker.name, worker.pid, worker.host, worker.version, worker.startedAt, now])
+      arguments: [
+        worker.name, worker.pid, worker.host, worker.version, worker.numerics, worker.startedAt, now,
+      ])
   }
 
   /// Writes the worker's heartbeat and what it does, whenever that changes. It is not durable. If another daemon of

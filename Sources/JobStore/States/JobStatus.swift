@@ -62,6 +62,11 @@ package struct JobFailure: Sendable, Equatable {
   package var message: String
   /// nil if the row was edited by hand.
   package var kind: FailureKind?
+
+  package init(message: String, kind: FailureKind?) {
+    self.message = message
+    self.kind = kind
+  }
 }
 
 extension JobStatus {

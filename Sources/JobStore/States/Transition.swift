@@ -7,13 +7,13 @@ package struct Transition: Sendable {
       requeueLost,
       failLost,
       cancelLost, cancel,
-      requestCancel, retry, retryFailed, hurry, edit
+      requestCancel, retry, retryFailed, hurry, edit, collectDone, collectFailed
   }
 
   /// A condition besides the state.
   package enum Guard: Sendable, CaseIterable {
-    case isDue, holdsLease, leaseIsOver, gotFurther, hasAttempts, mayBeLostAgain, isUsedUp, isUnwanted,
-      isWanted, waitsForSource, isUntouched
+    case isDue, suitsNumerics, holdsLease, leaseIsOver, gotFurther, hasAttempts, mayBeLostAgain, isUsedUp,
+      isUnwanted, isWanted, waitsForSource, isUntouched, isHere, isInShards
   }
 
   package let name: Name
@@ -43,7 +43,8 @@ package struct Transition: Sendable {
     switch name {
     case .claim:
       Transition(
-        .claim, from: [.queued], to: .running, if: [.isDue], events: [.claimed], "a worker takes it")
+        .claim, from: [.queued], to: .running, if: [.isDue, .suitsNumerics], events: [.claimed],
+        "a worker takes it")
     case .refuse:
       Transition(
         .refuse, from: [.queued, .running], to: .failed, events: [.failed],
@@ -112,8 +113,16 @@ package struct Transition: Sendable {
         .hurry, from: [.queued], to: .queued, events: [.retried], "`segmoectl retry`; it waits no longer")
     case .edit:
       Transition(
-        .edit, from: [.queued], to: .queued, if: [.isUntouched], events: [.edited],
+        .edit, from: [.queued], to: .queued, if: [.isUntouched, .isHere], events: [.edited],
         "`segmoectl edit`; it has other settings, and all its attempts")
+    case .collectDone:
+      Transition(
+        .collectDone, from: [.queued], to: .done, if: [.isInShards], events: [.collected],
+        "`segmoectl collect`; it is done in a shard")
+    case .collectFailed:
+      Transition(
+        .collectFailed, from: [.queued], to: .failed, if: [.isInShards], events: [.collected],
+        "`segmoectl collect`; it failed in a shard")
     }
   }
 
@@ -137,6 +146,7 @@ extension Transition.Guard {
   package var meaning: String {
     switch self {
     case .isDue: "it is due, and neither paused nor held"
+    case .suitsNumerics: "it waits for no class of numerics, or for the worker's"
     case .holdsLease: "the worker holds the lease"
     case .gotFurther: "it got further than at the losses before"
     case .leaseIsOver: "the lease has run out, or its worker starts anew"
@@ -147,6 +157,8 @@ extension Transition.Guard {
     case .isWanted: "nobody asked to cancel it"
     case .waitsForSource: "it waits for what it names of a hub"
     case .isUntouched: "it has neither pictures nor saved steps"
+    case .isHere: "it is not in shards"
+    case .isInShards: "it is in shards"
     }
   }
 }

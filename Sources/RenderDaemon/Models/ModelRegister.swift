@@ -11,6 +11,8 @@ package final class ModelRegister: Sendable {
     var census = ModelCensus()
     /// What the queue has been told; nil: nothing yet.
     var told: ModelCensus.Findings?
+    /// The change mark before a look that found the queue to have that.
+    var mark: Int64?
     /// The models of which it was logged that they cannot be used.
     var logged: [String] = []
     var isOver = false
@@ -79,9 +81,17 @@ package final class ModelRegister: Sendable {
     let found = state.census.look(in: folders, within: confinement, until: { stop.isRequested })
     guard let found else { return }
     do {
-      if found == state.told, try session.hasDeclared(found.models.count, areAll: found.areAll) { return }
+      if found == state.told {
+        // While nobody commits, the queue has what it had.
+        let mark = try session.client.changeMark()
+        if mark == state.mark { return }
+        if try session.hasDeclared(found.models.count, areAll: found.areAll) {
+          state.mark = mark
+          return
+        }
+      }
       try session.declare(found.models, areAll: found.areAll)
-      state.told = found
+      (state.told, state.mark) = (found, nil)
       say(found.models, &state)
     } catch {
       // The next look tells it.

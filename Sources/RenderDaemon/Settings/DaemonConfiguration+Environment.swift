@@ -26,6 +26,9 @@ extension DaemonConfiguration {
       $0.utf8.count <= 100 ? $0 : nil
     }
     modelPatience = try variables.int("SEGMOE_MODEL_PATIENCE", in: Range.modelPatience).map { Double($0) }
+    numericsPatience = try variables.int("SEGMOE_NUMERICS_PATIENCE", in: Range.numericsPatience).map {
+      Double($0)
+    }
     leaseSeconds = try variables.int("SEGMOE_LEASE_SECONDS", in: Range.leaseSeconds).map { Double($0) }
     checkpointSteps = try variables.int("SEGMOE_CHECKPOINT_STEPS", in: Range.checkpointSteps)
     previews = try variables.value("SEGMOE_PREVIEWS", "write true or false") { Bool($0) }

@@ -41,7 +41,7 @@ extension DaemonConfiguration {
       "the configuration",
       keys: [
         "database", "output", "models", "inputs", "memory_budget", "threads", "worker", "lease_seconds",
-        "model_patience", "private_folder",
+        "model_patience", "numerics_patience", "private_folder",
         "checkpoint_steps", "previews", "coalesce", "cache_policy", "limits", "log_level", "metrics", "hub",
         "fetch",
       ])
@@ -58,6 +58,9 @@ extension DaemonConfiguration {
     modelPatience = try map.double(
       "model_patience",
       in: Double(Range.modelPatience.lowerBound)...Double(Range.modelPatience.upperBound))
+    numericsPatience = try map.double(
+      "numerics_patience",
+      in: Double(Range.numericsPatience.lowerBound)...Double(Range.numericsPatience.upperBound))
     leaseSeconds = try map.double(
       "lease_seconds", in: Double(Range.leaseSeconds.lowerBound)...Double(Range.leaseSeconds.upperBound))
     checkpointSteps = try map.int("checkpoint_steps", in: Range.checkpointSteps)

@@ -18,6 +18,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
   package var worker: String?
   package var leaseSeconds: Double?
   package var modelPatience: Double?
+  package var numericsPatience: Double?
   package var checkpointSteps: Int?
   /// Whether small pictures of what is at work are stored in the queue.
   package var previews: Bool?
@@ -74,6 +75,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     result.worker = worker ?? other.worker
     result.leaseSeconds = leaseSeconds ?? other.leaseSeconds
     result.modelPatience = modelPatience ?? other.modelPatience
+    result.numericsPatience = numericsPatience ?? other.numericsPatience
     result.checkpointSteps = checkpointSteps ?? other.checkpointSteps
     result.previews = previews ?? other.previews
     result.coalesce = coalesce ?? other.coalesce
@@ -113,6 +115,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     settings.previews = previews ?? settings.previews
     settings.coalesce = coalesce
     settings.modelPatience = modelPatience ?? settings.modelPatience
+    settings.numericsPatience = numericsPatience ?? settings.numericsPatience
     settings.cachePolicy = cachePolicy ?? settings.cachePolicy
     let standard = settings.limits
     settings.limits.side = limits.side ?? standard.side
@@ -136,6 +139,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     static let threads = 1...1024
     static let leaseSeconds = 1...86_400
     static let modelPatience = 0...31_536_000
+    static let numericsPatience = 0...31_536_000
     static let checkpointSteps = 1...100_000
     static let coalesce = 1...64
     static let side = 8...16_384

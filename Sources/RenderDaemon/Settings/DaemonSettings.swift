@@ -25,6 +25,8 @@ package struct DaemonSettings: Sendable, Equatable {
   package var leaseSeconds: Double
   /// Seconds after which a job fails whose model no living daemon has had.
   package var modelPatience = 300.0
+  /// Seconds that a job with a resume state waits for a daemon of its class of numerics.
+  package var numericsPatience = WorkerSession.usualNumericsPatience
   /// Seconds from one look at the database to the next while idle.
   var pollSeconds: Double
   /// Steps from one saved resume state to the next. nil means as often as writing them takes less than a hundredth of
@@ -99,6 +101,7 @@ package struct DaemonSettings: Sendable, Equatable {
     memoryBudget = new.memoryBudget
     limits = new.limits
     modelPatience = new.modelPatience
+    numericsPatience = new.numericsPatience
     logLevel = new.logLevel
     return ignored
   }

@@ -1,22 +1,33 @@
 import Foundation
 import Synchronization
 
-/// Seconds that this daemon's last checkpoint or preview took. The next one, of any picture, will probably take as long.
+/// What this daemon's last checkpoint or preview cost. The next one, of any picture, will probably cost as much.
 package final class CheckpointCost: Sendable {
-  private let last: Mutex<Double>
+  private let last: Mutex<(seconds: Double, bytes: Int)>
 
   /// - Parameter estimate: seconds, until the first one is written. A checkpoint takes that long on a slow disk.
-  package init(estimate: Double = 0.02) { last = Mutex(estimate) }
+  package init(estimate: Double = 0.02) { last = Mutex((seconds: estimate, bytes: 0)) }
 
   package var seconds: Double {
-    get { last.withLock { $0 } }
-    set { last.withLock { $0 = max(0.001, newValue) } }
+    get { last.withLock { $0.seconds } }
+    set { last.withLock { $0.seconds = max(0.001, newValue) } }
+  }
+
+  /// Of the state.
+  package var bytes: Int {
+    get { last.withLock { $0.bytes } }
+    set { last.withLock { $0.bytes = max(0, newValue) } }
   }
 }
 
 /// When to write the next checkpoint: after a fixed number of steps or, without one, so rarely that writing takes
-/// less than its share of the time. Previews are paced like it.
+/// less than its share of the time, and less than `bytesPerSecond`. Where a write takes no time, every step would be
+/// written otherwise: half a gigabyte a second with ten thousand daemons on a store that they share. Previews are paced
+/// like it.
 package struct CheckpointPace: Sendable {
+  /// Bytes of states that a daemon writes in a second, on average. A 64×64 latent is saved every few seconds.
+  package static let bytesPerSecond = 24.0 * 1024
+
   /// One part in this many of the time.
   package enum Share: Double, Sendable {
     /// What previews may take, which nothing depends on.
@@ -61,7 +72,10 @@ package struct CheckpointPace: Sendable {
     guard step > lastStep else { return false }
     if let steps { return step - lastStep >= steps }
     // Twice as seldom: the time it took last may vary.
-    return now - lastTime >= cost.seconds * 2 * share.rawValue * Double(pictures)
+    let byCost = cost.seconds * 2 * share.rawValue
+    // A job that has lost a worker must get further before the next loss, whatever that costs.
+    let byBytes = share == .eager ? 0 : Double(cost.bytes) / Self.bytesPerSecond
+    return now - lastTime >= max(byCost, byBytes) * Double(pictures)
   }
 
   /// Notes that one was handed over to be written.

@@ -37,7 +37,8 @@ extension JobRenderer {
         log.warning(
           """
           job \(claimed.job.id), image \(index): starts anew, its resume state was not sealed with this daemon's key, \
-          or is of another request, other weights or another version
+          or is of another request, other weights, another version or another class of numerics than \
+          \(NumericsClass.inUse)
           """, metadata: claimed.fields)
       }
     }

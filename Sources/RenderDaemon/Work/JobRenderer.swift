@@ -1,3 +1,4 @@
+import Boundary
 import Checkpoints
 import Diffusion
 import Foundation
@@ -127,7 +128,7 @@ struct JobRenderer: Sendable {
     let record = ImageRecord(
       index: picture.index, path: job.name(picture.index).path(below: output), seed: request.seed,
       width: image.width, height: image.height, digest: digest.hexadecimal(), bytes: Int64(bytes.count),
-      seconds: max(0, CheckpointPace.now - picture.began))
+      seconds: max(0, CheckpointPace.now - picture.began), numerics: NumericsClass.inUse.description)
     publish(
       Publication(
         bytes: bytes, image: record, job: job, place: place, announced: picture.announced,

@@ -35,7 +35,7 @@ struct StateReport: Sendable {
     let writing = try session.keep(
       state, step: step, index: picture.index, modelDigest: held.renderer.model.digest, waiting: seconds,
       lease)
-    cost.seconds = sealing + writing
+    (cost.seconds, cost.bytes) = (sealing + writing, state.count)
     metrics.checkpoint(seconds: sealing + writing)
   }
 }

@@ -48,6 +48,8 @@ package final class PromptIndexer: Sendable {
     var nextCheck: ContinuousClock.Instant?
     /// Whether it was not, and there is no new one yet.
     var isBad = false
+    /// The change mark before a look that found nothing to do.
+    var idleMark: Int64?
 
     /// Others wait for the queue's lock meanwhile.
     private static let longest = 0.02
@@ -71,12 +73,16 @@ package final class PromptIndexer: Sendable {
       }
       return try isOver.withLock { isOver in
         guard !isOver else { return pause }
+        // While nobody commits there is nothing new.
+        let mark = try session.client.changeMark()
+        guard pace.isBad || mark != pace.idleMark else { return pause }
         if pace.isBad {
           try session.renewPromptIndex()
           pace.isBad = false
         }
         let begun = ContinuousClock.now
         let taken = try session.indexPrompts(atMost: pace.count)
+        pace.idleMark = taken > 0 ? nil : mark
         guard taken > 0 else { return pause }
         let seconds = (ContinuousClock.now - begun).seconds
         pace.took(seconds, for: taken)

@@ -38,25 +38,58 @@ extension Worker {
   /// Sleeps until another process commits, a job comes due, or a stop or reload is asked for. It sleeps two seconds
   /// at most, because neither a moved queue nor a clock that is set back is a commit.
   /// - Parameter due: when a job may come due without a commit.
-  func waitForWork(since seen: Int64, reloads: Int, due: Milliseconds?, _ pace: inout LookPace) throws {
+  /// - Returns: false if the two seconds passed without any of that.
+  private func waitForWork(
+    since seen: Int64, reloads: Int, due: Milliseconds?, _ pace: inout LookPace
+  ) throws -> Bool {
     let begun = CheckpointPace.now
     // In both directions: not even this clock is always what it should be.
     while abs(CheckpointPace.now - begun) < 2 {
-      if pace.sleep(stop, due: due) { return }
+      if pace.sleep(stop, due: due) { return true }
       reporter.idle()
-      if current.withLock({ $0.reloads }) != reloads { return }
+      if current.withLock({ $0.reloads }) != reloads { return true }
       guard let version = try persistently({ try session.client.changeMark() }), version == seen else {
-        return
+        return true
       }
-      if let due, due <= Date().milliseconds { return }
+      if let due, due <= Date().milliseconds { return true }
     }
+    return false
+  }
+
+  /// Waits for work. While nobody commits and no time comes, the queue is asked for nothing but whether anybody has
+  /// committed: with thousands of idle daemons, every other question would be asked in vain thousands of times a second.
+  /// - Parameters:
+  ///   - seen: the change mark before the last claim.
+  ///   - reloads: as known to the caller.
+  ///   - due: when a job may come due without a commit.
+  ///   - watchesFiles: whether a file that comes or changes may make a job due. Then it is over after two seconds.
+  ///   - pace: of the looks.
+  ///   - clock: whose jumps change what is due.
+  /// - Returns: a jump of the clock that the caller has yet to heed.
+  /// - Throws: `JobStoreError.replaced`
+  func rest(
+    since seen: Int64, reloads: Int, due: Milliseconds?, watchesFiles: Bool, _ pace: inout LookPace,
+    _ clock: inout ClockWatch
+  ) throws -> ClockWatch.Jump? {
+    // Not for ever: a picture that could not be removed is tried again, too.
+    for _ in 0..<15 {
+      if try waitForWork(since: seen, reloads: reloads, due: due, &pace) || watchesFiles { return nil }
+      if let jump = clock.jump() { return jump }
+      try session.verifyPlace()
+    }
+    return nil
   }
 
   /// Whether no queued job can be rendered any more.
   func isDrained() throws -> Bool {
     let status = try session.client.status()
     if status.isPaused || status.counts.queued == 0 { return true }
-    return try session.nextDue() == nil && !session.isAwaitingSources()
+    return try session.nextDue(numericsPatience: 0) == nil && !session.isAwaitingSources()
+  }
+
+  /// Whoever drains waits for no other worker.
+  func numericsPatience(_ current: DaemonSettings) -> Double {
+    settings.drain ? 0 : current.numericsPatience
   }
 
   /// Whoever drains is told whether a job failed. Otherwise nobody asks, and a daemon may have had millions of events.

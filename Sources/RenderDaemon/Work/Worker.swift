@@ -36,9 +36,12 @@ package final class Worker: Sendable {
   ///   - settings: of the daemon.
   ///   - log: gets what the worker does.
   ///   - reporter: informs the service manager; by default there is none.
+  ///   - trace: gets every SQL statement of the worker; by default nobody does.
   /// - Throws: `JobStoreError` if the database cannot be opened or another daemon has this name.
-  package init(_ settings: DaemonSettings, log: Logger, reporter: ServiceReporter = ServiceReporter()) throws
-  {
+  package init(
+    _ settings: DaemonSettings, log: Logger, reporter: ServiceReporter = ServiceReporter(),
+    trace: (@Sendable (String) -> Void)? = nil
+  ) throws {
     let stop = StopSignal()
     self.stop = stop
     self.settings = settings
@@ -50,7 +53,7 @@ package final class Worker: Sendable {
     var log = log
     log[metadataKey: "worker"] = "\(settings.worker)"
     self.log = log
-    let queue = try QueueDatabase.open(path: settings.database, role: .daemon)
+    let queue = try QueueDatabase.open(path: settings.database, role: .daemon, trace: trace)
     do {
       seal = try PrivateFolder(path: settings.privateFolder).sealingKey()
     } catch {
@@ -61,7 +64,7 @@ package final class Worker: Sendable {
       queue,
       WorkerRecord(
         name: settings.worker, pid: Int(getpid()), host: ProcessInfo.processInfo.hostName,
-        version: Version.current),
+        version: Version.current, numerics: NumericsClass.inUse.description),
       leaseSeconds: settings.leaseSeconds,
       introduction: Self.introduction(governor, ModelLocator(folders: settings.modelFolders)),
       processIsAlive: { WorkerProcess.isAlive($0) })
@@ -161,6 +164,7 @@ package final class Worker: Sendable {
     var (current, reloads) = self.current.withLock { $0 }
     var pace = LookPace(usual: settings.pollSeconds, commits: CommitWatch(database: settings.database))
     var clock = ClockWatch()
+    var jump: ClockWatch.Jump?
     var lacked = LackedModels()
     var introduction = Introduction()
     var given = settings.memoryBudget
@@ -182,7 +186,7 @@ package final class Worker: Sendable {
         }
       }
       try checkQueue()
-      if clock.jump() == .forward {
+      if (jump ?? clock.jump()) == .forward {
         log.warning("the clock was set forward, or the machine slept: leases count from now")
         guard try persistently({ try session.extendLeases() }) != nil else { return }
       }
@@ -201,13 +205,19 @@ package final class Worker: Sendable {
         let claimed = try persistently({
           try session.claim(
             preferredModels: pool.names, avoiding: lacked.all,
-            modelPatience: settings.drain ? 0 : current.modelPatience, limits: current.limits)
+            modelPatience: settings.drain ? 0 : current.modelPatience,
+            numericsPatience: numericsPatience(current), limits: current.limits)
         })
       else { return }
       guard let claimed else {
         guard let isOver = try persistently({ try settings.drain && isDrained() }), !isOver else { return }
-        guard let due = try persistently({ try session.nextDue() }) else { return }
-        try waitForWork(since: seen, reloads: reloads, due: due, &pace)
+        guard
+          let due = try persistently({ try session.nextDue(numericsPatience: numericsPatience(current)) })
+        else { return }
+        guard let waits = try persistently({ try session.client.waits(limit: 1) }) else { return }
+        jump = try rest(
+          since: seen, reloads: reloads, due: due, watchesFiles: !lacked.isEmpty || !waits.isEmpty, &pace,
+          &clock)
         continue
       }
       // Whatever a job names is opened in these folders or not at all.

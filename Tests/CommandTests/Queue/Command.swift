@@ -60,10 +60,11 @@ final class Command: Sendable {
   func client() throws -> QueueClient { try QueueClient.open(path: database) }
 
   /// Signs a worker on.
-  func daemon() throws -> WorkerSession {
+  /// - Parameter numerics: its class of numerics; nil: it does not say.
+  func daemon(numerics: String? = nil) throws -> WorkerSession {
     try WorkerSession.signOn(
       QueueDatabase.open(path: database, role: .daemon),
-      WorkerRecord(name: "w", pid: 1, host: "h", version: "1"), leaseSeconds: 600
+      WorkerRecord(name: "w", pid: 1, host: "h", version: "1", numerics: numerics), leaseSeconds: 600
     ) { _ in false }
   }
 

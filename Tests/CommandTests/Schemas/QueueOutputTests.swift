@@ -81,7 +81,7 @@ import Testing
     try seen.run("enqueue", "{a|b}", "--templates", "combinatorial", "--model", "m", "--dry-run")
     // Jobs 1 to 4, the last of which goes first.
     try seen.run("enqueue", "--file", "p.jsonl", "--model", "m")
-    let session = try seen.command.daemon()
+    let session = try seen.command.daemon(numerics: "1/avx2/x")
     try session.introduce("2 GiB")
     try renderInEveryWay(session, &seen)
     try waitForAHub(session, &seen)
@@ -91,6 +91,7 @@ import Testing
     try followAJob(session, &seen)
     try session.heartbeat()
     try showPictures(session, &seen)
+    try goThroughShards(&seen)
     try session.heartbeat()
     try change(&seen)
     for name in seen.published.folder.names where name.hasPrefix("segmoectl-") && name != "segmoectl-rerun" {
@@ -113,7 +114,7 @@ import Testing
     let done = try #require(try session.claim())
     let image = ImageRecord(
       index: 0, path: "/out/4-0.png", seed: 0, width: 8, height: 8, digest: String(repeating: "a", count: 64),
-      bytes: 1, seconds: 1)
+      bytes: 1, seconds: 1, numerics: "1/avx2/x")
     try session.finish(
       done.lease, images: [image], statistics: RenderStatistics(),
       modelDigest: String(repeating: "b", count: 64))
@@ -222,6 +223,25 @@ import Testing
         try command.finish(session, with: [picture])
       }
     }
+  }
+
+  /// A batch that goes into shards, which a program in the place of Slurm takes, and comes back as it was.
+  private func goThroughShards(_ seen: inout Seen) throws {
+    let (command, folder) = (seen.command, seen.command.folder + "/shards")
+    try seen.run("enqueue", "sharded", "--model", "m", "--name", "sharded")
+    try seen.run("shard", "sharded", "--shards", "1", "--to", folder, "--models", "/models")
+    try seen.run("list", "--batch", "sharded")
+    try seen.run("show", "\(try #require(try command.client().list().last?.id))")
+    try seen.run("status")
+    try command.file("bin/sbatch", Data("#!/bin/sh\necho 4711\n".utf8))
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o755], ofItemAtPath: command.folder + "/bin/sbatch")
+    let submitted = try command.run(
+      ["submit", "--slurm", folder, "--json"], environment: ["PATH": command.folder + "/bin:/usr/bin:/bin"])
+    #expect(submitted.code == 0, "\(submitted)")
+    try seen.judge(submitted.output, by: "submit")
+    try seen.run("collect", folder)
+    try seen.run("collect", folder, "--give-up")
   }
 
   private static func image(of claimed: ClaimedJob) -> ImageRecord {

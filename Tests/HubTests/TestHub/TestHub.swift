@@ -1,3 +1,4 @@
+import Boundary
 import Checkpoints
 import Foundation
 import Synchronization

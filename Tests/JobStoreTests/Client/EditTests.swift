@@ -83,17 +83,19 @@ import Testing
     #expect(try queue.client.details(job: 1) == before)
   }
 
-  /// A job that was rendered, in part or whole: its pictures must not come to belong to other settings.
-  @Test(arguments: ["running", "done", "failed", "cancelled", "saved", "pictured", "again"])
+  /// A job that was rendered, in part or whole, or is elsewhere: its pictures must not come to belong to other settings.
+  @Test(arguments: ["running", "done", "failed", "cancelled", "saved", "pictured", "again", "in shards"])
   func whatHasBegunStaysAsItIs(how: String) throws {
     let queue = try TestQueue()
     try queue.enqueue("a")
-    let lease = how == "cancelled" ? nil : try #require(try queue.claim()).lease
+    let lease =
+      ["cancelled", "in shards"].contains(how) ? nil : try #require(try queue.claim()).lease
     let session = try queue.session()
     let has = "has pictures or saved steps already"
     var reason = "is \(how)"
     switch (how, lease) {
     case ("cancelled", _): _ = try queue.client.cancel(job: 1)
+    case ("in shards", _): _ = try queue.client.putInShards(batch: 1, folder: "/shards")
     case ("done", let lease?), ("again", let lease?):
       try session.finish(lease, images: [image(0)], statistics: RenderStatistics())
       if how == "again" { try queue.client.retry(job: 1) }

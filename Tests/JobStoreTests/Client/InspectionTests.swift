@@ -81,7 +81,7 @@ import Testing
     "UPDATE jobs SET batch = 99",
     "INSERT INTO queue (id) VALUES (2)",
     "INSERT INTO progress VALUES (1, 0, 'dreaming', 1, 2, NULL, NULL, 0)",
-    "INSERT INTO images VALUES (99, 0, '/x', 0, 8, 8, '\(String(repeating: "a", count: 64))', 1, 1.0)",
+    "INSERT INTO images VALUES (99, 0, '/x', 0, 8, 8, '\(String(repeating: "a", count: 64))', 1, 1.0, NULL)",
   ])
   func slipsOfTheHandAreRefused(statement: String) throws {
     let queue = try TestQueue()

@@ -64,8 +64,8 @@ import Testing
       try db.execute(
         sql: """
           UPDATE jobs SET state = 'failed' WHERE id IN (2, 4);
-          INSERT INTO former_images SELECT job, path || 'x', number, seed, width, height, digest, bytes, seconds
-            FROM images WHERE job = 5;
+          INSERT INTO former_images
+            SELECT job, path || 'x', number, seed, width, height, digest, bytes, seconds, numerics FROM images WHERE job = 5;
           UPDATE images SET bytes = -9000000000 WHERE job = 4;
           """)
     }

@@ -90,7 +90,7 @@ import Testing
       "set_aside", "column row"
     ),
     (
-      "DROP TABLE former_images; CREATE TABLE former_images (job INTEGER NOT NULL, path TEXT NOT NULL, number INTEGER NOT NULL, seed INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, digest TEXT NOT NULL, bytes INTEGER NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (job, path)) STRICT",
+      "DROP TABLE former_images; CREATE TABLE former_images (job INTEGER NOT NULL, path TEXT NOT NULL, number INTEGER NOT NULL, seed INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, digest TEXT NOT NULL, bytes INTEGER NOT NULL, seconds REAL NOT NULL, numerics TEXT, PRIMARY KEY (job, path)) STRICT",
       "former_images", "another way"
     ),
   ])

@@ -82,6 +82,16 @@ import Testing
       case .retry, .hurry: try client.retry(job: 1)
       case .retryFailed: _ = try client.retry(batch: 1)
       case .edit: _ = try client.edit(job: 1) { $0.render.steps = 30 }
+      case .collectDone, .collectFailed:
+        let shards = ShardedBatch(batch: 1, key: "k", folder: "/shards", jobs: [1])
+        try queue.sql { db in
+          try db.execute(sql: "UPDATE batches SET shards = '/shards', shards_key = 'k'")
+        }
+        let isDone = name == .collectDone
+        let outcome = ShardOutcome(
+          job: 1, attempts: 1, failure: isDone ? nil : JobFailure(message: "m", kind: .badInput),
+          images: isDone ? [image(0)] : [])
+        _ = try client.collect(outcome, of: shards)
       }
     }
   }
@@ -89,7 +99,8 @@ import Testing
   /// What has to be so before a move, besides the state.
   private static let preparations: [Transition.Name: String] = [
     .requeueAdvanced: "losses = 2, furthest_step = -1", .failLost: "losses = 2",
-    .cancelLost: "cancel_requested = 1", .lackSource: "held = 4",
+    .cancelLost: "cancel_requested = 1", .lackSource: "held = 4", .collectDone: "held = 16",
+    .collectFailed: "held = 16",
   ]
 
   @Test(arguments: Transition.Name.allCases) func everyMoveFromEveryState(name: Transition.Name) throws {
@@ -123,6 +134,7 @@ import Testing
   /// What each guard keeps from happening, and the move that it keeps.
   private static let broken: [(Transition.Guard, String, Transition.Name)] = [
     (.isDue, "held = 1", .claim), (.isDue, "run_after = 9000000000000", .claim),
+    (.suitsNumerics, "numerics = '1/other/x'", .claim),
     (.holdsLease, "claims = claims + 1", .finish), (.holdsLease, "lease_owner = 'x'", .finish),
     (.holdsLease, "claims = claims + 1", .giveBack), (.holdsLease, "lease_owner = 'x'", .fail),
     (.holdsLease, "claims = claims + 1", .retryLater), (.holdsLease, "claims = claims + 1", .stop),
@@ -142,8 +154,10 @@ import Testing
     ),
     (
       .isUntouched,
-      "steps = steps; INSERT INTO former_images SELECT 1, '/x', 0, 0, 8, 8, 'd', 1, 1", .edit
+      "steps = steps; INSERT INTO former_images SELECT 1, '/x', 0, 0, 8, 8, 'd', 1, 1, NULL", .edit
     ),
+    (.isHere, "held = 16", .edit), (.isInShards, "held = 0", .collectDone),
+    (.isInShards, "held = 8", .collectFailed),
   ]
 
   @Test(arguments: broken.indices) func guardsKeepMovesFromHappening(index: Int) throws {

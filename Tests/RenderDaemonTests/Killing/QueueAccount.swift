@@ -1,3 +1,4 @@
+import Boundary
 import Checkpoints
 import Foundation
 import GRDB
@@ -62,8 +63,9 @@ enum QueueAccount {
   /// All pictures that are on disk, those of earlier renderings too.
   private static let pictures = """
     SELECT i.*, j.model, j.prompt, j.steps, j.scheduler FROM (
-      SELECT job, number, path, seed, width, height, digest, bytes, seconds FROM images
-      UNION ALL SELECT job, number, path, seed, width, height, digest, bytes, seconds FROM former_images
+      SELECT job, number, path, seed, width, height, digest, bytes, seconds, numerics FROM images
+      UNION ALL
+      SELECT job, number, path, seed, width, height, digest, bytes, seconds, numerics FROM former_images
     ) i JOIN jobs j ON j.id = i.job
     """
 

@@ -41,6 +41,55 @@ import Testing
     #expect(share > 0 && share < 0.005)
   }
 
+  /// However fast the disk is, a state of a megabyte is not written at every step.
+  @Test(arguments: [1, 4]) func checkpointsArePacedByTheirBytes(pictures: Int) {
+    let cost = CheckpointCost()
+    (cost.seconds, cost.bytes) = (0.001, 1 << 20)
+    var paces = (0..<pictures).map { _ in CheckpointPace(steps: nil, cost: cost, from: 0, now: 0) }
+    var written = 0
+    for step in 1...10_000 {
+      for index in paces.indices where paces[index].isDue(at: step, among: pictures, now: Double(step)) {
+        paces[index].made(at: step, now: Double(step))
+        written += 1 << 20
+      }
+    }
+    #expect(written > 0 && Double(written) / 10_000 <= CheckpointPace.bytesPerSecond)
+    // One that has lost a worker is saved as often as its cost allows.
+    let eager = CheckpointPace(steps: nil, cost: cost, from: 0, share: .eager, now: 0)
+    #expect(eager.isDue(at: 1, now: 1))
+  }
+
+  /// With thousands of idle daemons every question is asked thousands of times.
+  @Test func anIdleDaemonAsksOnlyWhetherAnybodyHasCommitted() throws {
+    let house = try DaemonHouse()
+    let statements = Mutex<[String]>([])
+    var log = Logger(label: "test")
+    log.logLevel = .critical
+    let worker = try Worker(house.settings(drain: false), log: log) { statement in
+      statements.withLock { $0.append(statement) }
+    }
+    let thread = FinishingThread { try worker.run() }
+    defer {
+      worker.requestStop()
+      thread.wait()
+    }
+    // What its start has committed all its threads look at once more, and its heartbeat it looks at every 20 seconds.
+    var (said, elapsed): ([String], Double) = ([], 0)
+    for _ in 0..<5 where Set(said) != ["PRAGMA data_version"] {
+      statements.withLock { $0 = [] }
+      let begun = CheckpointPace.now
+      Thread.sleep(forTimeInterval: 6)
+      elapsed = CheckpointPace.now - begun
+      said = statements.withLock { $0 }
+    }
+    #expect(Set(said) == ["PRAGMA data_version"], "\(said)")
+    // Beside the worker, the index of prompts asks every five seconds, the register of models every ten.
+    #expect(Double(said.count) <= elapsed / 0.25 + elapsed / 5 + elapsed / 10 + 3)
+    // It is all there as soon as somebody commits.
+    let id = try house.enqueue()
+    try house.wait { try house.job(id).state == .done }
+  }
+
   @Test func aNumberOfStepsIsKeptTo() {
     var pace = CheckpointPace(steps: 3, cost: CheckpointCost(), from: 5, now: 0)
     #expect(!pace.isDue(at: 7, now: 1e6) && pace.isDue(at: 8, among: 9, now: 0))

@@ -1,4 +1,4 @@
-import Checkpoints
+import Boundary
 import Testing
 
 @Suite struct DigestTests {

@@ -1,0 +1,103 @@
+import GRDB
+
+/// What became of an outcome that was brought home.
+package enum Homecoming: Sendable, Equatable {
+  /// The job has ended in this queue, too.
+  case taken
+  /// It was here already, with the same pictures.
+  case known
+  /// The job is not in shards any more: it was cancelled, rendered or removed here.
+  case unwanted
+}
+
+extension QueueClient {
+  /// Whether a job is awaited, and this is how it may have ended. Nothing changes.
+  /// - Throws: `JobStoreError.damagedRow` for pictures that the job does not ask for.
+  package func awaits(_ outcome: ShardOutcome, of batch: ShardedBatch) throws -> Bool {
+    try database.read { db in
+      guard let job = try? db.job(outcome.job), job.batch == batch.batch, job.state == .queued else {
+        return false
+      }
+      if outcome.failure == nil { try Self.check(outcome.images, job.request) }
+      return true
+    }
+  }
+
+  /// Ends a job as it ended in a shard, in one transaction.
+  /// - Parameters:
+  ///   - outcome: as it came; its pictures lie at their final, absolute paths.
+  ///   - batch: in shards.
+  /// - Throws: `JobStoreError.damagedRow` for pictures that the job does not ask for.
+  package func collect(_ outcome: ShardOutcome, of batch: ShardedBatch) throws -> Homecoming {
+    try database.write { db, now in
+      let key = try String.fetchOne(
+        db, sql: "SELECT shards_key FROM batches WHERE id = ?", arguments: [batch.batch])
+      guard key == batch.key, let job = try? db.job(outcome.job), job.batch == batch.batch else {
+        return .unwanted
+      }
+      let move: Transition.Name = outcome.failure == nil ? .collectDone : .collectFailed
+      if outcome.failure == nil { try Self.check(outcome.images, job.request) }
+      let values = Self.values(outcome, maxAttempts: job.request.maxAttempts, now)
+      guard try db.move(move, .job(job.id), at: now, values) > 0 else {
+        let digests = try String.fetchAll(
+          db, sql: "SELECT digest FROM images WHERE job = ? ORDER BY number", arguments: [job.id])
+        let isSame = job.state == (outcome.failure == nil ? .done : .failed)
+        return isSame && digests == outcome.images.map(\.digest) ? .known : .unwanted
+      }
+      for event in outcome.events {
+        var own = event
+        (own.batch, own.job) = (job.batch, job.id)
+        try db.record(own)
+      }
+      for image in outcome.images { try db.insert(image, ofJob: job.id) }
+      return .taken
+    }
+  }
+
+  /// Ends the sharding of a batch if all its jobs are back.
+  /// - Returns: how many are not.
+  package func settleShards(_ batch: ShardedBatch) throws -> Int {
+    try database.write { db, now in
+      let left =
+        try Int.fetchOne(
+          db,
+          sql:
+            "SELECT count(*) FROM jobs WHERE batch = ? AND state = 'queued' AND held & \(Hold.shards.rawValue)",
+          arguments: [batch.batch]) ?? 0
+      let isThere = try Bool.fetchOne(
+        db, sql: "SELECT shards IS NOT NULL FROM batches WHERE id = ? AND shards_key = ?",
+        arguments: [batch.batch, batch.key])
+      if left == 0, isThere == true { try db.endShards(ofBatch: batch.batch, at: now, "all jobs are back") }
+      return left
+    }
+  }
+
+  private static func check(_ images: [ImageRecord], _ request: JobRequest) throws {
+    let render = request.render
+    guard images.map(\.index) == Array(0..<render.count) else {
+      throw JobStoreError.damagedRow(
+        table: "images", column: "number", value: "\(images.count) pictures of \(render.count)")
+    }
+    for image in images where image.seed != render.picture(image.index).seed {
+      throw JobStoreError.damagedRow(table: "images", column: "seed", value: "\(image.seed)")
+    }
+  }
+
+  /// The arguments of the move. Counts may be anything.
+  private static func values(
+    _ outcome: ShardOutcome, maxAttempts: Int, _ now: Milliseconds
+  ) -> [String: (any DatabaseValueConvertible)?] {
+    let statistics = outcome.statistics
+    func count(_ number: Int64) -> Int64 { min(max(0, number), 1 << 53) }
+    return [
+      "attempts": min(max(1, outcome.attempts), max(1, maxAttempts)),
+      "started": outcome.startedAt, "finished": outcome.finishedAt ?? now,
+      "error": outcome.failure?.message, "kind": (outcome.failure?.kind ?? .transient).rawValue,
+      "digest": outcome.modelDigest, "hits": count(statistics.cacheHits),
+      "misses": count(statistics.cacheMisses),
+      "evictions": count(statistics.cacheEvictions), "bypasses": count(statistics.cacheBypasses),
+      "bytes": count(statistics.bytesRead), "stall": count(statistics.stall),
+      "peak": count(statistics.peakBytes),
+    ]
+  }
+}

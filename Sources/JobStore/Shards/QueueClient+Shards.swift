@@ -1,0 +1,136 @@
+import GRDB
+import Requests
+
+/// The jobs of a batch that are rendered elsewhere, from queues of their own in a folder.
+package struct ShardedBatch: Sendable, Equatable {
+  package var batch: Int64
+  /// Tells these shards from all others.
+  package var key: String
+  /// The folder's absolute path; nil: they are all back.
+  package var folder: String?
+  /// The numbers of the jobs that are there and not back yet, the next first.
+  package var jobs: [Int64]
+
+  package init(batch: Int64, key: String, folder: String?, jobs: [Int64]) {
+    self.batch = batch
+    self.key = key
+    self.folder = folder
+    self.jobs = jobs
+  }
+}
+
+extension QueueClient {
+  /// Holds the waiting jobs of a batch, because they go into shards. If they are in this folder's shards already, nothing
+  /// changes: a sharding that was interrupted can be made anew.
+  /// - Parameters:
+  ///   - batch: its number.
+  ///   - folder: absolute path of the shards.
+  /// - Throws: `JobStoreError.notFound`, `.shards`
+  package func putInShards(batch: Int64, folder: String) throws -> ShardedBatch {
+    try database.write { db, now in
+      try db.check(batch: batch)
+      if let known = try db.shardedBatch("id = ?", batch), let place = known.folder {
+        guard place == folder else {
+          throw JobStoreError.shards(
+            batch: batch, reason: "its jobs are in shards \(place): collect them first, or give them up there"
+          )
+        }
+        return known
+      }
+      try Self.expectMovable(batch, db)
+      let bit = Hold.shards.rawValue
+      try db.execute(
+        sql: "UPDATE jobs SET held = held | \(bit) WHERE batch = ? AND state = 'queued'", arguments: [batch])
+      guard db.changesCount > 0 else {
+        throw JobStoreError.shards(batch: batch, reason: "it has no waiting jobs")
+      }
+      let count = db.changesCount
+      let key = (0..<4).map { _ in String(UInt32.random(in: 0 ... .max), radix: 36) }.joined(separator: "-")
+      try db.execute(
+        sql: "UPDATE batches SET shards = ?, shards_key = ? WHERE id = ?", arguments: [folder, key, batch])
+      try db.record(Event(.sharded, at: now, batch: batch, detail: "jobs: \(count), in \(folder)"))
+      guard let made = try db.shardedBatch("id = ?", batch) else {
+        throw JobStoreError.notFound(thing: "batch", id: "\(batch)")
+      }
+      return made
+    }
+  }
+
+  /// The batch whose jobs went into shards with a key; nil if there is none in this queue.
+  package func shardedBatch(key: String) throws -> ShardedBatch? {
+    try database.read { db in try db.shardedBatch("shards_key = ?", key) }
+  }
+
+  /// Gives up the shards of a batch: jobs that are not back are this queue's again.
+  /// - Returns: how many.
+  package func takeOutOfShards(batch: Int64) throws -> Int {
+    try database.write { db, now in
+      let bit = Hold.shards.rawValue
+      let jobs =
+        try Int.fetchOne(
+          db, sql: "SELECT count(*) FROM jobs WHERE batch = ? AND state = 'queued' AND held & \(bit)",
+          arguments: [batch]) ?? 0
+      try db.endShards(ofBatch: batch, at: now, "jobs taken back: \(jobs)")
+      return jobs
+    }
+  }
+
+  /// Checks that nothing in this queue has yet to happen before the jobs can be rendered elsewhere.
+  private static func expectMovable(_ batch: Int64, _ db: Database) throws {
+    let row = try Row.fetchOne(
+      db,
+      sql: """
+        SELECT b.same_numerics AND b.numerics IS NULL AS floats,
+          ifnull(sum(j.held & \(Hold.source.rawValue) <> 0), 0) AS fetching,
+          ifnull(sum(j.held & \(Hold.predecessor.rawValue) <> 0), 0) AS later
+        FROM batches b LEFT JOIN jobs j ON j.batch = b.id AND j.state = 'queued' WHERE b.id = ?
+        """, arguments: [batch])
+    guard let row else { return }
+    let reader = RowReader(row: row, table: "batches")
+    if try reader.value("fetching", as: Int.self) > 0 {
+      throw JobStoreError.shards(
+        batch: batch, reason: "some of its jobs wait for what they name of a hub: let it be fetched first")
+    }
+    if try reader.value("later", as: Int.self) > 0 {
+      throw JobStoreError.shards(batch: batch, reason: "it waits for another batch, which is not over")
+    }
+    if try reader.value("floats", as: Bool.self) {
+      throw JobStoreError.shards(
+        batch: batch,
+        reason:
+          "it is to be rendered in one class of numerics, which its first job decides: render that here first"
+      )
+    }
+  }
+}
+
+extension Database {
+  /// A batch that is or was in shards.
+  fileprivate func shardedBatch(
+    _ condition: String, _ value: some DatabaseValueConvertible
+  ) throws -> ShardedBatch? {
+    let row = try Row.fetchOne(
+      self,
+      sql: "SELECT id, shards, shards_key FROM batches WHERE shards_key IS NOT NULL AND \(condition)",
+      arguments: [value])
+    guard let row else { return nil }
+    let reader = RowReader(row: row, table: "batches")
+    let batch: Int64 = try reader.value("id")
+    let jobs = try Int64.fetchAll(
+      self,
+      sql: """
+        SELECT id FROM jobs WHERE batch = ? AND state = 'queued' AND held & \(Hold.shards.rawValue)
+        ORDER BY priority DESC, id
+        """, arguments: [batch])
+    return ShardedBatch(
+      batch: batch, key: try reader.value("shards_key"), folder: try reader.optional("shards"), jobs: jobs)
+  }
+
+  /// Nothing of a batch is in shards any more. Their key stays, so that they can be collected once more without harm.
+  func endShards(ofBatch batch: Int64, at now: Milliseconds, _ detail: String) throws {
+    try execute(
+      sql: "UPDATE jobs SET held = held & ~\(Hold.shards.rawValue) WHERE batch = ?", arguments: [batch])
+    try execute(sql: "UPDATE batches SET shards = NULL WHERE id = ?", arguments: [batch])
+    try record(Event(.collected, at: now, batch: batch, detail: detail))
+  }
+}

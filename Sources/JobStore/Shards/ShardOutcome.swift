@@ -1,0 +1,154 @@
+import Boundary
+import GRDB
+
+/// How a job ended in a shard, as far as a file says that may come from anybody.
+package struct ShardOutcome: Sendable, Equatable {
+  package var job: Int64
+  package var attempts: Int
+  package var startedAt: Milliseconds?
+  package var finishedAt: Milliseconds?
+  /// Why it failed; nil: it is done.
+  package var failure: JobFailure?
+  package var modelDigest: String?
+  package var statistics: RenderStatistics
+  /// Its finished pictures in order. Their paths are relative to a folder of pictures, and plain.
+  package var images: [ImageRecord]
+  /// What happened to it there.
+  package var events: [Event]
+
+  package init(
+    job: Int64, attempts: Int, startedAt: Milliseconds? = nil, finishedAt: Milliseconds? = nil,
+    failure: JobFailure? = nil, modelDigest: String? = nil, statistics: RenderStatistics = RenderStatistics(),
+    images: [ImageRecord] = [], events: [Event] = []
+  ) {
+    self.job = job
+    self.attempts = attempts
+    self.startedAt = startedAt
+    self.finishedAt = finishedAt
+    self.failure = failure
+    self.modelDigest = modelDigest
+    self.statistics = statistics
+    self.images = images
+    self.events = events
+  }
+}
+
+/// A shard's queue as a file that may come from anybody. It is only read, and only its plain tables.
+package struct ShardFile {
+  private let connection: DatabaseQueue
+  private let path: String
+
+  /// - Parameter path: a copy that nobody else can change.
+  /// - Throws: `JobStoreError.notADatabase`, `.foreignDatabase`, `.wrongSchema`, `.schemaTooNew`, `.schemaTooOld`
+  package init(_ path: String) throws {
+    self.path = path
+    connection = try QueueDatabase.openUntrusted(path, tables: ["jobs", "images", "events"])
+  }
+
+  /// How jobs ended that are over. Others are left out.
+  /// - Parameters:
+  ///   - jobs: their numbers.
+  ///   - batch: theirs.
+  /// - Throws: `JobStoreError.damagedRow` for the first row that cannot be right.
+  package func outcomes(of jobs: Set<Int64>, batch: Int64) throws -> [ShardOutcome] {
+    do {
+      return try connection.read { db in
+        try jobs.sorted().compactMap { try outcome(of: $0, batch, db) }
+      }
+    } catch let error as DatabaseError {
+      throw QueueDatabase.translation(of: error, path: path)
+    }
+  }
+
+  private func outcome(of job: Int64, _ batch: Int64, _ db: Database) throws -> ShardOutcome? {
+    let row = try Row.fetchOne(
+      db.cachedStatement(
+        sql: """
+          SELECT state, attempts, started_at, finished_at, substr(error, 1, 10000) AS error, error_kind,
+            model_digest, cache_hits, cache_misses, cache_evictions, cache_bypasses, bytes_read, stall_ms, peak_bytes
+          FROM jobs WHERE id = ? AND batch = ? AND state IN ('done', 'failed')
+          """), arguments: [job, batch])
+    guard let row else { return nil }
+    let reader = RowReader(row: row, table: "jobs")
+    let digest: String? = try reader.optional("model_digest")
+    if let digest, !Self.isDigest(digest) { throw Self.wrong("jobs", "model_digest", digest) }
+    let isDone = try reader.word("state", as: JobState.self) == .done
+    let failure = JobFailure(
+      message: PlainText.line(try reader.optional("error") ?? "no reason is known"),
+      kind: try reader.optionalWord("error_kind"))
+    return ShardOutcome(
+      job: job, attempts: try reader.value("attempts"), startedAt: try Self.time(reader, "started_at"),
+      finishedAt: try Self.time(reader, "finished_at"), failure: isDone ? nil : failure, modelDigest: digest,
+      statistics: try RenderStatistics(reader) ?? RenderStatistics(),
+      images: isDone ? try images(of: job, db) : [], events: try events(of: job, db))
+  }
+
+  private func images(of job: Int64, _ db: Database) throws -> [ImageRecord] {
+    let images = try ImageRecord.fetchAll(
+      db.cachedStatement(
+        sql: """
+          SELECT number, substr(path, 1, 2000) AS path, seed, width, height, digest, bytes, seconds,
+            substr(numerics, 1, 200) AS numerics
+          FROM images WHERE job = ? ORDER BY number LIMIT 100001
+          """), arguments: [job])
+    for image in images {
+      guard Self.isDigest(image.digest) else { throw Self.wrong("images", "digest", image.digest) }
+      guard Self.isPlainPath(image.path) else { throw Self.wrong("images", "path", image.path) }
+      guard (1...(1 << 17)).contains(image.width), (1...(1 << 17)).contains(image.height) else {
+        throw Self.wrong("images", "width", "\(image.width)×\(image.height)")
+      }
+      guard (1...(1 << 31)).contains(image.bytes) else {
+        throw Self.wrong("images", "bytes", "\(image.bytes)")
+      }
+      guard image.seconds.isFinite, image.seconds >= 0 else {
+        throw Self.wrong("images", "seconds", "\(image.seconds)")
+      }
+      if let numerics = image.numerics, PlainText.line(numerics) != numerics {
+        throw Self.wrong("images", "numerics", numerics)
+      }
+    }
+    return images
+  }
+
+  /// More events of a job than are read.
+  private static let mostEvents = 1000
+
+  private func events(of job: Int64, _ db: Database) throws -> [Event] {
+    let kinds: Set<Event.Kind> = [.claimed, .givenBack, .lost, .retrying, .done, .failed]
+    let events = try Event.fetchAll(
+      db.cachedStatement(
+        sql: """
+          SELECT at, NULL AS batch, job, substr(worker, 1, 100) AS worker, what, substr(detail, 1, 4000) AS detail
+          FROM events WHERE job = ? ORDER BY id LIMIT \(Self.mostEvents)
+          """), arguments: [job])
+    return events.filter { kinds.contains($0.kind) && Self.times.contains($0.at) }
+  }
+
+  /// Times that a clock may show, in milliseconds: until the year 2286.
+  private static let times: ClosedRange<Milliseconds> = 0...10_000_000_000_000
+
+  private static func time(_ reader: RowReader, _ column: String) throws -> Milliseconds? {
+    let time: Milliseconds? = try reader.optional(column)
+    if let time, !times.contains(time) { throw wrong("jobs", column, "\(time)") }
+    return time
+  }
+
+  private static func isDigest(_ text: String) -> Bool {
+    text.utf8.count == 64
+      && text.utf8.allSatisfy {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+          || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+      }
+  }
+
+  /// Whether a path stays below the folder that it is relative to, and names a picture.
+  private static func isPlainPath(_ path: String) -> Bool {
+    let names = path.split(separator: "/", omittingEmptySubsequences: false)
+    return path.hasSuffix(".png") && names.count <= 8 && PlainText.line(path) == path
+      && names.allSatisfy { !$0.isEmpty && !$0.hasPrefix(".") && $0.utf8.count <= 255 }
+  }
+
+  private static func wrong(_ table: String, _ column: String, _ value: String) -> JobStoreError {
+    .damagedRow(table: table, column: column, value: "'\(PlainText.line(String(value.prefix(200))))'")
+  }
+}

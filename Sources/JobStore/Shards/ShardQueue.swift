@@ -1,0 +1,233 @@
+import Foundation
+import GRDB
+import Requests
+
+/// A queue of some jobs of a batch, on its way to the machine that renders them, or back. On the way it is a single file
+/// without a write-ahead log, which does not work on folders that several machines share. Paths of pictures in it are
+/// relative to the folder of pictures.
+package enum ShardQueue {
+  /// Makes one. The jobs keep their numbers, and so their pictures their bytes.
+  /// - Parameters:
+  ///   - path: the new file.
+  ///   - folder: on a local disk, for what is in the making.
+  ///   - jobs: their numbers.
+  ///   - client: the queue that has them.
+  ///   - rename: the name, for every machine, of what a request names: its model, and its files.
+  /// - Throws: `JobStoreError`, and what `rename` throws.
+  package static func make(
+    _ path: String, in folder: String, of jobs: [Int64], from client: QueueClient,
+    rename: (_ job: Int64, _ file: RequestFile?, _ name: String) throws -> String
+  ) throws {
+    let draft = "\(folder)/draft-\(UUID().uuidString).sqlite"
+    defer { remove(draft) }
+    let database = try QueueDatabase.open(path: draft, role: .daemon)
+    try copy(jobs, from: client.database, to: database, rename)
+    try database.writeOut(to: path)
+    try database.close()
+  }
+
+  /// Makes a queue ready for a daemon on this machine: an earlier daemon of it is gone, and paths are this machine's.
+  /// - Parameters:
+  ///   - path: a copy that is this machine's own.
+  ///   - output: absolute path of the folder of pictures.
+  ///   - moves: a folder's path on the machine that made it, and here.
+  /// - Returns: pictures that are finished of jobs that are not; their files are wanted.
+  package static func arrive(
+    _ path: String, output: String, moving moves: (from: String, to: String)
+  ) throws -> [ImageRecord] {
+    let database = try QueueDatabase.open(path: path, role: .daemon, for: .changing)
+    let wanted = try database.write { db, now in
+      // A worker of another machine counts as alive for a minute after its last sign.
+      try db.execute(
+        sql: "UPDATE workers SET state = 'stopped', job = NULL, heartbeat_at = min(heartbeat_at, ?)",
+        arguments: [now])
+      let wanted = try ImageRecord.fetchAll(
+        db, sql: "SELECT * FROM checkpoints WHERE path IS NOT NULL ORDER BY job, number LIMIT 10000")
+      for table in ["images", "former_images", "checkpoints"] {
+        try db.execute(
+          sql:
+            "UPDATE \(table) SET path = ? || '/' || path WHERE path IS NOT NULL AND substr(path, 1, 1) <> '/'",
+          arguments: [output])
+      }
+      if moves.from != moves.to { try move(from: moves.from + "/", to: moves.to + "/", db) }
+      return wanted
+    }
+    try database.close()
+    return wanted
+  }
+
+  /// How far a shard is.
+  package struct Standing: Sendable, Equatable {
+    /// Jobs that are not over.
+    package var open: Int
+    /// Steps that are saved of them.
+    package var steps: Int
+    /// Finished pictures, of jobs that are over or not. Their paths are relative.
+    package var pictures: [ImageRecord]
+  }
+
+  /// Writes a copy of a queue at work, to travel.
+  /// - Parameters:
+  ///   - path: the queue.
+  ///   - output: absolute path of its folder of pictures.
+  ///   - copy: the new file.
+  package static func leave(_ path: String, output: String, as copy: String) throws -> Standing {
+    let database = try QueueDatabase.open(path: path, role: .client, for: .changing)
+    try database.writeOut(to: copy)
+    try database.close()
+    let travelling = try DatabaseQueue(path: copy)
+    let left = try travelling.write { db in
+      for table in ["images", "former_images", "checkpoints"] {
+        try db.execute(
+          sql: """
+            UPDATE \(table) SET path = substr(path, length(?1) + 2)
+            WHERE path IS NOT NULL AND substr(path, 1, length(?1) + 1) = ?1 || '/'
+            """, arguments: [output])
+      }
+      return try standing(of: db)
+    }
+    try travelling.close()
+    return left
+  }
+
+  /// How far the shard is that a file holds.
+  /// - Throws: `JobStoreError` if it holds none.
+  package static func standing(_ path: String) throws -> Standing {
+    let database = try QueueDatabase.open(path: path, role: .client, for: .reading)
+    defer { try? database.close() }
+    return try database.read { db in try standing(of: db) }
+  }
+
+  private static func standing(of db: Database) throws -> Standing {
+    Standing(
+      open: try Int.fetchOne(db, sql: "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')") ?? 0,
+      steps: try Int.fetchOne(
+        db, sql: "SELECT CAST(min(1e15, total(max(0, step))) AS INTEGER) FROM checkpoints") ?? 0,
+      pictures: try ImageRecord.fetchAll(
+        db,
+        sql: """
+          SELECT number, path, seed, width, height, digest, bytes, seconds, numerics FROM images
+          UNION ALL SELECT number, path, seed, width, height, digest, bytes, seconds, numerics FROM checkpoints
+          WHERE path IS NOT NULL
+          """))
+  }
+
+  private static func copy(
+    _ jobs: [Int64], from home: QueueDatabase, to shard: QueueDatabase,
+    _ rename: (Int64, RequestFile?, String) throws -> String
+  ) throws {
+    try shard.write { target, now in
+      try home.read { source in
+        var batch: Int64?
+        for id in jobs {
+          var job = try source.job(id)
+          if batch != job.batch {
+            batch = job.batch
+            try copyBatch(job.batch, source, target)
+          }
+          job.request.render.model = try rename(id, nil, job.request.render.model)
+          try job.request.render.changeFiles { file, path in try rename(id, file, path) }
+          try insert(job, target, now)
+          try copySources(ofJob: id, source, target, rename)
+        }
+      }
+    }
+  }
+
+  private static func copyBatch(_ batch: Int64, _ source: Database, _ target: Database) throws {
+    let columns = "id, name, created_at, first_job, last_job, same_numerics, numerics, name_pattern"
+    guard
+      let row = try Row.fetchOne(
+        source, sql: "SELECT \(columns) FROM batches WHERE id = ?", arguments: [batch])
+    else { throw JobStoreError.notFound(thing: "batch", id: "\(batch)") }
+    try target.execute(
+      sql: "INSERT INTO batches (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      arguments: StatementArguments(row.databaseValues))
+  }
+
+  private static func insert(_ job: JobRecord, _ db: Database, _ now: Milliseconds) throws {
+    let columns = JobRequest.columns.joined(separator: ", ")
+    let places = JobRequest.columns.map { _ in "?" }.joined(separator: ", ")
+    try db.cachedStatement(
+      sql: """
+        INSERT INTO jobs (id, batch, created_at, wait_set_at, numerics, \(columns))
+        VALUES (?, ?, ?, ?, (SELECT numerics FROM batches WHERE id = ?), \(places))
+        """
+    ).execute(
+      arguments: StatementArguments(
+        [
+          job.id.databaseValue, job.batch.databaseValue, job.createdAt.databaseValue,
+          (job.request.runAfter == nil ? nil : now).databaseValue, job.batch.databaseValue,
+        ] + job.request.values.map(\.databaseValue)))
+  }
+
+  /// Where lies what a job names of a hub goes with it.
+  private static func copySources(
+    ofJob job: Int64, _ source: Database, _ target: Database,
+    _ rename: (Int64, RequestFile?, String) throws -> String
+  ) throws {
+    let rows = try Row.fetchAll(
+      source,
+      sql: """
+        SELECT id, batch, source, use, name, revision, path, created_at FROM sources
+        WHERE state = 'ready' AND id IN (SELECT source FROM job_sources WHERE job = ?)
+        """, arguments: [job])
+    for row in rows {
+      let reader = RowReader(row: row, table: "sources")
+      let path = try rename(job, nil, reader.value("path"))
+      try target.execute(
+        sql: """
+          INSERT OR IGNORE INTO sources
+            (id, batch, source, use, state, name, revision, path, created_at, updated_at)
+          VALUES (?, ?, ?, ?, 'ready', ?, ?, ?, ?, ?)
+          """,
+        arguments: [
+          try reader.value("id", as: Int64.self), try reader.value("batch", as: Int64.self),
+          try reader.value("source", as: String.self), try reader.value("use", as: String.self),
+          try reader.optional("name", as: String.self), try reader.optional("revision", as: String.self),
+          path,
+          try reader.value("created_at", as: Int64.self), try reader.value("created_at", as: Int64.self),
+        ])
+      try target.execute(
+        sql: "INSERT OR IGNORE INTO job_sources (job, source) VALUES (?, ?)",
+        arguments: [job, try reader.value("id", as: Int64.self)])
+    }
+  }
+
+  /// Files beside the shards have other paths on a machine that has the folder elsewhere.
+  private static func move(from: String, to: String, _ db: Database) throws {
+    func here(_ path: String) -> String { path.hasPrefix(from) ? to + path.dropFirst(from.count) : path }
+    let ids = try Int64.fetchAll(db, sql: "SELECT id FROM jobs WHERE state IN ('queued', 'running')")
+    for id in ids {
+      var job = try db.job(id)
+      let before = job.request
+      job.request.render.model = here(job.request.render.model)
+      job.request.render.changeFiles { _, path in here(path) }
+      guard job.request != before else { continue }
+      let changes = JobRequest.columns.map { "\($0) = ?" }.joined(separator: ", ")
+      try db.cachedStatement(sql: "UPDATE jobs SET \(changes) WHERE id = ?").execute(
+        arguments: StatementArguments(job.request.values.map(\.databaseValue) + [id.databaseValue]))
+    }
+    try db.execute(
+      sql: """
+        UPDATE sources SET path = ?2 || substr(path, length(?1) + 1)
+        WHERE path IS NOT NULL AND substr(path, 1, length(?1)) = ?1
+        """, arguments: [from, to])
+  }
+
+  private static func remove(_ path: String) {
+    for ending in ["", "-wal", "-shm", "-journal"] { unlink(path + ending) }
+  }
+}
+
+extension QueueDatabase {
+  /// Writes the whole queue into one new file without a log.
+  fileprivate func writeOut(to path: String) throws {
+    unlink(path)
+    try translated {
+      try connection.writeWithoutTransaction { db in
+        try db.execute(sql: "VACUUM INTO ?", arguments: [path])
+      }
+    }
+  }
+}

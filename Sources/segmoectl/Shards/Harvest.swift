@@ -1,0 +1,135 @@
+import Boundary
+import CommandLine
+import Foundation
+import Images
+import JobStore
+
+/// Brings outcomes home, and the pictures before them. All that comes may come from anybody.
+struct Harvest {
+  let folder: ShardFolder
+  let batch: ShardedBatch
+  let store: QueueClient
+  /// The folder of pictures at home.
+  let output: String
+
+  /// How many jobs came home done.
+  private(set) var done = 0
+  private(set) var failed = 0
+  /// How many were here before.
+  private(set) var known = 0
+  /// What was left out, and why.
+  private(set) var notices: [String] = []
+
+  init(folder: ShardFolder, batch: ShardedBatch, store: QueueClient, output: String) {
+    self.folder = folder
+    self.batch = batch
+    self.store = store
+    self.output = output
+  }
+
+  /// Takes done jobs from all attempts, then failed ones: what failed on one machine another may have rendered.
+  /// - Throws: `JobStoreError`, `ImageError` if this machine cannot take what comes.
+  mutating func run() throws {
+    let local = FileManager.default.temporaryDirectory.path + "/segmoe-collect-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(
+      atPath: local, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    defer { try? FileManager.default.removeItem(atPath: local) }
+    var waiting = Set(batch.jobs)
+    var failures: [Int64: ShardOutcome] = [:]
+    for name in folder.attempts() where !waiting.isEmpty {
+      for outcome in outcomes(in: name, of: waiting, local) {
+        guard outcome.failure == nil else {
+          failures[outcome.job] = outcome
+          continue
+        }
+        if try take(outcome) { waiting.remove(outcome.job) }
+      }
+    }
+    for (_, outcome) in failures.sorted(by: { $0.key < $1.key }) where waiting.contains(outcome.job) {
+      _ = try take(outcome)
+    }
+  }
+
+  /// What an attempt says of jobs that are not home. One that cannot be right is left out.
+  private mutating func outcomes(in name: String, of jobs: Set<Int64>, _ local: String) -> [ShardOutcome] {
+    let copy = local + "/attempt.sqlite"
+    defer { unlink(copy) }
+    do {
+      try folder.fetch("\(folder.results)/\(name)", to: copy)
+      return try ShardFile(copy).outcomes(of: jobs, batch: batch.batch)
+    } catch {
+      let reason = (error as? Problem)?.message ?? "\(error)"
+      notices.append("\(name) is left out: \(reason)")
+      return []
+    }
+  }
+
+  /// - Returns: whether the job needs nothing more.
+  private mutating func take(_ outcome: ShardOutcome) throws -> Bool {
+    var own = outcome
+    do {
+      // Before anything is written for it.
+      guard try store.awaits(outcome, of: batch) else {
+        notices.append("job \(own.job) is not awaited any more; what came of it is left out")
+        return true
+      }
+      for index in own.images.indices {
+        guard let path = try bringHome(own.images[index], ofJob: own.job) else { return false }
+        own.images[index].path = path
+      }
+      switch try store.collect(own, of: batch) {
+      case .taken: if own.failure == nil { done += 1 } else { failed += 1 }
+      case .known: known += 1
+      case .unwanted: notices.append("job \(own.job) was cancelled or rendered here meanwhile")
+      }
+      return true
+    } catch let error as JobStoreError {
+      guard case .damagedRow = error else { throw error }
+      notices.append("job \(own.job) is left out: \(error)")
+      return false
+    }
+  }
+
+  /// Copies a picture to where this queue's daemons would have put it. If another file has its name, it gets the next.
+  /// - Returns: its path; nil if the picture is missing or not what its row says.
+  private mutating func bringHome(_ image: ImageRecord, ofJob job: Int64) throws -> String? {
+    guard let bytes = folder.bytes(of: image) else {
+      notices.append(
+        "job \(job), image \(image.index): its picture is missing or damaged in \(folder.path)/pictures")
+      return nil
+    }
+    guard Self.isOf(job: job, index: image.index, batch: batch.batch, bytes) else {
+      notices.append("job \(job), image \(image.index): the picture does not say that it is of this job")
+      return nil
+    }
+    let plain = "\(output)/\(image.path.dropLast(4))"
+    try FileManager.default.createDirectory(
+      atPath: URL(fileURLWithPath: plain).deletingLastPathComponent().path, withIntermediateDirectories: true)
+    for number in 1...10_000 {
+      let path = plain + (number == 1 ? "" : "-\(number)") + ".png"
+      // An earlier collect was interrupted, or this is a second one.
+      if let there = try? FileBytes.read(path, limit: bytes.count), there == bytes { return path }
+      do throws(ImageError) {
+        try AtomicFile.write(bytes, to: path, replacing: false)
+        return path
+      } catch {
+        guard case .outputExists = error else { throw error }
+      }
+    }
+    throw Problem.failed("\(plain).png and ten thousand more are there already: move some away")
+  }
+
+  /// The numbers in a picture's own text.
+  private struct Numbers: Decodable {
+    let batch: Int64
+    let job: Int64
+    let index: Int
+  }
+
+  private static func isOf(job: Int64, index: Int, batch: Int64, _ bytes: [UInt8]) -> Bool {
+    guard let text = PNGTextScan.text("segmoe", of: bytes),
+      let numbers = try? JSONDecoder().decode(Numbers.self, from: Data(text.utf8))
+    else { return false }
+    return numbers.batch == batch && numbers.job == job && numbers.index == index
+  }
+}

@@ -1,0 +1,130 @@
+import ArgumentParser
+import Boundary
+import CommandLine
+import Foundation
+import Images
+import JobStore
+
+/// `segmoectl shard`
+struct Shard: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Put a batch into a shared folder, to be rendered by many machines.",
+    discussion: """
+      The waiting jobs of the batch are dealt out to small queues in DIR, which Slurm renders without a server: see \
+      docs/slurm.md. Until `segmoectl collect` has brought them home, this queue's daemons leave them alone. Jobs keep \
+      their numbers, and so their pictures their bytes.
+
+      DIR must be a folder that all machines share. LoRAs, VAEs, learned words, starting pictures and masks are copied into \
+      it. Models are found by their names, in --models.
+      """)
+
+  @OptionGroup var location: Location
+
+  @Argument(help: "The batch: its number or name.")
+  var batch: BatchReference
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      How many shards are rendered at a time. Four times as many are made, so that a slow machine holds up little.
+      """)
+  var shards: Int
+
+  @Option(name: .customLong("to"), help: ArgumentHelp("The folder to make.", valueName: "dir"))
+  var folder: String
+
+  @Option(help: ArgumentHelp("Where the machines have models. May be repeated.", valueName: "folder"))
+  var models: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A folder that all machines have under this path; what lies in it is not copied. May be repeated.",
+      valueName: "folder"))
+  var shared: [String] = []
+
+  @Flag(help: "Copy models that jobs name by a path, too.")
+  var copyModels = false
+
+  @OptionGroup var format: Format
+
+  /// How many shards are made for each that is rendered at a time.
+  static let overSharding = 4
+
+  func run() throws {
+    guard (1...ShardFolder.mostShards / Self.overSharding).contains(shards) else {
+      throw Problem.usage("--shards must be 1 to \(ShardFolder.mostShards / Self.overSharding)")
+    }
+    let target = ShardFolder(path: absolutePath(folder))
+    guard ShardScript.isPlain(target.path) else {
+      throw Problem.usage(
+        "--to \(target.path): sbatch takes no such path; use letters, digits and ./_-+@,=: for its folders")
+    }
+    let store = try location.open(for: .changing)
+    let number = try batch.number(in: store)
+    if access(target.manifestPath, F_OK) == 0 {
+      let manifest = try target.manifest()
+      guard try store.shardedBatch(key: manifest.key)?.batch == number else {
+        throw Problem.badInput("\(target.path) holds other shards: name a new folder")
+      }
+      return announce(target, manifest, jobs: try store.shardedBatch(key: manifest.key)?.jobs.count ?? 0)
+    }
+    let isNew = access(target.path, F_OK) != 0
+    let held = try store.putInShards(batch: number, folder: target.path)
+    do {
+      announce(target, try fill(target, held, store), jobs: held.jobs.count)
+    } catch {
+      // What is not there cannot be rendered there.
+      _ = try? store.takeOutOfShards(batch: number)
+      if isNew { try? FileManager.default.removeItem(atPath: target.path) }
+      throw error
+    }
+  }
+
+  /// Writes the shards, and last what makes them one.
+  private func fill(
+    _ target: ShardFolder, _ held: ShardedBatch, _ store: QueueClient
+  ) throws -> ShardFolder.Manifest {
+    try target.make()
+    let count = min(held.jobs.count, shards * Self.overSharding)
+    let manifest = ShardFolder.Manifest(
+      key: held.key, batch: held.batch, shards: count, tasks: min(shards, count), folder: target.path)
+    let local = FileManager.default.temporaryDirectory.path + "/segmoe-shard-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(
+      atPath: local, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    defer { try? FileManager.default.removeItem(atPath: local) }
+    var files = ShardFiles(target, shared: shared.map(absolutePath), copiesModels: copyModels)
+    for shard in 0..<count {
+      // Dealt out like cards: each shard has jobs from everywhere, so that they take about the same time.
+      let jobs = stride(from: shard, to: held.jobs.count, by: count).map { held.jobs[$0] }
+      let queue = local + "/queue.sqlite"
+      try ShardQueue.make(queue, in: local, of: jobs, from: store) { try files.place($0, $1, $2) }
+      try AtomicFile.write(try FileBytes.read(queue, limit: .max), to: target.shard(shard))
+    }
+    if models.isEmpty, !files.names.isEmpty {
+      complain(
+        "jobs name models by their names (\(files.names.sorted().prefix(5).joined(separator: ", "))): the machines' "
+          + "configuration must say where these are, or --models does")
+    }
+    let script = ShardScript(
+      folder: target, manifest: manifest, models: models.map(absolutePath), shared: shared.map(absolutePath))
+    try AtomicFile.write(Array(script.text.utf8), to: target.script)
+    chmod(target.script, 0o700)
+    try target.write(manifest)
+    return manifest
+  }
+
+  private func announce(_ target: ShardFolder, _ manifest: ShardFolder.Manifest, jobs: Int) {
+    if format.json {
+      let answer = JSONText.object([
+        ("batch", .integer(manifest.batch)), ("jobs", .integer(jobs)), ("shards", .integer(manifest.shards)),
+        ("at_a_time", .integer(manifest.tasks)), ("folder", .string(target.path)),
+      ])
+      print(answer.text)
+    } else {
+      print(
+        PlainText.line(
+          "batch \(manifest.batch): \(jobs) jobs in \(manifest.shards) shards, \(manifest.tasks) at a time, in "
+            + "\(target.path); `segmoectl submit --slurm \(target.path)` renders them"))
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import Boundary
+import CommandLine
+import Foundation
+import Images
+import JobStore
+
+/// A folder that several machines share, with the jobs of a batch in shards:
+///
+///     shards.json               what it is
+///     job.sh                    the batch script for Slurm
+///     shards/0000.sqlite        the jobs of a shard, as they went out
+///     files/DIGEST/NAME         what the jobs name and the other machines do not have
+///     results/0000.ATTEMPT.sqlite   how far an attempt at a shard is
+///     results/0000.over         all jobs of the shard are over
+///     pictures/DIGEST.png       finished pictures by their content
+///     keys/0000.key             what seals the shard's resume states
+///     logs/0000.log             what its daemon says
+struct ShardFolder {
+  /// Absolute.
+  let path: String
+
+  /// What the folder says of itself.
+  struct Manifest: Codable, Equatable {
+    /// Of the files' layout.
+    var format = 1
+    /// `ShardedBatch.key`.
+    let key: String
+    let batch: Int64
+    /// How many shards there are.
+    let shards: Int
+    /// How many are rendered at a time.
+    let tasks: Int
+    /// Its path on the machine that made it.
+    let folder: String
+  }
+
+  static let mostShards = 10_000
+
+  var manifestPath: String { path + "/shards.json" }
+  var script: String { path + "/job.sh" }
+  /// The folder of what the jobs name.
+  var files: String { path + "/files" }
+  var results: String { path + "/results" }
+  /// As other people may write into the folder, nothing outside it is read in their name.
+  var confinement: Confinement { Confinement(folders: [path]) }
+
+  /// A shard's jobs as they went out.
+  func shard(_ number: Int) -> String { "\(path)/shards/\(Self.name(number)).sqlite" }
+  func key(_ number: Int) -> String { "\(path)/keys/\(Self.name(number)).key" }
+  func picture(_ digest: String) -> String { "\(path)/pictures/\(digest).png" }
+  func result(_ number: Int, attempt: String) -> String {
+    "\(results)/\(Self.name(number)).\(attempt).sqlite"
+  }
+  func isOver(_ number: Int) -> String { "\(results)/\(Self.name(number)).over" }
+
+  private static func name(_ number: Int) -> String {
+    String(repeating: "0", count: max(0, 4 - "\(number)".count)) + "\(number)"
+  }
+
+  /// - Throws: `Problem` if it is no folder of shards.
+  func manifest() throws -> Manifest {
+    let bytes: [UInt8]
+    do throws(FileBytes.Fault) {
+      bytes = try FileBytes.read(manifestPath, limit: 1 << 20, within: confinement)
+    } catch {
+      throw Problem.missing("\(path) holds no shards: `segmoectl shard` makes such a folder")
+    }
+    guard let found = try? JSONDecoder().decode(Manifest.self, from: Data(bytes)), found.format == 1,
+      (1...Self.mostShards).contains(found.shards), (1...Self.mostShards).contains(found.tasks),
+      found.batch > 0, found.key.utf8.count <= 100
+    else { throw Problem.badInput("\(manifestPath) is damaged, or of another version") }
+    return found
+  }
+
+  /// Writes what it is; it comes last, and makes the folder whole.
+  func write(_ manifest: Manifest) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+    try AtomicFile.write([UInt8](try encoder.encode(manifest)) + [10], to: manifestPath)
+  }
+
+  /// Makes the folders in it, for this user alone.
+  func make() throws {
+    for name in ["", "/shards", "/files", "/results", "/pictures", "/keys", "/logs"] {
+      try FileManager.default.createDirectory(
+        atPath: path + name, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+  }
+
+  /// The names of the attempts at a shard, or at all of them, that left something.
+  func attempts(of number: Int? = nil) -> [String] {
+    let start = number.map { Self.name($0) + "." } ?? ""
+    do throws(OpenFailure) {
+      return try confinement.names(in: results, limit: 1_000_000)
+        .filter { $0.hasPrefix(start) && $0.hasSuffix(".sqlite") && !$0.hasPrefix(".") }.sorted()
+    } catch {
+      return []
+    }
+  }
+
+  /// The most bytes of a shard's queue. It has resume states in it.
+  private static let largestQueue = 4 << 30
+
+  /// Copies a file of the folder to this machine.
+  /// - Throws: `Problem`
+  func fetch(_ file: String, to path: String, limit: Int = Self.largestQueue) throws {
+    let bytes: [UInt8]
+    do throws(FileBytes.Fault) {
+      bytes = try FileBytes.read(file, limit: limit, within: confinement)
+    } catch {
+      throw Problem.missing("\(file) cannot be read: \(error)")
+    }
+    try AtomicFile.write(bytes, to: path)
+  }
+
+  /// The bytes of a picture, if they are what its row says.
+  func bytes(of image: ImageRecord) -> [UInt8]? {
+    guard image.bytes > 0, image.bytes <= 1 << 31,
+      let bytes = try? FileBytes.read(picture(image.digest), limit: Int(image.bytes), within: confinement),
+      bytes.count == Int(image.bytes), Digest.hexadecimal(of: bytes) == image.digest
+    else { return nil }
+    return bytes
+  }
+}

@@ -1,0 +1,149 @@
+import ArgumentParser
+import Boundary
+import CommandLine
+import Foundation
+import Images
+import JobStore
+
+/// `segmoectl stage`: what the batch script of a shard calls.
+struct Stage: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Copy a shard to the machine that renders it, and back: for batch scripts.",
+    subcommands: [StageIn.self, StageOut.self])
+}
+
+/// The arguments of both.
+struct StageArguments: ParsableArguments {
+  @Argument(help: ArgumentHelp("The folder of the shards.", valueName: "dir"))
+  var folder: String
+
+  @Argument(help: "The number of the shard, from 0.")
+  var shard: Int
+
+  @Argument(
+    help: ArgumentHelp("A folder on this machine's own disk, for this attempt alone.", valueName: "work"))
+  var work: String
+
+  /// - Throws: `Problem`
+  func opened() throws -> (folder: ShardFolder, manifest: ShardFolder.Manifest, place: StagePlace) {
+    let folder = ShardFolder(path: absolutePath(folder))
+    let manifest = try folder.manifest()
+    guard (0..<manifest.shards).contains(shard) else {
+      throw Problem.usage("there are shards 0 to \(manifest.shards - 1) in \(folder.path)")
+    }
+    return (folder, manifest, StagePlace(path: absolutePath(work)))
+  }
+}
+
+/// Where a machine renders a shard.
+struct StagePlace {
+  let path: String
+
+  var queue: String { path + "/queue.sqlite" }
+  var pictures: String { path + "/pictures" }
+  /// The daemon's key, as it is named beside a queue.
+  var key: String { path + "/queue.sqlite.private/resume.key" }
+}
+
+/// `segmoectl stage in`
+struct StageIn: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "in", abstract: "Make a shard's queue in WORK, as far as an earlier attempt got.")
+
+  @OptionGroup var arguments: StageArguments
+
+  func run() throws {
+    let (folder, manifest, place) = try arguments.opened()
+    try choose(folder, place)
+    let wanted = try ShardQueue.arrive(
+      place.queue, output: place.pictures, moving: (from: manifest.folder, to: folder.path))
+    try restoreKey(folder, place)
+    for image in wanted where !image.path.hasPrefix("/") && !image.path.contains("..") {
+      guard let bytes = folder.bytes(of: image) else { continue }
+      let path = "\(place.pictures)/\(image.path)"
+      try FileManager.default.createDirectory(
+        atPath: URL(fileURLWithPath: path).deletingLastPathComponent().path, withIntermediateDirectories: true
+      )
+      try AtomicFile.write(bytes, to: path)
+    }
+  }
+
+  /// Takes the attempt that got furthest. What is damaged counts as none.
+  private func choose(_ folder: ShardFolder, _ place: StagePlace) throws {
+    let trial = place.path + "/trial.sqlite"
+    defer { unlink(trial) }
+    var best: (open: Int, steps: Int)?
+    for name in folder.attempts(of: arguments.shard) {
+      do {
+        try folder.fetch("\(folder.results)/\(name)", to: trial)
+        let standing = try ShardQueue.standing(trial)
+        if let best, (best.open, -best.steps) <= (standing.open, -standing.steps) { continue }
+        best = (standing.open, standing.steps)
+        guard rename(trial, place.queue) == 0 else {
+          throw Problem.failed("\(place.queue) cannot be made: \(String(cString: strerror(errno)))")
+        }
+      } catch let error as JobStoreError {
+        complain("\(name) is left out: \(error)")
+      }
+    }
+    if best == nil { try folder.fetch(folder.shard(arguments.shard), to: place.queue) }
+  }
+
+  /// The key that the earlier attempt's resume states are sealed with.
+  private func restoreKey(_ folder: ShardFolder, _ place: StagePlace) throws {
+    guard
+      let key = try? FileBytes.read(folder.key(arguments.shard), limit: 4096, within: folder.confinement)
+    else { return }
+    try PrivateBytes.write(key, to: place.key)
+  }
+}
+
+/// `segmoectl stage out`
+struct StageOut: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "out", abstract: "Bring home how far a shard is, while it is rendered or after.")
+
+  @OptionGroup var arguments: StageArguments
+
+  @Option(help: "A name for this attempt at the shard, which no other has.")
+  var attempt: String
+
+  func run() throws {
+    let (folder, _, place) = try arguments.opened()
+    guard (1...80).contains(attempt.utf8.count), ShardScript.isPlain(attempt), !attempt.contains("/"),
+      !attempt.hasPrefix(".")
+    else { throw Problem.usage("--attempt must be 1 to 80 letters, digits, dots and dashes") }
+    let copy = place.path + "/copy.sqlite"
+    defer { unlink(copy) }
+    let standing = try ShardQueue.leave(place.queue, output: place.pictures, as: copy)
+    if let key = try? FileBytes.read(place.key, limit: 4096), access(folder.key(arguments.shard), F_OK) != 0 {
+      try PrivateBytes.write(key, to: folder.key(arguments.shard))
+    }
+    // Pictures first: what a queue names is there.
+    for image in standing.pictures where access(folder.picture(image.digest), F_OK) != 0 {
+      let path = "\(place.pictures)/\(image.path)"
+      guard let bytes = try? FileBytes.read(path, limit: 1 << 31),
+        Digest.hexadecimal(of: bytes) == image.digest
+      else { continue }
+      try AtomicFile.write(bytes, to: folder.picture(image.digest))
+    }
+    try AtomicFile.write(
+      try FileBytes.read(copy, limit: .max), to: folder.result(arguments.shard, attempt: attempt))
+    if standing.open == 0 {
+      try AtomicFile.write(Array("\(attempt)\n".utf8), to: folder.isOver(arguments.shard))
+    }
+  }
+}
+
+/// A file that only this user may read, in a folder of the same kind.
+enum PrivateBytes {
+  /// - Throws: `Problem`
+  static func write(_ bytes: [UInt8], to path: String) throws {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    let mask = umask(0o077)
+    defer { umask(mask) }
+    try AtomicFile.write(bytes, to: path)
+  }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import JobStore
+import Requests
+import TestSupport
+import Testing
+
+/// A queue with a batch, and a folder for its shards.
+struct ShardHouse {
+  let house: DaemonHouse
+  var shards: String { house.folder + "/shards" }
+
+  /// - Parameters:
+  ///   - jobs: how many.
+  ///   - steps: of each.
+  init(jobs: Int, steps: Int) throws {
+    house = try DaemonHouse()
+    let requests = (0..<jobs).map { number in
+      var settings = RenderRequest(model: "tiny")
+      (settings.width, settings.height, settings.steps) = (64, 64, steps)
+      (settings.scheduler, settings.seed, settings.precision) = (.ddim, 7, .f32)
+      settings.prompt = "fox \(number)"
+      return JobRequest(settings)
+    }
+    _ = try house.client.enqueue(BatchRequest(), requests: requests)
+  }
+
+  /// segmoectl, which must not fail.
+  @discardableResult
+  func ctl(_ arguments: String..., environment: [String: String] = [:]) throws -> String {
+    let result = try RealClient.run(house, arguments, environment: environment)
+    return try #require(result.answer, "\(arguments): \(result.error)")
+  }
+
+  /// Puts the batch into shards.
+  func shard(at once: Int = 2) throws {
+    try ctl("shard", "1", "--shards", "\(once)", "--to", shards, "--models", house.models)
+  }
+
+  func collect() throws -> [String: Int] {
+    let text = try ctl("collect", shards, "--output", house.output, "--json")
+    return try JSONDecoder().decode([String: Int].self, from: Data(text.utf8))
+  }
+
+  /// What a batch script does, without a batch system: renders a shard on this machine.
+  /// - Returns: what the daemon says.
+  @discardableResult
+  func render(_ shard: Int, attempt: String = "1") throws -> String {
+    let work = house.folder + "/work-\(shard)-\(attempt)"
+    try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
+    try ctl("stage", "in", shards, "\(shard)", work)
+    let daemon = try Outcome(
+      of: "segmoed",
+      [
+        "--drain", "--database", work + "/queue.sqlite", "--output", work + "/pictures", "--models",
+        house.models,
+        "--worker", "shard-\(shard)", "--threads", "1",
+      ], environment: ["PATH": "/usr/bin:/bin"])
+    #expect(daemon.code <= 1 && daemon.code >= 0, "\(daemon.errors)")
+    try ctl("stage", "out", shards, "\(shard)", work, "--attempt", attempt)
+    return daemon.errors
+  }
+
+  /// The names of what attempts have left.
+  func results() -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: shards + "/results")) ?? []).sorted()
+  }
+
+  /// Pictures by their paths below the folder of pictures.
+  func pictures() throws -> [String: Data] {
+    try house.files().reduce(into: [:]) { found, name in
+      found[name] = try Data(contentsOf: URL(fileURLWithPath: house.output + "/" + name))
+    }
+  }
+
+  /// The pictures of one queue, which nobody disturbed.
+  static func undisturbed(jobs: Int, steps: Int) throws -> [String: Data] {
+    let one = try ShardHouse(jobs: jobs, steps: steps)
+    try RealDaemon.drain(one.house)
+    return try one.pictures()
+  }
+}

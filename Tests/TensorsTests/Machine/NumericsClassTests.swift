@@ -1,0 +1,25 @@
+import Tensors
+import Testing
+
+@Suite struct NumericsClassTests {
+  @Test(arguments: [
+    ("scalar", "scalar"), ("avx2", "avx2"), ("avx512", "avx2"), ("avx512vnni", "avx2"),
+    ("avx512bf16", "avx512bf16"),
+  ]) func setsThatAgreeToTheBitAreOneClass(set: String, name: String) {
+    #expect(NumericsClass.name(ofBitsIn: set) == name)
+  }
+
+  @Test func everySetHasAName() {
+    for set in ProductInstructions.names {
+      #expect(ProductInstructions.names.contains(NumericsClass.name(ofBitsIn: set)))
+    }
+  }
+
+  @Test func itNamesVersionSetAndKernels() throws {
+    let parts = "\(NumericsClass.inUse)".split(separator: "/", omittingEmptySubsequences: false)
+    try #require(parts.count == 3)
+    #expect(parts.allSatisfy { !$0.isEmpty })
+    #expect(ProductInstructions.names.contains(String(parts[1])))
+    #expect(!parts[2].hasPrefix("unknown"))
+  }
+}
