@@ -3,7 +3,7 @@ import Templates
 import Testing
 
 /// Whatever somebody writes, its size is known before it is made.
-@Suite(.timeLimit(.minutes(1))) struct TemplateLimitTests {
+@Suite struct TemplateLimitTests {
   private static func fault(
     _ text: String, files: [String: String] = [:], limits: TemplateLimits = TemplateLimits()
   ) throws -> TemplateError.Fault? {

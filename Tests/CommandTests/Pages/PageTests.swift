@@ -12,7 +12,7 @@ import Testing
   ///   - least: commands that it has at least, so that a page which nobody understands is noticed.
   @Test(
     .enabled(if: hasShell), .enabled(if: ProcessInfo.processInfo.environment["SEGMOE_SANITIZER"] == nil),
-    .timeLimit(.minutes(15)), arguments: [("tutorial.md", 0, 30), ("recipes.md", 1, 30)])
+    arguments: [("tutorial.md", 0, 30), ("recipes.md", 1, 30)])
   func everyCommandDoesWhatThePageSays(name: String, exceptions: Int, least: Int) throws {
     let page = try Page(String(contentsOfFile: Places.inRepository("docs/" + name), encoding: .utf8))
     #expect(page.exceptions.count == exceptions)

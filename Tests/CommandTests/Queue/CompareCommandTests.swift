@@ -91,7 +91,7 @@ import Testing
   }
 
   /// A failed picture has a place that says why; the sheet is written, and the exit code says that it is not whole.
-  @Test(.timeLimit(.minutes(1))) func whatFailsIsOnTheSheet() throws {
+  @Test func whatFailsIsOnTheSheet() throws {
     let command = try Command()
     let session = try command.daemon()
     try command.file("p.txt", Data("a zebra\n".utf8))
@@ -172,7 +172,7 @@ import Testing
   }
 
   /// Whoever goes away does not lose the pictures, and is told how to get the sheet.
-  @Test(.timeLimit(.minutes(2))) func anInterruptedSheetIsMadeLater() throws {
+  @Test func anInterruptedSheetIsMadeLater() throws {
     let command = try Command()
     let base = Places.golden("model/base")
     try command.file("p.txt", Data("a zebra\n".utf8))

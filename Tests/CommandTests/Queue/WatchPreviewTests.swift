@@ -52,7 +52,7 @@ import Testing
   /// 24 rows less a headline, a bar and the cursor's: twelve, which is the most.
   private let box = CellBox(columns: 79, rows: 12, mayEnlarge: true)
 
-  @Test(.timeLimit(.minutes(1))) func theNewestPictureIsBelowItsBar() throws {
+  @Test func theNewestPictureIsBelowItsBar() throws {
     let command = try Command()
     _ = try command("enqueue", "red fox", "--model", "m", "--count", "2")
     let session = try command.daemon()
@@ -80,7 +80,7 @@ import Testing
   }
 
   /// Kitty's pictures lie above the text: they are taken away by their number.
-  @Test(.timeLimit(.minutes(1))) func kittyIsToldToForget() throws {
+  @Test func kittyIsToldToForget() throws {
     let command = try Command()
     _ = try command("enqueue", "red fox", "--model", "m")
     let session = try command.daemon()
@@ -101,7 +101,7 @@ import Testing
   }
 
   /// Whoever can write the queue may have put anything there.
-  @Test(.timeLimit(.minutes(1)), arguments: ["text", "bomb", "empty", "huge"]) func damagedPreviewsAreSkipped(
+  @Test(arguments: ["text", "bomb", "empty", "huge"]) func damagedPreviewsAreSkipped(
     kind: String
   ) throws {
     let command = try Command()

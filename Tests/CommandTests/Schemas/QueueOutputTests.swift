@@ -75,7 +75,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(5))) func everyCommandPrintsWhatItsSchemaSays() throws {
+  @Test func everyCommandPrintsWhatItsSchemaSays() throws {
     var seen = try Seen()
     try seen.run("enqueue", "--file", "p.jsonl", "--model", "m", "--dry-run")
     try seen.run("enqueue", "{a|b}", "--templates", "combinatorial", "--model", "m", "--dry-run")
@@ -100,7 +100,7 @@ import Testing
   }
 
   /// It takes the minute after which nobody waits for a daemon any more.
-  @Test(.timeLimit(.minutes(5))) func whoGivesUpWaitingSaysWhatThereIs() throws {
+  @Test func whoGivesUpWaitingSaysWhatThereIs() throws {
     var seen = try Seen()
     let outcome = try seen.command("enqueue", "a", "--model", "m", "--wait", "--json")
     #expect(outcome.code == 69 && outcome.errors.contains("the jobs stay queued"), "\(outcome)")

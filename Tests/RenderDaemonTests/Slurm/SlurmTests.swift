@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Shards in a real Slurm, disturbed in every way that clusters know: the pictures are those of one queue, byte for byte.
-@Suite(.serialized, .enabled(if: SlurmCluster.isInstalled, SlurmCluster.absence), .timeLimit(.minutes(15)))
+@Suite(.serialized, .enabled(if: SlurmCluster.isInstalled, SlurmCluster.absence))
 struct SlurmTests {
   private static let jobs = 4
   private static let steps = 700
