@@ -151,7 +151,8 @@ let package = Package(
         "Requests", "Merging", "Configuration", "Diffusion", "WeightCache", "Checkpoints", "Tensors",
         "Images", "GoldenModels", "TestSupport",
       ]),
-    tests("JobStoreTests", ["Requests", "JobStore", "Migrations", "Fuzzing", "TestSupport", grdb]),
+    tests(
+      "JobStoreTests", ["Boundary", "Requests", "JobStore", "Migrations", "Fuzzing", "TestSupport", grdb]),
     tests(
       "RenderDaemonTests",
       [

@@ -196,3 +196,7 @@ CREATE TABLE found_models (
   PRIMARY KEY (worker, model)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX found_models_by_model ON found_models (model);
+
+-- The namespace in which a worker's process number means something, as 'pid:[4026531836]': on its host, whoever is in
+-- the same one sees at once that the process has ended. NULL: not known; then the heartbeat alone counts.
+ALTER TABLE workers ADD COLUMN process_space TEXT;

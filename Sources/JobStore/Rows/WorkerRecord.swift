@@ -1,3 +1,5 @@
+import Boundary
+import Foundation
 import GRDB
 
 /// A daemon: a row of the table `workers`.
@@ -5,6 +7,8 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
   package var name: String
   package var pid: Int
   package var host: String
+  /// Where its process number means something (`ProcessSpace`); nil: it has not said.
+  package var processSpace: String?
   package var version: String
   /// Its class of numerics, as the engine names it; nil: it has not said.
   package var numerics: String?
@@ -16,12 +20,14 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
   package var modelsSeenAt: Milliseconds?
 
   package init(
-    name: String, pid: Int, host: String, version: String, numerics: String? = nil,
+    name: String, pid: Int, host: String, processSpace: String? = nil, version: String,
+    numerics: String? = nil,
     state: WorkerState = .idle, job: Int64? = nil, startedAt: Milliseconds = 0, heartbeatAt: Milliseconds = 0
   ) {
     self.name = name
     self.pid = pid
     self.host = host
+    self.processSpace = processSpace
     self.version = version
     self.numerics = numerics
     self.state = state
@@ -36,6 +42,7 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
     name = try reader.value("name")
     pid = try reader.value("pid")
     host = try reader.value("host")
+    processSpace = try reader.optional("process_space")
     version = try reader.value("version")
     numerics = try reader.optional("numerics")
     let word: String = try reader.value("state")
@@ -50,8 +57,12 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
   /// A worker whose heartbeat is older hangs or has died.
   package static let heartbeatLimit: Milliseconds = 60_000
 
-  /// Whether it has not signed off and its heartbeat is recent.
-  package func isAlive(now: Milliseconds) -> Bool {
+  /// Whether it has not signed off, its heartbeat is recent and its process is not known to have ended.
+  /// - Parameters:
+  ///   - now: the time.
+  ///   - host: the name of this host, among whose processes its own is looked for; nil: not looked for.
+  package func isAlive(now: Milliseconds, on host: String? = ProcessInfo.processInfo.hostName) -> Bool {
+    if let host, host == self.host, ProcessSpace.hasEnded(pid: pid, in: processSpace) { return false }
     // A heartbeat in the future counts for nothing: a clock was ahead, or somebody wrote it.
     state != .stopped && heartbeatAt > now - Self.heartbeatLimit
       && heartbeatAt < now + Self.heartbeatLimit

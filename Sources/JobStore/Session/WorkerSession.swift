@@ -164,11 +164,13 @@ package final class WorkerSession: Sendable {
   private static func sign(_ worker: WorkerRecord, _ db: Database, _ now: Milliseconds) throws {
     try db.execute(
       sql: """
-        INSERT OR REPLACE INTO workers (name, pid, host, version, numerics, state, started_at, heartbeat_at)
-        VALUES (?, ?, ?, ?, ?, 'idle', ?, ?)
+        INSERT OR REPLACE INTO workers
+          (name, pid, host, process_space, version, numerics, state, started_at, heartbeat_at)
+        VALUES (?, ?, ?, ?, ?, ?, 'idle', ?, ?)
         """,
       arguments: [
-        worker.name, worker.pid, worker.host, worker.version, worker.numerics, worker.startedAt, now,
+        worker.name, worker.pid, worker.host, worker.processSpace, worker.version, worker.numerics,
+        worker.startedAt, now,
       ])
   }
 

@@ -64,7 +64,8 @@ package final class Worker: Sendable {
       queue,
       WorkerRecord(
         name: settings.worker, pid: Int(getpid()), host: ProcessInfo.processInfo.hostName,
-        version: Version.current, numerics: NumericsClass.inUse.description),
+        processSpace: ProcessSpace.current, version: Version.current,
+        numerics: NumericsClass.inUse.description),
       leaseSeconds: settings.leaseSeconds,
       introduction: Self.introduction(governor, ModelLocator(folders: settings.modelFolders)),
       processIsAlive: { WorkerProcess.isAlive($0) })

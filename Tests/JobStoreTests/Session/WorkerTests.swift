@@ -1,3 +1,5 @@
+import Boundary
+import Foundation
 import GRDB
 import JobStore
 import Testing
@@ -69,6 +71,31 @@ import Testing
     #expect(record.job == 1)
     #expect(record.isAlive(now: queue.now))
     #expect(!record.isAlive(now: queue.now + 10_001))
+  }
+
+  /// Whoever is among the same processes of the same host sees that one has ended; anybody else waits for its heartbeat.
+  @Test func anEndedProcessIsSeenWhereItsNumberCounts() throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/true")
+    try process.run()
+    process.waitUntilExit()
+    let (ended, mine) = (Int(process.processIdentifier), Int(ProcessInfo.processInfo.processIdentifier))
+    let space = try #require(ProcessSpace.current)
+    let queue = try TestQueue()
+    func isAlive(_ pid: Int, in space: String?, on host: String = "h") throws -> Bool {
+      let worker = WorkerRecord(name: "w", pid: pid, host: host, processSpace: space, version: "1")
+      try queue.signOn(worker) { _ in false }.signOff()
+      try queue.sql { try $0.execute(sql: "UPDATE workers SET state = 'idle'") }
+      let record = try #require(try queue.client.workers().first)
+      #expect(record.processSpace == space)
+      return record.isAlive(now: queue.now, on: "h")
+    }
+    #expect(try isAlive(mine, in: space))
+    #expect(try !isAlive(ended, in: space))
+    #expect(try isAlive(ended, in: space, on: "elsewhere"))
+    #expect(try isAlive(ended, in: "pid:[1]"))
+    #expect(try isAlive(ended, in: nil))
+    for absurd in [0, -1, Int.max] { #expect(try isAlive(absurd, in: space)) }
   }
 
   /// Words that the schema allows and no version writes: that daemon is at work, and stands in nobody's way.

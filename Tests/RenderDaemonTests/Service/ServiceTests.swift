@@ -82,6 +82,19 @@ import Testing
     #expect(daemon.words.contains("upgrade"))
   }
 
+  /// Nobody waits a minute for its heartbeat to age, neither `status` nor who waits for pictures.
+  @Test func aKilledDaemonIsGoneAtOnce() throws {
+    let house = try DaemonHouse()
+    let daemon = try RealDaemon(house, worker: "one")
+    try house.wait { try house.client.workers().contains { $0.isAlive(now: Date().milliseconds) } }
+    #expect(try RealClient.run(house, ["status"]).answer?.contains("segmoed one: idle") == true)
+    daemon.kill()
+    #expect(try !house.client.workers().contains { $0.isAlive(now: Date().milliseconds) })
+    #expect(try RealClient.run(house, ["status"]).answer == nil, "status ends with 0")
+    try #expect(
+      RealClient.run(house, ["enqueue", "a fox", "--model", "m"]).error.contains("no segmoed works"))
+  }
+
   /// A daemon that stood still for so long that another took its name ends when it wakes.
   @Test func whoWasTakenForDeadEnds() throws {
     let house = try DaemonHouse()
