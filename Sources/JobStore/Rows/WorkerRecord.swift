@@ -64,7 +64,7 @@ package struct WorkerRecord: FetchableRecord, Sendable, Equatable {
   package func isAlive(now: Milliseconds, on host: String? = ProcessInfo.processInfo.hostName) -> Bool {
     if let host, host == self.host, ProcessSpace.hasEnded(pid: pid, in: processSpace) { return false }
     // A heartbeat in the future counts for nothing: a clock was ahead, or somebody wrote it.
-    state != .stopped && heartbeatAt > now - Self.heartbeatLimit
+    return state != .stopped && heartbeatAt > now - Self.heartbeatLimit
       && heartbeatAt < now + Self.heartbeatLimit
   }
 }
