@@ -84,8 +84,8 @@ import Testing
     let queue = try TestQueue()
     func isAlive(_ pid: Int, in space: String?, on host: String = "h") throws -> Bool {
       let worker = WorkerRecord(name: "w", pid: pid, host: host, processSpace: space, version: "1")
-      try queue.signOn(worker) { _ in false }.signOff()
-      try queue.sql { try $0.execute(sql: "UPDATE workers SET state = 'idle'") }
+      try queue.sql { try $0.execute(sql: "DELETE FROM workers") }
+      try queue.signOn(worker)
       let record = try #require(try queue.client.workers().first)
       #expect(record.processSpace == space)
       return record.isAlive(now: queue.now, on: "h")
