@@ -92,12 +92,13 @@ struct BenchCommand: ParsableCommand {
   /// Traces the tasks of some runs on one thread, and prints what several can reach.
   private func reckon() throws {
     let trace = SectionTrace()
-    let (loaded, body) = try prepare(Compute(tracing: trace))
+    let threads = engine.threads ?? ProcessorLimit.current
+    let (loaded, body) = try prepare(Compute(tracing: trace, taskThreads: threads))
     try body { _ in }
     let runs = try (0..<Self.tracedRuns).map { _ in try trace.record { try body { _ in } } }
     let report = BenchPlan(
       subject: subject, width: width, height: height, precision: loaded.precision.rawValue,
-      threads: engine.threads ?? ProcessorLimit.current,
+      threads: threads,
       plan: ThreadPlan(runs, handover: ThreadPool(threadCount: 2).handover()))
     print(json ? try JSONOutput.text(report) : report.text)
   }

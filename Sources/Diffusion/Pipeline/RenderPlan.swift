@@ -61,7 +61,7 @@ extension Renderer {
   /// Plans the encoding of a request's prompts.
   func textPlan(_ request: PictureRequest) throws -> TextPlan {
     try request.validate(multiple: model.decoder.pixelsPerLatent)
-    let plan = PassPlan()
+    let plan = PassPlan(on: pass.compute)
     let context = try prepare(request, isGuided: isGuided(request), ForwardPass(planning: plan))
     return TextPlan(context: context, phase: PhasePlan(plan, kept: plan.liveBytes))
   }
@@ -93,7 +93,7 @@ extension Renderer {
     var savings = try RenderSavings(request, unet.configuration, positions: height * width)
     let rows = Tensor(meta: [isGuided(request) ? 2 : 1, height, width, unet.configuration.inputChannels])
     func call(_ call: inout CallSavings) throws -> PassPlan {
-      let plan = PassPlan()
+      let plan = PassPlan(on: pass.compute)
       _ = try unet(rows, timestep: 1, text: text.context.rows, saving: &call, ForwardPass(planning: plan))
       return plan
     }
@@ -116,7 +116,7 @@ extension Renderer {
 
   private func encodingPlan(_ request: PictureRequest) throws -> PhasePlan? {
     guard request.source != nil, let encoder = model.encoder else { return nil }
-    let plan = PassPlan()
+    let plan = PassPlan(on: pass.compute)
     _ = try encoder(
       Tensor(meta: [1, request.height, request.width, 3]), ForwardPass(planning: plan))
     // The starting picture, and a copy without the parts that are painted anew.
@@ -127,7 +127,7 @@ extension Renderer {
   }
 
   private func decodingPlan(_ latents: [Int], tile: Int?) throws -> PhasePlan {
-    let plan = PassPlan()
+    let plan = PassPlan(on: pass.compute)
     let picture = try decoded(
       Tensor(meta: latents), tile: tile, ForwardPass(planning: plan))
     return withExtendedLifetime(picture) { PhasePlan(plan, kept: 0) }

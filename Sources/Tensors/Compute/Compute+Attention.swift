@@ -31,7 +31,7 @@ extension Compute {
   /// Panels of keys that one task packs.
   private static let packedPanels = 64
 
-  /// Query rows of one task. They share one read of each block of keys and values.
+  /// Query rows of one task at most. They share one read of each block of keys and values.
   private static let queryRows = 96
 
   /// softmax(q·kᵀ / √width) · v per image and head, heads side by side in the channel axis. The
@@ -61,7 +61,9 @@ extension Compute {
     let inBF16 = precision != .f32 && ProductInstructions.multiplyBF16
     let packed = PackedHeads(key: key, value: value, heads: heads, inBF16: inBF16, self)
     let attend = inBF16 ? segmoe_attend_bf16 : segmoe_attend
-    let rowsPerTask = Self.queryRows
+    let pairs = batch * heads
+    let parts = cut(pairs, into: (queries + Self.queryRows - 1) / Self.queryRows, most: (queries + 11) / 12)
+    let rowsPerTask = min(Self.queryRows, (queries + parts - 1) / parts)
     let blocks = (queries + rowsPerTask - 1) / rowsPerTask
     let scratchSize = segmoe_attention_scratch(rowsPerTask, width)
     return tensor(shape: [batch, queries, channels]) { result in
@@ -69,7 +71,7 @@ extension Compute {
         packed.withUnsafe { packedKeys, packedValues in
           guard let rows = rows.baseAddress, let result = result.baseAddress else { return }
           withUnsafePointer(to: &shape) { shape in
-            pool.run(batch * heads * blocks) { task in
+            pool.run(pairs * blocks) { task in
               let (pair, row) = (task / blocks, task % blocks * rowsPerTask)
               let (place, channel) = (pair / heads * queries + row, pair % heads * width)
               attend(

@@ -1,7 +1,7 @@
 import CKernels
 
 extension Compute {
-  /// Elements that one task of an elementwise operation handles.
+  /// Elements that one task of an elementwise operation handles at most.
   static let elementGrain = 1 << 15
 
   /// The activation function of a layer.
@@ -45,7 +45,7 @@ extension Compute {
     change(&result) { result, _ in
       x.withUnsafe { x in
         guard let source = x.baseAddress, let target = result.baseAddress else { return }
-        forEachRange(x.count, grain: Self.elementGrain) { range in
+        forEachRange(x.count, grain: Self.elementGrain, unit: 64) { range in
           segmoe_add_scaled(source + range.lowerBound, scale, target + range.lowerBound, range.count)
         }
       }
@@ -127,7 +127,7 @@ extension Compute {
     tensor(shape: x.shape) { result in
       x.withUnsafe { x in
         guard let source = x.baseAddress, let result = result.baseAddress else { return }
-        forEachRange(x.count, grain: Self.elementGrain) { range in
+        forEachRange(x.count, grain: Self.elementGrain, unit: 64) { range in
           body(source + range.lowerBound, result + range.lowerBound, range.count)
         }
       }

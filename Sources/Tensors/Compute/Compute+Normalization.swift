@@ -27,7 +27,6 @@ extension Compute {
         guard let x = x.baseAddress, let result = result.baseAddress else { return }
         let base = temporary.bindMemory(to: Double.self, capacity: sumCount)
         base.initialize(repeating: 0, count: sumCount)
-        let moments = UnsafeMutableBufferPointer(start: base, count: sumCount)
         pool.run(batch * counted.count) { task in
           let (image, span) = (task / counted.count, counted[task % counted.count])
           let sums = base + task * 2 * channels
@@ -37,22 +36,26 @@ extension Compute {
         }
         var scale = [Float](repeating: 0, count: batch * channels)
         var shift = scale
+        let sums = groupSums(
+          base, images: batch, pieces: counted.count, channels: channels, groups: groups,
+          positions: counted.reduce(0) { $0 + $1.count })
         for image in 0..<batch {
           let affine = groupAffine(
-            moments[image * counted.count * 2 * channels..<(image + 1) * counted.count * 2 * channels],
-            pieces: counted.count, positions: counted.reduce(0) { $0 + $1.count }, groups: groups,
-            weight: weight.values, bias: bias.values, epsilon: epsilon)
+            Array(sums[image * groups..<(image + 1) * groups]), weight: weight.values, bias: bias.values,
+            epsilon: epsilon)
           scale.replaceSubrange(image * channels..<(image + 1) * channels, with: affine.scale)
           shift.replaceSubrange(image * channels..<(image + 1) * channels, with: affine.shift)
         }
         scale.withUnsafeBufferPointer { scale in
           shift.withUnsafeBufferPointer { shift in
             guard let scale = scale.baseAddress, let shift = shift.baseAddress else { return }
-            pool.run(batch * pieces) { task in
-              let (image, piece) = (task / pieces, task % pieces)
-              let start = (image * positions + piece * grain) * channels
+            let parts = cut(batch, into: pieces, most: min(positions, 16 * pieces))
+            pool.run(batch * parts) { task in
+              let (image, part) = (task / parts, task % parts)
+              let (first, end) = (part * positions / parts, (part + 1) * positions / parts)
+              let start = (image * positions + first) * channels
               segmoe_scale_shift(
-                x + start, result + start, min(grain, positions - piece * grain), channels,
+                x + start, result + start, end - first, channels,
                 scale + image * channels, shift + image * channels, silu ? 1 : 0)
             }
           }
@@ -71,29 +74,45 @@ extension Compute {
     return core.rows.map { $0 * width + core.columns.lowerBound..<$0 * width + core.columns.upperBound }
   }
 
+  /// The sums of every image's groups, `[image, group]`, each added up in the order of its pieces.
+  /// - Parameters:
+  ///   - moments: `[image, piece, sum or square, channel]`.
+  ///   - positions: how many were summed up, of each image.
+  private func groupSums(
+    _ moments: UnsafePointer<Double>, images: Int, pieces: Int, channels: Int, groups: Int, positions: Int
+  ) -> [GroupMoments.Sums] {
+    let width = channels / groups
+    var sums = [GroupMoments.Sums](
+      repeating: .init(count: Double(positions * width)), count: images * groups)
+    sums.withUnsafeMutableBufferPointer { sums in
+      // On one thread it would take a tenth of what many need for all the rest of a normalization.
+      pool.run(images * groups) { task in
+        let (image, group) = (task / groups, task % groups)
+        var (sum, square) = (0.0, 0.0)
+        for piece in 0..<pieces {
+          let start = moments + (image * pieces + piece) * 2 * channels + group * width
+          for channel in 0..<width {
+            sum += start[channel]
+            square += start[channels + channel]
+          }
+        }
+        sums[task].sum = sum
+        sums[task].square = square
+      }
+    }
+    return sums
+  }
+
   /// What group normalization does to one image, as a scale and a shift per channel.
+  /// - Parameter sums: of the image's groups.
   private func groupAffine(
-    _ moments: Slice<UnsafeMutableBufferPointer<Double>>, pieces: Int, positions: Int, groups: Int,
-    weight: [Float], bias: [Float], epsilon: Float
+    _ sums: [GroupMoments.Sums], weight: [Float], bias: [Float], epsilon: Float
   ) -> (scale: [Float], shift: [Float]) {
-    let channels = weight.count
+    let (channels, groups) = (weight.count, sums.count)
     let width = channels / groups
     var scale = [Float](repeating: 0, count: channels)
     var shift = scale
-    var sums = [GroupMoments.Sums](repeating: .init(count: Double(positions * width)), count: groups)
-    for group in 0..<groups {
-      var (sum, square) = (0.0, 0.0)
-      for piece in 0..<pieces {
-        let start = moments.startIndex + piece * 2 * channels + group * width
-        for channel in 0..<width {
-          sum += moments[start + channel]
-          square += moments[start + channels + channel]
-        }
-      }
-      sums[group].sum = sum
-      sums[group].square = square
-    }
-    if let shared = self.moments { sums = shared.exchange(sums) }
+    let sums = moments?.exchange(sums) ?? sums
     for group in 0..<groups {
       let (count, sum, square) = (sums[group].count, sums[group].sum, sums[group].square)
       let mean = sum / count

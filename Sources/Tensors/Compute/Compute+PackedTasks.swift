@@ -17,7 +17,7 @@ struct PackedColumns {
   let byteCount: Int
 }
 
-/// How a product is cut into tasks, by shape alone.
+/// How a product is cut into tasks.
 struct ProductCut {
   /// Rows that one task computes.
   private static let rows = 96
@@ -34,12 +34,13 @@ struct ProductCut {
   let blocks: Int
   let block: Int
 
-  init(_ packing: segmoe_packing, byteCount: Int, rows: Int) {
+  init(_ packing: segmoe_packing, byteCount: Int, rows: Int, _ compute: Compute) {
     groups = withUnsafePointer(to: packing) { segmoe_groups($0) }
     blocks = (rows + Self.rows - 1) / Self.rows
     block = blocks == 0 ? 0 : ((rows + blocks - 1) / blocks + 5) / 6 * 6
     let wanted = blocks == 0 ? 0 : (Self.tasks + blocks - 1) / blocks
-    parts = min(groups, max(wanted, (byteCount + Self.bytes - 1) / Self.bytes))
+    parts = compute.cut(
+      blocks, into: min(groups, max(wanted, (byteCount + Self.bytes - 1) / Self.bytes)), most: groups)
   }
 }
 
@@ -84,7 +85,7 @@ extension Compute {
     let packing = columns.packing
     let (segments, stride) = (packing.segments, packing.outputs)
     work.add(2 * rows * segments * packing.depth * stride * (packing.gated != 0 ? 2 : 1))
-    let cut = ProductCut(packing, byteCount: columns.byteCount, rows: rows)
+    let cut = ProductCut(packing, byteCount: columns.byteCount, rows: rows, self)
     let product =
       switch columns.arithmetic {
       case .f32: segmoe_f32_product

@@ -54,7 +54,7 @@ extension Compute {
     }
   }
 
-  /// x · weightᵀ on the pool, cut into blocks by shape alone.
+  /// x · weightᵀ on the pool, cut into blocks.
   private func product(_ x: MatrixView, _ weight: MatrixView, into result: UnsafeMutablePointer<Float>) {
     work.add(2 * x.rows * x.columns * weight.rows)
     let rowBlocks = (x.rows + Self.productRows - 1) / Self.productRows

@@ -97,7 +97,12 @@ extension Compute {
       let (done, next) = (chunks.tiles(of: chunk - 1), chunks.tiles(of: chunk))
       let inputs = transformed + (chunk + 1) % 2 * chunks.size
       let outputs = transformed + chunk % 2 * chunks.size
-      let parts = (done.count + WinogradChunks.tilesPerTask - 1) / WinogradChunks.tilesPerTask
+      let parts =
+        done.isEmpty
+        ? 0
+        : cut(
+          groups, into: (done.count + WinogradChunks.tilesPerTask - 1) / WinogradChunks.tilesPerTask,
+          most: (done.count + WinogradChunks.fewestTiles - 1) / WinogradChunks.fewestTiles)
       let products = groups * parts
       pool.run(products + (next.count + grain - 1) / grain) { task in
         withUnsafePointer(to: shape) { shape in
@@ -133,7 +138,10 @@ extension Compute {
 private struct WinogradChunks {
   /// Tiles of 4×4 outputs of one task, at most.
   static let tilesPerTask = 48
-  /// Floats of a chunk's transformed inputs, about: they stay in the last cache.
+  /// Tiles of one task at least, if many threads want tasks.
+  static let fewestTiles = 12
+  /// Floats of a chunk's transformed inputs, about: they stay in the last cache. By shape alone, like all memory of a
+  /// decode: whether it is cut into tiles must not depend on threads.
   private static let mostFloats = 2 << 20
 
   /// Tiles of all images together.

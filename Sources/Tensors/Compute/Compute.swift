@@ -7,6 +7,8 @@ import COpenBLAS
 /// number of threads. Operations are extensions of this type, one file for each kind.
 package struct Compute: Sendable {
   package let pool: ThreadPool
+  /// For how many threads work is cut into tasks: those of the pool, or those that a plan is made for.
+  package let taskThreads: Int
   /// What has been computed so far, for benchmarks.
   package let work = WorkCounter()
   /// Measures where the time goes; nil if it is not measured.
@@ -20,27 +22,31 @@ package struct Compute: Sendable {
 
   /// - Parameters:
   ///   - threads: how many; by default as many processors as this process may run on.
+  ///   - taskThreads: for how many the work is cut, if not for these.
   ///   - profile: gets the time of every operation.
-  package init(threads: Int? = nil, profile: WorkProfile? = nil) {
+  package init(threads: Int? = nil, taskThreads: Int? = nil, profile: WorkProfile? = nil) {
     openblas_set_num_threads(1)
     pool = ThreadPool(threadCount: threads ?? ProcessorLimit.current)
+    self.taskThreads = taskThreads ?? pool.threadCount
     self.profile = profile
     trace = nil
     plan = nil
   }
 
-  /// Computes on one thread, which the trace records when it is told to.
-  package init(tracing trace: SectionTrace) {
+  /// Computes on one thread, which the trace records when it is told to, the tasks that `taskThreads` would share out.
+  package init(tracing trace: SectionTrace, taskThreads: Int) {
     openblas_set_num_threads(1)
     pool = ThreadPool(threadCount: 1, trace: trace)
+    self.taskThreads = taskThreads
     profile = nil
     self.trace = trace
     plan = nil
   }
 
-  /// Computes nothing. `plan` counts the memory that the same work would take.
-  package init(planning plan: MemoryMeter) {
+  /// Computes nothing. `plan` counts the memory that the same work would take on `taskThreads` threads.
+  package init(planning plan: MemoryMeter, taskThreads: Int) {
     pool = ThreadPool(threadCount: 1)
+    self.taskThreads = taskThreads
     profile = nil
     trace = nil
     self.plan = plan
@@ -103,11 +109,18 @@ package struct Compute: Sendable {
     body(block.base)
   }
 
-  /// Runs `body` over `0..<count` in pieces of `grain`, on the pool.
-  func forEachRange(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
-    let pieces = (count + grain - 1) / grain
+  /// Runs `body` over `0..<count` in pieces, on the pool. Its result must not depend on where a piece ends.
+  /// - Parameters:
+  ///   - count: how many.
+  ///   - grain: how many a piece has at most; many threads get smaller pieces.
+  ///   - unit: all pieces but the last are multiples of it.
+  ///   - body: does a piece.
+  func forEachRange(_ count: Int, grain: Int, unit: Int = 1, _ body: (Range<Int>) -> Void) {
+    let units = (count + unit - 1) / unit
+    let pieces = cut(1, into: (count + grain - 1) / grain, most: min(units, (16 * count + grain - 1) / grain))
     pool.run(pieces) { piece in
-      body(piece * grain..<min(count, (piece + 1) * grain))
+      let (start, end) = (piece * units / pieces * unit, (piece + 1) * units / pieces * unit)
+      body(start..<min(count, end))
     }
   }
 }

@@ -5,8 +5,8 @@ import Synchronization
 /// A fixed set of threads that share out the tasks of one parallel section at a time.
 ///
 /// The next section mostly follows at once. So an idle thread first looks for it, about as long as sleeping and waking
-/// would take. Then it sleeps on a condition. The caller cuts the work into tasks. The cut must not depend on the
-/// number of threads; then no result depends on it.
+/// would take. Then it sleeps on a condition. The caller cuts the work into tasks (`Compute.cut`), so that no result depends
+/// on where a task ends.
 package final class ThreadPool: Sendable {
   /// Threads that work on a section, the calling one included.
   package let threadCount: Int

@@ -49,7 +49,7 @@ package struct ForwardPass: Sendable {
 
   /// A pass that reads and computes nothing.
   package init(planning plan: PassPlan) {
-    compute = Compute(planning: plan.meter)
+    compute = Compute(planning: plan.meter, taskThreads: plan.taskThreads)
     ledger = CacheLedger()
     observe = nil
     self.plan = plan
@@ -60,8 +60,11 @@ package struct ForwardPass: Sendable {
 package final class PassPlan: Sendable {
   let meter = MemoryMeter()
   private let parts = Mutex<[PartUse]>([])
+  /// The threads for which work is cut into tasks.
+  let taskThreads: Int
 
-  package init() {}
+  /// - Parameter compute: what the pass would compute on.
+  package init(on compute: Compute) { taskThreads = compute.taskThreads }
 
   /// The most bytes of tensors at one time.
   package var tensorBytes: Int { meter.peak }

@@ -130,7 +130,7 @@ import WeightCache
     print("tiles of \(edge): mean \(mean) max \(levels.max() ?? 0) levels")
     #expect(mean > 0 && mean <= 0.5)
     // And the plan says that they take less.
-    let (one, many) = (PassPlan(), PassPlan())
+    let (one, many) = (PassPlan(on: pass.compute), PassPlan(on: pass.compute))
     _ = try decoder(Tensor(meta: latents.shape), undoingNormalization: false, ForwardPass(planning: one))
     _ = try tiling.decode(
       Tensor(meta: latents.shape), decoder, undoingNormalization: false, ForwardPass(planning: many))

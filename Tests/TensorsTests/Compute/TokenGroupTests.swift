@@ -82,7 +82,7 @@ import Testing
   /// A plan counts the cosines, in pieces.
   @Test func isPlanned() {
     let meter = MemoryMeter()
-    let compute = Compute(planning: meter)
+    let compute = Compute(planning: meter, taskThreads: 1)
     let x = Tensor(meta: [1, 8192, 16])
     _ = compute.mostAlike(x, image: 0, Array(2048..<8192), among: Array(0..<2048))
     let piece = 1536 * 2048 * 4

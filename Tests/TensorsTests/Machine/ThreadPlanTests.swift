@@ -63,7 +63,7 @@ import Testing
   /// Every task of a real computation is there, under its layer.
   @Test func aTraceHasEveryTask() throws {
     let trace = SectionTrace()
-    let compute = Compute(tracing: trace)
+    let compute = Compute(tracing: trace, taskThreads: 1)
     let a = Tensor(shape: [256, 64], repeating: 0.5)
     let weight = try PackedWeight(
       linear: WeightRows(Tensor(shape: [640, 64], repeating: 0.25)), precision: .f32)

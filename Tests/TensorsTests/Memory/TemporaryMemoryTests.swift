@@ -7,7 +7,7 @@ import Testing
   /// The most bytes of a planned operation.
   private func peak(_ body: (Compute) -> Tensor) -> Int {
     let meter = MemoryMeter()
-    let result = body(Compute(planning: meter))
+    let result = body(Compute(planning: meter, taskThreads: ProcessorLimit.current))
     // The result is there, and nothing else is any more.
     #expect(result.isMeta && meter.live == MemoryMeter.blockSize(result.byteCount))
     return meter.peak
@@ -30,7 +30,7 @@ import Testing
     #expect(peak >= x.byteCount)
     var sum = Tensor(meta: [1, 1024, 1280])
     let meter = MemoryMeter()
-    Compute(planning: meter).product(x, weight, addedTo: &sum)
+    Compute(planning: meter, taskThreads: ProcessorLimit.current).product(x, weight, addedTo: &sum)
     #expect(peak - x.byteCount == meter.peak)
   }
 
@@ -47,7 +47,7 @@ import Testing
   /// Writing to a tensor that another value shares takes a copy.
   @Test func copiesCount() {
     let meter = MemoryMeter()
-    let compute = Compute(planning: meter)
+    let compute = Compute(planning: meter, taskThreads: ProcessorLimit.current)
     let x = compute.zeros(shape: [1 << 20])
     let sum = compute.add(x, x)
     #expect(sum.isMeta && meter.peak == 2 * x.byteCount)
