@@ -42,6 +42,9 @@ struct BenchPlan: Encodable {
     /// With all threads.
     let seconds: Double
     let efficiency: Double
+    /// Shares, as of a number of threads.
+    let waiting: Double
+    let between: Double
     /// Of its section with the fewest tasks.
     let tasks: Int
   }
@@ -73,6 +76,7 @@ struct BenchPlan: Encodable {
     }.prefix(12).map { layer, cost in
       Layer(
         layer: layer ?? "outside of layers", seconds: cost.seconds, efficiency: cost.efficiency,
+        waiting: cost.waiting / cost.seconds, between: cost.between / cost.seconds,
         tasks: plan.fewestTasks(of: layer))
     }
     sideBySide = (1...max(1, threads)).reversed().filter { threads % $0 == 0 }.map { each in
@@ -98,10 +102,13 @@ struct BenchPlan: Encodable {
         format: "%8d  %9.4f  %9.1f%%  %6.1f%%  %6.1f%%", count.threads, count.seconds, 100 * count.efficiency,
         100 * count.waiting, 100 * count.between)
     }
-    lines += ["", "What loses most with \(threads) threads:", "  seconds  efficiency  tasks  layer"]
+    lines += [
+      "", "What loses most with \(threads) threads:", "  seconds  efficiency  waiting  between  tasks  layer",
+    ]
     lines += layers.map { layer in
-      String(format: "%9.4f  %9.1f%%  %5d  ", layer.seconds, 100 * layer.efficiency, layer.tasks)
-        + layer.layer
+      String(
+        format: "%9.4f  %9.1f%%  %6.1f%%  %6.1f%%  %5d  ", layer.seconds, 100 * layer.efficiency,
+        100 * layer.waiting, 100 * layer.between, layer.tasks) + layer.layer
     }
     lines += ["", "Renders side by side on \(threads) threads:", "    jobs  threads each  runs a second"]
     lines += sideBySide.map { jobs in

@@ -9,9 +9,12 @@ package final class SectionTrace: Sendable {
     package let layer: String?
     /// Seconds of each task, in the order in which tasks are handed out.
     package var tasks: [Double]
+    /// Seconds from the end of the section before it, or from the start, which one thread took.
+    package var before: Double
 
-    package init(layer: String?, tasks: [Double]) {
+    package init(layer: String?, before: Double = 0, tasks: [Double]) {
       self.layer = layer
+      self.before = before
       self.tasks = tasks
     }
   }
@@ -20,6 +23,8 @@ package final class SectionTrace: Sendable {
     var isRecording = false
     var layers: [String] = []
     var sections: [Section] = []
+    /// When the last section ended.
+    var ended = ContinuousClock.now
   }
 
   private let state = Mutex(State())
@@ -40,8 +45,13 @@ package final class SectionTrace: Sendable {
   func run(_ taskCount: Int, _ body: (Int) -> Void) -> Bool {
     guard state.withLock({ $0.isRecording }) else { return false }
     let clock = ContinuousClock()
+    let begun = clock.now
     let tasks = (0..<taskCount).map { task in clock.measure { body(task) }.seconds }
-    state.withLock { $0.sections.append(Section(layer: $0.layers.first, tasks: tasks)) }
+    state.withLock {
+      $0.sections.append(
+        Section(layer: $0.layers.first, before: (begun - $0.ended).seconds, tasks: tasks))
+      $0.ended = clock.now
+    }
     return true
   }
 

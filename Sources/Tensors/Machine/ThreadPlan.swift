@@ -26,38 +26,43 @@ package struct ThreadPlan: Sendable {
   }
 
   private let sections: [SectionTrace.Section]
-  /// Seconds outside of sections.
-  private let serial: Double
+  /// Seconds after the last section.
+  private let rest: Double
   /// Seconds to start a section on several threads and to see its end.
   private let handover: Double
 
   /// - Parameters:
-  ///   - runs: the same computation, traced several times: of each task, the shortest time counts. One at least.
+  ///   - runs: the same computation, traced several times: of each task, and of the time before each section, the
+  ///     shortest counts. One at least.
   ///   - handover: seconds to start a section on several threads and to see its end.
   package init(_ runs: [(sections: [SectionTrace.Section], seconds: Double)], handover: Double) {
     var best = runs.first?.sections ?? []
     for run in runs.dropFirst() where run.sections.map(\.tasks.count) == best.map(\.tasks.count) {
       for (index, section) in run.sections.enumerated() {
         best[index].tasks = zip(best[index].tasks, section.tasks).map(min)
+        best[index].before = min(best[index].before, section.before)
       }
     }
     sections = best
-    serial =
-      runs.map { run in max(0, run.seconds - run.sections.reduce(0) { $0 + $1.tasks.reduce(0, +) }) }.min()
-      ?? 0
+    rest =
+      runs.map { run in
+        max(0, run.seconds - run.sections.reduce(0) { $0 + $1.before + $1.tasks.reduce(0, +) })
+      }.min() ?? 0
     self.handover = handover
   }
 
   /// The cost of the whole computation.
   package func cost(threads: Int) -> Cost {
-    let between = Cost(between: serial)
+    let between = Cost(between: rest)
     return costs(threads: threads).values.reduce(between, +)
   }
 
   /// The cost of each layer; that of sections outside of any under nil.
   package func costs(threads: Int) -> [String?: Cost] {
     sections.reduce(into: [:]) { costs, section in
-      costs[section.layer] = (costs[section.layer] ?? Cost()) + cost(of: section.tasks, threads: threads)
+      costs[section.layer] =
+        (costs[section.layer] ?? Cost()) + cost(of: section.tasks, threads: threads)
+        + Cost(between: section.before)
     }
   }
 

@@ -40,6 +40,17 @@ import Testing
     #expect(isClose(cost.seconds, 4.25))
   }
 
+  /// The time before a section is its layer's.
+  @Test func preparingCountsForTheLayer() {
+    let sections = [
+      SectionTrace.Section(layer: "a", before: 0.5, tasks: [1, 1]),
+      SectionTrace.Section(layer: "b", before: 0.25, tasks: [1, 1]),
+    ]
+    let plan = plan([sections], seconds: 5)
+    #expect(isClose(plan.costs(threads: 2)["a"]?.between ?? 0, 0.5))
+    #expect(isClose(plan.cost(threads: 2).between, 1) && isClose(plan.cost(threads: 2).work, 2))
+  }
+
   /// With one thread the plan says what the run took.
   @Test func oneThreadTakesWhatItTook() {
     let cost = plan([[section("a", 2, 1), section(nil, 1)]], seconds: 5, handover: 0.25).cost(threads: 1)
@@ -71,7 +82,8 @@ import Testing
     let run = trace.record { _ = compute.product(a, weight) }
     #expect(!run.sections.isEmpty)
     #expect(run.sections.allSatisfy { $0.layer?.hasPrefix("linear ") == true && !$0.tasks.isEmpty })
-    let inTasks = run.sections.reduce(0) { $0 + $1.tasks.reduce(0, +) }
+    #expect(run.sections.allSatisfy { $0.before >= 0 })
+    let inTasks = run.sections.reduce(0) { $0 + $1.before + $1.tasks.reduce(0, +) }
     #expect(inTasks > 0 && inTasks <= run.seconds)
     // What is not recorded leaves nothing behind.
     _ = compute.product(a, weight)
