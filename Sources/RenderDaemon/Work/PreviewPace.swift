@@ -108,6 +108,9 @@ package struct PreviewPace: Sendable {
     costs.save(0)
   }
 
-  /// Goes on with sums.
-  package mutating func stopDecoding() { (operations, hasDecoded) = (nil, false) }
+  /// Goes on with sums, because it cannot be decoded. The next picture does not try it at once.
+  package mutating func stopDecoding() {
+    (operations, hasDecoded) = (nil, false)
+    costs.save(0)
+  }
 }

@@ -103,6 +103,9 @@ import Testing
     #expect(pace.due(at: 2, speed: nil, now: 1.5) == nil)
     pace.stopDecoding()
     #expect(pace.due(at: 2, speed: nil, now: 1.5) == .sums)
+    // The next picture does not try it at once.
+    let next = PreviewPace(costs: costs, decoding: 7, from: 0, now: 1.6)
+    #expect(next.due(at: 1, speed: nil, now: 2.3) == nil && next.due(at: 1, speed: nil, now: 2.5) == .decoded)
   }
 
   /// However fast the disk is, a state of a megabyte is not written at every step.
