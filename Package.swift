@@ -157,7 +157,7 @@ let package = Package(
       "RenderDaemonTests",
       [
         "Boundary", "Requests", "RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images",
-        "WeightCache", "Diffusion", "GoldenModels", "TestSupport", logging, grdb,
+        "Tensors", "WeightCache", "Diffusion", "GoldenModels", "TestSupport", logging, grdb,
       ]),
     tests(
       "CommandTests",

@@ -107,7 +107,7 @@ extension DaemonSettings {
       ("lease_seconds", "\(leaseSeconds)"), ("model_patience", "\(modelPatience)"),
       ("numerics_patience", "\(numericsPatience)"),
       ("checkpoint_steps", checkpointSteps.map { "\($0)" } ?? "as cost allows"),
-      ("previews", "\(previews)"),
+      ("previews", "\(previews)"), ("preview_vae", PlainText.line(previewVAE.shown)),
       ("coalesce", coalesce.map { "\($0)" } ?? "as it pays"), ("cache_policy", cachePolicy.rawValue),
       (
         "limits",
@@ -119,5 +119,11 @@ extension DaemonSettings {
       ("hub", PlainText.line(hub ?? "as for Hugging Face's programs")),
       ("fetch", "{owners: \(owners), hosts: [\(hosts)], largest: \(largest)}"),
     ]
+  }
+}
+
+extension PreviewVAENames {
+  fileprivate var shown: String {
+    "{sd: \(sd ?? "taesd if it is there"), sdxl: \(sdxl ?? "taesdxl if it is there")}"
   }
 }

@@ -19,7 +19,7 @@ struct SettingsCheck {
   /// What is wrong, in the order of the configuration.
   var faults: [SettingsFault] {
     unknownVariables + [databaseFault].compactMap { $0 } + folderFaults
-      + [budgetFault].compactMap { $0 }
+      + [budgetFault].compactMap { $0 } + previewFaults
   }
 
   /// Ends on what will not pass by itself.
@@ -52,6 +52,16 @@ struct SettingsCheck {
     }
     faults.append(writing("private_folder", below: settings.privateFolder))
     return faults.compactMap { $0 }
+  }
+
+  /// A daemon renders without them. It says so, and looks for them before each job.
+  private var previewFaults: [SettingsFault] {
+    PreviewVAEFault.all(of: settings, root: root).map {
+      SettingsFault(
+        setting: $0.key, fault: PlainText.line($0.fault),
+        mend: "put a TAESD of that name into a model folder, or leave the key out",
+        exit: $0.isMissing ? .missing : .badInput, passes: true)
+    }
   }
 
   private var budgetFault: SettingsFault? {

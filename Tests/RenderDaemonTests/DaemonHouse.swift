@@ -75,7 +75,7 @@ final class DaemonHouse: Sendable {
 
   func worker(
     budget: Int = .max, drain: Bool = true, checkpointSteps: Int? = nil, inputs: [String] = [],
-    coalesce: Int? = nil, previews: Bool = true
+    coalesce: Int? = nil, previews: Bool = true, previewVAE: PreviewVAENames = PreviewVAENames()
   ) throws -> Worker {
     var log = Logger(label: "test")
     log.logLevel = .critical
@@ -83,6 +83,7 @@ final class DaemonHouse: Sendable {
     settings.checkpointSteps = checkpointSteps
     settings.coalesce = coalesce
     settings.previews = previews
+    settings.previewVAE = previewVAE
     settings.metrics = metrics
     settings.inputFolders = inputs
     return try Worker(settings, log: log)

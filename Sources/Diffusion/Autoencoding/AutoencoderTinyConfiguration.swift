@@ -23,6 +23,28 @@ package struct AutoencoderTinyConfiguration: Sendable {
   /// Pixels per latent along an edge.
   package var pixelsPerLatent: Int { 1 << (decoder.blocks.count - 1) }
 
+  /// Multiplications and additions of the decoder.
+  /// - Parameters:
+  ///   - height: of the latents.
+  ///   - width: of the latents.
+  func decoderOperations(height: Int, width: Int) -> Int {
+    let channels = decoder.width
+    // Of a 3×3 convolution.
+    func operations(_ inputs: Int, _ outputs: Int, _ positions: Int) -> Int {
+      2 * 9 * inputs * outputs * positions
+    }
+    var positions = height * width
+    var sum = operations(latentChannels, channels, positions)
+    for (stage, blocks) in decoder.blocks.enumerated() {
+      // A block has three; after each stage but the last comes one at twice the size.
+      sum += blocks * 3 * operations(channels, channels, positions)
+      guard stage < decoder.blocks.count - 1 else { break }
+      positions *= 4
+      sum += operations(channels, channels, positions)
+    }
+    return sum + operations(channels, imageChannels, positions)
+  }
+
   /// - Throws: `CheckpointError` from the config file, `DiffusionError.unsupported` for anything that this
   ///   engine cannot do.
   package init(_ config: ConfigObject) throws {

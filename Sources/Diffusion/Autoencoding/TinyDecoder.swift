@@ -6,7 +6,7 @@ import WeightCache
 
 /// Latents to pixels by a few plain convolutions (the decoder half of diffusers' `AutoencoderTiny`). It takes about a
 /// hundredth of the full decoder's work.
-package struct TinyDecoder: LatentDecoder {
+package struct TinyDecoder: LatentDecoder, Weighted {
   package let configuration: AutoencoderTinyConfiguration
   private let convIn: Convolution
   private let stages: [Stage]
@@ -55,6 +55,16 @@ package struct TinyDecoder: LatentDecoder {
     stages.reduce(convIn.byteCount + convOut.byteCount) { sum, stage in
       sum + stage.blocks.reduce(0) { $0 + $1.byteCount } + (stage.resize?.byteCount ?? 0)
     }
+  }
+
+  /// Weights and biases of all convolutions.
+  package func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+    convIn.withWeights(body)
+    for stage in stages {
+      for block in stage.blocks { block.withWeights(body) }
+      stage.resize?.withWeights(body)
+    }
+    convOut.withWeights(body)
   }
 
   /// False: it needs so little memory that tiles would gain nothing.
@@ -112,6 +122,10 @@ struct TinyBlock: Sendable {
   }
 
   var byteCount: Int { first.byteCount + second.byteCount + third.byteCount }
+
+  func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
+    for convolution in [first, second, third] { convolution.withWeights(body) }
+  }
 
   func callAsFunction(_ x: Tensor, _ activation: Compute.Activation, _ compute: Compute) -> Tensor {
     let y = compute.activate(first(x, compute), activation)

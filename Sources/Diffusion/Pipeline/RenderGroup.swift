@@ -92,7 +92,9 @@ package struct RenderGroup: Sendable {
       uses: first.denoising.plan.step.uses.flatMap { Array(repeating: $0, count: members.count) },
       keptBytes: 0)
     let governor = first.renderer.governor
-    governor.enter(step, governor.standing(beside: keptBytes), ledger: ledger)
+    let standing = governor.standing(beside: keptBytes)
+    let preview = plans.compactMap(\.preview?.phase).max { $0.tensorBytes < $1.tensorBytes }
+    governor.enter(step.sharing(with: preview, within: standing.left), standing, ledger: ledger)
     cache.expect(cycle: step.uses)
   }
 

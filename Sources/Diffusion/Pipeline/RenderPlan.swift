@@ -11,6 +11,8 @@ package struct RenderPlan: Sendable {
   package let step: PhasePlan
   /// Decoding latents to pixels, whole or in tiles.
   package let decoding: PhasePlan
+  /// Decoding a preview between two steps; nil if none is decoded. No render is refused for it.
+  let preview: PreviewDecoder.Plan?
   /// Edge of a decoder's tile in latents; nil if the decode is whole.
   package let tile: Int?
   /// Work that the steps leave out.
@@ -21,6 +23,9 @@ package struct RenderPlan: Sendable {
     MemoryPlan(smallest: smallest, largestPhase: largestPhase, largestBlock: largestBlock)
   }
 
+  /// Multiplications and additions of a decoded preview; nil if none is decoded.
+  package var previewOperations: Int? { preview?.operations }
+
   /// The most bytes of tensors at one time.
   private var largestPhase: Int {
     max(
@@ -30,7 +35,9 @@ package struct RenderPlan: Sendable {
 
   /// Bytes of the largest tensor or part.
   private var largestBlock: Int {
-    [text, step, decoding, encoding].compactMap { $0 }.map { max($0.largestTensor, $0.largestPart) }.max()
+    [text, step, decoding, encoding, preview?.phase].compactMap { $0 }.map {
+      max($0.largestTensor, $0.largestPart)
+    }.max()
       ?? 0
   }
 
@@ -81,8 +88,8 @@ extension Renderer {
       }
     }
     return RenderPlan(
-      text: text.phase, encoding: try encodingPlan(request), step: step, decoding: decoding, tile: tile,
-      savings: savings)
+      text: text.phase, encoding: try encodingPlan(request), step: step, decoding: decoding,
+      preview: try previews?.plan(height: height, width: width), tile: tile, savings: savings)
   }
 
   /// Plans a step for latents of a size, and what it leaves out.

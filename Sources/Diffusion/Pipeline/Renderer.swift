@@ -13,6 +13,8 @@ package struct Renderer: Sendable {
   package let pass: ForwardPass
   let governor: MemoryGovernor
   private let texts: TextMemory
+  /// Decodes previews; nil: none are decoded.
+  let previews: PreviewDecoder?
 
   /// - Parameters:
   ///   - model: what renders.
@@ -20,14 +22,16 @@ package struct Renderer: Sendable {
   ///   - governor: the governor of the cache that the model's weights are in; nil: there is no bound but the cache's
   ///     own.
   ///   - texts: shared by renderers whose renders follow each other.
+  ///   - previews: decodes previews, if it fits the model; nil: none are decoded.
   package init(
     model: DiffusionModel, pass: ForwardPass, governor: MemoryGovernor? = nil,
-    texts: TextMemory = TextMemory()
+    texts: TextMemory = TextMemory(), previews: PreviewDecoder? = nil
   ) {
     self.model = model
     self.pass = pass
     self.governor = governor ?? MemoryGovernor(budget: nil, cache: model.cache)
     self.texts = texts
+    self.previews = previews.flatMap { $0.fits(model) ? $0 : nil }
   }
 
   /// Renders one picture.
@@ -79,7 +83,10 @@ package struct Renderer: Sendable {
     let start = try request.source.map { source in
       try MemoryRefusal.check { try startingPoint(from: source, request, noise: &noise) }
     }
-    enter(plan.step, standing, kept: plan.text.keptBytes, isStep: true)
+    let kept = plan.text.keptBytes
+    enter(
+      plan.step.sharing(with: plan.preview?.phase, within: standing.left.map { $0 - kept }), standing,
+      kept: kept, isStep: true)
     let firstCall = request.skippedSteps * scheduler.order
     let latents: Tensor
     if let start, let source = request.source, source.mask == nil || request.strength < 1 {
@@ -267,16 +274,6 @@ package struct Renderer: Sendable {
   private func decode(_ latents: Tensor, tile: Int?) throws -> RGBImage {
     guard latents.isFinite else { throw DiffusionError.notFinite(stage: "denoiser") }
     let pixels = try MemoryRefusal.check { try decoded(latents, tile: tile, pass) }
-    guard pixels.isFinite else { throw DiffusionError.notFinite(stage: "VAE decoder") }
-    // x/2 + 0.5, clamped to 0…1, times 255. Halves are rounded to even, as in numpy.
-    let bytes = pixels.withUnsafe { values in
-      values.map { UInt8((max(0, min(1, $0 / 2 + 0.5)) * 255).rounded(.toNearestOrEven)) }
-    }
-    return try RGBImage(width: pixels.shape[2], height: pixels.shape[1], pixels: bytes)
+    return try RGBImage(decoded: pixels, by: "VAE decoder")
   }
-}
-
-extension Tensor {
-  /// Whether no element is infinite or not a number.
-  package var isFinite: Bool { withUnsafe { $0.allSatisfy(\.isFinite) } }
 }

@@ -8,7 +8,7 @@ package struct Preview: Sendable, Equatable {
   package var number: Int
   /// The step after which it was made.
   package var step: Int
-  /// A PNG file, a pixel of each latent. Whoever can write the queue may have put anything there.
+  /// A PNG file: a pixel of each latent, or decoded by a tiny autoencoder. Whoever can write the queue may have put anything there.
   package var png: [UInt8]
   package var madeAt: Milliseconds
 

@@ -26,6 +26,8 @@ package struct ModelPool {
   package var inputs = ModelLocator(folders: [])
   /// The limits of a job; a reload changes them.
   package var limits = RenderLimits()
+  /// What decodes previews.
+  package var previewVAEs = PreviewAutoencoders()
   /// Projections of the last job's prompts.
   package let texts = TextMemory()
   /// The owner of the process's memory, and of the weights of all models.
@@ -104,6 +106,13 @@ package struct ModelPool {
     entries.append(
       Entry(name: name, path: path, vae: vae, loras: loras, precision: precision, model: model, stamp: stamp))
     return model
+  }
+
+  /// The tiny autoencoder for previews of a family's pictures.
+  /// - Returns: nil if none is there, and none was named.
+  /// - Throws: `DaemonError`, `CheckpointError`, `DiffusionError`, `MemoryError`
+  mutating func previewDecoder(for family: ModelFamily) throws -> PreviewDecoder? {
+    try previewVAEs.decoder(for: family, in: locator, governor)
   }
 
   /// Unloads all models but one.

@@ -32,6 +32,8 @@ extension DaemonConfiguration {
     leaseSeconds = try variables.int("SEGMOE_LEASE_SECONDS", in: Range.leaseSeconds).map { Double($0) }
     checkpointSteps = try variables.int("SEGMOE_CHECKPOINT_STEPS", in: Range.checkpointSteps)
     previews = try variables.value("SEGMOE_PREVIEWS", "write true or false") { Bool($0) }
+    previewVAE.sd = try variables.value("SEGMOE_PREVIEW_VAE_SD", "name a VAE", Self.previewVAE)
+    previewVAE.sdxl = try variables.value("SEGMOE_PREVIEW_VAE_SDXL", "name a VAE", Self.previewVAE)
     coalesce = try variables.int("SEGMOE_COALESCE", in: Range.coalesce)
     let policies = CachePolicy.allCases.map(\.rawValue).joined(separator: ", ")
     cachePolicy = try variables.value("SEGMOE_CACHE_POLICY", "use one of \(policies)") {
@@ -58,6 +60,10 @@ extension DaemonConfiguration {
     fetch.largest = try variables.value("SEGMOE_FETCH_LARGEST", "write a size like 40GiB") { text in
       ByteCount(text: text).flatMap { $0.bytes > 0 ? $0.bytes : nil }
     }
+  }
+
+  private static func previewVAE(_ text: String) -> String? {
+    Range.previewVAE.contains(text.utf8.count) ? text : nil
   }
 
   private static func words(_ text: String) -> [String]? {

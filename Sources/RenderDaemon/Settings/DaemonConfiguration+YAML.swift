@@ -42,7 +42,8 @@ extension DaemonConfiguration {
       keys: [
         "database", "output", "models", "inputs", "memory_budget", "threads", "worker", "lease_seconds",
         "model_patience", "numerics_patience", "private_folder",
-        "checkpoint_steps", "previews", "coalesce", "cache_policy", "limits", "log_level", "metrics", "hub",
+        "checkpoint_steps", "previews", "preview_vae", "coalesce", "cache_policy", "limits", "log_level",
+        "metrics", "hub",
         "fetch",
       ])
     database = try map["database"]?.path("'database'", in: folder)
@@ -65,6 +66,11 @@ extension DaemonConfiguration {
       "lease_seconds", in: Double(Range.leaseSeconds.lowerBound)...Double(Range.leaseSeconds.upperBound))
     checkpointSteps = try map.int("checkpoint_steps", in: Range.checkpointSteps)
     previews = try map.bool("previews")
+    if let node = map["preview_vae"] {
+      let map = try node.mapping("'preview_vae'", keys: ["sd", "sdxl"])
+      previewVAE.sd = try map["sd"]?.name("'sd'", limit: Range.previewVAE.upperBound)
+      previewVAE.sdxl = try map["sdxl"]?.name("'sdxl'", limit: Range.previewVAE.upperBound)
+    }
     coalesce = try map.int("coalesce", in: Range.coalesce)
     cachePolicy = try map.choice("cache_policy", of: CachePolicy.self)
     logLevel = try map.choice("log_level", of: Logger.Level.self)
@@ -133,10 +139,11 @@ extension YAMLNode {
     throw .wrongType(position, subject: subject, expected: "a size like 4GiB", found: found)
   }
 
-  fileprivate func name(_ subject: String) throws(YAMLError) -> String {
+  fileprivate func name(_ subject: String, limit: Int = 100) throws(YAMLError) -> String {
     let text = try string(subject)
-    guard (1...100).contains(text.utf8.count) else {
-      throw .outOfRange(position, subject: subject, value: "'\(text)'", rule: "it must have 1 to 100 bytes")
+    guard (1...limit).contains(text.utf8.count) else {
+      throw .outOfRange(
+        position, subject: subject, value: "'\(text)'", rule: "it must have 1 to \(limit) bytes")
     }
     return text
   }

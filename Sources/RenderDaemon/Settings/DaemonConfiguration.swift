@@ -22,6 +22,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
   package var checkpointSteps: Int?
   /// Whether small pictures of what is at work are stored in the queue.
   package var previews: Bool?
+  /// The tiny autoencoders that decode them.
+  package var previewVAE = PreviewVAENames()
   /// How many pictures may be rendered together.
   package var coalesce: Int?
   /// Which weights are evicted first.
@@ -78,6 +80,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
     result.numericsPatience = numericsPatience ?? other.numericsPatience
     result.checkpointSteps = checkpointSteps ?? other.checkpointSteps
     result.previews = previews ?? other.previews
+    result.previewVAE.sd = previewVAE.sd ?? other.previewVAE.sd
+    result.previewVAE.sdxl = previewVAE.sdxl ?? other.previewVAE.sdxl
     result.coalesce = coalesce ?? other.coalesce
     result.cachePolicy = cachePolicy ?? other.cachePolicy
     result.limits.side = limits.side ?? other.limits.side
@@ -113,6 +117,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
       threads: threads, worker: worker, drain: drain, leaseSeconds: leaseSeconds ?? 60)
     settings.checkpointSteps = checkpointSteps
     settings.previews = previews ?? settings.previews
+    settings.previewVAE = previewVAE
     settings.coalesce = coalesce
     settings.modelPatience = modelPatience ?? settings.modelPatience
     settings.numericsPatience = numericsPatience ?? settings.numericsPatience
@@ -142,6 +147,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
     static let numericsPatience = 0...31_536_000
     static let checkpointSteps = 1...100_000
     static let coalesce = 1...64
+    /// Bytes of a name.
+    static let previewVAE = 1...4096
     static let side = 8...16_384
     static let steps = 1...100_000
     static let count = 1...1_000_000

@@ -34,6 +34,8 @@ package struct DaemonSettings: Sendable, Equatable {
   package var checkpointSteps: Int?
   /// Whether small pictures of what is at work are stored in the queue.
   package var previews = true
+  /// The tiny autoencoders that decode them.
+  package var previewVAE = PreviewVAENames()
   /// How many pictures of one model and size may go through the model together. nil means a few, and only if the
   /// model's weights do not fit into the memory budget.
   package var coalesce: Int?
@@ -90,6 +92,7 @@ package struct DaemonSettings: Sendable, Equatable {
     if new.leaseSeconds != leaseSeconds { ignored.append("lease_seconds") }
     if new.checkpointSteps != checkpointSteps { ignored.append("checkpoint_steps") }
     if new.previews != previews { ignored.append("previews") }
+    if new.previewVAE != previewVAE { ignored.append("preview_vae") }
     if new.coalesce != coalesce { ignored.append("coalesce") }
     if new.cachePolicy != cachePolicy { ignored.append("cache_policy") }
     if new.metrics != metrics { ignored.append("metrics") }

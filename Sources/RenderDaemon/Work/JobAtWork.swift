@@ -64,12 +64,14 @@ struct PictureAtWork: Sendable {
   /// Its render in the group.
   let render: RenderGroup.Handle
   var pace: CheckpointPace
-  var previewPace: CheckpointPace
+  var previewPace: PreviewPace
   /// Files of this picture that an earlier attempt has told the queue of, by path.
   let announced: [String: ImageRecord]
   /// The step at which this attempt began.
   private let firstStep: Int
   private let firstStepBegan = CheckpointPace.now
+  /// Operations that the daemon had done then.
+  private let firstOperations: Int
 
   /// The result of beginning a picture.
   enum Beginning {
@@ -81,7 +83,7 @@ struct PictureAtWork: Sendable {
   init(
     job: Int64, index: Int, request: PictureRequest, began: Double, render: RenderGroup.Handle,
     firstStep: Int,
-    pace: CheckpointPace, previewPace: CheckpointPace, announced: [String: ImageRecord]
+    pace: CheckpointPace, previewPace: PreviewPace, operations: Int, announced: [String: ImageRecord]
   ) {
     self.job = job
     self.index = index
@@ -92,6 +94,7 @@ struct PictureAtWork: Sendable {
     self.previewPace = previewPace
     self.announced = announced
     self.firstStep = firstStep
+    firstOperations = operations
   }
 
   var place: LastStep.Picture { LastStep.Picture(job: job, index: index) }
@@ -101,5 +104,13 @@ struct PictureAtWork: Sendable {
   func secondsPerStep(at step: Int) -> Double? {
     let done = step - firstStep
     return done > 0 ? (CheckpointPace.now - firstStepBegan) / Double(done) : nil
+  }
+
+  /// Operations in a second since its first step began, with those of pictures that go together with this one; nil before
+  /// there are any.
+  /// - Parameter operations: that the daemon has done by now.
+  func speed(at operations: Int) -> Double? {
+    let (done, seconds) = (operations - firstOperations, CheckpointPace.now - firstStepBegan)
+    return done > 0 && seconds > 0 ? Double(done) / seconds : nil
   }
 }

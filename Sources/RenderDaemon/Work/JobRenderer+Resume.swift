@@ -49,8 +49,9 @@ extension JobRenderer {
         pace: CheckpointPace(
           steps: checkpointSteps, cost: checkpointCost, from: denoising.step,
           share: claimed.job.losses + claimed.job.furthestStep > 0 ? .eager : .checkpoint),
-        previewPace: CheckpointPace(
-          steps: nil, cost: previewCost, from: denoising.step, share: .preview),
+        previewPace: PreviewPace(
+          costs: previewCosts, decoding: denoising.plan.previewOperations, from: denoising.step),
+        operations: compute.work.total,
         announced: announced(kept, name: job.name(index))))
   }
 
@@ -89,13 +90,7 @@ extension JobRenderer {
       keep(picture, at: denoising, of: job)
       picture.pace.made(at: denoising.step)
     }
-    if previews, picture.previewPace.isDue(at: denoising.step, among: pictures) {
-      reports.add(
-        PreviewReport(
-          lease: job.claimed.lease, picture: picture.place, denoising: denoising, renderer: job.renderer,
-          cost: previewCost, metrics: metrics))
-      picture.previewPace.made(at: denoising.step)
-    }
+    if previews { preview(&picture, at: denoising, of: job, among: pictures) }
     hold(picture, at: denoising, of: job)
   }
 

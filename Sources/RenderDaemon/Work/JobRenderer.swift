@@ -40,7 +40,9 @@ struct JobRenderer: Sendable {
   let checkpointCost = CheckpointCost()
   /// Whether previews of pictures at work are stored.
   let previews: Bool
-  let previewCost = CheckpointCost(estimate: 0.0025)
+  let previewCosts = PreviewCosts()
+  /// Says why previews are not decoded: once is enough for a while.
+  let previewLog = QuietLog(pause: 3600)
   /// Whether a finished picture waits while the disk is full. Otherwise its job fails and is retried.
   let waitsForRoom: Bool
   let metrics: DaemonMetrics
@@ -79,7 +81,9 @@ struct JobRenderer: Sendable {
     for notice in model.notices + idle { log.notice("\(notice)", metadata: claimed.fields) }
     register(model, for: claimed)
     let pass = ForwardPass(compute: compute, ledger: CacheLedger())
-    let renderer = Renderer(model: model, pass: pass, governor: pool.governor, texts: pool.texts)
+    let renderer = Renderer(
+      model: model, pass: pass, governor: pool.governor, texts: pool.texts,
+      previews: previews ? previewDecoder(for: model, claimed, &pool) : nil)
     let first = try renderer.picture(request)
     // The limits also hold for a default size.
     var sized = claimed.request.render

@@ -40,13 +40,21 @@ struct StateReport: Sendable {
   }
 }
 
-/// The state of a picture after a step, to be looked at.
+/// A picture after a step, to be looked at.
 struct PreviewReport: Sendable {
+  /// What is looked at.
+  enum Content: Sendable {
+    /// Latents, of which a small picture is made here.
+    case latents(Denoising, Renderer)
+    /// A picture that was decoded, in so many seconds by so many operations.
+    case decoded(RGBImage, seconds: Double, operations: Int)
+  }
+
   let lease: Lease
   let picture: LastStep.Picture
-  let denoising: Denoising
-  let renderer: Renderer
-  let cost: CheckpointCost
+  let step: Int
+  let content: Content
+  let costs: PreviewCosts
   let metrics: DaemonMetrics
 
   /// Makes the preview and stores it, unless somebody has the queue's lock. It is tried once, because a newer one comes
@@ -66,11 +74,23 @@ struct PreviewReport: Sendable {
 
   private func write(_ session: WorkerSession) throws {
     let begun = CheckpointPace.now
-    guard let image = try renderer.preview(of: denoising) else { return }
+    switch content {
+    case .latents(let denoising, let renderer):
+      guard let image = try renderer.preview(of: denoising) else { return }
+      let seconds = try store(image, session, since: begun)
+      costs.sums.seconds = seconds
+      metrics.preview(seconds: seconds)
+    case .decoded(let image, let decoding, let operations):
+      let seconds = try decoding + store(image, session, since: begun)
+      costs.note(seconds: seconds, of: operations)
+      metrics.preview(seconds: seconds)
+    }
+  }
+
+  /// - Returns: the seconds since `begun` that it worked and did not wait.
+  private func store(_ image: RGBImage, _ session: WorkerSession, since begun: Double) throws -> Double {
     let png = try PNGFile.encode(image)
     let making = CheckpointPace.now - begun
-    let writing = try session.keep(preview: png, step: denoising.step, index: picture.index, lease)
-    cost.seconds = making + writing
-    metrics.preview(seconds: making + writing)
+    return try making + session.keep(preview: png, step: step, index: picture.index, lease)
   }
 }

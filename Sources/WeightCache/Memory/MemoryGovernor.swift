@@ -26,6 +26,8 @@ package final class MemoryGovernor: Sendable {
     var least: Int?
     /// The most tensors at one time of what was admitted last, in bytes.
     var largestPhase = 0
+    /// What the phase that was entered last has for its tensors, in bytes.
+    var phaseBytes = 0
   }
 
   /// The weights of all models.
@@ -149,6 +151,12 @@ package final class MemoryGovernor: Sendable {
     share(standing, kept: kept, tensors: phase.tensorBytes, others: 0, ledger)
   }
 
+  /// Whether there is room for work between two runs of the phase that was entered last, in the memory of its tensors.
+  package func hasRoom(for phase: PhasePlan) -> Bool {
+    let (isBound, bytes) = state.withLock { ($0.current != nil, $0.phaseBytes) }
+    return !isBound || phase.tensorBytes <= bytes && phase.largestPart <= cache.budget ?? .max
+  }
+
   /// Makes room for so many bytes that no plan counts, such as a picture that is read. Weights leave for them.
   /// - Parameters:
   ///   - bytes: how many.
@@ -187,6 +195,7 @@ package final class MemoryGovernor: Sendable {
   private func share(
     _ standing: MemoryStanding, kept: Int, tensors: Int, others: Int, _ ledger: CacheLedger
   ) {
+    state.withLock { $0.phaseBytes = tensors }
     guard let budget = standing.budget else { return }
     let fixed = standing.fixed + kept
     cache.setBudget(max(0, budget.bytes - fixed - tensors - others), ledger: ledger)

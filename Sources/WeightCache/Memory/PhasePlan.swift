@@ -35,6 +35,18 @@ package struct PhasePlan: Sendable {
 
   /// Bytes of tensors and the largest part: no less will do.
   package var smallest: Int { tensorBytes + largestPart }
+
+  /// This phase with as much room for tensors as another one takes that runs in between, never at the same time.
+  /// - Parameters:
+  ///   - other: nil: there is none.
+  ///   - room: bytes for tensors and weights; nil: there is no bound. If the other takes more, the phase stays as it is.
+  package func sharing(with other: PhasePlan?, within room: Int?) -> PhasePlan {
+    guard let other, other.tensorBytes > tensorBytes,
+      other.tensorBytes + max(largestPart, other.largestPart) <= room ?? .max
+    else { return self }
+    return PhasePlan(
+      tensorBytes: other.tensorBytes, largestTensor: largestTensor, uses: uses, keptBytes: keptBytes)
+  }
 }
 
 /// What a whole render takes, for `MemoryGovernor.admit`. All numbers are bytes.

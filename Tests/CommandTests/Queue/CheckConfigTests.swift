@@ -31,6 +31,7 @@ import Testing
       "models: [/var/lib/segmoe/models]",
       "inputs: [/var/lib/segmoe/inputs]", "memory_budget: 256MiB",
       "private_folder: /var/lib/segmoe/queue.sqlite.private",
+      "preview_vae: {sd: taesd if it is there, sdxl: taesdxl if it is there}",
       "fetch: {owners: any, hosts: [civitai.com, huggingface.co], largest: 100GiB}",
     ] {
       #expect(outcome.output.contains(line + "\n"), "\(line) is not in \(outcome.output)")
@@ -79,6 +80,10 @@ import Testing
       ("inputs: [/tmp/in]", [], ["/tmp/in"], 77, ["inputs: ", "PrivateTmp"]),
       ("models: [/data/models]", [], [], 66, ["models: ", "/data/models is not there"]),
       ("inputs: [/etc/segmoed/config.yaml]", [], [], 65, ["inputs: ", "no folder"]),
+      (
+        "preview_vae: {sd: gone}", [], ["/var/lib/segmoe/models"], 66,
+        ["preview_vae.sd: gone is not there", "leave the key out"]
+      ),
       ("memory_budget: 900TiB", [], [], 65, ["memory_budget: ", "more than this machine has"]),
       ("memory_budget: 1MiB", [], [], 65, ["memory_budget: ", "less than the program"]),
       ("", ["Environment=SEGMOE_OUTPTU=/x"], [], 64, ["$SEGMOE_OUTPTU", "did you mean 'SEGMOE_OUTPUT'"]),

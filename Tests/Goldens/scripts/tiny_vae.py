@@ -1,4 +1,5 @@
-"""A tiny autoencoder (TAESD's kind): `vae/tiny`, its numbers, and a picture decoded by it.
+"""A tiny autoencoder (TAESD's kind): `vae/tiny`, its numbers, a picture decoded by it, and a preview of latents that
+were made smaller first.
 
 Like the others it is a random net whose output is scaled; its stages differ in their number of blocks.
 """
@@ -57,6 +58,8 @@ def make(root):
         print("tiny VAE, second way:", relative_error(vae.decode(latents).sample, pixels))
     save_tensors(os.path.join(root, "vae/tiny.safetensors"), {"latents": latents, "pixels": pixels})
 
+    preview(root, vae)
+
     pipe = load_model(root, "base")
     pipe.vae = vae
     picture = render(pipe, SETTING)
@@ -69,6 +72,19 @@ def make(root):
     about = SETTING | {"seed": str(SETTING["seed"]), "second_way": difference, "deviation": float(picture.std())}
     write_json(os.path.join(root, "vae/renders.json"), [about])
     print(about)
+
+
+@torch.no_grad()
+def preview(root, vae):
+    """Latents of 37×8, averaged down to 16×3, and what the decoder makes of them."""
+    # Some are still beyond the soft bound of 3 when they are averages.
+    latents = 6 * torch.randn(1, 4, 37, 8, generator=torch.Generator().manual_seed(3))
+    pooled = torch.nn.functional.adaptive_avg_pool2d(latents, (16, 3))
+    pixels = vae.decode(pooled).sample
+    with torch.backends.mkldnn.flags(enabled=False):
+        print("preview, second way:", relative_error(vae.decode(pooled).sample, pixels))
+    assert pooled.abs().max() > 4 and pixels.shape[2:] == (128, 24), (pooled.abs().max(), pixels.shape)
+    save_tensors(os.path.join(root, "vae/preview.safetensors"), {"latents": latents, "pooled": pooled, "pixels": pixels})
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import Testing
       lease_seconds: 7.5
       checkpoint_steps: 4
       previews: false
+      preview_vae: {sd: small, sdxl: /m/large}
       limits: {side: 512, steps: 50, count: 2, prompt_bytes: 100, loras: 0}
       log_level: warning
       metrics: /run/m.prom
@@ -35,7 +36,9 @@ import Testing
     #expect(settings.modelFolders == ["/m", "/etc/segmoed/more"] && settings.memoryBudget == 4 << 30)
     #expect(settings.threads == 3 && settings.worker == "w" && settings.leaseSeconds == 7.5)
     #expect(settings.checkpointSteps == 4 && !settings.previews && settings.logLevel == .warning)
-    #expect(try configuration("threads: 3").settings(environment: [:]).previews)
+    #expect(settings.previewVAE == PreviewVAENames(sd: "small", sdxl: "/m/large"))
+    let usual = try configuration("threads: 3").settings(environment: [:])
+    #expect(usual.previews && usual.previewVAE == PreviewVAENames())
     var limits = RenderLimits()
     (limits.side, limits.steps, limits.count, limits.promptBytes, limits.loras) = (512, 50, 2, 100, 0)
     #expect(settings.limits == limits && settings.metrics == "/run/m.prom")
@@ -84,6 +87,9 @@ import Testing
     ("limits:\n  side: 4", "c.yaml:2:9: 'side' cannot be 4"),
     ("memory_budget: lots", "c.yaml:1:16: 'memory_budget' cannot be text 'lots': write a size like 4GiB"),
     ("previews: some", "c.yaml:1:11: 'previews' must be true or false"),
+    ("preview_vae: taesd", "c.yaml:1:14: 'preview_vae' must be"),
+    ("preview_vae: {xl: taesdxl}", "c.yaml:1:15: unknown key 'xl' in 'preview_vae'"),
+    ("preview_vae: {sd: ''}", "c.yaml:1:19: 'sd' cannot be ''"),
     ("log_level: loud", "c.yaml:1:12: 'log_level' cannot be 'loud'"),
     ("output: ~/x", "c.yaml:1:9: 'output' cannot be '~/x'"),
     ("models: /m", "c.yaml:1:9: 'models' must be a list"),
@@ -154,6 +160,20 @@ import Testing
     #expect(settings.database == "/var/lib/segmoe/queue.sqlite")
     #expect(settings.output == "/var/lib/segmoe/pictures")
     #expect(settings.modelFolders == ["/var/lib/segmoe/models"])
+  }
+
+  /// Each family's has a source of its own.
+  @Test func autoencodersOfPreviewsAreNamedByFamily() throws {
+    let variables = try DaemonConfiguration(environment: ["SEGMOE_PREVIEW_VAE_SDXL": "b"])
+    let both = try variables.over(configuration("preview_vae: {sd: a, sdxl: c}"))
+    #expect(both.settings(environment: [:]).previewVAE == PreviewVAENames(sd: "a", sdxl: "b"))
+    #expect(throws: EnvironmentError.self) {
+      try DaemonConfiguration(environment: ["SEGMOE_PREVIEW_VAE_SD": String(repeating: "a", count: 5000)])
+    }
+    var settings = both.settings(environment: [:])
+    #expect(
+      settings.reload(try configuration("preview_vae: {sd: a}").settings(environment: [:])) == ["preview_vae"]
+    )
   }
 
   /// What may be fetched, and where it is put.

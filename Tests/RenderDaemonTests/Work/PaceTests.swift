@@ -41,6 +41,73 @@ import Testing
     #expect(share > 0 && share < 0.005)
   }
 
+  /// What the previews of pictures that come one after the other take, and how many of each kind there are.
+  private func previews(
+    operations: Int?, cost: Double, seconds: Int, pictures: Int = 1
+  ) -> (share: Double, sums: Int, decoded: Int, first: Double?) {
+    var (now, spent, made, first) = (0.0, 0.0, [PreviewPace.Kind](), Double?.none)
+    let costs = PreviewCosts()
+    for _ in 0..<pictures {
+      var pace = PreviewPace(costs: costs, decoding: operations, from: 0, now: now)
+      for step in 1...seconds {
+        now += 1
+        guard let kind = pace.due(at: step, speed: 1e9, now: now) else { continue }
+        made.append(kind)
+        if kind == .decoded, let operations {
+          first = first ?? now
+          now += cost
+          spent += cost
+          costs.note(seconds: cost, of: operations)
+        } else {
+          now += 0.0025
+          spent += 0.0025
+        }
+        pace.made(kind, at: step, now: now)
+      }
+    }
+    return (spent / now, made.count { $0 == .sums }, made.count { $0 == .decoded }, first)
+  }
+
+  /// The first one comes when what it will cost, by its operations, is little of the time; the others by what it did cost.
+  @Test(arguments: [0.02, 0.1, 0.19]) func decodedPreviewsCostLessThanHalfAHundredth(cost: Double) {
+    let found = previews(operations: 100_000_000, cost: cost, seconds: 10_000)
+    #expect(found.share < 0.005 && found.decoded > 100, "\(found)")
+    // A tenth of a second, twice that to be sure, and twice as seldom.
+    #expect(found.first.map { $0 >= 80 && $0 < 82 } == true)
+    // Until then sums are shown, and not after it.
+    #expect(found.sums > 30 && found.sums < 82)
+  }
+
+  /// Whatever the first one would cost, it is not tried.
+  @Test func aDecodeThatWouldTakeTooLongIsNeverBegun() {
+    let found = previews(operations: 1_000_000_000_000, cost: 1000, seconds: 10_000)
+    #expect(found.decoded == 0 && found.sums > 1000 && found.share < 0.005)
+    let without = previews(operations: nil, cost: 1000, seconds: 10_000)
+    #expect(without.decoded == 0 && without.sums == found.sums)
+  }
+
+  /// Pictures of ten seconds, of which none has the time: one in some of them has a decoded preview.
+  @Test func shortPicturesSaveForOne() {
+    let found = previews(operations: 100_000_000, cost: 0.1, seconds: 10, pictures: 1000)
+    #expect(found.decoded > 200 && found.decoded < 260 && found.share < 0.005, "\(found)")
+  }
+
+  @Test func whereDecodingFailsSumsGoOn() {
+    let costs = PreviewCosts()
+    costs.note(seconds: 0.002, of: 7)
+    var pace = PreviewPace(costs: costs, decoding: 7, from: 0, now: 0)
+    #expect(pace.due(at: 1, speed: nil, now: 0.5) == nil && pace.due(at: 1, speed: nil, now: 0.9) == .decoded)
+    // Several pictures together are each shown as often less.
+    #expect(pace.due(at: 1, among: 2, speed: nil, now: 0.9) == nil)
+    pace.made(.decoded, at: 1, now: 0.9)
+    #expect(pace.due(at: 2, speed: nil, now: 1.5) == nil)
+    pace.stopDecoding()
+    #expect(pace.due(at: 2, speed: nil, now: 1.5) == .sums)
+    // The next picture does not try it at once.
+    let next = PreviewPace(costs: costs, decoding: 7, from: 0, now: 1.6)
+    #expect(next.due(at: 1, speed: nil, now: 2.3) == nil && next.due(at: 1, speed: nil, now: 2.5) == .decoded)
+  }
+
   /// However fast the disk is, a state of a megabyte is not written at every step.
   @Test(arguments: [1, 4]) func checkpointsArePacedByTheirBytes(pictures: Int) {
     let cost = CheckpointCost()
@@ -150,32 +217,17 @@ import Testing
     #expect(found == [nil, nil, .forward, .back, nil])
   }
 
-  /// Keeps what is logged.
-  private struct Recorder: LogHandler {
-    final class Lines: Sendable {
-      let all = Mutex<[String]>([])
-    }
-    let lines = Lines()
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.info
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-      get { metadata[key] }
-      set { metadata[key] = newValue }
-    }
-    func log(event: LogEvent) { lines.all.withLock { $0.append(event.message.description) } }
-  }
-
   /// Somebody at sqlite3 leaves a transaction open while others write: the second look says so, and only once while the
   /// log stays as large. When he is gone, nothing more is said.
   @Test func aReaderWhoKeepsTheLogIsToldOfOnce() throws {
     let house = try DaemonHouse()
-    let recorder = Recorder()
+    let recorder = LogRecorder()
     let keeper = LeaseKeeper(
       session: try house.session("w", leaseSeconds: 0.3), log: Logger(label: "test") { _ in recorder })
     try keeper.start()
     defer { keeper.end() }
     func said() -> Int {
-      recorder.lines.all.withLock { $0.count { $0.contains("a reader keeps it from being copied back") } }
+      recorder.messages.count { $0.contains("a reader keeps it from being copied back") }
     }
     var careless = Configuration()
     careless.allowsUnsafeTransactions = true
@@ -196,12 +248,12 @@ import Testing
   }
 
   @Test func whatGoesWrongAtEveryStepIsSaidOnce() {
-    let recorder = Recorder()
+    let recorder = LogRecorder()
     let log = Logger(label: "test") { _ in recorder }
     let (quiet, talkative) = (QuietLog(), QuietLog(pause: 0))
     for number in 0..<100 { quiet.warning(log, "step \(number)", [:]) }
-    #expect(recorder.lines.all.withLock { $0 } == ["step 0"])
+    #expect(recorder.messages == ["step 0"])
     for number in 0..<3 { talkative.warning(log, "more \(number)", [:]) }
-    #expect(recorder.lines.all.withLock { $0.count } == 4)
+    #expect(recorder.messages.count == 4)
   }
 }

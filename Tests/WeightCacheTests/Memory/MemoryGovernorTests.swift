@@ -123,4 +123,38 @@ import WeightCache
     #expect(MemoryGovernor.differ(old, MemoryBudget(bytes: 6 << 30, source: .machine)))
     #expect(governor(old).budget == old && governor(MemoryBudget(bytes: 5)).measureAgain() == nil)
   }
+
+  private func phase(_ tensors: Int, part: Int = 0) -> PhasePlan {
+    let uses =
+      part == 0 ? [] : [PartUse(key: PartKey(model: "m", path: "p"), byteCount: part) { NoWeights() }]
+    return PhasePlan(tensorBytes: tensors, largestTensor: tensors, uses: uses, keptBytes: 3)
+  }
+
+  private struct NoWeights: Weighted {
+    var byteCount: Int { 0 }
+    func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {}
+  }
+
+  /// Work between two steps gets a step's room, and more only if there is more.
+  @Test func phasesThatTakeTurnsShareTheirRoom() {
+    let step = phase(100, part: 40)
+    #expect(step.sharing(with: nil, within: 10).tensorBytes == 100)
+    #expect(step.sharing(with: phase(60, part: 400), within: 10).tensorBytes == 100)
+    #expect(step.sharing(with: phase(160), within: nil).tensorBytes == 160)
+    #expect(step.sharing(with: phase(160), within: 200).tensorBytes == 160)
+    #expect(step.sharing(with: phase(160), within: 199).tensorBytes == 100)
+    #expect(step.sharing(with: phase(160, part: 41), within: 200).tensorBytes == 100)
+    let shared = step.sharing(with: phase(160, part: 1), within: 200)
+    #expect(shared.largestPart == 40 && shared.keptBytes == 3)
+  }
+
+  @Test func onlyWhatAPhaseHasIsLent() {
+    let governor = governor(MemoryBudget(bytes: 64 << 30))
+    #expect(!governor.hasRoom(for: phase(1)))
+    governor.enter(phase(1 << 20), governor.standing(), ledger: CacheLedger())
+    #expect(governor.hasRoom(for: phase(1 << 20, part: 1 << 20)))
+    #expect(!governor.hasRoom(for: phase(1 << 20 + 1)) && !governor.hasRoom(for: phase(1, part: 64 << 30)))
+    governor.setBudget(nil)
+    #expect(governor.hasRoom(for: phase(1 << 50, part: 1 << 50)))
+  }
 }
