@@ -104,11 +104,13 @@ extension Compute {
           groups, into: (done.count + WinogradChunks.tilesPerTask - 1) / WinogradChunks.tilesPerTask,
           most: (done.count + WinogradChunks.fewestTiles - 1) / WinogradChunks.fewestTiles)
       let products = groups * parts
-      pool.run(products + (next.count + grain - 1) / grain) { task in
+      let transforms =
+        next.isEmpty ? 0 : cut(1, into: (next.count + grain - 1) / grain, most: next.count)
+      pool.run(products + transforms) { task in
         withUnsafePointer(to: shape) { shape in
           guard task < products else {
-            let first = (task - products) * grain
-            for tile in first..<min(next.count, first + grain) {
+            let part = task - products
+            for tile in part * next.count / transforms..<(part + 1) * next.count / transforms {
               segmoe_winograd_input(shape, x, next.lowerBound, tile, next.count, outputs)
             }
             return
