@@ -80,9 +80,9 @@ package struct PreviewDecoder: Sendable {
     let operations: Int
   }
 
-  /// Plans a preview of latents of a size.
-  func plan(height: Int, width: Int) throws -> Plan {
-    let plan = PassPlan()
+  /// Plans a preview of latents of a size, decoded on `compute`.
+  func plan(height: Int, width: Int, on compute: Compute) throws -> Plan {
+    let plan = PassPlan(on: compute)
     let size = size(height: height, width: width)
     _ = try decoded(
       Tensor(meta: [1, size.height, size.width, configuration.latentChannels]), ForwardPass(planning: plan))

@@ -89,7 +89,8 @@ extension Renderer {
     }
     return RenderPlan(
       text: text.phase, encoding: try encodingPlan(request), step: step, decoding: decoding,
-      preview: try previews?.plan(height: height, width: width), tile: tile, savings: savings)
+      preview: try previews?.plan(height: height, width: width, on: pass.compute), tile: tile,
+      savings: savings)
   }
 
   /// Plans a step for latents of a size, and what it leaves out.

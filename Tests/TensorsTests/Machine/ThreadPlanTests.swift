@@ -83,7 +83,8 @@ import Testing
     #expect(!run.sections.isEmpty)
     #expect(run.sections.allSatisfy { $0.layer?.hasPrefix("linear ") == true && !$0.tasks.isEmpty })
     #expect(run.sections.allSatisfy { $0.before >= 0 })
-    let inTasks = run.sections.reduce(0) { $0 + $1.before + $1.tasks.reduce(0, +) }
+    let (tasks, before) = (run.sections.map { $0.tasks.reduce(0, +) }, run.sections.map(\.before))
+    let inTasks = tasks.reduce(0, +) + before.reduce(0, +)
     #expect(inTasks > 0 && inTasks <= run.seconds)
     // What is not recorded leaves nothing behind.
     _ = compute.product(a, weight)
