@@ -36,7 +36,10 @@ package final class SectionTrace: Sendable {
   package func record(_ body: () throws -> Void) rethrows -> (sections: [Section], seconds: Double) {
     state.withLock { $0 = State(isRecording: true) }
     defer { state.withLock { $0 = State() } }
-    let seconds = try ContinuousClock().measure { try body() }.seconds
+    let seconds = try ContinuousClock().measure {
+      state.withLock { $0.ended = .now }
+      try body()
+    }.seconds
     return (state.withLock { $0.sections }, seconds)
   }
 
