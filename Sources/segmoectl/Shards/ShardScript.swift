@@ -62,6 +62,8 @@ struct ShardScript {
       segmoed --drain --database "$work/queue.sqlite" --output "$work/pictures" --worker "shard-$shard" \\
         --threads "${SLURM_CPUS_PER_TASK:-1}" "${options[@]}" &
       daemon=$!
+      # The signal may have come before it was started.
+      [ -n "$why" ] && kill -TERM "$daemon" 2>/dev/null
       while sleep "${SHARD_SECONDS:-60}"; do bring; done &
       copier=$!
       # A signal ends the wait, and the daemon has yet to end.
@@ -75,7 +77,11 @@ struct ShardScript {
       [ "$code" -le 1 ] && break
       sleep 1
     done
-    [ "$why" = requeue ] && exec scontrol requeue "$SLURM_JOB_ID"
+    if [ "$why" = requeue ]; then
+      rm -rf "$work"
+      # Not $SLURM_JOB_ID: in the last task that is the number of the array, and all that run would be requeued.
+      exec scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+    fi
     [ "$why" = stop ] && exit 143
     echo "shard $shard: jobs are left that cannot be rendered here" >&2
     exit 1
