@@ -105,7 +105,7 @@ extension QueueClient {
 
   /// Queues a job that is over anew with all its attempts, or lets a waiting one run at once. The pictures of a done
   /// job stay, beside the new ones; those of a failed or cancelled one need not be rendered again.
-  /// - Throws: `JobStoreError.notFound`, `.wrongState` when it runs.
+  /// - Throws: `JobStoreError.notFound`, `.wrongState` when it runs, `.shards` when it is in shards.
   package func retry(job id: Int64) throws { _ = try retry(.job(id)) }
 
   /// Queues all failed and cancelled jobs of a batch again.
@@ -122,9 +122,7 @@ extension QueueClient {
       try db.reopenImages(scope, of: [.failed, .cancelled], at: now)
       try db.wantAgain(scope, at: now)
       let count = try db.move(move, scope, at: now)
-      if case .job(let id) = scope, count == 0 {
-        throw JobStoreError.wrongState(job: id, state: try db.state(ofJob: id), action: "retried")
-      }
+      if case .job(let id) = scope, count == 0 { throw try notRetried(id, db) }
       try db.retireImages(scope)
       return count
     }
@@ -136,11 +134,21 @@ extension QueueClient {
     try database.read { db in
       let move = try retryMove(scope, db)
       let count = try count(move, scope, db)
-      if case .job(let id) = scope, count == 0 {
-        throw JobStoreError.wrongState(job: id, state: try db.state(ofJob: id), action: "retried")
-      }
+      if case .job(let id) = scope, count == 0 { throw try notRetried(id, db) }
       return (count, try finishedPictures(scope, of: Transition[move].from, db))
     }
+  }
+
+  /// Why a job cannot be retried.
+  private func notRetried(_ id: Int64, _ db: Database) throws -> JobStoreError {
+    let job = try db.job(id)
+    guard job.state != .queued else {
+      return .shards(
+        batch: job.batch,
+        reason:
+          "job \(id) is in shards, and other machines render it: `segmoectl collect --give-up` takes it back")
+    }
+    return .wrongState(job: id, state: job.state, action: "retried")
   }
 
   private func retryMove(_ scope: JobScope, _ db: Database) throws -> Transition.Name {

@@ -62,8 +62,10 @@ package enum ShardQueue {
     package var open: Int
     /// Steps that are saved of them.
     package var steps: Int
-    /// Finished pictures, of jobs that are over or not. Their paths are relative.
+    /// The pictures of jobs that are done. Their paths are relative.
     package var pictures: [ImageRecord]
+    /// Finished pictures of others, which may not be whole yet.
+    package var announced: [ImageRecord]
   }
 
   /// Writes a copy of a queue at work, to travel.
@@ -104,12 +106,8 @@ package enum ShardQueue {
       steps: try Int.fetchOne(
         db, sql: "SELECT CAST(min(1e15, total(max(0, step))) AS INTEGER) FROM checkpoints") ?? 0,
       pictures: try ImageRecord.fetchAll(
-        db,
-        sql: """
-          SELECT number, path, seed, width, height, digest, bytes, seconds, numerics FROM images
-          UNION ALL SELECT number, path, seed, width, height, digest, bytes, seconds, numerics FROM checkpoints
-          WHERE path IS NOT NULL
-          """))
+        db, sql: "SELECT * FROM images WHERE job IN (SELECT id FROM jobs WHERE state = 'done')"),
+      announced: try ImageRecord.fetchAll(db, sql: "SELECT * FROM checkpoints WHERE path IS NOT NULL"))
   }
 
   private static func copy(
@@ -174,7 +172,7 @@ package enum ShardQueue {
         """, arguments: [job])
     for row in rows {
       let reader = RowReader(row: row, table: "sources")
-      let path = try rename(job, nil, reader.value("path"))
+      let path = try rename(job, reader.word("use", as: ModelUse.self).file, reader.value("path"))
       try target.execute(
         sql: """
           INSERT OR IGNORE INTO sources
@@ -217,6 +215,17 @@ package enum ShardQueue {
 
   private static func remove(_ path: String) {
     for ending in ["", "-wal", "-shm", "-journal"] { unlink(path + ending) }
+  }
+}
+
+extension ModelUse {
+  /// Which file of a request it stands for; nil: its model.
+  fileprivate var file: RequestFile? {
+    switch self {
+    case .model, .ingredient: nil
+    case .adapter: .lora
+    case .autoencoder: .vae
+    }
   }
 }
 

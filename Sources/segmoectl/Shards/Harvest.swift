@@ -36,7 +36,7 @@ struct Harvest {
     defer { try? FileManager.default.removeItem(atPath: local) }
     var waiting = Set(batch.jobs)
     var failures: [Int64: ShardOutcome] = [:]
-    for name in folder.attempts() where !waiting.isEmpty {
+    for name in try folder.attempts() where !waiting.isEmpty {
       for outcome in outcomes(in: name, of: waiting, local) {
         guard outcome.failure == nil else {
           failures[outcome.job] = outcome
@@ -73,9 +73,13 @@ struct Harvest {
         notices.append("job \(own.job) is not awaited any more; what came of it is left out")
         return true
       }
+      // All of them, before one is written that belongs to nothing.
+      if own.images.count > 1 {
+        for image in own.images where bytes(of: image, ofJob: own.job) == nil { return false }
+      }
       for index in own.images.indices {
-        guard let path = try bringHome(own.images[index], ofJob: own.job) else { return false }
-        own.images[index].path = path
+        guard let bytes = bytes(of: own.images[index], ofJob: own.job) else { return false }
+        own.images[index].path = try bringHome(bytes, as: own.images[index].path)
       }
       switch try store.collect(own, of: batch) {
       case .taken: if own.failure == nil { done += 1 } else { failed += 1 }
@@ -90,9 +94,8 @@ struct Harvest {
     }
   }
 
-  /// Copies a picture to where this queue's daemons would have put it. If another file has its name, it gets the next.
-  /// - Returns: its path; nil if the picture is missing or not what its row says.
-  private mutating func bringHome(_ image: ImageRecord, ofJob job: Int64) throws -> String? {
+  /// The bytes of a picture; nil if it is missing or not what its row says.
+  private mutating func bytes(of image: ImageRecord, ofJob job: Int64) -> [UInt8]? {
     guard let bytes = folder.bytes(of: image) else {
       notices.append(
         "job \(job), image \(image.index): its picture is missing or damaged in \(folder.path)/pictures")
@@ -102,7 +105,14 @@ struct Harvest {
       notices.append("job \(job), image \(image.index): the picture does not say that it is of this job")
       return nil
     }
-    let plain = "\(output)/\(image.path.dropLast(4))"
+    return bytes
+  }
+
+  /// Writes a picture to where this queue's daemons would have put it. If another file has its name, it gets the next.
+  /// - Parameter name: its path below the folder of pictures.
+  /// - Returns: its path.
+  private func bringHome(_ bytes: [UInt8], as name: String) throws -> String {
+    let plain = "\(output)/\(name.dropLast(4))"
     try FileManager.default.createDirectory(
       atPath: URL(fileURLWithPath: plain).deletingLastPathComponent().path, withIntermediateDirectories: true)
     for number in 1...10_000 {

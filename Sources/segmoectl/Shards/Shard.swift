@@ -63,10 +63,13 @@ struct Shard: ParsableCommand {
     let number = try batch.number(in: store)
     if access(target.manifestPath, F_OK) == 0 {
       let manifest = try target.manifest()
-      guard try store.shardedBatch(key: manifest.key)?.batch == number else {
-        throw Problem.badInput("\(target.path) holds other shards: name a new folder")
+      // Those of this batch, too, once they are over: what is retried later needs others.
+      guard let known = try store.shardedBatch(key: manifest.key), known.batch == number,
+        known.folder == target.path
+      else {
+        throw Problem.badInput("\(target.path) holds other shards, or such as are over: name a new folder")
       }
-      return announce(target, manifest, jobs: try store.shardedBatch(key: manifest.key)?.jobs.count ?? 0)
+      return announce(target, manifest, jobs: known.jobs.count)
     }
     let isNew = access(target.path, F_OK) != 0
     let held = try store.putInShards(batch: number, folder: target.path)

@@ -88,29 +88,51 @@ struct ShardFolder {
   }
 
   /// The names of the attempts at a shard, or at all of them, that left something.
-  func attempts(of number: Int? = nil) -> [String] {
+  /// - Throws: `Problem` if nobody can say.
+  func attempts(of number: Int? = nil) throws -> [String] {
     let start = number.map { Self.name($0) + "." } ?? ""
     do throws(OpenFailure) {
       return try confinement.names(in: results, limit: 1_000_000)
         .filter { $0.hasPrefix(start) && $0.hasSuffix(".sqlite") && !$0.hasPrefix(".") }.sorted()
     } catch {
-      return []
+      throw Problem.missing("\(results) cannot be read: \(error)")
     }
   }
 
-  /// The most bytes of a shard's queue. It has resume states in it.
-  private static let largestQueue = 4 << 30
+  /// The most bytes of a shard's queue. It has the resume states of the jobs at work in it.
+  private static let largestQueue = 1 << 30
 
-  /// Copies a file of the folder to this machine.
+  /// Copies a file of the folder to this machine, in the place of what is there.
   /// - Throws: `Problem`
-  func fetch(_ file: String, to path: String, limit: Int = Self.largestQueue) throws {
-    let bytes: [UInt8]
-    do throws(FileBytes.Fault) {
-      bytes = try FileBytes.read(file, limit: limit, within: confinement)
+  func fetch(_ file: String, to path: String) throws {
+    let descriptor = try opened(file)
+    defer { close(descriptor) }
+    unlink(path)
+    do {
+      _ = try FileTree.copy(descriptor, of: file, to: path, limit: Self.largestQueue)
+    } catch let fault as FileTree.Fault {
+      throw Problem.missing("\(fault.path) \(fault.reason)")
+    }
+  }
+
+  /// - Returns: the descriptor of a regular file, which the caller closes.
+  private func opened(_ file: String) throws -> Int32 {
+    do throws(OpenFailure) {
+      let found = try confinement.open(file)
+      let size = Int(found.status.st_size)
+      guard size <= Self.largestQueue else { throw OpenFailure.refused(EFBIG) }
+      if found.isRegular { return found.take() }
     } catch {
       throw Problem.missing("\(file) cannot be read: \(error)")
     }
-    try AtomicFile.write(bytes, to: path)
+    throw Problem.missing("\(file) is no file")
+  }
+
+  /// Whether a picture is there, as long as its row says.
+  func has(_ image: ImageRecord) -> Bool {
+    var status = stat()
+    return lstat(picture(image.digest), &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+      && Int64(status.st_size) == image.bytes
   }
 
   /// The bytes of a picture, if they are what its row says.

@@ -68,25 +68,33 @@ struct StageIn: ParsableCommand {
     }
   }
 
-  /// Takes the attempt that got furthest. What is damaged counts as none.
+  /// Takes the attempt that got furthest. What is damaged, or names pictures that are gone, counts as none.
   private func choose(_ folder: ShardFolder, _ place: StagePlace) throws {
     let trial = place.path + "/trial.sqlite"
     defer { unlink(trial) }
     var best: (open: Int, steps: Int)?
-    for name in folder.attempts(of: arguments.shard) {
-      do {
-        try folder.fetch("\(folder.results)/\(name)", to: trial)
-        let standing = try ShardQueue.standing(trial)
-        if let best, (best.open, -best.steps) <= (standing.open, -standing.steps) { continue }
-        best = (standing.open, standing.steps)
-        guard rename(trial, place.queue) == 0 else {
-          throw Problem.failed("\(place.queue) cannot be made: \(String(cString: strerror(errno)))")
-        }
-      } catch let error as JobStoreError {
-        complain("\(name) is left out: \(error)")
+    for name in try folder.attempts(of: arguments.shard) {
+      guard let standing = standing(name, folder, trial) else { continue }
+      if let best, (best.open, -best.steps) <= (standing.open, -standing.steps) { continue }
+      best = (standing.open, standing.steps)
+      guard rename(trial, place.queue) == 0 else {
+        throw Problem.failed("\(place.queue) cannot be made: \(String(cString: strerror(errno)))")
       }
     }
     if best == nil { try folder.fetch(folder.shard(arguments.shard), to: place.queue) }
+  }
+
+  /// How far an attempt is, whose queue is copied to `trial`; nil if nothing can be made of it.
+  private func standing(_ name: String, _ folder: ShardFolder, _ trial: String) -> ShardQueue.Standing? {
+    do {
+      try folder.fetch("\(folder.results)/\(name)", to: trial)
+      let standing = try ShardQueue.standing(trial)
+      guard let lost = standing.pictures.first(where: { !folder.has($0) }) else { return standing }
+      complain("\(name) is left out: \(folder.picture(lost.digest)) is missing or damaged")
+    } catch {
+      complain("\(name) is left out: \((error as? Problem)?.message ?? "\(error)")")
+    }
+    return nil
   }
 
   /// The key that the earlier attempt's resume states are sealed with.
@@ -120,18 +128,31 @@ struct StageOut: ParsableCommand {
       try PrivateBytes.write(key, to: folder.key(arguments.shard))
     }
     // Pictures first: what a queue names is there.
-    for image in standing.pictures where access(folder.picture(image.digest), F_OK) != 0 {
-      let path = "\(place.pictures)/\(image.path)"
-      guard let bytes = try? FileBytes.read(path, limit: 1 << 31),
-        Digest.hexadecimal(of: bytes) == image.digest
-      else { continue }
-      try AtomicFile.write(bytes, to: folder.picture(image.digest))
+    for image in standing.announced where !folder.has(image) { _ = try bringHome(image, folder, place) }
+    for image in standing.pictures where !folder.has(image) {
+      guard try bringHome(image, folder, place) else {
+        // The next attempt goes on from an earlier state, and renders it anew.
+        throw Problem.failed(
+          "\(place.pictures)/\(image.path) is missing or damaged: what this attempt has rendered stays here")
+      }
     }
     try AtomicFile.write(
       try FileBytes.read(copy, limit: .max), to: folder.result(arguments.shard, attempt: attempt))
     if standing.open == 0 {
       try AtomicFile.write(Array("\(attempt)\n".utf8), to: folder.isOver(arguments.shard))
     }
+  }
+}
+
+extension StageOut {
+  /// Copies a finished picture into the folder of the shards.
+  /// - Returns: whether it is what its row says.
+  private func bringHome(_ image: ImageRecord, _ folder: ShardFolder, _ place: StagePlace) throws -> Bool {
+    guard let bytes = try? FileBytes.read("\(place.pictures)/\(image.path)", limit: 1 << 31),
+      Digest.hexadecimal(of: bytes) == image.digest
+    else { return false }
+    try AtomicFile.write(bytes, to: folder.picture(image.digest))
+    return true
   }
 }
 

@@ -45,6 +45,14 @@ struct ShardHouse {
   /// - Returns: what the daemon says.
   @discardableResult
   func render(_ shard: Int, attempt: String = "1") throws -> String {
+    let (work, words) = try begin(shard, attempt: attempt)
+    try ctl("stage", "out", shards, "\(shard)", work, "--attempt", attempt)
+    return words
+  }
+
+  /// Renders a shard on this machine, and leaves it there.
+  /// - Returns: its folder, and what the daemon says.
+  func begin(_ shard: Int, attempt: String) throws -> (work: String, words: String) {
     let work = house.folder + "/work-\(shard)-\(attempt)"
     try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
     try ctl("stage", "in", shards, "\(shard)", work)
@@ -56,8 +64,7 @@ struct ShardHouse {
         "--worker", "shard-\(shard)", "--threads", "1",
       ], environment: ["PATH": "/usr/bin:/bin"])
     #expect(daemon.code <= 1 && daemon.code >= 0, "\(daemon.errors)")
-    try ctl("stage", "out", shards, "\(shard)", work, "--attempt", attempt)
-    return daemon.errors
+    return (work, daemon.errors)
   }
 
   /// The names of what attempts have left.
