@@ -108,6 +108,11 @@ struct Shard: ParsableCommand {
         "jobs name models by their names (\(files.names.sorted().prefix(5).joined(separator: ", "))): the machines' "
           + "configuration must say where these are, or --models does")
     }
+    if models.isEmpty, files.hasWeights {
+      complain(
+        "\(target.files) has files that go with models: if the machines' configuration names their folders of models, it "
+          + "must name this one, too, or --models says where all models are")
+    }
     let script = ShardScript(
       folder: target, manifest: manifest, models: models.map(absolutePath), shared: shared.map(absolutePath))
     try AtomicFile.write(Array(script.text.utf8), to: target.script)

@@ -15,6 +15,8 @@ struct ShardFiles {
   private var known: [String: String] = [:]
   /// Models that the machines find by their names.
   private(set) var names: Set<String> = []
+  /// Whether something was copied that a daemon looks for in its folders of models.
+  private(set) var hasWeights = false
 
   init(_ folder: ShardFolder, shared: [String], copiesModels: Bool) {
     self.folder = folder.files
@@ -42,6 +44,7 @@ struct ShardFiles {
           + "FOLDER if they have it there, too, or --copy-models")
     }
     let copy = try copy(path, of: job)
+    if file != .initImage && file != .mask { hasWeights = true }
     known[path] = copy
     return copy
   }
