@@ -72,7 +72,7 @@ struct Status: ParsableCommand {
 
 extension BatchRecord {
   /// What it waits for.
-  var waitLine: String { "batch \(id) (\(name)): waiting for \(waitsFor.map { "batch \($0)" } ?? "nothing")" }
+  var waitLine: String { "batch \(id) (\(name)): waiting for \(waitsFor ?? "nothing")" }
 
   /// Where its shards are.
   var shardsLine: String {

@@ -45,7 +45,7 @@ struct WatchView: Equatable {
   var running: [JobSummary]
   /// What jobs wait for of a hub.
   var waits: [SourceRecord]
-  /// Batches that wait for others.
+  /// Batches that wait for others, or for a daemon of a class of numerics.
   var batches: [BatchRecord]
   /// Batches that are rendered elsewhere, from shards.
   var sharded: [BatchRecord]
@@ -96,7 +96,7 @@ struct WatchView: Equatable {
           if source.state != .ready, !waits.contains(source) { waits.append(source) }
         }
       batches = try store.waitingBatches(
-        among: Set(jobs.filter { $0.state == .queued && $0.isHeld }.map(\.batch)))
+        among: Set(jobs.filter { $0.state == .queued && ($0.isHeld || $0.waitsFor != nil) }.map(\.batch)))
       let away = jobs.filter { $0.shards != nil }
       sharded = try store.batchesInShards(among: Set(away.map(\.batch)))
       elsewhere = away.count

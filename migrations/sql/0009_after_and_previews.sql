@@ -204,3 +204,5 @@ ALTER TABLE workers ADD COLUMN process_space TEXT;
 -- Who watches asks again and again which jobs are rendered elsewhere.
 CREATE INDEX jobs_in_shards ON jobs (batch) WHERE state = 'queued' AND held & 16;
 CREATE INDEX batches_in_shards ON batches (id) WHERE shards IS NOT NULL;
+-- And which batches are pinned to a class of numerics that nobody has.
+CREATE INDEX batches_of_class ON batches (id) WHERE numerics IS NOT NULL;

@@ -108,7 +108,8 @@ extension QueueClient {
   /// - Throws: `JobStoreError.notFound`, `.wrongState` when it runs, `.shards` when it is in shards.
   package func retry(job id: Int64) throws { _ = try retry(.job(id)) }
 
-  /// Queues all failed and cancelled jobs of a batch again.
+  /// Queues all failed and cancelled jobs of a batch again, and lets those go that wait for a class of numerics which no
+  /// daemon is of.
   /// - Returns: How many.
   /// - Throws: `JobStoreError.notFound`
   package func retry(batch: Int64) throws -> Int { try retry(.batch(batch)) }
@@ -121,7 +122,9 @@ extension QueueClient {
       let move = try retryMove(scope, db)
       try db.reopenImages(scope, of: [.failed, .cancelled], at: now)
       try db.wantAgain(scope, at: now)
-      let count = try db.move(move, scope, at: now)
+      let stranded = try stranded(scope, db)
+      let count = try db.move(move, scope, at: now) + stranded
+      if case .batch(let number) = scope { try db.unpinStranded(batch: number, at: now) }
       if case .job(let id) = scope, count == 0 { throw try notRetried(id, db) }
       try db.retireImages(scope)
       return count
@@ -133,10 +136,15 @@ extension QueueClient {
   package func retrial(of scope: JobScope) throws -> (count: Int, pictures: [String]) {
     try database.read { db in
       let move = try retryMove(scope, db)
-      let count = try count(move, scope, db)
+      let count = try count(move, scope, db) + stranded(scope, db)
       if case .job(let id) = scope, count == 0 { throw try notRetried(id, db) }
       return (count, try finishedPictures(scope, of: Transition[move].from, db))
     }
+  }
+
+  private func stranded(_ scope: JobScope, _ db: Database) throws -> Int {
+    guard case .batch(let number) = scope else { return 0 }
+    return try db.strandedJobs(ofBatch: number)
   }
 
   /// Why a job cannot be retried.
