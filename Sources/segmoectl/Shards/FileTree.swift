@@ -30,9 +30,14 @@ enum FileTree {
     switch status.st_mode & S_IFMT {
     case S_IFREG: return try copyFile(path, to: target)
     case S_IFDIR:
-      try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: false)
+      guard mkdir(target, 0o700) == 0 else {
+        throw Fault(path: target, reason: "cannot be made: \(String(cString: strerror(errno)))")
+      }
+      guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+        throw Fault(path: path, reason: "cannot be read")
+      }
       var digest = Digest()
-      for name in try FileManager.default.contentsOfDirectory(atPath: path).sorted() {
+      for name in names.sorted() {
         let part = try copy("\(path)/\(name)", to: "\(target)/\(name)", depth: depth + 1, &count)
         digest.add(Array("\(name)\0\(part)\0".utf8))
       }

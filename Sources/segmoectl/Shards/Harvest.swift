@@ -31,8 +31,7 @@ struct Harvest {
   /// - Throws: `JobStoreError`, `ImageError` if this machine cannot take what comes.
   mutating func run() throws {
     let local = FileManager.default.temporaryDirectory.path + "/segmoe-collect-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(
-      atPath: local, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    try NewFolder.make(local, mode: 0o700)
     defer { try? FileManager.default.removeItem(atPath: local) }
     var waiting = Set(batch.jobs)
     var failures: [Int64: ShardOutcome] = [:]
@@ -113,8 +112,7 @@ struct Harvest {
   /// - Returns: its path.
   private func bringHome(_ bytes: [UInt8], as name: String) throws -> String {
     let plain = "\(output)/\(name.dropLast(4))"
-    try FileManager.default.createDirectory(
-      atPath: URL(fileURLWithPath: plain).deletingLastPathComponent().path, withIntermediateDirectories: true)
+    try NewFolder.make(URL(fileURLWithPath: plain).deletingLastPathComponent().path)
     for number in 1...10_000 {
       let path = plain + (number == 1 ? "" : "-\(number)") + ".png"
       // An earlier collect was interrupted, or this is a second one.

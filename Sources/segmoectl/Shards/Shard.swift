@@ -92,8 +92,7 @@ struct Shard: ParsableCommand {
     let manifest = ShardFolder.Manifest(
       key: held.key, batch: held.batch, shards: count, tasks: min(shards, count), folder: target.path)
     let local = FileManager.default.temporaryDirectory.path + "/segmoe-shard-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(
-      atPath: local, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    try NewFolder.make(local, mode: 0o700)
     defer { try? FileManager.default.removeItem(atPath: local) }
     var files = ShardFiles(target, shared: shared.map(absolutePath), copiesModels: copyModels)
     for shard in 0..<count {

@@ -60,13 +60,14 @@ struct ShardFiles {
     }
     let place = "\(folder)/\(digest)"
     let copy = "\(place)/\(URL(fileURLWithPath: path).lastPathComponent)"
-    try FileManager.default.createDirectory(
-      atPath: place, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    try NewFolder.make(place, mode: 0o700)
     if access(copy, F_OK) == 0 { return copy }
     // Under another name it may be there already.
-    let other = try FileManager.default.contentsOfDirectory(atPath: place).first
+    let other = (try? FileManager.default.contentsOfDirectory(atPath: place))?.first
     if let other, link("\(place)/\(other)", copy) == 0 { return copy }
-    try FileManager.default.moveItem(atPath: part, toPath: copy)
+    guard rename(part, copy) == 0 else {
+      throw Problem.failed("\(copy) cannot be made: \(String(cString: strerror(errno)))")
+    }
     return copy
   }
 }

@@ -13,7 +13,7 @@ import JobStore
 ///     results/0000.ATTEMPT.sqlite   how far an attempt at a shard is
 ///     results/0000.over         all jobs of the shard are over
 ///     pictures/DIGEST.png       finished pictures by their content
-///     keys/0000.key             what seals the shard's resume states
+///     keys/0000.ATTEMPT.key     what seals the resume states in it
 ///     logs/0000.log             what its daemon says
 struct ShardFolder {
   /// Absolute.
@@ -46,11 +46,11 @@ struct ShardFolder {
 
   /// A shard's jobs as they went out.
   func shard(_ number: Int) -> String { "\(path)/shards/\(Self.name(number)).sqlite" }
-  func key(_ number: Int) -> String { "\(path)/keys/\(Self.name(number)).key" }
+  /// What seals the resume states of an attempt's queue.
+  func key(ofResult name: String) -> String { "\(path)/keys/\(name.dropLast(7)).key" }
   func picture(_ digest: String) -> String { "\(path)/pictures/\(digest).png" }
-  func result(_ number: Int, attempt: String) -> String {
-    "\(results)/\(Self.name(number)).\(attempt).sqlite"
-  }
+  /// The name of what an attempt leaves in `results`.
+  func result(_ number: Int, attempt: String) -> String { "\(Self.name(number)).\(attempt).sqlite" }
   func isOver(_ number: Int) -> String { "\(results)/\(Self.name(number)).over" }
 
   private static func name(_ number: Int) -> String {
@@ -82,8 +82,7 @@ struct ShardFolder {
   /// Makes the folders in it, for this user alone.
   func make() throws {
     for name in ["", "/shards", "/files", "/results", "/pictures", "/keys", "/logs"] {
-      try FileManager.default.createDirectory(
-        atPath: path + name, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      try NewFolder.make(path + name, mode: 0o700)
     }
   }
 

@@ -96,6 +96,16 @@ import Testing
     expectComplaint(try command("collect", folder, "--give-up"), code: 66, "holds no shards")
   }
 
+  /// Where no folder can be made, that is said, and nothing is held or lost.
+  @Test func foldersThatCannotBeMade() throws {
+    try command.file("file", Data())
+    _ = try command("enqueue", "c", "--model", "m", "--name", "c")
+    let below = command.folder + "/file/shards"
+    expectComplaint(
+      try shard("c", to: below), code: 70, "the folder \(below) cannot be made: Not a directory")
+    #expect(try command.client().jobsInShards() == 2)
+  }
+
   @Test func aFolderIsForOneSharding() throws {
     expectComplaint(try shard("b", to: folder + "2"), code: 65, "its jobs are in shards \(folder)")
     #expect(try shard("b").code == 0)

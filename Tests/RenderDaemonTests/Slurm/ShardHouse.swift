@@ -67,6 +67,29 @@ struct ShardHouse {
     return (work, daemon.errors)
   }
 
+  /// Renders some steps of job 1, brings home how far it is while the daemon works, and kills it.
+  /// - Parameters:
+  ///   - work: the folder of an attempt at the first shard.
+  ///   - attempt: its name.
+  ///   - step: which it is to pass.
+  func cutShort(_ work: String, attempt: String, beyond step: Int) throws {
+    let daemon = try Process(
+      "segmoed",
+      [
+        "--database", work + "/queue.sqlite", "--output", work + "/pictures", "--models", house.models,
+        "--worker", "shard-0", "--threads", "1", "--log-level", "error",
+      ], environment: ["SEGMOE_CHECKPOINT_STEPS": "5", "PATH": "/usr/bin:/bin"])
+    try daemon.run()
+    let client = try QueueClient.open(path: work + "/queue.sqlite", for: .reading)
+    try house.wait {
+      if case .step(let saved, _, _) = try client.checkpoint(job: 1, index: 0) { return saved > step }
+      return false
+    }
+    try ctl("stage", "out", shards, "0", work, "--attempt", attempt)
+    Glibc.kill(daemon.processIdentifier, SIGKILL)
+    daemon.waitUntilExit()
+  }
+
   /// The names of what attempts have left.
   func results() -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: shards + "/results")) ?? []).sorted()

@@ -94,33 +94,23 @@ import Testing
     #expect(try house.house.job(1).state == .queued)
   }
 
-  /// An attempt that was cut off: the next goes on where it was, with the same key.
+  /// Attempts that were cut off: the next goes on where the furthest was, with its key. Both began at the same time, as when
+  /// an array is submitted twice.
   @Test func anAttemptGoesOnWhereTheLastOneWas() throws {
     let shards = try ShardHouse(jobs: 1, steps: 600)
     try shards.shard()
-    let work = shards.house.folder + "/first"
-    try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
-    try shards.ctl("stage", "in", shards.shards, "0", work)
-    let daemon = try Process(
-      "segmoed",
-      [
-        "--database", work + "/queue.sqlite", "--output", work + "/pictures", "--models", shards.house.models,
-        "--worker", "shard-0", "--threads", "1", "--log-level", "error",
-      ], environment: ["SEGMOE_CHECKPOINT_STEPS": "5", "PATH": "/usr/bin:/bin"])
-    try daemon.run()
-    let client = try QueueClient.open(path: work + "/queue.sqlite", for: .reading)
-    try shards.house.wait {
-      if case .step(let step, _, _) = try client.checkpoint(job: 1, index: 0) { return step > 20 }
-      return false
+    let works = try ["slow", "cut"].map { attempt in
+      let work = shards.house.folder + "/" + attempt
+      try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
+      try shards.ctl("stage", "in", shards.shards, "0", work)
+      return work
     }
-    // As the batch script does it, while the daemon works.
-    try shards.ctl("stage", "out", shards.shards, "0", work, "--attempt", "cut")
-    Glibc.kill(daemon.processIdentifier, SIGKILL)
-    daemon.waitUntilExit()
-    #expect(shards.results() == ["0000.cut.sqlite"])
+    try shards.cutShort(works[0], attempt: "slow", beyond: 5)
+    try shards.cutShort(works[1], attempt: "cut", beyond: 150)
+    #expect(shards.results() == ["0000.cut.sqlite", "0000.slow.sqlite"])
     let words = try shards.render(0, attempt: "2")
     #expect(words.contains("goes on at step"), "\(words)")
-    #expect(shards.results() == ["0000.2.sqlite", "0000.cut.sqlite", "0000.over"])
+    #expect(shards.results() == ["0000.2.sqlite", "0000.cut.sqlite", "0000.over", "0000.slow.sqlite"])
     let there = try QueueClient.open(path: shards.house.folder + "/work-0-2/queue.sqlite", for: .reading)
     // Not anew: the loss is not the job's fault, as it got further.
     #expect(try there.details(job: 1).job.losses == 0)
