@@ -36,6 +36,7 @@ package enum ShardQueue {
     _ path: String, output: String, moving moves: (from: String, to: String)
   ) throws -> [ImageRecord] {
     let database = try QueueDatabase.open(path: path, role: .daemon, for: .changing)
+    try forgetLackingModels(QueueClient(database))
     let wanted = try database.write { db, now in
       // A worker of another machine counts as alive for a minute after its last sign.
       try db.execute(
@@ -58,7 +59,7 @@ package enum ShardQueue {
 
   /// How far a shard is.
   package struct Standing: Sendable, Equatable {
-    /// Jobs that are not over.
+    /// Jobs that are not over. One that failed because its machine lacks a model is not: another machine may have it.
     package var open: Int
     /// Steps that are saved of them.
     package var steps: Int
@@ -100,9 +101,27 @@ package enum ShardQueue {
     return try database.read { db in try standing(of: db) }
   }
 
+  /// The condition in SQL for jobs that failed because a machine lacks their model, or cannot read it.
+  private static let lacksModel = "state = 'failed' AND error_kind = '\(FailureKind.model.rawValue)'"
+
+  /// What an earlier machine did not have, this one may: the jobs wait again.
+  private static func forgetLackingModels(_ client: QueueClient) throws {
+    let (jobs, models) = try client.database.read { db in
+      (
+        try Int64.fetchAll(db, sql: "SELECT id FROM jobs WHERE \(lacksModel)"),
+        try String.fetchAll(db, sql: "SELECT name FROM models WHERE held_until IS NOT NULL")
+      )
+    }
+    for job in jobs { try client.retry(job: job) }
+    try client.database.write { db, now in
+      for model in models { try db.release(model: model, at: now) }
+    }
+  }
+
   private static func standing(of db: Database) throws -> Standing {
     Standing(
-      open: try Int.fetchOne(db, sql: "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')") ?? 0,
+      open: try Int.fetchOne(
+        db, sql: "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running') OR \(lacksModel)") ?? 0,
       steps: try Int.fetchOne(
         db, sql: "SELECT CAST(min(1e15, total(max(0, step))) AS INTEGER) FROM checkpoints") ?? 0,
       pictures: try ImageRecord.fetchAll(
@@ -114,7 +133,7 @@ package enum ShardQueue {
     _ jobs: [Int64], from home: QueueDatabase, to shard: QueueDatabase,
     _ rename: (Int64, RequestFile?, String) throws -> String
   ) throws {
-    try shard.write { target, now in
+    try shard.write { target, _ in
       try home.read { source in
         var batch: Int64?
         for id in jobs {
@@ -123,9 +142,11 @@ package enum ShardQueue {
             batch = job.batch
             try copyBatch(job.batch, source, target)
           }
+          // A machine that has the shard must not wait for hours, or for the pause before a retry.
+          job.request.runAfter = nil
           job.request.render.model = try rename(id, nil, job.request.render.model)
           try job.request.render.changeFiles { file, path in try rename(id, file, path) }
-          try insert(job, target, now)
+          try insert(job, target)
           try copySources(ofJob: id, source, target, rename)
         }
       }
@@ -143,19 +164,19 @@ package enum ShardQueue {
       arguments: StatementArguments(row.databaseValues))
   }
 
-  private static func insert(_ job: JobRecord, _ db: Database, _ now: Milliseconds) throws {
+  private static func insert(_ job: JobRecord, _ db: Database) throws {
     let columns = JobRequest.columns.joined(separator: ", ")
     let places = JobRequest.columns.map { _ in "?" }.joined(separator: ", ")
     try db.cachedStatement(
       sql: """
-        INSERT INTO jobs (id, batch, created_at, wait_set_at, numerics, \(columns))
-        VALUES (?, ?, ?, ?, (SELECT numerics FROM batches WHERE id = ?), \(places))
+        INSERT INTO jobs (id, batch, created_at, numerics, \(columns))
+        VALUES (?, ?, ?, (SELECT numerics FROM batches WHERE id = ?), \(places))
         """
     ).execute(
       arguments: StatementArguments(
         [
           job.id.databaseValue, job.batch.databaseValue, job.createdAt.databaseValue,
-          (job.request.runAfter == nil ? nil : now).databaseValue, job.batch.databaseValue,
+          job.batch.databaseValue,
         ] + job.request.values.map(\.databaseValue)))
   }
 

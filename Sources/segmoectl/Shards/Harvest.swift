@@ -35,17 +35,44 @@ struct Harvest {
     defer { try? FileManager.default.removeItem(atPath: local) }
     var waiting = Set(batch.jobs)
     var failures: [Int64: ShardOutcome] = [:]
+    /// Why machines could not render jobs that others may.
+    var lacks: [Int64: String] = [:]
     for name in try folder.attempts() where !waiting.isEmpty {
       for outcome in outcomes(in: name, of: waiting, local) {
-        guard outcome.failure == nil else {
+        switch outcome.failure {
+        case let failure? where failure.kind == .model:
+          lacks[outcome.job] = failure.message
+          continue
+        case .some:
           failures[outcome.job] = outcome
           continue
+        case nil: break
         }
         if try take(outcome) { waiting.remove(outcome.job) }
       }
     }
     for (_, outcome) in failures.sorted(by: { $0.key < $1.key }) where waiting.contains(outcome.job) {
-      _ = try take(outcome)
+      if try take(outcome) { waiting.remove(outcome.job) }
+    }
+    note(lacks.filter { waiting.contains($0.key) })
+  }
+
+  /// The most reasons that are told.
+  private static let mostReasons = 5
+
+  /// Notes why jobs are not over that machines without their models have tried.
+  private mutating func note(_ lacks: [Int64: String]) {
+    let reasons = Dictionary(grouping: lacks.keys) { lacks[$0] ?? "" }.sorted {
+      $0.value.count > $1.value.count
+    }
+    for (reason, jobs) in reasons.prefix(Self.mostReasons) {
+      notices.append(
+        "\(TerminalText.count(jobs.count, "job")) could not be rendered where tried, and may be elsewhere: \(reason)"
+      )
+    }
+    let more = reasons.dropFirst(Self.mostReasons).map(\.value.count).reduce(0, +)
+    if more > 0 {
+      notices.append("\(TerminalText.count(more, "job")) more could not, for reasons like these")
     }
   }
 

@@ -42,10 +42,13 @@ struct ShardScript {
     # All of it was rendered by an array that was submitted before.
     [ -e "$over" ] && exit 0
 
+    # A machine that can render nothing must not run through the whole array in a minute.
+    fail() { sleep "${SHARD_SECONDS:-60}"; exit "$1"; }
+
     # The queue is on this machine's own disk, because SQLite's log does not work on a folder that machines share.
-    work=$(mktemp -d "${TMPDIR:-/tmp}/segmoe-$attempt-XXXXXX") || exit 1
+    work=$(mktemp -d "${TMPDIR:-/tmp}/segmoe-$attempt-XXXXXX") || fail 1
     trap 'rm -rf "$work"' EXIT
-    segmoectl stage in "$dir" "$shard" "$work" || exit
+    segmoectl stage in "$dir" "$shard" "$work" || fail 1
 
     # What is done so far comes home; the lock lets one copy be made at a time.
     bring() { flock "$work/lock" segmoectl stage out "$dir" "$shard" "$work" --attempt "$attempt"; }
@@ -70,10 +73,10 @@ struct ShardScript {
       wait "$daemon"; code=$?
       while kill -0 "$daemon" 2>/dev/null; do wait "$daemon"; code=$?; done
       kill "$copier" 2>/dev/null
-      bring || exit 1
+      bring || fail 1
       [ -e "$over" ] && exit 0
       # Below 64 and above 128 it was killed, or has left jobs. Between, it will not start here: its words say why.
-      [ "$code" -ge 64 ] && [ "$code" -le 78 ] && exit "$code"
+      [ "$code" -ge 64 ] && [ "$code" -le 78 ] && fail "$code"
       [ "$code" -le 1 ] && break
       sleep 1
     done
@@ -84,7 +87,7 @@ struct ShardScript {
     fi
     [ "$why" = stop ] && exit 143
     echo "shard $shard: jobs are left that cannot be rendered here" >&2
-    exit 1
+    fail 1
 
     """
   }

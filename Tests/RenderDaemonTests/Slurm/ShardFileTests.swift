@@ -118,6 +118,21 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: shards + "2"))
   }
 
+  /// Slurm says when a shard is rendered; a machine that has it does not wait.
+  @Test func aTimeToStartDoesNotTravel() throws {
+    let house = try DaemonHouse()
+    var request = JobRequest(RenderRequest(model: "tiny", prompt: "x"))
+    request.runAfter = Date().milliseconds + 3_600_000
+    _ = try house.client.enqueue(BatchRequest(), requests: [request])
+    let shards = house.folder + "/shards"
+    let made = try RealClient.run(
+      house, ["shard", "1", "--shards", "1", "--to", shards, "--models", house.models])
+    try #require(made.answer != nil, "\(made.error)")
+    let shard = try QueueClient.open(path: shards + "/shards/0000.sqlite", for: .reading)
+    #expect(try shard.jobs(batch: 1).map(\.request.runAfter) == [nil])
+    #expect(try house.job(1).request.runAfter == request.runAfter)
+  }
+
   /// What was fetched for a LoRA is copied as a LoRA is, which needs no `--copy-models`.
   @Test func aLoRAOfAHubTravels() throws {
     let house = try DaemonHouse()

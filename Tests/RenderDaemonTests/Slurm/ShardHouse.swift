@@ -51,8 +51,11 @@ struct ShardHouse {
   }
 
   /// Renders a shard on this machine, and leaves it there.
+  /// - Parameter models: the machine's folder of models; nil: the house's.
   /// - Returns: its folder, and what the daemon says.
-  func begin(_ shard: Int, attempt: String) throws -> (work: String, words: String) {
+  func begin(
+    _ shard: Int, attempt: String, models: String? = nil
+  ) throws -> (work: String, words: String) {
     let work = house.folder + "/work-\(shard)-\(attempt)"
     try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
     try ctl("stage", "in", shards, "\(shard)", work)
@@ -60,7 +63,7 @@ struct ShardHouse {
       of: "segmoed",
       [
         "--drain", "--database", work + "/queue.sqlite", "--output", work + "/pictures", "--models",
-        house.models,
+        models ?? house.models,
         "--worker", "shard-\(shard)", "--threads", "1",
       ], environment: ["PATH": "/usr/bin:/bin"])
     #expect(daemon.code <= 1 && daemon.code >= 0, "\(daemon.errors)")

@@ -120,6 +120,25 @@ import Testing
 
   // MARK: - What is lost on the way
 
+  /// A machine that can render nothing takes no job from the others.
+  @Test func aMachineWithoutTheModel() throws {
+    let shards = try ShardHouse(jobs: 2, steps: Self.steps)
+    try shards.shard(at: 1)
+    let empty = shards.house.folder + "/empty"
+    try FileManager.default.createDirectory(atPath: empty, withIntermediateDirectories: true)
+    let (work, _) = try shards.begin(0, attempt: "1", models: empty)
+    try shards.ctl("stage", "out", shards.shards, "0", work, "--attempt", "1")
+    #expect(shards.results() == ["0000.1.sqlite"])
+    let answer = try RealClient.run(
+      shards.house, ["collect", shards.shards, "--output", shards.house.output])
+    #expect(answer.answer == "batch 1: 0 done and 0 failed jobs came home; 2 are not over\n")
+    #expect(answer.error.contains("1 job could not be rendered where tried"), "\(answer)")
+    #expect(answer.error.contains("model tiny is not there"), "\(answer)")
+    for shard in 0..<2 { try shards.render(shard, attempt: "2") }
+    #expect(try shards.collect()["done"] == 2)
+    #expect(try shards.pictures() == ShardHouse.undisturbed(jobs: 2, steps: Self.steps))
+  }
+
   /// What its machine or the folder has lost, no attempt calls over.
   @Test func aPictureThatIsGoneIsRenderedAnew() throws {
     let shards = try ShardHouse(jobs: 1, steps: Self.steps)
