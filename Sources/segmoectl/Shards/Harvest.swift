@@ -82,7 +82,9 @@ struct Harvest {
     defer { unlink(copy) }
     do {
       try folder.fetch("\(folder.results)/\(name)", to: copy)
-      return try ShardFile(copy).outcomes(of: jobs, batch: batch.batch)
+      return try ShardFile(copy).outcomes(of: jobs, batch: batch.batch) { job, reason in
+        notices.append("job \(job) in \(name) is left out: \(reason)")
+      }
     } catch {
       let reason = (error as? Problem)?.message ?? "\(error)"
       notices.append("\(name) is left out: \(reason)")

@@ -120,6 +120,27 @@ import Testing
     #expect(damaged.answer == nil && damaged.error.contains("is damaged"), "\(damaged)")
   }
 
+  /// One wrong row keeps no other job from coming home.
+  @Test func theOthersOfADamagedShard() throws {
+    let shards = try ShardHouse(jobs: 5, steps: Self.steps)
+    try shards.shard(at: 1)
+    try shards.render(0)
+    try shards.change("UPDATE jobs SET model_digest = 'y' WHERE id = 1")
+    #expect(try shards.collect()["done"] == 1)
+    #expect(try (shards.house.job(1).state, shards.house.job(5).state) == (.queued, .done))
+  }
+
+  /// What a job has added to its model has digests, too.
+  @Test(arguments: ["+A", "+vae:A", "+A+vae:A"]) func digestsOfWhatIsAdded(to digest: String) throws {
+    let shards = try ShardHouse(jobs: 1, steps: Self.steps)
+    try shards.shard()
+    try shards.render(0)
+    let added = digest.replacing("A", with: String(repeating: "a", count: 64))
+    try shards.change("UPDATE jobs SET model_digest = model_digest || '\(added)'")
+    #expect(try shards.collect()["done"] == 1)
+    #expect(try shards.house.job(1).completion?.modelDigest?.hasSuffix(added) == true)
+  }
+
   /// A machine whose clock is years ahead.
   @Test func timesToComeAreNow() throws {
     let shards = try ShardHouse(jobs: 1, steps: Self.steps)

@@ -11,9 +11,11 @@ import Testing
     let house = try DaemonHouse()
     let picture = house.folder + "/start.png"
     try FileManager.default.copyItem(atPath: Places.golden("images/picture.png"), toPath: picture)
+    let vae = house.folder + "/own-vae"
+    try FileManager.default.copyItem(atPath: Places.golden("vae/tiny"), toPath: vae)
     let id = try house.enqueue { settings in
       settings.model = house.model
-      settings.initImage = picture
+      (settings.initImage, settings.vae) = (picture, vae)
     }
     let shards = house.folder + "/shards"
     let refused = try RealClient.run(house, ["shard", "1", "--shards", "1", "--to", shards])
@@ -27,10 +29,10 @@ import Testing
     let copies = try FileManager.default.contentsOfDirectory(atPath: shards + "2/files").flatMap {
       try FileManager.default.contentsOfDirectory(atPath: shards + "2/files/\($0)")
     }
-    #expect(copies.sorted() == ["start.png", "tiny"])
+    #expect(copies.sorted() == ["own-vae", "start.png", "tiny"])
     // On the other machine the folder lies elsewhere, and nothing else is there.
     try FileManager.default.moveItem(atPath: shards + "2", toPath: shards)
-    try FileManager.default.removeItem(atPath: picture)
+    for path in [picture, vae] { try FileManager.default.removeItem(atPath: path) }
     let work = house.folder + "/work"
     try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
     _ = try RealClient.run(house, ["stage", "in", shards, "0", work])
@@ -46,7 +48,8 @@ import Testing
     let details = try house.client.details(job: id)
     #expect(details.job.state == .done, "\(details.job)")
     // At home the request is what it was.
-    #expect(details.job.request.render.initImage == picture)
+    #expect(details.job.request.render.initImage == picture && details.job.request.render.vae == vae)
+    #expect(details.job.completion?.modelDigest?.contains("+vae:") == true)
   }
 
   /// Each kind of file travels by its content, once, and for its owner alone; what it is called stays.
