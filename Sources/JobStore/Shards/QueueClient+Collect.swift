@@ -77,6 +77,26 @@ extension QueueClient {
     }
   }
 
+  /// In what the pictures of a batch differ, because machines differed: models that had several weights under one name,
+  /// and the classes of numerics if there are several.
+  package func mixtures(ofBatch batch: Int64) throws -> (models: [String], classes: [String]) {
+    try database.read { db in
+      let models = try String.fetchAll(
+        db,
+        sql: """
+          SELECT model FROM jobs WHERE batch = ? AND state = 'done' AND model_digest IS NOT NULL
+          GROUP BY model HAVING count(DISTINCT substr(model_digest, 1, 64)) > 1 ORDER BY model LIMIT 5
+          """, arguments: [batch])
+      let classes = try String.fetchAll(
+        db,
+        sql: """
+          SELECT DISTINCT numerics FROM images WHERE numerics IS NOT NULL
+            AND job IN (SELECT id FROM jobs WHERE batch = ? AND state = 'done') ORDER BY numerics LIMIT 5
+          """, arguments: [batch])
+      return (models, classes.count > 1 ? classes : [])
+    }
+  }
+
   private static func check(_ images: [ImageRecord], _ request: JobRequest) throws {
     let render = request.render
     guard images.map(\.index) == Array(0..<render.count) else {

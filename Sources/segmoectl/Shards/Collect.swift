@@ -51,6 +51,7 @@ struct Collect: ParsableCommand {
     var harvest = Harvest(folder: shards, batch: batch, store: store, output: place)
     try harvest.run()
     for notice in harvest.notices { complain(notice) }
+    if harvest.done > 0 { try sayMixtures(of: batch, store) }
     let left = try store.settleShards(batch)
     if giveUp, left > 0 { return try giveUp(batch, after: harvest, store) }
     announce(batch, harvest, left: left, takenBack: 0)
@@ -67,6 +68,21 @@ struct Collect: ParsableCommand {
           + "since: --database names another queue")
     }
     return batch
+  }
+
+  /// Says what makes pictures other than one machine's.
+  private func sayMixtures(of batch: ShardedBatch, _ store: QueueClient) throws {
+    let (models, classes) = try store.mixtures(ofBatch: batch.batch)
+    for model in models {
+      complain(
+        "machines have different weights under the name \(model): `segmoectl show ID --json` says which job had which "
+          + "(model_digest)")
+    }
+    if !classes.isEmpty {
+      complain(
+        "pictures are of several classes of numerics, whose last bits differ: \(classes.joined(separator: ", "))"
+      )
+    }
   }
 
   private func giveUp(_ batch: ShardedBatch, after harvest: Harvest?, _ store: QueueClient) throws {

@@ -141,6 +141,22 @@ import Testing
     #expect(try shards.house.job(1).completion?.modelDigest?.hasSuffix(added) == true)
   }
 
+  /// Machines that differ are named.
+  @Test func machinesThatDiffer() throws {
+    let shards = try ShardHouse(jobs: 2, steps: Self.steps)
+    try shards.shard()
+    for shard in 0..<2 { try shards.render(shard) }
+    try shards.change(
+      "UPDATE jobs SET model_digest = '\(String(repeating: "b", count: 64))'; UPDATE images SET numerics = '1/other/x'"
+    )
+    let answer = try RealClient.run(
+      shards.house, ["collect", shards.shards, "--output", shards.house.output])
+    #expect(answer.answer?.contains("2 done") == true)
+    #expect(answer.error.contains("different weights under the name tiny"), "\(answer)")
+    #expect(answer.error.contains("several classes of numerics, whose last bits differ: "), "\(answer)")
+    #expect(answer.error.contains("1/other/x"), "\(answer)")
+  }
+
   /// A machine whose clock is years ahead.
   @Test func timesToComeAreNow() throws {
     let shards = try ShardHouse(jobs: 1, steps: Self.steps)
