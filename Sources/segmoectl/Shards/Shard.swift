@@ -72,6 +72,9 @@ struct Shard: ParsableCommand {
       return announce(target, manifest, jobs: known.jobs.count)
     }
     let isNew = access(target.path, F_OK) != 0
+    if target.isOpenToOthers {
+      complain("others may write into \(target.path), and so make pictures that say they are of these jobs")
+    }
     let held = try store.putInShards(batch: number, folder: target.path)
     do {
       announce(target, try fill(target, held, store), jobs: held.jobs.count)

@@ -79,6 +79,12 @@ struct ShardFolder {
     try AtomicFile.write([UInt8](try encoder.encode(manifest)) + [10], to: manifestPath)
   }
 
+  /// Whether it is there already, and others than its user may write into it.
+  var isOpenToOthers: Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & 0o022 != 0
+  }
+
   /// Makes the folders in it, for this user alone.
   func make() throws {
     for name in ["", "/shards", "/files", "/results", "/pictures", "/keys", "/logs"] {

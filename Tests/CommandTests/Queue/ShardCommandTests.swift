@@ -96,6 +96,18 @@ import Testing
     expectComplaint(try command("collect", folder, "--give-up"), code: 66, "holds no shards")
   }
 
+  /// A folder that is there keeps its rights; whoever may forge pictures in it is no secret.
+  @Test(arguments: [(0o777, true), (0o770, true), (0o755, false)])
+  func aFolderThatIsThere(rights: Int, isSaid: Bool) throws {
+    _ = try command("enqueue", "c", "--model", "m", "--name", "c")
+    let there = command.folder + "/there"
+    try FileManager.default.createDirectory(atPath: there, withIntermediateDirectories: true)
+    #expect(chmod(there, mode_t(rights)) == 0)
+    let outcome = try shard("c", to: there)
+    #expect(
+      outcome.code == 0 && outcome.errors.contains("others may write into \(there)") == isSaid, "\(outcome)")
+  }
+
   /// Where no folder can be made, that is said, and nothing is held or lost.
   @Test func foldersThatCannotBeMade() throws {
     try command.file("file", Data())
