@@ -80,6 +80,10 @@ struct ShardScript {
       [ "$code" -le 1 ] && break
       sleep 1
     done
+    if [ "$why" = requeue ] && [ "$SECONDS" -lt "${SHARD_SECONDS:-60}" ]; then
+      echo "shard $shard: its time is up at once, and would be in every attempt: give it more (--time)" >&2
+      exit 1
+    fi
     if [ "$why" = requeue ]; then
       rm -rf "$work"
       # Not $SLURM_JOB_ID: in the last task that is the number of the array, and all that run would be requeued.
