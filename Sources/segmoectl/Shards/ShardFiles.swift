@@ -32,7 +32,8 @@ struct ShardFiles {
   /// - Throws: `Problem` if there is none.
   mutating func place(_ job: Int64, _ file: RequestFile?, _ name: String) throws -> String {
     guard name.hasPrefix("/") else {
-      if file == nil { names.insert(name) }
+      // What is of a hub is found where it was fetched or copied.
+      if file == nil, ModelSource.remote(name) == nil { names.insert(name) }
       return name
     }
     let path = URL(fileURLWithPath: name).standardizedFileURL.path

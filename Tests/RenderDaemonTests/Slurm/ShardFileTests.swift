@@ -136,6 +136,30 @@ import Testing
     #expect(try house.job(1).request.runAfter == request.runAfter)
   }
 
+  /// A model of a hub is copied from where it was fetched, if somebody says so. Nobody has to know it by its name.
+  @Test func aModelOfAHubTravels() throws {
+    let house = try DaemonHouse()
+    let id = try house.enqueue { $0.model = "owner/model" }
+    try house.sqlite().write { db in
+      try db.execute(
+        sql: "UPDATE sources SET state = 'ready', path = ?; UPDATE jobs SET held = 0",
+        arguments: [house.model])
+    }
+    let shards = house.folder + "/shards"
+    let arguments = ["shard", "1", "--shards", "1", "--to", shards]
+    let refused = try RealClient.run(house, arguments)
+    #expect(refused.answer == nil && refused.error.contains("by a path of this machine"), "\(refused)")
+    let made = try RealClient.run(house, arguments + ["--copy-models"])
+    try #require(made.answer != nil, "\(made.error)")
+    #expect(!made.error.contains("by their names"), "\(made.error)")
+    // Without --models the daemon's configuration has to let it in.
+    #expect(made.error.contains("has files that go with models"), "\(made.error)")
+    let shard = try QueueClient.open(path: shards + "/shards/0000.sqlite", for: .reading)
+    let place = try #require(try shard.details(job: id).sources.first?.path)
+    #expect(place.hasPrefix(shards + "/files/") && place.hasSuffix("/tiny"))
+    #expect(FileManager.default.fileExists(atPath: place + "/model_index.json"))
+  }
+
   /// What was fetched for a LoRA is copied as a LoRA is, which needs no `--copy-models`.
   @Test func aLoRAOfAHubTravels() throws {
     let house = try DaemonHouse()
