@@ -18,7 +18,7 @@ struct BarScreen {
     let window = TerminalWindow()
     let heads =
       [Self.headline(view)] + view.waits.map { "waiting for \($0.standing)" }
-      + view.batches.map(\.waitLine)
+      + view.batches.map(\.waitLine) + view.sharded.map(\.shardsLine)
       + view.running.compactMap { job in
         job.writingWait.map { "job \(job.id) waits to write its picture: \($0)" }
       }

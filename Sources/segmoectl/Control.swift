@@ -51,7 +51,7 @@ struct Retry: ParsableCommand {
     abstract: "Queue a failed or cancelled job again, or all such jobs of a batch.",
     discussion: """
       A done job is rendered anew, beside its pictures. Finished pictures of a failed or cancelled job are not rendered \
-      again.
+      again. With --batch, jobs go that wait for a class of numerics which no daemon is of any more.
       """)
 
   @OptionGroup var location: Location

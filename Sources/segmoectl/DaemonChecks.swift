@@ -23,7 +23,8 @@ struct DaemonChecks {
     do {
       let now = Date().milliseconds
       let workers = try store.workers()
-      let waiting = try store.status().counts.queued
+      // Jobs in shards wait for other machines.
+      let waiting = try store.status().counts.queued - store.jobsInShards()
       var findings = workers.map { self.finding($0, now: now, waiting: waiting) }
       if workers.isEmpty {
         findings.append(

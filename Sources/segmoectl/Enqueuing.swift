@@ -90,7 +90,7 @@ struct Enqueuing {
     } else {
       let (first, last) = (batch.jobs.lowerBound, batch.jobs.upperBound)
       let jobs = first == last ? "job \(first)" : "jobs \(first) to \(last)"
-      let order = try store.batch(batch.batch).waitsFor.map { "; waiting for batch \($0)" } ?? ""
+      let order = try store.batch(batch.batch).waitsFor.map { "; waiting for \($0)" } ?? ""
       print(
         PlainText.line(
           "batch \(batch.batch): \(jobs) queued\(batch.isNew ? "" : " before, with this key")\(order)"))

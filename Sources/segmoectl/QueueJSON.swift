@@ -123,7 +123,7 @@ enum QueueJSON {
       .value("paused") { .bool($0.isPaused) },
     ] + counts.members { $0.counts } + [
       .value("after") { .optional($0.after) },
-      .value("waiting_for") { .optional($0.waitsFor.map { "batch \($0)" }) },
+      .value("waiting_for") { .optional($0.waitsFor) },
       .value("shards") { .optional($0.shards) },
     ])
 

@@ -37,13 +37,7 @@ struct Status: ParsableCommand {
     print(QueueLine.text(report.status))
     if !report.batches.isEmpty { print("\n" + Self.table(report.batches)) }
     for batch in report.batches where batch.waitsFor != nil { print(PlainText.line(batch.waitLine)) }
-    for batch in report.batches {
-      if let shards = batch.shards {
-        print(
-          PlainText.line(
-            "batch \(batch.id): in shards \(shards); `segmoectl collect` brings home what is done"))
-      }
-    }
+    for batch in report.batches where batch.shards != nil { print(PlainText.line(batch.shardsLine)) }
     for standing in report.workers {
       let worker = standing.record
       let job = worker.job.map { " job \($0)" } ?? ""
@@ -78,7 +72,12 @@ struct Status: ParsableCommand {
 
 extension BatchRecord {
   /// What it waits for.
-  var waitLine: String { "batch \(id) (\(name)): waiting for \(waitsFor.map { "batch \($0)" } ?? "nothing")" }
+  var waitLine: String { "batch \(id) (\(name)): waiting for \(waitsFor ?? "nothing")" }
+
+  /// Where its shards are.
+  var shardsLine: String {
+    "batch \(id) (\(name)): in shards \(shards ?? ""); `segmoectl collect \(shards ?? "")` brings home what is done"
+  }
 }
 
 extension WorkerRecord {

@@ -37,14 +37,17 @@ struct WatchLoop {
         var view = try WatchView(scope, store)
         before = before.atMost(view.counts)
         view.counts = view.counts.since(before)
-        if style == .bars { view.secondsLeft = try estimate.secondsLeft(store, now: now) }
+        // How fast other machines are, nobody knows here.
+        if style == .bars, view.sharded.isEmpty {
+          view.secondsLeft = try estimate.secondsLeft(store, now: now)
+        }
         switch style {
         case .bars: try screen.draw(view, from: store, now: now)
         case .lines, .json: try log.print(view, asJSON: style == .json, now: now)
         case .silent: break
         }
         if view.counts.open == 0 { return }
-        try daemon.check(store, isPaused: view.isPaused, now: now)
+        try daemon.check(store, isNeeded: !view.isPaused && !view.isElsewhere, now: now)
         try fetcher.check(store, view, now: now)
       }
       Thread.sleep(forTimeInterval: style == .bars ? 0.1 : 0.05)
@@ -62,11 +65,10 @@ private struct DaemonWatch {
     self.patience = patience
   }
 
+  /// - Parameter isNeeded: not for a paused queue, which is meant to wait, nor for jobs that are rendered elsewhere.
   /// - Throws: `Problem.unavailable`
-  mutating func check(_ store: QueueClient, isPaused: Bool, now: Date) throws {
-    let isAlive = try store.workers().contains { $0.isAlive(now: now.milliseconds) }
-    // A paused queue is meant to wait.
-    if isAlive || isPaused {
+  mutating func check(_ store: QueueClient, isNeeded: Bool, now: Date) throws {
+    if try !isNeeded || store.workers().contains(where: { $0.isAlive(now: now.milliseconds) }) {
       missingSince = nil
       return
     }
@@ -121,6 +123,8 @@ private struct EventLog {
   private var waited: [Int64: (standing: String, at: Date)] = [:]
   /// Batches that were said to wait for others.
   private var waitingBatches: Set<Int64> = []
+  /// Batches that were said to be in shards.
+  private var shardedBatches: Set<Int64> = []
 
   /// The least seconds between two lines about a running job, or about what jobs wait for.
   private static let interval: TimeInterval = 5
@@ -159,6 +163,9 @@ private struct EventLog {
     }
     for batch in view.batches where waitingBatches.insert(batch.id).inserted {
       Swift.print(asJSON ? QueueJSON.batch.json(batch).text : PlainText.line(batch.waitLine))
+    }
+    for batch in view.sharded where shardedBatches.insert(batch.id).inserted {
+      Swift.print(asJSON ? QueueJSON.batch.json(batch).text : PlainText.line(batch.shardsLine))
     }
     if view.counts.open == 0, !asJSON { Swift.print(BarScreen.headline(view)) }
     fflush(nil)

@@ -45,8 +45,12 @@ struct WatchView: Equatable {
   var running: [JobSummary]
   /// What jobs wait for of a hub.
   var waits: [SourceRecord]
-  /// Batches that wait for others.
+  /// Batches that wait for others, or for a daemon of a class of numerics.
   var batches: [BatchRecord]
+  /// Batches that are rendered elsewhere, from shards.
+  var sharded: [BatchRecord]
+  /// Whether all jobs that are not over are rendered elsewhere: no daemon of this queue can do anything for them.
+  var isElsewhere: Bool
   /// Until all are over; nil: nobody knows, or nobody asked.
   var secondsLeft: Double?
 
@@ -62,12 +66,15 @@ struct WatchView: Equatable {
     filter.limit = Self.mostRunning
     let status = try store.status()
     isPaused = status.isPaused
+    let elsewhere: Int
     switch scope {
     case .everything:
       counts = status.counts
       running = try store.list(filter)
       waits = try store.waits()
       batches = try store.waitingBatches()
+      sharded = try store.batchesInShards()
+      elsewhere = sharded.isEmpty ? 0 : try store.jobsInShards()
     case .batch(let id):
       let batch = try store.batch(id)
       counts = batch.counts
@@ -75,6 +82,8 @@ struct WatchView: Equatable {
       running = try store.list(filter)
       waits = try store.waits(batch: id)
       batches = batch.waitsFor == nil ? [] : [batch]
+      sharded = batch.shards == nil ? [] : [batch]
+      elsewhere = sharded.isEmpty ? 0 : try store.jobsInShards(batch: id)
     case .jobs(let ids):
       let jobs = try store.list(scope.filter)
       if let missing = Set(ids).subtracting(jobs.map(\.id)).min() {
@@ -87,9 +96,13 @@ struct WatchView: Equatable {
           if source.state != .ready, !waits.contains(source) { waits.append(source) }
         }
       batches = try store.waitingBatches(
-        among: Set(jobs.filter { $0.state == .queued && $0.isHeld }.map(\.batch)))
+        among: Set(jobs.filter { $0.state == .queued && ($0.isHeld || $0.waitsFor != nil) }.map(\.batch)))
+      let away = jobs.filter { $0.shards != nil }
+      sharded = try store.batchesInShards(among: Set(away.map(\.batch)))
+      elsewhere = away.count
       running = Array(jobs.filter { $0.state == .running }.prefix(Self.mostRunning))
     }
+    isElsewhere = elsewhere > 0 && elsewhere >= counts.open
   }
 }
 

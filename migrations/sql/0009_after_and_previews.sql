@@ -200,3 +200,9 @@ CREATE INDEX found_models_by_model ON found_models (model);
 -- The namespace in which a worker's process number means something, as 'pid:[4026531836]': on its host, whoever is in
 -- the same one sees at once that the process has ended. NULL: not known; then the heartbeat alone counts.
 ALTER TABLE workers ADD COLUMN process_space TEXT;
+
+-- Who watches asks again and again which jobs are rendered elsewhere.
+CREATE INDEX jobs_in_shards ON jobs (batch) WHERE state = 'queued' AND held & 16;
+CREATE INDEX batches_in_shards ON batches (id) WHERE shards IS NOT NULL;
+-- And which batches are pinned to a class of numerics that nobody has.
+CREATE INDEX batches_of_class ON batches (id) WHERE numerics IS NOT NULL;

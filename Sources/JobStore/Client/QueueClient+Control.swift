@@ -105,10 +105,11 @@ extension QueueClient {
 
   /// Queues a job that is over anew with all its attempts, or lets a waiting one run at once. The pictures of a done
   /// job stay, beside the new ones; those of a failed or cancelled one need not be rendered again.
-  /// - Throws: `JobStoreError.notFound`, `.wrongState` when it runs.
+  /// - Throws: `JobStoreError.notFound`, `.wrongState` when it runs, `.shards` when it is in shards.
   package func retry(job id: Int64) throws { _ = try retry(.job(id)) }
 
-  /// Queues all failed and cancelled jobs of a batch again.
+  /// Queues all failed and cancelled jobs of a batch again, and lets those go that wait for a class of numerics which no
+  /// daemon is of.
   /// - Returns: How many.
   /// - Throws: `JobStoreError.notFound`
   package func retry(batch: Int64) throws -> Int { try retry(.batch(batch)) }
@@ -121,10 +122,10 @@ extension QueueClient {
       let move = try retryMove(scope, db)
       try db.reopenImages(scope, of: [.failed, .cancelled], at: now)
       try db.wantAgain(scope, at: now)
-      let count = try db.move(move, scope, at: now)
-      if case .job(let id) = scope, count == 0 {
-        throw JobStoreError.wrongState(job: id, state: try db.state(ofJob: id), action: "retried")
-      }
+      let stranded = try stranded(scope, db)
+      let count = try db.move(move, scope, at: now) + stranded
+      if case .batch(let number) = scope { try db.unpinStranded(batch: number, at: now) }
+      if case .job(let id) = scope, count == 0 { throw try notRetried(id, db) }
       try db.retireImages(scope)
       return count
     }
@@ -135,12 +136,27 @@ extension QueueClient {
   package func retrial(of scope: JobScope) throws -> (count: Int, pictures: [String]) {
     try database.read { db in
       let move = try retryMove(scope, db)
-      let count = try count(move, scope, db)
-      if case .job(let id) = scope, count == 0 {
-        throw JobStoreError.wrongState(job: id, state: try db.state(ofJob: id), action: "retried")
-      }
+      let count = try count(move, scope, db) + stranded(scope, db)
+      if case .job(let id) = scope, count == 0 { throw try notRetried(id, db) }
       return (count, try finishedPictures(scope, of: Transition[move].from, db))
     }
+  }
+
+  private func stranded(_ scope: JobScope, _ db: Database) throws -> Int {
+    guard case .batch(let number) = scope else { return 0 }
+    return try db.strandedJobs(ofBatch: number)
+  }
+
+  /// Why a job cannot be retried.
+  private func notRetried(_ id: Int64, _ db: Database) throws -> JobStoreError {
+    let job = try db.job(id)
+    guard job.state != .queued else {
+      return .shards(
+        batch: job.batch,
+        reason:
+          "job \(id) is in shards, and other machines render it: `segmoectl collect --give-up` takes it back")
+    }
+    return .wrongState(job: id, state: job.state, action: "retried")
   }
 
   private func retryMove(_ scope: JobScope, _ db: Database) throws -> Transition.Name {

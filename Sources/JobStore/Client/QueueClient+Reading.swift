@@ -111,7 +111,7 @@ extension QueueClient {
     }
   }
 
-  /// Batches that wait for others, in order of their numbers.
+  /// Batches that wait for others, or for a daemon of a class of numerics, in order of their numbers.
   /// - Parameters:
   ///   - batches: only these; nil: any.
   ///   - limit: at most so many.
@@ -123,7 +123,11 @@ extension QueueClient {
       try BatchRecord.fetchAll(
         db,
         sql: """
-          SELECT * FROM (SELECT \(BatchRecord.columns) FROM batches WHERE after > 0 \(these))
+          SELECT * FROM (
+            SELECT \(BatchRecord.columns) FROM batches
+            WHERE id IN (
+              SELECT id FROM batches WHERE after > 0
+              UNION SELECT id FROM batches WHERE numerics IS NOT NULL) \(these))
           WHERE waits_for IS NOT NULL ORDER BY id LIMIT ?
           """, arguments: [max(0, limit)])
     }

@@ -15,12 +15,17 @@ package struct BatchRecord: FetchableRecord, Sendable, Equatable {
   package var counts: StateCounts
   /// The batch that it comes after; nil if there is none, or none any more.
   package var after: Int64?
-  /// The name of that batch, while jobs of this one wait for it.
+  /// What its jobs wait for: that batch (`batch nightly`), or a daemon of the class of numerics that they are pinned to.
   package var waitsFor: String?
 
   /// Columns for `init(row:)`.
   static let columns = """
-    batches.*, iif(\(waits("batches")), (SELECT p.name FROM batches p WHERE p.id = batches.after), NULL) AS waits_for
+    batches.*,
+    CASE
+      WHEN \(waits("batches")) THEN 'batch ' || (SELECT p.name FROM batches p WHERE p.id = batches.after)
+      WHEN numerics IS NOT NULL AND queued > 0 AND shards IS NULL AND \(Database.isNobodysClass("batches"))
+        THEN 'a daemon of ' || numerics
+    END AS waits_for
     """
 
   /// The condition in SQL for a batch whose jobs wait for another batch. They all do, or none does.

@@ -18,7 +18,9 @@ extension QueueClient {
       guard let job = try? db.job(outcome.job), job.batch == batch.batch, job.state == .queued else {
         return false
       }
-      if outcome.failure == nil { try Self.check(outcome.images, job.request) }
+      guard outcome.failure == nil else { return true }
+      try Self.check(outcome.images, job.request)
+      if job.namePattern == nil { try Self.check(namesOf: outcome.images, job) }
       return true
     }
   }
@@ -35,6 +37,8 @@ extension QueueClient {
       guard key == batch.key, let job = try? db.job(outcome.job), job.batch == batch.batch else {
         return .unwanted
       }
+      // Of a job that was done and that somebody queued anew by hand.
+      if job.state == .queued { try db.retireImages(.job(job.id)) }
       let move: Transition.Name = outcome.failure == nil ? .collectDone : .collectFailed
       if outcome.failure == nil { try Self.check(outcome.images, job.request) }
       let values = Self.values(outcome, maxAttempts: job.request.maxAttempts, now)
@@ -46,7 +50,8 @@ extension QueueClient {
       }
       for event in outcome.events {
         var own = event
-        (own.batch, own.job) = (job.batch, job.id)
+        // Another machine's clock may be ahead.
+        (own.batch, own.job, own.at) = (job.batch, job.id, min(own.at, now))
         try db.record(own)
       }
       for image in outcome.images { try db.insert(image, ofJob: job.id) }
@@ -72,6 +77,26 @@ extension QueueClient {
     }
   }
 
+  /// In what the pictures of a batch differ, because machines differed: models that had several weights under one name,
+  /// and the classes of numerics if there are several.
+  package func mixtures(ofBatch batch: Int64) throws -> (models: [String], classes: [String]) {
+    try database.read { db in
+      let models = try String.fetchAll(
+        db,
+        sql: """
+          SELECT model FROM jobs WHERE batch = ? AND state = 'done' AND model_digest IS NOT NULL
+          GROUP BY model HAVING count(DISTINCT substr(model_digest, 1, 64)) > 1 ORDER BY model LIMIT 5
+          """, arguments: [batch])
+      let classes = try String.fetchAll(
+        db,
+        sql: """
+          SELECT DISTINCT numerics FROM images WHERE numerics IS NOT NULL
+            AND job IN (SELECT id FROM jobs WHERE batch = ? AND state = 'done') ORDER BY numerics LIMIT 5
+          """, arguments: [batch])
+      return (models, classes.count > 1 ? classes : [])
+    }
+  }
+
   private static func check(_ images: [ImageRecord], _ request: JobRequest) throws {
     let render = request.render
     guard images.map(\.index) == Array(0..<render.count) else {
@@ -83,15 +108,28 @@ extension QueueClient {
     }
   }
 
-  /// The arguments of the move. Counts may be anything.
+  /// Checks that pictures have the names that a daemon of this queue would have given them.
+  private static func check(namesOf images: [ImageRecord], _ job: JobRecord) throws {
+    for image in images {
+      let stem = "\(job.batch)/\(job.id)-\(image.index)"
+      // A second picture of a name has a number.
+      let number = image.path.hasPrefix(stem) ? image.path.dropFirst(stem.count).dropLast(4) : "x"
+      guard number.isEmpty || number.first == "-" && number.dropFirst().allSatisfy(\.isNumber) else {
+        throw JobStoreError.damagedRow(table: "images", column: "path", value: "'\(image.path)'")
+      }
+    }
+  }
+
+  /// The arguments of the move. Counts may be anything, and another machine's clock may be ahead.
   private static func values(
     _ outcome: ShardOutcome, maxAttempts: Int, _ now: Milliseconds
   ) -> [String: (any DatabaseValueConvertible)?] {
     let statistics = outcome.statistics
+    let finished = min(outcome.finishedAt ?? now, now)
     func count(_ number: Int64) -> Int64 { min(max(0, number), 1 << 53) }
     return [
       "attempts": min(max(1, outcome.attempts), max(1, maxAttempts)),
-      "started": outcome.startedAt, "finished": outcome.finishedAt ?? now,
+      "started": outcome.startedAt.map { min($0, finished) }, "finished": finished,
       "error": outcome.failure?.message, "kind": (outcome.failure?.kind ?? .transient).rawValue,
       "digest": outcome.modelDigest, "hits": count(statistics.cacheHits),
       "misses": count(statistics.cacheMisses),

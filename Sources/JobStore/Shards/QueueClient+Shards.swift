@@ -37,6 +37,12 @@ extension QueueClient {
         }
         return known
       }
+      let other = try Int64.fetchOne(
+        db, sql: "SELECT id FROM batches WHERE shards = ? LIMIT 1", arguments: [folder])
+      if let other {
+        throw JobStoreError.shards(
+          batch: batch, reason: "\(folder) is where the jobs of batch \(other) are: name another folder")
+      }
       try Self.expectMovable(batch, db)
       let bit = Hold.shards.rawValue
       try db.execute(
@@ -59,6 +65,42 @@ extension QueueClient {
   /// The batch whose jobs went into shards with a key; nil if there is none in this queue.
   package func shardedBatch(key: String) throws -> ShardedBatch? {
     try database.read { db in try db.shardedBatch("shards_key = ?", key) }
+  }
+
+  /// The batch whose jobs are in shards in a folder; nil if there is none in this queue.
+  /// - Parameter folder: absolute path.
+  package func shardedBatch(folder: String) throws -> ShardedBatch? {
+    try database.read { db in try db.shardedBatch("shards = ?", folder) }
+  }
+
+  /// Batches whose jobs are in shards, in order of their numbers.
+  /// - Parameters:
+  ///   - batches: only these; nil: any.
+  ///   - limit: at most so many.
+  package func batchesInShards(among batches: Set<Int64>? = nil, limit: Int = 16) throws -> [BatchRecord] {
+    if batches?.isEmpty == true { return [] }
+    // Numbers need no escaping.
+    let these = batches.map { "AND id IN (\($0.sorted().map(String.init).joined(separator: ", ")))" } ?? ""
+    return try database.read { db in
+      try BatchRecord.fetchAll(
+        db,
+        sql:
+          "SELECT \(BatchRecord.columns) FROM batches WHERE shards IS NOT NULL \(these) ORDER BY id LIMIT ?",
+        arguments: [max(0, limit)])
+    }
+  }
+
+  /// How many queued jobs are in shards.
+  /// - Parameter batch: only those of this one; nil: of any.
+  package func jobsInShards(batch: Int64? = nil) throws -> Int {
+    let those = batch.map { "batch = \($0) AND" } ?? ""
+    return try database.read { db in
+      try Int.fetchOne(
+        db,
+        sql:
+          "SELECT count(*) FROM jobs INDEXED BY jobs_in_shards WHERE \(those) state = 'queued' AND held & \(Hold.shards.rawValue)"
+      ) ?? 0
+    }
   }
 
   /// Gives up the shards of a batch: jobs that are not back are this queue's again.

@@ -49,11 +49,21 @@ package struct ShardFile {
   /// - Parameters:
   ///   - jobs: their numbers.
   ///   - batch: theirs.
-  /// - Throws: `JobStoreError.damagedRow` for the first row that cannot be right.
-  package func outcomes(of jobs: Set<Int64>, batch: Int64) throws -> [ShardOutcome] {
+  ///   - refuse: gets the jobs whose rows cannot be right, and what is wrong.
+  /// - Throws: `JobStoreError` if the file is damaged.
+  package func outcomes(
+    of jobs: Set<Int64>, batch: Int64, refuse: (_ job: Int64, _ reason: JobStoreError) -> Void
+  ) throws -> [ShardOutcome] {
     do {
       return try connection.read { db in
-        try jobs.sorted().compactMap { try outcome(of: $0, batch, db) }
+        try jobs.sorted().compactMap { job in
+          do {
+            return try outcome(of: job, batch, db)
+          } catch let error as JobStoreError {
+            refuse(job, error)
+            return nil
+          }
+        }
       }
     } catch let error as DatabaseError {
       throw QueueDatabase.translation(of: error, path: path)
@@ -71,7 +81,7 @@ package struct ShardFile {
     guard let row else { return nil }
     let reader = RowReader(row: row, table: "jobs")
     let digest: String? = try reader.optional("model_digest")
-    if let digest, !Self.isDigest(digest) { throw Self.wrong("jobs", "model_digest", digest) }
+    if let digest, !Self.isModelDigest(digest) { throw Self.wrong("jobs", "model_digest", digest) }
     let isDone = try reader.word("state", as: JobState.self) == .done
     let failure = JobFailure(
       message: PlainText.line(try reader.optional("error") ?? "no reason is known"),
@@ -131,6 +141,15 @@ package struct ShardFile {
     let time: Milliseconds? = try reader.optional(column)
     if let time, !times.contains(time) { throw wrong("jobs", column, "\(time)") }
     return time
+  }
+
+  /// Whether a text is a model's digest, and those of what a job has added to it: `MODEL+LORAS+vae:VAE`.
+  private static func isModelDigest(_ text: String) -> Bool {
+    let parts = text.split(separator: "+", maxSplits: 3, omittingEmptySubsequences: false)
+    return parts.indices.allSatisfy { index in
+      let isVAE = index > 0 && parts[index].hasPrefix("vae:")
+      return isDigest(String(isVAE ? parts[index].dropFirst(4) : parts[index]))
+    }
   }
 
   private static func isDigest(_ text: String) -> Bool {

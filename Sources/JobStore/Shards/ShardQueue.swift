@@ -36,6 +36,7 @@ package enum ShardQueue {
     _ path: String, output: String, moving moves: (from: String, to: String)
   ) throws -> [ImageRecord] {
     let database = try QueueDatabase.open(path: path, role: .daemon, for: .changing)
+    try forgetLackingModels(QueueClient(database))
     let wanted = try database.write { db, now in
       // A worker of another machine counts as alive for a minute after its last sign.
       try db.execute(
@@ -58,12 +59,14 @@ package enum ShardQueue {
 
   /// How far a shard is.
   package struct Standing: Sendable, Equatable {
-    /// Jobs that are not over.
+    /// Jobs that are not over. One that failed because its machine lacks a model is not: another machine may have it.
     package var open: Int
     /// Steps that are saved of them.
     package var steps: Int
-    /// Finished pictures, of jobs that are over or not. Their paths are relative.
+    /// The pictures of jobs that are done. Their paths are relative.
     package var pictures: [ImageRecord]
+    /// Finished pictures of others, which may not be whole yet.
+    package var announced: [ImageRecord]
   }
 
   /// Writes a copy of a queue at work, to travel.
@@ -98,25 +101,39 @@ package enum ShardQueue {
     return try database.read { db in try standing(of: db) }
   }
 
+  /// The condition in SQL for jobs that failed because a machine lacks their model, or cannot read it.
+  private static let lacksModel = "state = 'failed' AND error_kind = '\(FailureKind.model.rawValue)'"
+
+  /// What an earlier machine did not have, this one may: the jobs wait again.
+  private static func forgetLackingModels(_ client: QueueClient) throws {
+    let (jobs, models) = try client.database.read { db in
+      (
+        try Int64.fetchAll(db, sql: "SELECT id FROM jobs WHERE \(lacksModel)"),
+        try String.fetchAll(db, sql: "SELECT name FROM models WHERE held_until IS NOT NULL")
+      )
+    }
+    for job in jobs { try client.retry(job: job) }
+    try client.database.write { db, now in
+      for model in models { try db.release(model: model, at: now) }
+    }
+  }
+
   private static func standing(of db: Database) throws -> Standing {
     Standing(
-      open: try Int.fetchOne(db, sql: "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')") ?? 0,
+      open: try Int.fetchOne(
+        db, sql: "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running') OR \(lacksModel)") ?? 0,
       steps: try Int.fetchOne(
         db, sql: "SELECT CAST(min(1e15, total(max(0, step))) AS INTEGER) FROM checkpoints") ?? 0,
       pictures: try ImageRecord.fetchAll(
-        db,
-        sql: """
-          SELECT number, path, seed, width, height, digest, bytes, seconds, numerics FROM images
-          UNION ALL SELECT number, path, seed, width, height, digest, bytes, seconds, numerics FROM checkpoints
-          WHERE path IS NOT NULL
-          """))
+        db, sql: "SELECT * FROM images WHERE job IN (SELECT id FROM jobs WHERE state = 'done')"),
+      announced: try ImageRecord.fetchAll(db, sql: "SELECT * FROM checkpoints WHERE path IS NOT NULL"))
   }
 
   private static func copy(
     _ jobs: [Int64], from home: QueueDatabase, to shard: QueueDatabase,
     _ rename: (Int64, RequestFile?, String) throws -> String
   ) throws {
-    try shard.write { target, now in
+    try shard.write { target, _ in
       try home.read { source in
         var batch: Int64?
         for id in jobs {
@@ -125,9 +142,11 @@ package enum ShardQueue {
             batch = job.batch
             try copyBatch(job.batch, source, target)
           }
+          // A machine that has the shard must not wait for hours, or for the pause before a retry.
+          job.request.runAfter = nil
           job.request.render.model = try rename(id, nil, job.request.render.model)
           try job.request.render.changeFiles { file, path in try rename(id, file, path) }
-          try insert(job, target, now)
+          try insert(job, target)
           try copySources(ofJob: id, source, target, rename)
         }
       }
@@ -145,19 +164,19 @@ package enum ShardQueue {
       arguments: StatementArguments(row.databaseValues))
   }
 
-  private static func insert(_ job: JobRecord, _ db: Database, _ now: Milliseconds) throws {
+  private static func insert(_ job: JobRecord, _ db: Database) throws {
     let columns = JobRequest.columns.joined(separator: ", ")
     let places = JobRequest.columns.map { _ in "?" }.joined(separator: ", ")
     try db.cachedStatement(
       sql: """
-        INSERT INTO jobs (id, batch, created_at, wait_set_at, numerics, \(columns))
-        VALUES (?, ?, ?, ?, (SELECT numerics FROM batches WHERE id = ?), \(places))
+        INSERT INTO jobs (id, batch, created_at, numerics, \(columns))
+        VALUES (?, ?, ?, (SELECT numerics FROM batches WHERE id = ?), \(places))
         """
     ).execute(
       arguments: StatementArguments(
         [
           job.id.databaseValue, job.batch.databaseValue, job.createdAt.databaseValue,
-          (job.request.runAfter == nil ? nil : now).databaseValue, job.batch.databaseValue,
+          job.batch.databaseValue,
         ] + job.request.values.map(\.databaseValue)))
   }
 
@@ -174,7 +193,7 @@ package enum ShardQueue {
         """, arguments: [job])
     for row in rows {
       let reader = RowReader(row: row, table: "sources")
-      let path = try rename(job, nil, reader.value("path"))
+      let path = try rename(job, reader.word("use", as: ModelUse.self).file, reader.value("path"))
       try target.execute(
         sql: """
           INSERT OR IGNORE INTO sources
@@ -217,6 +236,17 @@ package enum ShardQueue {
 
   private static func remove(_ path: String) {
     for ending in ["", "-wal", "-shm", "-journal"] { unlink(path + ending) }
+  }
+}
+
+extension ModelUse {
+  /// Which file of a request it stands for; nil: its model.
+  fileprivate var file: RequestFile? {
+    switch self {
+    case .model, .ingredient: nil
+    case .adapter: .lora
+    case .autoencoder: .vae
+    }
   }
 }
 

@@ -110,7 +110,8 @@ package struct Transition: Sendable {
         "`segmoectl retry --batch`; done jobs stay as they are")
     case .hurry:
       Transition(
-        .hurry, from: [.queued], to: .queued, events: [.retried], "`segmoectl retry`; it waits no longer")
+        .hurry, from: [.queued], to: .queued, if: [.isHere], events: [.retried],
+        "`segmoectl retry`; it waits no longer")
     case .edit:
       Transition(
         .edit, from: [.queued], to: .queued, if: [.isUntouched, .isHere], events: [.edited],

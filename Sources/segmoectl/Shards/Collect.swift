@@ -31,35 +31,79 @@ struct Collect: ParsableCommand {
 
   func run() throws {
     let shards = ShardFolder(path: absolutePath(folder))
-    let manifest = try shards.manifest()
     let store = try location.open(for: .changing)
-    guard let batch = try store.shardedBatch(key: manifest.key), batch.batch == manifest.batch else {
-      throw Problem.badInput(
-        "\(shards.path) is of another queue than \(store.path): name that with --database")
+    let batch: ShardedBatch
+    do {
+      batch = try known(try shards.manifest(), of: shards, in: store)
+    } catch let problem as Problem {
+      // The folder is lost, and with it what is in it; this queue knows which of its jobs were there.
+      guard let lost = try store.shardedBatch(folder: shards.path) else { throw problem }
+      guard giveUp else {
+        throw Problem.missing(
+          "\(problem.message); the jobs of batch \(lost.batch) are in shards there: --give-up takes them back"
+        )
+      }
+      complain("nothing comes home: \(problem.message)")
+      return try giveUp(lost, after: nil, store)
     }
     let place =
       output.map(absolutePath) ?? location.place.output(environment: ProcessInfo.processInfo.environment)
     var harvest = Harvest(folder: shards, batch: batch, store: store, output: place)
     try harvest.run()
-    var left = try store.settleShards(batch)
-    var takenBack = 0
-    if giveUp, left > 0 {
-      takenBack = try store.takeOutOfShards(batch: batch.batch)
-      left = 0
-    }
     for notice in harvest.notices { complain(notice) }
+    if harvest.done > 0 { try sayMixtures(of: batch, store) }
+    let left = try store.settleShards(batch)
+    if giveUp, left > 0 { return try giveUp(batch, after: harvest, store) }
+    announce(batch, harvest, left: left, takenBack: 0)
+  }
+
+  /// The batch that a folder of shards is of.
+  /// - Throws: `Problem` if it is of another queue.
+  private func known(
+    _ manifest: ShardFolder.Manifest, of shards: ShardFolder, in store: QueueClient
+  ) throws -> ShardedBatch {
+    guard let batch = try store.shardedBatch(key: manifest.key), batch.batch == manifest.batch else {
+      throw Problem.badInput(
+        "\(shards.path) is of another queue than \(store.path), or of a batch that was purged or put into other shards "
+          + "since: --database names another queue")
+    }
+    return batch
+  }
+
+  /// Says what makes pictures other than one machine's.
+  private func sayMixtures(of batch: ShardedBatch, _ store: QueueClient) throws {
+    let (models, classes) = try store.mixtures(ofBatch: batch.batch)
+    for model in models {
+      complain(
+        "machines have different weights under the name \(model): `segmoectl show ID --json` says which job had which "
+          + "(model_digest)")
+    }
+    if !classes.isEmpty {
+      complain(
+        "pictures are of several classes of numerics, whose last bits differ: \(classes.joined(separator: ", "))"
+      )
+    }
+  }
+
+  private func giveUp(_ batch: ShardedBatch, after harvest: Harvest?, _ store: QueueClient) throws {
+    let takenBack = try store.takeOutOfShards(batch: batch.batch)
+    announce(batch, harvest, left: 0, takenBack: takenBack)
+  }
+
+  private func announce(_ batch: ShardedBatch, _ harvest: Harvest?, left: Int, takenBack: Int) {
+    let (done, failed) = (harvest?.done ?? 0, harvest?.failed ?? 0)
     if format.json {
       let answer = JSONText.object([
-        ("batch", .integer(batch.batch)), ("done", .integer(harvest.done)),
-        ("failed", .integer(harvest.failed)),
-        ("known", .integer(harvest.known)), ("left", .integer(left)), ("taken_back", .integer(takenBack)),
+        ("batch", .integer(batch.batch)), ("done", .integer(done)), ("failed", .integer(failed)),
+        ("known", .integer(harvest?.known ?? 0)), ("left", .integer(left)),
+        ("taken_back", .integer(takenBack)),
       ])
       print(answer.text)
     } else {
       let rest =
         takenBack > 0
         ? "\(takenBack) are this queue's again" : left > 0 ? "\(left) are not over" : "all are here"
-      print("batch \(batch.batch): \(harvest.done) done and \(harvest.failed) failed jobs came home; \(rest)")
+      print("batch \(batch.batch): \(done) done and \(failed) failed jobs came home; \(rest)")
     }
   }
 }

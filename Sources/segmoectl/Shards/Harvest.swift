@@ -31,22 +31,48 @@ struct Harvest {
   /// - Throws: `JobStoreError`, `ImageError` if this machine cannot take what comes.
   mutating func run() throws {
     let local = FileManager.default.temporaryDirectory.path + "/segmoe-collect-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(
-      atPath: local, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    try NewFolder.make(local, mode: 0o700)
     defer { try? FileManager.default.removeItem(atPath: local) }
     var waiting = Set(batch.jobs)
     var failures: [Int64: ShardOutcome] = [:]
-    for name in folder.attempts() where !waiting.isEmpty {
+    /// Why machines could not render jobs that others may.
+    var lacks: [Int64: String] = [:]
+    for name in try folder.attempts() where !waiting.isEmpty {
       for outcome in outcomes(in: name, of: waiting, local) {
-        guard outcome.failure == nil else {
+        switch outcome.failure {
+        case let failure? where failure.kind == .model:
+          lacks[outcome.job] = failure.message
+          continue
+        case .some:
           failures[outcome.job] = outcome
           continue
+        case nil: break
         }
         if try take(outcome) { waiting.remove(outcome.job) }
       }
     }
     for (_, outcome) in failures.sorted(by: { $0.key < $1.key }) where waiting.contains(outcome.job) {
-      _ = try take(outcome)
+      if try take(outcome) { waiting.remove(outcome.job) }
+    }
+    note(lacks.filter { waiting.contains($0.key) })
+  }
+
+  /// The most reasons that are told.
+  private static let mostReasons = 5
+
+  /// Notes why jobs are not over that machines without their models have tried.
+  private mutating func note(_ lacks: [Int64: String]) {
+    let reasons = Dictionary(grouping: lacks.keys) { lacks[$0] ?? "" }.sorted {
+      $0.value.count > $1.value.count
+    }
+    for (reason, jobs) in reasons.prefix(Self.mostReasons) {
+      notices.append(
+        "\(TerminalText.count(jobs.count, "job")) could not be rendered where tried, and may be elsewhere: \(reason)"
+      )
+    }
+    let more = reasons.dropFirst(Self.mostReasons).map(\.value.count).reduce(0, +)
+    if more > 0 {
+      notices.append("\(TerminalText.count(more, "job")) more could not, for reasons like these")
     }
   }
 
@@ -56,7 +82,9 @@ struct Harvest {
     defer { unlink(copy) }
     do {
       try folder.fetch("\(folder.results)/\(name)", to: copy)
-      return try ShardFile(copy).outcomes(of: jobs, batch: batch.batch)
+      return try ShardFile(copy).outcomes(of: jobs, batch: batch.batch) { job, reason in
+        notices.append("job \(job) in \(name) is left out: \(reason)")
+      }
     } catch {
       let reason = (error as? Problem)?.message ?? "\(error)"
       notices.append("\(name) is left out: \(reason)")
@@ -73,9 +101,13 @@ struct Harvest {
         notices.append("job \(own.job) is not awaited any more; what came of it is left out")
         return true
       }
+      // All of them, before one is written that belongs to nothing.
+      if own.images.count > 1 {
+        for image in own.images where bytes(of: image, ofJob: own.job) == nil { return false }
+      }
       for index in own.images.indices {
-        guard let path = try bringHome(own.images[index], ofJob: own.job) else { return false }
-        own.images[index].path = path
+        guard let bytes = bytes(of: own.images[index], ofJob: own.job) else { return false }
+        own.images[index].path = try bringHome(bytes, as: own.images[index].path)
       }
       switch try store.collect(own, of: batch) {
       case .taken: if own.failure == nil { done += 1 } else { failed += 1 }
@@ -90,9 +122,8 @@ struct Harvest {
     }
   }
 
-  /// Copies a picture to where this queue's daemons would have put it. If another file has its name, it gets the next.
-  /// - Returns: its path; nil if the picture is missing or not what its row says.
-  private mutating func bringHome(_ image: ImageRecord, ofJob job: Int64) throws -> String? {
+  /// The bytes of a picture; nil if it is missing or not what its row says.
+  private mutating func bytes(of image: ImageRecord, ofJob job: Int64) -> [UInt8]? {
     guard let bytes = folder.bytes(of: image) else {
       notices.append(
         "job \(job), image \(image.index): its picture is missing or damaged in \(folder.path)/pictures")
@@ -102,9 +133,15 @@ struct Harvest {
       notices.append("job \(job), image \(image.index): the picture does not say that it is of this job")
       return nil
     }
-    let plain = "\(output)/\(image.path.dropLast(4))"
-    try FileManager.default.createDirectory(
-      atPath: URL(fileURLWithPath: plain).deletingLastPathComponent().path, withIntermediateDirectories: true)
+    return bytes
+  }
+
+  /// Writes a picture to where this queue's daemons would have put it. If another file has its name, it gets the next.
+  /// - Parameter name: its path below the folder of pictures.
+  /// - Returns: its path.
+  private func bringHome(_ bytes: [UInt8], as name: String) throws -> String {
+    let plain = "\(output)/\(name.dropLast(4))"
+    try NewFolder.make(URL(fileURLWithPath: plain).deletingLastPathComponent().path)
     for number in 1...10_000 {
       let path = plain + (number == 1 ? "" : "-\(number)") + ".png"
       // An earlier collect was interrupted, or this is a second one.

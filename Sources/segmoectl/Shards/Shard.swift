@@ -63,12 +63,18 @@ struct Shard: ParsableCommand {
     let number = try batch.number(in: store)
     if access(target.manifestPath, F_OK) == 0 {
       let manifest = try target.manifest()
-      guard try store.shardedBatch(key: manifest.key)?.batch == number else {
-        throw Problem.badInput("\(target.path) holds other shards: name a new folder")
+      // Those of this batch, too, once they are over: what is retried later needs others.
+      guard let known = try store.shardedBatch(key: manifest.key), known.batch == number,
+        known.folder == target.path
+      else {
+        throw Problem.badInput("\(target.path) holds other shards, or such as are over: name a new folder")
       }
-      return announce(target, manifest, jobs: try store.shardedBatch(key: manifest.key)?.jobs.count ?? 0)
+      return announce(target, manifest, jobs: known.jobs.count)
     }
     let isNew = access(target.path, F_OK) != 0
+    if target.isOpenToOthers {
+      complain("others may write into \(target.path), and so make pictures that say they are of these jobs")
+    }
     let held = try store.putInShards(batch: number, folder: target.path)
     do {
       announce(target, try fill(target, held, store), jobs: held.jobs.count)
@@ -89,8 +95,7 @@ struct Shard: ParsableCommand {
     let manifest = ShardFolder.Manifest(
       key: held.key, batch: held.batch, shards: count, tasks: min(shards, count), folder: target.path)
     let local = FileManager.default.temporaryDirectory.path + "/segmoe-shard-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(
-      atPath: local, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    try NewFolder.make(local, mode: 0o700)
     defer { try? FileManager.default.removeItem(atPath: local) }
     var files = ShardFiles(target, shared: shared.map(absolutePath), copiesModels: copyModels)
     for shard in 0..<count {
@@ -104,6 +109,11 @@ struct Shard: ParsableCommand {
       complain(
         "jobs name models by their names (\(files.names.sorted().prefix(5).joined(separator: ", "))): the machines' "
           + "configuration must say where these are, or --models does")
+    }
+    if models.isEmpty, files.hasWeights {
+      complain(
+        "\(target.files) has files that go with models: if the machines' configuration names their folders of models, it "
+          + "must name this one, too, or --models says where all models are")
     }
     let script = ShardScript(
       folder: target, manifest: manifest, models: models.map(absolutePath), shared: shared.map(absolutePath))

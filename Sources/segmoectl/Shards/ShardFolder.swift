@@ -13,7 +13,7 @@ import JobStore
 ///     results/0000.ATTEMPT.sqlite   how far an attempt at a shard is
 ///     results/0000.over         all jobs of the shard are over
 ///     pictures/DIGEST.png       finished pictures by their content
-///     keys/0000.key             what seals the shard's resume states
+///     keys/0000.ATTEMPT.key     what seals the resume states in it
 ///     logs/0000.log             what its daemon says
 struct ShardFolder {
   /// Absolute.
@@ -46,11 +46,11 @@ struct ShardFolder {
 
   /// A shard's jobs as they went out.
   func shard(_ number: Int) -> String { "\(path)/shards/\(Self.name(number)).sqlite" }
-  func key(_ number: Int) -> String { "\(path)/keys/\(Self.name(number)).key" }
+  /// What seals the resume states of an attempt's queue.
+  func key(ofResult name: String) -> String { "\(path)/keys/\(name.dropLast(7)).key" }
   func picture(_ digest: String) -> String { "\(path)/pictures/\(digest).png" }
-  func result(_ number: Int, attempt: String) -> String {
-    "\(results)/\(Self.name(number)).\(attempt).sqlite"
-  }
+  /// The name of what an attempt leaves in `results`.
+  func result(_ number: Int, attempt: String) -> String { "\(Self.name(number)).\(attempt).sqlite" }
   func isOver(_ number: Int) -> String { "\(results)/\(Self.name(number)).over" }
 
   private static func name(_ number: Int) -> String {
@@ -79,38 +79,65 @@ struct ShardFolder {
     try AtomicFile.write([UInt8](try encoder.encode(manifest)) + [10], to: manifestPath)
   }
 
+  /// Whether it is there already, and others than its user may write into it.
+  var isOpenToOthers: Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & 0o022 != 0
+  }
+
   /// Makes the folders in it, for this user alone.
   func make() throws {
     for name in ["", "/shards", "/files", "/results", "/pictures", "/keys", "/logs"] {
-      try FileManager.default.createDirectory(
-        atPath: path + name, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      try NewFolder.make(path + name, mode: 0o700)
     }
   }
 
   /// The names of the attempts at a shard, or at all of them, that left something.
-  func attempts(of number: Int? = nil) -> [String] {
+  /// - Throws: `Problem` if nobody can say.
+  func attempts(of number: Int? = nil) throws -> [String] {
     let start = number.map { Self.name($0) + "." } ?? ""
     do throws(OpenFailure) {
       return try confinement.names(in: results, limit: 1_000_000)
         .filter { $0.hasPrefix(start) && $0.hasSuffix(".sqlite") && !$0.hasPrefix(".") }.sorted()
     } catch {
-      return []
+      throw Problem.missing("\(results) cannot be read: \(error)")
     }
   }
 
-  /// The most bytes of a shard's queue. It has resume states in it.
-  private static let largestQueue = 4 << 30
+  /// The most bytes of a shard's queue. It has the resume states of the jobs at work in it.
+  private static let largestQueue = 1 << 30
 
-  /// Copies a file of the folder to this machine.
+  /// Copies a file of the folder to this machine, in the place of what is there.
   /// - Throws: `Problem`
-  func fetch(_ file: String, to path: String, limit: Int = Self.largestQueue) throws {
-    let bytes: [UInt8]
-    do throws(FileBytes.Fault) {
-      bytes = try FileBytes.read(file, limit: limit, within: confinement)
+  func fetch(_ file: String, to path: String) throws {
+    let descriptor = try opened(file)
+    defer { close(descriptor) }
+    unlink(path)
+    do {
+      _ = try FileTree.copy(descriptor, of: file, to: path, limit: Self.largestQueue)
+    } catch let fault as FileTree.Fault {
+      throw Problem.missing("\(fault.path) \(fault.reason)")
+    }
+  }
+
+  /// - Returns: the descriptor of a regular file, which the caller closes.
+  private func opened(_ file: String) throws -> Int32 {
+    do throws(OpenFailure) {
+      let found = try confinement.open(file)
+      let size = Int(found.status.st_size)
+      guard size <= Self.largestQueue else { throw OpenFailure.refused(EFBIG) }
+      if found.isRegular { return found.take() }
     } catch {
       throw Problem.missing("\(file) cannot be read: \(error)")
     }
-    try AtomicFile.write(bytes, to: path)
+    throw Problem.missing("\(file) is no file")
+  }
+
+  /// Whether a picture is there, as long as its row says.
+  func has(_ image: ImageRecord) -> Bool {
+    var status = stat()
+    return lstat(picture(image.digest), &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+      && Int64(status.st_size) == image.bytes
   }
 
   /// The bytes of a picture, if they are what its row says.

@@ -42,10 +42,13 @@ struct ShardScript {
     # All of it was rendered by an array that was submitted before.
     [ -e "$over" ] && exit 0
 
+    # A machine that can render nothing must not run through the whole array in a minute.
+    fail() { sleep "${SHARD_SECONDS:-60}"; exit "$1"; }
+
     # The queue is on this machine's own disk, because SQLite's log does not work on a folder that machines share.
-    work=$(mktemp -d "${TMPDIR:-/tmp}/segmoe-$attempt-XXXXXX") || exit 1
+    work=$(mktemp -d "${TMPDIR:-/tmp}/segmoe-$attempt-XXXXXX") || fail 1
     trap 'rm -rf "$work"' EXIT
-    segmoectl stage in "$dir" "$shard" "$work" || exit
+    segmoectl stage in "$dir" "$shard" "$work" || fail 1
 
     # What is done so far comes home; the lock lets one copy be made at a time.
     bring() { flock "$work/lock" segmoectl stage out "$dir" "$shard" "$work" --attempt "$attempt"; }
@@ -62,23 +65,33 @@ struct ShardScript {
       segmoed --drain --database "$work/queue.sqlite" --output "$work/pictures" --worker "shard-$shard" \\
         --threads "${SLURM_CPUS_PER_TASK:-1}" "${options[@]}" &
       daemon=$!
+      # The signal may have come before it was started.
+      [ -n "$why" ] && kill -TERM "$daemon" 2>/dev/null
       while sleep "${SHARD_SECONDS:-60}"; do bring; done &
       copier=$!
       # A signal ends the wait, and the daemon has yet to end.
       wait "$daemon"; code=$?
       while kill -0 "$daemon" 2>/dev/null; do wait "$daemon"; code=$?; done
       kill "$copier" 2>/dev/null
-      bring || exit 1
+      bring || fail 1
       [ -e "$over" ] && exit 0
       # Below 64 and above 128 it was killed, or has left jobs. Between, it will not start here: its words say why.
-      [ "$code" -ge 64 ] && [ "$code" -le 78 ] && exit "$code"
+      [ "$code" -ge 64 ] && [ "$code" -le 78 ] && fail "$code"
       [ "$code" -le 1 ] && break
       sleep 1
     done
-    [ "$why" = requeue ] && exec scontrol requeue "$SLURM_JOB_ID"
+    if [ "$why" = requeue ] && [ "$SECONDS" -lt "${SHARD_SECONDS:-60}" ]; then
+      echo "shard $shard: its time is up at once, and would be in every attempt: give it more (--time)" >&2
+      exit 1
+    fi
+    if [ "$why" = requeue ]; then
+      rm -rf "$work"
+      # Not $SLURM_JOB_ID: in the last task that is the number of the array, and all that run would be requeued.
+      exec scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+    fi
     [ "$why" = stop ] && exit 143
     echo "shard $shard: jobs are left that cannot be rendered here" >&2
-    exit 1
+    fail 1
 
     """
   }

@@ -54,45 +54,53 @@ struct StageIn: ParsableCommand {
 
   func run() throws {
     let (folder, manifest, place) = try arguments.opened()
-    try choose(folder, place)
+    let earlier = try choose(folder, place)
     let wanted = try ShardQueue.arrive(
       place.queue, output: place.pictures, moving: (from: manifest.folder, to: folder.path))
-    try restoreKey(folder, place)
+    if let earlier { try restoreKey(of: earlier, folder, place) }
     for image in wanted where !image.path.hasPrefix("/") && !image.path.contains("..") {
       guard let bytes = folder.bytes(of: image) else { continue }
       let path = "\(place.pictures)/\(image.path)"
-      try FileManager.default.createDirectory(
-        atPath: URL(fileURLWithPath: path).deletingLastPathComponent().path, withIntermediateDirectories: true
-      )
+      try NewFolder.make(URL(fileURLWithPath: path).deletingLastPathComponent().path)
       try AtomicFile.write(bytes, to: path)
     }
   }
 
-  /// Takes the attempt that got furthest. What is damaged counts as none.
-  private func choose(_ folder: ShardFolder, _ place: StagePlace) throws {
+  /// Takes the attempt that got furthest. What is damaged, or names pictures that are gone, counts as none.
+  /// - Returns: its name; nil if there is none.
+  private func choose(_ folder: ShardFolder, _ place: StagePlace) throws -> String? {
     let trial = place.path + "/trial.sqlite"
     defer { unlink(trial) }
-    var best: (open: Int, steps: Int)?
-    for name in folder.attempts(of: arguments.shard) {
-      do {
-        try folder.fetch("\(folder.results)/\(name)", to: trial)
-        let standing = try ShardQueue.standing(trial)
-        if let best, (best.open, -best.steps) <= (standing.open, -standing.steps) { continue }
-        best = (standing.open, standing.steps)
-        guard rename(trial, place.queue) == 0 else {
-          throw Problem.failed("\(place.queue) cannot be made: \(String(cString: strerror(errno)))")
-        }
-      } catch let error as JobStoreError {
-        complain("\(name) is left out: \(error)")
+    var best: (open: Int, steps: Int, name: String)?
+    for name in try folder.attempts(of: arguments.shard) {
+      guard let standing = standing(name, folder, trial) else { continue }
+      if let best, (best.open, -best.steps) <= (standing.open, -standing.steps) { continue }
+      best = (standing.open, standing.steps, name)
+      guard rename(trial, place.queue) == 0 else {
+        throw Problem.failed("\(place.queue) cannot be made: \(String(cString: strerror(errno)))")
       }
     }
     if best == nil { try folder.fetch(folder.shard(arguments.shard), to: place.queue) }
+    return best?.name
+  }
+
+  /// How far an attempt is, whose queue is copied to `trial`; nil if nothing can be made of it.
+  private func standing(_ name: String, _ folder: ShardFolder, _ trial: String) -> ShardQueue.Standing? {
+    do {
+      try folder.fetch("\(folder.results)/\(name)", to: trial)
+      let standing = try ShardQueue.standing(trial)
+      guard let lost = standing.pictures.first(where: { !folder.has($0) }) else { return standing }
+      complain("\(name) is left out: \(folder.picture(lost.digest)) is missing or damaged")
+    } catch {
+      complain("\(name) is left out: \((error as? Problem)?.message ?? "\(error)")")
+    }
+    return nil
   }
 
   /// The key that the earlier attempt's resume states are sealed with.
-  private func restoreKey(_ folder: ShardFolder, _ place: StagePlace) throws {
+  private func restoreKey(of earlier: String, _ folder: ShardFolder, _ place: StagePlace) throws {
     guard
-      let key = try? FileBytes.read(folder.key(arguments.shard), limit: 4096, within: folder.confinement)
+      let key = try? FileBytes.read(folder.key(ofResult: earlier), limit: 4096, within: folder.confinement)
     else { return }
     try PrivateBytes.write(key, to: place.key)
   }
@@ -116,22 +124,37 @@ struct StageOut: ParsableCommand {
     let copy = place.path + "/copy.sqlite"
     defer { unlink(copy) }
     let standing = try ShardQueue.leave(place.queue, output: place.pictures, as: copy)
-    if let key = try? FileBytes.read(place.key, limit: 4096), access(folder.key(arguments.shard), F_OK) != 0 {
-      try PrivateBytes.write(key, to: folder.key(arguments.shard))
+    // Two attempts that began at the same time have two keys.
+    let result = folder.result(arguments.shard, attempt: attempt)
+    if let key = try? FileBytes.read(place.key, limit: 4096) {
+      try PrivateBytes.write(key, to: folder.key(ofResult: result))
     }
     // Pictures first: what a queue names is there.
-    for image in standing.pictures where access(folder.picture(image.digest), F_OK) != 0 {
-      let path = "\(place.pictures)/\(image.path)"
-      guard let bytes = try? FileBytes.read(path, limit: 1 << 31),
-        Digest.hexadecimal(of: bytes) == image.digest
-      else { continue }
-      try AtomicFile.write(bytes, to: folder.picture(image.digest))
+    for image in standing.announced where !folder.has(image) { _ = try bringHome(image, folder, place) }
+    for image in standing.pictures where !folder.has(image) {
+      guard try bringHome(image, folder, place) else {
+        // The next attempt goes on from an earlier state, and renders it anew.
+        throw Problem.failed(
+          "\(place.pictures)/\(image.path) is missing or damaged: what this attempt has rendered stays here")
+      }
     }
     try AtomicFile.write(
-      try FileBytes.read(copy, limit: .max), to: folder.result(arguments.shard, attempt: attempt))
+      try FileBytes.read(copy, limit: .max), to: "\(folder.results)/\(result)")
     if standing.open == 0 {
       try AtomicFile.write(Array("\(attempt)\n".utf8), to: folder.isOver(arguments.shard))
     }
+  }
+}
+
+extension StageOut {
+  /// Copies a finished picture into the folder of the shards.
+  /// - Returns: whether it is what its row says.
+  private func bringHome(_ image: ImageRecord, _ folder: ShardFolder, _ place: StagePlace) throws -> Bool {
+    guard let bytes = try? FileBytes.read("\(place.pictures)/\(image.path)", limit: 1 << 31),
+      Digest.hexadecimal(of: bytes) == image.digest
+    else { return false }
+    try AtomicFile.write(bytes, to: folder.picture(image.digest))
+    return true
   }
 }
 
@@ -139,9 +162,7 @@ struct StageOut: ParsableCommand {
 enum PrivateBytes {
   /// - Throws: `Problem`
   static func write(_ bytes: [UInt8], to path: String) throws {
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    try FileManager.default.createDirectory(
-      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    try NewFolder.make(URL(fileURLWithPath: path).deletingLastPathComponent().path, mode: 0o700)
     let mask = umask(0o077)
     defer { umask(mask) }
     try AtomicFile.write(bytes, to: path)

@@ -55,6 +55,22 @@ import Testing
     #expect(try command("enqueue", "b", "--model", "m", "--after", "1", "--dry-run").code == 0)
   }
 
+  /// A batch in one class of numerics, of which no daemon is any more.
+  @Test func aClassThatNobodyHasIsNamed() throws {
+    let command = try Command()
+    _ = try command("enqueue", "a", "b", "--model", "m", "--name", "n", "--same-numerics")
+    let session = try command.daemon(numerics: "1/x/y")
+    try session.giveBack(try #require(try session.claim()).lease)
+    let line = "batch 1 (n): waiting for a daemon of 1/x/y\n"
+    #expect(!(try command("status").output.contains(line)))
+    try session.signOff()
+    #expect(try command("status").output.contains(line))
+    #expect(try command("retry", "--batch", "n", "--dry-run").output == "2 would be queued again\n")
+    #expect(try command("retry", "--batch", "n").output == "2 queued again\n")
+    #expect(!(try command("status").output.contains(line)))
+    #expect(try command.daemon(numerics: "2/x/y").claim()?.job.id == 1)
+  }
+
   @Test func namesByAPattern() throws {
     let command = try Command()
     _ = try command("enqueue", "a", "--model", "m", "--name-pattern", "{batch}/{job}-{seed}")

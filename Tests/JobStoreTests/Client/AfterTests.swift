@@ -43,7 +43,7 @@ import Testing
     #expect(
       try queue.client.waitingBatches(among: [1]).isEmpty && queue.client.waitingBatches(among: []).isEmpty)
     #expect(try queue.client.waitingBatches(among: [1, 2]).map(\.id) == [2])
-    #expect(try queue.client.batch(2).waitsFor == "evening")
+    #expect(try queue.client.batch(2).waitsFor == "batch evening")
     try finish(queue, first)
     #expect(try queue.claim() == nil)
     // Whatever became of its jobs.

@@ -122,6 +122,49 @@ import Testing
     #expect(try queue.claim("c")?.job.id == 1)
   }
 
+  /// After an upgrade nobody is of the class that the batch began in.
+  @Test func aBatchWhoseClassIsNobodysIsLetGo() throws {
+    let a = try signOn("a", "1/avx2/x")
+    let requests = ["one", "two", "three"].map { request($0) }
+    _ = try queue.client.enqueue(BatchRequest(hasOneNumerics: true), requests: requests)
+    let claimed = try #require(try a.claim())
+    try a.fail(claimed.lease, message: "m", kind: .badInput)
+    // While its daemon is there, a retry keeps the promise.
+    #expect(try queue.client.retrial(of: .batch(1)).count == 1)
+    #expect(try queue.client.retry(batch: 1) == 1)
+    #expect(try queue.client.batch(1).waitsFor == nil && queue.client.waitingBatches().isEmpty)
+    let new = try signOn("a", "2/avx2/x")
+    #expect(try new.claim() == nil)
+    #expect(try queue.client.batch(1).waitsFor == "a daemon of 1/avx2/x")
+    #expect(try queue.client.waitingBatches().map(\.id) == [1])
+    #expect(try queue.client.retrial(of: .batch(1)).count == 3)
+    #expect(try queue.client.retry(batch: 1) == 3)
+    #expect(try queue.client.batch(1).waitsFor == nil)
+    #expect(try new.claim()?.job.id == 1)
+    // The others are of its class now.
+    #expect(try signOn("b", "3/scalar/x").claim() == nil)
+    #expect(try new.claim()?.job.id == 2)
+  }
+
+  /// A state from before there were classes, as an upgrade leaves it: nobody waits, and an old daemon's row is no class.
+  @Test func aStateOfNoKnownClassWaitsForNobody() throws {
+    let (a, b) = (try signOn("a", nil), try signOn("b", "1/scalar/x"))
+    try queue.enqueue("one")
+    try interrupt(a)
+    #expect(try queue.sql { try Bool.fetchOne($0, sql: "SELECT numerics IS NULL FROM jobs") } == true)
+    #expect(try b.claim()?.job.id == 1)
+  }
+
+  /// A clock that is set forward ends a wait early, and keeps nobody waiting.
+  @Test func aClockThatIsSetForwardEndsTheWait() throws {
+    let (a, b) = (try signOn("a", "1/avx2/x"), try signOn("b", "1/scalar/x"))
+    try queue.enqueue("one")
+    try interrupt(a)
+    queue.pass(seconds: 365 * 86_400)
+    #expect(try b.claim()?.job.id == 1)
+    #expect(try b.nextDue().map { $0 > queue.now } == true)
+  }
+
   @Test func theClassOfAPictureIsKept() throws {
     let a = try signOn("a", "1/avx2/x")
     try queue.enqueue("one")

@@ -156,7 +156,7 @@ import Testing
       .isUntouched,
       "steps = steps; INSERT INTO former_images SELECT 1, '/x', 0, 0, 8, 8, 'd', 1, 1, NULL", .edit
     ),
-    (.isHere, "held = 16", .edit), (.isInShards, "held = 0", .collectDone),
+    (.isHere, "held = 16", .edit), (.isHere, "held = 16", .hurry), (.isInShards, "held = 0", .collectDone),
     (.isInShards, "held = 8", .collectFailed),
   ]
 

@@ -45,6 +45,17 @@ struct ShardHouse {
   /// - Returns: what the daemon says.
   @discardableResult
   func render(_ shard: Int, attempt: String = "1") throws -> String {
+    let (work, words) = try begin(shard, attempt: attempt)
+    try ctl("stage", "out", shards, "\(shard)", work, "--attempt", attempt)
+    return words
+  }
+
+  /// Renders a shard on this machine, and leaves it there.
+  /// - Parameter models: the machine's folder of models; nil: the house's.
+  /// - Returns: its folder, and what the daemon says.
+  func begin(
+    _ shard: Int, attempt: String, models: String? = nil
+  ) throws -> (work: String, words: String) {
     let work = house.folder + "/work-\(shard)-\(attempt)"
     try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
     try ctl("stage", "in", shards, "\(shard)", work)
@@ -52,12 +63,34 @@ struct ShardHouse {
       of: "segmoed",
       [
         "--drain", "--database", work + "/queue.sqlite", "--output", work + "/pictures", "--models",
-        house.models,
+        models ?? house.models,
         "--worker", "shard-\(shard)", "--threads", "1",
       ], environment: ["PATH": "/usr/bin:/bin"])
     #expect(daemon.code <= 1 && daemon.code >= 0, "\(daemon.errors)")
-    try ctl("stage", "out", shards, "\(shard)", work, "--attempt", attempt)
-    return daemon.errors
+    return (work, daemon.errors)
+  }
+
+  /// Renders some steps of job 1, brings home how far it is while the daemon works, and kills it.
+  /// - Parameters:
+  ///   - work: the folder of an attempt at the first shard.
+  ///   - attempt: its name.
+  ///   - step: which it is to pass.
+  func cutShort(_ work: String, attempt: String, beyond step: Int) throws {
+    let daemon = try Process(
+      "segmoed",
+      [
+        "--database", work + "/queue.sqlite", "--output", work + "/pictures", "--models", house.models,
+        "--worker", "shard-0", "--threads", "1", "--log-level", "error",
+      ], environment: ["SEGMOE_CHECKPOINT_STEPS": "5", "PATH": "/usr/bin:/bin"])
+    try daemon.run()
+    let client = try QueueClient.open(path: work + "/queue.sqlite", for: .reading)
+    try house.wait {
+      if case .step(let saved, _, _) = try client.checkpoint(job: 1, index: 0) { return saved > step }
+      return false
+    }
+    try ctl("stage", "out", shards, "0", work, "--attempt", attempt)
+    Glibc.kill(daemon.processIdentifier, SIGKILL)
+    daemon.waitUntilExit()
   }
 
   /// The names of what attempts have left.

@@ -49,7 +49,7 @@ final class SlurmCluster: Sendable {
     return [
       "SLURM_CONF": place.file("slurm.conf"), "PATH": "\(programs):/usr/bin:/bin",
       // Every second, what is done comes home.
-      "SHARD_SECONDS": "1",
+      "SHARD_SECONDS": "1", "TMPDIR": place.path,
     ]
   }
 
@@ -59,6 +59,11 @@ final class SlurmCluster: Sendable {
     let outcome = try Outcome(of: "/usr/bin/\(program)", arguments, environment: environment())
     try #require(outcome.code == 0, "\(program) \(arguments): \(outcome.errors)")
     return outcome.output
+  }
+
+  /// The folders on its nodes' own disks that attempts have not removed.
+  func workFolders() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: place.path).filter { $0.hasPrefix("segmoe-") }
   }
 
   /// Whether no job is in its queue.

@@ -18,10 +18,13 @@ struct SlurmTests {
     try shards.shard()
   }
 
+  /// - Parameter tasks: which; nil: all.
   /// - Returns: the array's number.
-  private func submit() throws -> Int {
-    let text = try shards.ctl(
-      "submit", "--slurm", shards.shards, "--json", environment: cluster.environment())
+  private func submit(_ tasks: String? = nil) throws -> Int {
+    var arguments = ["submit", "--slurm", shards.shards, "--json"]
+    if let tasks { arguments += ["--", "--array=\(tasks)"] }
+    let result = try RealClient.run(shards.house, arguments, environment: cluster.environment())
+    let text = try #require(result.answer, "\(result.error)")
     let answer = try JSONDecoder().decode([String: Int].self, from: Data(text.utf8))
     return try #require(answer["array"])
   }
@@ -63,6 +66,23 @@ struct SlurmTests {
     try shards.house.wait(every: 0.2) { try cluster.isEmpty() }
     #expect(!shards.results().contains { $0.contains(".\(again).") })
     #expect(try shards.collect()["done"] == 0)
+  }
+
+  /// The warning before the time limit: the task gives its job back and requeues itself. Its number is that of the whole
+  /// array, because it is the last; the other task goes on.
+  @Test func theTimeIsNearlyUp() throws {
+    let array = try submit("0-1")
+    try waitForBoth()
+    try cluster.run("scancel", "--signal=USR1", "--batch", "\(array)_1")
+    try shards.house.wait(seconds: 600, every: 0.2) { try cluster.isEmpty() }
+    let results = shards.results()
+    #expect(results.contains { $0.hasPrefix("0001.") && $0.hasSuffix(".1.sqlite") }, "\(results)")
+    #expect(!results.contains { $0.hasPrefix("0000.") && $0.hasSuffix(".1.sqlite") }, "\(results)")
+    #expect(results.filter { $0.hasSuffix(".over") } == ["0000.over", "0001.over"])
+    _ = try submit()
+    try expectPicturesOfOneQueue()
+    #expect(try events().contains(.givenBack))
+    #expect(try cluster.workFolders().isEmpty)
   }
 
   /// The node's daemon is gone, and what it has started lives on, while Slurm renders the shard a second time.
