@@ -3,6 +3,7 @@
 
 #include "activation.h"
 #include "attention.h"
+#include "attention_int8.h"
 #include "convert.h"
 #include "convolution.h"
 #include "dequantize.h"
