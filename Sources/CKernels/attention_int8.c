@@ -15,31 +15,6 @@
 #define FMA(x, y, z) __builtin_elementwise_fma(x, y, z)
 #define DOT(sum, x, y) VARIANT(dot)(sum, x, y)
 
-/// A query's steps, `apart` from each other, as 1…255 with the zero point 128.
-/// - Returns: its scale times that of the softmax, whose weights are powers of two. Not a number if the query has a
-///   number that is not finite.
-static float round_query(const float *row, const segmoe_attention *shape, size_t unit, size_t apart, int32_t *steps) {
-  float most = 0, odd = 0;
-  for (size_t d = 0; d < shape->width; d++) {
-    const float size = fabsf(row[d]);
-    most = size > most ? size : most;
-    odd += size - size;
-  }
-  const float inverse = 127.0f / most;
-  const int usable = odd == 0 && isfinite(inverse);
-  for (size_t d = 0; d < shape->width; d += unit, steps += apart) {
-    uint32_t step = 0;
-    for (size_t u = 0; u < unit; u++) {
-      // Adding 1.5·2^23 rounds to the nearest integer, ties to even.
-      const float shifted = usable && d + u < shape->width ? row[d + u] * inverse + 12582912.0f : 12582912.0f;
-      step |= (uint32_t)(128 + (int32_t)(shifted - 12582912.0f)) << (32 / unit * u);
-    }
-    *steps = (int32_t)step;
-  }
-  if (odd != 0) return NAN;
-  return usable ? most / 127.0f * (shape->scale * 1.44269504088896341f) : 0;
-}
-
 // The reference.
 #define LANES 4
 #define UNIT 2

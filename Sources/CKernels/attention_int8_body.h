@@ -181,6 +181,8 @@ static void VARIANT(attend)(const segmoe_attention *shape, const float *query, s
   const size_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
   const packed_keys keys = packed_keys_at(packed, shape->keys, shape->width);
   const packed_values values = packed_values_at(packed_v, shape->width);
+  // Weights are powers of two.
+  const float scale = shape->scale * 1.44269504088896341f;
   int32_t *scores = (int32_t *)scratch + tiles * (depth + channels + 3) * TILE_ROWS;
   for (size_t tile = 0; tile < tiles; tile++) {
     const VARIANT(running) run = VARIANT(running_of)(scratch, tile, depth, channels);
@@ -189,7 +191,9 @@ static void VARIANT(attend)(const segmoe_attention *shape, const float *query, s
       const size_t row = tile * TILE_ROWS + r;
       run.tops[r] = -INFINITY;
       run.scales[r] = 0;
-      if (row < rows) run.scales[r] = round_query(query + row * shape->stride, shape, UNIT, TILE_ROWS, run.queries + r);
+      if (row < rows)
+        run.scales[r] = scale * segmoe_round_query_int8(query + row * shape->stride, &keys, shape->width, UNIT, TILE_ROWS,
+                                                        run.queries + r);
     }
   }
   // Tile by tile, so that a block of keys and values is read from memory once.

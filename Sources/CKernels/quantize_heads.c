@@ -10,7 +10,8 @@ enum { some = 32 };
 
 size_t segmoe_packed_keys_int8_size_at(segmoe_product_isa isa, size_t keys, size_t width) {
   const size_t blocks = (keys + attention_block - 1) / attention_block;
-  return attention_rounded(width) + attention_rounded(blocks) + attention_rounded(keys) * (1 + steps_of(isa, width));
+  return 3 * attention_rounded(width) + attention_rounded(blocks) +
+         attention_rounded(keys) * (1 + steps_of(isa, width));
 }
 
 size_t segmoe_packed_values_int8_size_at(segmoe_product_isa isa, size_t keys, size_t width) {
@@ -49,9 +50,16 @@ SEGMOE_KERNEL(measure, (const float *x, size_t stride, size_t rows, size_t width
               (x, stride, rows, width, mean, distance))
 
 void segmoe_measure_keys_int8(const float *keys, size_t stride, size_t count, size_t width, void *packed) {
+  const packed_keys head = packed_keys_at(packed, count, width);
   for (size_t d = 0; d < width; d += some) {
+    const size_t now = width - d < some ? width - d : some;
     float distance[some];
-    measure(keys + d, stride, count, width - d < some ? width - d : some, (float *)packed + d, distance);
+    measure(keys + d, stride, count, now, head.mean + d, distance);
+    for (size_t c = 0; c < now; c++) {
+      // Halfway between keys as they are and keys whose channels are all of one size (SmoothQuant, Xiao et al., 2023).
+      head.query_factor[d + c] = distance[c] > 0 ? sqrtf(distance[c]) : 1;
+      head.key_factor[d + c] = 1 / head.query_factor[d + c];
+    }
   }
 }
 
@@ -64,21 +72,21 @@ void segmoe_measure_values_int8(const float *values, size_t stride, size_t count
   }
 }
 
-/// The largest |x − mean| of rows `stride` apart; infinite if any is not finite.
-SEGMOE_BODY void farthest_body(const float *x, size_t stride, size_t rows, const float *mean, size_t width,
-                               float *result) {
+/// The largest |x − mean| · factor of rows `stride` apart; infinite if any is not finite.
+SEGMOE_BODY void farthest_body(const float *x, size_t stride, size_t rows, const float *mean, const float *factor,
+                               size_t width, float *result) {
   enum { lanes = 16 };
   float most[lanes] = {0}, odd[lanes] = {0};
   for (size_t row = 0; row < rows; row++, x += stride) {
     size_t i = 0;
     for (; i + lanes <= width; i += lanes)
       for (int l = 0; l < lanes; l++) {
-        const float size = fabsf(x[i + l] - mean[i + l]);
+        const float size = fabsf((x[i + l] - mean[i + l]) * factor[i + l]);
         most[l] = size > most[l] ? size : most[l];
         odd[l] += size - size;
       }
     for (int l = 0; i < width; i++, l++) {
-      const float size = fabsf(x[i] - mean[i]);
+      const float size = fabsf((x[i] - mean[i]) * factor[i]);
       most[l] = size > most[l] ? size : most[l];
       odd[l] += size - size;
     }
@@ -91,8 +99,9 @@ SEGMOE_BODY void farthest_body(const float *x, size_t stride, size_t rows, const
   *result = odd[0] == 0 ? most[0] : INFINITY;
 }
 SEGMOE_KERNEL(farthest,
-              (const float *x, size_t stride, size_t rows, const float *mean, size_t width, float *result),
-              (x, stride, rows, mean, width, result))
+              (const float *x, size_t stride, size_t rows, const float *mean, const float *factor, size_t width,
+               float *result),
+              (x, stride, rows, mean, factor, width, result))
 
 /// The nearest integer, ties to even, in the lowest bits: adding 1.5·2^23 leaves it there.
 SEGMOE_BODY uint32_t nearest(float x) {
@@ -102,19 +111,20 @@ SEGMOE_BODY uint32_t nearest(float x) {
   return bits;
 }
 
-/// (x − mean) · inverse to the nearest integer, and the sum of these.
-SEGMOE_BODY void round_key_body(const float *x, const float *mean, float inverse, size_t width, int8_t *rounded,
-                                int32_t *sum) {
+/// (x − mean) · factor · inverse to the nearest integer, and the sum of these.
+SEGMOE_BODY void round_key_body(const float *x, const float *mean, const float *factor, float inverse, size_t width,
+                                int8_t *rounded, int32_t *sum) {
   int32_t total = 0;
   for (size_t i = 0; i < width; i++) {
-    rounded[i] = (int8_t)(uint8_t)nearest((x[i] - mean[i]) * inverse);
+    rounded[i] = (int8_t)(uint8_t)nearest((x[i] - mean[i]) * factor[i] * inverse);
     total += rounded[i];
   }
   *sum += total;
 }
 SEGMOE_KERNEL(round_key,
-              (const float *x, const float *mean, float inverse, size_t width, int8_t *rounded, int32_t *sum),
-              (x, mean, inverse, width, rounded, sum))
+              (const float *x, const float *mean, const float *factor, float inverse, size_t width, int8_t *rounded,
+               int32_t *sum),
+              (x, mean, factor, inverse, width, rounded, sum))
 
 /// Steps of one value of each of `width` ≤ `some` channels in `rows` rows: (x − mean) · inverse to the nearest integer,
 /// in `bits` each.
@@ -137,39 +147,65 @@ static float factor_of(float most) {
   return isfinite(most) && isfinite(factor) ? factor : 0;
 }
 
-/// Puts a key's channels, `unit` to a step, to their places in a panel.
-static void place_key(const int8_t *rounded, size_t width, size_t unit, int32_t *target) {
+/// Puts channels, `unit` to a step, to their steps, which are `apart` from each other. `zero` is 0 or 128.
+SEGMOE_BODY void place(const int8_t *rounded, size_t width, size_t unit, int zero, size_t apart, int32_t *steps) {
   if (unit == 4)
-    for (size_t i = 0; i < width; i += 4, target += ATTENTION_PANEL) memcpy(target, rounded + i, 4);
-  else
-    for (size_t i = 0; i < width; i += 2, target += ATTENTION_PANEL) {
-      const int16_t pair[2] = {rounded[i], rounded[i + 1]};
-      memcpy(target, pair, sizeof pair);
+    for (size_t i = 0; i < width; i += 4, steps += apart) {
+      memcpy(steps, rounded + i, 4);
+      // A byte more by 128 has the other highest bit.
+      *steps = (int32_t)((uint32_t)*steps ^ (zero ? 0x80808080u : 0));
     }
+  else
+    for (size_t i = 0; i < width; i += 2, steps += apart) {
+      const int16_t pair[2] = {(int16_t)(rounded[i] + zero), (int16_t)(rounded[i + 1] + zero)};
+      memcpy(steps, pair, sizeof pair);
+    }
+}
+
+// Channels of a row that are rounded at a time: a multiple of a step.
+enum { row_channels = 256 };
+
+float segmoe_round_query_int8(const float *row, const packed_keys *keys, size_t width, size_t unit, size_t apart,
+                              int32_t *steps) {
+  static const float nothing[row_channels];
+  float most = 0;
+  for (size_t d = 0; d < width; d += row_channels) {
+    float here;
+    farthest(row + d, 0, 1, nothing, keys->query_factor + d, width - d < row_channels ? width - d : row_channels, &here);
+    most = here > most ? here : most;
+  }
+  const float inverse = factor_of(most);
+  for (size_t d = 0; d < width; d += row_channels) {
+    const size_t now = width - d < row_channels ? width - d : row_channels;
+    int8_t rounded[row_channels] = {0};
+    int32_t sum = 0;
+    if (inverse > 0) round_key(row + d, nothing, keys->query_factor + d, inverse, now, rounded, &sum);
+    place(rounded, now, unit, 128, apart, steps + d / unit * apart);
+  }
+  return isfinite(most) ? (inverse > 0 ? most / 127.0f : 0) : NAN;
 }
 
 void segmoe_pack_keys_int8_at(segmoe_product_isa isa, const float *keys, size_t stride, size_t count, size_t width,
                               void *packed, size_t first, size_t last) {
-  // Keys' channels that are rounded at a time: a multiple of a step.
-  enum { channels = 256 };
   const packed_keys head = packed_keys_at(packed, count, width);
   const size_t unit = unit_of(isa), steps = steps_of(isa, width), end = last * ATTENTION_PANEL;
   for (size_t block = first * ATTENTION_PANEL; block < end; block += attention_block) {
     const size_t stop = block + attention_block < end ? block + attention_block : end;
     const size_t here = (stop < count ? stop : count) - block;
     float most;
-    farthest(keys + block * stride, stride, here, head.mean, width, &most);
+    farthest(keys + block * stride, stride, here, head.mean, head.key_factor, width, &most);
     const float inverse = factor_of(most);
     // A number that is not finite must not give a picture that looks right.
     head.scales[block / attention_block] = isfinite(most) ? (inverse > 0 ? most / 127.0f : 0) : NAN;
     for (size_t key = block; key < stop; key++) {
       int32_t *target = head.steps + key / ATTENTION_PANEL * ATTENTION_PANEL * steps + key % ATTENTION_PANEL;
       int32_t sum = 0;
-      for (size_t d = 0; d < width; d += channels) {
-        const size_t now = width - d < channels ? width - d : channels;
-        int8_t rounded[channels] = {0};
-        if (key < count) round_key(keys + key * stride + d, head.mean + d, inverse, now, rounded, &sum);
-        place_key(rounded, now, unit, target + d / unit * ATTENTION_PANEL);
+      for (size_t d = 0; d < width; d += row_channels) {
+        const size_t now = width - d < row_channels ? width - d : row_channels;
+        int8_t rounded[row_channels] = {0};
+        if (key < count && inverse > 0)
+          round_key(keys + key * stride + d, head.mean + d, head.key_factor + d, inverse, now, rounded, &sum);
+        place(rounded, now, unit, 0, ATTENTION_PANEL, target + d / unit * ATTENTION_PANEL);
       }
       head.offsets[key] = -128 * sum;
     }
