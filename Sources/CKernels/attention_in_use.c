@@ -1,5 +1,5 @@
 // Attention in int8 on the level in use.
-#include "attention_int8.h"
+#include "attention.h"
 #include "attention_levels.h"
 #include "product_isa.h"
 

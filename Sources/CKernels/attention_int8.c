@@ -1,4 +1,4 @@
-// Attention in int8, on each set of instructions. attention_int8.h says what is computed, int8_heads.h how it is stored.
+// Attention in int8, on each set of instructions. attention.h says what is computed, int8_heads.h how it is stored.
 // Multiply-adds are fused by name, so that every set, the reference too, gives the same bits.
 #include "attention_levels.h"
 #include "int8_heads.h"

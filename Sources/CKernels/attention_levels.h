@@ -2,7 +2,7 @@
 #ifndef SEGMOE_ATTENTION_LEVELS_H
 #define SEGMOE_ATTENTION_LEVELS_H
 
-#include "attention_int8.h"
+#include "attention.h"
 #include "isa.h"
 
 size_t segmoe_packed_keys_int8_size_at(segmoe_product_isa isa, size_t keys, size_t width);

@@ -3,7 +3,6 @@
 
 #include "activation.h"
 #include "attention.h"
-#include "attention_int8.h"
 #include "convert.h"
 #include "convolution.h"
 #include "dequantize.h"
