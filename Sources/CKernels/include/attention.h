@@ -60,7 +60,8 @@ void segmoe_attend_bf16(const segmoe_attention *shape, const float *query, size_
 // Attention whose two products are of int8, after SageAttention (Zhang et al., 2025): softmax(scale · q·kᵀ) · v.
 //
 // Keys are smoothed: their mean over all keys is subtracted, which adds the same number to all scores of a row and so
-// changes no weight. They are rounded to −127…127 with a scale per block of 128 keys, queries with a scale per row.
+// changes no weight. Half of a channel's size goes from the keys to the queries (SmoothQuant, Xiao et al., 2023). Keys are
+// rounded to −127…127 with a scale per block of 128, queries with a scale per row. A head has at most 65536 channels.
 // Weights are rounded to 0…255 of the highest weight of their row and block. Values less their mean are rounded to
 // −127…127 with a scale per channel, and the mean is added at the end. Sums within a block are exact integers; sums
 // over blocks are in single precision, in order. Every instruction set gives the same bits. A number that is not finite
