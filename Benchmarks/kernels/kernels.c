@@ -12,7 +12,8 @@
 
 void openblas_set_num_threads(int);
 
-enum { runs = 3, panels_per_task = 4, tiles_per_task = 48 };
+// An attention is short, so that another process is seldom in the way of all runs.
+enum { runs = 3, attention_runs = 12, panels_per_task = 4, tiles_per_task = 48 };
 
 static double now(void) {
   struct timespec t;
@@ -115,30 +116,69 @@ static void convolution(size_t batch, size_t size, size_t inputs, size_t outputs
   free(x), free(w), free(packed), free(rounded);
 }
 
-static void attention(size_t queries, size_t keys, size_t width, double peak) {
+/// The kernels of attention in one arithmetic.
+typedef struct attention_kind {
+  const char *name;
+  size_t (*keys_size)(size_t, size_t), (*values_size)(size_t, size_t);
+  void (*measure_keys)(const float *, size_t, size_t, size_t, void *);
+  void (*measure_values)(const float *, size_t, size_t, size_t, void *);
+  void (*pack_keys)(const float *, size_t, size_t, size_t, void *, size_t, size_t);
+  void (*pack_values)(const float *, size_t, size_t, size_t, void *, size_t, size_t);
+  void (*attend)(const segmoe_attention *, const float *, size_t, size_t, const void *, const void *, float *, float *);
+} attention_kind;
+
+/// GFLOP/s of one head.
+static double attention(const attention_kind *kind, size_t queries, size_t keys, size_t width) {
   float *q = numbers(queries * width), *k = numbers(keys * width), *v = numbers(keys * width);
   float *result = numbers(queries * width);
-  float *pk = numbers(segmoe_packed_keys_size(keys, width));
-  float *pv = numbers(segmoe_packed_values_size(keys, width));
+  float *pk = numbers(kind->keys_size(keys, width)), *pv = numbers(kind->values_size(keys, width));
   const size_t rows = 96, some = queries < 960 ? queries : 960;
+  const size_t panels = (keys + SEGMOE_ATTENTION_PANEL - 1) / SEGMOE_ATTENTION_PANEL;
   float *scratch = numbers(segmoe_attention_scratch(rows, width));
   const segmoe_attention shape = {width, width, keys, width, 1 / sqrtf((float)width), 0};
   double best = 1e9;
-  for (int run = 0; run < runs; run++) {
+  for (int run = 0; run < attention_runs; run++) {
     double start = now();
-    segmoe_pack_keys(k, width, keys, width, pk, 0, (keys + SEGMOE_ATTENTION_PANEL - 1) / SEGMOE_ATTENTION_PANEL);
-    segmoe_pack_values(v, width, keys, width, pv, 0, (keys + SEGMOE_ATTENTION_PANEL - 1) / SEGMOE_ATTENTION_PANEL);
+    if (kind->measure_keys != NULL) kind->measure_keys(k, width, keys, width, pk);
+    if (kind->measure_values != NULL) kind->measure_values(v, width, keys, width, pv);
+    kind->pack_keys(k, width, keys, width, pk, 0, panels);
+    kind->pack_values(v, width, keys, width, pv, 0, panels);
     // Packing is done once for all queries.
     const double packing = (now() - start) * (double)some / (double)queries;
     start = now();
     for (size_t row = 0; row < some; row += rows)
-      segmoe_attend(&shape, q + row * width, row, some - row < rows ? some - row : rows, pk, pv,
-                    result + row * width, scratch);
+      kind->attend(&shape, q + row * width, row, some - row < rows ? some - row : rows, pk, pv, result + row * width,
+                   scratch);
     best = fmin(best, now() - start + packing);
   }
-  const double ours = 4e-9 * (double)(some * keys * width) / best;
-  printf("%4zu to %4zu of %3zu   %8.1f  %6.2f\n", queries, keys, width, ours, ours / peak);
   free(q), free(k), free(v), free(result), free(pk), free(pv), free(scratch);
+  return 4e-9 * (double)(some * keys * width) / best;
+}
+
+static void attentions(double peak) {
+  const attention_kind kinds[] = {
+    {"f32", segmoe_packed_keys_size, segmoe_packed_values_size, NULL, NULL, segmoe_pack_keys, segmoe_pack_values,
+     segmoe_attend},
+    {"bf16", segmoe_packed_keys_bf16_size, segmoe_packed_values_bf16_size, NULL, NULL, segmoe_pack_keys_bf16,
+     segmoe_pack_values_bf16, segmoe_attend_bf16},
+    {"int8", segmoe_packed_keys_int8_size, segmoe_packed_values_int8_size, segmoe_measure_keys_int8,
+     segmoe_measure_values_int8, segmoe_pack_keys_int8, segmoe_pack_values_int8, segmoe_attend_int8},
+  };
+  const size_t shapes[][3] = {
+    {4096, 4096, 40}, {4096, 77, 40}, {1024, 1024, 80}, {1024, 77, 80}, {256, 256, 160},
+    {256, 77, 160},   {64, 64, 160},  {64, 77, 160},    {4096, 4096, 64}, {4096, 4096, 512},
+  };
+  printf("\nattention (GFLOP/s, and times OpenBLAS)\n                   ");
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) printf("%12s     ", kinds[k].name);
+  printf("\n");
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    printf("%4zu to %4zu of %3zu ", shapes[i][0], shapes[i][1], shapes[i][2]);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+      const double rate = attention(&kinds[k], shapes[i][0], shapes[i][1], shapes[i][2]);
+      printf("  %8.1f  %5.2f", rate, rate / peak);
+    }
+    printf("\n");
+  }
 }
 
 typedef struct kind {
@@ -218,13 +258,7 @@ int main(void) {
   };
   for (size_t i = 0; i < sizeof convolutions / sizeof *convolutions; i++)
     convolution(convolutions[i][0], convolutions[i][1], convolutions[i][2], convolutions[i][3]);
-  printf("\nattention            GFLOP/s  of peak\n");
-  const size_t attentions[][3] = {
-    {4096, 4096, 40}, {4096, 77, 40}, {1024, 1024, 80}, {1024, 77, 80}, {256, 256, 160},
-    {256, 77, 160},   {64, 64, 160},  {64, 77, 160},    {4096, 4096, 64}, {4096, 4096, 512},
-  };
-  for (size_t i = 0; i < sizeof attentions / sizeof *attentions; i++)
-    attention(attentions[i][0], attentions[i][1], attentions[i][2], peak);
+  attentions(peak);
   products();
   return 0;
 }

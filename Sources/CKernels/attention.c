@@ -18,7 +18,7 @@ size_t segmoe_packed_values_size(size_t keys, size_t width) { return keys * atte
 
 size_t segmoe_attention_scratch(size_t rows, size_t width) {
   enum { tile = TILE_VECTORS * 16 };
-  return (rows + tile - 1) / tile * tile * (width + attention_rounded(width) + 2) + tile * attention_block;
+  return (rows + tile - 1) / tile * tile * (width + attention_rounded(width) + 3) + tile * attention_block;
 }
 
 void segmoe_pack_keys(const float *keys, size_t stride, size_t count, size_t width, void *packed,

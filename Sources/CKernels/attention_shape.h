@@ -1,4 +1,5 @@
-// What attention's kernels share, in every precision. The including file defines `UNIT`: how many values a step takes.
+// What attention's kernels share, in every precision. A file that uses `attention_steps` defines `UNIT`: how many values
+// a step takes.
 #ifndef SEGMOE_ATTENTION_SHAPE_H
 #define SEGMOE_ATTENTION_SHAPE_H
 
@@ -19,7 +20,7 @@
 // Keys of one block: the scores of 48 rows for them stay in a first-level cache.
 enum { attention_block = 128 };
 
-static inline size_t attention_steps(size_t values) { return (values + UNIT - 1) / UNIT; }
+#define attention_steps(values) (((values) + UNIT - 1) / UNIT)
 
 static inline size_t attention_rounded(size_t count) {
   return (count + ATTENTION_PANEL - 1) / ATTENTION_PANEL * ATTENTION_PANEL;

@@ -1,5 +1,6 @@
 // Chooses the level for products of reduced precision. A level is used only after its results were checked.
 #include "product_isa.h"
+#include "attention_check.h"
 #include "product_check.h"
 #include "product_speed.h"
 #include <stdatomic.h>
@@ -12,7 +13,7 @@ static segmoe_product_isa best(void) {
   int isa = asked < 0 ? SEGMOE_PRODUCT_AVX512_BF16 : asked;
   while (isa > SEGMOE_PRODUCT_SCALAR) {
     if (segmoe_product_isa_available((segmoe_product_isa)isa)) {
-      if (!segmoe_product_is_right((segmoe_product_isa)isa)) {
+      if (!segmoe_product_is_right((segmoe_product_isa)isa) || !segmoe_attention_is_right((segmoe_product_isa)isa)) {
         int none = -1;
         atomic_compare_exchange_strong(&failed, &none, isa);
       } else if (isa == asked || segmoe_product_is_fast((segmoe_product_isa)isa)) {

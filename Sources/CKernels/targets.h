@@ -20,6 +20,9 @@ static inline __m512 segmoe_cvtepi32_ps(__m512i x) {
   return _mm512_loadu_ps(to);
 }
 #define _mm512_cvtepi32_ps segmoe_cvtepi32_ps
+// Its alias takes the operands of the masked form.
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16(a, b) simde_mm512_madd_epi16(a, b)
 #define SEGMOE_TARGET(set)
 #else
 #include <immintrin.h>

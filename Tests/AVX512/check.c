@@ -1,7 +1,8 @@
-// Holds the VNNI and BF16 tiles against the scalar reference on a processor without AVX-512: the kernels are
-// compiled with SIMDe in place of the instructions (scripts/check-avx512). Every remainder of rows,
+// Holds the VNNI and BF16 tiles, and attention in int8, against the scalar reference on a processor without AVX-512: the
+// kernels are compiled with SIMDe in place of the instructions (scripts/check-avx512). Every remainder of rows,
 // columns and depth, gated or not. int8 and plain AVX-512 must give the reference's bits; SIMDe adds the
 // two products of VDPBF16PS before it adds them to the sum, so that there only rounding may differ.
+#include "attention_levels.h"
 #include "convert.h"
 #include "isa.h"
 #include "product.h"
@@ -70,6 +71,48 @@ static int compare(size_t rows, segmoe_packing packing, int in_int8, segmoe_prod
   return 1;
 }
 
+/// Attention of so many rows to so many keys, by one level.
+static float *attend(segmoe_product_isa level, const segmoe_attention *shape, size_t rows, const float *query,
+                     const float *key, const float *value) {
+  const size_t keys = shape->keys, width = shape->width, panels = (keys + 7) / 8;
+  float *packed_keys = fresh(segmoe_packed_keys_int8_size_at(level, keys, width) * sizeof(float));
+  float *packed_values = fresh(segmoe_packed_values_int8_size_at(level, keys, width) * sizeof(float));
+  float *scratch = fresh(segmoe_attention_scratch(rows, width) * sizeof(float));
+  float *result = fresh(rows * width * sizeof(float));
+  segmoe_measure_keys_int8(key, width, keys, width, packed_keys);
+  segmoe_measure_values_int8(value, width, keys, width, packed_values);
+  segmoe_pack_keys_int8_at(level, key, width, keys, width, packed_keys, 0, panels);
+  segmoe_pack_values_int8_at(level, value, width, keys, width, packed_values, 0, panels);
+  segmoe_attend_int8_at(level, shape, query, rows, packed_keys, packed_values, result, scratch);
+  free(packed_keys), free(packed_values), free(scratch);
+  return result;
+}
+
+/// Whether a level's attention has other bits than the reference's.
+static int compare_attention(segmoe_product_isa level, size_t rows, size_t keys, size_t width) {
+  const segmoe_attention shape = {width, width, keys, width, 1 / sqrtf((float)width), 0};
+  float *query = fresh(rows * width * 4), *key = fresh(keys * width * 4), *value = fresh(keys * width * 4);
+  for (size_t i = 0; i < rows * width; i++) query[i] = 2 * uniform();
+  for (size_t i = 0; i < keys * width; i++) key[i] = 2 * uniform(), value[i] = uniform();
+  float *expected = attend(SEGMOE_PRODUCT_SCALAR, &shape, rows, query, key, value);
+  float *found = attend(level, &shape, rows, query, key, value);
+  const int differ = memcmp(expected, found, rows * width * sizeof(float)) != 0;
+  if (differ) printf("attention, level %d: %zu rows, %zu keys of %zu differ\n", level, rows, keys, width);
+  free(query), free(key), free(value), free(expected), free(found);
+  return differ;
+}
+
+static int compare_attentions(const char *name, segmoe_product_isa level) {
+  static const size_t rows[] = {1, 16, 17, 47, 96}, keys[] = {1, 3, 8, 77, 128, 259}, widths[] = {1, 5, 8, 40, 67};
+  int faults = 0, cases = 0;
+  for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+      for (size_t w = 0; w < sizeof widths / sizeof widths[0]; w++, cases++)
+        faults += compare_attention(level, rows[r], keys[k], widths[w]);
+  printf("%-24s %d attentions, %d of them differ\n", name, cases, faults);
+  return faults;
+}
+
 int main(void) {
   static const struct {
     const char *name;
@@ -98,5 +141,8 @@ int main(void) {
     faults += compare(200, (segmoe_packing){40, 9, 32, 0}, trials[t].in_int8, trials[t].isa, trials[t].bound, &worst);
     printf("%-24s %d products, worst error %.2g of the root of the depth\n", trials[t].name, cases + 1, worst);
   }
+  faults += compare_attentions("attention on AVX2", SEGMOE_PRODUCT_AVX2);
+  faults += compare_attentions("attention on AVX-512", SEGMOE_PRODUCT_AVX512);
+  faults += compare_attentions("attention by VPDPBUSD", SEGMOE_PRODUCT_AVX512_VNNI);
   return faults > 0;
 }

@@ -28,9 +28,6 @@ package struct Channels: Sendable {
 }
 
 extension Compute {
-  /// Panels of keys that one task packs.
-  private static let packedPanels = 64
-
   /// Query rows of one task at most. They share one read of each block of keys and values.
   private static let queryRows = 96
 
@@ -42,8 +39,8 @@ extension Compute {
   ///   - value: as many channels of `[batch, keys, …]`.
   ///   - heads: how many the channels are split into.
   ///   - causal: whether query i sees only keys 0…i (text encoders).
-  ///   - precision: the precision of the layer. Where products in bfloat16 are faster, every precision but `.f32` uses
-  ///     them here too. Softmax and sums are always in single precision.
+  ///   - precision: the precision of the layer. `AttentionKernels` says in which the products are then. Softmax and sums
+  ///     are always in single precision.
   /// - Returns: `[batch, queries, heads·width]`.
   package func attention(
     query: Channels, key: Channels, value: Channels, heads: Int, causal: Bool = false,
@@ -58,9 +55,8 @@ extension Compute {
     var shape = segmoe_attention(
       stride: query.stride, result_stride: channels, keys: keys, width: width,
       scale: 1 / Float(width).squareRoot(), causal: causal ? 1 : 0)
-    let inBF16 = precision != .f32 && ProductInstructions.multiplyBF16
-    let packed = PackedHeads(key: key, value: value, heads: heads, inBF16: inBF16, self)
-    let attend = inBF16 ? segmoe_attend_bf16 : segmoe_attend
+    let kernels = AttentionKernels(precision: precision, keys: keys, causal: causal)
+    let packed = PackedHeads(key: key, value: value, heads: heads, kernels, self)
     let pairs = batch * heads
     let parts = cut(pairs, into: (queries + Self.queryRows - 1) / Self.queryRows, most: (queries + 11) / 12)
     let rowsPerTask = min(Self.queryRows, (queries + parts - 1) / parts)
@@ -74,7 +70,7 @@ extension Compute {
             pool.run(pairs * blocks) { task in
               let (pair, row) = (task / blocks, task % blocks * rowsPerTask)
               let (place, channel) = (pair / heads * queries + row, pair % heads * width)
-              attend(
+              kernels.attend(
                 shape, rows + place * query.stride + query.first + channel, row,
                 min(rowsPerTask, queries - row),
                 packedKeys + pair * packed.keysSize, packedValues + pair * packed.valuesSize,
@@ -93,54 +89,5 @@ extension Compute {
     attention(
       query: Channels(query), key: Channels(key), value: Channels(value), heads: heads, causal: causal,
       precision: precision)
-  }
-
-  /// Keys and values of every image and head, packed as the kernel reads them.
-  private struct PackedHeads {
-    /// Floats (or as many bytes as they take) of one head's keys, and of its values.
-    let keysSize: Int
-    let valuesSize: Int
-    private let keys: Tensor
-    private let values: Tensor
-
-    init(key: Channels, value: Channels, heads: Int, inBF16: Bool, _ compute: Compute) {
-      let (batch, count) = (key.tensor.shape[0], key.tensor.shape[1])
-      let width = key.count / heads
-      let pairs = batch * heads
-      keysSize =
-        inBF16 ? segmoe_packed_keys_bf16_size(count, width) : segmoe_packed_keys_size(count, width)
-      valuesSize =
-        inBF16 ? segmoe_packed_values_bf16_size(count, width) : segmoe_packed_values_size(count, width)
-      let panelKeys = Int(SEGMOE_ATTENTION_PANEL)
-      let panels = (count + panelKeys - 1) / panelKeys
-      let pieces = (panels + packedPanels - 1) / packedPanels
-      func pack(
-        _ channels: Channels, size: Int,
-        _ kernel: (UnsafePointer<Float>?, Int, Int, Int, UnsafeMutableRawPointer?, Int, Int) -> Void
-      ) -> Tensor {
-        compute.tensor(shape: [pairs, size]) { result in
-          channels.tensor.withUnsafe { source in
-            guard let source = source.baseAddress, let result = result.baseAddress else { return }
-            compute.pool.run(pairs * pieces) { task in
-              let (pair, first) = (task / pieces, task % pieces * packedPanels)
-              kernel(
-                source + pair / heads * count * channels.stride + channels.first + pair % heads * width,
-                channels.stride, count, width, result + pair * size, first, min(panels, first + packedPanels))
-            }
-          }
-        }
-      }
-      keys = pack(key, size: keysSize, inBF16 ? segmoe_pack_keys_bf16 : segmoe_pack_keys)
-      values = pack(value, size: valuesSize, inBF16 ? segmoe_pack_values_bf16 : segmoe_pack_values)
-    }
-
-    func withUnsafe(_ body: (UnsafePointer<Float>, UnsafePointer<Float>) -> Void) {
-      keys.withUnsafe { keys in
-        values.withUnsafe { values in
-          guard let keys = keys.baseAddress, let values = values.baseAddress else { return }
-          body(keys, values)
-        }
-      }
-    }
   }
 }

@@ -8,12 +8,12 @@ package enum LayerKind: String, Sendable, CaseIterable {
   case elementwise
 
   /// The precision in which layers of this kind are multiplied if their network is in `precision`; nil if their
-  /// operations are not counted. The few layers that are always in single precision (docs/precision.md) are not
-  /// distinguished.
+  /// operations are not counted. The few layers that are always in single precision, and attention to few keys
+  /// (docs/precision.md), are not distinguished.
   package func arithmetic(in precision: Precision) -> Precision? {
     switch self {
     case .linear: precision
-    case .attention: precision != .f32 && ProductInstructions.multiplyBF16 ? .bf16 : .f32
+    case .attention: AttentionKernels.arithmetic(precision: precision, keys: .max, causal: false)
     // Most run by Winograd's algorithm, in single precision. In int8 none does.
     case .convolution: precision == .int8 ? .int8 : .f32
     case .normalization, .elementwise: nil

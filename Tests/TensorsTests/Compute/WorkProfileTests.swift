@@ -28,7 +28,7 @@ import Testing
 
   /// docs/precision.md.
   @Test(arguments: Precision.allCases) func arithmetic(precision: Precision) {
-    let attention = precision != .f32 && ProductInstructions.multiplyBF16 ? Precision.bf16 : .f32
+    let attention = precision == .bf16 && !ProductInstructions.multiplyBF16 ? Precision.f32 : precision
     #expect(LayerKind.linear.arithmetic(in: precision) == precision)
     #expect(LayerKind.attention.arithmetic(in: precision) == attention)
     #expect(LayerKind.convolution.arithmetic(in: precision) == (precision == .int8 ? .int8 : .f32))

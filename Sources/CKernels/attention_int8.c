@@ -1,0 +1,99 @@
+// Attention in int8, on each set of instructions. attention.h says what is computed, int8_heads.h how it is stored.
+// Multiply-adds are fused by name, so that every set, the reference too, gives the same bits.
+#include "attention_levels.h"
+#include "int8_heads.h"
+#include "targets.h"
+#include <math.h>
+
+#pragma clang diagnostic ignored "-Wpsabi"
+
+// 2^f on [-0.5, 0.5]: the polynomial of degree 3 with constant term 1 that has the least relative error.
+#define SHORT_POWER_1 0x1.62f5fap-1f
+#define SHORT_POWER_2 0x1.f00c4ep-3f
+#define SHORT_POWER_3 0x1.c2a218p-5f
+#define LOG2_OF_255 0x1.ffa372p+2f
+#define FMA(x, y, z) __builtin_elementwise_fma(x, y, z)
+#define DOT(sum, x, y) VARIANT(dot)(sum, x, y)
+
+// The reference.
+#define LANES 4
+#define UNIT 2
+#define VARIANT(name) name##_reference
+typedef int32_t integers_reference __attribute__((vector_size(16), aligned(4), may_alias));
+
+static inline integers_reference dot_reference(integers_reference sum, integers_reference x, int32_t y) {
+  return sum + (x << 16 >> 16) * (int16_t)y + (x >> 16) * (y >> 16);
+}
+#include "attention_int8_body.h"
+#undef LANES
+#undef VARIANT
+
+#if defined(__x86_64__)
+// Between `BEGIN_SET` and its end, functions are compiled for a set.
+#if defined(SEGMOE_SIMDE)
+#define BEGIN_SET(set)
+#define END_SET
+#else
+#define PRAGMA(...) _Pragma(#__VA_ARGS__)
+#define BEGIN_SET(set) PRAGMA(clang attribute push(__attribute__((target(set))), apply_to = function))
+#define END_SET PRAGMA(clang attribute pop)
+#endif
+
+#define LANES 8
+#define VARIANT(name) name##_avx2
+BEGIN_SET(SEGMOE_SET_AVX2)
+typedef int32_t integers_avx2 __attribute__((vector_size(32), aligned(4), may_alias));
+
+static inline __attribute__((always_inline)) integers_avx2 dot_avx2(integers_avx2 sum, integers_avx2 x, int32_t y) {
+  return sum + (integers_avx2)_mm256_madd_epi16((__m256i)x, _mm256_set1_epi32(y));
+}
+#include "attention_int8_body.h"
+END_SET
+#undef LANES
+#undef VARIANT
+
+#define LANES 16
+#define VARIANT(name) name##_avx512
+BEGIN_SET(SEGMOE_SET_AVX512)
+typedef int32_t integers_avx512 __attribute__((vector_size(64), aligned(4), may_alias));
+
+static inline __attribute__((always_inline)) integers_avx512 dot_avx512(integers_avx512 sum, integers_avx512 x,
+                                                                        int32_t y) {
+  return sum + (integers_avx512)_mm512_madd_epi16((__m512i)x, _mm512_set1_epi32(y));
+}
+#include "attention_int8_body.h"
+END_SET
+#undef VARIANT
+#undef UNIT
+
+#define UNIT 4
+#define VARIANT(name) name##_vnni
+BEGIN_SET(SEGMOE_SET_VNNI)
+typedef int32_t integers_vnni __attribute__((vector_size(64), aligned(4), may_alias));
+
+static inline __attribute__((always_inline)) integers_vnni dot_vnni(integers_vnni sum, integers_vnni x, int32_t y) {
+  return (integers_vnni)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, _mm512_set1_epi32(y));
+}
+#include "attention_int8_body.h"
+END_SET
+#endif
+
+void segmoe_attend_int8_at(segmoe_product_isa isa, const segmoe_attention *shape, const float *query, size_t rows,
+                           const void *keys, const void *values, float *result, float *scratch) {
+  switch (isa) {
+#if defined(__x86_64__)
+  case SEGMOE_PRODUCT_AVX512_BF16:
+  case SEGMOE_PRODUCT_AVX512_VNNI:
+    attend_vnni(shape, query, rows, keys, values, result, scratch);
+    break;
+  case SEGMOE_PRODUCT_AVX512:
+    attend_avx512(shape, query, rows, keys, values, result, scratch);
+    break;
+  case SEGMOE_PRODUCT_AVX2:
+    attend_avx2(shape, query, rows, keys, values, result, scratch);
+    break;
+#endif
+  default:
+    attend_reference(shape, query, rows, keys, values, result, scratch);
+  }
+}

@@ -1,0 +1,220 @@
+// Attention in int8 with the queries of a tile in the lanes of vectors, as in attention_body.h. The including file defines
+//   LANES                   numbers of four bytes in a vector,
+//   UNIT                    numbers of a step,
+//   DOT(sum, x, y)          sum + x · y over one step: x, of 0…255, in lanes, y, of −127…127, the same for all,
+//   VARIANT(name)           the name in this set.
+#undef CHANNELS
+#undef TILE_ROWS
+#undef INLINE
+// Keys or channels that are multiplied with each vector of rows: 24 sums in 32 registers, or 12 in 16.
+#define CHANNELS (LANES == 16 ? 8 : 4)
+#define TILE_ROWS (TILE_VECTORS * LANES)
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLLED _Pragma("clang loop unroll(full)")
+
+typedef float VARIANT(vector) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+/// sum[channel][vector] += Σ x · y over so many steps: rows of `x` are `TILE_ROWS` steps apart, of `y` a panel's width.
+INLINE void VARIANT(sums)(int vectors, const int32_t *x, const int32_t *y, size_t steps,
+                          VARIANT(integers) sum[CHANNELS][TILE_VECTORS]) {
+  typedef VARIANT(integers) integers;
+  for (size_t step = 0; step < steps; step++, x += TILE_ROWS, y += ATTENTION_PANEL) {
+    UNROLLED for (int c = 0; c < CHANNELS; c++) {
+      // Sums, a number and a product take 14 of 16 registers: rows are read where they are used, not kept.
+      if (LANES < 16) __asm__ volatile("" ::: "memory");
+      UNROLLED for (int v = 0; v < vectors; v++)
+        sum[c][v] = DOT(sum[c][v], *(const integers *)(x + v * LANES), y[c]);
+    }
+  }
+}
+
+/// Integer scores of `count` keys, `[key][row]`, and the highest of each row.
+INLINE void VARIANT(score)(int vectors, const int32_t *queries, const packed_keys *keys, size_t first, size_t count,
+                           size_t depth, int32_t *scores, int32_t *highest) {
+  typedef VARIANT(integers) integers;
+  integers high[TILE_VECTORS];
+  UNROLLED for (int v = 0; v < vectors; v++) high[v] = (integers){0} + INT32_MIN;
+  for (size_t key = 0; key < count; key += CHANNELS) {
+    integers sum[CHANNELS][TILE_VECTORS];
+    UNROLLED for (int c = 0; c < CHANNELS; c++)
+      UNROLLED for (int v = 0; v < vectors; v++) sum[c][v] = (integers){0} + keys->offsets[first + key + c];
+    const size_t panel = (first + key) / ATTENTION_PANEL * ATTENTION_PANEL;
+    VARIANT(sums)(vectors, queries, keys->steps + panel * depth + key % ATTENTION_PANEL, depth, sum);
+    UNROLLED for (int c = 0; c < CHANNELS; c++)
+      if (key + c < count)
+        UNROLLED for (int v = 0; v < vectors; v++) {
+          high[v] = __builtin_elementwise_max(high[v], sum[c][v]);
+          *(integers *)(scores + (key + c) * TILE_ROWS + v * LANES) = sum[c][v];
+        }
+  }
+  UNROLLED for (int v = 0; v < vectors; v++) *(integers *)(highest + v * LANES) = high[v];
+}
+
+/// 2^x = (the result) · `whole`, for x ≤ 8 and no less than `least`, within 1.1e-4 relative, 1 for 0. NaN stays NaN.
+INLINE VARIANT(vector) VARIANT(power)(VARIANT(vector) x, float least, VARIANT(vector) *whole) {
+  typedef VARIANT(vector) vector;
+  for (int i = 0; i < LANES; i++) x[i] = least > x[i] ? least : x[i];
+  // Adding 1.5·2^23 rounds to an integer, which is then in the low bits of the sum; 127 is the exponent's offset.
+  const vector shifted = x + (12582912.0f + 127.0f);
+  const vector f = x - (shifted - (12582912.0f + 127.0f));
+  *whole = (vector)((VARIANT(integers))shifted << 23);
+  vector p = FMA(f, (vector){0} + SHORT_POWER_3, (vector){0} + SHORT_POWER_2);
+  p = FMA(p, f, (vector){0} + SHORT_POWER_1);
+  return FMA(p, f, (vector){0} + 1.0f);
+}
+
+/// Weights of one step's keys, 0…255 of their block's highest: those of keys beyond `some` are 0.
+INLINE VARIANT(integers) VARIANT(weights)(int some, const int32_t *scores, VARIANT(integers) highest,
+                                          VARIANT(vector) scale) {
+  typedef VARIANT(vector) vector;
+  typedef VARIANT(integers) integers;
+  integers step = {0};
+  UNROLLED for (int u = 0; u < some; u++) {
+    const integers below = *(const integers *)(scores + u * TILE_ROWS) - highest;
+    vector whole;
+    const vector x = FMA(__builtin_convertvector(below, vector), scale, (vector){0} + LOG2_OF_255);
+    const vector p = VARIANT(power)(x, -2.0f, &whole);
+    // The integer is in the low bits of a sum, whose other bits are known.
+    const integers bits = (integers)FMA(p, whole, (vector){0} + 12582912.0f) ^ 0x4b400000;
+    step |= bits << (32 / UNIT * u);
+  }
+  return step;
+}
+
+/// Turns scores into weights, step by step, and sums the weights of each row.
+INLINE void VARIANT(weigh)(int vectors, int32_t *scores, size_t count, const int32_t *highest, const float *scales,
+                           float *totals) {
+  typedef VARIANT(integers) integers;
+  typedef VARIANT(vector) vector;
+  const int32_t ones = UNIT == 4 ? 0x01010101 : 0x00010001;
+  integers high[TILE_VECTORS], sum[TILE_VECTORS];
+  vector scale[TILE_VECTORS];
+  UNROLLED for (int v = 0; v < vectors; v++) {
+    high[v] = *(const integers *)(highest + v * LANES);
+    scale[v] = *(const vector *)(scales + v * LANES);
+    sum[v] = (integers){0};
+  }
+  for (size_t key = 0; key < count; key += UNIT)
+    UNROLLED for (int v = 0; v < vectors; v++) {
+      const int32_t *from = scores + key * TILE_ROWS + v * LANES;
+      integers step = {0};
+      if (key + UNIT <= count)
+        step = VARIANT(weights)(UNIT, from, high[v], scale[v]);
+      else
+        for (size_t u = 0; u < count - key; u++)
+          step |= VARIANT(weights)(1, from + u * TILE_ROWS, high[v], scale[v]) << (int)(32 / UNIT * u);
+      sum[v] = DOT(sum[v], step, ones);
+      *(integers *)(scores + key / UNIT * TILE_ROWS + v * LANES) = step;
+    }
+  UNROLLED for (int v = 0; v < vectors; v++)
+    *(vector *)(totals + v * LANES) = __builtin_convertvector(sum[v], vector);
+}
+
+/// mixed[channel][row] = mixed · earlier + Σ weight · value · now over so many steps of keys; panels of channels are
+/// `panel` steps apart.
+INLINE void VARIANT(mix)(int vectors, const int32_t *weights, size_t steps, const int32_t *values, size_t panel,
+                         size_t channels, const float *earlier, const float *now, float *mixed) {
+  typedef VARIANT(integers) integers;
+  typedef VARIANT(vector) vector;
+  for (size_t channel = 0; channel < channels; channel += CHANNELS) {
+    integers sum[CHANNELS][TILE_VECTORS];
+    UNROLLED for (int c = 0; c < CHANNELS; c++)
+      UNROLLED for (int v = 0; v < vectors; v++) sum[c][v] = (integers){0};
+    VARIANT(sums)(vectors, weights, values + channel / ATTENTION_PANEL * panel + channel % ATTENTION_PANEL, steps, sum);
+    UNROLLED for (int c = 0; c < CHANNELS; c++)
+      UNROLLED for (int v = 0; v < vectors; v++) {
+        vector *out = (vector *)(mixed + (channel + c) * TILE_ROWS + v * LANES);
+        *out = FMA(__builtin_convertvector(sum[c][v], vector), *(const vector *)(now + v * LANES),
+                   *out * *(const vector *)(earlier + v * LANES));
+      }
+  }
+}
+
+/// The running state of a tile of rows, updated block by block along the keys.
+typedef struct {
+  /// `[step][row]`.
+  int32_t *queries;
+  /// `[channel][row]`, Σ weight · value; Σ weight; the highest score of each row so far, as a base-2 logarithm; what a
+  /// score of 1 is as such a logarithm, but for the keys' scale.
+  float *mixed, *totals, *tops, *scales;
+} VARIANT(running);
+
+INLINE void VARIANT(look)(int vectors, const segmoe_attention *shape, const packed_keys *keys,
+                          const packed_values *values, size_t key, size_t count, int32_t *scores,
+                          VARIANT(running) run) {
+  typedef VARIANT(vector) vector;
+  const size_t depth = attention_steps(shape->width), channels = attention_rounded(shape->width);
+  int32_t highest[TILE_ROWS];
+  float scales[TILE_ROWS], sums[TILE_ROWS], earlier[TILE_ROWS], now[TILE_ROWS];
+  VARIANT(score)(vectors, run.queries, keys, key, count, depth, scores, highest);
+  UNROLLED for (int v = 0; v < vectors; v++) {
+    const vector scale = *(vector *)(run.scales + v * LANES) * keys->scales[key / attention_block];
+    const vector here = __builtin_convertvector(*(VARIANT(integers) *)(highest + v * LANES), vector) * scale;
+    const vector before = *(vector *)(run.tops + v * LANES);
+    vector top = before;
+    for (int i = 0; i < LANES; i++) top[i] = here[i] > top[i] ? here[i] : top[i];
+    vector whole, p = VARIANT(power)(before - top, -127.0f, &whole);
+    *(vector *)(earlier + v * LANES) = p * whole;
+    p = VARIANT(power)(here - top, -127.0f, &whole);
+    *(vector *)(now + v * LANES) = p * whole;
+    *(vector *)(run.tops + v * LANES) = top;
+    *(vector *)(scales + v * LANES) = scale;
+  }
+  VARIANT(weigh)(vectors, scores, count, highest, scales, sums);
+  UNROLLED for (int v = 0; v < vectors; v++) {
+    vector *total = (vector *)(run.totals + v * LANES);
+    *total = FMA(*(vector *)(sums + v * LANES), *(vector *)(now + v * LANES), *total * *(vector *)(earlier + v * LANES));
+  }
+  VARIANT(mix)(vectors, scores, attention_steps(count), values->steps + key / UNIT * ATTENTION_PANEL,
+               attention_steps(shape->keys) * ATTENTION_PANEL, channels, earlier, now, run.mixed);
+}
+
+INLINE VARIANT(running) VARIANT(running_of)(float *scratch, size_t tile, size_t depth, size_t channels) {
+  float *start = scratch + tile * (depth + channels + 3) * TILE_ROWS, *mixed = start + depth * TILE_ROWS;
+  float *totals = mixed + channels * TILE_ROWS;
+  return (VARIANT(running)){(int32_t *)start, mixed, totals, totals + TILE_ROWS, totals + 2 * TILE_ROWS};
+}
+
+static void VARIANT(attend)(const segmoe_attention *shape, const float *query, size_t rows, const void *packed,
+                            const void *packed_v, float *result, float *scratch) {
+  const size_t depth = attention_steps(shape->width), channels = attention_rounded(shape->width);
+  const size_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+  const packed_keys keys = packed_keys_at(packed, shape->keys, shape->width);
+  const packed_values values = packed_values_at(packed_v, shape->width);
+  // Weights are powers of two.
+  const float scale = shape->scale * 1.44269504088896341f;
+  int32_t *scores = (int32_t *)scratch + tiles * (depth + channels + 3) * TILE_ROWS;
+  for (size_t tile = 0; tile < tiles; tile++) {
+    const VARIANT(running) run = VARIANT(running_of)(scratch, tile, depth, channels);
+    memset(run.queries, 0, (size_t)(run.tops - (float *)run.queries) * sizeof(float));
+    for (size_t r = 0; r < TILE_ROWS; r++) {
+      const size_t row = tile * TILE_ROWS + r;
+      run.tops[r] = -INFINITY;
+      run.scales[r] = 0;
+      if (row < rows)
+        run.scales[r] = scale * segmoe_round_query_int8(query + row * shape->stride, &keys, shape->width, UNIT, TILE_ROWS,
+                                                        run.queries + r);
+    }
+  }
+  // Tile by tile, so that a block of keys and values is read from memory once.
+  for (size_t key = 0; key < shape->keys; key += attention_block)
+    for (size_t tile = 0; tile < tiles; tile++) {
+      const size_t start = tile * TILE_ROWS, now = rows - start < TILE_ROWS ? rows - start : TILE_ROWS;
+      const size_t count = shape->keys - key < attention_block ? shape->keys - key : attention_block;
+      const VARIANT(running) run = VARIANT(running_of)(scratch, tile, depth, channels);
+      switch ((now + LANES - 1) / LANES) {
+      case 3: VARIANT(look)(3, shape, &keys, &values, key, count, scores, run); break;
+      case 2: VARIANT(look)(2, shape, &keys, &values, key, count, scores, run); break;
+      default: VARIANT(look)(1, shape, &keys, &values, key, count, scores, run);
+      }
+    }
+  for (size_t row = 0; row < rows; row++) {
+    const VARIANT(running) run = VARIANT(running_of)(scratch, row / TILE_ROWS, depth, channels);
+    const float *mixed = run.mixed + row % TILE_ROWS;
+    const float inverse = 1.0f / run.totals[row % TILE_ROWS];
+#pragma clang loop vectorize(disable)
+    for (size_t d = 0; d < shape->width; d++)
+      result[row * shape->result_stride + d] = mixed[d * TILE_ROWS] * inverse * values.scale[d] + values.mean[d];
+  }
+}
+#undef UNROLLED
