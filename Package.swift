@@ -58,6 +58,7 @@ let package = Package(
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .target(name: "CKernels", cSettings: kernels),
     library("Release", []),
     library("Boundary", ["CCrypto"]),
@@ -88,9 +89,10 @@ let package = Package(
       "Merging",
       ["Requests", "Diffusion", "Configuration", "Experts", "WeightCache", "Checkpoints", "Tensors"]),
     .target(
-      name: "Migrations", path: "migrations", resources: [.embedInCode("sql")],
+      name: "Migrations", path: "migrations", resources: [.embedInCode("sql"), .embedInCode("postgresql")],
       swiftSettings: swift),
     library("JobStore", ["Boundary", "Requests", grdb, sqlite, "Migrations"]),
+    library("PostgresStore", ["Boundary", "Requests", "JobStore", "Migrations", "CPostgreSQL", grdb]),
     library("Fetching", ["Requests", "Hub", "JobStore", logging]),
     library(
       "RenderDaemon",
@@ -109,8 +111,8 @@ let package = Package(
     tool(
       "segmoectl",
       [
-        "Boundary", "Requests", "Templates", "CommandLine", "Configuration", "Images", "JobStore", "CKernels",
-        "Release", argumentParser,
+        "Boundary", "Requests", "Templates", "CommandLine", "Configuration", "Images", "JobStore", "PostgresStore",
+        "CKernels", "Release", argumentParser,
       ]),
     tool(
       "segmoe",
@@ -152,6 +154,7 @@ let package = Package(
         "Images", "GoldenModels", "TestSupport",
       ]),
     tests("JobStoreTests", ["Requests", "JobStore", "Migrations", "Fuzzing", "TestSupport", grdb]),
+    tests("PostgresStoreTests", ["Requests", "JobStore", "PostgresStore", "TestSupport", grdb]),
     tests(
       "RenderDaemonTests",
       [
