@@ -111,8 +111,8 @@ let package = Package(
     tool(
       "segmoectl",
       [
-        "Boundary", "Requests", "Templates", "CommandLine", "Configuration", "Images", "JobStore", "PostgresStore",
-        "CKernels", "Release", argumentParser,
+        "Boundary", "Requests", "Templates", "CommandLine", "Configuration", "Images", "JobStore",
+        "PostgresStore", "CKernels", "Release", argumentParser,
       ]),
     tool(
       "segmoe",

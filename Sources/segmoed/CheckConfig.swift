@@ -3,6 +3,7 @@ import Boundary
 import CommandLine
 import Configuration
 import Foundation
+import JobStore
 import RenderDaemon
 import Requests
 
@@ -99,7 +100,9 @@ extension DaemonSettings {
     let hosts = sourceLimits.hosts.map(\.rawValue).sorted().joined(separator: ", ")
     let largest = ByteCount(bytes: sourceLimits.largest).size
     return [
-      ("database", PlainText.line(database)), ("output", PlainText.line(output)),
+      // An address may hold a password.
+      ("database", QueueDatabase.isServer(database) ? "postgresql://…" : PlainText.line(database)),
+      ("output", PlainText.line(output)),
       ("models", "[\(PlainText.line(modelFolders.joined(separator: ", ")))]"),
       ("inputs", "[\(PlainText.line(inputFolders.joined(separator: ", ")))]"),
       ("memory_budget", memoryBudget.map { ByteCount(bytes: $0).size } ?? "what the machine has left"),

@@ -2,6 +2,7 @@ import Boundary
 import CommandLine
 import Foundation
 import Hub
+import JobStore
 import RenderDaemon
 import Tensors
 import WeightCache
@@ -39,7 +40,13 @@ struct SettingsCheck {
   }
 
   private var databaseFault: SettingsFault? {
-    writing("database", below: URL(fileURLWithPath: settings.database).deletingLastPathComponent().path)
+    if QueueDatabase.isServer(settings.database) {
+      return SettingsFault(
+        setting: "database", fault: "segmoed works on no queue of PostgreSQL yet",
+        mend: "write the path of a file; docs/postgresql.md says what works there", exit: .usage)
+    }
+    return writing(
+      "database", below: URL(fileURLWithPath: settings.database).deletingLastPathComponent().path)
   }
 
   private var folderFaults: [SettingsFault] {

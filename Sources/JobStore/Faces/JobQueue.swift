@@ -37,9 +37,6 @@ package protocol JobQueue: Sendable {
   /// Pauses a batch or, for nil, the whole queue, or ends the pause.
   func setPaused(_ paused: Bool, batch: Int64?) throws
 
-  /// Whether a batch or the whole queue is paused, and how many jobs of it are queued.
-  func pause(batch: Int64?) throws -> (isPaused: Bool, queued: Int)
-
   /// Changes the priority of a job that is not over. Higher goes first.
   func setPriority(_ priority: Int, job id: Int64) throws
 
@@ -69,9 +66,29 @@ package protocol JobQueue: Sendable {
 
   /// What each worker said of itself when it started last, by its name.
   func introductions() throws -> [String: String]
+
+  /// Models that workers lack, by worker and model, with the reasons.
+  func lackedModels() throws -> [(worker: String, model: String, reason: String)]
+
+  /// The models that the queue's daemons have said that they have.
+  func knownModels() throws -> KnownModels
+
+  /// What images took in the newest done jobs.
+  func pace() throws -> RenderPace
+
+  /// What jobs wait for of a hub.
+  /// - Parameters:
+  ///   - batch: only jobs of this batch and of those that it waits for; nil: any.
+  ///   - limit: at most so many.
+  func waits(batch: Int64?, limit: Int) throws -> [SourceRecord]
+
+  /// The fetchers that are alive.
+  func fetchers() throws -> [FetcherRecord]
 }
 
 extension JobQueue {
+  /// Whether a batch or, for nil, the whole queue is paused, and how many jobs of it are queued.
+  /// - Throws: `JobStoreError.notFound`
   package func pause(batch: Int64?) throws -> (isPaused: Bool, queued: Int) {
     if let batch {
       let record = try self.batch(batch)

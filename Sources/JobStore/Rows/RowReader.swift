@@ -15,7 +15,9 @@ package struct RowReader {
 
   /// A column that is never NULL.
   /// - Throws: `JobStoreError.damagedRow`
-  package func value<Value: DatabaseValueConvertible>(_ column: String, as: Value.Type = Value.self) throws -> Value {
+  package func value<Value: DatabaseValueConvertible>(
+    _ column: String, as: Value.Type = Value.self
+  ) throws -> Value {
     guard let value: Value = try optional(column) else {
       throw JobStoreError.damagedRow(table: table, column: column, value: "NULL")
     }

@@ -2,6 +2,7 @@ import GRDB
 import JobStore
 
 extension PostgresClient {
+  /// Cancels the jobs of a scope that are not over.
   package func cancel(_ scope: JobScope, discard: Bool) throws -> Cancellation {
     try expectCancellable(scope)
     let row = try database.row(
@@ -10,6 +11,7 @@ extension PostgresClient {
     return try Cancellation(row)
   }
 
+  /// What `cancel` would do, and the finished pictures of the jobs that it is about.
   package func cancellation(of scope: JobScope) throws -> (outcome: Cancellation, pictures: [String]) {
     try expectCancellable(scope)
     let range = try range(of: scope)
@@ -48,6 +50,7 @@ extension PostgresClient {
     ).map { try RowReader(row: $0, table: "images").value("path") }
   }
 
+  /// Queues jobs of a scope again.
   package func retry(_ scope: JobScope) throws -> Int {
     if case .job(let id) = scope {
       let state = try state(ofJob: id)
@@ -67,6 +70,7 @@ extension PostgresClient {
     return try RowReader(row: row, table: "jobs").value("count")
   }
 
+  /// How many jobs `retry` would queue, and their finished pictures.
   package func retrial(of scope: JobScope) throws -> (count: Int, pictures: [String]) {
     let range = try range(of: scope)
     var states: [JobState] = [.failed, .cancelled]
@@ -87,6 +91,7 @@ extension PostgresClient {
     )
   }
 
+  /// Pauses a batch or the whole queue, or ends the pause.
   package func setPaused(_ paused: Bool, batch: Int64?) throws {
     guard let batch else {
       _ = try connection.rows("SELECT pause_queue($1::text = '1')", [.flag(paused)])
@@ -99,6 +104,7 @@ extension PostgresClient {
     }
   }
 
+  /// Changes the priority of a job that is not over.
   package func setPriority(_ priority: Int, job id: Int64) throws {
     _ = try self.priority(ofJob: id, before: priority)
     let row = try database.row(
@@ -108,6 +114,7 @@ extension PostgresClient {
     }
   }
 
+  /// The priority that a job has before another is given.
   package func priority(ofJob id: Int64, before priority: Int) throws -> Int {
     let job = try job(id)
     guard job.state.isOpen else {

@@ -2,6 +2,7 @@ import GRDB
 import JobStore
 
 extension PostgresClient {
+  /// Puts a batch of requests into the queue: all of them or, on any error, none.
   package func enqueue(_ batch: BatchRequest, next: () throws -> JobRequest?) throws -> EnqueuedBatch {
     try batch.validate()
     let spool = try RequestSpool()

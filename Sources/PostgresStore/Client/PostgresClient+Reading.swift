@@ -2,6 +2,7 @@ import GRDB
 import JobStore
 
 extension PostgresClient {
+  /// Jobs in order of their numbers. If there are more than the limit, the newest ones.
   package func list(_ filter: JobFilter) throws -> [JobSummary] {
     var conditions: [String] = []
     var values: [ServerValue] = []
@@ -27,7 +28,8 @@ extension PostgresClient {
     }
     if let model = filter.model {
       conditions.append(
-        "(model = \(bind(.text(model)))::text OR model LIKE \(bind(.text("%/\(Self.literal(model))")))::text)")
+        "(model = \(bind(.text(model)))::text OR model LIKE \(bind(.text("%/\(Self.literal(model))")))::text)"
+      )
     }
     if let since = filter.createdSince {
       conditions.append("created_at >= \(bind(.integer(since)))::bigint")
@@ -37,6 +39,7 @@ extension PostgresClient {
     return try summaries("\(condition) ORDER BY id DESC \(limit)", values).reversed()
   }
 
+  /// Everything about one job.
   package func details(job id: Int64) throws -> JobDetails {
     let job = try job(id)
     guard let summary = try summaries("WHERE id = $1::bigint", [.integer(id)]).first else {
@@ -62,6 +65,7 @@ extension PostgresClient {
     return try JobRecord(row: row)
   }
 
+  /// Whether the queue is paused, and how many jobs are in each state.
   package func status() throws -> QueueStatus {
     let row = try database.row(
       """
@@ -71,12 +75,14 @@ extension PostgresClient {
     return QueueStatus(isPaused: try reader.value("paused"), counts: try StateCounts(reader))
   }
 
+  /// A batch with its counts.
   package func batch(_ id: Int64) throws -> BatchRecord {
     let batches = try batches("WHERE b.id = $1::bigint", [.integer(id)])
     guard let batch = batches.first else { throw JobStoreError.notFound(thing: "batch", id: "\(id)") }
     return batch
   }
 
+  /// The newest batches, in order of their numbers.
   package func batches(limit: Int) throws -> [BatchRecord] {
     try batches("ORDER BY b.id DESC LIMIT $1::bigint", [.integer(Int64(max(0, limit)))]).reversed()
   }
@@ -97,6 +103,7 @@ extension PostgresClient {
     ).map { try BatchRecord(row: $0) }
   }
 
+  /// The number of a batch that somebody names.
   package func batchNumber(_ text: String) throws -> Int64 {
     // A number first, since every batch has one; a batch may be called "7" all the same.
     if let number = Int64(text),
@@ -114,10 +121,12 @@ extension PostgresClient {
     throw JobStoreError.notFound(thing: "batch", id: text)
   }
 
+  /// All workers that ever signed on, by name.
   package func workers() throws -> [WorkerRecord] {
     try connection.rows("SELECT * FROM workers ORDER BY name").map { try WorkerRecord(row: $0) }
   }
 
+  /// What each worker said of itself when it started last, by its name.
   package func introductions() throws -> [String: String] {
     let rows = try connection.rows(
       "SELECT name, introduction FROM workers WHERE introduction IS NOT NULL")

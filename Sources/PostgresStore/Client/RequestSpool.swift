@@ -30,7 +30,9 @@ final class RequestSpool {
       fingerprint.add(request)
       let values = request.values.map { ServerValue($0).copied }
       let line = Array((values.joined(separator: "\t") + "\n").utf8)
-      guard !line.contains(0) else { throw JobStoreError.wrongRow(reason: "a text has a zero byte: remove it") }
+      guard !line.contains(0) else {
+        throw JobStoreError.wrongRow(reason: "a text has a zero byte: remove it")
+      }
       guard fwrite(line, 1, line.count, file) == line.count else { throw Self.full }
     }
   }

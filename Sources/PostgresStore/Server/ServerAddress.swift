@@ -20,7 +20,8 @@ package struct ServerAddress: Sendable, CustomStringConvertible {
       defer { PQfreemem(complaint) }
       // libpq quotes what it does not understand, which may be a part of a password.
       let mayTell = !text.contains("@") && !text.lowercased().contains("password")
-      let words = complaint.flatMap { mayTell ? String(cString: $0) : nil } ?? "perhaps a sign in it needs a %"
+      let words =
+        complaint.flatMap { mayTell ? String(cString: $0) : nil } ?? "perhaps a sign in it needs a %"
       throw JobStoreError.wrongAddress(reason: words.trimmingCharacters(in: .whitespacesAndNewlines))
     }
     defer { PQconninfoFree(options) }

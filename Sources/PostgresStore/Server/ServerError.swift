@@ -1,4 +1,5 @@
 import Boundary
+import Foundation
 import JobStore
 
 /// What a statement on the server ends with. The faces of the queue throw it as a `JobStoreError`.
@@ -21,18 +22,24 @@ enum ServerError: Error, Equatable {
   func translated(_ address: ServerAddress) -> JobStoreError {
     let server = address.description
     return switch self {
-    case .lost(let reason): .unreachable(server: server, reason: PlainText.line(reason))
+    case .lost(let reason): .unreachable(server: server, reason: line(reason))
     case .refused("53100", _): .diskFull(path: server)
     // The server ends its connections, or takes none now.
     case .refused(let state, let reason) where state.hasPrefix("57P") || state.hasPrefix("53"):
-      .unreachable(server: server, reason: PlainText.line(reason))
+      .unreachable(server: server, reason: line(reason))
     case .refused("42501", let reason):
       .notPermitted(
-        path: server, reason: PlainText.line(reason), mend: "let its owner GRANT this user what is missing")
+        path: server, reason: line(reason), mend: "let its owner GRANT this user what is missing")
     case .refused(let state, let reason):
-      .refused(server: server, state: state, reason: PlainText.line(reason))
+      .refused(server: server, state: state, reason: line(reason))
     case .zeroByte: .wrongRow(reason: "a text with a zero byte, which PostgreSQL cannot hold: remove it")
-    case .unexpected(let reason): .refused(server: server, state: "XX000", reason: PlainText.line(reason))
+    case .unexpected(let reason): .refused(server: server, state: "XX000", reason: line(reason))
     }
+  }
+
+  /// libpq's words, which may have several lines, as one.
+  private func line(_ words: String) -> String {
+    let lines = words.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+    return PlainText.line(lines.joined(separator: " "))
   }
 }

@@ -19,7 +19,7 @@ final class ServerLink {
     guard let opened else { throw ServerError.lost(reason: "no memory is left for a connection") }
     connection = opened
     guard PQstatus(opened) == CONNECTION_OK else {
-      throw ServerError.lost(reason: Self.line(PQerrorMessage(opened)))
+      throw ServerError.lost(reason: Self.words(PQerrorMessage(opened)))
     }
     // libpq writes notices to standard error otherwise.
     _ = PQsetNoticeProcessor(opened, { _, _ in }, nil)
@@ -67,7 +67,7 @@ final class ServerLink {
             PQputCopyData(connection, $0.baseAddress, Int32($0.count))
           }
         }
-        guard sent == 1 else { throw ServerError.lost(reason: Self.line(PQerrorMessage(connection))) }
+        guard sent == 1 else { throw ServerError.lost(reason: Self.words(PQerrorMessage(connection))) }
       }
     } catch {
       // The server forgets what it has.
@@ -76,7 +76,7 @@ final class ServerLink {
       throw error
     }
     guard PQputCopyEnd(connection, nil) == 1 else {
-      throw ServerError.lost(reason: Self.line(PQerrorMessage(connection)))
+      throw ServerError.lost(reason: Self.words(PQerrorMessage(connection)))
     }
     let result = PQgetResult(connection)
     defer { drain() }
@@ -88,7 +88,7 @@ final class ServerLink {
     while let result = PQgetResult(connection) { PQclear(result) }
   }
 
-  private static func line(_ words: UnsafePointer<CChar>?) -> String {
-    words.map { String(cString: $0).trimmingCharacters(in: .whitespacesAndNewlines) } ?? "no reason is known"
+  private static func words(_ text: UnsafePointer<CChar>?) -> String {
+    text.map { String(cString: $0) } ?? "no reason is known"
   }
 }

@@ -5,6 +5,7 @@ import JobStore
 
 /// How an attempt ends.
 extension PostgresSession {
+  /// Records that a job is done. Said again with the same lease it is no error.
   package func finish(
     _ lease: Lease, images: [ImageRecord], statistics: RenderStatistics, modelDigest: String?
   ) throws {
@@ -30,6 +31,7 @@ extension PostgresSession {
     }
   }
 
+  /// Records that an attempt failed. Said again with the same lease it answers the same.
   @discardableResult
   package func fail(
     _ lease: Lease, message: String, kind: FailureKind, backoff: Backoff
@@ -55,14 +57,17 @@ extension PostgresSession {
     return outcome
   }
 
+  /// Gives a job back; the attempt does not count.
   package func giveBack(_ lease: Lease) throws {
     try end(lease, "give_back($1::bigint, $2::bigint)", [])
   }
 
+  /// Records that the worker stopped rendering a cancelled job.
   package func cancelled(_ lease: Lease) throws {
     try end(lease, "end_lease($1::bigint, $2::bigint, 'cancelled', NULL, NULL)", [])
   }
 
+  /// Fails a job whose row is wrong.
   package func refuse(_ lease: Lease, message: String) throws {
     try end(
       lease, "end_lease($1::bigint, $2::bigint, 'failed', $3::text, $4::text)",

@@ -5,6 +5,7 @@ import JobStore
 
 /// What a worker says of a job at work.
 extension PostgresSession {
+  /// Writes how far an image is. Not durable.
   @discardableResult
   package func report(_ progress: ImageProgress, waiting seconds: Double, _ lease: Lease) throws
     -> Instruction
@@ -18,22 +19,26 @@ extension PostgresSession {
       ])
   }
 
+  /// Notes what people should know of a running job. Not durable.
   package func note(_ message: String, _ lease: Lease) throws {
     _ = try instruction(
       "note_wait($1::bigint, $2::bigint, $3::text)", lease, [.text(PlainText.line(message))])
   }
 
+  /// Notes what people should know of a running job. Not durable.
   package func note(width: Int, height: Int, _ lease: Lease) throws {
     _ = try instruction(
       "note_size($1::bigint, $2::bigint, $3::integer, $4::integer)", lease,
       [.integer(Int64(width)), .integer(Int64(height))])
   }
 
+  /// Asks whether to go on.
   package func instruction(_ lease: Lease) throws -> Instruction {
     try instruction(
       "(SELECT cancel_requested FROM leases WHERE job = $1::bigint AND token = $2::bigint)", lease, [])
   }
 
+  /// Saves a resume state of an image. Not durable.
   @discardableResult
   package func keep(
     _ state: Data, step: Int, index: Int, modelDigest: String, waiting seconds: Double?, _ lease: Lease
@@ -48,6 +53,7 @@ extension PostgresSession {
     return (ContinuousClock.now - begun) / .seconds(1)
   }
 
+  /// Announces the file that is about to get its final name. Durable.
   package func announce(_ image: ImageRecord, step: Int, modelDigest: String, _ lease: Lease) throws {
     _ = try instruction(
       """

@@ -62,8 +62,11 @@ package final class PostgresSession: JobWorker {
 
   package var name: String { record.name }
   package var leases: [Lease] { held.all }
+
+  /// Whether a job must be stopped, and why.
   package func verdict(of lease: Lease) -> WorkerSession.Verdict { held.verdict(of: lease) }
 
+  /// Takes the next job that is due.
   package func claim(
     preferredModels: [String], avoiding lacked: WorkerSession.Lacked, modelPatience: Double,
     numericsPatience: Double, limits: RenderLimits
@@ -102,6 +105,7 @@ package final class PostgresSession: JobWorker {
     return (lease, row)
   }
 
+  /// Renews all leases and the heartbeat. Not durable.
   package func beat() throws {
     let leases = leases.filter { !verdict(of: $0).lost }
     let rows = try database.connection.rows(
@@ -120,10 +124,12 @@ package final class PostgresSession: JobWorker {
     }
   }
 
+  /// Signs the worker off.
   package func signOff() throws {
     _ = try database.connection.rows(
       "SELECT sign_off($1::text, $2::bigint)", [.text(name), .integer(record.startedAt)])
   }
 
+  /// Closes the connection.
   package func close() throws { database.connection.close() }
 }

@@ -32,7 +32,7 @@ struct Collect: ParsableCommand {
   func run() throws {
     let shards = ShardFolder(path: absolutePath(folder))
     let manifest = try shards.manifest()
-    let store = try location.open(for: .changing)
+    let store = try location.openFile(for: .changing)
     guard let batch = try store.shardedBatch(key: manifest.key), batch.batch == manifest.batch else {
       throw Problem.badInput(
         "\(shards.path) is of another queue than \(store.path): name that with --database")

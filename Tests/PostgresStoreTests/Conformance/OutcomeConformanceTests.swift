@@ -36,7 +36,8 @@ import Testing
     #expect(details.events.map(\.kind) == [.enqueued, .claimed, .done])
     let counts = try store.client.batch(1).counts
     #expect(counts.done == 1 && counts.total == 1)
-    #expect(storeError { _ = try worker.report(progress, waiting: 2, lease) } == .leaseLost(job: 1, worker: "w"))
+    #expect(
+      storeError { _ = try worker.report(progress, waiting: 2, lease) } == .leaseLost(job: 1, worker: "w"))
   }
 
   @Test(arguments: StoreKind.here)

@@ -2,10 +2,11 @@ import Foundation
 import JobStore
 import PostgresStore
 import Synchronization
+import TestSupport
 import Testing
 
 /// Many workers at once, connections that are cut, and a server that is killed.
-@Suite(.serialized, .enabled(if: PostgresServer.isInstalled, PostgresServer.absence))
+@Suite(.serialized, .enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)))
 struct ConcurrentClaimTests {
   /// What many threads have done.
   private final class Record<Element: Sendable>: Sendable {
@@ -16,7 +17,8 @@ struct ConcurrentClaimTests {
   }
 
   /// Works until all jobs are over. Leases that are lost are somebody else's.
-  private static func work(_ name: String, at address: String, lease: Double, _ record: Record<Int64>) throws {
+  private static func work(_ name: String, at address: String, lease: Double, _ record: Record<Int64>) throws
+  {
     let database = try PostgresDatabase.open(ServerAddress(address), role: .daemon)
     let worker = try PostgresSession.signOn(
       database, WorkerRecord(name: name, pid: 1, host: "h", version: "1"), leaseSeconds: lease
@@ -68,9 +70,13 @@ struct ConcurrentClaimTests {
     func sql(_ statement: String) throws -> [String] { try PostgresServer.sql(at: address, statement) }
     #expect(try sql("SELECT count(*) FROM jobs WHERE outcome = 'done'") == ["\(count)"])
     #expect(try sql("SELECT count(*) FROM images") == ["\(count)"])
-    #expect(try sql("SELECT count(*) FROM (SELECT job FROM events WHERE what = 'done' GROUP BY job HAVING count(*) = 1) e") == ["\(count)"])
     #expect(
-      try sql("SELECT (SELECT count(*) FROM due) + (SELECT count(*) FROM waiting) + (SELECT count(*) FROM leases)")
+      try sql(
+        "SELECT count(*) FROM (SELECT job FROM events WHERE what = 'done' GROUP BY job HAVING count(*) = 1) e"
+      ) == ["\(count)"])
+    #expect(
+      try sql(
+        "SELECT (SELECT count(*) FROM due) + (SELECT count(*) FROM waiting) + (SELECT count(*) FROM leases)")
         == ["0"])
     #expect(
       try sql("SELECT queued, running, done, failed, cancelled FROM batch_counts WHERE batch = 0")

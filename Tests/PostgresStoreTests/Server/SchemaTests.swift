@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// The schema on the server, and who may make or change it.
-@Suite(.enabled(if: PostgresServer.isInstalled, PostgresServer.absence))
+@Suite(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)))
 struct PostgresSchemaTests {
   private func open(
     _ address: String, _ role: QueueDatabase.Role, _ purpose: QueueDatabase.Purpose = .creating

@@ -1,11 +1,15 @@
 import JobStore
 import PostgresStore
+import TestSupport
 import Testing
 
 /// Addresses, and the passwords in them, which nobody may see.
 @Suite struct ServerAddressTests {
   @Test(arguments: [
-    ("postgresql://ann:s3cret@db.example:5433/queue?sslmode=verify-full", "postgresql://ann@db.example:5433/queue"),
+    (
+      "postgresql://ann:s3cret@db.example:5433/queue?sslmode=verify-full",
+      "postgresql://ann@db.example:5433/queue"
+    ),
     ("postgres://db/queue?password=s3cret&user=ann", "postgresql://ann@db/queue"),
     ("postgresql://", "postgresql:///"),
     ("postgresql:///queue?host=/run/s", "postgresql:///run/s/queue"),
@@ -18,7 +22,8 @@ import Testing
 
   @Test(arguments: [
     "postgresql://ann:s3cret%zz@db/queue", "postgresql://db/queue?nosuch=s3cret&password=s3cret",
-    "postgresql://ann:s3cret@db:port:s3cret/q?x", "postgresql://db/q?sslpassword=s3cret%", "postgresql://a\0b",
+    "postgresql://ann:s3cret@db:port:s3cret/q?x", "postgresql://db/q?sslpassword=s3cret%",
+    "postgresql://a\0b",
   ])
   func aWrongOneIsNotQuoted(text: String) throws {
     let error = storeError { _ = try ServerAddress(text) }
@@ -41,7 +46,7 @@ import Testing
   }
 
   /// The server says who was refused, and not with which password.
-  @Test(.enabled(if: PostgresServer.isInstalled, PostgresServer.absence))
+  @Test(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)))
   func aRefusedPasswordIsNotShown() throws {
     let address = try PostgresServer.shared().address("postgres")
       .replacing("user=postgres", with: "user=nobody_like_this&password=s3cret")

@@ -1,20 +1,19 @@
 import Foundation
-import JobStore
-import PostgresStore
 import Synchronization
-import TestSupport
-import Testing
 
 /// A PostgreSQL server of the tests' own, on a socket in a temporary folder. It ends with its last reference, or with the
 /// tests' process.
-final class PostgresServer: Sendable {
+///
+///     @Suite(.enabled(if: PostgresServer.isInstalled, PostgresServer.absence)) struct …
+///     let address = try PostgresServer.shared().newDatabase()
+package final class PostgresServer: Sendable {
   /// Whether it can be started here.
-  static let isInstalled =
-    ["/usr/lib/postgresql/15/bin/initdb", "/usr/lib/postgresql/15/bin/pg_ctl"]
+  package static let isInstalled =
+    ["/usr/lib/postgresql/15/bin/initdb", "/usr/lib/postgresql/15/bin/pg_ctl", "/usr/bin/psql"]
     .allSatisfy { FileManager.default.isExecutableFile(atPath: $0) }
 
   /// Why tests are skipped where it cannot.
-  static let absence: Comment =
+  package static let absence: String =
     "no PostgreSQL: apt-get install --no-install-recommends postgresql-15 (not started)"
 
   private let folder = TemporaryFolder.unusedPath()
@@ -23,13 +22,16 @@ final class PostgresServer: Sendable {
   private let output = Pipe()
   private let databases = Mutex(0)
 
-  /// The one that all tests share which do not kill it.
+  /// The one of all tests that do not kill it.
   private static let common = Result { try PostgresServer() }
 
-  static func shared() throws -> PostgresServer { try common.get() }
-
+  /// The server that tests share which do not kill it. Each takes a database of its own.
   /// - Throws: `NotReady`
-  init() throws {
+  package static func shared() throws -> PostgresServer { try common.get() }
+
+  /// Starts one.
+  /// - Throws: `NotReady`
+  package init() throws {
     script = try Process(
       Places.inRepository("Tests/PostgreSQL/server"), [folder],
       environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
@@ -44,7 +46,13 @@ final class PostgresServer: Sendable {
     script.waitUntilExit()
   }
 
-  struct NotReady: Error {}
+  /// It does not come up; standard error says why.
+  package struct NotReady: Error {}
+
+  /// A statement that psql refuses, with its words.
+  package struct Refused: Error {
+    let words: String
+  }
 
   private func awaitReady() throws {
     var line = ""
@@ -58,38 +66,43 @@ final class PostgresServer: Sendable {
   }
 
   /// Kills it, and starts it again.
-  func crash() throws {
+  /// - Throws: `NotReady`
+  package func crash() throws {
     try input.fileHandleForWriting.write(contentsOf: Data("crash\n".utf8))
     try awaitReady()
   }
 
   /// The address of a database.
-  func address(_ database: String) -> String { "postgresql:///\(database)?host=\(folder)&user=postgres" }
+  package func address(_ database: String) -> String {
+    "postgresql:///\(database)?host=\(folder)&user=postgres"
+  }
 
   /// The address of a new, empty database.
-  func newDatabase() throws -> String {
+  package func newDatabase() throws -> String {
     let number = databases.withLock { number in
       number += 1
       return number
     }
-    try sql("postgres", "CREATE DATABASE queue\(number)")
+    try Self.sql(at: address("postgres"), "CREATE DATABASE queue\(number)")
     return address("queue\(number)")
   }
 
   /// What a person at psql would do.
+  /// - Parameters:
+  ///   - address: of the database.
+  ///   - statement: one or more of them.
   /// - Returns: the rows, their columns parted by a bar.
+  /// - Throws: `Refused`
   @discardableResult
-  func sql(_ database: String, _ statement: String) throws -> [String] {
-    try Self.sql(at: address(database), statement)
-  }
-
-  /// The same on a database by its address.
-  @discardableResult
-  static func sql(at address: String, _ statement: String) throws -> [String] {
+  package static func sql(at address: String, _ statement: String) throws -> [String] {
     let outcome = try Outcome(
-      of: "/usr/bin/psql", ["--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
-      "--command", statement, address])
-    try #require(outcome.code == 0, "\(outcome.errors)")
+      of: "/usr/bin/psql",
+      [
+        "--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--set=ON_ERROR_STOP=1", "--command",
+        statement,
+        address,
+      ])
+    guard outcome.code == 0 else { throw Refused(words: outcome.errors) }
     return outcome.output.split(separator: "\n").map(String.init)
   }
 }
