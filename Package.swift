@@ -97,15 +97,17 @@ let package = Package(
     library(
       "RenderDaemon",
       [
-        "Boundary", "Requests", "JobStore", "Diffusion", "Configuration", "Images", "Layers", "WeightCache",
+        "Boundary", "Requests", "JobStore", "PostgresStore", "Diffusion", "Configuration", "Images", "Layers",
+        "WeightCache",
         "Checkpoints", "Tensors",
         "Release", logging, lifecycle,
       ]),
     tool(
       "segmoed",
       [
-        "Boundary", "Requests", "CommandLine", "JobStore", "Diffusion", "WeightCache", "Tensors",
-        "Configuration", "RenderDaemon", "Hub", "Fetching", "Release", argumentParser, logging, lifecycle,
+        "Boundary", "Requests", "CommandLine", "JobStore", "PostgresStore", "Diffusion", "WeightCache",
+        "Tensors", "Configuration", "RenderDaemon", "Hub", "Fetching", "Release", argumentParser, logging,
+        lifecycle,
         signals,
       ]),
     tool(
@@ -158,7 +160,8 @@ let package = Package(
     tests(
       "RenderDaemonTests",
       [
-        "Boundary", "Requests", "RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images",
+        "Boundary", "Requests", "RenderDaemon", "JobStore", "PostgresStore", "Configuration", "Checkpoints",
+        "Images",
         "WeightCache", "Diffusion", "GoldenModels", "TestSupport", logging, grdb,
       ]),
     tests(

@@ -82,6 +82,10 @@ struct Enqueuing {
     let now = Date().milliseconds
     // Who waits is told after a moment.
     guard !waits, try !store.workers().contains(where: { $0.isAlive(now: now) }) else { return }
+    guard place.isFile else {
+      return complain(
+        "no segmoed works on \(place.path) at the moment; the jobs wait: start one with this address")
+    }
     let start = place.source == .service ? "sudo systemctl start segmoed" : "segmoed --database \(place.path)"
     complain("no segmoed works on \(place.path) at the moment; the jobs wait: `\(start)` starts one")
   }

@@ -4,6 +4,7 @@ import CommandLine
 import Configuration
 import Foundation
 import JobStore
+import PostgresStore
 import RenderDaemon
 import Requests
 
@@ -93,6 +94,12 @@ extension CheckConfig {
 }
 
 extension DaemonSettings {
+  /// The queue without a password.
+  private var queue: String {
+    guard QueueDatabase.isServer(database) else { return database }
+    return (try? ServerAddress(database))?.description ?? "postgresql://"
+  }
+
   /// Every key of the configuration with its value, for a person.
   fileprivate var shown: [(key: String, value: String)] {
     let owners = PlainText.line(
@@ -100,8 +107,7 @@ extension DaemonSettings {
     let hosts = sourceLimits.hosts.map(\.rawValue).sorted().joined(separator: ", ")
     let largest = ByteCount(bytes: sourceLimits.largest).size
     return [
-      // An address may hold a password.
-      ("database", QueueDatabase.isServer(database) ? "postgresql://…" : PlainText.line(database)),
+      ("database", PlainText.line(queue)),
       ("output", PlainText.line(output)),
       ("models", "[\(PlainText.line(modelFolders.joined(separator: ", ")))]"),
       ("inputs", "[\(PlainText.line(inputFolders.joined(separator: ", ")))]"),

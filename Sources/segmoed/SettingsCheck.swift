@@ -3,6 +3,7 @@ import CommandLine
 import Foundation
 import Hub
 import JobStore
+import PostgresStore
 import RenderDaemon
 import Tensors
 import WeightCache
@@ -41,9 +42,13 @@ struct SettingsCheck {
 
   private var databaseFault: SettingsFault? {
     if QueueDatabase.isServer(settings.database) {
-      return SettingsFault(
-        setting: "database", fault: "segmoed works on no queue of PostgreSQL yet",
-        mend: "write the path of a file; docs/postgresql.md says what works there", exit: .usage)
+      do {
+        _ = try ServerAddress(settings.database)
+        return nil
+      } catch {
+        return SettingsFault(
+          setting: "database", fault: "\(error)", mend: "docs/postgresql.md has examples", exit: .usage)
+      }
     }
     return writing(
       "database", below: URL(fileURLWithPath: settings.database).deletingLastPathComponent().path)

@@ -201,6 +201,8 @@ CREATE TABLE checkpoints (
   CHECK ((path IS NULL) = (digest IS NULL))
 );
 
+CREATE INDEX checkpoints_files ON checkpoints (job) WHERE path IS NOT NULL;
+
 CREATE TABLE images (
   -- Finished pictures; written together with the job's end.
   job      bigint NOT NULL,
@@ -879,6 +881,22 @@ BEGIN
   RETURN true;
 END $$;
 
+CREATE FUNCTION settle_leftover(job_id bigint, image integer, keeps boolean) RETURNS void LANGUAGE plpgsql AS $$
+-- A finished picture of a job that failed or was cancelled becomes one of its images, or is known no longer.
+BEGIN
+  IF keeps THEN
+    INSERT INTO former_images SELECT job, path, number, seed, width, height, digest, bytes, seconds, numerics
+    FROM images WHERE job = job_id AND number = image ON CONFLICT DO NOTHING;
+    DELETE FROM images WHERE job = job_id AND number = image;
+    INSERT INTO images SELECT job, number, path, seed, width, height, digest, bytes, seconds, numerics
+    FROM checkpoints WHERE job = job_id AND number = image AND path IS NOT NULL;
+    UPDATE jobs SET model_digest =
+      (SELECT c.model_digest FROM checkpoints c WHERE c.job = job_id AND c.number = image)
+    WHERE id = job_id AND model_digest IS NULL;
+  END IF;
+  DELETE FROM checkpoints WHERE job = job_id AND number = image;
+END $$;
+
 -- Clients.
 
 CREATE FUNCTION cancel_jobs(
@@ -938,8 +956,14 @@ BEGIN
     IF j.outcome = 'done' THEN
       INSERT INTO former_images SELECT job, path, number, seed, width, height, digest, bytes, seconds, numerics
       FROM images WHERE job = j.id ON CONFLICT DO NOTHING;
-      DELETE FROM images WHERE job = j.id;
+    ELSE
+      INSERT INTO checkpoints (job, number, step, state, model_digest, made_at, path, seed, width, height, digest, bytes,
+        seconds, numerics)
+      SELECT i.job, i.number, 0, '', coalesce(x.model_digest, ''), milliseconds_now(), i.path, i.seed, i.width, i.height,
+        i.digest, i.bytes, i.seconds, i.numerics
+      FROM images i JOIN jobs x ON x.id = i.job WHERE i.job = j.id ON CONFLICT DO NOTHING;
     END IF;
+    DELETE FROM images WHERE job = j.id;
     UPDATE jobs SET outcome = NULL, attempts = 0, losses = 0, furthest_step = 0, furthest_saved = 0, last_token = NULL,
       started_at = NULL, finished_at = NULL, error = NULL, error_kind = NULL, model_digest = NULL, cache_hits = NULL,
       discard = 0

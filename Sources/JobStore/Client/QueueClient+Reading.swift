@@ -227,13 +227,7 @@ extension QueueClient {
       let row = try Row.fetchOne(
         db.cachedStatement(sql: "SELECT * FROM checkpoints WHERE job = ? AND number = ?"),
         arguments: [job, index])
-      guard let row else { return nil }
-      let reader = RowReader(row: row, table: "checkpoints")
-      let digest: String = try reader.value("model_digest")
-      if try reader.optional("path", as: String.self) != nil {
-        return .file(try ImageRecord(row: row), modelDigest: digest)
-      }
-      return .step(try reader.value("step"), state: try reader.value("state"), modelDigest: digest)
+      return try row.map { try Checkpoint(row: $0) }
     }
   }
 

@@ -61,6 +61,9 @@ package protocol JobQueue: Sendable {
   /// The number of a batch that somebody names: by its number, its name, or the beginning of its name.
   func batchNumber(_ text: String) throws -> Int64
 
+  /// The checkpoint of an image of an unfinished job; nil if there is none.
+  func checkpoint(job: Int64, index: Int) throws -> Checkpoint?
+
   /// All workers that ever signed on, by name.
   func workers() throws -> [WorkerRecord]
 

@@ -121,6 +121,14 @@ extension PostgresClient {
     throw JobStoreError.notFound(thing: "batch", id: text)
   }
 
+  /// The checkpoint of an image of an unfinished job; nil if there is none.
+  package func checkpoint(job: Int64, index: Int) throws -> Checkpoint? {
+    let rows = try connection.rows(
+      "SELECT * FROM checkpoints WHERE job = $1::bigint AND number = $2::integer",
+      [.integer(job), .integer(Int64(index))])
+    return try rows.first.map { try Checkpoint(row: $0) }
+  }
+
   /// All workers that ever signed on, by name.
   package func workers() throws -> [WorkerRecord] {
     try connection.rows("SELECT * FROM workers ORDER BY name").map { try WorkerRecord(row: $0) }

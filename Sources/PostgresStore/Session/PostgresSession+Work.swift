@@ -53,6 +53,10 @@ extension PostgresSession {
     return (ContinuousClock.now - begun) / .seconds(1)
   }
 
+  /// Previews are not kept: a picture that is only looked at is not worth a way to the server.
+  @discardableResult
+  package func keep(preview png: [UInt8], step: Int, index: Int, _ lease: Lease) throws -> Double { 0 }
+
   /// Announces the file that is about to get its final name. Durable.
   package func announce(_ image: ImageRecord, step: Int, modelDigest: String, _ lease: Lease) throws {
     _ = try instruction(
@@ -61,10 +65,8 @@ extension PostgresSession {
         $9::integer, $10::text, $11::bigint, $12::float8, $13::text)
       """, lease,
       [
-        .integer(Int64(image.index)), .integer(Int64(step)), .text(modelDigest), .text(image.path),
-        .integer(Int64(bitPattern: image.seed)), .integer(Int64(image.width)), .integer(Int64(image.height)),
-        .text(image.digest), .integer(image.bytes), .real(image.seconds), .text(image.numerics),
-      ])
+        .integer(Int64(image.index)), .integer(Int64(step)), .text(modelDigest),
+      ] + image.file)
   }
 
   /// Calls a function whose first two arguments are a job and its lease's token, and which answers with the job's

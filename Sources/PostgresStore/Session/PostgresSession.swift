@@ -12,14 +12,25 @@ package final class PostgresSession: JobWorker {
   let database: PostgresDatabase
   /// The worker's row when it signed on.
   let record: WorkerRecord
-  /// Milliseconds until a lease expires unless it is renewed.
-  private let leaseLength: Milliseconds
-  let held = HeldLeases()
+  /// Seconds until a lease expires unless it is renewed.
+  package let leaseSeconds: Double
+  let held: HeldLeases
 
-  private init(_ database: PostgresDatabase, _ record: WorkerRecord, leaseSeconds: Double) {
+  private init(
+    _ database: PostgresDatabase, _ record: WorkerRecord, leaseSeconds: Double,
+    held: HeldLeases = HeldLeases()
+  ) {
     self.database = database
     self.record = record
-    leaseLength = leaseSeconds.asMilliseconds
+    self.leaseSeconds = leaseSeconds
+    self.held = held
+  }
+
+  /// The same session on a connection of its own, with the same leases.
+  package func beside() throws -> PostgresSession {
+    PostgresSession(
+      PostgresDatabase(connection: try ServerConnection(database.connection.address)), record,
+      leaseSeconds: leaseSeconds, held: held)
   }
 
   /// Signs a worker on. Jobs that an earlier worker of this name left running are freed at once; each loses an attempt.
@@ -40,8 +51,7 @@ package final class PostgresSession: JobWorker {
     }
     let old = try PostgresClient(database).workers().first { $0.name == worker.name }
     let isGone = old.map { $0.host == worker.host && !processIsAlive($0) } ?? false
-    let told =
-      "\(worker.version), process \(worker.pid) on \(worker.host)" + (introduction.map { ", \($0)" } ?? "")
+    let told = words(worker) + (introduction.map { ", \($0)" } ?? "")
     let row = try database.row(
       """
       SELECT * FROM sign_on($1::text, $2::integer, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text = '1')
@@ -60,20 +70,29 @@ package final class PostgresSession: JobWorker {
     return PostgresSession(database, record, leaseSeconds: leaseSeconds)
   }
 
+  /// A worker's version and process.
+  static func words(_ worker: WorkerRecord) -> String {
+    "\(worker.version), process \(worker.pid) on \(worker.host)"
+  }
+
   package var name: String { record.name }
   package var leases: [Lease] { held.all }
 
   /// Whether a job must be stopped, and why.
   package func verdict(of lease: Lease) -> WorkerSession.Verdict { held.verdict(of: lease) }
 
+  /// Notes what was found out about a job.
+  package func learn(_ verdict: WorkerSession.Verdict, of lease: Lease) { held.learn(verdict, of: lease) }
+
+  /// Stops holding a lease, whatever its row says.
+  package func drop(_ lease: Lease) { held.remove(lease) }
+
   /// Takes the next job that is due.
   package func claim(
     preferredModels: [String], avoiding lacked: WorkerSession.Lacked, modelPatience: Double,
     numericsPatience: Double, limits: RenderLimits
   ) throws -> ClaimedJob? {
-    _ = try database.connection.rows(
-      "SELECT keep_up($1::bigint, $2::bigint)",
-      [.integer(leaseLength), .integer(numericsPatience.asMilliseconds)])
+    try keepUp(numericsPatience: numericsPatience)
     while true {
       let lease = try take(preferredModels, lacked)
       guard let (lease, row) = lease else { return nil }
@@ -95,7 +114,8 @@ package final class PostgresSession: JobWorker {
     let rows = try database.connection.rows(
       "SELECT * FROM claim_job($1::text, $2::bigint, $3::bigint, $4::text, $5::text[], $6::text[])",
       [
-        .text(name), .integer(token), .integer(leaseLength), .text(record.numerics), .texts(preferred),
+        .text(name), .integer(token), .integer(leaseSeconds.asMilliseconds), .text(record.numerics),
+        .texts(preferred),
         .texts(lacked.models.sorted()),
       ])
     guard let row = rows.first else { return nil }
@@ -112,7 +132,7 @@ package final class PostgresSession: JobWorker {
       "SELECT held_job, cancelled FROM beat($1::text, $2::bigint, $3::bigint[], $4::bigint[], $5::bigint)",
       [
         .text(name), .integer(record.startedAt), .integers(leases.map(\.job)), .integers(leases.map(\.claim)),
-        .integer(leaseLength),
+        .integer(leaseSeconds.asMilliseconds),
       ])
     var news: [Int64: Bool] = [:]
     for row in rows {
@@ -123,6 +143,9 @@ package final class PostgresSession: JobWorker {
       held.learn(news[lease.job].map { .init(cancelled: $0) } ?? .init(lost: true), of: lease)
     }
   }
+
+  /// A heartbeat renews the leases, too.
+  package func heartbeat() throws { try beat() }
 
   /// Signs the worker off.
   package func signOff() throws {

@@ -28,7 +28,7 @@ struct StateReport: Sendable {
   ///   - session: on the caller's connection.
   ///   - seconds: how long to wait for the write lock; nil: as long as ever.
   /// - Throws: `JobStoreError`
-  func write(_ session: WorkerSession, waiting seconds: Double? = nil) throws {
+  func write(_ session: any JobWorker, waiting seconds: Double? = nil) throws {
     let begun = CheckpointPace.now
     let state = Data(held.renderer.resumeState(held.denoising, of: held.request, seal: seal))
     let sealing = CheckpointPace.now - begun
@@ -54,7 +54,7 @@ struct PreviewReport: Sendable {
   /// - Parameters:
   ///   - session: on the caller's connection.
   ///   - log: gets errors.
-  func write(_ session: WorkerSession, _ log: Logger) {
+  func write(_ session: any JobWorker, _ log: Logger) {
     do {
       try write(session)
     } catch JobStoreError.leaseLost {
@@ -64,7 +64,7 @@ struct PreviewReport: Sendable {
     }
   }
 
-  private func write(_ session: WorkerSession) throws {
+  private func write(_ session: any JobWorker) throws {
     let begun = CheckpointPace.now
     guard let image = try renderer.preview(of: denoising) else { return }
     let png = try PNGFile.encode(image)

@@ -26,16 +26,34 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: command.folder) == ["prompts.txt"])
   }
 
-  @Test(arguments: [["--drain"], ["fetch"], ["check-config"]])
-  func daemonsSaySo(arguments: [String]) throws {
+  /// A daemon needs its server, and a fetcher works on none yet.
+  @Test(
+    arguments: [
+      (["--drain"], 69, "postgresql://ann@/nowhere/at/all/queue cannot be reached"),
+      (["fetch"], 64, "does not work on a queue of PostgreSQL yet"),
+      (["--fetch", "--drain"], 64, "does not work on a queue of PostgreSQL yet"),
+    ] as [([String], Int32, String)])
+  func daemonsSayWhatIsWrong(arguments: [String], code: Int32, words: String) throws {
     let folder = try TemporaryFolder()
     let outcome = try Outcome(
       of: "segmoed", arguments, in: folder.path,
       environment: ["SEGMOE_DATABASE": Self.nowhere, "HOME": folder.path, "PATH": "/usr/bin:/bin"])
-    #expect(outcome.code == 64, "\(outcome)")
-    #expect(outcome.errors.contains("PostgreSQL"), "\(outcome)")
+    #expect(outcome.code == code, "\(outcome)")
+    #expect(outcome.errors.contains(words), "\(outcome)")
     #expect(!(outcome.output + outcome.errors).contains("s3cret"))
     #expect(folder.names == [])
+  }
+
+  @Test(arguments: [[], ["--json"]])
+  func aConfigurationIsShownWithoutThePassword(arguments: [String]) throws {
+    let folder = try TemporaryFolder()
+    let file = try folder.write("config.yaml", "database: '\(Self.nowhere)'\n")
+    let outcome = try Outcome(
+      of: "segmoed", ["check-config", file] + arguments, in: folder.path,
+      environment: ["HOME": folder.path, "PATH": "/usr/bin:/bin"])
+    #expect(outcome.code == 0, "\(outcome)")
+    #expect(outcome.output.contains("postgresql://ann@/nowhere/at/all/queue"))
+    #expect(!(outcome.output + outcome.errors).contains("s3cret"))
   }
 
   @Test(arguments: [
