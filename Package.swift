@@ -58,6 +58,7 @@ let package = Package(
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .target(name: "CKernels", cSettings: kernels),
     library("Release", []),
     library("Boundary", ["CCrypto"]),
@@ -88,29 +89,32 @@ let package = Package(
       "Merging",
       ["Requests", "Diffusion", "Configuration", "Experts", "WeightCache", "Checkpoints", "Tensors"]),
     .target(
-      name: "Migrations", path: "migrations", resources: [.embedInCode("sql")],
+      name: "Migrations", path: "migrations", resources: [.embedInCode("sql"), .embedInCode("postgresql")],
       swiftSettings: swift),
     library("JobStore", ["Boundary", "Requests", grdb, sqlite, "Migrations"]),
+    library("PostgresStore", ["Boundary", "Requests", "JobStore", "Migrations", "CPostgreSQL", grdb]),
     library("Fetching", ["Requests", "Hub", "JobStore", logging]),
     library(
       "RenderDaemon",
       [
-        "Boundary", "Requests", "JobStore", "Diffusion", "Configuration", "Images", "Layers", "WeightCache",
+        "Boundary", "Requests", "JobStore", "PostgresStore", "Diffusion", "Configuration", "Images", "Layers",
+        "WeightCache",
         "Checkpoints", "Tensors",
         "Release", logging, lifecycle,
       ]),
     tool(
       "segmoed",
       [
-        "Boundary", "Requests", "CommandLine", "JobStore", "Diffusion", "WeightCache", "Tensors",
-        "Configuration", "RenderDaemon", "Hub", "Fetching", "Release", argumentParser, logging, lifecycle,
+        "Boundary", "Requests", "CommandLine", "JobStore", "PostgresStore", "Diffusion", "WeightCache",
+        "Tensors", "Configuration", "RenderDaemon", "Hub", "Fetching", "Release", argumentParser, logging,
+        lifecycle,
         signals,
       ]),
     tool(
       "segmoectl",
       [
-        "Boundary", "Requests", "Templates", "CommandLine", "Configuration", "Images", "JobStore", "CKernels",
-        "Release", argumentParser,
+        "Boundary", "Requests", "Templates", "CommandLine", "Configuration", "Images", "JobStore",
+        "PostgresStore", "CKernels", "Release", argumentParser,
       ]),
     tool(
       "segmoe",
@@ -153,10 +157,12 @@ let package = Package(
       ]),
     tests(
       "JobStoreTests", ["Boundary", "Requests", "JobStore", "Migrations", "Fuzzing", "TestSupport", grdb]),
+    tests("PostgresStoreTests", ["Requests", "JobStore", "PostgresStore", "TestSupport", grdb]),
     tests(
       "RenderDaemonTests",
       [
-        "Boundary", "Requests", "RenderDaemon", "JobStore", "Configuration", "Checkpoints", "Images",
+        "Boundary", "Requests", "RenderDaemon", "JobStore", "PostgresStore", "Configuration", "Checkpoints",
+        "Images",
         "Tensors", "WeightCache", "Diffusion", "GoldenModels", "TestSupport", logging, grdb,
       ]),
     tests(

@@ -3,13 +3,13 @@ package struct Migration: Sendable {
   /// The schema's number after this step, as `PRAGMA user_version` has it. The first is 1.
   package let number: Int
 
-  /// The file's name under `migrations/sql`, for messages.
+  /// The file's name under `migrations/sql` or `migrations/postgresql`, for messages.
   package let name: String
 
   /// The file's text: several statements, no transaction control.
   package let sql: String
 
-  /// Every migration, in order. A released file never changes. A new schema is a new file.
+  /// Every migration of SQLite's queue, in order. A released file never changes. A new schema is a new file.
   package static let all: [Migration] = [
     Migration(number: 1, name: "0001_queue", bytes: PackageResources._001_queue_sql),
     Migration(number: 2, name: "0002_checkpoints", bytes: PackageResources._002_checkpoints_sql),
@@ -26,6 +26,11 @@ package struct Migration: Sendable {
 
   /// The schema this build reads and writes.
   package static let latest = all.count
+
+  /// Every migration of a queue on PostgreSQL, in order. Its numbers are its own.
+  package static let postgresql: [Migration] = [
+    Migration(number: 1, name: "0001_queue_of_many", bytes: PackageResources._001_queue_of_many_sql)
+  ]
 
   /// A step without a file, for tests.
   package init(number: Int, name: String, sql: String) {

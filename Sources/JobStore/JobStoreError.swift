@@ -88,6 +88,18 @@ package enum JobStoreError: Error, Equatable {
 
   /// Any other error of SQLite, with its extended result code.
   case database(path: String, code: Int, reason: String)
+
+  /// A command or program, `what`, that works on no queue of a server yet.
+  case notOnServer(what: String)
+
+  /// An address of a server that libpq does not understand. It may have a password, so it is not shown.
+  case wrongAddress(reason: String)
+
+  /// The `server` of the queue cannot be reached, or was lost: it may pass.
+  case unreachable(server: String, reason: String)
+
+  /// The `server` of the queue refuses a change, with its SQLSTATE.
+  case refused(server: String, state: String, reason: String)
 }
 
 extension JobStoreError {
@@ -164,6 +176,15 @@ extension JobStoreError: CustomStringConvertible, LocalizedError {
       "\(path) cannot be read or written just now: \(reason)"
     case .database(let path, let code, let reason):
       "\(path): SQLite error \(code): \(reason)"
+    case .notOnServer(let what):
+      "\(what) does not work on a queue of PostgreSQL yet: name a file with --database (docs/postgresql.md)"
+    case .wrongAddress(let reason):
+      "the queue's address is none that libpq understands: \(reason); "
+        + "write postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full"
+    case .unreachable(let server, let reason):
+      "\(server) cannot be reached: \(reason); check that PostgreSQL runs there and lets you in"
+    case .refused(let server, let state, let reason):
+      "\(server): PostgreSQL error \(state): \(reason)"
     }
   }
 }

@@ -18,6 +18,7 @@ struct Doctor: ParsableCommand {
 
   func run() throws {
     let place = location.place
+    try place.expectFile()
     let service = ServiceChecks()
     let findings =
       QueueChecks(place: place).findings + DaemonChecks(place: place, hasUnit: service.hasUnit).findings

@@ -19,7 +19,7 @@ struct EarlierRequest {
   ///   - text: a job's number, or the path of a PNG file.
   ///   - store: the queue; nil if there is none.
   /// - Throws: `JobStoreError.notFound`, `ImageError`, `Problem`
-  init(_ text: String, in store: QueueClient?) throws {
+  init(_ text: String, in store: (any JobQueue)?) throws {
     if let number = Int64(text) {
       guard let store else { throw JobStoreError.notFound(thing: "job", id: text) }
       let details = try store.details(job: number)

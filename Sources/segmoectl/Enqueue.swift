@@ -127,9 +127,11 @@ struct Enqueue: ParsableCommand {
       prompts: own ?? given, file: file, format: promptFormat.kind, options: options, key: key,
       templates: expander, models: enqueuing.known)
     if look.dryRun { return try enqueuing.preview(&source, after: after) }
-    let (store, enqueued) = try enqueuing.put(&source, as: batch)
+    let enqueued = try enqueuing.put(&source, as: batch)
     guard wait else { return }
-    try Waiting(store: store, batch: enqueued.batch, isJSON: format.json, notify: notify).run()
+    try Waiting(
+      store: location.openFile(for: .reading), batch: enqueued.batch, isJSON: format.json, notify: notify
+    ).run()
   }
 
   /// The settings of a prompt that names none, one for each combination.

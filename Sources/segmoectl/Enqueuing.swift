@@ -11,12 +11,13 @@ struct Enqueuing {
   /// Whether the command waits for the pictures.
   let waits: Bool
   /// The queue that is here already; nil: there is none.
-  let before: QueueClient?
+  let before: (any JobQueue)?
   /// The models that it knows.
   let known: KnownModels
 
-  /// - Throws: `JobStoreError` if there is a queue that cannot be read.
+  /// - Throws: `JobStoreError` if there is a queue that cannot be read, or one that nobody can wait for.
   init(location: Location, isJSON: Bool, waits: Bool) throws {
+    if waits { try location.place.expectFile() }
     self.location = location
     self.isJSON = isJSON
     self.waits = waits
@@ -32,7 +33,7 @@ struct Enqueuing {
   /// - Throws: `Problem`, `RequestError`, `JobStoreError`
   func put(
     _ source: inout PromptSource, as batch: BatchRequest
-  ) throws -> (store: QueueClient, batch: EnqueuedBatch) {
+  ) throws -> EnqueuedBatch {
     let store = try location.open(for: .creating)
     let enqueued: EnqueuedBatch
     do {
@@ -44,11 +45,11 @@ struct Enqueuing {
     // A daemon's own model that is named like a card is not fetched.
     let own = known.names
     try FetcherHint.announce(
-      store.waits(batch: enqueued.batch).filter { !own.contains($0.source) }, store,
+      store.waits(batch: enqueued.batch, limit: 16).filter { !own.contains($0.source) }, store,
       hasDroppedToken: source.hasDroppedToken, isJSON: isJSON)
     for notice in source.notices { complain(notice) }
     try warn(store)
-    return (store, enqueued)
+    return enqueued
   }
 
   /// Shows what would be queued.
@@ -70,20 +71,26 @@ struct Enqueuing {
   }
 
   /// What a person should know who expects pictures from this queue.
-  private func warn(_ store: QueueClient) throws {
+  private func warn(_ store: any JobQueue) throws {
     let place = location.place
     if before == nil { complain("started a new queue, \(place.path) (\(place.meaning))") }
-    for flaw in QueueRights(of: place.path).flaws {
-      complain("\(flaw.path) stops the service or its members: \(flaw.fault); \(flaw.mend)")
+    if place.isFile {
+      for flaw in QueueRights(of: place.path).flaws {
+        complain("\(flaw.path) stops the service or its members: \(flaw.fault); \(flaw.mend)")
+      }
     }
     let now = Date().milliseconds
     // Who waits is told after a moment.
     guard !waits, try !store.workers().contains(where: { $0.isAlive(now: now) }) else { return }
+    guard place.isFile else {
+      return complain(
+        "no segmoed works on \(place.path) at the moment; the jobs wait: start one with this address")
+    }
     let start = place.source == .service ? "sudo systemctl start segmoed" : "segmoed --database \(place.path)"
     complain("no segmoed works on \(place.path) at the moment; the jobs wait: `\(start)` starts one")
   }
 
-  private func announce(_ batch: EnqueuedBatch, _ store: QueueClient) throws {
+  private func announce(_ batch: EnqueuedBatch, _ store: any JobQueue) throws {
     if isJSON {
       let jobs = batch.jobs.map { JSONText.integer($0) }
       print(JSONText.object([("batch", .integer(batch.batch)), ("jobs", .array(jobs))]).text)

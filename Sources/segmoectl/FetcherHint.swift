@@ -16,7 +16,7 @@ enum FetcherHint {
   ///   - hasDroppedToken: whether a link had a token in it.
   ///   - isJSON: whether a program reads the answer: then it is said only if somebody has to act.
   static func announce(
-    _ waits: [SourceRecord], _ store: QueueClient, hasDroppedToken: Bool, isJSON: Bool
+    _ waits: [SourceRecord], _ store: any JobQueue, hasDroppedToken: Bool, isJSON: Bool
   ) throws {
     if hasDroppedToken {
       complain("the token in the link is not kept: the fetcher needs it as CIVITAI_API_TOKEN")

@@ -42,7 +42,7 @@ struct Purge: ParsableCommand {
   func run() throws {
     let retention = try retention()
     let remover = try files.map(FileRemover.init(folder:))
-    let store = try location.open(for: look.dryRun ? .reading : .changing)
+    let store = try location.openFile(for: look.dryRun ? .reading : .changing)
     var pictures = 0
     let jobs: Int
     if !format.json {

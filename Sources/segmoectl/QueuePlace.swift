@@ -2,6 +2,7 @@ import CommandLine
 import Configuration
 import Foundation
 import JobStore
+import PostgresStore
 
 /// Which queue a command is about, and why that one.
 package struct QueuePlace: Equatable {
@@ -17,8 +18,10 @@ package struct QueuePlace: Equatable {
     case own
   }
 
-  /// Absolute path of the database.
+  /// Absolute path of the database's file, or a server's address without its password.
   package let path: String
+  /// The address of a server, as it was given; nil: the queue is in a file. It may hold a password.
+  private let address: String?
   /// What named it.
   package let source: Source
   /// Why the service's queue is not the one; nil: there is no service, or it was not looked for.
@@ -30,7 +33,9 @@ package struct QueuePlace: Equatable {
   package static let serviceQueue = "/var/lib/segmoe/queue.sqlite"
 
   private init(_ path: String, _ source: Source, refusal: JobStoreError? = nil) {
-    self.path = absolutePath(path)
+    address = QueueDatabase.isServer(path) ? path : nil
+    self.path =
+      address.map { (try? ServerAddress($0))?.description ?? "postgresql://" } ?? absolutePath(path)
     self.source = source
     self.refusal = refusal
   }
@@ -50,7 +55,9 @@ package struct QueuePlace: Equatable {
     }
     let own = QueueDatabase.defaultPath(environment: environment)
     guard let service = servicePath(serviceFolder) else { return QueuePlace(own, .own) }
-    if absolutePath(own) == service { return QueuePlace(service, .service) }
+    if absolutePath(own) == service || QueueDatabase.isServer(service) {
+      return QueuePlace(service, .service)
+    }
     let refusal = refusal(to: service)
     return refusal == nil ? QueuePlace(service, .service) : QueuePlace(own, .own, refusal: refusal)
   }
@@ -88,6 +95,7 @@ package struct QueuePlace: Equatable {
     guard case .mapping(let entries) = document.root.content else { return nil }
     guard let named = entries.first(where: { $0.key == key })?.value else { return usual }
     guard let path = try? named.string("'\(key)'"), !path.isEmpty else { return nil }
+    if QueueDatabase.isServer(path) { return path }
     return URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder, isDirectory: true)).path
   }
 
@@ -98,6 +106,25 @@ package struct QueuePlace: Equatable {
     // Not there yet: whoever enqueues makes it, if there is a folder for it.
     guard access(path, F_OK) == 0 || access(folder, W_OK | X_OK) == 0 else { return .noQueue(path: path) }
     return nil
+  }
+
+  /// Whether the queue is in a file, and not on a server.
+  package var isFile: Bool { address == nil }
+
+  /// Refuses a queue on a server, for what works on a file alone.
+  /// - Throws: `JobStoreError.notOnServer`
+  func expectFile() throws {
+    guard isFile else {
+      throw JobStoreError.notOnServer(what: "this command, or one of its options,")
+    }
+  }
+
+  /// Opens the queue, wherever it is.
+  /// - Throws: `JobStoreError`
+  func open(for purpose: QueueDatabase.Purpose) throws -> any JobQueue {
+    guard let address else { return try QueueClient.open(path: path, for: purpose) }
+    return PostgresClient(
+      try PostgresDatabase.open(ServerAddress(address), role: .client, for: purpose))
   }
 
   /// For a person: whose it is.

@@ -26,9 +26,11 @@ struct QueueReport {
 
   /// How many batches are shown.
   private static let mostBatches = 20
+  /// How many sources are.
+  private static let mostWaits = 16
 
   /// - Throws: `JobStoreError`
-  init(_ store: QueueClient, _ place: QueuePlace, now: Milliseconds) throws {
+  init(_ store: any JobQueue, _ place: QueuePlace, now: Milliseconds) throws {
     path = store.path
     self.place = place
     status = try store.status()
@@ -41,7 +43,7 @@ struct QueueReport {
         lacks: lacked.filter { $0.worker == worker.name }.map { (model: $0.model, reason: $0.reason) })
     }
     fetchers = try store.fetchers()
-    waits = try store.waits()
+    waits = try store.waits(batch: nil, limit: Self.mostWaits)
     logSize = store.logSize
   }
 

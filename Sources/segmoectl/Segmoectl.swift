@@ -13,7 +13,7 @@ struct Segmoectl: ParsableCommand {
     discussion: """
       The queue is an SQLite database: --database FILE, else $SEGMOE_DATABASE, else that of the machine's service
       (/etc/segmoed, /var/lib/segmoe/queue.sqlite) if you may use it, else your own,
-      ~/.local/state/segmoe/queue.sqlite. `enqueue` creates it; the other commands need one that is there.
+      ~/.local/state/segmoe/queue.sqlite. Some commands also work on one of PostgreSQL (postgresql://…). `enqueue` creates it; the other commands need one that is there.
       With --json every command prints one line of JSON.
 
       \(ProgramExit.help)
@@ -40,7 +40,7 @@ enum Main {
 extension JobStoreError: ExitCoded {
   package var exit: ProgramExit {
     switch self {
-    case .invalidSetting: .usage
+    case .invalidSetting, .notOnServer, .wrongAddress: .usage
     case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .notEditable, .shards, .damagedRow,
       .wrongRow,
       .foreignDatabase,
@@ -48,9 +48,9 @@ extension JobStoreError: ExitCoded {
       .badInput
     case .notAccessible, .noQueue: .missing
     case .notPermitted: .notPermitted
-    case .schemaTooNew, .schemaTooOld, .busy, .temporaryFull: .unavailable
+    case .schemaTooNew, .schemaTooOld, .busy, .temporaryFull, .unreachable: .unavailable
     case .leaseLost, .wrongImages, .workerNameTaken, .replaced, .closed, .diskFull, .migrationFailed,
-      .database, .inputOutput:
+      .database, .inputOutput, .refused:
       .failed
     }
   }

@@ -7,8 +7,8 @@ import JobStore
 struct Location: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The queue's database (default: $SEGMOE_DATABASE, the service's if you may use it, or your own).",
-      valueName: "file"))
+      "The queue's database: a file, or postgresql://… (default: $SEGMOE_DATABASE, the service's if you may use it, or your own).",
+      valueName: "file|address"))
   var database: String?
 
   /// Which queue that is.
@@ -16,9 +16,18 @@ struct Location: ParsableArguments {
     QueuePlace.find(option: database, environment: ProcessInfo.processInfo.environment)
   }
 
+  /// Opens the queue, wherever it is.
   /// - Throws: `JobStoreError`
-  func open(for purpose: QueueDatabase.Purpose) throws -> QueueClient {
-    try QueueClient.open(path: place.path, for: purpose)
+  func open(for purpose: QueueDatabase.Purpose) throws -> any JobQueue {
+    try place.open(for: purpose)
+  }
+
+  /// Opens a queue that is in a file, for what works on no other yet.
+  /// - Throws: `JobStoreError`, `.notOnServer`
+  func openFile(for purpose: QueueDatabase.Purpose) throws -> QueueClient {
+    let place = place
+    try place.expectFile()
+    return try QueueClient.open(path: place.path, for: purpose)
   }
 }
 
@@ -39,7 +48,7 @@ struct BatchReference: ExpressibleByArgument {
   }
 
   /// - Throws: `JobStoreError.notFound`, `.ambiguous`
-  func number(in store: QueueClient) throws -> Int64 { try store.batchNumber(text) }
+  func number(in store: any JobQueue) throws -> Int64 { try store.batchNumber(text) }
 }
 
 /// A job, or a batch.
@@ -57,7 +66,7 @@ struct Target: ParsableArguments {
   }
 
   /// - Throws: `JobStoreError.notFound`, `.ambiguous`
-  func scope(in store: QueueClient) throws -> JobScope {
+  func scope(in store: any JobQueue) throws -> JobScope {
     if let id { return .job(id) }
     guard let batch else { throw Problem.usage("name a job, or a batch with --batch") }
     return .batch(try batch.number(in: store))

@@ -48,7 +48,7 @@ struct Watch: ParsableCommand {
   }
 
   func run() throws {
-    let store = try location.open(for: .reading)
+    let store = try location.openFile(for: .reading)
     let scope: WatchScope
     if let batch {
       scope = .batch(try batch.number(in: store))

@@ -3,6 +3,8 @@ import Boundary
 import CommandLine
 import Configuration
 import Foundation
+import JobStore
+import PostgresStore
 import RenderDaemon
 import Requests
 
@@ -92,6 +94,12 @@ extension CheckConfig {
 }
 
 extension DaemonSettings {
+  /// The queue without a password.
+  private var queue: String {
+    guard QueueDatabase.isServer(database) else { return database }
+    return (try? ServerAddress(database))?.description ?? "postgresql://"
+  }
+
   /// Every key of the configuration with its value, for a person.
   fileprivate var shown: [(key: String, value: String)] {
     let owners = PlainText.line(
@@ -99,7 +107,8 @@ extension DaemonSettings {
     let hosts = sourceLimits.hosts.map(\.rawValue).sorted().joined(separator: ", ")
     let largest = ByteCount(bytes: sourceLimits.largest).size
     return [
-      ("database", PlainText.line(database)), ("output", PlainText.line(output)),
+      ("database", PlainText.line(queue)),
+      ("output", PlainText.line(output)),
       ("models", "[\(PlainText.line(modelFolders.joined(separator: ", ")))]"),
       ("inputs", "[\(PlainText.line(inputFolders.joined(separator: ", ")))]"),
       ("memory_budget", memoryBudget.map { ByteCount(bytes: $0).size } ?? "what the machine has left"),

@@ -44,7 +44,7 @@ final class FetchChild: Sendable {
   }
 
   /// Waits until it has signed on, so that a daemon which ends with the last job knows of it.
-  func waitUntilReady(_ queue: QueueClient, seconds: Double = 10) {
+  func waitUntilReady(_ queue: any JobQueue, seconds: Double = 10) {
     let end = Date(timeIntervalSinceNow: seconds)
     while Date() < end, let pid = state.withLock({ $0.process?.processIdentifier }) {
       if (try? queue.fetchers().contains { $0.pid == Int(pid) }) ?? false { return }

@@ -39,6 +39,7 @@ extension JobStoreError: ExitCoded {
   var atStart: any Error {
     switch self {
     case .schemaTooNew, .foreignDatabase, .notADatabase, .migrationFailed: Problem.badInput("\(self)")
+    case .notOnServer, .wrongAddress: Problem.usage("\(self)")
     default: self
     }
   }

@@ -84,6 +84,9 @@ struct Segmoed: AsyncParsableCommand {
     let log = Logger(label: "segmoed")
     // Until somebody listens, below: opening the queue may take long, and SIGHUP must not end the daemon.
     signal(SIGHUP, SIG_IGN)
+    guard !fetch || !QueueDatabase.isServer(settings.database) else {
+      throw JobStoreError.notOnServer(what: "segmoed --fetch").atStart
+    }
     let reporter = ServiceReporter(environment: environment)
     reporter.starting(seconds: Self.secondsToOpen(settings.database))
     let worker: Worker
@@ -92,10 +95,12 @@ struct Segmoed: AsyncParsableCommand {
     } catch let error as JobStoreError {
       throw error.atStart
     }
-    for flaw in QueueRights(of: settings.database).flaws {
-      log.warning("\(flaw.path) is not for members of its group: \(flaw.fault); \(flaw.mend)")
+    if !QueueDatabase.isServer(settings.database) {
+      for flaw in QueueRights(of: settings.database).flaws {
+        log.warning("\(flaw.path) is not for members of its group: \(flaw.fault); \(flaw.mend)")
+      }
     }
-    log.info("ready, queue \(settings.database), pictures \(settings.output)")
+    log.info("ready, queue \(worker.client.path), pictures \(settings.output)")
     let hadFile = FileManager.default.fileExists(atPath: DaemonConfiguration.standardFile)
     let reloads = await ReloadService(reporter) { [self] in
       reload(worker, threshold, environment, log, hadFile: hadFile)

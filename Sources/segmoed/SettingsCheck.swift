@@ -2,6 +2,8 @@ import Boundary
 import CommandLine
 import Foundation
 import Hub
+import JobStore
+import PostgresStore
 import RenderDaemon
 import Tensors
 import WeightCache
@@ -39,7 +41,17 @@ struct SettingsCheck {
   }
 
   private var databaseFault: SettingsFault? {
-    writing("database", below: URL(fileURLWithPath: settings.database).deletingLastPathComponent().path)
+    if QueueDatabase.isServer(settings.database) {
+      do {
+        _ = try ServerAddress(settings.database)
+        return nil
+      } catch {
+        return SettingsFault(
+          setting: "database", fault: "\(error)", mend: "docs/postgresql.md has examples", exit: .usage)
+      }
+    }
+    return writing(
+      "database", below: URL(fileURLWithPath: settings.database).deletingLastPathComponent().path)
   }
 
   private var folderFaults: [SettingsFault] {

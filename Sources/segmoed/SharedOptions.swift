@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandLine
+import JobStore
 import Logging
 import RenderDaemon
 
@@ -26,7 +27,7 @@ struct SharedOptions: ParsableArguments {
   /// The settings that they say.
   var flags: DaemonConfiguration {
     var flags = DaemonConfiguration()
-    flags.database = database.map(absolutePath)
+    flags.database = database.map { QueueDatabase.isServer($0) ? $0 : absolutePath($0) }
     flags.models = models.isEmpty ? nil : models.map(absolutePath)
     flags.logLevel = logLevel
     return flags

@@ -188,17 +188,6 @@ extension QueueClient {
     }
   }
 
-  /// Whether a batch or the whole queue is paused, and how many jobs of it are queued.
-  /// - Throws: `JobStoreError.notFound`
-  package func pause(batch: Int64?) throws -> (isPaused: Bool, queued: Int) {
-    if let batch {
-      let record = try self.batch(batch)
-      return (record.isPaused, record.counts.queued)
-    }
-    let status = try status()
-    return (status.isPaused, status.counts.queued)
-  }
-
   /// Changes the priority of a job that is not over. Higher goes first.
   /// - Throws: `JobStoreError.notFound`, `.wrongState`, `RequestError`
   package func setPriority(_ priority: Int, job id: Int64) throws {

@@ -4,6 +4,14 @@ import GRDB
 package struct QueueStatus: Sendable, Equatable {
   package var isPaused: Bool
   package var counts: StateCounts
+
+  /// - Parameters:
+  ///   - isPaused: whether nothing new is claimed.
+  ///   - counts: of all jobs.
+  package init(isPaused: Bool, counts: StateCounts) {
+    self.isPaused = isPaused
+    self.counts = counts
+  }
 }
 
 /// Everything that is known about a job.
@@ -16,6 +24,17 @@ package struct JobDetails: Sendable, Equatable {
   package var events: [Event]
   /// What it names of a hub.
   package var sources: [SourceRecord]
+
+  /// What the store has read of one job.
+  package init(
+    job: JobRecord, summary: JobSummary, images: [ImageRecord], events: [Event], sources: [SourceRecord]
+  ) {
+    self.job = job
+    self.summary = summary
+    self.images = images
+    self.events = events
+    self.sources = sources
+  }
 }
 
 extension QueueClient {
@@ -212,13 +231,7 @@ extension QueueClient {
       let row = try Row.fetchOne(
         db.cachedStatement(sql: "SELECT * FROM checkpoints WHERE job = ? AND number = ?"),
         arguments: [job, index])
-      guard let row else { return nil }
-      let reader = RowReader(row: row, table: "checkpoints")
-      let digest: String = try reader.value("model_digest")
-      if try reader.optional("path", as: String.self) != nil {
-        return .file(try ImageRecord(row: row), modelDigest: digest)
-      }
-      return .step(try reader.value("step"), state: try reader.value("state"), modelDigest: digest)
+      return try row.map { try Checkpoint(row: $0) }
     }
   }
 

@@ -1,6 +1,11 @@
 import Boundary
 
 extension QueueDatabase {
+  /// Whether somebody names a queue on a server, and no file.
+  package static func isServer(_ location: String) -> Bool {
+    location.hasPrefix("postgresql://") || location.hasPrefix("postgres://")
+  }
+
   /// The default path of the queue: `$SEGMOE_DATABASE`; in a systemd service's state directory (`/var/lib/segmoe`);
   /// or in the user's XDG state folder, `~/.local/state/segmoe`.
   package static func defaultPath(environment: [String: String]) -> String {

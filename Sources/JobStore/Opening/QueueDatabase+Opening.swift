@@ -32,6 +32,8 @@ extension QueueDatabase {
     path: String, role: Role, for purpose: Purpose = .creating, migrations: [Migration],
     clock: @escaping @Sendable () -> Date = { Date() }, trace: (@Sendable (String) -> Void)? = nil
   ) throws -> QueueDatabase {
+    // Whoever does not know of servers would make a file of that name.
+    guard !isServer(path) else { throw JobStoreError.notOnServer(what: "this program") }
     if purpose == .creating {
       try makeFolder(of: path)
       makeFile(path)

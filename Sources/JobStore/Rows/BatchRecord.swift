@@ -54,7 +54,7 @@ package struct BatchRecord: FetchableRecord, Sendable, Equatable {
 
 extension StateCounts {
   /// - Throws: `JobStoreError.damagedRow`
-  init(_ reader: RowReader) throws {
+  package init(_ reader: RowReader) throws {
     queued = try reader.value("queued")
     running = try reader.value("running")
     done = try reader.value("done")

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 
 /// How far one image of an unfinished job is: a row of the table `checkpoints`.
 package enum Checkpoint: Sendable, Equatable {
@@ -6,6 +7,17 @@ package enum Checkpoint: Sendable, Equatable {
   case step(Int, state: Data, modelDigest: String)
   /// Its file has its final name, or was about to get it.
   case file(ImageRecord, modelDigest: String)
+
+  /// - Throws: `JobStoreError.damagedRow`
+  package init(row: Row) throws {
+    let reader = RowReader(row: row, table: "checkpoints")
+    let digest: String = try reader.value("model_digest")
+    if try reader.optional("path", as: String.self) != nil {
+      self = .file(try ImageRecord(row: row), modelDigest: digest)
+    } else {
+      self = .step(try reader.value("step"), state: try reader.value("state"), modelDigest: digest)
+    }
+  }
 }
 
 /// A finished picture of a job that failed or was cancelled.
@@ -33,4 +45,14 @@ package struct Leftover: Sendable, Equatable {
   package let isUnwanted: Bool
   /// Whether its batch has a pattern for the names of pictures.
   package let isPatterned: Bool
+
+  /// What a row says, with that of its job.
+  package init(
+    job: Int64, batch: Int64, index: Int, path: String, bytes: Int64, digest: String, isUnwanted: Bool,
+    isPatterned: Bool
+  ) {
+    (self.job, self.batch, self.index, self.path) = (job, batch, index, path)
+    (self.bytes, self.digest) = (bytes, digest)
+    (self.isUnwanted, self.isPatterned) = (isUnwanted, isPatterned)
+  }
 }

@@ -31,10 +31,10 @@ package struct JobRequest: Sendable, Equatable {
 
 extension JobRequest {
   /// The columns of `jobs` that a request fills, in the order of `values`.
-  static let columns = (Setting.all.map(\.name) + ["priority", "run_after", "max_attempts"])
+  package static let columns = (Setting.all.map(\.name) + ["priority", "run_after", "max_attempts"])
 
   /// The values of `columns`.
-  var values: [StoredValue] {
+  package var values: [StoredValue] {
     Setting.all.map { $0.stored(render) } + [
       priority.stored, runAfter.map { .integer($0) } ?? .null, maxAttempts.stored,
     ]

@@ -73,8 +73,12 @@ extension JobSummary {
       (SELECT b.shards FROM batches b WHERE b.id = jobs.batch), NULL) AS shards
     """
 
+  /// - Parameters:
+  ///   - row: of the job, with what it waits for.
+  ///   - finished: its images on disk.
+  ///   - running: how far the others are.
   /// - Throws: `JobStoreError.damagedRow`
-  init(row: Row, finished: [ImageRecord], running: [ImageProgress]) throws {
+  package init(row: Row, finished: [ImageRecord], running: [ImageProgress]) throws {
     let reader = RowReader(row: row, table: "jobs")
     id = try reader.value("id")
     batch = try reader.value("batch")

@@ -1,13 +1,23 @@
 import GRDB
 
 /// Reads columns that may hold anything. A row that was edited by hand must not crash the program.
-struct RowReader {
+package struct RowReader {
   let row: Row
   let table: String
 
+  /// - Parameters:
+  ///   - row: of either store.
+  ///   - table: its name, for messages.
+  package init(row: Row, table: String) {
+    self.row = row
+    self.table = table
+  }
+
   /// A column that is never NULL.
   /// - Throws: `JobStoreError.damagedRow`
-  func value<Value: DatabaseValueConvertible>(_ column: String, as: Value.Type = Value.self) throws -> Value {
+  package func value<Value: DatabaseValueConvertible>(
+    _ column: String, as: Value.Type = Value.self
+  ) throws -> Value {
     guard let value: Value = try optional(column) else {
       throw JobStoreError.damagedRow(table: table, column: column, value: "NULL")
     }
@@ -16,7 +26,7 @@ struct RowReader {
 
   /// A column that may be NULL.
   /// - Throws: `JobStoreError.damagedRow`
-  func optional<Value: DatabaseValueConvertible>(
+  package func optional<Value: DatabaseValueConvertible>(
     _ column: String, as: Value.Type = Value.self
   ) throws -> Value? {
     guard let stored: DatabaseValue = row[column] else {
@@ -31,7 +41,7 @@ struct RowReader {
 
   /// A word from a fixed list.
   /// - Throws: `JobStoreError.damagedRow`
-  func word<Value: RawRepresentable>(
+  package func word<Value: RawRepresentable>(
     _ column: String, as: Value.Type = Value.self
   ) throws -> Value where Value.RawValue == String {
     let text: String = try value(column)

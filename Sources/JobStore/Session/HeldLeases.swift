@@ -1,21 +1,27 @@
 import Synchronization
 
 /// The leases that a session holds, and what it knows about their jobs. All connections of a session share them.
-final class HeldLeases: Sendable {
+package final class HeldLeases: Sendable {
   private let held = Mutex<[Lease: WorkerSession.Verdict]>([:])
 
+  /// None.
+  package init() {}
+
   /// In order of their jobs.
-  var all: [Lease] { held.withLock { $0.keys.sorted { $0.job < $1.job } } }
+  package var all: [Lease] { held.withLock { $0.keys.sorted { $0.job < $1.job } } }
 
-  func verdict(of lease: Lease) -> WorkerSession.Verdict { held.withLock { $0[lease] } ?? .init() }
+  /// What is known of a lease's job.
+  package func verdict(of lease: Lease) -> WorkerSession.Verdict { held.withLock { $0[lease] } ?? .init() }
 
-  func add(_ lease: Lease) { held.withLock { $0[lease] = WorkerSession.Verdict() } }
+  /// Holds a lease from now on.
+  package func add(_ lease: Lease) { held.withLock { $0[lease] = WorkerSession.Verdict() } }
 
-  func remove(_ lease: Lease) { held.withLock { $0[lease] = nil } }
+  /// Stops holding a lease.
+  package func remove(_ lease: Lease) { held.withLock { $0[lease] = nil } }
 
   /// Adds what was found out about a lease, if it is held. What was known before stays: under this lease a cancellation
   /// is not taken back, and what is lost stays lost.
-  func learn(_ news: WorkerSession.Verdict, of lease: Lease) {
+  package func learn(_ news: WorkerSession.Verdict, of lease: Lease) {
     held.withLock { held in
       guard var verdict = held[lease] else { return }
       verdict.cancelled = verdict.cancelled || news.cancelled

@@ -3,8 +3,18 @@
 package struct Lease: Sendable, Hashable {
   package let job: Int64
   package let worker: String
-  /// The job's count of claims. It is different for every claim.
+  /// The job's count of claims, or on PostgreSQL a random number. It is different for every claim.
   package let claim: Int64
+
+  /// - Parameters:
+  ///   - job: the job's number.
+  ///   - worker: the worker's name.
+  ///   - claim: what tells this claim from every other: a count, or a random number.
+  package init(job: Int64, worker: String, claim: Int64) {
+    self.job = job
+    self.worker = worker
+    self.claim = claim
+  }
 }
 
 /// A job that a worker has just claimed.
@@ -13,6 +23,13 @@ package struct ClaimedJob: Sendable, Equatable {
   package let job: JobRecord
   /// Where lies what the job names of a hub, by the names in its request.
   package let places: [String: String]
+
+  /// A job that was just claimed, with its lease.
+  package init(lease: Lease, job: JobRecord, places: [String: String]) {
+    self.lease = lease
+    self.job = job
+    self.places = places
+  }
 
   package var request: JobRequest { job.request }
 }

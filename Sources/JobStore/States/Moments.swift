@@ -19,7 +19,7 @@ extension Date {
 
 extension Double {
   /// Seconds as milliseconds. NaN and numbers too large for a time become 0.
-  var asMilliseconds: Milliseconds {
+  package var asMilliseconds: Milliseconds {
     isFinite && abs(self) < 9e12 ? Milliseconds((self * 1000).rounded()) : 0
   }
 }

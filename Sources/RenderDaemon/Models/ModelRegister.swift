@@ -18,7 +18,7 @@ package final class ModelRegister: Sendable {
     var isOver = false
   }
 
-  private let session: WorkerSession
+  private let session: any JobWorker
   private let log: Logger
   private let stop = StopSignal()
   private let quiet = QuietLog(pause: 600)
@@ -35,7 +35,7 @@ package final class ModelRegister: Sendable {
   ///   - folders: where its models are; empty: anywhere.
   ///   - allowed: the folders that links may lead to.
   ///   - log: gets what is wrong.
-  package init(session: WorkerSession, folders: [String], allowed: [String], log: Logger) {
+  package init(session: any JobWorker, folders: [String], allowed: [String], log: Logger) {
     self.session = session
     self.log = log
     places = Mutex((folders, Confinement(folders: allowed)))
@@ -83,7 +83,7 @@ package final class ModelRegister: Sendable {
     do {
       if found == state.told {
         // While nobody commits, the queue has what it had.
-        let mark = try session.client.changeMark()
+        let mark = try session.changeMark()
         if mark == state.mark { return }
         if try session.hasDeclared(found.models.count, areAll: found.areAll) {
           state.mark = mark

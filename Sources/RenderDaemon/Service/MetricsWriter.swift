@@ -8,7 +8,7 @@ import Tensors
 /// Writes the daemon's metrics to a file every few seconds, from a thread of its own.
 package final class MetricsWriter: Sendable {
   private let path: String
-  private let queue: QueueClient
+  private let queue: any JobQueue
   private let metrics: DaemonMetrics
   private let pause: Double
   private let log: Logger
@@ -24,7 +24,7 @@ package final class MetricsWriter: Sendable {
   ///   - metrics: the numbers to write.
   ///   - pause: seconds between two writes.
   ///   - log: gets errors.
-  package init(path: String, queue: QueueClient, metrics: DaemonMetrics, pause: Double = 5, log: Logger) {
+  package init(path: String, queue: any JobQueue, metrics: DaemonMetrics, pause: Double = 5, log: Logger) {
     self.path = path
     self.queue = queue
     self.metrics = metrics

@@ -1,6 +1,7 @@
 import Boundary
 import Configuration
 import Foundation
+import JobStore
 import Logging
 import Requests
 import WeightCache
@@ -14,7 +15,7 @@ extension DaemonConfiguration {
   }
 
   private init(_ variables: Variables) throws(EnvironmentError) {
-    database = variables.path("SEGMOE_DATABASE")
+    database = variables.queue("SEGMOE_DATABASE")
     output = variables.path("SEGMOE_OUTPUT")
     models = try variables.folders("SEGMOE_MODELS")
     inputs = try variables.folders("SEGMOE_INPUTS")
@@ -95,6 +96,11 @@ extension DaemonConfiguration {
     }
 
     func path(_ name: String) -> String? { self[name].map { URL(fileURLWithPath: $0).path } }
+
+    /// A file, or an address as it is.
+    func queue(_ name: String) -> String? {
+      self[name].map { QueueDatabase.isServer($0) ? $0 : URL(fileURLWithPath: $0).path }
+    }
 
     func folders(_ name: String) throws(EnvironmentError) -> [String]? {
       try value(name, "name a folder") { text in

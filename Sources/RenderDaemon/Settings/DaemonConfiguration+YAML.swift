@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import JobStore
 import Logging
 import Requests
 import WeightCache
@@ -46,7 +47,7 @@ extension DaemonConfiguration {
         "metrics", "hub",
         "fetch",
       ])
-    database = try map["database"]?.path("'database'", in: folder)
+    database = try map["database"]?.queue("'database'", in: folder)
     output = try map["output"]?.path("'output'", in: folder)
     metrics = try map["metrics"]?.path("'metrics'", in: folder)
     privateFolder = try map["private_folder"]?.path("'private_folder'", in: folder)
@@ -121,6 +122,12 @@ extension DaemonConfiguration {
 }
 
 extension YAMLNode {
+  /// A file, or an address as it is.
+  fileprivate func queue(_ subject: String, in folder: String) throws(YAMLError) -> String {
+    let text = try string(subject)
+    return QueueDatabase.isServer(text) ? text : try path(subject, in: folder)
+  }
+
   fileprivate func path(_ subject: String, in folder: String) throws(YAMLError) -> String {
     let text = try string(subject)
     guard !text.isEmpty, !text.hasPrefix("~"), !text.utf8.contains(0) else {

@@ -106,11 +106,12 @@ package struct DaemonConfiguration: Sendable, Equatable {
   /// and models of a hub are where Hugging Face's programs keep them.
   package func settings(environment: [String: String], drain: Bool = false) -> DaemonSettings {
     // SEGMOE_DATABASE is left out: it was read as a source of its own, and the command line may have overridden it.
-    let database =
-      self.database
-      ?? QueueDatabase.defaultPath(environment: environment.filter { $0.key != "SEGMOE_DATABASE" })
+    let usual = QueueDatabase.defaultPath(environment: environment.filter { $0.key != "SEGMOE_DATABASE" })
+    let database = self.database ?? usual
+    // What would lie beside the queue's file needs a place with a server, too.
+    let file = QueueDatabase.isServer(database) ? usual : database
     let state = environment["STATE_DIRECTORY"]?.split(separator: ":").first.map { String($0) }
-    let beside = URL(fileURLWithPath: database).deletingLastPathComponent().path
+    let beside = URL(fileURLWithPath: file).deletingLastPathComponent().path
     var settings = DaemonSettings(
       database: database, output: output ?? state.map { $0 + "/pictures" } ?? beside + "/images",
       modelFolders: models ?? state.map { [$0 + "/models"] } ?? [], memoryBudget: memoryBudget,
@@ -130,7 +131,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     settings.limits.loras = limits.loras ?? standard.loras
     settings.logLevel = logLevel ?? .info
     settings.metrics = metrics
-    settings.privateFolder = privateFolder ?? settings.privateFolder
+    settings.privateFolder = privateFolder ?? file + ".private"
     settings.inputFolders = inputs ?? state.map { [$0 + "/inputs"] } ?? []
     settings.hub = hub ?? state.map { $0 + "/hub" }
     settings.sourceLimits.owners = fetch.owners.map { Set($0.map { $0.lowercased() }) }

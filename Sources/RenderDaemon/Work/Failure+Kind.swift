@@ -70,7 +70,7 @@ func passesByItself(_ error: any Error) -> Bool {
   case DaemonError.outputFull: true
   // Faults of the queue are never the job's fault.
   case JobStoreError.diskFull, JobStoreError.busy, JobStoreError.inputOutput, JobStoreError.notAccessible,
-    JobStoreError.temporaryFull:
+    JobStoreError.temporaryFull, JobStoreError.unreachable:
     true
   default: false
   }

@@ -145,7 +145,8 @@ extension JobRenderer {
     metrics.image()
     do {
       try side.report(
-        ImageProgress(index: image.index, phase: .done, step: steps, steps: steps), claimed.lease)
+        ImageProgress(index: image.index, phase: .done, step: steps, steps: steps),
+        waiting: WorkerSession.reportPatience, claimed.lease)
     } catch JobStoreError.leaseLost {
       // The job was taken away between the two. If it is over by now, nobody owns the file.
       try? side.disown(image, job: claimed.job.id, modelDigest: digest)

@@ -58,7 +58,7 @@ extension JobRenderer {
   /// What an earlier attempt has left of a picture. A row that is wrong is none: it starts from nothing.
   private func checkpoint(_ index: Int, of claimed: ClaimedJob) throws -> Checkpoint? {
     do {
-      return try session.client.checkpoint(job: claimed.job.id, index: index)
+      return try session.queue.checkpoint(job: claimed.job.id, index: index)
     } catch let error as JobStoreError where !passesByItself(error) {
       log.warning("image \(index) starts anew: \(error)", metadata: claimed.fields)
       return nil

@@ -22,11 +22,11 @@ enum Interruption: Error {
 
 /// Renders pictures of claimed jobs and reports their progress.
 struct JobRenderer: Sendable {
-  let session: WorkerSession
+  let session: any JobWorker
   /// Tells the queue what the renderer says, without keeping it waiting.
   let reports: Reports
   /// The session on the connection that `reports` uses.
-  let side: WorkerSession
+  let side: any JobWorker
   let compute: Compute
   let output: String
   /// The states that a stop in the middle of a step saves.

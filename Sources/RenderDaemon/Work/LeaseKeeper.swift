@@ -6,13 +6,13 @@ import Tensors
 
 /// Renews a session's leases and heartbeat, on a thread of its own that rendering cannot starve.
 package final class LeaseKeeper: Sendable {
-  private let session: WorkerSession
+  private let session: any JobWorker
   private let log: Logger
   private let stop = StopSignal()
   /// Locked during a beat; true when there must be no more beats.
   private let isOver = Mutex(false)
 
-  package init(session: WorkerSession, log: Logger) {
+  package init(session: any JobWorker, log: Logger) {
     self.session = session
     self.log = log
   }

@@ -14,6 +14,15 @@ package struct LookPace {
     self.commits = commits
   }
 
+  /// How a daemon with these settings looks. A server is asked four times a second at most.
+  init(_ settings: DaemonSettings) {
+    if QueueDatabase.isServer(settings.database) {
+      self.init(usual: max(0.25, settings.pollSeconds), commits: nil)
+    } else {
+      self.init(usual: settings.pollSeconds, commits: CommitWatch(database: settings.database))
+    }
+  }
+
   /// Sleeps until the next look.
   /// - Parameters:
   ///   - stop: ends the sleep.

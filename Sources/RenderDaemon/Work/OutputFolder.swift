@@ -7,7 +7,7 @@ import Logging
 /// The folder for pictures, and what becomes of files that dead daemons and failed jobs left in it.
 struct OutputFolder {
   let path: String
-  let session: WorkerSession
+  let session: any JobWorker
   let log: Logger
 
   /// Finished pictures of jobs that failed or were cancelled stay, as images of their jobs. Those that nobody wants are

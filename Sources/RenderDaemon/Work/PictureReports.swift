@@ -28,7 +28,7 @@ struct StateReport: Sendable {
   ///   - session: on the caller's connection.
   ///   - seconds: how long to wait for the write lock; nil: as long as ever.
   /// - Throws: `JobStoreError`
-  func write(_ session: WorkerSession, waiting seconds: Double? = nil) throws {
+  func write(_ session: any JobWorker, waiting seconds: Double? = nil) throws {
     let begun = CheckpointPace.now
     let state = Data(held.renderer.resumeState(held.denoising, of: held.request, seal: seal))
     let sealing = CheckpointPace.now - begun
@@ -62,7 +62,7 @@ struct PreviewReport: Sendable {
   /// - Parameters:
   ///   - session: on the caller's connection.
   ///   - log: gets errors.
-  func write(_ session: WorkerSession, _ log: Logger) {
+  func write(_ session: any JobWorker, _ log: Logger) {
     do {
       try write(session)
     } catch JobStoreError.leaseLost {
@@ -72,7 +72,7 @@ struct PreviewReport: Sendable {
     }
   }
 
-  private func write(_ session: WorkerSession) throws {
+  private func write(_ session: any JobWorker) throws {
     let begun = CheckpointPace.now
     switch content {
     case .latents(let denoising, let renderer):
@@ -88,7 +88,7 @@ struct PreviewReport: Sendable {
   }
 
   /// - Returns: the seconds since `begun` that it worked and did not wait.
-  private func store(_ image: RGBImage, _ session: WorkerSession, since begun: Double) throws -> Double {
+  private func store(_ image: RGBImage, _ session: any JobWorker, since begun: Double) throws -> Double {
     let png = try PNGFile.encode(image)
     let making = CheckpointPace.now - begun
     return try making + session.keep(preview: png, step: step, index: picture.index, lease)

@@ -51,7 +51,7 @@ final class Reports: Sendable {
   /// Bytes of pictures that may wait. One picture may always do so.
   private static let room = 16 << 20
 
-  private let session: WorkerSession
+  private let session: any JobWorker
   private let stop: StopSignal
   private let reporter: ServiceReporter
   private let log: Logger
@@ -67,7 +67,7 @@ final class Reports: Sendable {
   ///   - stop: after it, nothing is tried again.
   ///   - reporter: is told what is waited for.
   ///   - log: gets errors.
-  init(session: WorkerSession, stop: StopSignal, reporter: ServiceReporter, log: Logger) {
+  init(session: any JobWorker, stop: StopSignal, reporter: ServiceReporter, log: Logger) {
     self.session = session
     self.stop = stop
     self.reporter = reporter
@@ -235,7 +235,9 @@ final class Reports: Sendable {
 
   private func write(_ report: ProgressReport) -> Bool {
     attempt("job \(report.lease.job): cannot say how far it is", report.lease) {
-      if try session.report(report.progress, report.lease) == .cancel {
+      if try session.report(
+        report.progress, waiting: WorkerSession.reportPatience, report.lease) == .cancel
+      {
         session.learn(.init(cancelled: true), of: report.lease)
       }
     }

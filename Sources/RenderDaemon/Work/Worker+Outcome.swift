@@ -100,7 +100,7 @@ extension Worker {
   /// - Parameters:
   ///   - lease: of the job.
   ///   - session: on the caller's connection.
-  func giveBack(_ lease: Lease, _ session: WorkerSession) throws {
+  func giveBack(_ lease: Lease, _ session: any JobWorker) throws {
     do {
       try session.giveBack(lease)
       metrics.attempt("given_back")

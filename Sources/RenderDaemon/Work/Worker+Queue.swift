@@ -48,7 +48,7 @@ extension Worker {
       if pace.sleep(stop, due: due) { return true }
       reporter.idle()
       if current.withLock({ $0.reloads }) != reloads { return true }
-      guard let version = try persistently({ try session.client.changeMark() }), version == seen else {
+      guard let version = try persistently({ try session.changeMark() }), version == seen else {
         return true
       }
       if let due, due <= Date().milliseconds { return true }
@@ -82,7 +82,7 @@ extension Worker {
 
   /// Whether no queued job can be rendered any more.
   func isDrained() throws -> Bool {
-    let status = try session.client.status()
+    let status = try session.queue.status()
     if status.isPaused || status.counts.queued == 0 { return true }
     return try session.nextDue(numericsPatience: 0) == nil && !session.isAwaitingSources()
   }

@@ -14,13 +14,14 @@ package final class Worker: Sendable {
   let settings: DaemonSettings
   /// The settings, and how often a reload changed them.
   let current: Mutex<(settings: DaemonSettings, reloads: Int)>
-  let session: WorkerSession
+  let session: any JobWorker
   /// The session on a connection for the threads that report and renew leases.
-  let side: WorkerSession
+  let side: any JobWorker
   let reports: Reports
   let log: Logger
   let keeper: LeaseKeeper
-  private let indexer: PromptIndexer
+  /// nil: the queue has no index of prompts.
+  private let indexer: PromptIndexer?
   private let register: ModelRegister
   let stop: StopSignal
   private let lastStep = LastStep()
@@ -53,29 +54,28 @@ package final class Worker: Sendable {
     var log = log
     log[metadataKey: "worker"] = "\(settings.worker)"
     self.log = log
-    let queue = try QueueDatabase.open(path: settings.database, role: .daemon, trace: trace)
+    let place = try QueueOpening(settings.database, trace: trace)
     do {
+      try place.prepareFolder(of: settings.privateFolder)
       seal = try PrivateFolder(path: settings.privateFolder).sealingKey()
     } catch {
       log.warning("no render is taken up after a restart: \(error)")
       seal = SealingKey()
     }
-    session = try WorkerSession.signOn(
-      queue,
+    session = try place.signOn(
       WorkerRecord(
         name: settings.worker, pid: Int(getpid()), host: ProcessInfo.processInfo.hostName,
         processSpace: ProcessSpace.current, version: Version.current,
         numerics: NumericsClass.inUse.description),
       leaseSeconds: settings.leaseSeconds,
-      introduction: Self.introduction(governor, ModelLocator(folders: settings.modelFolders)),
-      processIsAlive: { WorkerProcess.isAlive($0) })
+      introduction: Self.introduction(governor, ModelLocator(folders: settings.modelFolders)))
     side = try session.beside()
     reports = Reports(session: side, stop: stop, reporter: reporter, log: log)
     keeper = LeaseKeeper(session: side, log: log)
-    indexer = PromptIndexer(session: side, log: log)
+    indexer = (side as? WorkerSession).map { PromptIndexer(session: $0, log: log) }
     register = ModelRegister(
       session: side, folders: settings.modelFolders, allowed: settings.allowedFolders, log: log)
-    for aside in (try? session.client.setAside()) ?? [] where aside.at > Date().milliseconds - 60_000 {
+    for aside in place.setAside where aside.at > Date().milliseconds - 60_000 {
       log.warning(
         "table \(aside.table): a row was wrong and has been set aside (table set_aside): \(aside.row)")
     }
@@ -85,7 +85,7 @@ package final class Worker: Sendable {
   package var failedJobs: Int { failures.withLock { $0 } }
 
   /// The queue, for whoever only looks at it.
-  package var client: QueueClient { session.client }
+  package var client: any JobQueue { session.queue }
 
   /// Asks the worker to stop. The running job is given back at the next step, and `run` returns.
   package func requestStop() {
@@ -113,7 +113,7 @@ package final class Worker: Sendable {
           try session.keep(
             Data(held.renderer.resumeState(held.denoising, of: held.request, seal: seal)),
             step: held.denoising.step,
-            index: picture.index, modelDigest: held.renderer.model.digest, lease)
+            index: picture.index, modelDigest: held.renderer.model.digest, waiting: nil, lease)
         }
       } catch {
         // An older checkpoint is enough. If the lease is lost, giving the job back reports it.
@@ -136,19 +136,19 @@ package final class Worker: Sendable {
   /// - Throws: `JobStoreError` if the queue cannot be used any more.
   package func run() throws {
     let writer = settings.metrics.map {
-      MetricsWriter(path: $0, queue: session.client, metrics: metrics, log: log)
+      MetricsWriter(path: $0, queue: session.queue, metrics: metrics, log: log)
     }
     defer {
       reports.end()
       keeper.end()
-      indexer.end()
+      indexer?.end()
       register.end(finishing: settings.drain && !stop.isRequested)
       writer?.end()
       signOff()
     }
     try reports.start()
     try keeper.start()
-    try indexer.start()
+    try indexer?.start()
     try register.start()
     try writer?.start()
     let compute = Compute(threads: settings.threads)
@@ -164,7 +164,7 @@ package final class Worker: Sendable {
     pool.limits = settings.limits
     pool.previewVAEs = PreviewAutoencoders(settings.previewVAE)
     var (current, reloads) = self.current.withLock { $0 }
-    var pace = LookPace(usual: settings.pollSeconds, commits: CommitWatch(database: settings.database))
+    var pace = LookPace(settings)
     var clock = ClockWatch()
     var jump: ClockWatch.Jump?
     var lacked = LackedModels()
@@ -203,7 +203,7 @@ package final class Worker: Sendable {
         guard try persistently({ try session.introduce(text) }) != nil else { return }
       }
       guard
-        let seen = try persistently({ try session.client.changeMark() }),
+        let seen = try persistently({ try session.changeMark() }),
         let claimed = try persistently({
           try session.claim(
             preferredModels: pool.names, avoiding: lacked.all,
@@ -216,7 +216,7 @@ package final class Worker: Sendable {
         guard
           let due = try persistently({ try session.nextDue(numericsPatience: numericsPatience(current)) })
         else { return }
-        guard let waits = try persistently({ try session.client.waits(limit: 1) }) else { return }
+        guard let waits = try persistently({ try session.queue.waits(batch: nil, limit: 1) }) else { return }
         jump = try rest(
           since: seen, reloads: reloads, due: due, watchesFiles: !lacked.isEmpty || !waits.isEmpty, &pace,
           &clock)

@@ -28,7 +28,8 @@ struct SheetBatch {
   /// - Parameter file: checked before.
   /// - Throws: `Problem` as `Waiting`; `JobStoreError`, `ImageError`.
   func run(_ source: inout PromptSource, to file: OutputFile) throws {
-    let (store, enqueued) = try enqueuing.put(&source, as: BatchRequest())
+    let enqueued = try enqueuing.put(&source, as: BatchRequest())
+    let store = try enqueuing.location.openFile(for: .reading)
     let advice = advice(enqueued.batch)
     let listener = SignalListener { number in
       complain("batch \(enqueued.batch) stays queued; \(advice)")

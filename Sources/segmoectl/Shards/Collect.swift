@@ -31,7 +31,7 @@ struct Collect: ParsableCommand {
 
   func run() throws {
     let shards = ShardFolder(path: absolutePath(folder))
-    let store = try location.open(for: .changing)
+    let store = try location.openFile(for: .changing)
     let batch: ShardedBatch
     do {
       batch = try known(try shards.manifest(), of: shards, in: store)

@@ -59,7 +59,7 @@ struct Shard: ParsableCommand {
       throw Problem.usage(
         "--to \(target.path): sbatch takes no such path; use letters, digits and ./_-+@,=: for its folders")
     }
-    let store = try location.open(for: .changing)
+    let store = try location.openFile(for: .changing)
     let number = try batch.number(in: store)
     if access(target.manifestPath, F_OK) == 0 {
       let manifest = try target.manifest()

@@ -1,0 +1,110 @@
+import GRDB
+import JobStore
+import Migrations
+
+/// The queue's database on a PostgreSQL server, 15 or newer, which a `PostgresClient` and a `PostgresSession` share.
+package struct PostgresDatabase: Sendable {
+  let connection: ServerConnection
+
+  /// The oldest server that has all that the queue needs, as `server_version_num`.
+  private static let oldestServer = 150_000
+  /// The lock of whoever makes or changes the schema.
+  private static let migrationLock = 7_366_760_003
+
+  /// Connects, and looks whether this program knows the schema. A client makes the tables only to put jobs in, and leaves
+  /// an older schema as it is; a daemon brings it up to date.
+  /// - Parameters:
+  ///   - address: of the database.
+  ///   - role: who opens it.
+  ///   - purpose: what for.
+  /// - Throws: `JobStoreError`: `.wrongAddress`, `.unreachable`, `.noQueue`, `.schemaTooNew`, `.schemaTooOld`,
+  ///   `.foreignDatabase`, …
+  package static func open(
+    _ address: ServerAddress, role: QueueDatabase.Role, for purpose: QueueDatabase.Purpose = .creating
+  ) throws -> PostgresDatabase {
+    let database = PostgresDatabase(connection: try ServerConnection(address))
+    try database.expectServer()
+    let known = Migration.postgresql.count
+    let found = try database.connection.transaction { link in try database.schema(link) }
+    guard found <= known else {
+      throw JobStoreError.schemaTooNew(path: database.name, found: found, known: known)
+    }
+    if found == 0 {
+      guard role == .daemon || purpose == .creating else { throw JobStoreError.noQueue(path: database.name) }
+      try database.migrate()
+    } else if found < known {
+      guard role == .daemon else {
+        throw JobStoreError.schemaTooOld(path: database.name, found: found, known: known)
+      }
+      try database.migrate()
+    }
+    return database
+  }
+
+  /// User, host, port and database.
+  var name: String { connection.address.description }
+
+  /// The one row of a statement that always has one.
+  /// - Throws: `JobStoreError`
+  func row(_ sql: String, _ values: [ServerValue] = []) throws -> Row {
+    guard let row = try connection.rows(sql, values).first else {
+      throw JobStoreError.refused(server: name, state: "02000", reason: "no answer to: \(sql)")
+    }
+    return row
+  }
+
+  private func expectServer() throws {
+    let row = try row("SELECT current_setting('server_version_num')::integer AS number")
+    let version: Int = try RowReader(row: row, table: "pg_settings").value("number")
+    guard version >= Self.oldestServer else {
+      throw JobStoreError.refused(
+        server: name, state: "0A000",
+        reason: "version \(version / 10_000) is too old: the queue needs PostgreSQL 15 or newer")
+    }
+  }
+
+  /// The number of the schema; 0: there is none yet.
+  private func schema(_ link: ServerLink) throws -> Int {
+    let places = try link.answer(
+      to: """
+        SELECT count(*) FILTER (WHERE relname = 'schema_version') > 0 AS mine, count(*) > 0 AS others
+        FROM pg_class
+        WHERE relname IN ('schema_version', 'jobs', 'batches', 'events') AND pg_table_is_visible(oid)
+        """
+    ).rows
+    guard let first = places.first else { return 0 }
+    let reader = RowReader(row: first, table: "pg_class")
+    guard try reader.value("mine") else {
+      // Somebody else's tables have these names.
+      guard try !reader.value("others") else { throw JobStoreError.foreignDatabase(path: name) }
+      return 0
+    }
+    do {
+      let rows = try link.answer(
+        to: "SELECT coalesce(max(number), 0) AS number, min(applied_at) AS since FROM schema_version"
+      ).rows
+      return try rows.first.map { try RowReader(row: $0, table: "schema_version").value("number") } ?? 0
+    } catch ServerError.refused("42703", _) {
+      throw JobStoreError.foreignDatabase(path: name)
+    }
+  }
+
+  /// Makes the tables, or brings them up to date: all of it or nothing. Two at once wait for each other.
+  private func migrate() throws {
+    try connection.transaction { link in
+      _ = try link.answer(
+        to: "SELECT pg_advisory_xact_lock($1::bigint)", [.integer(Int64(Self.migrationLock))])
+      let found = try schema(link)
+      for migration in Migration.postgresql where migration.number > found {
+        do {
+          try link.run(script: migration.sql)
+        } catch ServerError.refused(let state, let reason) where !state.hasPrefix("42501") {
+          throw JobStoreError.migrationFailed(path: name, migration: migration.name, reason: reason)
+        }
+        _ = try link.answer(
+          to: "INSERT INTO schema_version (number, name) VALUES ($1::integer, $2::text)",
+          [.integer(Int64(migration.number)), .text(migration.name)])
+      }
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import CPostgreSQL
+import Foundation
+
+/// One connection of libpq, for one thread at a time. It ends with its last reference.
+final class ServerLink {
+  private let connection: OpaquePointer
+
+  /// - Throws: `ServerError.lost` if there is no way in.
+  init(_ address: ServerAddress) throws {
+    let parameters = address.parameters
+    let keywords = parameters.map { strdup($0.keyword) }
+    let values = parameters.map { strdup($0.value) }
+    defer { (keywords + values).forEach { free($0) } }
+    let opened = (keywords.map { UnsafePointer($0) } + [nil]).withUnsafeBufferPointer { keywords in
+      (values.map { UnsafePointer($0) } + [nil]).withUnsafeBufferPointer { values in
+        PQconnectdbParams(keywords.baseAddress, values.baseAddress, 1)
+      }
+    }
+    guard let opened else { throw ServerError.lost(reason: "no memory is left for a connection") }
+    connection = opened
+    guard PQstatus(opened) == CONNECTION_OK else {
+      throw ServerError.lost(reason: Self.words(PQerrorMessage(opened)))
+    }
+    // libpq writes notices to standard error otherwise.
+    _ = PQsetNoticeProcessor(opened, { _, _ in }, nil)
+  }
+
+  deinit { PQfinish(connection) }
+
+  /// Whether it was not lost, as far as libpq knows.
+  var isOpen: Bool { PQstatus(connection) == CONNECTION_OK }
+
+  /// Runs one statement. Without `BEGIN` before it, it is a transaction of its own.
+  /// - Parameters:
+  ///   - sql: one statement, with $1, $2, … for values.
+  ///   - values: in order.
+  /// - Throws: `ServerError`
+  func answer(to sql: String, _ values: [ServerValue] = []) throws -> ServerAnswer {
+    let texts = values.map(\.text)
+    guard !texts.contains(where: { $0?.utf8.contains(0) == true }) else { throw ServerError.zeroByte }
+    let copies = texts.map { $0.map { strdup($0) } ?? nil }
+    defer { copies.forEach { free($0) } }
+    let result = copies.map { UnsafePointer<CChar>($0) }.withUnsafeBufferPointer { pointers in
+      PQexecParams(connection, sql, Int32(values.count), nil, pointers.baseAddress, nil, nil, 0)
+    }
+    return try ServerAnswer(
+      result, of: connection, expecting: [PGRES_TUPLES_OK.rawValue, PGRES_COMMAND_OK.rawValue])
+  }
+
+  /// Runs the statements of a migration, which has no values.
+  func run(script: String) throws {
+    _ = try ServerAnswer(
+      PQexec(connection, script), of: connection,
+      expecting: [PGRES_TUPLES_OK.rawValue, PGRES_COMMAND_OK.rawValue])
+  }
+
+  /// Copies lines into a table, within a transaction.
+  /// - Parameters:
+  ///   - sql: `COPY … FROM STDIN`
+  ///   - next: the next bytes, of one or more lines; nil at the end.
+  func copy(_ sql: String, next: () throws -> [UInt8]?) throws {
+    _ = try ServerAnswer(PQexec(connection, sql), of: connection, expecting: [PGRES_COPY_IN.rawValue])
+    do {
+      while let bytes = try next() {
+        let sent = bytes.withUnsafeBufferPointer { buffer in
+          buffer.withMemoryRebound(to: CChar.self) {
+            PQputCopyData(connection, $0.baseAddress, Int32($0.count))
+          }
+        }
+        guard sent == 1 else { throw ServerError.lost(reason: Self.words(PQerrorMessage(connection))) }
+      }
+    } catch {
+      // The server forgets what it has.
+      PQputCopyEnd(connection, "given up")
+      drain()
+      throw error
+    }
+    guard PQputCopyEnd(connection, nil) == 1 else {
+      throw ServerError.lost(reason: Self.words(PQerrorMessage(connection)))
+    }
+    let result = PQgetResult(connection)
+    defer { drain() }
+    _ = try ServerAnswer(result, of: connection, expecting: [PGRES_COMMAND_OK.rawValue])
+  }
+
+  /// Reads what is left of an answer.
+  private func drain() {
+    while let result = PQgetResult(connection) { PQclear(result) }
+  }
+
+  private static func words(_ text: UnsafePointer<CChar>?) -> String {
+    text.map { String(cString: $0) } ?? "no reason is known"
+  }
+}

@@ -1,0 +1,90 @@
+import Boundary
+import GRDB
+import JobStore
+import Requests
+
+/// How a worker lives with its queue: what it asks between jobs.
+extension PostgresSession {
+  /// The queue, for whoever only looks at it.
+  package var queue: any JobQueue { PostgresClient(database) }
+
+  /// Which jobs are due, as far as two looks into an index tell. Upkeep, which makes jobs due, is done on the way.
+  package func changeMark() throws -> Int64 {
+    try keepUp(numericsPatience: WorkerSession.usualNumericsPatience)
+    let row = try database.row(
+      """
+      SELECT coalesce((SELECT id FROM due ORDER BY priority DESC, id LIMIT 1), 0) AS head,
+        coalesce((SELECT max(id) FROM due), 0) AS last, (SELECT paused FROM queue) AS paused
+      """)
+    let reader = RowReader(row: row, table: "due")
+    let head: Int64 = try reader.value("head")
+    let last: Int64 = try reader.value("last")
+    return (head &* 1_000_003 &+ last) &* 2 &+ (try reader.value("paused"))
+  }
+
+  /// Frees lapsed leases and so on, unless another worker has just done so.
+  func keepUp(numericsPatience: Double) throws {
+    _ = try database.connection.rows(
+      "SELECT keep_up($1::bigint, $2::bigint)",
+      [.integer(leaseSeconds.asMilliseconds), .integer(numericsPatience.asMilliseconds)])
+  }
+
+  /// When upkeep may make a job due; nil: never.
+  package func nextDue(numericsPatience: Double) throws -> Milliseconds? {
+    let row = try database.row(
+      """
+      SELECT least((SELECT min(run_after) FROM waiting WHERE holds = 0), (SELECT min(expires) FROM leases),
+        (SELECT min(numerics_since) FROM due WHERE numerics_since IS NOT NULL) + $1::bigint) AS at
+      """, [.integer(numericsPatience.asMilliseconds)])
+    return try RowReader(row: row, table: "waiting").optional("at")
+  }
+
+  /// Those of the given jobs that are running now.
+  package func running(among jobs: Set<Int64>) throws -> Set<Int64> {
+    let rows = try database.connection.rows(
+      "SELECT job FROM leases WHERE job = ANY ($1::bigint[])", [.integers(jobs.sorted())])
+    return Set(try rows.map { try RowReader(row: $0, table: "leases").value("job") })
+  }
+
+  /// How many jobs have failed since it signed on.
+  package func failedJobs() throws -> Int {
+    let row = try database.row(
+      "SELECT count(DISTINCT job) AS count FROM events WHERE what = 'failed' AND at >= $1::bigint",
+      [.integer(record.startedAt)])
+    return try RowReader(row: row, table: "events").value("count")
+  }
+
+  /// Changes what people should know of the worker.
+  package func introduce(_ introduction: String) throws {
+    let text = PlainText.line("\(Self.words(record)), \(introduction)")
+    _ = try database.connection.rows(
+      "UPDATE workers SET introduction = $1::text WHERE name = $2::text AND started_at = $3::bigint",
+      [.text(text), .text(name), .integer(record.startedAt)])
+  }
+
+  /// Checks that the worker still has its name. If it was silent for a minute, another may have taken it.
+  package func verify() throws {
+    let rows = try database.connection.rows(
+      "SELECT host, pid, started_at FROM workers WHERE name = $1::text", [.text(name)])
+    guard let row = rows.first else { return }
+    let reader = RowReader(row: row, table: "workers")
+    guard try reader.value("started_at", as: Milliseconds.self) > record.startedAt else { return }
+    throw JobStoreError.workerNameTaken(
+      name: name, host: try reader.value("host"), pid: try reader.value("pid"))
+  }
+
+  /// A database stays where it is.
+  package func verifyPlace() throws {}
+
+  /// The server's clock counts.
+  package func shortenLeases() throws {}
+
+  /// The server's clock counts.
+  package func extendLeases() throws {}
+
+  /// The server looks after its log.
+  package func reuseLog() throws {}
+
+  /// The server looks after its log.
+  package func pinnedLog() throws -> Int64? { nil }
+}

@@ -1,0 +1,160 @@
+import Boundary
+import Foundation
+import GRDB
+import JobStore
+import Requests
+
+/// The queue on PostgreSQL for a worker: the same as `WorkerSession` is on SQLite.
+///
+/// A lease's number is random and made here. So a worker that lost the answer to a claim asks again with the same number,
+/// and gets the job that it has, not another.
+package final class PostgresSession: JobWorker {
+  let database: PostgresDatabase
+  /// The worker's row when it signed on.
+  let record: WorkerRecord
+  /// Seconds until a lease expires unless it is renewed.
+  package let leaseSeconds: Double
+  let held: HeldLeases
+
+  private init(
+    _ database: PostgresDatabase, _ record: WorkerRecord, leaseSeconds: Double,
+    held: HeldLeases = HeldLeases()
+  ) {
+    self.database = database
+    self.record = record
+    self.leaseSeconds = leaseSeconds
+    self.held = held
+  }
+
+  /// The same session on a connection of its own, with the same leases.
+  package func beside() throws -> PostgresSession {
+    PostgresSession(
+      PostgresDatabase(connection: try ServerConnection(database.connection.address)), record,
+      leaseSeconds: leaseSeconds, held: held)
+  }
+
+  /// Signs a worker on. Jobs that an earlier worker of this name left running are freed at once; each loses an attempt.
+  /// - Parameters:
+  ///   - database: the queue.
+  ///   - worker: its name and process.
+  ///   - leaseSeconds: seconds until a lease expires unless it is renewed.
+  ///   - introduction: what people should know of it beside that.
+  ///   - processIsAlive: whether the process of a worker on this host still runs.
+  /// - Throws: `JobStoreError.workerNameTaken` if another live worker has this name.
+  package static func signOn(
+    _ database: PostgresDatabase, _ worker: WorkerRecord, leaseSeconds: Double, introduction: String? = nil,
+    processIsAlive: (WorkerRecord) -> Bool
+  ) throws -> PostgresSession {
+    guard !worker.name.isEmpty, worker.name.utf8.count <= 100 else {
+      throw JobStoreError.invalidSetting(
+        name: "worker", value: "'\(worker.name)'", rule: "use 1 to 100 bytes")
+    }
+    let old = try PostgresClient(database).workers().first { $0.name == worker.name }
+    let isGone = old.map { $0.host == worker.host && !processIsAlive($0) } ?? false
+    let told = words(worker) + (introduction.map { ", \($0)" } ?? "")
+    let row = try database.row(
+      """
+      SELECT * FROM sign_on($1::text, $2::integer, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text,
+        $9::text = '1')
+      """,
+      [
+        .text(worker.name), .integer(Int64(worker.pid)), .text(worker.host),
+        .text(worker.processSpace), .text(worker.version),
+        .text(worker.numerics), .text(PlainText.line(told)), .text(PlainText.line(told)), .flag(isGone),
+      ])
+    let reader = RowReader(row: row, table: "workers")
+    guard let started: Milliseconds = try reader.optional("started") else {
+      throw JobStoreError.workerNameTaken(
+        name: worker.name, host: try reader.value("other_host"), pid: try reader.value("other_pid"))
+    }
+    var record = worker
+    (record.startedAt, record.heartbeatAt) = (started, started)
+    return PostgresSession(database, record, leaseSeconds: leaseSeconds)
+  }
+
+  /// A worker's version and process.
+  static func words(_ worker: WorkerRecord) -> String {
+    "\(worker.version), process \(worker.pid) on \(worker.host)"
+  }
+
+  package var name: String { record.name }
+  package var leases: [Lease] { held.all }
+
+  /// Whether a job must be stopped, and why.
+  package func verdict(of lease: Lease) -> WorkerSession.Verdict { held.verdict(of: lease) }
+
+  /// Notes what was found out about a job.
+  package func learn(_ verdict: WorkerSession.Verdict, of lease: Lease) { held.learn(verdict, of: lease) }
+
+  /// Stops holding a lease, whatever its row says.
+  package func drop(_ lease: Lease) { held.remove(lease) }
+
+  /// Takes the next job that is due.
+  package func claim(
+    preferredModels: [String], avoiding lacked: WorkerSession.Lacked, modelPatience: Double,
+    numericsPatience: Double, limits: RenderLimits
+  ) throws -> ClaimedJob? {
+    try keepUp(numericsPatience: numericsPatience)
+    while true {
+      let lease = try take(preferredModels, lacked)
+      guard let (lease, row) = lease else { return nil }
+      do {
+        let job = try JobRecord(row: row)
+        try job.request.validate(limits: limits)
+        return ClaimedJob(lease: lease, job: job, places: [:])
+      } catch let error as RequestError {
+        try refuse(lease, message: "\(error)")
+      } catch let error as JobStoreError {
+        guard case .damagedRow = error else { throw error }
+        try refuse(lease, message: "\(error)")
+      }
+    }
+  }
+
+  private func take(_ preferred: [String], _ lacked: WorkerSession.Lacked) throws -> (Lease, Row)? {
+    let token = Int64.random(in: 1...Int64.max)
+    let rows = try database.connection.rows(
+      "SELECT * FROM claim_job($1::text, $2::bigint, $3::bigint, $4::text, $5::text[], $6::text[])",
+      [
+        .text(name), .integer(token), .integer(leaseSeconds.asMilliseconds), .text(record.numerics),
+        .texts(preferred),
+        .texts(lacked.models.sorted()),
+      ])
+    guard let row = rows.first else { return nil }
+    let id: Int64 = try RowReader(row: row, table: "jobs").value("id")
+    let lease = Lease(job: id, worker: name, claim: token)
+    held.add(lease)
+    return (lease, row)
+  }
+
+  /// Renews all leases and the heartbeat. Not durable.
+  package func beat() throws {
+    let leases = leases.filter { !verdict(of: $0).lost }
+    let rows = try database.connection.rows(
+      "SELECT held_job, cancelled FROM beat($1::text, $2::bigint, $3::bigint[], $4::bigint[], $5::bigint)",
+      [
+        .text(name), .integer(record.startedAt), .integers(leases.map(\.job)), .integers(leases.map(\.claim)),
+        .integer(leaseSeconds.asMilliseconds),
+      ])
+    var news: [Int64: Bool] = [:]
+    for row in rows {
+      let reader = RowReader(row: row, table: "leases")
+      news[try reader.value("held_job")] = try reader.value("cancelled", as: Bool.self)
+    }
+    for lease in leases {
+      held.learn(news[lease.job].map { .init(cancelled: $0) } ?? .init(lost: true), of: lease)
+    }
+  }
+
+  /// A heartbeat renews the leases, too.
+  package func heartbeat() throws { try beat() }
+
+  /// Signs the worker off.
+  package func signOff() throws {
+    _ = try database.connection.rows(
+      "SELECT sign_off($1::text, $2::bigint)", [.text(name), .integer(record.startedAt)])
+  }
+
+  /// Closes the connection.
+  package func close() throws { database.connection.close() }
+}

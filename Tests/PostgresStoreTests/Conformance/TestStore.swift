@@ -1,0 +1,122 @@
+import Foundation
+import JobStore
+import PostgresStore
+import Requests
+import TestSupport
+import Testing
+
+/// Which store keeps a queue.
+enum StoreKind: String, CaseIterable, CustomTestStringConvertible {
+  case sqlite, postgresql
+
+  /// Those that can be tried here.
+  static let here = allCases.filter { $0 == .sqlite || PostgresServer.isInstalled }
+
+  var testDescription: String { rawValue }
+}
+
+/// An empty queue in one of the stores.
+struct TestStore {
+  let client: any JobQueue
+  /// A worker that signs on, on a connection of its own.
+  let signOn: (WorkerRecord, _ leaseSeconds: Double) throws -> any JobWorker
+  private let folder: TemporaryFolder?
+
+  init(_ kind: StoreKind) throws {
+    switch kind {
+    case .sqlite:
+      let folder = try TemporaryFolder()
+      self.folder = folder
+      client = QueueClient(try QueueDatabase.open(path: folder.file("queue.sqlite"), role: .daemon))
+      signOn = { worker, seconds in
+        try WorkerSession.signOn(
+          QueueDatabase.open(path: folder.file("queue.sqlite"), role: .daemon), worker, leaseSeconds: seconds
+        ) { _ in true }
+      }
+    case .postgresql:
+      folder = nil
+      let address = try ServerAddress(PostgresServer.shared().newDatabase())
+      client = PostgresClient(try PostgresDatabase.open(address, role: .client))
+      signOn = { worker, seconds in
+        try PostgresSession.signOn(
+          PostgresDatabase.open(address, role: .daemon), worker, leaseSeconds: seconds
+        ) { _ in true }
+      }
+    }
+  }
+
+  func worker(
+    _ name: String = "w", pid: Int = 10, class numerics: String? = nil, lease seconds: Double = 60
+  ) throws -> any JobWorker {
+    try signOn(WorkerRecord(name: name, pid: pid, host: "h", version: "1", numerics: numerics), seconds)
+  }
+
+  @discardableResult
+  func enqueue(_ prompts: String..., model: String = "demo", priority: Int = 0) throws -> EnqueuedBatch {
+    try client.enqueue(BatchRequest(), prompts.map { request($0, model: model, priority: priority) })
+  }
+
+  func state(_ job: Int64) throws -> JobState { try client.details(job: job).job.state }
+}
+
+extension JobQueue {
+  /// Puts a list of requests into the queue.
+  @discardableResult
+  func enqueue(_ batch: BatchRequest, _ requests: [JobRequest]) throws -> EnqueuedBatch {
+    var iterator = requests.makeIterator()
+    return try enqueue(batch) { iterator.next() }
+  }
+}
+
+extension JobWorker {
+  func claim(
+    preferring models: [String] = [], avoiding lacked: Set<String> = [], limits: RenderLimits = RenderLimits()
+  ) throws -> ClaimedJob? {
+    try claim(
+      preferredModels: models, avoiding: .init(models: lacked), modelPatience: 300, numericsPatience: 120,
+      limits: limits)
+  }
+
+  /// Asks for a job until there is one.
+  func awaitJob() throws -> ClaimedJob {
+    while true {
+      if let job = try claim() { return job }
+      usleep(20_000)
+    }
+  }
+
+  /// Renders nothing, and records it.
+  func finish(_ claimed: ClaimedJob) throws {
+    try finish(
+      claimed.lease, images: (0..<claimed.request.render.count).map { image($0, of: claimed.lease.job) },
+      statistics: RenderStatistics(), modelDigest: "d")
+  }
+}
+
+func request(_ prompt: String, model: String = "demo", priority: Int = 0, count: Int = 1) -> JobRequest {
+  var settings = RenderRequest(model: model, prompt: prompt)
+  settings.count = count
+  (settings.width, settings.height) = (512, 512)
+  var request = JobRequest(settings)
+  request.priority = priority
+  return request
+}
+
+func image(_ index: Int, of job: Int64) -> ImageRecord {
+  ImageRecord(
+    index: index, path: "/out/\(job)-\(index).png", seed: UInt64.max - UInt64(index), width: 512, height: 512,
+    digest: String(repeating: "a", count: 64), bytes: 1000, seconds: 2.5, numerics: "1/avx2")
+}
+
+/// The store's error that `body` ends with; anything else fails the test.
+func storeError(_ body: () throws -> Void, _ location: SourceLocation = #_sourceLocation) -> JobStoreError? {
+  do {
+    try body()
+    Issue.record("no error", sourceLocation: location)
+  } catch let error as JobStoreError {
+    return error
+  } catch {
+    Issue.record("\(error)", sourceLocation: location)
+  }
+  return nil
+}

@@ -1,0 +1,96 @@
+import Foundation
+import GoldenModels
+import JobStore
+import PostgresStore
+import Requests
+import TestSupport
+import Testing
+
+/// A queue on a PostgreSQL server, a model and an output folder, with built daemons on them.
+final class ServerHouse {
+  private let place: TemporaryFolder
+  let address: String
+  let client: PostgresClient
+
+  /// - Parameter server: nil: the one that tests share.
+  init(on server: PostgresServer? = nil) throws {
+    place = try TemporaryFolder()
+    try GoldenParts.assemble("base", at: place.file("models/tiny"), as: .copies)
+    address = try (server ?? PostgresServer.shared()).newDatabase()
+    client = PostgresClient(try PostgresDatabase.open(ServerAddress(address), role: .client))
+  }
+
+  /// One job of two pictures.
+  func enqueue(steps: Int) throws -> Int64 {
+    var render = RenderRequest(model: "tiny", prompt: "a red fox")
+    (render.width, render.height, render.steps, render.count) = (96, 96, steps, 2)
+    (render.scheduler, render.seed) = (.ddpm, 3)
+    var request = JobRequest(render)
+    request.maxAttempts = 50
+    var requests = [request].makeIterator()
+    return try client.enqueue(BatchRequest()) { requests.next() }.jobs.lowerBound
+  }
+
+  /// A daemon that has started.
+  /// - Parameters:
+  ///   - name: its own.
+  ///   - drains: whether it ends when nothing is queued.
+  func daemon(_ name: String = "w", drains: Bool = false) throws -> Process {
+    let process = try Process(
+      "segmoed",
+      [
+        "--database", address, "--output", place.file("out"), "--models", place.file("models"), "--worker",
+        name,
+        "--threads", "1", "--log-level", "info",
+      ] + (drains ? ["--drain"] : []),
+      environment: [
+        "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "2", "HOME": place.path,
+        "PATH": "/usr/bin:/bin",
+      ])
+    process.standardOutput = FileHandle.nullDevice
+    let log = open(place.file("log"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    process.standardError = FileHandle(fileDescriptor: log, closeOnDealloc: true)
+    try process.run()
+    return process
+  }
+
+  /// What its daemons said.
+  var words: String { (try? String(contentsOfFile: place.file("log"), encoding: .utf8)) ?? "" }
+
+  /// Renders what is queued.
+  func drain() throws {
+    let process = try daemon(drains: true)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0, "\(words)")
+  }
+
+  /// Waits until something is so. The limit only guards against waiting for ever.
+  func wait(_ condition: () throws -> Bool) throws {
+    let end = Date(timeIntervalSinceNow: 300)
+    while try !condition() {
+      try #require(Date() < end, "waited too long: \(words)")
+      usleep(2_000)
+    }
+  }
+
+  /// Steps of a job's image that are saved; those of a finished one are as many as may be.
+  func saved(_ job: Int64, image index: Int) throws -> Int {
+    switch try client.checkpoint(job: job, index: index) {
+    case .step(let step, _, _): step
+    case .file: .max
+    // Once the job is done nothing is saved any more.
+    case nil: try client.details(job: job).job.state == .done ? .max : 0
+    }
+  }
+
+  /// The files of a job that must be done, which must be what its rows say.
+  func pictures(_ job: Int64, _ location: SourceLocation = #_sourceLocation) throws -> [Data] {
+    let details = try client.details(job: job)
+    #expect(details.job.state == .done, "\(details.job) \(words)", sourceLocation: location)
+    return try details.images.map { image in
+      let file = try Data(contentsOf: URL(fileURLWithPath: image.path))
+      #expect(Int64(file.count) == image.bytes, sourceLocation: location)
+      return file
+    }
+  }
+}
