@@ -91,6 +91,9 @@ package struct Tensor: Sendable {
     withUnsafe { body(UnsafeRawBufferPointer($0)) }
   }
 
+  /// Whether another value shares the elements, so that writing them would copy them.
+  mutating func isShared() -> Bool { !isKnownUniquelyReferenced(&storage) }
+
   /// Writes the elements in place, copying first if another value shares them.
   package mutating func withUnsafeMutable<R>(
     _ body: (UnsafeMutableBufferPointer<Float>) throws -> R

@@ -58,7 +58,8 @@ extension Compute {
     let kernels = AttentionKernels(precision: precision, keys: keys, causal: causal)
     let packed = PackedHeads(key: key, value: value, heads: heads, kernels, self)
     let pairs = batch * heads
-    let parts = cut(pairs, into: (queries + Self.queryRows - 1) / Self.queryRows, most: (queries + 11) / 12)
+    let parts = cut(
+      pairs, of: queries, into: (queries + Self.queryRows - 1) / Self.queryRows, most: (queries + 11) / 12)
     let rowsPerTask = min(Self.queryRows, (queries + parts - 1) / parts)
     let blocks = (queries + rowsPerTask - 1) / rowsPerTask
     let scratchSize = segmoe_attention_scratch(rowsPerTask, width)

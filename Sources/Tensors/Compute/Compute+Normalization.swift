@@ -26,30 +26,21 @@ extension Compute {
       x.withUnsafe { x in
         guard let x = x.baseAddress, let result = result.baseAddress else { return }
         let base = temporary.bindMemory(to: Double.self, capacity: sumCount)
-        base.initialize(repeating: 0, count: sumCount)
         pool.run(batch * counted.count) { task in
           let (image, span) = (task / counted.count, counted[task % counted.count])
           let sums = base + task * 2 * channels
+          sums.initialize(repeating: 0, count: 2 * channels)
           segmoe_channel_moments(
             x + (image * positions + span.lowerBound) * channels, span.count, channels, sums,
             sums + channels)
         }
-        var scale = [Float](repeating: 0, count: batch * channels)
-        var shift = scale
-        let sums = groupSums(
-          base, images: batch, pieces: counted.count, channels: channels, groups: groups,
-          positions: counted.reduce(0) { $0 + $1.count })
-        for image in 0..<batch {
-          let affine = groupAffine(
-            Array(sums[image * groups..<(image + 1) * groups]), weight: weight.values, bias: bias.values,
-            epsilon: epsilon)
-          scale.replaceSubrange(image * channels..<(image + 1) * channels, with: affine.scale)
-          shift.replaceSubrange(image * channels..<(image + 1) * channels, with: affine.shift)
-        }
-        scale.withUnsafeBufferPointer { scale in
-          shift.withUnsafeBufferPointer { shift in
+        let affine = groupAffine(
+          base, images: batch, pieces: counted.count, groups: groups,
+          positions: counted.reduce(0) { $0 + $1.count }, weight: weight, bias: bias, epsilon: epsilon)
+        affine.scale.withUnsafeBufferPointer { scale in
+          affine.shift.withUnsafeBufferPointer { shift in
             guard let scale = scale.baseAddress, let shift = shift.baseAddress else { return }
-            let parts = cut(batch, into: pieces, most: min(positions, 16 * pieces))
+            let parts = cut(batch, of: positions, into: pieces, most: 16 * pieces)
             pool.run(batch * parts) { task in
               let (image, part) = (task / parts, task % parts)
               let (first, end) = (part * positions / parts, (part + 1) * positions / parts)
@@ -74,52 +65,55 @@ extension Compute {
     return core.rows.map { $0 * width + core.columns.lowerBound..<$0 * width + core.columns.upperBound }
   }
 
-  /// The sums of every image's groups, `[image, group]`, each added up in the order of its pieces.
+  /// What group normalization does to every image, as a scale and a shift per channel, `[image, channel]`. On one thread
+  /// this would take a tenth of what many need for all the rest of it.
   /// - Parameters:
-  ///   - moments: `[image, piece, sum or square, channel]`.
+  ///   - moments: `[image, piece, sum or square, channel]`, added up in the order of the pieces.
   ///   - positions: how many were summed up, of each image.
-  private func groupSums(
-    _ moments: UnsafePointer<Double>, images: Int, pieces: Int, channels: Int, groups: Int, positions: Int
-  ) -> [GroupMoments.Sums] {
+  private func groupAffine(
+    _ moments: UnsafePointer<Double>, images: Int, pieces: Int, groups: Int, positions: Int, weight: Tensor,
+    bias: Tensor, epsilon: Float
+  ) -> (scale: [Float], shift: [Float]) {
+    let channels = weight.count
     let width = channels / groups
+    var scale = [Float](repeating: 0, count: images * channels)
+    var shift = [Float](repeating: 0, count: images * channels)
     var sums = [GroupMoments.Sums](
       repeating: .init(count: Double(positions * width)), count: images * groups)
-    sums.withUnsafeMutableBufferPointer { sums in
-      // On one thread it would take a tenth of what many need for all the rest of a normalization.
-      pool.run(images * groups) { task in
-        let (image, group) = (task / groups, task % groups)
-        var (sum, square) = (0.0, 0.0)
-        for piece in 0..<pieces {
-          let start = moments + (image * pieces + piece) * 2 * channels + group * width
-          for channel in 0..<width {
-            sum += start[channel]
-            square += start[channels + channel]
+    weight.withUnsafe { weight in
+      bias.withUnsafe { bias in
+        scale.withUnsafeMutableBufferPointer { scale in
+          shift.withUnsafeMutableBufferPointer { shift in
+            func write(_ index: Int, _ sums: GroupMoments.Sums) {
+              let mean = sums.sum / sums.count
+              let inverse =
+                1 / (max(0, sums.square / sums.count - mean * mean) + Double(epsilon)).squareRoot()
+              for channel in index % groups * width..<(index % groups + 1) * width {
+                let place = index / groups * channels + channel
+                scale[place] = Float(Double(weight[channel]) * inverse)
+                shift[place] = Float(Double(bias[channel]) - mean * Double(weight[channel]) * inverse)
+              }
+            }
+            sums.withUnsafeMutableBufferPointer { sums in
+              pool.run(images * groups) { index in
+                let (image, group) = (index / groups, index % groups)
+                for piece in 0..<pieces {
+                  let start = moments + (image * pieces + piece) * 2 * channels + group * width
+                  for channel in 0..<width {
+                    sums[index].sum += start[channel]
+                    sums[index].square += start[channels + channel]
+                  }
+                }
+                if self.moments == nil { write(index, sums[index]) }
+              }
+            }
+            guard let shared = self.moments else { return }
+            for image in 0..<images {
+              let all = shared.exchange(Array(sums[image * groups..<(image + 1) * groups]))
+              for group in 0..<groups { write(image * groups + group, all[group]) }
+            }
           }
         }
-        sums[task].sum = sum
-        sums[task].square = square
-      }
-    }
-    return sums
-  }
-
-  /// What group normalization does to one image, as a scale and a shift per channel.
-  /// - Parameter sums: of the image's groups.
-  private func groupAffine(
-    _ sums: [GroupMoments.Sums], weight: [Float], bias: [Float], epsilon: Float
-  ) -> (scale: [Float], shift: [Float]) {
-    let (channels, groups) = (weight.count, sums.count)
-    let width = channels / groups
-    var scale = [Float](repeating: 0, count: channels)
-    var shift = scale
-    let sums = moments?.exchange(sums) ?? sums
-    for group in 0..<groups {
-      let (count, sum, square) = (sums[group].count, sums[group].sum, sums[group].square)
-      let mean = sum / count
-      let inverse = 1 / (max(0, square / count - mean * mean) + Double(epsilon)).squareRoot()
-      for channel in group * width..<(group + 1) * width {
-        scale[channel] = Float(Double(weight[channel]) * inverse)
-        shift[channel] = Float(Double(bias[channel]) - mean * Double(weight[channel]) * inverse)
       }
     }
     return (scale, shift)

@@ -50,9 +50,20 @@ extension Compute {
   ) {
     let timing = self.timing(.linear, linearLabel(x, weight))
     defer { timing?.end() }
-    change(&sum, temporary: preparedBytes(x, weight, asLinear: true)) { sum, prepared in
-      guard let sum = sum.baseAddress else { return }
-      product(x, weight, epilogue, residual: UnsafePointer(sum), prepared: prepared, into: sum)
+    let bytes = preparedBytes(x, weight, asLinear: true)
+    guard plan == nil, sum.isShared() else {
+      return change(&sum, temporary: bytes) { sum, prepared in
+        guard let sum = sum.baseAddress else { return }
+        product(x, weight, epilogue, residual: UnsafePointer(sum), prepared: prepared, into: sum)
+      }
+    }
+    // One thread would copy it first. So the old one is read where it is.
+    let old = sum
+    sum = tensor(shape: old.shape, temporary: bytes) { result, prepared in
+      old.withUnsafe { old in
+        guard let result = result.baseAddress else { return }
+        product(x, weight, epilogue, residual: old.baseAddress, prepared: prepared, into: result)
+      }
     }
   }
 

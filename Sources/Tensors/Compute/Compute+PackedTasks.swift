@@ -40,7 +40,7 @@ struct ProductCut {
     block = blocks == 0 ? 0 : ((rows + blocks - 1) / blocks + 5) / 6 * 6
     let wanted = blocks == 0 ? 0 : (Self.tasks + blocks - 1) / blocks
     parts = compute.cut(
-      blocks, into: min(groups, max(wanted, (byteCount + Self.bytes - 1) / Self.bytes)), most: groups)
+      blocks, of: groups, into: min(groups, max(wanted, (byteCount + Self.bytes - 1) / Self.bytes)))
   }
 }
 

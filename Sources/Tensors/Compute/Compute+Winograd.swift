@@ -86,12 +86,15 @@ extension Compute {
   /// a chunk leave idle already transform the next chunk.
   private func winograd(
     _ shape: segmoe_convolution, _ chunks: WinogradChunks, _ x: UnsafePointer<Float>,
-    _ panels: UnsafeRawPointer, _ epilogue: segmoe_winograd_epilogue,
+    _ weights: UnsafeRawPointer, _ epilogue: segmoe_winograd_epilogue,
     transformed: UnsafeMutablePointer<Float>, into result: UnsafeMutablePointer<Float>
   ) {
-    let scratchSize = segmoe_winograd_scratch(Self.winogradPanels, WinogradChunks.tilesPerTask)
     let panelCount = (shape.outputs + 15) / 16
-    let groups = (panelCount + Self.winogradPanels - 1) / Self.winogradPanels
+    // So few tiles are no work for many threads, unless each has fewer panels of them.
+    let most = (chunks.tilesOfFirst + WinogradChunks.fewestTiles - 1) / WinogradChunks.fewestTiles
+    let panels = panelCount * most < 4 * taskThreads ? 1 : Self.winogradPanels
+    let scratchSize = segmoe_winograd_scratch(panels, WinogradChunks.tilesPerTask)
+    let groups = (panelCount + panels - 1) / panels
     let grain = max(1, 4096 / shape.inputs)
     for chunk in 0...chunks.count {
       let (done, next) = (chunks.tiles(of: chunk - 1), chunks.tiles(of: chunk))
@@ -101,11 +104,12 @@ extension Compute {
         done.isEmpty
         ? 0
         : cut(
-          groups, into: (done.count + WinogradChunks.tilesPerTask - 1) / WinogradChunks.tilesPerTask,
+          groups, of: done.count,
+          into: (done.count + WinogradChunks.tilesPerTask - 1) / WinogradChunks.tilesPerTask,
           most: (done.count + WinogradChunks.fewestTiles - 1) / WinogradChunks.fewestTiles)
       let products = groups * parts
       let transforms =
-        next.isEmpty ? 0 : cut(1, into: (next.count + grain - 1) / grain, most: next.count)
+        next.isEmpty ? 0 : cut(1, of: next.count, into: (next.count + grain - 1) / grain)
       pool.run(products + transforms) { task in
         withUnsafePointer(to: shape) { shape in
           guard task < products else {
@@ -115,12 +119,12 @@ extension Compute {
             }
             return
           }
-          let panel = task / parts * Self.winogradPanels
+          let panel = task / parts * panels
           let start = task % parts * done.count / parts
           let end = (task % parts + 1) * done.count / parts
           withUnsafePointer(to: epilogue) { epilogue in
             segmoe_winograd_multiply(
-              shape, epilogue, panels, panel, min(Self.winogradPanels, panelCount - panel),
+              shape, epilogue, weights, panel, min(panels, panelCount - panel),
               inputs, done.lowerBound, done.count, start, end - start, result,
               ThreadPool.scratch(scratchSize))
           }
@@ -162,6 +166,9 @@ private struct WinogradChunks {
       return (all, count, segmoe_winograd_input_size(shape, (all + count - 1) / count))
     }
   }
+
+  /// Tiles of the first chunk; the others have as many or one more.
+  var tilesOfFirst: Int { all / max(1, count) }
 
   /// The tiles of a chunk from 0 to count − 1; none for any other number.
   func tiles(of chunk: Int) -> Range<Int> {

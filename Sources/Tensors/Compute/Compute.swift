@@ -117,7 +117,7 @@ package struct Compute: Sendable {
   ///   - body: does a piece.
   func forEachRange(_ count: Int, grain: Int, unit: Int = 1, _ body: (Range<Int>) -> Void) {
     let units = (count + unit - 1) / unit
-    let pieces = cut(1, into: (count + grain - 1) / grain, most: min(units, (16 * count + grain - 1) / grain))
+    let pieces = cut(1, of: units, into: (count + grain - 1) / grain, most: (16 * count + grain - 1) / grain)
     pool.run(pieces) { piece in
       let (start, end) = (piece * units / pieces * unit, (piece + 1) * units / pieces * unit)
       body(start..<min(count, end))

@@ -84,19 +84,35 @@ import Testing
     check("side by side") { $0.concatenateChannels(x, y) }
   }
 
-  /// Tasks that are as many as threads, or many times as many: nobody waits long for the last one.
+  /// Tasks that are as many as threads, or many times as many, and as large as each other: nobody waits long for the last
+  /// one.
   @Test func tasksKeepThreadsBusy() {
     for threads in Self.threads {
       let compute = Compute(threads: 1, taskThreads: threads)
-      for blocks in [1, 2, 6, 10, 16, 43, 86, 400] {
-        let parts = compute.cut(blocks, into: 1, most: 1000)
+      for (blocks, size) in [(1, 4000), (2, 4096), (6, 960), (10, 1000), (16, 768), (43, 960), (400, 20)] {
+        let parts = compute.cut(blocks, of: size, into: 1)
         let rounds = (blocks * parts + threads - 1) / threads
-        #expect(Double(blocks * parts) >= 0.95 * Double(rounds * threads), "\(blocks) for \(threads)")
+        let longest = rounds * ((size + parts - 1) / parts)
+        #expect(Double(blocks * size) >= 0.9 * Double(longest * threads), "\(blocks) of \(size), \(threads)")
       }
-      #expect(compute.cut(7, into: 4, most: 2) == 4)
-      #expect(compute.cut(0, into: 0, most: 9) == 1)
+      #expect(compute.cut(7, of: 100, into: 4, most: 2) == 4)
+      #expect(compute.cut(0, of: 9, into: 0) == 1 && compute.cut(9, of: 0, into: 3) == 3)
     }
-    // What few threads had is not cut finer.
-    #expect(Compute(threads: 1, taskThreads: 2).cut(64, into: 1, most: 40) == 1)
+    // What few threads had is not cut finer, and twenty pieces are no sixteen equal parts.
+    #expect(Compute(threads: 1, taskThreads: 2).cut(64, of: 40, into: 1) == 1)
+    #expect(Compute(threads: 1, taskThreads: 32).cut(6, of: 20, into: 16) == 20)
+  }
+
+  /// A sum that another value shares is not copied first, and the other value keeps its elements.
+  @Test(arguments: [Precision.f32, .bf16, .int8]) func sharedSums(precision: Precision) throws {
+    let x = drawn([97, 70], seed: 1)
+    let weight = try PackedWeight(linear: WeightRows(drawn([330, 70], seed: 2)), precision: precision)
+    let before = drawn([97, 330], seed: 3)
+    let compute = Compute(threads: 2)
+    var own = Tensor(shape: before.shape, values: before.values)
+    compute.product(x, weight, addedTo: &own)
+    var shared = before
+    compute.product(x, weight, addedTo: &shared)
+    #expect(shared.values == own.values && before.values == drawn([97, 330], seed: 3).values)
   }
 }
