@@ -16,6 +16,8 @@ final class CacheCore: @unchecked Sendable {
   /// Parts that are bit for bit equal to another model's part, which is held instead.
   private var twins: [PartKey: PartKey] = [:]
   private var largest = 0
+  /// Whether every part of the forecast was here when the thread that reads ahead last looked, and none has left since.
+  private var isForecastHere = false
   /// Denoising steps begun since the trace began.
   private var step = 0
   var trace: CacheTrace?
@@ -42,7 +44,7 @@ final class CacheCore: @unchecked Sendable {
     // Another type under the same path means that the same weights are now packed differently: load anew.
     if book.entries[use.key] != nil, !(parts[use.key] is Part) { forget(use.key) }
     if let wasThere = book.use(use.key, byteCount: use.byteCount), let part = parts[use.key] as? Part {
-      condition.broadcast()
+      tellOfUse()
       condition.unlock()
       if wasThere { ledger.hit() }
       return part
@@ -70,9 +72,21 @@ final class CacheCore: @unchecked Sendable {
       ledger.miss(bytes: use.byteCount)
       return place(part, use) as? Part ?? part
     } catch {
-      book.remove(use.key)
+      remove(use.key)
       throw error
     }
+  }
+
+  /// Wakes the thread that reads ahead, which may have something to do by now, and whoever waits for a part. In a step
+  /// whose parts are all here nobody has: waking a thread twice for every part would take longer than small layers.
+  private func tellOfUse() {
+    if !isForecastHere || !loading.isEmpty { condition.broadcast() }
+  }
+
+  /// Takes a part out of the book.
+  private func remove(_ key: PartKey) {
+    book.remove(key)
+    isForecastHere = false
   }
 
   private func canonical(_ use: PartUse) -> PartUse {
@@ -91,7 +105,7 @@ final class CacheCore: @unchecked Sendable {
       return part
     }
     // The part's own entry is removed, and the other model's is pinned instead.
-    book.remove(use.key)
+    remove(use.key)
     twins[use.key] = twin.key
     book.pin(twin.key)
     return held
@@ -109,7 +123,7 @@ final class CacheCore: @unchecked Sendable {
     let key = twins[key] ?? key
     drop(book.release(key, largest: largest), ledger)
     assert(isSound)
-    condition.broadcast()
+    tellOfUse()
     condition.unlock()
   }
 
@@ -122,13 +136,14 @@ final class CacheCore: @unchecked Sendable {
 
   private func drop(_ leaving: [CacheBook.Leaving], _ ledger: CacheLedger) {
     for part in leaving {
+      isForecastHere = false
       parts[part.key] = nil
       ledger.left(wentBy: part.wentBy)
     }
   }
 
   private func forget(_ key: PartKey) {
-    book.remove(key)
+    remove(key)
     parts[key] = nil
   }
 
@@ -138,6 +153,7 @@ final class CacheCore: @unchecked Sendable {
       where (key.model == model || key.model.hasPrefix(model + "/")) && entry.pins == 0 {
         core.forget(key)
       }
+      core.isForecastHere = false
       core.ways = core.ways.filter { key, _ in key.model != model && !key.model.hasPrefix(model + "/") }
       core.twins = core.twins.filter { twin, held in
         ![twin, held].contains { $0.model == model || $0.model.hasPrefix(model + "/") }
@@ -161,8 +177,10 @@ final class CacheCore: @unchecked Sendable {
 
   // MARK: Forecast
 
+  /// What a forecast is made of. A new one is to be looked at.
   private func expected(_ uses: [PartUse]) -> [Forecast.Use] {
-    uses.map {
+    isForecastHere = false
+    return uses.map {
       let use = canonical($0)
       ways[use.key] = use
       return Forecast.Use(key: use.key, byteCount: use.byteCount)
@@ -223,6 +241,7 @@ final class CacheCore: @unchecked Sendable {
       guard let use = nextAbsent(),
         let leaving = book.admitAhead(use.key, byteCount: use.byteCount, largest: largest)
       else {
+        isForecastHere = isEveryUseHere
         condition.wait()
         continue
       }
@@ -239,12 +258,20 @@ final class CacheCore: @unchecked Sendable {
         drop(book.arrived(twins[use.key] ?? use.key), ledger)
       } else {
         // The layer that needs the part will read it again and report the error.
-        book.remove(use.key)
+        remove(use.key)
       }
       condition.broadcast()
       if loaded == nil { condition.wait() }
     }
     condition.unlock()
+  }
+
+  /// Whether every part of the forecast is here.
+  private var isEveryUseHere: Bool {
+    (0..<book.forecast.announced).allSatisfy {
+      let key = book.forecast.upcoming($0).key
+      return book.entries[twins[key] ?? key] != nil
+    }
   }
 
   /// The next absent part of the forecast; nil if it is too early to read it, because it would push out parts that
