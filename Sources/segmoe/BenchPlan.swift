@@ -31,8 +31,8 @@ struct BenchPlan: Encodable {
       self.threads = threads
       seconds = cost.seconds
       efficiency = cost.efficiency
-      waiting = cost.seconds > 0 ? cost.waiting / cost.seconds : 0
-      between = cost.seconds > 0 ? cost.between / cost.seconds : 0
+      waiting = cost.share(\.waiting)
+      between = cost.share(\.between)
     }
   }
 
@@ -76,7 +76,7 @@ struct BenchPlan: Encodable {
     }.prefix(12).map { layer, cost in
       Layer(
         layer: layer ?? "outside of layers", seconds: cost.seconds, efficiency: cost.efficiency,
-        waiting: cost.waiting / cost.seconds, between: cost.between / cost.seconds,
+        waiting: cost.share(\.waiting), between: cost.share(\.between),
         tasks: plan.fewestTasks(of: layer))
     }
     sideBySide = (1...max(1, threads)).reversed().filter { threads % $0 == 0 }.map { each in

@@ -17,6 +17,11 @@ package struct ThreadPlan: Sendable {
     /// The share of the time in which threads compute.
     package var efficiency: Double { seconds > 0 ? work / seconds : 1 }
 
+    /// The share of the time that a part of it takes; 0 of no time.
+    package func share(_ part: KeyPath<Cost, Double>) -> Double {
+      seconds > 0 ? self[keyPath: part] / seconds : 0
+    }
+
     /// The sum of both.
     package static func + (one: Cost, other: Cost) -> Cost {
       Cost(

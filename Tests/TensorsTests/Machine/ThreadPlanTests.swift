@@ -48,6 +48,7 @@ import Testing
     ]
     let plan = plan([sections], seconds: 5)
     #expect(isClose(plan.costs(threads: 2)["a"]?.between ?? 0, 0.5))
+    #expect(self.plan([[]], seconds: 0).cost(threads: 2).share(\.between) == 0, "no time has no shares")
     #expect(isClose(plan.cost(threads: 2).between, 1) && isClose(plan.cost(threads: 2).work, 2))
   }
 
