@@ -78,6 +78,12 @@ package struct FileIdentity: Hashable, Sendable {
     changed = [Int(status.st_ctim.tv_sec), Int(status.st_ctim.tv_nsec)]
   }
 
+  /// Numbers that differ for another file, and for this one after a write.
+  package var mark: String { (content + changed).map(String.init).joined(separator: ".") }
+
+  /// When content or entry changed last, in seconds since 1970.
+  package var lastChange: Int { changed[0] }
+
   /// Whether the content can still be the same later. Deleting, replacing and changing the owner show in the entry. If
   /// the file changed and the entry did not, the content changed.
   package func hasContent(of later: FileIdentity) -> Bool {

@@ -4,12 +4,21 @@ import Tensors
 
 /// Hashes of large files.
 extension Digest {
-  /// Adds the SHA-256 of each piece of 16 MiB of a file, in order. All processors compute pieces, because the first
-  /// render of a model waits for its hash.
+  /// Adds the SHA-256 of each piece of 16 MiB of a file, in order.
+  /// - Parameters:
+  ///   - reader: the file.
+  ///   - memory: has them from an earlier start, perhaps; nil: the file is hashed.
   /// - Throws: what reading throws.
-  package mutating func add(piecesOf reader: FileReader) throws {
+  package mutating func add(piecesOf reader: FileReader, _ memory: DigestMemory?) throws {
     let piece = 16 << 20
     let count = (reader.size + piece - 1) / piece
+    let compute = { try Self.digests(of: reader, count: count, piece: piece) }
+    for digest in try memory?.digests(of: reader, count: count, compute) ?? compute() { add(digest) }
+  }
+
+  /// The SHA-256 of each piece of a file. All processors compute pieces, because the first render of a model waits for
+  /// its hash.
+  private static func digests(of reader: FileReader, count: Int, piece: Int) throws -> [[UInt8]] {
     let results = Mutex<(digests: [[UInt8]], error: (any Error)?)>((Array(repeating: [], count: count), nil))
     ThreadPool(threadCount: min(count, ProcessorLimit.current)).run(count) { index in
       let range = index * piece..<min(reader.size, (index + 1) * piece)
@@ -24,7 +33,7 @@ extension Digest {
     }
     let (digests, error) = results.withLock { $0 }
     if let error { throw error }
-    for digest in digests { add(digest) }
+    return digests
   }
 
   /// Adds a whole file.
@@ -35,7 +44,7 @@ extension Digest {
 
   /// Adds a range of a file, a quarter of a megabyte at a time, so that the bytes are still in the processor's cache
   /// when they are hashed.
-  private mutating func add(_ range: Range<Int>, of reader: FileReader) throws {
+  mutating func add(_ range: Range<Int>, of reader: FileReader) throws {
     let chunk = 256 << 10
     try withUnsafeTemporaryAllocation(byteCount: chunk, alignment: 64) { buffer in
       for offset in stride(from: range.lowerBound, to: range.upperBound, by: chunk) {

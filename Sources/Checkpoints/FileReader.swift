@@ -10,6 +10,8 @@ package final class FileReader: Sendable {
   package let size: Int
   private let descriptor: Int32
   private let opened: FileIdentity
+  /// Seconds since 1970.
+  private let openedAt = time(nil)
 
   /// Opens a regular file within `Confinement.models`. `purpose` completes the message if the file is missing.
   package init(path: String, purpose: String) throws {
@@ -45,6 +47,12 @@ package final class FileReader: Sendable {
       throw CheckpointError.changed(path: path)
     }
   }
+
+  /// Names the file in its state: another file, or this one after a write, has another mark.
+  var mark: String { opened.mark }
+
+  /// Whether it last changed at least so many seconds before it was opened.
+  func isSettled(for seconds: Int) -> Bool { opened.lastChange <= openedAt - seconds }
 
   /// The whole file, which is a text, unless it is larger than `limit` bytes or plainly something else.
   /// - Throws: `malformed`, `lfsPointer`, `mistaken`, and what reading throws.

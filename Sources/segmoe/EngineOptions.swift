@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoints
 import CommandLine
 import Diffusion
+import Hub
 import Foundation
 import Requests
 import Tensors
@@ -40,6 +41,11 @@ struct EngineOptions: ParsableArguments {
       budget: MemoryBudget.chosen(given: request.memoryBudget?.bytes), policy: cachePolicy)
   }
 
+  /// Hashes of files that were loaded before; nil if there is no place for them.
+  private static var digests: DigestMemory? {
+    (try? HubSettings()).map { DigestMemory(folder: $0.ownCache + "/digests") }
+  }
+
   /// Loads the model of a request with its VAE and LoRAs.
   func load(_ request: RenderRequest, _ governor: MemoryGovernor) throws -> DiffusionModel {
     try governor.prepareToOpen(
@@ -48,7 +54,7 @@ struct EngineOptions: ParsableArguments {
     let model = try MemoryRefusal.check {
       try DiffusionModel(
         folder: ModelPath(request.model).open(), vae: request.vae, cache: governor.cache,
-        loras: request.loras, precision: request.precision)
+        loras: request.loras, precision: request.precision, digests: Self.digests)
     }
     model.notices.forEach(complain)
     return model

@@ -21,13 +21,17 @@ package protocol ModelFiles: Sendable {
   /// Where a tokenizer's vocabulary is.
   /// - Throws: `missingFile`.
   func tokenizer(_ component: String) throws -> TokenizerSource
-  /// The SHA-256 of everything that can change a picture, as 64 hexadecimal digits. It reads every byte.
-  func digest() throws -> String
+  /// The SHA-256 of everything that can change a picture, as 64 hexadecimal digits. It reads every byte, except of files
+  /// that the memory knows.
+  func digest(_ memory: DigestMemory?) throws -> String
 }
 
 extension ModelFiles {
   /// Whether it is a kind of Stable Diffusion XL: it has two text encoders.
   package var isXL: Bool { has("text_encoder_2") }
+
+  /// The digest, computed.
+  package func digest() throws -> String { try digest(nil) }
 }
 
 /// Where the vocabulary of a tokenizer comes from.

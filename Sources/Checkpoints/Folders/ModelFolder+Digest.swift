@@ -6,14 +6,14 @@ extension ModelFolder {
   /// the SHA-256 of each piece. The safety checker, and pictures and notes beside the model, are left out.
   ///
   /// Every byte is read. A 4 GB model takes one or two seconds from the page cache, and longer from a disk. So keep the
-  /// result.
+  /// result, and give a memory to whoever starts often.
   /// - Throws: what reading throws.
-  package func digest() throws -> String {
+  package func digest(_ memory: DigestMemory?) throws -> String {
     var hash = Digest()
     for file in try digestedFiles() {
       let reader = try FileReader(path: path + "/" + file, purpose: "a file of the model")
       hash.add(Array("\(file)\0\(reader.size)\0".utf8))
-      try hash.add(piecesOf: reader)
+      try hash.add(piecesOf: reader, memory)
     }
     return hash.hexadecimal()
   }

@@ -135,11 +135,11 @@ extension CheckpointFile {
   }
 
   /// A digest of every byte of the file and the companion folder.
-  package func digest() throws -> String {
+  package func digest(_ memory: DigestMemory?) throws -> String {
     var hash = Digest()
     let reader = try FileReader(path: path, purpose: "the checkpoint")
     hash.add(Array("\(reader.size)\0".utf8))
-    try hash.add(piecesOf: reader)
+    try hash.add(piecesOf: reader, memory)
     for component in index.values.keys.sorted() {
       guard let folder = companion(component) else { continue }
       let weights = components[component] == nil ? (try? folder.weightFileNames()) ?? [] : []

@@ -36,13 +36,14 @@ package struct DiffusionModel: Sendable {
   ///   - cache: where packed experts are kept; shared by all loaded models.
   ///   - loras: fused into the weights as they are read.
   ///   - precision: the precision of the networks' products and convolutions (docs/precision.md says which).
+  ///   - digests: hashes of files that were loaded before; nil: they are computed.
   ///   - halves: parts of the names of layers of the UNet that compute in bfloat16 all the same, to measure what
   ///     that gains.
   /// - Throws: `CheckpointError` for missing, damaged or misshapen files, `DiffusionError` for a
   ///   model of another kind.
   package init(
     folder: any ModelFiles, vae: String? = nil, cache: PartCache, loras: [LoRAReference] = [],
-    precision: Precision = .f32, inHalves halves: [String] = []
+    precision: Precision = .f32, digests: DigestMemory? = nil, inHalves halves: [String] = []
   ) throws {
     path = folder.path
     self.precision = precision
@@ -50,7 +51,7 @@ package struct DiffusionModel: Sendable {
     let networks = try ModelWeights(folder, loras: loras, precision: precision, inHalves: halves)
     notices = networks.notices
     let autoencoder = try ModelAutoencoder(folder, replacement: vae)
-    digest = try folder.digest() + networks.suffix + autoencoder.suffix
+    digest = try folder.digest(digests) + networks.suffix + autoencoder.suffix
     names = Names(
       digest: digest, loraDigests: networks.loraDigests, vaeDigest: autoencoder.replacementDigest)
     try Self.checkUnchanged(

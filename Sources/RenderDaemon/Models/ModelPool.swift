@@ -28,6 +28,8 @@ package struct ModelPool {
   package var limits = RenderLimits()
   /// What decodes previews.
   package var previewVAEs = PreviewAutoencoders()
+  /// Hashes of files that were loaded before, by this daemon or an earlier one.
+  package var digests: DigestMemory?
   /// Projections of the last job's prompts.
   package let texts = TextMemory()
   /// The owner of the process's memory, and of the weights of all models.
@@ -100,7 +102,8 @@ package struct ModelPool {
         [path] + beside + (vae.map { [$0] } ?? []) + loras.map(\.path), loras: loras.map(\.path))
       return try MemoryRefusal.check {
         try DiffusionModel(
-          folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision)
+          folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision,
+          digests: digests)
       }
     }
     entries.append(

@@ -162,6 +162,7 @@ package final class Worker: Sendable {
     var pool = ModelPool(locator: ModelLocator(folders: settings.allowedFolders), governor: governor)
     pool.inputs = ModelLocator(folders: settings.inputFolders)
     pool.limits = settings.limits
+    pool.digests = PrivateFolder(path: settings.privateFolder).digests
     pool.previewVAEs = PreviewAutoencoders(settings.previewVAE)
     var (current, reloads) = self.current.withLock { $0 }
     var pace = LookPace(settings)
