@@ -59,15 +59,25 @@ struct ShardHouse {
     let work = house.folder + "/work-\(shard)-\(attempt)"
     try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
     try ctl("stage", "in", shards, "\(shard)", work)
+    return (work, try drain(work, shard, models: models))
+  }
+
+  /// Renders what it can of a shard that is on this machine.
+  /// - Parameters:
+  ///   - work: its folder.
+  ///   - shard: its number.
+  ///   - models: the machine's folder of models; nil: the house's.
+  /// - Returns: what the daemon says.
+  @discardableResult
+  func drain(_ work: String, _ shard: Int, models: String? = nil) throws -> String {
     let daemon = try Outcome(
       of: "segmoed",
       [
         "--drain", "--database", work + "/queue.sqlite", "--output", work + "/pictures", "--models",
-        models ?? house.models,
-        "--worker", "shard-\(shard)", "--threads", "1",
+        models ?? house.models, "--worker", "shard-\(shard)", "--threads", "1",
       ], environment: ["PATH": "/usr/bin:/bin"])
     #expect(daemon.code <= 1 && daemon.code >= 0, "\(daemon.errors)")
-    return (work, daemon.errors)
+    return daemon.errors
   }
 
   /// Renders some steps of job 1, brings home how far it is while the daemon is at it, and kills that.

@@ -83,14 +83,14 @@ import Testing
   @Test func failedJobs() throws {
     let house = try ShardHouse(jobs: 1, steps: Self.steps)
     var settings = RenderRequest(model: "tiny", prompt: "x")
-    settings.loras = [LoRAReference(path: "nowhere.safetensors", weight: 1)]
+    settings.initImage = "nowhere.png"
     _ = try house.house.client.enqueue(BatchRequest(), requests: [JobRequest(settings)])
     try house.ctl("shard", "2", "--shards", "1", "--to", house.shards, "--models", house.house.models)
     try house.render(0)
     #expect(try house.collect()["failed"] == 1)
     let job = try house.house.job(2)
     #expect(job.state == .failed && job.failure?.kind == .badInput)
-    #expect(job.failure?.message.contains("nowhere.safetensors") == true)
+    #expect(job.failure?.message.contains("nowhere.png") == true)
     #expect(try house.house.job(1).state == .queued)
   }
 
@@ -138,6 +138,46 @@ import Testing
     for shard in 0..<2 { try shards.render(shard, attempt: "2") }
     #expect(try shards.collect()["done"] == 2)
     #expect(try shards.pictures() == ShardHouse.undisturbed(jobs: 2, steps: Self.steps))
+  }
+
+  /// Nor does one that lacks only what jobs add to the model, by their names.
+  @Test(arguments: ["VAE", "LoRA", "learned word"]) func aMachineWithoutAFileBesideTheModel(kind: String)
+    throws
+  {
+    let shards = try ShardHouse(jobs: 1, steps: Self.steps)
+    var settings = RenderRequest(model: "tiny", prompt: "a red fox")
+    (settings.width, settings.height, settings.steps) = (64, 64, Self.steps)
+    (settings.scheduler, settings.seed) = (.ddim, 7)
+    switch kind {
+    case "VAE": settings.vae = "added"
+    case "LoRA": settings.loras = [LoRAReference(path: "added", weight: 1)]
+    default: settings.embeddings = [EmbeddingReference(path: "added", token: "t")]
+    }
+    _ = try shards.house.client.enqueue(BatchRequest(), requests: [JobRequest(settings)])
+    let poor = shards.house.folder + "/poor"
+    try FileManager.default.createDirectory(atPath: poor, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: shards.house.model, toPath: poor + "/tiny")
+    try shards.ctl("shard", "2", "--shards", "1", "--to", shards.shards, "--models", shards.house.models)
+    let (work, _) = try shards.begin(0, attempt: "1", models: poor)
+    // Nor if the daemon is started once more there, as after a kill.
+    for _ in 0..<2 {
+      try shards.ctl("stage", "out", shards.shards, "0", work, "--attempt", "1")
+      #expect(shards.results() == ["0000.1.sqlite"])
+      let answer = try RealClient.run(
+        shards.house, ["collect", shards.shards, "--output", shards.house.output])
+      #expect(answer.answer == "batch 2: 0 done and 0 failed jobs came home; 1 are not over\n")
+      #expect(
+        answer.error.contains("1 job could not be rendered where tried, and may be elsewhere: no living"))
+      #expect(answer.error.contains("has had its file added"), "\(answer)")
+      try shards.drain(work, 0, models: poor)
+    }
+    // The next machine has it.
+    guard kind == "VAE" else { return }
+    try FileManager.default.copyItem(
+      atPath: shards.house.model + "/vae", toPath: shards.house.models + "/added")
+    try shards.render(0, attempt: "2")
+    #expect(try shards.collect()["done"] == 1)
+    #expect(try shards.house.job(2).completion?.modelDigest?.contains("+vae:") == true)
   }
 
   /// What its machine or the folder has lost, no attempt calls over.
