@@ -56,6 +56,46 @@ import Testing
     #expect(refused.error.contains("no waiting jobs"), "\(refused)")
   }
 
+  /// Two commands for one folder at a time: the second is refused while the first works, and changes nothing. What a killed
+  /// one leaves is no lock.
+  @Test(.enabled(if: FaultLibrary.isThere)) func oneCommandAtATimeMakesAFolder() throws {
+    let shards = try ShardHouse(jobs: 4, steps: Self.steps)
+    let arguments = ["shard", "1", "--shards", "1", "--to", shards.shards, "--models", shards.house.models]
+    /// A command that has stopped itself before the second of four shards has its name.
+    func held() throws -> Process {
+      let faults = FaultLibrary.environment(
+        ["rename:0001.sqlite$:1:stop"], log: shards.house.logs + "/client-strikes")
+      let process = try Process(
+        "segmoectl", ["--database", shards.house.client.path] + arguments,
+        environment: ["PATH": "/usr/bin:/bin"].merging(faults) { $1 })
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      let first = HeldProcess(pid: process.processIdentifier)
+      try shards.house.wait { first.isStopped || !process.isRunning }
+      try #require(first.isStopped)
+      return process
+    }
+    let killed = try held()
+    kill(killed.processIdentifier, SIGKILL)
+    killed.waitUntilExit()
+    let first = try held()
+    defer { if first.isRunning { kill(first.processIdentifier, SIGKILL) } }
+    let second = try RealClient.run(shards.house, arguments)
+    #expect(second.answer == nil && second.error.contains("another `segmoectl shard` works in"), "\(second)")
+    #expect(try shards.house.client.jobsInShards(batch: 1) == 4)
+    HeldProcess(pid: first.processIdentifier).goOn()
+    first.waitUntilExit()
+    #expect(first.terminationStatus == 0)
+    // Now they are there.
+    let third = try RealClient.run(shards.house, arguments)
+    #expect(third.answer?.hasPrefix("batch 1: 4 jobs in 4 shards, 1 at a time") == true, "\(third)")
+    let names = try FileManager.default.contentsOfDirectory(atPath: shards.shards)
+    #expect(!names.contains(".lock"), "\(names)")
+    for shard in 0..<4 { try shards.render(shard) }
+    #expect(try shards.collect()["done"] == 4)
+  }
+
   /// Names by a pattern come home as they are. Variations all have the seed of their job.
   @Test func namedAndVariedPictures() throws {
     func pictures(inShards: Bool) throws -> [String: Data] {
