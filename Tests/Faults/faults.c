@@ -8,8 +8,8 @@
 //          PLACE~TEXT: only writes whose bytes contain TEXT
 //   WHEN   3: the third such call of this process; 3+: it and all after it; 3-5: the third to the fifth
 //   WHAT   kill: SIGKILL before the call; after: SIGKILL after it; half: SIGKILL after half of a write;
-//          short: half of a read or write, which is allowed; hang: sleeps for a minute; EIO, ENOSPC, EDQUOT, ENOMEM, EAGAIN: fails
-//          with that
+//          short: half of a read or write, which is allowed; hang: sleeps for a minute; stop: SIGSTOP before the call, which
+//          is made once somebody sends SIGCONT; EIO, ENOSPC, EDQUOT, ENOMEM, EAGAIN: fails with that
 // Each strike appends its rule as a line to the file FAULTS_LOG.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 enum call { READ, WRITE, SYNC, RENAME, MAP, THREAD };
-enum action { FAIL, KILL, KILL_AFTER, KILL_HALF, SHORT, HANG };
+enum action { FAIL, KILL, KILL_AFTER, KILL_HALF, SHORT, HANG, STOP };
 
 struct rule {
   char text[256];  // as given
@@ -76,6 +76,7 @@ static void parse(struct rule *rule) {
   else if (!strcmp(what, "half")) rule->action = KILL_HALF;
   else if (!strcmp(what, "short")) rule->action = SHORT;
   else if (!strcmp(what, "hang")) rule->action = HANG;
+  else if (!strcmp(what, "stop")) rule->action = STOP;
   else if (!strcmp(what, "EIO")) rule->error = EIO;
   else if (!strcmp(what, "ENOSPC")) rule->error = ENOSPC;
   else if (!strcmp(what, "EDQUOT")) rule->error = EDQUOT;
@@ -135,6 +136,10 @@ static struct rule *strike(enum call call, int descriptor, const char *path, con
   if (found->action == KILL) raise(SIGKILL);
   if (found->action == HANG) {
     sleep(60);
+    return NULL;
+  }
+  if (found->action == STOP) {
+    raise(SIGSTOP);
     return NULL;
   }
   return found;

@@ -59,7 +59,8 @@ package enum ShardQueue {
 
   /// How far a shard is.
   package struct Standing: Sendable, Equatable {
-    /// Jobs that are not over. One that failed because its machine lacks a model is not: another machine may have it.
+    /// Jobs that are not over. One that failed because its machine lacks a model, or a file that it adds to it, is not:
+    /// another machine may have it.
     package var open: Int
     /// Steps that are saved of them.
     package var steps: Int
@@ -76,6 +77,7 @@ package enum ShardQueue {
   ///   - copy: the new file.
   package static func leave(_ path: String, output: String, as copy: String) throws -> Standing {
     let database = try QueueDatabase.open(path: path, role: .client, for: .changing)
+    try excuseLackedFiles(database)
     try database.writeOut(to: copy)
     try database.close()
     let travelling = try DatabaseQueue(path: copy)
@@ -103,6 +105,28 @@ package enum ShardQueue {
 
   /// The condition in SQL for jobs that failed because a machine lacks their model, or cannot read it.
   private static let lacksModel = "state = 'failed' AND error_kind = '\(FailureKind.model.rawValue)'"
+
+  /// A job that was given up while it waited, because no worker has a LoRA, VAE or learned word that it names, has the
+  /// kind of a wrong request: the one machine that a queue usually is cannot do better. In a shard it gets the kind of a
+  /// job whose model is lacking. The daemon's next start forgets what was lacked, so the queue itself is changed.
+  private static func excuseLackedFiles(_ database: QueueDatabase) throws {
+    let condition =
+      "state = 'failed' AND error_kind = '\(FailureKind.badInput.rawValue)' AND started_at IS NULL"
+    let jobs = try database.read { db in
+      let lacked = try String.fetchAll(db, sql: "SELECT DISTINCT model FROM lacking_models LIMIT 10000")
+      guard !lacked.isEmpty else { return [Int64]() }
+      return try Int64.fetchAll(
+        db, sql: "SELECT id FROM jobs WHERE \(condition) AND \(WorkerSession.needsFiles)",
+        arguments: ["files": WorkerSession.list(lacked)])
+    }
+    guard !jobs.isEmpty else { return }
+    try database.write { db, _ in
+      for job in jobs {
+        try db.cachedStatement(sql: "UPDATE jobs SET error_kind = ? WHERE id = ? AND \(condition)").execute(
+          arguments: [FailureKind.model.rawValue, job])
+      }
+    }
+  }
 
   /// What an earlier machine did not have, this one may: the jobs wait again.
   private static func forgetLackingModels(_ client: QueueClient) throws {

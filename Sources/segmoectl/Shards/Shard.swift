@@ -61,29 +61,43 @@ struct Shard: ParsableCommand {
     }
     let store = try location.openFile(for: .changing)
     let number = try batch.number(in: store)
-    if access(target.manifestPath, F_OK) == 0 {
-      let manifest = try target.manifest()
-      // Those of this batch, too, once they are over: what is retried later needs others.
-      guard let known = try store.shardedBatch(key: manifest.key), known.batch == number,
-        known.folder == target.path
-      else {
-        throw Problem.badInput("\(target.path) holds other shards, or such as are over: name a new folder")
-      }
-      return announce(target, manifest, jobs: known.jobs.count)
-    }
+    if try announceIfMade(target, number, store) { return }
     let isNew = access(target.path, F_OK) != 0
-    if target.isOpenToOthers {
-      complain("others may write into \(target.path), and so make pictures that say they are of these jobs")
-    }
-    let held = try store.putInShards(batch: number, folder: target.path)
+    let lock = try FolderLock(target.path, for: "segmoectl shard")
+    defer { lock.release() }
     do {
-      announce(target, try fill(target, held, store), jobs: held.jobs.count)
+      // Another may have made them until just now.
+      if try announceIfMade(target, number, store) { return }
+      if target.isOpenToOthers {
+        complain("others may write into \(target.path), and so make pictures that say they are of these jobs")
+      }
+      let held = try store.putInShards(batch: number, folder: target.path)
+      do {
+        announce(target, try fill(target, held, store), jobs: held.jobs.count)
+      } catch {
+        // What is not there cannot be rendered there.
+        _ = try? store.takeOutOfShards(batch: number)
+        throw error
+      }
     } catch {
-      // What is not there cannot be rendered there.
-      _ = try? store.takeOutOfShards(batch: number)
       if isNew { try? FileManager.default.removeItem(atPath: target.path) }
       throw error
     }
+  }
+
+  /// Says what there is if a folder holds whole shards.
+  /// - Throws: `Problem` if they are others than a batch's.
+  private func announceIfMade(_ target: ShardFolder, _ batch: Int64, _ store: QueueClient) throws -> Bool {
+    guard access(target.manifestPath, F_OK) == 0 else { return false }
+    let manifest = try target.manifest()
+    // Those of this batch, too, once they are over: what is retried later needs others.
+    guard let known = try store.shardedBatch(key: manifest.key), known.batch == batch,
+      known.folder == target.path
+    else {
+      throw Problem.badInput("\(target.path) holds other shards, or such as are over: name a new folder")
+    }
+    announce(target, manifest, jobs: known.jobs.count)
+    return true
   }
 
   /// Writes the shards, and last what makes them one.

@@ -15,6 +15,7 @@ import JobStore
 ///     pictures/DIGEST.png       finished pictures by their content
 ///     keys/0000.ATTEMPT.key     what seals the resume states in it
 ///     logs/0000.log             what its daemon says
+///     .lock                     somebody makes it just now
 struct ShardFolder {
   /// Absolute.
   let path: String

@@ -59,38 +59,49 @@ struct ShardHouse {
     let work = house.folder + "/work-\(shard)-\(attempt)"
     try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
     try ctl("stage", "in", shards, "\(shard)", work)
+    return (work, try drain(work, shard, models: models))
+  }
+
+  /// Renders what it can of a shard that is on this machine.
+  /// - Parameters:
+  ///   - work: its folder.
+  ///   - shard: its number.
+  ///   - models: the machine's folder of models; nil: the house's.
+  /// - Returns: what the daemon says.
+  @discardableResult
+  func drain(_ work: String, _ shard: Int, models: String? = nil) throws -> String {
     let daemon = try Outcome(
       of: "segmoed",
       [
         "--drain", "--database", work + "/queue.sqlite", "--output", work + "/pictures", "--models",
-        models ?? house.models,
-        "--worker", "shard-\(shard)", "--threads", "1",
+        models ?? house.models, "--worker", "shard-\(shard)", "--threads", "1",
       ], environment: ["PATH": "/usr/bin:/bin"])
     #expect(daemon.code <= 1 && daemon.code >= 0, "\(daemon.errors)")
-    return (work, daemon.errors)
+    return daemon.errors
   }
 
-  /// Renders some steps of job 1, brings home how far it is while the daemon works, and kills it.
+  /// Renders some steps of job 1, brings home how far it is while the daemon is at it, and kills that.
   /// - Parameters:
   ///   - work: the folder of an attempt at the first shard.
   ///   - attempt: its name.
-  ///   - step: which it is to pass.
-  func cutShort(_ work: String, attempt: String, beyond step: Int) throws {
+  ///   - states: how many are saved; there is one every five steps.
+  func cutShort(_ work: String, attempt: String, after states: Int) throws {
+    // It stops itself: the test cannot come too late.
+    let faults = FaultLibrary.environment(["write:-wal~SGMCHK:\(states + 1):stop"], log: work + "/strikes")
     let daemon = try Process(
       "segmoed",
       [
         "--database", work + "/queue.sqlite", "--output", work + "/pictures", "--models", house.models,
         "--worker", "shard-0", "--threads", "1", "--log-level", "error",
-      ], environment: ["SEGMOE_CHECKPOINT_STEPS": "5", "PATH": "/usr/bin:/bin"])
+      ], environment: ["SEGMOE_CHECKPOINT_STEPS": "5", "PATH": "/usr/bin:/bin"].merging(faults) { $1 })
     try daemon.run()
-    let client = try QueueClient.open(path: work + "/queue.sqlite", for: .reading)
-    try house.wait {
-      if case .step(let saved, _, _) = try client.checkpoint(job: 1, index: 0) { return saved > step }
-      return false
+    defer {
+      kill(daemon.processIdentifier, SIGKILL)
+      daemon.waitUntilExit()
     }
+    let held = HeldProcess(pid: daemon.processIdentifier)
+    try house.wait { held.isStopped }
     try ctl("stage", "out", shards, "0", work, "--attempt", attempt)
-    Glibc.kill(daemon.processIdentifier, SIGKILL)
-    daemon.waitUntilExit()
   }
 
   /// The names of what attempts have left.

@@ -35,7 +35,11 @@ final class SlurmCluster: Sendable {
     let words: String
   }
 
-  deinit { _ = try? Self.script(["stop", place.path]) }
+  deinit {
+    _ = try? Self.script(["stop", place.path])
+    // One that a failed test has left standing would stand for ever.
+    for pid in Self.daemons(where: { $0.contains { $0.hasPrefix(place.path) } }) { kill(pid, SIGKILL) }
+  }
 
   private static func script(_ arguments: [String]) throws -> Outcome {
     try Outcome(
@@ -46,8 +50,10 @@ final class SlurmCluster: Sendable {
   /// What programs on its nodes and its clients need: the built programs are found by their names.
   func environment() throws -> [String: String] {
     let programs = URL(fileURLWithPath: try Places.program("segmoed")).deletingLastPathComponent().path
+    let held = Places.inRepository("Tests/Slurm/held")
     return [
-      "SLURM_CONF": place.file("slurm.conf"), "PATH": "\(programs):/usr/bin:/bin",
+      "SLURM_CONF": place.file("slurm.conf"), "PATH": "\(held):\(programs):/usr/bin:/bin",
+      "HELD": place.path, "FAULT_LIBRARY": FaultLibrary.path ?? "",
       // Every second, what is done comes home.
       "SHARD_SECONDS": "1", "TMPDIR": place.path,
     ]
@@ -69,7 +75,13 @@ final class SlurmCluster: Sendable {
   /// Whether no job is in its queue.
   func isEmpty() throws -> Bool { try run("squeue", "--noheader").isEmpty }
 
-  /// Kills the daemon of the node that runs a task of an array. What it has started lives on.
+  /// The first daemon of each of these shards will stop itself in the middle of its job.
+  func hold(shards: Int...) throws {
+    for shard in shards { try place.write("shard-\(shard)", "") }
+  }
+
+  /// Kills the daemon of the node that runs a task of an array. What it has started lives on. Slurm would miss it after
+  /// `SlurmdTimeout`, which is long, so that a busy machine loses no other node; here it is told.
   func loseNode(ofTask task: Int) throws {
     let lines = try run("squeue", "--noheader", "--array", "--states=running", "--format=%K %N").split(
       separator: "\n")
@@ -77,19 +89,24 @@ final class SlurmCluster: Sendable {
     let node = try #require(words.last)
     let text = try String(contentsOfFile: place.file("slurmd-\(node).pid"), encoding: .utf8)
     let pid = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
-    Glibc.kill(pid, SIGKILL)
+    kill(pid, SIGKILL)
+    try run("scontrol", "update", "NodeName=\(node)", "State=DOWN", "Reason=lost")
   }
 
   /// The process of the segmoed that renders a shard of a folder now; nil if there is none.
-  static func daemon(ofShard shard: Int, in folder: String) -> Int32? {
+  static func daemon(ofShard shard: Int, in folder: String) -> HeldProcess? {
+    daemons { $0.contains("shard-\(shard)") && $0.contains("\(folder)/files") }.first.map(HeldProcess.init)
+  }
+
+  /// The numbers of all segmoed processes with such arguments.
+  private static func daemons(where isWanted: ([Substring]) -> Bool) -> [Int32] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return names.compactMap { Int32($0) }.first { pid in
+    return names.compactMap { Int32($0) }.filter { pid in
       guard let line = try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8) else {
         return false
       }
       let words = line.split(separator: "\0")
-      return words.first?.hasSuffix("segmoed") == true && words.contains("shard-\(shard)")
-        && words.contains("\(folder)/files")
+      return words.first?.hasSuffix("segmoed") == true && isWanted(words)
     }
   }
 }

@@ -4,7 +4,11 @@ import TestSupport
 import Testing
 
 /// Shards in a real Slurm, disturbed in every way that clusters know: the pictures are those of one queue, byte for byte.
-@Suite(.serialized, .enabled(if: SlurmCluster.isInstalled, SlurmCluster.absence))
+/// Daemons that something happens to have stopped themselves before, in the middle of their jobs.
+@Suite(
+  .serialized, .enabled(if: SlurmCluster.isInstalled, SlurmCluster.absence),
+  .enabled(if: FaultLibrary.isThere)
+)
 struct SlurmTests {
   private static let jobs = 4
   private static let steps = 700
@@ -29,14 +33,26 @@ struct SlurmTests {
     return try #require(answer["array"])
   }
 
-  /// Waits until attempts at the first two shards have left something.
-  private func waitForBoth() throws {
+  /// Waits until the daemon of a shard stands still in the middle of its job, and its attempt has left something.
+  private func waitUntilHeld(_ shard: Int) throws -> HeldProcess {
+    var held: HeldProcess?
     try shards.house.wait(every: 0.1) {
-      let names = shards.results()
-      return ["0000.", "0001."].allSatisfy { start in
-        names.contains { $0.hasPrefix(start) && $0.hasSuffix(".sqlite") }
-      }
+      held = SlurmCluster.daemon(ofShard: shard, in: shards.shards)
+      return held?.isStopped == true && !attempts(at: shard).isEmpty
     }
+    return try #require(held)
+  }
+
+  /// What attempts at a shard have left.
+  private func attempts(at shard: Int) -> [String] {
+    shards.results().filter { $0.hasPrefix("000\(shard).") && $0.hasSuffix(".sqlite") }
+  }
+
+  /// Lets a daemon go on once it was asked to stop.
+  private func letGo(_ daemon: HeldProcess) throws {
+    // Whoever ends a job for Slurm may have let it go already.
+    try shards.house.wait(every: 0.02) { daemon.awaits(SIGTERM) || !daemon.isStopped }
+    daemon.goOn()
   }
 
   private func expectPicturesOfOneQueue() throws {
@@ -51,11 +67,19 @@ struct SlurmTests {
   }
 
   @Test func requeuedKilledAndSubmittedTwice() throws {
+    try cluster.hold(shards: 0, 1)
     let array = try submit()
-    try waitForBoth()
-    let daemon = try #require(SlurmCluster.daemon(ofShard: 1, in: shards.shards))
-    Glibc.kill(daemon, SIGKILL)
+    let (first, second) = (try waitUntilHeld(0), try waitUntilHeld(1))
+    kill(second.pid, SIGKILL)
     try cluster.run("scontrol", "requeue", "\(array)_0")
+    try letGo(first)
+    // The second array goes on with the shard where the first has left it.
+    try shards.house.wait(every: 0.1) {
+      try attempts(at: 0).contains { name in
+        let left = try QueueClient.open(path: "\(shards.shards)/results/\(name)", for: .reading)
+        return try left.details(job: 1).events.contains { $0.kind == .givenBack }
+      }
+    }
     _ = try submit()
     try expectPicturesOfOneQueue()
     let events = try events()
@@ -71,9 +95,11 @@ struct SlurmTests {
   /// The warning before the time limit: the task gives its job back and requeues itself. Its number is that of the whole
   /// array, because it is the last; the other task goes on.
   @Test func theTimeIsNearlyUp() throws {
+    try cluster.hold(shards: 1)
     let array = try submit("0-1")
-    try waitForBoth()
+    let daemon = try waitUntilHeld(1)
     try cluster.run("scancel", "--signal=USR1", "--batch", "\(array)_1")
+    try letGo(daemon)
     try shards.house.wait(seconds: 600, every: 0.2) { try cluster.isEmpty() }
     let results = shards.results()
     #expect(results.contains { $0.hasPrefix("0001.") && $0.hasSuffix(".1.sqlite") }, "\(results)")
@@ -85,19 +111,17 @@ struct SlurmTests {
     #expect(try cluster.workFolders().isEmpty)
   }
 
-  /// The node's daemon is gone, and what it has started lives on, while Slurm renders the shard a second time.
+  /// The node's daemon is gone, and what it has started lives on, while Slurm renders the shard a second time. In the end
+  /// both have.
   @Test func aLostNodeWhoseProcessesLiveOn() throws {
+    try cluster.hold(shards: 0)
     _ = try submit()
-    try waitForBoth()
-    // It lives, but gets no further until the other attempt has begun.
-    let daemon = try #require(SlurmCluster.daemon(ofShard: 0, in: shards.shards))
-    Glibc.kill(daemon, SIGSTOP)
-    defer { Glibc.kill(daemon, SIGCONT) }
+    let daemon = try waitUntilHeld(0)
     try cluster.loseNode(ofTask: 0)
-    try shards.house.wait(seconds: 600, every: 0.2) {
-      shards.results().filter { $0.hasPrefix("0000.") }.count > 1
-    }
-    Glibc.kill(daemon, SIGCONT)
+    try shards.house.wait(seconds: 600, every: 0.2) { shards.results().contains("0000.over") }
+    daemon.goOn()
+    try shards.house.wait(seconds: 600, every: 0.2) { try cluster.workFolders().isEmpty }
+    #expect(attempts(at: 0).count == 2, "\(shards.results())")
     try expectPicturesOfOneQueue()
   }
 }
