@@ -12,7 +12,7 @@ PROGRAMS := segmoe segmoed segmoectl
 BIN ?=
 UNITS := $(notdir $(wildcard systemd/*.service systemd/*.timer))
 # Beside the files that a person writes, which are never touched.
-EXAMPLES := config.yaml retention.conf
+EXAMPLES := config.yaml retention.conf server.conf
 PAGES := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE NOTICE
 
 bindir := $(DESTDIR)$(PREFIX)/bin
@@ -96,6 +96,7 @@ gates:
 	scripts/check-docs
 	scripts/check-docs --self-test
 	scripts/check-systemd
+	scripts/check-systemd --self-test
 
 # Warnings are errors.
 check: export WARNINGS_ARE_ERRORS = 1
