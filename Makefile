@@ -12,7 +12,9 @@ PROGRAMS := segmoe segmoed segmoectl
 BIN ?=
 UNITS := $(notdir $(wildcard systemd/*.service systemd/*.timer))
 # Beside the files that a person writes, which are never touched.
-EXAMPLES := config.yaml retention.conf
+EXAMPLES := config.yaml retention.conf server.conf
+# Manifests for Kubernetes, beside the documentation.
+DEPLOYMENT := $(shell find deploy -type f)
 PAGES := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE NOTICE
 
 bindir := $(DESTDIR)$(PREFIX)/bin
@@ -96,6 +98,7 @@ gates:
 	scripts/check-docs
 	scripts/check-docs --self-test
 	scripts/check-systemd
+	scripts/check-systemd --self-test
 
 # Warnings are errors.
 check: export WARNINGS_ARE_ERRORS = 1
@@ -132,6 +135,7 @@ install:
 	install -m 644 $(PAGES) $(docdir)/
 	install -m 644 $(filter-out docs/schemas,$(wildcard docs/*)) $(docdir)/docs/
 	install -m 644 docs/schemas/* $(docdir)/docs/schemas/
+	for file in $(DEPLOYMENT); do install -D -m 644 $$file $(docdir)/$$file || exit 1; done
 	for unit in $(UNITS); do \
 	  sed 's|/usr/local/|$(PREFIX)/|g' systemd/$$unit >$(libdir)/systemd/system/$$unit && \
 	  chmod 644 $(libdir)/systemd/system/$$unit || exit 1; \

@@ -168,7 +168,8 @@ let package = Package(
     tests(
       "CommandTests",
       [
-        "Requests", "Templates", "CommandLine", "JobStore", "segmoectl", "Fuzzing", "Checkpoints", "Images",
+        "Requests", "Templates", "CommandLine", "Configuration", "JobStore", "segmoectl", "Fuzzing",
+        "Checkpoints", "Images",
         "Tensors", "Release", "TestSupport", grdb,
       ]),
   ]

@@ -16,11 +16,26 @@ struct Status: ParsableCommand {
   @OptionGroup var location: Location
   @OptionGroup var format: RowFormat
 
+  @Flag(
+    help:
+      "Print numbers for Prometheus's node exporter (its textfile collector): on one machine for each queue.")
+  var prometheus = false
+
+  func validate() throws {
+    guard !prometheus || format.isForPeople else {
+      throw ValidationError("--prometheus has a form of its own: leave --json and --format out.")
+    }
+  }
+
   func run() throws {
     try format.check(QueueReport.shape)
     let place = location.place
     let store = try location.open(for: .reading)
     let now = Date().milliseconds
+    guard !prometheus else {
+      print(try QueueMetrics(store, now: now).text, terminator: "")
+      return
+    }
     let report = try QueueReport(store, place, now: now)
     if !format.print(report, QueueReport.shape) { show(report) }
     // A dead daemon is known by the exit code, too.

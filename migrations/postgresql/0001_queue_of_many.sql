@@ -376,6 +376,25 @@ CREATE VIEW event_log AS
   SELECT id, to_char(to_timestamp(at / 1000.0), 'YYYY-MM-DD HH24:MI:SS') AS at, batch, job, worker, what, detail
   FROM events;
 
+CREATE VIEW queue_gauges AS
+  -- The queue in one row, for whoever watches it or starts daemons for it (deploy/kubernetes/keda). due: jobs that a daemon
+  -- would get if it came now, those included that its upkeep would release; none while the queue is paused. due_since: when
+  -- the first of them was queued. A job whose daemon has died is running until upkeep frees it.
+  WITH ready AS (
+    SELECT id FROM due
+    UNION ALL
+    SELECT w.id FROM waiting w WHERE w.holds = 0 AND w.run_after <= milliseconds_now()
+    UNION ALL
+    SELECT w.id FROM waiting w WHERE w.holds = 8 AND coalesce(w.run_after, 0) <= milliseconds_now() AND w.batch IN (
+      SELECT b.id FROM batches b LEFT JOIN batch_counts c ON c.batch = b.after
+      WHERE b.id IN (SELECT DISTINCT x.batch FROM waiting x WHERE x.holds & 8 <> 0)
+        AND coalesce(c.queued + c.running, 0) <= 0)),
+  first AS (SELECT count(*) AS jobs, min(r.id) AS id FROM ready r JOIN queue q ON q.paused = 0)
+  SELECT q.paused, c.queued, c.running, c.done, c.failed, c.cancelled, first.jobs AS due,
+    (SELECT j.created_at FROM jobs j WHERE j.id = first.id) AS due_since,
+    (SELECT count(*) FROM batch_counts b WHERE b.batch <> 0 AND b.queued + b.running > 0) AS open_batches
+  FROM queue q, batch_counts c, first WHERE c.batch = 0;
+
 -- Enqueueing.
 
 CREATE FUNCTION take_numbers(many bigint) RETURNS bigint LANGUAGE plpgsql AS $$

@@ -52,6 +52,9 @@ package protocol JobQueue: Sendable {
   /// Whether the queue is paused, and how many jobs are in each state.
   func status() throws -> QueueStatus
 
+  /// What there is to do, for whoever watches the queue.
+  func gauges() throws -> QueueGauges
+
   /// A batch with its counts.
   func batch(_ id: Int64) throws -> BatchRecord
 

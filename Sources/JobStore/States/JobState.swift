@@ -38,6 +38,9 @@ package struct StateCounts: Sendable, Equatable {
     }
   }
 
+  /// Each state's name with its count.
+  package var byState: [(String, Int)] { JobState.allCases.map { ($0.rawValue, self[$0]) } }
+
   /// All jobs.
   package var total: Int { [queued, running, done, failed, cancelled].boundedSum }
 

@@ -1,3 +1,4 @@
+import Boundary
 import Foundation
 import JobStore
 import Synchronization
@@ -74,18 +75,16 @@ package final class DaemonMetrics: Sendable {
   }
 
   /// All metrics in Prometheus's text format.
-  package func text(queue: StateCounts) -> String {
+  /// - Parameter queue: the jobs of the queue; nil: they are not this daemon's to tell.
+  package func text(queue: StateCounts?) -> String {
     let counts = counts.withLock { $0 }
-    var page = Page(worker: worker)
+    var page = PrometheusPage(["worker": worker])
+    if let queue {
+      page.add("segmoe_jobs", "gauge", "Jobs in the queue by state.", by: "state", queue.byState)
+    }
     page.add(
-      "segmoe_jobs", "gauge", "Jobs in the queue by state.",
-      [
-        ("queued", queue.queued), ("running", queue.running), ("done", queue.done),
-        ("failed", queue.failed), ("cancelled", queue.cancelled),
-      ].map { ("state", $0.0, Double($0.1)) })
-    page.add(
-      "segmoe_attempts_total", "counter", "Attempts of this daemon by how they ended.",
-      counts.outcomes.sorted { $0.key < $1.key }.map { ("outcome", $0.key, Double($0.value)) })
+      "segmoe_attempts_total", "counter", "Attempts of this daemon by how they ended.", by: "outcome",
+      counts.outcomes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
     page.add("segmoe_images_total", "counter", "Pictures written.", counts.images)
     page.add("segmoe_steps_total", "counter", "Denoising steps taken.", counts.steps)
     page.add("segmoe_step_seconds_total", "counter", "Seconds spent in denoising steps.", counts.stepSeconds)
@@ -115,40 +114,5 @@ package final class DaemonMetrics: Sendable {
     page.add("segmoe_resident_bytes", "gauge", "Resident memory of the daemon.", ResidentMemory.bytes)
     page.add("segmoe_resident_bytes_peak", "gauge", "Its highest so far.", ResidentMemory.peakBytes)
     return page.text
-  }
-
-  private struct Page {
-    let worker: String
-    var text = ""
-
-    mutating func add(_ name: String, _ type: String, _ help: String, _ value: some BinaryInteger) {
-      add(name, type, help, Double(value))
-    }
-
-    mutating func add(_ name: String, _ type: String, _ help: String, _ value: Double) {
-      begin(name, type, help)
-      text += "\(name){worker=\"\(Self.escaped(worker))\"} \(Self.number(value))\n"
-    }
-
-    mutating func add(
-      _ name: String, _ type: String, _ help: String, _ values: [(label: String, value: String, Double)]
-    ) {
-      begin(name, type, help)
-      for (label, value, number) in values {
-        text += "\(name){worker=\"\(Self.escaped(worker))\",\(label)=\"\(value)\"} \(Self.number(number))\n"
-      }
-    }
-
-    private mutating func begin(_ name: String, _ type: String, _ help: String) {
-      text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
-    }
-
-    private static func number(_ value: Double) -> String {
-      Int64(exactly: value).map { "\($0)" } ?? "\(value)"
-    }
-
-    private static func escaped(_ text: String) -> String {
-      text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
-    }
   }
 }

@@ -8,7 +8,7 @@ import Tensors
 /// Writes the daemon's metrics to a file every few seconds, from a thread of its own.
 package final class MetricsWriter: Sendable {
   private let path: String
-  private let queue: any JobQueue
+  private let queue: (any JobQueue)?
   private let metrics: DaemonMetrics
   private let pause: Double
   private let log: Logger
@@ -20,11 +20,11 @@ package final class MetricsWriter: Sendable {
 
   /// - Parameters:
   ///   - path: the path of the file to write.
-  ///   - queue: the queue whose counts are written.
+  ///   - queue: the queue whose counts are written; nil: none are, since many daemons on many machines work on it.
   ///   - metrics: the numbers to write.
   ///   - pause: seconds between two writes.
   ///   - log: gets errors.
-  package init(path: String, queue: any JobQueue, metrics: DaemonMetrics, pause: Double = 5, log: Logger) {
+  package init(path: String, queue: (any JobQueue)?, metrics: DaemonMetrics, pause: Double = 5, log: Logger) {
     self.path = path
     self.queue = queue
     self.metrics = metrics
@@ -55,7 +55,7 @@ package final class MetricsWriter: Sendable {
       isOver = isLast
       do {
         // The collector must never see half a file. So a temporary file is written and renamed.
-        try AtomicFile.write(Array(metrics.text(queue: queue.status().counts).utf8), to: path)
+        try AtomicFile.write(Array(metrics.text(queue: queue?.status().counts).utf8), to: path)
       } catch {
         quiet.warning(log, "cannot write the metrics: \(error)", [:])
       }

@@ -135,8 +135,10 @@ package final class Worker: Sendable {
   /// Works until it is asked to stop or, when draining, until nothing is left to render.
   /// - Throws: `JobStoreError` if the queue cannot be used any more.
   package func run() throws {
+    // Of a queue on a server every machine would tell the same: `segmoectl status --prometheus` does it once.
+    let counted = QueueDatabase.isServer(settings.database) ? nil : session.queue
     let writer = settings.metrics.map {
-      MetricsWriter(path: $0, queue: session.queue, metrics: metrics, log: log)
+      MetricsWriter(path: $0, queue: counted, metrics: metrics, log: log)
     }
     defer {
       reports.end()

@@ -116,6 +116,20 @@ import Testing
     #expect(try check(configuration, dropIns: [dropIn], folders: [folder]).code == 0)
   }
 
+  /// The example of a drop-in and an address are all that a queue on a server takes: every folder stays where the sandbox has it.
+  @Test func theDropInForAServerNeedsNoMore() throws {
+    let dropIn = try String(contentsOfFile: Places.inRepository("systemd/server.conf"), encoding: .utf8)
+    let outcome = try check(
+      "database: postgresql://segmoe@db.example/segmoe?sslmode=verify-full\n", dropIns: [dropIn])
+    #expect(outcome.code == 0 && outcome.errors == "", "\(outcome)")
+    for line in [
+      "database: postgresql://segmoe@db.example/segmoe", "output: /var/lib/segmoe/pictures",
+      "private_folder: /var/lib/segmoe/queue.sqlite.private",
+    ] {
+      #expect(outcome.output.contains(line + "\n"), "\(line) is not in \(outcome.output)")
+    }
+  }
+
   /// What the unit runs before a reload, by the unit's own words: a wrong file ends it with one line, and then nobody sends
   /// the signal. A right one says nothing.
   @Test(arguments: [

@@ -96,4 +96,29 @@ import Testing
       try run("enqueue", "p", "--model", "owner/name"), code: 64, "a model of a hub")
     #expect(try FileManager.default.contentsOfDirectory(atPath: command.folder) == [])
   }
+
+  /// As a service has it: systemd and Kubernetes give it a copy that its group may read, which is too much for a pass file.
+  @Test(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)))
+  func aServiceFileSaysTheWayIn() throws {
+    let command = try Command()
+    let address = try PostgresServer.shared().newDatabase()
+    let parts = try #require(URLComponents(string: address))
+    let lines = try #require(parts.queryItems).map { "\($0.name)=\($0.value ?? "")\n" }.joined()
+    try command.file("pg_service.conf", Data("[segmoe]\npassword=s3cret\n\(lines)".utf8))
+    let file = command.folder + "/pg_service.conf"
+    try FileManager.default.setAttributes([.posixPermissions: 0o440], ofItemAtPath: file)
+    func run(_ arguments: String..., service: String) throws -> Outcome {
+      try command.run(
+        arguments,
+        environment: [
+          "SEGMOE_DATABASE": "postgresql://\(parts.path)", "PGSERVICE": service, "PGSERVICEFILE": file,
+        ])
+    }
+    let made = try run("enqueue", "a cat", "--model", "demo", service: "segmoe")
+    #expect(made.code == 0, "\(made)")
+    let status = try run("status", "--json", service: "segmoe")
+    #expect(try status.object()["queued"] as? Int == 1)
+    #expect(!(made.output + made.errors + status.output).contains("s3cret"))
+    expectComplaint(try run("status", service: "other"), code: 69, "other")
+  }
 }

@@ -30,6 +30,9 @@ struct ServerDaemonTests {
     #expect(try house.pictures(id) == undisturbed())
     #expect(!house.words.contains("warning"), "\(house.words)")
     #expect(try house.client.workers().map(\.state) == [.stopped])
+    // Its own numbers, and none of the queue's, which many machines would tell at once.
+    #expect(house.metrics.contains("segmoe_images_total{worker=\"w\"} 2\n"), "\(house.metrics)")
+    #expect(!house.metrics.contains("segmoe_jobs"))
   }
 
   /// Killed daemons leave a lease behind, which another waits for, or the next of their name frees.

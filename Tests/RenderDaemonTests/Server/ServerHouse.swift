@@ -45,7 +45,7 @@ final class ServerHouse {
       ] + (drains ? ["--drain"] : []),
       environment: [
         "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "2", "HOME": place.path,
-        "PATH": "/usr/bin:/bin",
+        "SEGMOE_METRICS": place.file("segmoed.prom"), "PATH": "/usr/bin:/bin",
       ])
     process.standardOutput = FileHandle.nullDevice
     let log = open(place.file("log"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
@@ -56,6 +56,9 @@ final class ServerHouse {
 
   /// What its daemons said.
   var words: String { (try? String(contentsOfFile: place.file("log"), encoding: .utf8)) ?? "" }
+
+  /// What its last daemon wrote for Prometheus.
+  var metrics: String { (try? String(contentsOfFile: place.file("segmoed.prom"), encoding: .utf8)) ?? "" }
 
   /// Renders what is queued.
   func drain() throws {

@@ -53,6 +53,16 @@ import Testing
     }
   }
 
+  /// Each machine would tell the same of a queue on a server, and the sum over machines would be wrong.
+  @Test func aQueueThatIsNotItsToTellIsLeftOut() {
+    let metrics = DaemonMetrics(worker: "w")
+    metrics.image()
+    #expect(metrics.text(queue: StateCounts()).contains("segmoe_jobs{"))
+    let text = metrics.text(queue: nil)
+    #expect(!text.contains("segmoe_jobs"))
+    #expect(text.contains("segmoe_images_total{worker=\"w\"} 1\n"))
+  }
+
   /// A thread that is still at a page when the daemon ends must neither meet a closed queue nor write once more.
   @Test func nothingIsWrittenAfterTheEnd() throws {
     let house = try DaemonHouse()
