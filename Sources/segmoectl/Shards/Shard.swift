@@ -112,11 +112,12 @@ struct Shard: ParsableCommand {
     try NewFolder.make(local, mode: 0o700)
     defer { try? FileManager.default.removeItem(atPath: local) }
     var files = ShardFiles(target, shared: shared.map(absolutePath), copiesModels: copyModels)
+    let (empty, queue) = (local + "/empty.sqlite", local + "/queue.sqlite")
+    try ShardQueue.makeEmpty(empty, in: local)
     for shard in 0..<count {
       // Dealt out like cards: each shard has jobs from everywhere, so that they take about the same time.
       let jobs = stride(from: shard, to: held.jobs.count, by: count).map { held.jobs[$0] }
-      let queue = local + "/queue.sqlite"
-      try ShardQueue.make(queue, in: local, of: jobs, from: store) { try files.place($0, $1, $2) }
+      try ShardQueue.make(queue, from: empty, of: jobs, in: store) { try files.place($0, $1, $2) }
       try AtomicFile.write(try FileBytes.read(queue, limit: .max), to: target.shard(shard))
     }
     if models.isEmpty, !files.names.isEmpty {
