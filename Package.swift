@@ -124,7 +124,7 @@ let package = Package(
         "WeightCache", "Checkpoints", "Tensors", "Release", argumentParser,
       ]),
     // What tests share: Tests/README.md.
-    library("TestSupport", path: "Tests/TestSupport", []),
+    library("TestSupport", path: "Tests/TestSupport", ["Boundary"]),
     library("Fuzzing", path: "Tests/Fuzzing", ["TestSupport"]),
     library(
       "GoldenModels", path: "Tests/GoldenModels",

@@ -2,6 +2,7 @@ import Foundation
 import HTTP
 import Hub
 import Requests
+import TestSupport
 import Testing
 
 /// Sites that send a token back in every place of an answer: no message ever shows it.

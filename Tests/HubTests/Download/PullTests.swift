@@ -2,6 +2,7 @@ import Foundation
 import HTTP
 import Hub
 import Requests
+import TestSupport
 import Testing
 
 @Suite(.serialized)
