@@ -119,7 +119,8 @@ let package = Package(
     tool(
       "segmoe",
       [
-        "Boundary", "Requests", "CommandLine", "HTTP", "Hub", "Merging", "Diffusion", "Images", "Configuration",
+        "Boundary", "Requests", "CommandLine", "HTTP", "Hub", "Merging", "Diffusion", "Images",
+        "Configuration",
         "Layers",
         "WeightCache", "Checkpoints", "Tensors", "Release", argumentParser,
       ]),
@@ -140,7 +141,8 @@ let package = Package(
     tests(
       "HubTests",
       [
-        "Boundary", "Requests", "HTTP", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging, grdb,
+        "Boundary", "Requests", "HTTP", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging,
+        grdb,
       ]),
     tests("SharedFilesTests", ["Boundary", "Requests", "HTTP", "SharedFiles", "TestSupport"]),
     tests("ImagesTests", ["Images", "Fuzzing", "TestSupport"]),

@@ -101,7 +101,8 @@ package final class SharedPlace: Sendable {
   /// - Throws: `SharedError`
   package func put(_ bytes: [UInt8], digest: String, called name: String) throws {
     try patient.add(
-      ObjectBody(content: .bytes(bytes), count: bytes.count, digest: digest, name: name), as: "files/\(digest)")
+      ObjectBody(content: .bytes(bytes), count: bytes.count, digest: digest, name: name),
+      as: "files/\(digest)")
   }
 
   private func named(
@@ -166,7 +167,8 @@ package final class SharedPlace: Sendable {
       }
       let path = "\(tree)/\(name.path)"
       guard access(path, F_OK) == 0 else {
-        throw SharedError.damaged(name: "\(name)", place: description, reason: "nothing of that name is in it")
+        throw SharedError.damaged(
+          name: "\(name)", place: description, reason: "nothing of that name is in it")
       }
       return path
     }

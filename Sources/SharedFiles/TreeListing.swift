@@ -20,7 +20,9 @@ struct TreeListing {
 
   let entries: [Entry]
 
-  init(_ entries: [Entry]) { self.entries = entries.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) } }
+  init(_ entries: [Entry]) {
+    self.entries = entries.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+  }
 
   /// Reads a listing that somebody else wrote.
   /// - Returns: nil if it is none, or if a path in it could lead out of the tree.

@@ -21,7 +21,8 @@ struct SharedOption: ParsableArguments {
   func place(of queue: QueuePlace) throws -> SharedPlace? {
     guard !queue.isFile else {
       guard shared == nil else {
-        throw Problem.usage("--shared is for a queue of PostgreSQL: \(queue.path) is a file, whose daemons read your files")
+        throw Problem.usage(
+          "--shared is for a queue of PostgreSQL: \(queue.path) is a file, whose daemons read your files")
       }
       return nil
     }

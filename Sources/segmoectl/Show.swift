@@ -48,7 +48,8 @@ struct Show: ParsableCommand {
         ))
     }
     if let place, !details.images.isEmpty {
-      rows.append(("shared place", "\(place.description); `segmoectl view \(job.id)` fetches what is not here"))
+      rows.append(
+        ("shared place", "\(place.description); `segmoectl view \(job.id)` fetches what is not here"))
     }
     for image in details.summary.images where job.state == .running && image.path == nil {
       let phase = image.phase?.rawValue ?? "waiting"

@@ -12,7 +12,8 @@ import Testing
 
   /// What passes is tried again, and a file is gone on with from where it broke off.
   @Test(arguments: [
-    [Fault.status(500)], [.status(503), .status(429)], [.lost], [.cut(after: 0)], [.cut(after: 30_000), .cut(after: 20_000)],
+    [Fault.status(500)], [.status(503), .status(429)], [.lost], [.cut(after: 0)],
+    [.cut(after: 30_000), .cut(after: 20_000)],
     [.cut(after: 99_999), .status(502)], [.length(200_000)], [.others(count: 100_000)], [.status(416)],
     [.cut(after: 40_000), .others(count: 100_000)],
   ])
@@ -40,7 +41,8 @@ import Testing
     let (path, bytes) = try house.file("cat.png")
     let client = try house.machine("client", tries: 1)
     house.bucket.faults.withLock { $0 = [.status(500), .status(500)] }
-    #expect(throws: SharedError.unreachable(place: "s3://bucket/team/a", reason: "it answers 500 (Trouble)")) {
+    #expect(throws: SharedError.unreachable(place: "s3://bucket/team/a", reason: "it answers 500 (Trouble)"))
+    {
       try client.put(path, companions: false)
     }
     // Somebody waits with a picture, and looks meanwhile whether it is still wanted: it is tried once.
@@ -122,7 +124,9 @@ import Testing
     try folder.write("elsewhere", file.replacing("[ team ]", with: "[mine]"))
     let token = session.map { ["AWS_SESSION_TOKEN": $0] } ?? [:]
     for (index, environment) in [
-      ["AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "eu-west-3"].merging(token) { $1 },
+      ["AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "eu-west-3"].merging(token) {
+        $1
+      },
       ["AWS_PROFILE": "team"],
       ["AWS_PROFILE": "mine", "AWS_SHARED_CREDENTIALS_FILE": folder.file("elsewhere")],
     ].enumerated() {
@@ -139,7 +143,10 @@ import Testing
     ["AWS_ACCESS_KEY_ID": "hush-hush", "AWS_SECRET_ACCESS_KEY": TestBucket.secret],
     ["AWS_ACCESS_KEY_ID": "hush-hush"], [:], ["AWS_PROFILE": "nobody"],
     ["AWS_ACCESS_KEY_ID": "hush-hush\r\nX: y", "AWS_SECRET_ACCESS_KEY": "hush-hush"],
-    ["AWS_ACCESS_KEY_ID": "hush-hush", "AWS_SECRET_ACCESS_KEY": "hush-hush", "AWS_SESSION_TOKEN": "hush hush"],
+    [
+      "AWS_ACCESS_KEY_ID": "hush-hush", "AWS_SECRET_ACCESS_KEY": "hush-hush",
+      "AWS_SESSION_TOKEN": "hush hush",
+    ],
   ])
   func aWrongKeyIsNotRepeated(environment: [String: String]) throws {
     let bucket = try TestBucket()
@@ -155,7 +162,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (["AWS_ENDPOINT_URL": "ftp://x"], "AWS_ENDPOINT_URL"), (["AWS_ENDPOINT_URL": "http://a:b@c"], "AWS_ENDPOINT_URL"),
+    (["AWS_ENDPOINT_URL": "ftp://x"], "AWS_ENDPOINT_URL"),
+    (["AWS_ENDPOINT_URL": "http://a:b@c"], "AWS_ENDPOINT_URL"),
     (["AWS_REGION": "eu west"], "AWS_REGION"),
   ])
   func aWrongSettingIsNamed(environment: [String: String], word: String) throws {

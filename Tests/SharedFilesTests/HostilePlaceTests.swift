@@ -68,8 +68,10 @@ import Testing
   /// Listings that lead out of the tree, that say the same twice, that are none.
   @Test(arguments: [
     "DIGEST  4  ../../stranger", "DIGEST  4  /etc/stranger", "DIGEST  4  a/../../stranger", "DIGEST  4  ",
-    "DIGEST  4  a\nDIGEST  4  a", "DIGEST  4  a\nDIGEST  4  a/b", "DIGEST  -4  a", "DIGEST  99999999999999999999  a",
-    "DIGEST  9223372036854775807  a\nDIGEST  9223372036854775807  b", "../../x  4  a", "DIGEST 4 a", "a  4  DIGEST",
+    "DIGEST  4  a\nDIGEST  4  a", "DIGEST  4  a\nDIGEST  4  a/b", "DIGEST  -4  a",
+    "DIGEST  99999999999999999999  a",
+    "DIGEST  9223372036854775807  a\nDIGEST  9223372036854775807  b", "../../x  4  a", "DIGEST 4 a",
+    "a  4  DIGEST",
     "DIGEST  4  .", "DIGEST  4  a\u{1B}b",
     "DIGEST  4  \(Array(repeating: "d", count: 60).joined(separator: "/"))",
   ])

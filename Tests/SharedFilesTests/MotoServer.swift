@@ -40,7 +40,10 @@ final class MotoServer {
 
   /// The variables of a program that uses it.
   var environment: [String: String] {
-    ["AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": TestBucket.key, "AWS_SECRET_ACCESS_KEY": TestBucket.secret]
+    [
+      "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": TestBucket.key,
+      "AWS_SECRET_ACCESS_KEY": TestBucket.secret,
+    ]
   }
 
   /// Makes the bucket, as soon as the server answers. The limit only guards against waiting for ever.

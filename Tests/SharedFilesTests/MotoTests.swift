@@ -30,8 +30,12 @@ struct MotoTests {
     #expect(FileManager.default.contents(atPath: found).map { Array($0) } == config.bytes)
     // What is not there, and what is other than it should be.
     let gone = try #require(SharedName(.file, digest: String(repeating: "ab", count: 32), path: "gone.png"))
-    #expect(throws: SharedError.missing(name: "\(gone)", place: "s3://bucket/team")) { try machine("node").local(gone) }
-    #expect(try moto.send(.put, "/\(TestBucket.name)/team/files/\(gone.digest)", body: [1, 2, 3]).head.status == 200)
+    #expect(throws: SharedError.missing(name: "\(gone)", place: "s3://bucket/team")) {
+      try machine("node").local(gone)
+    }
+    #expect(
+      try moto.send(.put, "/\(TestBucket.name)/team/files/\(gone.digest)", body: [1, 2, 3]).head.status == 200
+    )
     #expect(throws: SharedError.self) { try machine("node").local(gone) }
   }
 }

@@ -33,7 +33,8 @@ final class PlaceHouse {
     switch kind {
     case .bucket:
       return bucket.objects.withLock { objects in
-        Dictionary(uniqueKeysWithValues: objects.map { (String($0.key.dropFirst("team/a/".count)), $0.value) })
+        Dictionary(
+          uniqueKeysWithValues: objects.map { (String($0.key.dropFirst("team/a/".count)), $0.value) })
       }
     case .folder:
       let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.file("place/files"))) ?? []

@@ -14,7 +14,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "share", "~/share", "s3://", "s3:///key", "s3://a", "s3://UPPER/x", "s3://b..c/x", "s3://bucket/../other",
+    "", "share", "~/share", "s3://", "s3:///key", "s3://a", "s3://UPPER/x", "s3://b..c/x",
+    "s3://bucket/../other",
     "s3://bucket/a//b", "s3://bucket/a b", "s3://bucket/a?x=1", "https://s3.example/bucket", "gs://bucket/x",
     "s3://AKIDEXAMPLE:hush@bucket/x", "/mnt/\0/x",
   ])

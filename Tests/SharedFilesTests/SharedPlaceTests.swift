@@ -45,11 +45,13 @@ import Testing
     #expect(name.kind == .tree && name.path == "taesd")
     let found = try house.machine().local(name)
     #expect(found == house.folder.file("node/trees/\(name.digest)/taesd"))
-    #expect(house.bytes("node/trees/\(name.digest)/taesd/diffusion_pytorch_model.safetensors") == weights.bytes)
+    #expect(
+      house.bytes("node/trees/\(name.digest)/taesd/diffusion_pytorch_model.safetensors") == weights.bytes)
     #expect(house.bytes("node/trees/\(name.digest)/taesd/deep/er/config.json") == config.bytes)
-    #expect(try FileManager.default.contentsOfDirectory(atPath: found).sorted() == [
-      "deep", "diffusion_pytorch_model.safetensors",
-    ])
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: found).sorted() == [
+        "deep", "diffusion_pytorch_model.safetensors",
+      ])
     // The same content has the same name.
     #expect(try house.machine("b").put(house.folder.file("client/taesd"), companions: true) == name)
     _ = try house.file("taesd/deep/er/config.json", count: 11)
@@ -102,7 +104,8 @@ import Testing
   }
 
   /// What a program that was killed left is gone on with, or done anew if it is wrong.
-  @Test(arguments: PlaceHouse.Kind.allCases, [0, 1, 40_000, 100_000, 100_001, -1, -40_000, -100_000, -100_001])
+  @Test(
+    arguments: PlaceHouse.Kind.allCases, [0, 1, 40_000, 100_000, 100_001, -1, -40_000, -100_000, -100_001])
   func whatAKilledOneLeft(kind: PlaceHouse.Kind, bytesLeft: Int) throws {
     // Below zero: other bytes than those of the file.
     let (count, isRight) = (abs(bytesLeft), bytesLeft >= 0)

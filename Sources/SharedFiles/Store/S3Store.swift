@@ -152,7 +152,8 @@ struct S3Store: ObjectStore {
       throw SharedError.refused(
         place: place,
         reason: PlainText.line(
-          "the certificate of \(host) is not trusted here (\(reason)); name its authority with AWS_CA_BUNDLE"))
+          "the certificate of \(host) is not trusted here (\(reason)); name its authority with AWS_CA_BUNDLE")
+      )
     case .refused(let host, let reason):
       throw SharedError.refused(place: place, reason: PlainText.line("\(host): \(reason)"))
     case .stopped: throw SharedError.stopped

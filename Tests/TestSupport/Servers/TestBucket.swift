@@ -85,7 +85,8 @@ package final class TestBucket: Sendable {
     CannedAnswer(
       status: status, headers: ["Content-Type": "application/xml"],
       body: Array(
-        "<?xml version=\"1.0\"?>\n<Error><Code>\(code)</Code><AWSAccessKeyId>\(Self.key)</AWSAccessKeyId></Error>".utf8))
+        "<?xml version=\"1.0\"?>\n<Error><Code>\(code)</Code><AWSAccessKeyId>\(Self.key)</AWSAccessKeyId></Error>"
+          .utf8))
   }
 
   private func carryOut(_ request: SeenRequest) -> CannedAnswer {
@@ -118,7 +119,8 @@ package final class TestBucket: Sendable {
     guard var bytes = objects.withLock({ $0[key] }) else { return refusal(404, "NoSuchKey") }
     if case .others(let count) = fault { bytes = Array(repeating: 1, count: count) }
     guard let range = request.headers["range"] else { return CannedAnswer(body: bytes) }
-    guard let start = range.wholeMatch(of: #/bytes=(\d+)-/#).flatMap({ Int($0.output.1) }), start < bytes.count
+    guard let start = range.wholeMatch(of: #/bytes=(\d+)-/#).flatMap({ Int($0.output.1) }),
+      start < bytes.count
     else { return CannedAnswer(status: 416, headers: ["Content-Range": "bytes */\(bytes.count)"]) }
     return CannedAnswer(
       status: 206, headers: ["Content-Range": "bytes \(start)-\(bytes.count - 1)/\(bytes.count)"],
@@ -129,7 +131,8 @@ package final class TestBucket: Sendable {
 
   /// What is wrong with a request's signature (AWS Signature Version 4), in the service's word; nil: nothing.
   private func signatureFault(_ request: SeenRequest) -> String? {
-    let pattern = #/AWS4-HMAC-SHA256 Credential=([^\/]+)\/(\d{8})\/([a-z0-9-]+)\/s3\/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})/#
+    let pattern =
+      #/AWS4-HMAC-SHA256 Credential=([^\/]+)\/(\d{8})\/([a-z0-9-]+)\/s3\/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})/#
     guard let match = request.headers["authorization"]?.wholeMatch(of: pattern),
       let time = request.headers["x-amz-date"], let payload = request.headers["x-amz-content-sha256"],
       time.hasPrefix(match.output.2)
@@ -139,7 +142,8 @@ package final class TestBucket: Sendable {
     guard payload == Digest.hexadecimal(of: request.body) else { return "XAmzContentSHA256Mismatch" }
     let names = match.output.4.split(separator: ";").map(String.init)
     let needed =
-      ["host"] + request.headers.keys.filter { $0.hasPrefix("x-amz-") } + (request.method == "PUT" ? ["if-none-match"] : [])
+      ["host"] + request.headers.keys.filter { $0.hasPrefix("x-amz-") }
+      + (request.method == "PUT" ? ["if-none-match"] : [])
     guard names == names.sorted(), needed.allSatisfy(names.contains),
       names.allSatisfy({ request.headers[$0] != nil })
     else { return "SignatureDoesNotMatch" }
@@ -152,7 +156,9 @@ package final class TestBucket: Sendable {
     let key = [String(match.output.2), String(match.output.3), "s3", "aws4_request"].reduce(
       Array("AWS4\(Self.secret)".utf8)
     ) { Self.hmac($0, Array($1.utf8)) }
-    let signature = Self.hmac(key, Array(text.utf8)).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
+    let signature = Self.hmac(key, Array(text.utf8)).map {
+      String($0 >> 4, radix: 16) + String($0 & 15, radix: 16)
+    }
     return signature.joined() == match.output.5 ? nil : "SignatureDoesNotMatch"
   }
 

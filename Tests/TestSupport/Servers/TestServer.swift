@@ -41,7 +41,9 @@ package struct CannedAnswer: Sendable {
   }
 
   /// An answer of JSON.
-  package static func json(_ text: String, status: Int = 200, _ headers: [String: String] = [:]) -> CannedAnswer {
+  package static func json(_ text: String, status: Int = 200, _ headers: [String: String] = [:])
+    -> CannedAnswer
+  {
     CannedAnswer(
       status: status, headers: headers.merging(["Content-Type": "application/json"]) { $1 },
       body: Array(text.utf8))
@@ -61,7 +63,9 @@ package final class TestServer: Sendable {
   package struct CannotListen: Error { let code: Int32 }
 
   /// Listens on a free port of `host`, an address in 127.0.0.0/8.
-  package init(_ name: String, host: String, handler: @escaping @Sendable (SeenRequest) -> CannedAnswer) throws {
+  package init(_ name: String, host: String, handler: @escaping @Sendable (SeenRequest) -> CannedAnswer)
+    throws
+  {
     self.name = name
     self.handler = handler
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
