@@ -68,7 +68,9 @@ let package = Package(
     library("Tensors", ["Boundary", "Requests", "CKernels", "COpenBLAS", "Release"]),
     library("Checkpoints", ["Boundary", "Requests", "Tensors", "CKernels", "CCrypto"]),
     .target(name: "CCurlShim", dependencies: ["CCurl"], cSettings: shim),
-    library("Hub", ["Boundary", "Requests", "Checkpoints", "CCurlShim", "Release"]),
+    library("HTTP", ["Requests", "CCurlShim"]),
+    library("SharedFiles", ["Boundary", "Requests", "HTTP"]),
+    library("Hub", ["Boundary", "Requests", "HTTP", "Checkpoints", "Release"]),
     library("WeightCache", ["Requests", "Checkpoints", "Tensors"]),
     library("Layers", ["WeightCache", "Checkpoints", "Tensors"]),
     library("Experts", ["Layers", "WeightCache", "Checkpoints", "Tensors"]),
@@ -93,38 +95,37 @@ let package = Package(
       swiftSettings: swift),
     library("JobStore", ["Boundary", "Requests", grdb, sqlite, "Migrations"]),
     library("PostgresStore", ["Boundary", "Requests", "JobStore", "Migrations", "CPostgreSQL", grdb]),
-    library("Fetching", ["Requests", "Hub", "JobStore", logging]),
+    library("Fetching", ["Requests", "HTTP", "Hub", "JobStore", logging]),
     library(
       "RenderDaemon",
       [
-        "Boundary", "Requests", "JobStore", "PostgresStore", "Diffusion", "Configuration", "Images", "Layers",
-        "WeightCache",
-        "Checkpoints", "Tensors",
+        "Boundary", "Requests", "SharedFiles", "JobStore", "PostgresStore", "Diffusion", "Configuration",
+        "Images", "Layers", "WeightCache", "Checkpoints", "Tensors",
         "Release", logging, lifecycle,
       ]),
     tool(
       "segmoed",
       [
         "Boundary", "Requests", "CommandLine", "JobStore", "PostgresStore", "Diffusion", "WeightCache",
-        "Tensors", "Configuration", "RenderDaemon", "Hub", "Fetching", "Release", argumentParser, logging,
-        lifecycle,
-        signals,
+        "Tensors", "Configuration", "RenderDaemon", "SharedFiles", "HTTP", "Hub", "Fetching", "Release",
+        argumentParser, logging, lifecycle, signals,
       ]),
     tool(
       "segmoectl",
       [
-        "Boundary", "Requests", "Templates", "CommandLine", "Configuration", "Images", "JobStore",
-        "PostgresStore", "CKernels", "Release", argumentParser,
+        "Boundary", "Requests", "Templates", "CommandLine", "Configuration", "Images", "SharedFiles",
+        "JobStore", "PostgresStore", "CKernels", "Release", argumentParser,
       ]),
     tool(
       "segmoe",
       [
-        "Boundary", "Requests", "CommandLine", "Hub", "Merging", "Diffusion", "Images", "Configuration",
+        "Boundary", "Requests", "CommandLine", "HTTP", "Hub", "Merging", "Diffusion", "Images",
+        "Configuration",
         "Layers",
         "WeightCache", "Checkpoints", "Tensors", "Release", argumentParser,
       ]),
     // What tests share: Tests/README.md.
-    library("TestSupport", path: "Tests/TestSupport", []),
+    library("TestSupport", path: "Tests/TestSupport", ["Boundary"]),
     library("Fuzzing", path: "Tests/Fuzzing", ["TestSupport"]),
     library(
       "GoldenModels", path: "Tests/GoldenModels",
@@ -139,7 +140,11 @@ let package = Package(
     tests("CheckpointsTests", ["Boundary", "Checkpoints", "Tensors", "CKernels", "Fuzzing", "TestSupport"]),
     tests(
       "HubTests",
-      ["Boundary", "Requests", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging, grdb]),
+      [
+        "Boundary", "Requests", "HTTP", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging,
+        grdb,
+      ]),
+    tests("SharedFilesTests", ["Boundary", "Requests", "HTTP", "SharedFiles", "TestSupport"]),
     tests("ImagesTests", ["Images", "Fuzzing", "TestSupport"]),
     tests("ConfigurationTests", ["Configuration", "Fuzzing", "TestSupport"]),
     tests(

@@ -11,6 +11,9 @@ package struct BaseFolders {
   /// `$XDG_CONFIG_HOME`, else `~/.config`; nil: there is no home folder.
   package var configuration: String? { absolute("XDG_CONFIG_HOME") ?? inHome(".config") }
 
+  /// `$XDG_CACHE_HOME`, else `~/.cache`; nil: there is no home folder.
+  package var cache: String? { absolute("XDG_CACHE_HOME") ?? inHome(".cache") }
+
   /// The absolute path that a variable has; nil: it has none. The specification says that relative paths are invalid and
   /// must be ignored.
   package func absolute(_ name: String) -> String? {

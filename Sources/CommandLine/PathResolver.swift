@@ -7,6 +7,10 @@ package struct PathResolver {
   private var known: [String: String] = [:]
   /// Models that a daemon has, by the names that jobs may give them.
   private let names: Set<String>
+  /// Makes a name that other machines know of a file that this one has.
+  package typealias Share = (_ setting: String, _ path: String, _ isPicture: Bool) throws -> String
+  /// nil: paths stay paths.
+  private let share: Share?
   /// Whether a link had a token in it, which is not kept.
   package private(set) var hasDroppedToken = false
 
@@ -14,11 +18,17 @@ package struct PathResolver {
   private static let capacity = 1000
 
   /// A resolver that remembers nothing yet.
-  /// - Parameter names: names of models that a daemon has. One of them may have a slash in it.
-  package init(names: Set<String> = []) { self.names = names }
+  /// - Parameters:
+  ///   - names: names of models that a daemon has. One of them may have a slash in it.
+  ///   - share: for a queue that other machines use: makes a name that they know of an absolute path. Names in a shared
+  ///     place then count, too. nil: the queue is this machine's.
+  package init(names: Set<String> = [], share: Share? = nil) {
+    self.names = names
+    self.share = share
+  }
 
   /// Resolves all files of a request.
-  /// - Throws: `RequestError.missingFile`, `.noSource`
+  /// - Throws: `RequestError.missingFile`, `.noSource`, and what sharing throws.
   package mutating func resolve(_ request: inout RenderRequest) throws {
     request.model = try model(request.model)
     try request.changeFiles { file, path in try existing(path, .file(file)) }
@@ -32,11 +42,12 @@ package struct PathResolver {
       let isName = names.contains(model) && !FileManager.default.fileExists(atPath: absolutePath(model))
       return isName ? model : try existing(model, .model)
     }
-    return remembered("model \(model)") {
+    let share = share
+    return try remembered("model \(model)") {
       let path = absolutePath(model)
       let file =
         [".safetensors", ".gguf"].contains(where: model.hasSuffix) ? path : path + "/model_index.json"
-      return FileManager.default.fileExists(atPath: file) ? path : model
+      return FileManager.default.fileExists(atPath: file) ? try Named.model.shared(path, share) : model
     }
   }
 
@@ -59,15 +70,21 @@ package struct PathResolver {
       case .file(let file): file.use
       }
     }
+
+    func shared(_ path: String, _ share: Share?) throws -> String {
+      try share?(word, path, use == nil) ?? path
+    }
   }
 
   private mutating func existing(_ file: String, _ what: Named) throws -> String {
     // An empty path is refused later, with the other settings.
     if file.isEmpty { return file }
+    if share != nil, SharedName(file) != nil { return file }
     if CivitaiLink.token(in: file) != nil { hasDroppedToken = true }
-    return try remembered("file \(file)") {
+    let share = share
+    return try remembered("\(what.use == nil ? "picture" : "file") \(file)") {
       let path = absolutePath(file)
-      if FileManager.default.fileExists(atPath: path) { return path }
+      if FileManager.default.fileExists(atPath: path) { return try what.shared(path, share) }
       do throws(SourceError) {
         let source = try ModelSource(file) { _ in false }
         if source.isRemote, what.use != nil { return "\(source)" }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandLine
 import Foundation
+import HTTP
 import Hub
 import Requests
 

@@ -1,6 +1,7 @@
 import Boundary
 import CommandLine
 import Foundation
+import HTTP
 import Hub
 import Merging
 import Requests

@@ -23,7 +23,8 @@ struct Enqueue: ParsableCommand {
       With --templates, prompts are templates in the syntax of dynamicprompts, as docs/prompts.md says; else a brace is a \
       brace. --dry-run shows every text.
 
-      All prompts have the same seed unless a line names its own. Relative paths start at the current folder.
+      All prompts have the same seed unless a line names its own. Relative paths start at the current folder. On a queue \
+      of PostgreSQL, files of this machine are put into the place that machines share (--shared), and jobs name their digests.
       """)
 
   @OptionGroup var location: Location
@@ -102,6 +103,7 @@ struct Enqueue: ParsableCommand {
       valueName: "command"))
   var notify: String?
 
+  @OptionGroup var sharedOption: SharedOption
   @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
@@ -125,7 +127,8 @@ struct Enqueue: ParsableCommand {
     let own = given.isEmpty && file == nil ? earlier?.draft.prompt.map { [$0] } : nil
     var source = try PromptSource(
       prompts: own ?? given, file: file, format: promptFormat.kind, options: options, key: key,
-      templates: expander, models: enqueuing.known)
+      templates: expander, models: enqueuing.known,
+      share: sharedOption.share(for: location.place, isLook: look.dryRun))
     if look.dryRun { return try enqueuing.preview(&source, after: after) }
     let enqueued = try enqueuing.put(&source, as: batch)
     guard wait else { return }
@@ -147,7 +150,7 @@ struct Enqueue: ParsableCommand {
         drafts[index] = drafts[index].over(earlier.draft)
       }
     }
-    try drafts.check(known)
+    try drafts.check(known, share: location.place.isFile ? nil : { _, path, _ in path })
     return drafts
   }
 }

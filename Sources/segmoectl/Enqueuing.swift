@@ -110,10 +110,12 @@ struct Enqueuing {
 extension [RequestDraft] {
   /// Checks what the command line says of all requests, so that a wrong option is reported as wrong usage and not as a
   /// fault in the first line of a file.
-  /// - Parameter known: the models that the queue knows.
+  /// - Parameters:
+  ///   - known: the models that the queue knows.
+  ///   - share: as `PathResolver` has it.
   /// - Throws: `RequestError`, `Problem`
-  func check(_ known: KnownModels) throws {
-    var paths = PathResolver(names: known.names)
+  func check(_ known: KnownModels, share: PathResolver.Share? = nil) throws {
+    var paths = PathResolver(names: known.names, share: share)
     for draft in self where draft.given.contains("model") {
       var request = draft.complete
       try request.validate()

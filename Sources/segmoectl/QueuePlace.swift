@@ -79,7 +79,14 @@ package struct QueuePlace: Equatable {
     return URL(fileURLWithPath: path).deletingLastPathComponent().path + "/images"
   }
 
-  /// A path in the service's configuration.
+  /// Where the service's machines share files; nil: nowhere, or the queue is not the service's.
+  var serviceShared: String? {
+    guard source == .service else { return nil }
+    let found = Self.serviceSetting("shared", Self.serviceFolder, otherwise: "")
+    return found.flatMap { $0.isEmpty ? nil : $0 }
+  }
+
+  /// A path in the service's configuration, or an address.
   private static func serviceSetting(_ key: String, _ folder: String, otherwise usual: String) -> String? {
     let file = folder + "/config.yaml"
     guard access(folder, F_OK) == 0 else { return nil }
@@ -95,7 +102,7 @@ package struct QueuePlace: Equatable {
     guard case .mapping(let entries) = document.root.content else { return nil }
     guard let named = entries.first(where: { $0.key == key })?.value else { return usual }
     guard let path = try? named.string("'\(key)'"), !path.isEmpty else { return nil }
-    if QueueDatabase.isServer(path) { return path }
+    if path.contains("://") { return path }
     return URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder, isDirectory: true)).path
   }
 

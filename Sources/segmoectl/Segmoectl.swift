@@ -5,7 +5,7 @@ import Images
 import JobStore
 import Release
 
-/// The client of the render queue. It reads and writes the database and nothing else: no engine, no socket.
+/// The client of the render queue. It reads and writes the database, and the place that its machines share: no engine.
 struct Segmoectl: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "segmoectl",

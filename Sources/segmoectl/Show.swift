@@ -3,6 +3,7 @@ import Boundary
 import Foundation
 import JobStore
 import Requests
+import SharedFiles
 
 /// `segmoectl show`
 struct Show: ParsableCommand {
@@ -15,18 +16,21 @@ struct Show: ParsableCommand {
   @Argument(help: "The job's number.")
   var id: Int64
 
+  @OptionGroup var sharedOption: SharedOption
+
   @OptionGroup var format: RowFormat
 
   func run() throws {
     try format.check(QueueJSON.details)
     let details = try location.open(for: .reading).details(job: id)
-    if !format.print(details, QueueJSON.details) { print(Self.text(details)) }
+    let place = try sharedOption.place(of: location.place)
+    if !format.print(details, QueueJSON.details) { print(Self.text(details, place)) }
   }
 
   /// A limit in UTF-8 bytes that fits the longest prompt in the queue, with unprintable characters written out.
   private static let longest = 100_000
 
-  private static func text(_ details: JobDetails) -> String {
+  private static func text(_ details: JobDetails, _ place: SharedPlace?) -> String {
     let job = details.job
     var rows = [("job", "\(job.id), batch \(job.batch) (\(job.batchName))")]
     rows.append(("state", JobTable.state(details.summary)))
@@ -42,6 +46,10 @@ struct Show: ParsableCommand {
           "\(image.path), seed \(image.seed), \(image.seconds.rounded().formatted()) s"
             + (image.numerics.map { ", \($0)" } ?? "")
         ))
+    }
+    if let place, !details.images.isEmpty {
+      rows.append(
+        ("shared place", "\(place.description); `segmoectl view \(job.id)` fetches what is not here"))
     }
     for image in details.summary.images where job.state == .running && image.path == nil {
       let phase = image.phase?.rawValue ?? "waiting"

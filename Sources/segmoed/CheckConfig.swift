@@ -7,6 +7,7 @@ import JobStore
 import PostgresStore
 import RenderDaemon
 import Requests
+import SharedFiles
 
 /// Checks a configuration, and shows the settings that it leads to.
 struct CheckConfig: ParsableCommand {
@@ -126,6 +127,7 @@ extension DaemonSettings {
       ("log_level", "\(logLevel)"), ("metrics", PlainText.line(metrics ?? "none")),
       ("private_folder", PlainText.line(privateFolder)),
       ("hub", PlainText.line(hub ?? "as for Hugging Face's programs")),
+      ("shared", PlainText.line(shared.map { (try? SharedAddress($0))?.description ?? "wrong" } ?? "none")),
       ("fetch", "{owners: \(owners), hosts: [\(hosts)], largest: \(largest)}"),
     ]
   }

@@ -4,6 +4,7 @@ import CommandLine
 import Dispatch
 import Fetching
 import Foundation
+import HTTP
 import Hub
 import JobStore
 import Logging

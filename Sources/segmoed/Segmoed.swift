@@ -37,6 +37,13 @@ struct Segmoed: AsyncParsableCommand {
   var inputs: [String] = []
 
   @Option(
+    name: .customLong("shared"),
+    help: ArgumentHelp(
+      "Where machines share files: a folder or s3://BUCKET/PREFIX. For a queue of PostgreSQL.",
+      valueName: "dir|address"))
+  var sharedPlace: String?
+
+  @Option(
     help: ArgumentHelp(
       "The most memory that the daemon may take, such as 4GiB (default: what the machine has left).",
       valueName: "size"))
@@ -154,6 +161,7 @@ struct Segmoed: AsyncParsableCommand {
     var flags = shared.flags
     flags.output = output.map(absolutePath)
     flags.inputs = inputs.isEmpty ? nil : inputs.map(absolutePath)
+    flags.shared = sharedPlace.map { $0.contains("://") ? $0 : absolutePath($0) }
     flags.memoryBudget = memoryBudget?.bytes
     flags.coalesce = coalesce
     flags.cachePolicy = cachePolicy

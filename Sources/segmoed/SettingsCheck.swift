@@ -21,7 +21,7 @@ struct SettingsCheck {
   /// What is wrong, in the order of the configuration.
   var faults: [SettingsFault] {
     unknownVariables + [databaseFault].compactMap { $0 } + folderFaults
-      + [budgetFault].compactMap { $0 } + previewFaults
+      + [budgetFault, sharedFault].compactMap { $0 } + previewFaults
   }
 
   /// Ends on what will not pass by itself.
@@ -73,6 +73,18 @@ struct SettingsCheck {
         setting: $0.key, fault: PlainText.line($0.fault),
         mend: "put a TAESD of that name into a model folder, or leave the key out",
         exit: $0.isMissing ? .missing : .badInput, passes: true)
+    }
+  }
+
+  /// Whether there is such a place is seen when it is needed: it may come.
+  private var sharedFault: SettingsFault? {
+    do {
+      _ = try settings.sharedPlace(environment: environment)
+      return nil
+    } catch {
+      return SettingsFault(
+        setting: "shared", fault: "\(error)", mend: "docs/shared-place.md has examples",
+        exit: (error as? any ExitCoded)?.exit ?? .usage)
     }
   }
 

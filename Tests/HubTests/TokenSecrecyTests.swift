@@ -1,6 +1,8 @@
 import Foundation
+import HTTP
 import Hub
 import Requests
+import TestSupport
 import Testing
 
 /// Sites that send a token back in every place of an answer: no message ever shows it.

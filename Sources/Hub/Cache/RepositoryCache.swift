@@ -1,4 +1,6 @@
+import Boundary
 import Foundation
+import HTTP
 import Requests
 
 /// A repository in Hugging Face's cache, in the layout of `huggingface_hub`, so that each program finds what the other

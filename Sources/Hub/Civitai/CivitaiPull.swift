@@ -1,4 +1,6 @@
+import Boundary
 import Glibc
+import HTTP
 import Requests
 
 /// Downloads one file of CivitAI. Its size and hash are asked for first. Only a safetensors file is kept.
@@ -123,7 +125,7 @@ struct CivitaiPull {
       do {
         try download.run(into: part)
       } catch HubError.gone {
-        try site.pace.wait(5 * (site.pace.delays.first ?? 0), stop: site.stop)
+        try site.pace.hold(5 * (site.pace.delays.first ?? 0), stop: site.stop)
         try download.run(into: part)
       }
     } catch HubError.webPage {

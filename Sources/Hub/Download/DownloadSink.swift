@@ -1,3 +1,5 @@
+import HTTP
+
 /// Appends the body of an answer to an unfinished download.
 final class DownloadSink: BodySink {
   /// Why an answer is useless although its status is a success.
@@ -62,19 +64,5 @@ final class DownloadSink: BodySink {
     try part.append(bytes)
     received += bytes.count
     meter.add(bytes.count)
-  }
-}
-
-/// `bytes 100-199/200` of a partial answer, `bytes */200` of a refused one.
-struct ContentRange {
-  /// The first byte; nil in a refusal.
-  let start: Int?
-  /// The size of the whole file; nil if the server does not know it.
-  let total: Int?
-
-  init?(_ text: String) {
-    guard let match = text.wholeMatch(of: #/bytes (?:(\d+)-\d+|\*)/(\d+|\*)/#) else { return nil }
-    start = match.output.1.flatMap { Int($0) }
-    total = Int(match.output.2)
   }
 }

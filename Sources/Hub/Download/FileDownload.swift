@@ -1,3 +1,5 @@
+import HTTP
+
 /// Downloads one file. It continues after every kind of interruption, and ends when size and hash are right.
 struct FileDownload {
   let site: Site

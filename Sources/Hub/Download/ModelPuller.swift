@@ -1,5 +1,6 @@
 import Checkpoints
 import Glibc
+import HTTP
 import Requests
 
 /// Fetches models, LoRAs and VAEs from their sources.

@@ -1,6 +1,7 @@
 import Boundary
 import Checkpoints
 import Glibc
+import HTTP
 
 /// Hashes of large files that were pushed before, so that pushing again need not read the files.
 struct HashMemory {

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import HTTP
 import Requests
 
 /// The hub's interface for writing (`hf_api.py`, `_commit_api.py` and `lfs.py` of `huggingface_hub`).

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import HTTP
 import Requests
 
 /// A file that a commit adds or changes.
@@ -105,7 +106,7 @@ struct HubCommit {
       case 412: return .moved
       default:
         if let (error, seconds) = try client.site.passing(reply) {
-          if let seconds { try client.site.pace.wait(Double(seconds), stop: client.site.stop) }
+          if let seconds { try client.site.pace.hold(Double(seconds), stop: client.site.stop) }
           return .unknown(error)
         }
         return .refused(refusal(reply))

@@ -1,6 +1,7 @@
 import Boundary
 import Checkpoints
 import Foundation
+import HTTP
 import Requests
 
 /// The result of a push.

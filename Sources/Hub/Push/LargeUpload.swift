@@ -1,4 +1,5 @@
 import Checkpoints
+import HTTP
 import Requests
 
 /// Sends one large file to storage by Git LFS, in one piece or, if the hub wants it, in parts.

@@ -1,4 +1,5 @@
 import Checkpoints
+import HTTP
 import Requests
 
 /// The hub's interface for reading: commits and their files.

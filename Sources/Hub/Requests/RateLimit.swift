@@ -1,4 +1,5 @@
 import Foundation
+import HTTP
 
 /// How long a site asks to wait after too many requests.
 enum RateLimit {

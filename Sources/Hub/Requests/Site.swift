@@ -1,4 +1,5 @@
 import Boundary
+import HTTP
 import Release
 import Requests
 

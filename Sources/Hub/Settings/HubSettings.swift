@@ -1,4 +1,5 @@
 import Foundation
+import HTTP
 import Requests
 
 /// Where models come from and where they are kept, from environment variables. The names and their order are those of

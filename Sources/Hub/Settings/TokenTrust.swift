@@ -1,3 +1,5 @@
+import HTTP
+
 /// Which addresses get a token: those of its site, and no others.
 package struct TokenTrust: Sendable {
   /// The token, if there is one.

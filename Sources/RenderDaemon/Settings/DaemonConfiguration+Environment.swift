@@ -50,6 +50,7 @@ extension DaemonConfiguration {
     metrics = variables.path("SEGMOE_METRICS")
     privateFolder = variables.path("SEGMOE_PRIVATE_FOLDER")
     hub = variables.path("SEGMOE_HUB")
+    shared = variables.place("SEGMOE_SHARED")
     fetch.owners = try variables.value("SEGMOE_FETCH_OWNERS", "name owners, with commas between") {
       Self.words($0)
     }
@@ -100,6 +101,11 @@ extension DaemonConfiguration {
     /// A file, or an address as it is.
     func queue(_ name: String) -> String? {
       self[name].map { QueueDatabase.isServer($0) ? $0 : URL(fileURLWithPath: $0).path }
+    }
+
+    /// A folder, or an address as it is.
+    func place(_ name: String) -> String? {
+      self[name].map { $0.contains("://") ? $0 : URL(fileURLWithPath: $0).path }
     }
 
     func folders(_ name: String) throws(EnvironmentError) -> [String]? {

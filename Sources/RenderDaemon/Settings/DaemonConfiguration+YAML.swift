@@ -44,14 +44,14 @@ extension DaemonConfiguration {
         "database", "output", "models", "inputs", "memory_budget", "threads", "worker", "lease_seconds",
         "model_patience", "numerics_patience", "private_folder",
         "checkpoint_steps", "previews", "preview_vae", "coalesce", "cache_policy", "limits", "log_level",
-        "metrics", "hub",
-        "fetch",
+        "metrics", "hub", "fetch", "shared",
       ])
     database = try map["database"]?.queue("'database'", in: folder)
     output = try map["output"]?.path("'output'", in: folder)
     metrics = try map["metrics"]?.path("'metrics'", in: folder)
     privateFolder = try map["private_folder"]?.path("'private_folder'", in: folder)
     hub = try map["hub"]?.path("'hub'", in: folder)
+    shared = try map["shared"]?.sharedPlace("'shared'", in: folder)
     models = try Self.folders(map, "models", in: folder)
     inputs = try Self.folders(map, "inputs", in: folder)
     memoryBudget = try map["memory_budget"]?.byteCount("'memory_budget'")
@@ -126,6 +126,12 @@ extension YAMLNode {
   fileprivate func queue(_ subject: String, in folder: String) throws(YAMLError) -> String {
     let text = try string(subject)
     return QueueDatabase.isServer(text) ? text : try path(subject, in: folder)
+  }
+
+  /// A folder, or an address as it is.
+  fileprivate func sharedPlace(_ subject: String, in folder: String) throws(YAMLError) -> String {
+    let text = try string(subject)
+    return text.contains("://") ? text : try path(subject, in: folder)
   }
 
   fileprivate func path(_ subject: String, in folder: String) throws(YAMLError) -> String {

@@ -2,6 +2,7 @@ import Foundation
 import JobStore
 import Logging
 import Requests
+import SharedFiles
 import WeightCache
 
 /// The daemon's settings in one source: the file, the environment or the command line. A setting that the source does
@@ -37,6 +38,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
   /// The folder in which the fetcher keeps models of a hub.
   package var hub: String?
   package var fetch = Fetch()
+  /// Where machines share files: a folder's path, or s3://BUCKET/PREFIX.
+  package var shared: String?
 
   /// What the fetcher may bring.
   package struct Fetch: Sendable, Equatable {
@@ -93,6 +96,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     result.metrics = metrics ?? other.metrics
     result.privateFolder = privateFolder ?? other.privateFolder
     result.hub = hub ?? other.hub
+    result.shared = shared ?? other.shared
     result.fetch.owners = fetch.owners ?? other.fetch.owners
     result.fetch.hosts = fetch.hosts ?? other.fetch.hosts
     result.fetch.largest = fetch.largest ?? other.fetch.largest
@@ -137,6 +141,10 @@ package struct DaemonConfiguration: Sendable, Equatable {
     settings.sourceLimits.owners = fetch.owners.map { Set($0.map { $0.lowercased() }) }
     settings.sourceLimits.hosts = fetch.hosts.map { Set($0) } ?? settings.sourceLimits.hosts
     settings.sourceLimits.largest = fetch.largest ?? settings.sourceLimits.largest
+    // What is local stays local: whoever shares a queue in a file shares its folders, too.
+    settings.shared = QueueDatabase.isServer(database) ? shared : nil
+    settings.sharedCache =
+      state.map { $0 + "/shared" } ?? SharedPlace.cacheFolder(environment) ?? beside + "/shared"
     return settings
   }
 

@@ -10,6 +10,8 @@ enum DaemonError: Error, Equatable, CustomStringConvertible {
   case inputMissing(name: String, searched: [String])
   /// A picture outside the folders that jobs may start from.
   case inputOutside(path: String, folders: [String])
+  /// Something of a shared place, and this daemon has none.
+  case noSharedPlace(name: String)
   /// A setting that this version does not support.
   case unsupported(setting: String, value: String)
   /// The folder for a batch's pictures cannot be made.
@@ -33,6 +35,9 @@ enum DaemonError: Error, Equatable, CustomStringConvertible {
     case .inputOutside(let path, let folders):
       "picture \(path) is outside the input folders (\(folders.joined(separator: ", "))), or leads there by a link; "
         + "move it there or add --inputs"
+    case .noSharedPlace(let name):
+      "\(name) lies in a shared place, and this daemon knows none: set `shared` (SEGMOE_SHARED) to the place that "
+        + "`segmoectl enqueue` used"
     case .unsupported(let setting, let value):
       "\(setting) \(value) is not supported by this version of segmoe"
     case .outputFolder(let path, let reason), .outputFull(let path, let reason):

@@ -2,6 +2,7 @@ import Foundation
 import JobStore
 import Logging
 import Requests
+import SharedFiles
 import WeightCache
 
 /// How one daemon runs.
@@ -58,11 +59,29 @@ package struct DaemonSettings: Sendable, Equatable {
   package var caches: [String] = []
   /// What the fetcher may bring.
   package var sourceLimits = SourceLimits()
+  /// Where machines share files; nil: nowhere.
+  package var shared: String?
+  /// The folder of what came from there.
+  package var sharedCache = ""
 
   /// The folders that jobs may use models of; empty: any.
   package var allowedFolders: [String] {
-    modelFolders.isEmpty ? [] : modelFolders + (hub.map { [$0] } ?? []) + caches
+    modelFolders.isEmpty ? [] : modelFolders + (hub.map { [$0] } ?? []) + caches + sharedCaches
   }
+
+  /// The folders that jobs may use pictures of; empty: any.
+  package var allowedInputs: [String] { inputFolders.isEmpty ? [] : inputFolders + sharedCaches }
+
+  /// The place where machines share files; nil: there is none.
+  /// - Parameter environment: has the keys of a bucket.
+  /// - Throws: `SharedError.address`, `.credentials`
+  package func sharedPlace(environment: [String: String]) throws -> SharedPlace? {
+    try shared.map {
+      try SharedPlace(SharedAddress($0), cache: sharedCache, environment: environment)
+    }
+  }
+
+  private var sharedCaches: [String] { shared == nil ? [] : [sharedCache] }
 
   package init(
     database: String, output: String, modelFolders: [String] = [], memoryBudget: Int? = nil,
@@ -98,6 +117,7 @@ package struct DaemonSettings: Sendable, Equatable {
     if new.metrics != metrics { ignored.append("metrics") }
     if new.privateFolder != privateFolder { ignored.append("private_folder") }
     if new.hub != hub { ignored.append("hub") }
+    if new.shared != shared || new.sharedCache != sharedCache { ignored.append("shared") }
     if new.sourceLimits != sourceLimits { ignored.append("fetch") }
     modelFolders = new.modelFolders
     inputFolders = new.inputFolders

@@ -5,6 +5,7 @@ import Images
 import JobStore
 import Layers
 import Requests
+import SharedFiles
 import WeightCache
 
 /// What kind of failure an error is, which decides whether the queue retries, holds the model, or gives up.
@@ -38,8 +39,14 @@ package func failureKind(of error: any Error, request: RenderRequest, locator: M
   case let error as DaemonError:
     switch error {
     case .modelMissing(let name, _): return name == request.model ? .model : .badInput
+    case .noSharedPlace(let name): return name == request.model ? .model : .transient
     case .modelOutside, .tooManyFiles, .unsupported, .inputMissing, .inputOutside: return .badInput
     case .outputFolder, .outputFull: return .transient
+    }
+  case let error as SharedError:
+    switch error {
+    case .missing, .damaged, .tooLarge: return .badInput
+    default: return .transient
     }
   // What the process or the machine has run out of is nobody's fault.
   case CheckpointError.exhausted: return .transient
@@ -68,6 +75,8 @@ func passesByItself(_ error: any Error) -> Bool {
   switch error {
   case ImageError.diskFull, ImageError.notWritable(_, EROFS): true
   case DaemonError.outputFull: true
+  // Of the place that finished pictures go to.
+  case SharedError.unreachable, SharedError.noRoom, SharedError.forbidden, SharedError.refused: true
   // Faults of the queue are never the job's fault.
   case JobStoreError.diskFull, JobStoreError.busy, JobStoreError.inputOutput, JobStoreError.notAccessible,
     JobStoreError.temporaryFull, JobStoreError.unreachable:
@@ -105,6 +114,7 @@ struct Missing: Sendable {
     switch error {
     case DaemonError.modelMissing(let missing, _) where request.addedFiles.contains(missing):
       name = missing
+    case DaemonError.noSharedPlace(let missing) where request.addedFiles.contains(missing): name = missing
     case let error as CheckpointError:
       let files = request.addedFiles.compactMap { file in
         (try? locator.path(of: file)).map { (name: file, path: $0) }

@@ -114,6 +114,9 @@ extension JobRenderer {
     var (image, name) = (publication.image, job.name(publication.image.index))
     // The folder may be gone: a purge removes it with its last picture.
     try makeFolder(for: name)
+    // First, so that a picture of which a row or a file tells is there, whatever happens between the two.
+    try shared?.put(
+      publication.bytes, digest: image.digest, called: "picture \(image.index) of job \(claimed.job.id)")
     while true {
       image.path = name.path(below: output)
       let told = publication.announced.withLock { $0[image.path] }

@@ -7,6 +7,7 @@ import JobStore
 import Logging
 import Release
 import Requests
+import SharedFiles
 import Tensors
 import WeightCache
 
@@ -29,6 +30,10 @@ struct JobRenderer: Sendable {
   let side: any JobWorker
   let compute: Compute
   let output: String
+  /// Where machines share files; nil: nowhere.
+  let shared: SharedPlace?
+  /// The most bytes of one file that are taken from there.
+  let mostShared: Int
   /// The states that a stop in the middle of a step saves.
   let lastStep: LastStep
   let stop: StopSignal
@@ -63,6 +68,7 @@ struct JobRenderer: Sendable {
     let pattern = try claimed.job.namePattern.map { try PictureNamePattern($0) }
     // Like its model, every file that a job names must be inside the allowed folders.
     var request = claimed.request.render
+    try bringShared(claimed, to: &pool)
     try request.changeFiles { kind, path in
       switch kind {
       case .initImage, .mask: try pool.input(path)

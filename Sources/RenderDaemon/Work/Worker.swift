@@ -5,6 +5,7 @@ import Foundation
 import JobStore
 import Logging
 import Release
+import SharedFiles
 import Synchronization
 import Tensors
 import WeightCache
@@ -30,6 +31,8 @@ package final class Worker: Sendable {
   let reporter: ServiceReporter
   let metrics: DaemonMetrics
   private let governor: MemoryGovernor
+  /// Where machines share files; nil: nowhere.
+  private let shared: SharedPlace?
   /// Jobs that failed, counted at the end of a drain.
   let failures = Mutex(0)
 
@@ -38,7 +41,8 @@ package final class Worker: Sendable {
   ///   - log: gets what the worker does.
   ///   - reporter: informs the service manager; by default there is none.
   ///   - trace: gets every SQL statement of the worker; by default nobody does.
-  /// - Throws: `JobStoreError` if the database cannot be opened or another daemon has this name.
+  /// - Throws: `JobStoreError` if the database cannot be opened or another daemon has this name; `SharedError` if the
+  ///   shared place is none.
   package init(
     _ settings: DaemonSettings, log: Logger, reporter: ServiceReporter = ServiceReporter(),
     trace: (@Sendable (String) -> Void)? = nil
@@ -54,6 +58,8 @@ package final class Worker: Sendable {
     var log = log
     log[metadataKey: "worker"] = "\(settings.worker)"
     self.log = log
+    shared = try settings.sharedPlace(environment: ProcessInfo.processInfo.environment)
+    try shared?.prepareCache()
     let place = try QueueOpening(settings.database, trace: trace)
     do {
       try place.prepareFolder(of: settings.privateFolder)
@@ -91,6 +97,7 @@ package final class Worker: Sendable {
   package func requestStop() {
     reporter.stopping()
     stop.request()
+    shared?.interrupt()
   }
 
   /// Changes the settings that can change while it runs (models, memory budget, limits). They count from the next job
@@ -156,13 +163,14 @@ package final class Worker: Sendable {
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
       session: session, reports: reports, side: side, compute: compute, output: settings.output,
+      shared: shared, mostShared: settings.sourceLimits.largest,
       lastStep: lastStep,
       stop: stop, reporter: reporter, seal: seal, checkpointSteps: settings.checkpointSteps,
       previews: settings.previews, waitsForRoom: !settings.drain, metrics: metrics, log: log)
     let output = OutputFolder(path: settings.output, session: session, log: log)
     output.removeTemporaries()
     var pool = ModelPool(locator: ModelLocator(folders: settings.allowedFolders), governor: governor)
-    pool.inputs = ModelLocator(folders: settings.inputFolders)
+    pool.inputs = ModelLocator(folders: settings.allowedInputs)
     pool.limits = settings.limits
     pool.digests = PrivateFolder(path: settings.privateFolder).digests
     pool.previewVAEs = PreviewAutoencoders(settings.previewVAE)
@@ -181,7 +189,7 @@ package final class Worker: Sendable {
       if latest.reloads != reloads {
         (current, reloads) = latest
         pool.locator = ModelLocator(folders: current.allowedFolders, places: pool.locator.places)
-        pool.inputs = ModelLocator(folders: current.inputFolders)
+        pool.inputs = ModelLocator(folders: current.allowedInputs)
         pool.limits = current.limits
         register.use(folders: current.modelFolders, allowed: current.allowedFolders)
         if current.memoryBudget != given {

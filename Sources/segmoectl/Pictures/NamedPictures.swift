@@ -4,6 +4,7 @@ import CommandLine
 import Foundation
 import Images
 import JobStore
+import SharedFiles
 
 /// The finished pictures that somebody names: a job's, or a file.
 struct NamedPictures: ParsableArguments {
@@ -15,10 +16,12 @@ struct NamedPictures: ParsableArguments {
   @Option(parsing: .unconditional, help: "Only this picture of the job; the first is 0.")
   var index: Int?
 
+  @OptionGroup var sharedOption: SharedOption
+
   @OptionGroup var format: Format
 
-  /// Their absolute paths, at least one.
-  /// - Throws: `JobStoreError`; `Problem` if there is no finished one.
+  /// Their absolute paths, at least one. What is not on this machine is fetched from the shared place.
+  /// - Throws: `JobStoreError`, `SharedError`; `Problem` if there is no finished one.
   func paths() throws -> [String] {
     guard let job = Int64(picture) else {
       guard index == nil else { throw Problem.usage("--index is for a job: \(picture) is one picture") }
@@ -35,7 +38,7 @@ struct NamedPictures: ParsableArguments {
           }
         throw Problem.badInput("job \(job) is \(state) and has no picture; \(advice)")
       }
-      return details.images.map(\.path)
+      return try here(details.images)
     }
     guard let image = details.images.first(where: { $0.index == index }) else {
       let count = details.summary.images.count
@@ -44,7 +47,12 @@ struct NamedPictures: ParsableArguments {
           ? "job \(job) is \(state), and its picture \(index) is not finished"
           : "job \(job) has no picture \(index): it has \(TerminalText.count(count, "picture")), from 0 on")
     }
-    return [image.path]
+    return try here([image])
+  }
+
+  private func here(_ images: [ImageRecord]) throws -> [String] {
+    guard let place = try sharedOption.place(of: location.place) else { return images.map(\.path) }
+    return try images.map { try SharedPicture($0).path(from: place) }
   }
 
   /// Prints the paths: a line each, or JSON.

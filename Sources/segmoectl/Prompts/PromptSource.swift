@@ -38,13 +38,14 @@ struct PromptSource {
   ///   - key: the idempotency key: with one, random seeds are the same at every try.
   ///   - templates: makes prompts of templates; nil: prompts are none.
   ///   - models: that the queue knows.
+  ///   - share: as `PathResolver` has it.
   /// - Throws: `Problem`
   init(
     prompts: [String], file: String?, format: PromptFormat, options: JobOptions, key: String?,
-    templates: TemplateExpander?, models: KnownModels
+    templates: TemplateExpander?, models: KnownModels, share: PathResolver.Share? = nil
   ) throws {
     self.models = models
-    paths = PathResolver(names: models.names)
+    paths = PathResolver(names: models.names, share: share)
     self.prompts = prompts[...]
     self.options = options
     self.templates = templates

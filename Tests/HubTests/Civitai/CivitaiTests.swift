@@ -1,6 +1,7 @@
 import Foundation
 import Hub
 import Requests
+import TestSupport
 import Testing
 
 @Suite(.serialized)

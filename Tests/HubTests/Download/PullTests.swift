@@ -1,6 +1,8 @@
 import Foundation
+import HTTP
 import Hub
 import Requests
+import TestSupport
 import Testing
 
 @Suite(.serialized)

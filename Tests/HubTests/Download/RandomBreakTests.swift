@@ -1,4 +1,5 @@
 import Foundation
+import HTTP
 import Hub
 import Requests
 import TestSupport

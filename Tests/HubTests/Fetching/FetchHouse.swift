@@ -1,6 +1,7 @@
 import Fetching
 import Foundation
 import GRDB
+import HTTP
 import Hub
 import JobStore
 import Logging

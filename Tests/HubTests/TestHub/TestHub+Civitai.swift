@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A version of a model on CivitAI.
 struct CivitaiVersion: Sendable {

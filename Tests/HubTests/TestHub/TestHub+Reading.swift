@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// The hub's answers to readers.
 extension TestHub {

@@ -2,6 +2,7 @@ import Boundary
 import Checkpoints
 import Foundation
 import Synchronization
+import TestSupport
 
 /// A hub, its storage and a CivitAI on loopback, as small as they can be. Each has an address of its own, so that a
 /// redirect from one to another changes the host.

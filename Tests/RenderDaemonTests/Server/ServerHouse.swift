@@ -35,18 +35,23 @@ final class ServerHouse {
   /// - Parameters:
   ///   - name: its own.
   ///   - drains: whether it ends when nothing is queued.
-  func daemon(_ name: String = "w", drains: Bool = false) throws -> Process {
+  ///   - arguments: more of them.
+  ///   - environment: more variables.
+  func daemon(
+    _ name: String = "w", drains: Bool = false, _ arguments: [String] = [],
+    environment: [String: String] = [:]
+  ) throws -> Process {
     let process = try Process(
       "segmoed",
       [
         "--database", address, "--output", place.file("out"), "--models", place.file("models"), "--worker",
         name,
         "--threads", "1", "--log-level", "info",
-      ] + (drains ? ["--drain"] : []),
+      ] + (drains ? ["--drain"] : []) + arguments,
       environment: [
         "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "2", "HOME": place.path,
         "SEGMOE_METRICS": place.file("segmoed.prom"), "PATH": "/usr/bin:/bin",
-      ])
+      ].merging(environment) { $1 })
     process.standardOutput = FileHandle.nullDevice
     let log = open(place.file("log"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     process.standardError = FileHandle(fileDescriptor: log, closeOnDealloc: true)
@@ -61,11 +66,14 @@ final class ServerHouse {
   var metrics: String { (try? String(contentsOfFile: place.file("segmoed.prom"), encoding: .utf8)) ?? "" }
 
   /// Renders what is queued.
-  func drain() throws {
-    let process = try daemon(drains: true)
+  func drain(_ arguments: [String] = [], environment: [String: String] = [:], code: Int32 = 0) throws {
+    let process = try daemon(drains: true, arguments, environment: environment)
     process.waitUntilExit()
-    #expect(process.terminationStatus == 0, "\(words)")
+    #expect(process.terminationStatus == code, "\(words)")
   }
+
+  /// The path of something in its folder.
+  func file(_ name: String) -> String { place.file(name) }
 
   /// Waits until something is so. The limit only guards against waiting for ever.
   func wait(_ condition: () throws -> Bool) throws {

@@ -1,5 +1,6 @@
 import CCurlShim
 import Glibc
+import Requests
 
 /// One of libcurl's easy handles. The transport lends it to one thread at a time.
 final class CurlHandle: @unchecked Sendable {
@@ -43,6 +44,11 @@ final class CurlHandle: @unchecked Sendable {
     if let file = trust.certificates { set(CURLOPT_CAINFO, file) }
     if let folder = trust.folder { set(CURLOPT_CAPATH, folder) }
     _ = curl_shim_set_error_buffer(handle, message)
+    if let signing = request.signing {
+      set(CURLOPT_AWS_SIGV4, "aws:amz:\(signing.region):\(signing.service)")
+      set(CURLOPT_USERNAME, signing.key)
+      set(CURLOPT_PASSWORD, signing.secret)
+    }
     setMethod(of: request, transfer)
     setHeaders(of: request)
     setCallbacks(transfer)
@@ -64,8 +70,10 @@ final class CurlHandle: @unchecked Sendable {
   private func setHeaders(of request: HTTPRequest) {
     curl_slist_free_all(list)
     list = nil
-    // Without this, libcurl would ask the server before it sends a body, and storage may not answer.
-    for line in request.headers.map({ "\($0.name): \($0.value)" }) + ["Expect:"] {
+    // Without "Expect:", libcurl would ask the server before it sends a body, and storage may not answer. Where it signs,
+    // it would sign that line and then not send it; S3 answers, and refuses what it has before the body is sent.
+    let rest = request.signing == nil ? ["Expect:"] : []
+    for line in request.headers.map({ "\($0.name): \($0.value)" }) + rest {
       list = curl_slist_append(list, line)
     }
     _ = curl_shim_set_list(handle, CURLOPT_HTTPHEADER, list)

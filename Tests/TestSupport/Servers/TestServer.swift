@@ -3,34 +3,47 @@ import Glibc
 import Synchronization
 
 /// A request as the test server read it.
-struct SeenRequest: Sendable {
-  let server: String
-  let method: String
+package struct SeenRequest: Sendable {
+  /// The server's name.
+  package let server: String
+  package let method: String
   /// As sent, with the query.
-  let target: String
+  package let target: String
   /// Names in lower case.
-  let headers: [String: String]
-  let body: [UInt8]
+  package let headers: [String: String]
+  package let body: [UInt8]
 
-  var path: String { String(target.prefix { $0 != "?" }) }
-  var hasToken: Bool { headers["authorization"] != nil }
+  /// Without the query.
+  package var path: String { String(target.prefix { $0 != "?" }) }
+  /// Whether it says who asks.
+  package var hasToken: Bool { headers["authorization"] != nil }
 }
 
 /// What the test server answers.
-struct CannedAnswer: Sendable {
-  var status = 200
-  var headers: [String: String] = [:]
-  var body: [UInt8] = []
+package struct CannedAnswer: Sendable {
+  package var status: Int
+  /// With a Content-Length, that is said in the place of the body's.
+  package var headers: [String: String]
+  package var body: [UInt8]
   /// The connection ends after so many bytes of the body.
-  var cutAfter: Int?
+  package var cutAfter: Int?
   /// Whether it then ends by a reset.
-  var isReset = false
+  package var isReset = false
   /// Seconds of silence where the connection would be cut.
-  var stall: Double?
+  package var stall: Double?
   /// The answer is never sent.
-  var isLost = false
+  package var isLost = false
 
-  static func json(_ text: String, status: Int = 200, _ headers: [String: String] = [:]) -> CannedAnswer {
+  package init(status: Int = 200, headers: [String: String] = [:], body: [UInt8] = []) {
+    self.status = status
+    self.headers = headers
+    self.body = body
+  }
+
+  /// An answer of JSON.
+  package static func json(_ text: String, status: Int = 200, _ headers: [String: String] = [:])
+    -> CannedAnswer
+  {
     CannedAnswer(
       status: status, headers: headers.merging(["Content-Type": "application/json"]) { $1 },
       body: Array(text.utf8))
@@ -38,17 +51,21 @@ struct CannedAnswer: Sendable {
 }
 
 /// A small HTTP server on a loopback address, a thread for each connection.
-final class TestServer: Sendable {
-  let name: String
-  let address: String
+package final class TestServer: Sendable {
+  private let name: String
+  /// Such as `http://127.0.0.1:4711`.
+  package let address: String
   private let descriptor: Int32
   private let handler: @Sendable (SeenRequest) -> CannedAnswer
   private let open = Mutex(true)
 
-  struct CannotListen: Error { let code: Int32 }
+  /// There is no free port.
+  package struct CannotListen: Error { let code: Int32 }
 
   /// Listens on a free port of `host`, an address in 127.0.0.0/8.
-  init(_ name: String, host: String, handler: @escaping @Sendable (SeenRequest) -> CannedAnswer) throws {
+  package init(_ name: String, host: String, handler: @escaping @Sendable (SeenRequest) -> CannedAnswer)
+    throws
+  {
     self.name = name
     self.handler = handler
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -69,7 +86,8 @@ final class TestServer: Sendable {
     thread.start()
   }
 
-  func stop() {
+  /// Takes no more connections.
+  package func stop() {
     guard
       open.withLock({ isOpen in
         defer { isOpen = false }; return isOpen
@@ -115,6 +133,9 @@ final class TestServer: Sendable {
       headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(
         in: .whitespaces)
     }
+    if headers["expect"]?.lowercased() == "100-continue" {
+      guard sendAll(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)[...], on: connection) else { return nil }
+    }
     let length = headers["content-length"].flatMap { Int($0) } ?? 0
     while buffer.count < length { guard receive(connection, &buffer) else { return nil } }
     let body = Array(buffer.prefix(length))
@@ -134,13 +155,14 @@ final class TestServer: Sendable {
   /// Whether the connection goes on.
   private func send(_ answer: CannedAnswer, to request: SeenRequest, on connection: Int32) -> Bool {
     if answer.isLost { return false }
-    var head = "HTTP/1.1 \(answer.status) Said\r\nContent-Length: \(answer.body.count)\r\n"
+    var head = "HTTP/1.1 \(answer.status) Said\r\n"
+    if answer.headers["Content-Length"] == nil { head += "Content-Length: \(answer.body.count)\r\n" }
     for (name, value) in answer.headers { head += "\(name): \(value)\r\n" }
     guard sendAll(Array((head + "\r\n").utf8)[...], on: connection), request.method != "HEAD" else {
       return request.method == "HEAD"
     }
     guard let cut = answer.cutAfter, cut < answer.body.count else {
-      return sendAll(answer.body[...], on: connection)
+      return sendAll(answer.body[...], on: connection) && answer.headers["Content-Length"] == nil
     }
     guard sendAll(answer.body[..<cut], on: connection) else { return false }
     if let stall = answer.stall { usleep(UInt32(stall * 1_000_000)) }

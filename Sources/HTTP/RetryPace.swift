@@ -13,8 +13,8 @@ package struct RetryPace: Sendable {
   }
 
   /// Waits, at random up to a fifth longer or shorter, so that many clients do not come back at the same time.
-  /// - Throws: `HubError.stopped`
-  func wait(_ seconds: Double, stop: StopFlag) throws(HubError) {
+  /// - Throws: `TransportError.stopped`
+  package func wait(_ seconds: Double, stop: StopFlag) throws(TransportError) {
     var left = seconds * Double.random(in: 0.8...1.2)
     while left > 0 {
       if stop.isSet { throw .stopped }
@@ -27,23 +27,24 @@ package struct RetryPace: Sendable {
 }
 
 /// Counts the tries of a request or a file.
-struct Retries {
+package struct Retries {
   private let pace: RetryPace
   private let stop: StopFlag
   private var failures = 0
 
-  init(_ pace: RetryPace, stop: StopFlag) {
+  /// None yet.
+  package init(_ pace: RetryPace, stop: StopFlag) {
     self.pace = pace
     self.stop = stop
   }
 
   /// New bytes were received, so earlier failures no longer count.
-  mutating func progressed() { failures = 0 }
+  package mutating func progressed() { failures = 0 }
 
   /// Waits before the next try, as long as the site asks, or as the pace says.
   /// - Returns: whether there is a next try.
-  /// - Throws: `HubError.stopped`
-  mutating func waitAgain(asked seconds: Int? = nil) throws(HubError) -> Bool {
+  /// - Throws: `TransportError.stopped`
+  package mutating func pause(asked seconds: Int? = nil) throws(TransportError) -> Bool {
     guard failures < pace.delays.count else { return false }
     let delay = seconds.map(Double.init) ?? pace.delays[failures]
     failures += 1

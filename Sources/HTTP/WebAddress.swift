@@ -70,16 +70,13 @@ package struct WebAddress: Sendable, Hashable, CustomStringConvertible {
   /// The address's origin.
   package var origin: Origin { Origin(scheme: scheme, host: host, port: port) }
 
-  /// An address below this one. `path` must begin with a slash and be encoded.
-  /// - Throws: `HubError.strangeAnswer` if that makes no address.
-  func adding(_ path: String) throws(HubError) -> WebAddress {
+  /// An address below this one; nil if none can be made.
+  /// - Parameter path: with its first slash, encoded.
+  package func below(_ path: String) -> WebAddress? {
     var base = text
     if let mark = base.firstIndex(of: "?") { base = String(base[..<mark]) }
     while base.hasSuffix("/") { base.removeLast() }
-    guard let address = WebAddress(base + path) else {
-      throw .strangeAnswer(host: host, reason: "no address can be made of \(path)")
-    }
-    return address
+    return WebAddress(base + path)
   }
 
   /// The address that a `Location` header means here; nil if it is no web address.

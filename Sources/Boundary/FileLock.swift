@@ -2,21 +2,32 @@ import Glibc
 
 /// A lock between programs: `flock` on a file, as in Python's `filelock`. It ends with its process, so no lock is left
 /// behind. On some shared file systems several programs can hold it at once, so nothing may rely on it alone.
-final class FileLock {
+package final class FileLock {
+  /// Why there is no lock.
+  package enum Fault: Error, Equatable {
+    /// The file cannot be made: the system's error.
+    case file(code: Int32)
+    /// The caller gave up waiting.
+    case stopped
+  }
+
   private let descriptor: Int32
 
   /// Waits for the lock.
-  /// - Parameter isWaiting: called once if waiting takes more than two seconds.
-  /// - Throws: `HubError.file` if the file cannot be made, `HubError.stopped`.
-  init(path: String, stop: StopFlag, isWaiting: () -> Void) throws(HubError) {
+  /// - Parameters:
+  ///   - path: of the file, which is made if it is not there.
+  ///   - isStopped: asked ten times a second while it waits; true ends the wait.
+  ///   - isWaiting: called once if waiting takes more than two seconds.
+  /// - Throws: `Fault`
+  package init(path: String, isStopped: () -> Bool, isWaiting: () -> Void) throws(Fault) {
     var tries = 0
     while true {
       let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o664)
-      guard descriptor >= 0 else { throw .system(path) }
+      guard descriptor >= 0 else { throw .file(code: errno) }
       while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
         // The file system has no locks.
         if errno != EWOULDBLOCK && errno != EINTR { break }
-        if stop.isSet {
+        if isStopped() {
           close(descriptor)
           throw .stopped
         }
@@ -35,11 +46,4 @@ final class FileLock {
   }
 
   deinit { close(descriptor) }
-}
-
-extension HubError {
-  /// The system's last error about a file.
-  static func system(_ path: String) -> HubError {
-    .file(path: path, reason: String(cString: strerror(errno)))
-  }
 }

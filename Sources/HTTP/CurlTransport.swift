@@ -1,5 +1,6 @@
 import CCurlShim
 import Glibc
+import Requests
 import Synchronization
 
 /// Sends requests with libcurl. Handles are kept with their connections for the next request.

@@ -32,11 +32,33 @@ package struct HTTPRequest: Sendable {
     }
   }
 
+  /// What libcurl signs a request with, for a service that checks AWS signatures of version 4.
+  package struct Signing: Sendable, CustomStringConvertible {
+    /// Such as `us-east-1`.
+    package var region: String
+    /// Such as `s3`.
+    package var service: String
+    /// The identifier of the key, and the key. Neither is in a description.
+    package var key: String
+    package var secret: String
+
+    package init(region: String, service: String, key: String, secret: String) {
+      self.region = region
+      self.service = service
+      self.key = key
+      self.secret = secret
+    }
+
+    package var description: String { "a signature for \(service) in \(region)" }
+  }
+
   package var method: Method
   package var address: WebAddress
   package var headers: [HTTPHeader]
   package var body: Body
   package var patience: Patience
+  /// nil: it is not signed.
+  package var signing: Signing?
   /// Ends the transfer when it is set.
   package var stop: StopFlag?
 

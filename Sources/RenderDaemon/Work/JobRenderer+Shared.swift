@@ -1,0 +1,28 @@
+import JobStore
+import Requests
+import SharedFiles
+
+extension JobRenderer {
+  /// Brings what a job names of a shared place into this machine's cache, and lets the pool know where it lies.
+  /// - Throws: `Interruption`, `SharedError`, `DaemonError.noSharedPlace`
+  func bringShared(_ claimed: ClaimedJob, to pool: inout ModelPool) throws {
+    let render = claimed.request.render
+    let names = [render.model] + render.addedFiles + [render.initImage, render.mask].compactMap { $0 }
+    for text in names {
+      guard let name = SharedName(text) else { continue }
+      guard let shared else { throw DaemonError.noSharedPlace(name: text) }
+      try report(claimed, index: 0, .loading, step: 0, steps: render.steps)
+      let path: String
+      do {
+        path = try shared.local(name, most: mostShared) {
+          if stop.isRequested { throw Interruption.stopping }
+          try check(claimed.lease)
+        }
+      } catch SharedError.stopped {
+        throw Interruption.stopping
+      }
+      pool.locator.learn([text: path])
+      pool.inputs.learn([text: path])
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import Foundation
+import Requests
+import TestSupport
+import Testing
+
+/// `segmoectl enqueue` on a queue that other machines use: files of this one go into a shared place, or are refused.
+@Suite struct SharedPlaceCommandTests {
+  private func folderWithFiles() throws -> Command {
+    let command = try Command()
+    for name in ["cat.png", "mask.png", "robot.safetensors", "taesd/config.json", "word.safetensors"] {
+      let path = "\(command.folder)/\(name)"
+      try FileManager.default.createDirectory(
+        atPath: URL(fileURLWithPath: path).deletingLastPathComponent().path, withIntermediateDirectories: true
+      )
+      try Data("\(name), some bytes".utf8).write(to: URL(fileURLWithPath: path))
+    }
+    return command
+  }
+
+  private static let files = [
+    "--init-image", "cat.png", "--mask", "mask.png", "--strength", "0.5", "--lora", "robot.safetensors:0.5",
+    "--vae",
+    "./taesd", "--embedding", "word.safetensors:<w>",
+  ]
+
+  @Test(
+    .enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)),
+    arguments: ["folder", "bucket"])
+  func filesBecomeDigests(kind: String) throws {
+    let command = try folderWithFiles()
+    let bucket = try TestBucket()
+    try FileManager.default.createDirectory(
+      atPath: command.folder + "/place", withIntermediateDirectories: false)
+    let place = kind == "folder" ? ["--shared", "place"] : []
+    let environment = [
+      "SEGMOE_DATABASE": try PostgresServer.shared().newDatabase(), "HOME": command.folder,
+      "SEGMOE_SHARED": "s3://\(TestBucket.name)",
+    ].merging(bucket.environment) { $1 }
+    func run(_ arguments: [String]) throws -> Outcome { try command.run(arguments, environment: environment) }
+    func count() -> Int {
+      let names = try? FileManager.default.contentsOfDirectory(atPath: command.folder + "/place/files")
+      return kind == "folder" ? names?.count ?? 0 : bucket.objects.withLock { $0.count }
+    }
+    let look = try run(["enqueue", "p", "--model", "demo", "--dry-run"] + Self.files + place)
+    #expect(look.code == 0 && count() == 0, "\(look)")
+    let made = try run(["enqueue", "p", "--model", "demo"] + Self.files + place)
+    #expect(made.code == 0, "\(made)")
+    // Of the tree, its file and its listing.
+    #expect(count() == 6)
+    let settings = try #require(try run(["show", "1", "--json"]).object()["settings"] as? [String: Any])
+    for (key, ending) in [("init_image", "cat.png"), ("mask", "mask.png"), ("vae", "taesd")] {
+      let name = try #require((settings[key] as? String).flatMap(SharedName.init), "\(settings)")
+      #expect(name.path == ending && name.kind == (key == "vae" ? .tree : .file))
+    }
+    let lora = try #require((settings["loras"] as? [[String: Any]])?.first)
+    #expect((lora["path"] as? String).flatMap(SharedName.init)?.path == "robot.safetensors")
+    let word = try #require((settings["embeddings"] as? [[String: Any]])?.first)
+    #expect((word["path"] as? String).flatMap(SharedName.init)?.path == "word.safetensors")
+    // What jobs name can be named again, by whoever has none of the files.
+    try FileManager.default.removeItem(atPath: command.folder + "/cat.png")
+    #expect(try run(["enqueue", "--like", "1"] + place).code == 0)
+    let again = try #require(try run(["show", "2", "--json"]).object()["settings"] as? [String: Any])
+    #expect(again["init_image"] as? String == settings["init_image"] as? String)
+    #expect(count() == 6)
+    let text = try run(["show", "1"]).output + made.output + made.errors
+    #expect(!text.contains(TestBucket.secret) && !text.contains(TestBucket.key))
+  }
+
+  @Test(
+    .enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)),
+    arguments: [
+      (["--init-image", "cat.png"], "initial image"), (["--lora", "robot.safetensors"], "LoRA"),
+      (["--vae", "./taesd"], "VAE"),
+      (["--embedding", "word.safetensors"], "embedding"),
+    ])
+  func withoutAPlaceAFileIsRefused(arguments: [String], word: String) throws {
+    let command = try folderWithFiles()
+    let environment = ["SEGMOE_DATABASE": try PostgresServer.shared().newDatabase(), "HOME": command.folder]
+    for more in [[], ["--dry-run"]] {
+      let outcome = try command.run(
+        ["enqueue", "p", "--model", "demo"] + arguments + more, environment: environment)
+      expectComplaint(outcome, code: 64, "\(word) \(command.folder)")
+      #expect(outcome.errors.contains("--shared"))
+    }
+    #expect(try command.run(["list", "--json"], environment: environment).list().isEmpty)
+  }
+
+  /// What is local stays local.
+  @Test func aQueueInAFileKeepsPaths() throws {
+    let command = try folderWithFiles()
+    let outcome = try command.run(
+      ["enqueue", "p", "--model", "demo", "--init-image", "cat.png"],
+      environment: ["SEGMOE_SHARED": "s3://bucket/x", "HOME": command.folder])
+    #expect(outcome.code == 0, "\(outcome)")
+    let settings = try #require(try command("show", "1", "--json").object()["settings"] as? [String: Any])
+    #expect(settings["init_image"] as? String == command.folder + "/cat.png")
+    expectComplaint(
+      try command("enqueue", "p", "--model", "demo", "--shared", command.folder), code: 64,
+      "is for a queue of PostgreSQL")
+    expectComplaint(
+      try command(
+        "enqueue", "p", "--model", "demo", "--init-image", "sha256:\(String(repeating: "a", count: 64))/x.png"
+      ),
+      code: 66, "x.png")
+  }
+}
