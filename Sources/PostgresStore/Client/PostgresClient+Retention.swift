@@ -99,7 +99,8 @@ extension PostgresClient {
       if newest.isBefore(kept) { kept = newest }
     }
     return [
-      .text(state.rawValue), .integer(retention.finishedBefore ?? .max), .integer(kept.time), .integer(kept.id),
+      .text(state.rawValue), .integer(retention.finishedBefore ?? .max), .integer(kept.time),
+      .integer(kept.id),
     ]
   }
 

@@ -57,7 +57,8 @@ import Testing
       [
         { $0.render.model = "other" }, { $0.render.width = 256 }, { $0.render.height = 256 },
         { $0.render.width = nil }, { $0.render.precision = .int8 }, { $0.render.vae = "/v" },
-        { $0.render.loras = [LoRAReference(path: "l")] }, { $0.render.memoryBudget = ByteCount(bytes: 1 << 30) },
+        { $0.render.loras = [LoRAReference(path: "l")] },
+        { $0.render.memoryBudget = ByteCount(bytes: 1 << 30) },
         { $0.render.deepCache = DeepCache(interval: 2) }, { $0.priority = -1 },
       ])
     #expect(found == [])
@@ -150,7 +151,8 @@ import Testing
     let store = try TestStore(kind)
     let worker = try store.worker()
     try store.client.enqueue(
-      BatchRequest(), (0..<260).map { request("\($0)", model: [0, 257, 258].contains($0) ? "demo" : "other") })
+      BatchRequest(),
+      (0..<260).map { request("\($0)", model: [0, 257, 258].contains($0) ? "demo" : "other") })
     let first = try #require(try worker.claim())
     // The head is job 2: 258 is within 256 of it, 259 is not.
     #expect(try companion(worker, of: first) == 258)

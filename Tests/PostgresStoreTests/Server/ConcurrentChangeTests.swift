@@ -2,7 +2,6 @@ import Foundation
 import JobStore
 import PostgresStore
 import Requests
-import Synchronization
 import TestSupport
 import Testing
 
@@ -32,18 +31,14 @@ struct ConcurrentChangeTests {
       try worker.finish(claimed)
     }
     try client.enqueue(BatchRequest(), (0..<60).map { request("\($0)") })
-    let removed = Mutex(0)
-    let claims = Mutex<Set<Int64>>([])
+    let removed = Record<Int>()
+    let claims = Record<Int64>()
     try await withThrowingTaskGroup(of: Void.self) { group in
       for size in [3, 5, 7] {
         group.addTask {
-          let count = try await OwnThread.run {
-            var retention = Retention()
-            // What is claimed meanwhile is none of theirs.
-            retention.states = [.done, .failed, .cancelled]
-            return try Self.client(address).purge(retention, atOnce: size) { _ in }
+          try await OwnThread.run {
+            removed.add(try Self.client(address).purge(Retention(), atOnce: size) { _ in })
           }
-          removed.withLock { $0 += count }
         }
       }
       for name in ["a", "b"] {
@@ -51,15 +46,15 @@ struct ConcurrentChangeTests {
           try await OwnThread.run {
             let worker = try Self.worker(name, address)
             while let claimed = try worker.claim() {
-              claims.withLock { _ = $0.insert(claimed.lease.job) }
+              claims.add(claimed.lease.job)
             }
           }
         }
       }
       try await group.waitForAll()
     }
-    #expect(removed.withLock { $0 } == 150)
-    #expect(claims.withLock { $0 } == Set(151...210))
+    #expect(removed.all.reduce(0, +) == 150)
+    #expect(claims.all.sorted() == Array(151...210))
     #expect(try client.batches(limit: 9).map(\.id) == [2])
     let counts = try client.status().counts
     #expect(counts.running == 60 && counts.total == 60)
@@ -86,8 +81,8 @@ struct ConcurrentChangeTests {
     let client = try Self.client(address)
     let count = Int64(80)
     try client.enqueue(BatchRequest(), (0..<Int(count)).map { request("\($0)") })
-    let claimed = Mutex<[Int64: Int]>([:])
-    let edited = Mutex<Set<Int64>>([])
+    let claims = Record<(job: Int64, steps: Int)>()
+    let edited = Record<Int64>()
     try await withThrowingTaskGroup(of: Void.self) { group in
       for editor in 0..<2 {
         group.addTask {
@@ -98,7 +93,7 @@ struct ConcurrentChangeTests {
                 _ = try client.edit(job: job) {
                   ($0.render.steps, $0.priority) = (30 + editor, Int(job) % 3)
                 }
-                edited.withLock { _ = $0.insert(job) }
+                edited.add(job)
               } catch JobStoreError.notEditable {
                 continue
               }
@@ -112,19 +107,19 @@ struct ConcurrentChangeTests {
             let worker = try Self.worker(name, address)
             while try client.status().counts.queued > 0 {
               guard let job = try worker.claim() else { continue }
-              claimed.withLock { $0[job.lease.job] = job.request.render.steps }
+              claims.add((job.lease.job, job.request.render.steps))
             }
           }
         }
       }
       try await group.waitForAll()
     }
-    let steps = claimed.withLock { $0 }
-    #expect(Set(steps.keys) == Set(1...count))
-    for (job, steps) in steps {
+    #expect(claims.all.map(\.job).sorted() == Array(1...count))
+    let changed = Set(edited.all)
+    for (job, steps) in claims.all {
       let details = try client.details(job: job)
       #expect(details.job.request.render.steps == steps, "job \(job)")
-      #expect((steps != 25) == edited.withLock { $0.contains(job) }, "job \(job)")
+      #expect((steps != 25) == changed.contains(job), "job \(job)")
       // Nobody changes what is claimed.
       #expect(details.events.last?.kind == .claimed)
     }

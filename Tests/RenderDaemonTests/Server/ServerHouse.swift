@@ -20,11 +20,12 @@ final class ServerHouse {
     client = PostgresClient(try PostgresDatabase.open(ServerAddress(address), role: .client))
   }
 
-  /// One job of two pictures.
-  func enqueue(steps: Int) throws -> Int64 {
+  /// One job of two pictures; `change` makes it what the test needs.
+  func enqueue(steps: Int, _ change: (inout RenderRequest) -> Void = { _ in }) throws -> Int64 {
     var render = RenderRequest(model: "tiny", prompt: "a red fox")
     (render.width, render.height, render.steps, render.count) = (96, 96, steps, 2)
     (render.scheduler, render.seed) = (.ddpm, 3)
+    change(&render)
     var request = JobRequest(render)
     request.maxAttempts = 50
     var requests = [request].makeIterator()
@@ -35,18 +36,23 @@ final class ServerHouse {
   /// - Parameters:
   ///   - name: its own.
   ///   - drains: whether it ends when nothing is queued.
-  func daemon(_ name: String = "w", drains: Bool = false) throws -> Process {
+  ///   - arguments: more flags.
+  ///   - environment: more variables.
+  func daemon(
+    _ name: String = "w", drains: Bool = false, _ arguments: [String] = [],
+    environment: [String: String] = [:]
+  ) throws -> Process {
     let process = try Process(
       "segmoed",
       [
         "--database", address, "--output", place.file("out"), "--models", place.file("models"), "--worker",
         name,
         "--threads", "1", "--log-level", "info",
-      ] + (drains ? ["--drain"] : []),
+      ] + (drains ? ["--drain"] : []) + arguments,
       environment: [
         "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "2", "HOME": place.path,
         "PATH": "/usr/bin:/bin",
-      ])
+      ].merging(environment) { $1 })
     process.standardOutput = FileHandle.nullDevice
     let log = open(place.file("log"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     process.standardError = FileHandle(fileDescriptor: log, closeOnDealloc: true)
@@ -58,10 +64,13 @@ final class ServerHouse {
   var words: String { (try? String(contentsOfFile: place.file("log"), encoding: .utf8)) ?? "" }
 
   /// Renders what is queued.
-  func drain() throws {
-    let process = try daemon(drains: true)
+  /// - Parameters:
+  ///   - arguments: more flags of the daemon.
+  ///   - code: that it ends with.
+  func drain(_ arguments: [String] = [], code: Int32 = 0) throws {
+    let process = try daemon(drains: true, arguments)
     process.waitUntilExit()
-    #expect(process.terminationStatus == 0, "\(words)")
+    #expect(process.terminationStatus == code, "\(words)")
   }
 
   /// Waits until something is so. The limit only guards against waiting for ever.
