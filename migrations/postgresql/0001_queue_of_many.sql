@@ -585,7 +585,6 @@ END $$;
 CREATE FUNCTION paths_in(list text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE AS $$
 -- The files that a list of LoRAs or learned words names. A text that is no such list names none: the claim finds it wrong.
 BEGIN
-  IF list = '[]' THEN RETURN '{}'; END IF;
   RETURN ARRAY(SELECT jsonb_path_query(list::jsonb, '$[*].path') #>> '{}');
 EXCEPTION WHEN OTHERS THEN
   RETURN '{}';
@@ -593,7 +592,8 @@ END $$;
 
 CREATE FUNCTION needs_file(job_id bigint, files text[]) RETURNS boolean LANGUAGE sql STABLE AS $$
 -- Whether a job adds one of these files to its model.
-  SELECT coalesce(vae = ANY (files), false) OR paths_in(loras) && files OR paths_in(embeddings) && files
+  SELECT coalesce(vae = ANY (files), false) OR loras <> '[]' AND paths_in(loras) && files
+    OR embeddings <> '[]' AND paths_in(embeddings) && files
   FROM jobs WHERE id = job_id
 $$;
 
@@ -1312,7 +1312,8 @@ END $$;
 
 CREATE FUNCTION oldest_that_fits(
   states text[], most bigint
-) RETURNS TABLE (fits_all boolean, ended bigint, oldest bigint) LANGUAGE plpgsql STABLE AS $$
+) RETURNS TABLE (fits_all boolean, ended bigint, oldest bigint) LANGUAGE plpgsql STABLE
+SET enable_sort = off SET enable_seqscan = off AS $$
 -- Of the newest jobs that are over in these states, as many as have pictures of at most so many bytes together: the oldest.
 -- ended is NULL if not even the newest fits. Negative sizes count for nothing.
 DECLARE
@@ -1320,7 +1321,7 @@ DECLARE
   sum numeric := 0;
 BEGIN
   fits_all := true;
-  -- Each state's jobs come in order from the index, so that nothing is sorted.
+  -- Each state's jobs come in order from the index, so that no more are read than fit.
   FOR j IN
     SELECT o.id, o.finished_at,
       (SELECT coalesce(sum(greatest(i.bytes, 0)), 0) FROM images i WHERE i.job = o.id)
@@ -1328,9 +1329,12 @@ BEGIN
         + (SELECT coalesce(sum(greatest(c.bytes, 0)), 0) FROM checkpoints c WHERE c.job = o.id AND c.path IS NOT NULL)
         AS bytes
     FROM (
-      SELECT id, finished_at FROM jobs WHERE outcome = 'done' AND 'done' = ANY (states)
-      UNION ALL SELECT id, finished_at FROM jobs WHERE outcome = 'failed' AND 'failed' = ANY (states)
-      UNION ALL SELECT id, finished_at FROM jobs WHERE outcome = 'cancelled' AND 'cancelled' = ANY (states)) o
+      (SELECT id, finished_at FROM jobs WHERE outcome = 'done' AND 'done' = ANY (states)
+        ORDER BY finished_at DESC, id DESC)
+      UNION ALL (SELECT id, finished_at FROM jobs WHERE outcome = 'failed' AND 'failed' = ANY (states)
+        ORDER BY finished_at DESC, id DESC)
+      UNION ALL (SELECT id, finished_at FROM jobs WHERE outcome = 'cancelled' AND 'cancelled' = ANY (states)
+        ORDER BY finished_at DESC, id DESC)) o
     ORDER BY o.finished_at DESC, o.id DESC
   LOOP
     sum := sum + j.bytes;

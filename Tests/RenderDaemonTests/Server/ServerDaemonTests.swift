@@ -155,8 +155,9 @@ struct ServerDaemonTests {
   ]
 
   private func several(_ house: ServerHouse, steps: Int) throws -> [Int64] {
-    try Self.several.map { change in
-      try house.enqueue(steps: steps) {
+    // Each takes a step more than the one before, so that one ends while others are at work.
+    try Self.several.enumerated().map { index, change in
+      try house.enqueue(steps: steps + index) {
         $0.count = 1
         change(&$0)
       }
@@ -166,9 +167,9 @@ struct ServerDaemonTests {
   /// The same jobs in a file, one after another.
   private func severalAlone(steps: Int) throws -> [[Data]] {
     let house = try DaemonHouse()
-    let jobs = try Self.several.map { change in
+    let jobs = try Self.several.enumerated().map { index, change in
       try house.enqueue(attempts: 50) {
-        ($0.width, $0.height, $0.steps, $0.seed) = (96, 96, steps, 3)
+        ($0.width, $0.height, $0.steps, $0.seed) = (96, 96, steps + index, 3)
         change(&$0)
       }
     }
