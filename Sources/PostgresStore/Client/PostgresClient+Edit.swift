@@ -9,6 +9,8 @@ extension PostgresClient {
     // If the answer is lost, the same call finds the job as it has made it.
     var made: JobEdit?
     return try connection.transaction { link in
+      // A client that stops in the middle must not keep the row still for long: upkeep waits for it.
+      _ = try link.answer(to: "SET LOCAL idle_in_transaction_session_timeout = '5s'")
       _ = try link.answer(to: "SELECT hold_still($1::bigint)", [.integer(id)])
       let edit = try planned(id, change, link)
       guard !edit.changes.isEmpty else {

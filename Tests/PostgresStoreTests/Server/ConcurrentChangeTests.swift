@@ -127,6 +127,30 @@ struct ConcurrentChangeTests {
     #expect(counts.running == Int(count) && counts.total == Int(count))
   }
 
+  /// A client whose connection is cut in the middle of an edit asks again, and changes the job once.
+  @Test func aCutConnectionEditsOnce() throws {
+    let address = try PostgresServer.shared().newDatabase()
+    let client = try Self.client(address)
+    try client.enqueue(BatchRequest(), [request("a")])
+    var calls = 0
+    let edit = try client.edit(job: 1) { request in
+      calls += 1
+      request.render.steps = 30
+      guard calls == 1 else { return }
+      try PostgresServer.sql(
+        at: address,
+        """
+        SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()
+        """)
+    }
+    #expect(calls == 2 && edit.changes.map(\.name) == ["steps"])
+    let details = try client.details(job: 1)
+    #expect(details.job.request.render.steps == 30)
+    #expect(details.events.map(\.kind) == [.enqueued, .edited])
+    #expect(try Self.worker("w", address).claim()?.request.render.steps == 30)
+  }
+
   /// A render does not wait for a server that was lost: it goes on without company, and the next claim is as ever.
   @Test func aRenderDoesNotWaitForALostServer() throws {
     let address = try PostgresServer.shared().newDatabase()
