@@ -41,7 +41,7 @@ struct Edit: ParsableCommand {
     if let maxAttempts, !(1...100).contains(maxAttempts) {
       throw Problem.usage("--max-attempts must be 1 to 100")
     }
-    let store = try location.openFile(for: look.dryRun ? .reading : .changing)
+    let store = try location.open(for: look.dryRun ? .reading : .changing)
     let known = try store.knownModels()
     var paths = PathResolver(names: known.names)
     let draft = try draft(&paths)

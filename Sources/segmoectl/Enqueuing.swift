@@ -79,7 +79,7 @@ struct Enqueuing {
         complain("\(flaw.path) stops the service or its members: \(flaw.fault); \(flaw.mend)")
       }
     }
-    let now = Date().milliseconds
+    let now = try store.now()
     // Who waits is told after a moment.
     guard !waits, try !store.workers().contains(where: { $0.isAlive(now: now) }) else { return }
     guard place.isFile else {

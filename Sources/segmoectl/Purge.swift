@@ -39,10 +39,15 @@ struct Purge: ParsableCommand {
   @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
+  /// Jobs whose rows go in one transaction.
+  private static let atOnce = 500
+
   func run() throws {
-    let retention = try retention()
+    var retention = try retention()
+    let age = try olderThan.map(pause(_:))
     let remover = try files.map(FileRemover.init(folder:))
-    let store = try location.openFile(for: look.dryRun ? .reading : .changing)
+    let store = try location.open(for: look.dryRun ? .reading : .changing)
+    retention.finishedBefore = try age.map { try store.now() - Milliseconds($0 * 1000) }
     var pictures = 0
     let jobs: Int
     if !format.json {
@@ -57,7 +62,7 @@ struct Purge: ParsableCommand {
       jobs = expired.count
       pictures = try expired.flatMap(\.paths).filter { try remover?.mayRemove($0) ?? false }.count
     } else {
-      jobs = try store.purge(retention) { job in
+      jobs = try store.purge(retention, atOnce: Self.atOnce) { job in
         for path in job.paths where try remover?.remove(path) ?? false { pictures += 1 }
       }
     }
@@ -68,6 +73,7 @@ struct Purge: ParsableCommand {
     }
   }
 
+  /// Which jobs go, but for their age.
   private func retention() throws -> Retention {
     guard olderThan != nil || keep != nil || maxBytes != nil else {
       throw Problem.usage("nothing says what may go: give --older-than, --keep or --max-bytes")
@@ -78,9 +84,6 @@ struct Purge: ParsableCommand {
     }
     var retention = Retention()
     if !state.isEmpty { retention.states = Set(state) }
-    if let olderThan {
-      retention.finishedBefore = Date().addingTimeInterval(-(try pause(olderThan))).milliseconds
-    }
     retention.keepNewest = keep ?? 0
     retention.keepBytes = try maxBytes.map { text in
       guard let size = ByteCount(text: text) else {

@@ -31,7 +31,7 @@ struct Status: ParsableCommand {
     try format.check(QueueReport.shape)
     let place = location.place
     let store = try location.open(for: .reading)
-    let now = Date().milliseconds
+    let now = try store.now()
     guard !prometheus else {
       print(try QueueMetrics(store, now: now).text, terminator: "")
       return

@@ -125,7 +125,7 @@ CREATE TABLE jobs (
   peak_bytes      bigint,
   CHECK ((outcome IS NULL) = (finished_at IS NULL))
 );
-CREATE INDEX jobs_over ON jobs (outcome, finished_at) WHERE outcome IS NOT NULL;
+CREATE INDEX jobs_over ON jobs (outcome, finished_at, id) WHERE outcome IS NOT NULL;
 
 CREATE TABLE due (
   -- Jobs that may be claimed now. Rows come and go quickly, so that it must be vacuumed often; it is small.
@@ -248,6 +248,16 @@ CREATE TABLE workers (
   heartbeat_at   bigint NOT NULL,
   models_seen_at bigint
 ) WITH (fillfactor = 50);
+
+CREATE TABLE lacking_models (
+  -- Models that a worker does not have, or cannot load: it leaves their jobs to others. A row goes when it has loaded it,
+  -- and with the worker.
+  worker text NOT NULL,                   -- workers.name
+  model  text NOT NULL,                   -- as jobs.model, or a file that jobs add to it
+  since  bigint NOT NULL,                 -- when it was first missed, or its files changed last
+  reason text NOT NULL,                   -- for a person
+  PRIMARY KEY (worker, model)
+);
 
 CREATE TABLE events (
   -- What happened when. An event without a job is about the whole batch, without both about the queue.
@@ -571,6 +581,7 @@ BEGIN
   FOR l IN DELETE FROM leases WHERE worker = its_name RETURNING * LOOP
     PERFORM free_lease(l);
   END LOOP;
+  DELETE FROM lacking_models WHERE worker = its_name;
   INSERT INTO workers
     (name, pid, host, process_space, version, numerics, state, introduction, started_at, heartbeat_at)
   VALUES (its_name, its_pid, its_host, its_space, its_version, its_class, 'idle', its_introduction, now, now)
@@ -588,46 +599,176 @@ BEGIN
   IF FOUND THEN INSERT INTO events (what, worker) VALUES ('worker_stopped', its_name); END IF;
 END $$;
 
-CREATE FUNCTION claim_job(
-  by_worker text, new_token bigint, lease_ms bigint, its_class text, preferred text[], lacked text[]
-) RETURNS SETOF job_rows LANGUAGE plpgsql AS $$
--- Takes the next job that is due: the highest priority first, then the lowest number. One whose model is preferred may
--- overtake 256 others of the same priority. Rows that others are just taking are passed over. Not durable.
-DECLARE
-  head record;
-  taken due;
-  now bigint := milliseconds_now();
-  already bigint;
+-- What a worker lacks: the models and files whose jobs it leaves to others.
+
+CREATE FUNCTION paths_in(list text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE AS $$
+-- The files that a list of LoRAs or learned words names. A text that is no such list names none: the claim finds it wrong.
 BEGIN
-  PERFORM set_config('synchronous_commit', 'off', true);
-  -- The answer was lost, and the worker asks again.
-  SELECT job INTO already FROM leases WHERE worker = by_worker AND token = new_token;
-  IF FOUND THEN
-    RETURN QUERY SELECT * FROM job_rows WHERE id = already;
-    RETURN;
-  END IF;
-  IF (SELECT paused FROM queue) = 1 THEN RETURN; END IF;
-  IF cardinality(preferred) > 0 THEN
-    SELECT d.priority, d.id INTO head FROM due d
-    WHERE (d.numerics IS NULL OR d.numerics = its_class) AND d.model <> ALL (lacked)
-    ORDER BY d.priority DESC, d.id LIMIT 1;
-    IF FOUND THEN
+  RETURN ARRAY(SELECT jsonb_path_query(list::jsonb, '$[*].path') #>> '{}');
+EXCEPTION WHEN OTHERS THEN
+  RETURN '{}';
+END $$;
+
+CREATE FUNCTION needs_file(job_id bigint, files text[]) RETURNS boolean LANGUAGE sql STABLE AS $$
+-- Whether a job adds one of these files to its model.
+  SELECT coalesce(vae = ANY (files), false) OR loras <> '[]' AND paths_in(loras) && files
+    OR embeddings <> '[]' AND paths_in(embeddings) && files
+  FROM jobs WHERE id = job_id
+$$;
+
+CREATE FUNCTION level_below(below bigint, its_class text) RETURNS integer LANGUAGE sql STABLE AS $$
+-- The next lower priority at which a job is due.
+  SELECT d.priority FROM due d
+  WHERE d.priority < below AND (d.numerics IS NULL OR d.numerics = its_class) ORDER BY d.priority DESC LIMIT 1
+$$;
+
+CREATE FUNCTION heads_of(level integer, its_class text) RETURNS TABLE (of_model text, head bigint)
+LANGUAGE plpgsql STABLE AS $$
+-- The models that are due at a priority, each with its first job. It jumps from model to model, however many jobs they have.
+DECLARE
+  last text := '';
+BEGIN
+  LOOP
+    SELECT d.model, d.id INTO of_model, head FROM due d
+    WHERE d.priority = level AND d.model > last AND (d.numerics IS NULL OR d.numerics = its_class)
+    ORDER BY d.model, d.id LIMIT 1;
+    EXIT WHEN NOT FOUND;
+    last := of_model;
+    RETURN NEXT;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION head_without(
+  of_model text, level integer, its_class text, files text[]
+) RETURNS bigint LANGUAGE sql STABLE AS $$
+-- The first of a model's first 4096 due jobs at a priority that needs none of these files.
+  SELECT n.id FROM (
+    SELECT d.id FROM due d
+    WHERE d.priority = level AND d.model = of_model AND (d.numerics IS NULL OR d.numerics = its_class)
+    ORDER BY d.id LIMIT 4096) n
+  WHERE NOT needs_file(n.id, files) ORDER BY n.id LIMIT 1
+$$;
+
+CREATE FUNCTION take_avoiding(
+  its_class text, preferred text[], lacked text[], files text[]
+) RETURNS due LANGUAGE plpgsql AS $$
+-- Takes the next due job that needs nothing of what a worker lacks; otherwise as claim_job does.
+DECLARE
+  taken due;
+  level integer := level_below(2147483648, its_class);
+  c record;
+BEGIN
+  WHILE level IS NOT NULL LOOP
+    FOR c IN
+      WITH heads AS (
+        SELECT h.of_model, CASE WHEN cardinality(files) = 0 THEN h.head
+          ELSE head_without(h.of_model, level, its_class, files) END AS head
+        FROM heads_of(level, its_class) h WHERE h.of_model <> ALL (lacked))
+      SELECT of_model, head FROM heads WHERE head IS NOT NULL
+      ORDER BY of_model = ANY (preferred) AND head <= (SELECT min(head) FROM heads) + 256 DESC, head
+    LOOP
+      -- Others may be just taking the first.
       DELETE FROM due WHERE id = (
         SELECT d.id FROM due d
-        WHERE d.priority = head.priority AND d.id BETWEEN head.id AND head.id + 256 AND d.model = ANY (preferred)
-          AND d.model <> ALL (lacked) AND (d.numerics IS NULL OR d.numerics = its_class)
+        WHERE d.priority = level AND d.model = c.of_model AND (d.numerics IS NULL OR d.numerics = its_class)
+          AND d.id >= c.head AND (cardinality(files) = 0 OR d.id < c.head + 4096 AND NOT needs_file(d.id, files))
         ORDER BY d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
       RETURNING * INTO taken;
-    END IF;
-  END IF;
-  IF taken.id IS NULL THEN
-    DELETE FROM due WHERE id = (
-      SELECT d.id FROM due d
-      WHERE (d.numerics IS NULL OR d.numerics = its_class) AND d.model <> ALL (lacked)
-      ORDER BY d.priority DESC, d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING * INTO taken;
-  END IF;
-  IF taken.id IS NULL THEN RETURN; END IF;
+      IF FOUND THEN RETURN taken; END IF;
+    END LOOP;
+    level := level_below(level, its_class);
+  END LOOP;
+  RETURN taken;
+END $$;
+
+CREATE FUNCTION give_up(
+  by_worker text, its_class text, thing text, is_model boolean, reason text, kind text
+) RETURNS integer LANGUAGE plpgsql AS $$
+-- Fails due jobs that need what no living worker has, some at a time. Returns how many.
+DECLARE
+  now bigint := milliseconds_now();
+  level integer := level_below(2147483648, its_class);
+  m text;
+  more integer;
+  many integer := 0;
+BEGIN
+  IF (SELECT paused FROM queue) = 1 THEN RETURN 0; END IF;
+  WHILE level IS NOT NULL LOOP
+    FOR m IN
+      SELECT thing WHERE is_model
+      UNION ALL SELECT h.of_model FROM heads_of(level, its_class) h WHERE NOT is_model
+    LOOP
+      WITH gone AS (
+        DELETE FROM due WHERE id IN (
+          SELECT x.id FROM due x WHERE x.id IN (
+            SELECT n.id FROM (
+              SELECT d.id FROM due d
+              WHERE d.priority = level AND d.model = m AND (d.numerics IS NULL OR d.numerics = its_class)
+              ORDER BY d.id LIMIT 4096) n
+            WHERE is_model OR needs_file(n.id, ARRAY[thing]) ORDER BY n.id LIMIT 100)
+          FOR UPDATE SKIP LOCKED)
+        RETURNING id, batch),
+      ended AS (
+        UPDATE jobs SET outcome = 'failed', finished_at = now, error = reason, error_kind = kind FROM gone g
+        WHERE jobs.id = g.id RETURNING jobs.id, jobs.batch),
+      swept AS (
+        DELETE FROM checkpoints c USING gone g WHERE c.job = g.id AND c.path IS NULL),
+      told AS (
+        INSERT INTO events (what, batch, job, worker, detail)
+        SELECT 'failed', batch, id, by_worker, reason FROM ended ORDER BY id),
+      counted AS (
+        INSERT INTO tally (batch, queued, failed) SELECT batch, -count(*), count(*) FROM ended GROUP BY batch)
+      SELECT count(*) INTO more FROM ended;
+      many := many + more;
+      IF many >= 100 THEN RETURN many; END IF;
+    END LOOP;
+    level := level_below(level, its_class);
+  END LOOP;
+  RETURN many;
+END $$;
+
+CREATE FUNCTION hopeless(
+  by_worker text, things text[], patience_ms bigint
+) RETURNS TABLE (thing text, worker text, reason text) LANGUAGE sql AS $$
+-- Those of the models and files that a worker lacks which no other living one has had for so long either, with what each
+-- says of them. The worker itself comes first.
+  WITH living AS NOT MATERIALIZED (
+    SELECT w.name FROM workers w
+    WHERE w.name = by_worker
+      OR w.state <> 'stopped' AND abs(w.heartbeat_at - (SELECT milliseconds_now())) < 60000)
+  SELECT t.name, said.worker, said.reason
+  FROM unnest(things) AS t (name) CROSS JOIN LATERAL (
+    SELECT l.worker, left(l.reason, 1000) AS reason
+    FROM lacking_models l JOIN living k ON k.name = l.worker
+    WHERE l.model = t.name ORDER BY l.worker <> by_worker, l.worker LIMIT 1000) said
+  WHERE EXISTS (SELECT 1 FROM workers m WHERE m.name = by_worker)
+    AND NOT EXISTS (
+      SELECT 1 FROM living o WHERE NOT EXISTS (
+        SELECT 1 FROM lacking_models x
+        WHERE x.worker = o.name AND x.model = t.name AND x.since <= (SELECT milliseconds_now()) - patience_ms))
+  ORDER BY t.name, said.worker <> by_worker, said.worker
+$$;
+
+CREATE FUNCTION lack_thing(
+  job_id bigint, fence bigint, by_worker text, thing text, told text
+) RETURNS boolean LANGUAGE plpgsql AS $$
+-- A worker gives a job back because it lacks its model or a file beside it; the attempt does not count. False: the lease
+-- is lost.
+BEGIN
+  IF NOT give_back(job_id, fence) THEN RETURN false; END IF;
+  UPDATE jobs SET error = told, error_kind = 'model' WHERE id = job_id AND last_token = fence AND outcome IS NULL;
+  INSERT INTO lacking_models (worker, model, since, reason) VALUES (by_worker, thing, milliseconds_now(), told)
+  ON CONFLICT (worker, model) DO UPDATE SET reason = excluded.reason;
+  RETURN true;
+END $$;
+
+CREATE FUNCTION lease_due(
+  taken due, by_worker text, new_token bigint, lease_ms bigint, its_class text
+) RETURNS void LANGUAGE plpgsql AS $$
+-- Gives a worker the lease of a job that was just taken from due.
+DECLARE
+  now bigint := milliseconds_now();
+BEGIN
   INSERT INTO leases (job, batch, token, worker, expires, started_at)
   VALUES (taken.id, taken.batch, new_token, by_worker, now + lease_ms, now);
   IF its_class IS NOT NULL THEN
@@ -639,6 +780,93 @@ BEGIN
   END IF;
   INSERT INTO tally (batch, queued, running) VALUES (taken.batch, -1, 1);
   INSERT INTO events (what, batch, job, worker) VALUES ('claimed', taken.batch, taken.id, by_worker);
+END $$;
+
+CREATE FUNCTION claim_job(
+  by_worker text, new_token bigint, lease_ms bigint, its_class text, preferred text[], lacked text[], files text[]
+) RETURNS SETOF job_rows LANGUAGE plpgsql AS $$
+-- Takes the next job that is due: the highest priority first, then the lowest number. One whose model is preferred may
+-- overtake 256 others of the same priority. Rows that others are just taking are passed over. Not durable.
+DECLARE
+  head record;
+  taken due;
+  already bigint;
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  -- The answer was lost, and the worker asks again.
+  SELECT job INTO already FROM leases WHERE worker = by_worker AND token = new_token;
+  IF FOUND THEN
+    RETURN QUERY SELECT * FROM job_rows WHERE id = already;
+    RETURN;
+  END IF;
+  IF (SELECT paused FROM queue) = 1 THEN RETURN; END IF;
+  IF cardinality(lacked) + cardinality(files) > 0 THEN
+    taken := take_avoiding(its_class, preferred, lacked, files);
+  ELSE
+    IF cardinality(preferred) > 0 THEN
+      SELECT d.priority, d.id INTO head FROM due d
+      WHERE d.numerics IS NULL OR d.numerics = its_class
+      ORDER BY d.priority DESC, d.id LIMIT 1;
+      IF FOUND THEN
+        DELETE FROM due WHERE id = (
+          SELECT d.id FROM due d
+          WHERE d.priority = head.priority AND d.id BETWEEN head.id AND head.id + 256 AND d.model = ANY (preferred)
+            AND (d.numerics IS NULL OR d.numerics = its_class)
+          ORDER BY d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
+        RETURNING * INTO taken;
+      END IF;
+    END IF;
+    IF taken.id IS NULL THEN
+      DELETE FROM due WHERE id = (
+        SELECT d.id FROM due d
+        WHERE d.numerics IS NULL OR d.numerics = its_class
+        ORDER BY d.priority DESC, d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
+      RETURNING * INTO taken;
+    END IF;
+  END IF;
+  IF taken.id IS NULL THEN RETURN; END IF;
+  PERFORM lease_due(taken, by_worker, new_token, lease_ms, its_class);
+  RETURN QUERY SELECT * FROM job_rows WHERE id = taken.id;
+END $$;
+
+CREATE FUNCTION claim_companion(
+  by_worker text, new_token bigint, lease_ms bigint, its_class text, its_model text, its_width integer,
+  its_height integer, its_precision text, its_vae text, its_deep_cache text, its_loras text, its_budget bigint,
+  has_picture boolean, files text[]
+) RETURNS SETOF job_rows LANGUAGE plpgsql AS $$
+-- Takes a job that can go through the model together with one at work: of the same model, weights and size, among those
+-- that a claim with this model preferred might take. A job that has lost a worker goes alone. Not durable.
+DECLARE
+  head record;
+  taken due;
+  already bigint;
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  SELECT job INTO already FROM leases WHERE worker = by_worker AND token = new_token;
+  IF FOUND THEN
+    RETURN QUERY SELECT * FROM job_rows WHERE id = already;
+    RETURN;
+  END IF;
+  IF (SELECT paused FROM queue) = 1 THEN RETURN; END IF;
+  SELECT d.priority, d.id INTO head FROM due d
+  WHERE d.numerics IS NULL OR d.numerics = its_class
+  ORDER BY d.priority DESC, d.id LIMIT 1;
+  IF NOT FOUND THEN RETURN; END IF;
+  DELETE FROM due WHERE id = (
+    SELECT d.id FROM due d JOIN jobs j ON j.id = d.id
+    WHERE d.priority = head.priority AND d.model = its_model AND d.id BETWEEN head.id AND head.id + 256
+      AND (d.numerics IS NULL OR d.numerics = its_class) AND j.id BETWEEN head.id AND head.id + 256
+      AND j.width IS NOT DISTINCT FROM its_width AND j.height IS NOT DISTINCT FROM its_height
+      AND j.precision = its_precision AND j.vae IS NOT DISTINCT FROM its_vae
+      AND j.deep_cache IS NOT DISTINCT FROM its_deep_cache AND j.loras = its_loras
+      AND j.memory_budget IS NOT DISTINCT FROM its_budget AND j.losses = 0 AND j.furthest_step = 0
+      -- A size that nobody gave may be that of a starting picture, which is not known yet.
+      AND (its_width IS NOT NULL AND its_height IS NOT NULL OR j.init_image IS NULL AND NOT has_picture)
+      AND (cardinality(files) = 0 OR NOT needs_file(j.id, files))
+    ORDER BY d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED)
+  RETURNING * INTO taken;
+  IF taken.id IS NULL THEN RETURN; END IF;
+  PERFORM lease_due(taken, by_worker, new_token, lease_ms, its_class);
   RETURN QUERY SELECT * FROM job_rows WHERE id = taken.id;
 END $$;
 
@@ -1063,4 +1291,122 @@ BEGIN
   INSERT INTO events (what, batch, job, detail)
   VALUES ('reordered', j.batch, job_id, format('priority %s to %s', j.priority, its_priority));
   RETURN true;
+END $$;
+
+CREATE FUNCTION hold_still(job_id bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- Keeps a queued job from being claimed, moved or cancelled until the transaction ends.
+BEGIN
+  -- It may move on between two of these looks: another round finds it.
+  FOR round IN 1..100 LOOP
+    PERFORM 1 FROM due WHERE id = job_id FOR UPDATE;
+    IF FOUND THEN RETURN; END IF;
+    PERFORM 1 FROM waiting WHERE id = job_id FOR UPDATE;
+    IF FOUND OR NOT EXISTS (SELECT 1 FROM job_rows WHERE id = job_id AND state = 'queued') THEN RETURN; END IF;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION end_edit(job_id bigint, told text) RETURNS void LANGUAGE plpgsql AS $$
+-- A queued job, held still and changed in jobs, waits as it now asks for, with all its attempts.
+DECLARE
+  j record;
+  place record;
+BEGIN
+  UPDATE jobs SET attempts = 0, losses = 0, furthest_step = 0, furthest_saved = 0, last_token = NULL, error = NULL,
+    error_kind = NULL, started_at = NULL
+  WHERE id = job_id RETURNING batch, priority, model, run_after INTO STRICT j;
+  DELETE FROM due WHERE id = job_id RETURNING numerics, numerics_since, 0 AS holds INTO place;
+  IF NOT FOUND THEN
+    DELETE FROM waiting WHERE id = job_id RETURNING numerics, numerics_since, holds INTO place;
+  END IF;
+  IF place.holds <> 0 OR j.run_after IS NOT NULL THEN
+    INSERT INTO waiting (id, batch, priority, model, numerics, numerics_since, run_after, holds)
+    VALUES (job_id, j.batch, j.priority, j.model, place.numerics, place.numerics_since, j.run_after,
+      coalesce(place.holds, 0));
+  ELSE
+    INSERT INTO due (id, batch, priority, model, numerics, numerics_since)
+    VALUES (job_id, j.batch, j.priority, j.model, place.numerics, place.numerics_since);
+  END IF;
+  INSERT INTO events (what, batch, job, detail) VALUES ('edited', j.batch, job_id, told);
+END $$;
+
+CREATE FUNCTION oldest_that_fits(
+  states text[], most bigint
+) RETURNS TABLE (fits_all boolean, ended bigint, oldest bigint) LANGUAGE plpgsql STABLE
+SET enable_sort = off SET enable_seqscan = off AS $$
+-- Of the newest jobs that are over in these states, as many as have pictures of at most so many bytes together: the oldest.
+-- ended is NULL if not even the newest fits. Negative sizes count for nothing.
+DECLARE
+  j record;
+  sum numeric := 0;
+BEGIN
+  fits_all := true;
+  -- Each state's jobs come in order from the index, so that no more are read than fit.
+  FOR j IN
+    SELECT o.id, o.finished_at,
+      (SELECT coalesce(sum(greatest(i.bytes, 0)), 0) FROM images i WHERE i.job = o.id)
+        + (SELECT coalesce(sum(greatest(f.bytes, 0)), 0) FROM former_images f WHERE f.job = o.id)
+        + (SELECT coalesce(sum(greatest(c.bytes, 0)), 0) FROM checkpoints c WHERE c.job = o.id AND c.path IS NOT NULL)
+        AS bytes
+    FROM (
+      (SELECT id, finished_at FROM jobs WHERE outcome = 'done' AND 'done' = ANY (states)
+        ORDER BY finished_at DESC, id DESC)
+      UNION ALL (SELECT id, finished_at FROM jobs WHERE outcome = 'failed' AND 'failed' = ANY (states)
+        ORDER BY finished_at DESC, id DESC)
+      UNION ALL (SELECT id, finished_at FROM jobs WHERE outcome = 'cancelled' AND 'cancelled' = ANY (states)
+        ORDER BY finished_at DESC, id DESC)) o
+    ORDER BY o.finished_at DESC, o.id DESC
+  LOOP
+    sum := sum + j.bytes;
+    IF sum > most THEN
+      fits_all := false;
+      EXIT;
+    END IF;
+    ended := j.finished_at;
+    oldest := j.id;
+  END LOOP;
+  RETURN NEXT;
+END $$;
+
+CREATE FUNCTION remove_jobs(ids bigint[], how text) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Removes those of these jobs that are over in a way, with all that is known of them, and their batch with its last job,
+-- unless that has a key, which must not be forgotten. Returns how many. Claims wait for none of it.
+DECLARE
+  many bigint;
+  empty bigint[];
+BEGIN
+  -- One purge at a time, so that one of two sees that a batch is empty.
+  PERFORM pg_advisory_xact_lock(7366760004);
+  WITH gone AS (
+    DELETE FROM jobs WHERE id = ANY (ids) AND outcome = how RETURNING id, batch),
+  i AS (DELETE FROM images WHERE job IN (SELECT id FROM gone)),
+  f AS (DELETE FROM former_images WHERE job IN (SELECT id FROM gone)),
+  c AS (DELETE FROM checkpoints WHERE job IN (SELECT id FROM gone)),
+  p AS (DELETE FROM progress WHERE job IN (SELECT id FROM gone)),
+  e AS (DELETE FROM events WHERE job IN (SELECT id FROM gone)),
+  counted AS (
+    INSERT INTO tally (batch, done, failed, cancelled)
+    SELECT batch, -(count(*) FILTER (WHERE how = 'done')), -(count(*) FILTER (WHERE how = 'failed')),
+      -(count(*) FILTER (WHERE how = 'cancelled'))
+    FROM gone GROUP BY batch),
+  touched AS (SELECT DISTINCT batch FROM gone)
+  SELECT (SELECT count(*) FROM gone), (SELECT array_agg(batch) FROM touched) INTO many, empty;
+  SELECT array_agg(b.id) INTO empty FROM batches b
+  WHERE b.id = ANY (empty) AND b.key IS NULL
+    AND (SELECT queued + running + done + failed + cancelled <= 0 FROM batch_counts WHERE batch = b.id)
+    AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id BETWEEN b.first_job AND b.last_job);
+  IF empty IS NULL THEN RETURN many; END IF;
+  -- Nobody folds the tally meanwhile: what it has of these batches goes with them, and stays right for the whole queue.
+  PERFORM pg_advisory_xact_lock(7366760002);
+  WITH gone AS (DELETE FROM tally WHERE batch = ANY (empty) RETURNING *),
+  sums AS (
+    SELECT coalesce(sum(queued), 0) AS queued, coalesce(sum(running), 0) AS running, coalesce(sum(done), 0) AS done,
+      coalesce(sum(failed), 0) AS failed, coalesce(sum(cancelled), 0) AS cancelled
+    FROM gone)
+  UPDATE counts c SET queued = c.queued + s.queued, running = c.running + s.running, done = c.done + s.done,
+    failed = c.failed + s.failed, cancelled = c.cancelled + s.cancelled
+  FROM sums s WHERE c.batch = 0;
+  DELETE FROM counts WHERE batch = ANY (empty);
+  DELETE FROM events WHERE batch = ANY (empty) AND job IS NULL;
+  DELETE FROM batches WHERE id = ANY (empty);
+  RETURN many;
 END $$;

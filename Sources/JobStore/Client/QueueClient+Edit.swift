@@ -1,35 +1,5 @@
-import Foundation
 import GRDB
 import Requests
-
-/// What an edit changes in a job, or would change.
-package struct JobEdit: Sendable, Equatable {
-  /// A setting with another value. Both are as a person would type them; an empty one: none.
-  package struct Change: Sendable, Equatable {
-    /// As the column is called.
-    package var name: String
-    package var before: String
-    package var now: String
-  }
-
-  /// The request as it is now.
-  package var request: JobRequest
-  /// What differs; empty: nothing.
-  package var changes: [Change]
-  /// What the job waits for of a hub.
-  package var sources: [SourceRecord]
-
-  /// The changes in words, each value cut.
-  package var text: String {
-    func short(_ value: String) -> String {
-      if value.isEmpty { return "none" }
-      return value.count > 60 ? value.prefix(59) + "…" : value
-    }
-    return changes.map { change in
-      "\(change.name.replacing("_", with: " ")) \(short(change.before)) to \(short(change.now))"
-    }.joined(separator: ", ")
-  }
-}
 
 extension QueueClient {
   /// Changes the settings of a job that waits and has not begun: nothing that was rendered may come to belong to settings
@@ -91,28 +61,7 @@ extension QueueClient {
     try change(&request)
     try request.validate()
     let sources = request.render.takeSources()
-    return (JobEdit(request: request, changes: Self.changes(job.request, request), sources: []), sources)
-  }
-
-  private static func changes(_ before: JobRequest, _ now: JobRequest) -> [JobEdit.Change] {
-    var changes: [JobEdit.Change] = []
-    for setting in Setting.all where setting.stored(before.render) != setting.stored(now.render) {
-      changes.append(
-        JobEdit.Change(name: setting.name, before: setting.text(before.render), now: setting.text(now.render))
-      )
-    }
-    func note(_ name: String, _ before: String, _ now: String) {
-      if before != now { changes.append(JobEdit.Change(name: name, before: before, now: now)) }
-    }
-    note("priority", "\(before.priority)", "\(now.priority)")
-    note("run_after", before.runAfter.map(shown) ?? "", now.runAfter.map(shown) ?? "")
-    note("max_attempts", "\(before.maxAttempts)", "\(now.maxAttempts)")
-    return changes
-  }
-
-  /// A time for a person, in UTC.
-  private static func shown(_ time: Milliseconds) -> String {
-    Date(milliseconds: time).formatted(.iso8601)
+    return (JobEdit(from: job.request, to: request), sources)
   }
 }
 

@@ -13,6 +13,11 @@ package struct Retention: Sendable, Equatable {
   package var keepBytes: Int64?
 
   package init() {}
+
+  /// The states of jobs that may go, in order.
+  package var over: [JobState] {
+    states.filter { !$0.isOpen }.sorted { $0.rawValue < $1.rawValue }
+  }
 }
 
 /// A job that a purge removes, and its files.
@@ -20,6 +25,11 @@ package struct ExpiredJob: Sendable, Equatable {
   package var id: Int64
   /// The files of its images.
   package var paths: [String]
+
+  package init(id: Int64, paths: [String]) {
+    self.id = id
+    self.paths = paths
+  }
 }
 
 extension QueueClient {
@@ -38,7 +48,7 @@ extension QueueClient {
   ) throws -> Int {
     var purged = 0
     let fit = try oldestThatFits(retention)
-    for state in retention.states.subtracting([.queued, .running]).sorted(by: { $0.rawValue < $1.rawValue }) {
+    for state in retention.over {
       while case let expired = try expired(retention, state, fit, limit: max(1, atOnce)), !expired.isEmpty {
         for job in expired { try removeFiles(job) }
         let removed = try database.write { db, _ in try remove(expired, state, db) }
@@ -53,14 +63,13 @@ extension QueueClient {
   /// The jobs that `purge` would remove, the oldest first.
   package func expired(_ retention: Retention, limit: Int) throws -> [ExpiredJob] {
     let fit = try oldestThatFits(retention)
-    return try retention.states.subtracting([.queued, .running]).sorted(by: { $0.rawValue < $1.rawValue })
-      .flatMap { try expired(retention, $0, fit, limit: limit) }
+    return try retention.over.flatMap { try expired(retention, $0, fit, limit: limit) }
   }
 
   /// How many jobs `purge` would remove.
   package func expiredCount(_ retention: Retention) throws -> Int {
     let fit = try oldestThatFits(retention)
-    return try retention.states.subtracting([.queued, .running]).map { state in
+    return try retention.over.map { state in
       try database.read { db in
         guard let arguments = try bounds(retention, state, fit, db) else { return 0 }
         return try Int.fetchOne(
@@ -90,7 +99,7 @@ extension QueueClient {
   private func oldestThatFits(_ retention: Retention) throws -> Kept {
     guard let most = retention.keepBytes else { return .nothing }
     // Each state's jobs come in order from the index, so that SQLite merges and sorts nothing.
-    let jobs = retention.states.subtracting([.queued, .running]).map {
+    let jobs = retention.over.map {
       """
       SELECT id, finished_at AS ended,
         (SELECT total(max(bytes, 0)) FROM images WHERE job = jobs.id)

@@ -34,6 +34,9 @@ package struct QueueClient: Sendable {
   /// Bytes of the log that has yet to be copied into the database. Megabytes mean that a reader keeps it from that.
   package var logSize: Int64 { database.logSize ?? 0 }
 
+  /// The time by this machine's clock, which the rows are written by.
+  package func now() -> Milliseconds { database.clock().milliseconds }
+
   /// A number that changes whenever another connection commits. If it is the same as before, there is nothing new. It
   /// is cheap enough to be read a hundred times per second.
   package func changeMark() throws -> Int64 {

@@ -43,6 +43,34 @@ package protocol JobQueue: Sendable {
   /// The priority that a job has before `setPriority` gives it another.
   func priority(ofJob id: Int64, before priority: Int) throws -> Int
 
+  /// Changes the settings of a job that waits and has not begun. It has all its attempts again.
+  /// - Parameters:
+  ///   - id: the job's number.
+  ///   - change: gets the request, and makes it another. It may be called more than once.
+  /// - Throws: `JobStoreError.notFound`, `.notEditable`, `RequestError`, and what `change` throws.
+  func edit(job id: Int64, _ change: (inout JobRequest) throws -> Void) throws -> JobEdit
+
+  /// What `edit` would change. What the job would wait for is not said.
+  func plannedEdit(job id: Int64, _ change: (inout JobRequest) throws -> Void) throws -> JobEdit
+
+  /// Removes jobs that are over, with all that is known of them, some at a time, so that nobody waits long.
+  /// - Parameters:
+  ///   - retention: which.
+  ///   - atOnce: jobs per transaction.
+  ///   - removeFiles: called for each job before its rows go. If it throws, the purge ends and keeps that job and the
+  ///     later ones.
+  /// - Returns: how many jobs were removed.
+  func purge(_ retention: Retention, atOnce: Int, removeFiles: (ExpiredJob) throws -> Void) throws -> Int
+
+  /// The jobs that `purge` would remove, the oldest of each state first.
+  func expired(_ retention: Retention, limit: Int) throws -> [ExpiredJob]
+
+  /// How many jobs `purge` would remove.
+  func expiredCount(_ retention: Retention) throws -> Int
+
+  /// The time by the clock that the queue's rows are written by: this machine's, or the server's.
+  func now() throws -> Milliseconds
+
   /// Jobs in order of their numbers. If there are more than the limit, the newest ones.
   func list(_ filter: JobFilter) throws -> [JobSummary]
 

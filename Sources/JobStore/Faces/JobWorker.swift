@@ -57,7 +57,7 @@ package protocol JobWorker: Sendable {
   /// A number that changes when there may be something new to claim. It is cheap.
   func changeMark() throws -> Int64
 
-  /// When `claim` may find a job although the mark is the same; nil: never.
+  /// When `claim` may find a job although the mark is the same, by the queue's clock (`JobQueue.now`); nil: never.
   func nextDue(numericsPatience: Double) throws -> Milliseconds?
 
   /// Those of the given jobs that are running now.

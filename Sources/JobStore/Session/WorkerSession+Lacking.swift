@@ -16,7 +16,23 @@ extension WorkerSession {
       self.files = files
     }
 
-    var isEmpty: Bool { models.isEmpty && files.isEmpty }
+    package var isEmpty: Bool { models.isEmpty && files.isEmpty }
+
+    /// Why a job fails: what is missing, and what each worker that was asked says of it.
+    /// - Parameters:
+    ///   - name: of a model or a file, as jobs name it.
+    ///   - isModel: whether it is a model.
+    ///   - patience: seconds for which nobody had it.
+    ///   - answers: of every worker that was asked.
+    package static func message(
+      _ name: String, isModel: Bool, _ patience: Double, _ answers: [(worker: String, reason: String)]
+    ) -> String {
+      let shown = answers.prefix(8).map { "\($0.worker): \($0.reason)" }.joined(separator: "; ")
+      let more = answers.count > 8 ? "; and \(answers.count - 8) more" : ""
+      let time = patience > 0 ? " for \(Int(patience.rounded())) s" : ""
+      return
+        "no living worker has had \(isModel ? "its model" : "its file") \(name)\(time): asked \(shown)\(more)"
+    }
   }
 
   /// Gives a job back because this worker lacks its model, or a file that it adds to it. The attempt does not count, and
@@ -177,20 +193,9 @@ extension WorkerSession {
       found.append(
         Hopeless(
           name: name, isModel: isModel,
-          message: Self.message(name, isModel: isModel, patience, answers.map { ($0.worker, $0.reason) })))
+          message: Lacked.message(name, isModel: isModel, patience, answers.map { ($0.worker, $0.reason) })))
     }
     return found
-  }
-
-  /// Why a job fails: what is missing, and what each worker that was asked says of it.
-  private static func message(
-    _ name: String, isModel: Bool, _ patience: Double, _ answers: [(worker: String, reason: String)]
-  ) -> String {
-    let shown = answers.prefix(8).map { "\($0.worker): \($0.reason)" }.joined(separator: "; ")
-    let more = answers.count > 8 ? "; and \(answers.count - 8) more" : ""
-    let time = patience > 0 ? " for \(Int(patience.rounded())) s" : ""
-    return
-      "no living worker has had \(isModel ? "its model" : "its file") \(name)\(time): asked \(shown)\(more)"
   }
 
   /// Fails due jobs of a model that need what nobody has, some at a time.

@@ -3,8 +3,18 @@ import JobStore
 
 /// What workers have said of models. What they would fetch of a hub, nobody can enqueue here.
 extension PostgresClient {
-  /// Nobody says here what a worker lacks.
-  package func lackedModels() throws -> [(worker: String, model: String, reason: String)] { [] }
+  /// Models that workers lack, by worker and model, with the reasons.
+  package func lackedModels() throws -> [(worker: String, model: String, reason: String)] {
+    try connection.rows(
+      """
+      SELECT worker, left(model, 1000) AS model, left(reason, 2000) AS reason FROM lacking_models
+      ORDER BY worker, model LIMIT 1000
+      """
+    ).map { row in
+      let reader = RowReader(row: row, table: "lacking_models")
+      return (try reader.value("worker"), try reader.value("model"), try reader.value("reason"))
+    }
+  }
 
   /// Nobody says here which models there are, so that every name is taken.
   package func knownModels() throws -> KnownModels { KnownModels() }

@@ -15,6 +15,12 @@ package struct PostgresClient: JobQueue {
   /// There is no log whose size would tell of a reader.
   package var logSize: Int64 { 0 }
 
+  /// The server's time.
+  package func now() throws -> Milliseconds {
+    let row = try database.row("SELECT milliseconds_now() AS now")
+    return try RowReader(row: row, table: "queue").value("now")
+  }
+
   var connection: ServerConnection { database.connection }
 
   /// - Throws: `JobStoreError.notFound`

@@ -40,6 +40,22 @@ final class ServerConnection: Sendable {
     try repeating { link in try link.answer(to: sql, values).rows }
   }
 
+  /// As `rows`, but waits neither for another thread nor for a server that was lost.
+  /// - Throws: `JobStoreError.busy` if it would have to. What was asked for may have been done.
+  func rowsAtOnce(_ sql: String, _ values: [ServerValue] = []) throws -> [Row] {
+    let busy = JobStoreError.busy(path: address.description)
+    guard lock.try() else { throw busy }
+    defer { lock.unlock() }
+    guard !isClosed else { throw JobStoreError.closed(path: address.description) }
+    guard let open = link, open.isOpen else { throw busy }
+    do {
+      return try open.answer(to: sql, values).rows
+    } catch let error as ServerError {
+      guard error.isConflict || isLost(error) else { throw error.translated(address) }
+      throw busy
+    }
+  }
+
   /// Runs `body` in one transaction. It may run more than once, and must do the same each time.
   /// - Throws: `JobStoreError`, and what `body` throws.
   func transaction<Value>(_ body: (ServerLink) throws -> Value) throws -> Value {

@@ -11,7 +11,7 @@ extension PostgresSession {
         seconds, numerics)
       SELECT id, $2::integer, 0, '', $3::text, milliseconds_now(), $4::text, $5::bigint, $6::integer, $7::integer,
         $8::text, $9::bigint, $10::float8, $11::text
-      FROM jobs WHERE id = $1::bigint AND outcome IN ('failed', 'cancelled')
+      FROM jobs WHERE id = $1::bigint AND outcome IN ('failed', 'cancelled') FOR KEY SHARE
       ON CONFLICT DO NOTHING
       """, [.integer(job), .integer(Int64(image.index)), .text(modelDigest)] + image.file)
   }

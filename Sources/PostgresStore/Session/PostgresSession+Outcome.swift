@@ -76,7 +76,7 @@ extension PostgresSession {
 
   /// Calls a function that ends a lease and answers whether it was held.
   /// - Throws: `JobStoreError.leaseLost`
-  private func end(_ lease: Lease, _ call: String, _ values: [ServerValue]) throws {
+  func end(_ lease: Lease, _ call: String, _ values: [ServerValue]) throws {
     let row = try database.row(
       "SELECT \(call) AS answer", [.integer(lease.job), .integer(lease.claim)] + values)
     guard try RowReader(row: row, table: "leases").value("answer") else {

@@ -2,7 +2,7 @@ import Boundary
 import Foundation
 import GRDB
 import JobStore
-import Requests
+import Synchronization
 
 /// The queue on PostgreSQL for a worker: the same as `WorkerSession` is on SQLite.
 ///
@@ -15,6 +15,7 @@ package final class PostgresSession: JobWorker {
   /// Seconds until a lease expires unless it is renewed.
   package let leaseSeconds: Double
   let held: HeldLeases
+  let looks = Mutex(ClaimLooks())
 
   private init(
     _ database: PostgresDatabase, _ record: WorkerRecord, leaseSeconds: Double,
@@ -49,8 +50,7 @@ package final class PostgresSession: JobWorker {
       throw JobStoreError.invalidSetting(
         name: "worker", value: "'\(worker.name)'", rule: "use 1 to 100 bytes")
     }
-    let old = try PostgresClient(database).workers().first { $0.name == worker.name }
-    let isGone = old.map { $0.host == worker.host && !processIsAlive($0) } ?? false
+    let isGone = try isGone(worker, database, processIsAlive)
     let told = words(worker) + (introduction.map { ", \($0)" } ?? "")
     let row = try database.row(
       """
@@ -72,6 +72,18 @@ package final class PostgresSession: JobWorker {
     return PostgresSession(database, record, leaseSeconds: leaseSeconds)
   }
 
+  /// Whether an earlier worker of this name was a process of this host that has ended.
+  private static func isGone(
+    _ worker: WorkerRecord, _ database: PostgresDatabase, _ processIsAlive: (WorkerRecord) -> Bool
+  ) throws -> Bool {
+    let client = PostgresClient(database)
+    guard var old = try client.workers().first(where: { $0.name == worker.name }), old.host == worker.host
+    else { return false }
+    // Processes have the times of this machine.
+    old.heartbeatAt &+= Date().milliseconds &- (try client.now())
+    return !processIsAlive(old)
+  }
+
   /// A worker's version and process.
   static func words(_ worker: WorkerRecord) -> String {
     "\(worker.version), process \(worker.pid) on \(worker.host)"
@@ -88,44 +100,6 @@ package final class PostgresSession: JobWorker {
 
   /// Stops holding a lease, whatever its row says.
   package func drop(_ lease: Lease) { held.remove(lease) }
-
-  /// Takes the next job that is due.
-  package func claim(
-    preferredModels: [String], avoiding lacked: WorkerSession.Lacked, modelPatience: Double,
-    numericsPatience: Double, limits: RenderLimits
-  ) throws -> ClaimedJob? {
-    try keepUp(numericsPatience: numericsPatience)
-    while true {
-      let lease = try take(preferredModels, lacked)
-      guard let (lease, row) = lease else { return nil }
-      do {
-        let job = try JobRecord(row: row)
-        try job.request.validate(limits: limits)
-        return ClaimedJob(lease: lease, job: job, places: [:])
-      } catch let error as RequestError {
-        try refuse(lease, message: "\(error)")
-      } catch let error as JobStoreError {
-        guard case .damagedRow = error else { throw error }
-        try refuse(lease, message: "\(error)")
-      }
-    }
-  }
-
-  private func take(_ preferred: [String], _ lacked: WorkerSession.Lacked) throws -> (Lease, Row)? {
-    let token = Int64.random(in: 1...Int64.max)
-    let rows = try database.connection.rows(
-      "SELECT * FROM claim_job($1::text, $2::bigint, $3::bigint, $4::text, $5::text[], $6::text[])",
-      [
-        .text(name), .integer(token), .integer(leaseSeconds.asMilliseconds), .text(record.numerics),
-        .texts(preferred),
-        .texts(lacked.models.sorted()),
-      ])
-    guard let row = rows.first else { return nil }
-    let id: Int64 = try RowReader(row: row, table: "jobs").value("id")
-    let lease = Lease(job: id, worker: name, claim: token)
-    held.add(lease)
-    return (lease, row)
-  }
 
   /// Renews all leases and the heartbeat. Not durable.
   package func beat() throws {

@@ -80,6 +80,13 @@ extension Worker {
     return nil
   }
 
+  /// When a job may come due without a commit, by this machine's clock; nil: never.
+  func nextDue(_ current: DaemonSettings) throws -> Milliseconds? {
+    guard let due = try session.nextDue(numericsPatience: numericsPatience(current)) else { return nil }
+    let (time, isBeyond) = due.addingReportingOverflow(Date().milliseconds &- (try session.queue.now()))
+    return isBeyond ? due : time
+  }
+
   /// Whether no queued job can be rendered any more.
   func isDrained() throws -> Bool {
     let status = try session.queue.status()

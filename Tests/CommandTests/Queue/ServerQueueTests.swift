@@ -7,8 +7,8 @@ import Testing
   private static let nowhere = "postgresql://ann:s3cret@/queue?host=/nowhere/at/all"
 
   @Test(arguments: [
-    ["watch"], ["doctor"], ["models"], ["stats"], ["purge", "--keep", "0"], ["edit", "1", "--steps", "3"],
-    ["rerun", "1"], ["sheet", "1", "--output", "s.png"], ["enqueue", "p", "--model", "m", "--wait"],
+    ["watch"], ["doctor"], ["models"], ["stats"], ["rerun", "1"], ["sheet", "1", "--output", "s.png"],
+    ["enqueue", "p", "--model", "m", "--wait"],
     ["compare", "--models", "a,b", "--prompts", "prompts.txt", "--output", "s.png"],
     ["shard", "1", "--shards", "2", "--to", "shards"],
   ]) func whatIsNotThereYetSaysSo(arguments: [String]) throws {
@@ -58,6 +58,7 @@ import Testing
 
   @Test(arguments: [
     ["status"], ["list"], ["show", "1"], ["cancel", "1"], ["enqueue", "p", "--model", "m"],
+    ["edit", "1", "--steps", "3"], ["purge", "--keep", "0"],
   ])
   func aServerThatIsNotThereIsNamed(arguments: [String]) throws {
     let command = try Command()
@@ -91,6 +92,10 @@ import Testing
     #expect(try run("list").output.contains("held"))
     #expect(try run("resume", "--batch", "nightly").code == 0)
     #expect(try run("retry", "--batch", "nightly").output.hasPrefix("1 queued"))
+    #expect(try run("edit", "1", "--steps", "7", "--dry-run").output.hasPrefix("job 1 would change: steps"))
+    #expect(try run("edit", "1", "--steps", "7", "--prompt", "an owl").code == 0)
+    #expect(try run("show", "1").output.contains("an owl"))
+    expectComplaint(try run("edit", "1", "--model", "owner/name"), code: 64, "a model of a hub")
     expectComplaint(try run("show", "9"), code: 65, "there is no job 9")
     expectComplaint(
       try run("enqueue", "p", "--model", "owner/name"), code: 64, "a model of a hub")
@@ -120,5 +125,40 @@ import Testing
     #expect(try status.object()["queued"] as? Int == 1)
     #expect(!(made.output + made.errors + status.output).contains("s3cret"))
     expectComplaint(try run("status", service: "other"), code: 69, "other")
+  }
+
+  @Test(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)))
+  func aPurgeOnAServer() throws {
+    let command = try Command()
+    let address = try PostgresServer.shared().newDatabase()
+    func run(_ arguments: String...) throws -> Outcome {
+      try command.run(arguments, environment: ["SEGMOE_DATABASE": address])
+    }
+    #expect(try run("enqueue", "a", "b", "c", "--model", "demo").code == 0)
+    #expect(try run("cancel", "1").code == 0)
+    #expect(try run("cancel", "2").code == 0)
+    // Finished pictures of jobs that were cancelled.
+    try command.file("1.png", Data("x".utf8))
+    try command.file("other.txt", Data("x".utf8))
+    for (job, name) in [(1, "1.png"), (2, "other.txt")] {
+      try PostgresServer.sql(
+        at: address,
+        """
+        INSERT INTO images VALUES
+          (\(job), 0, '\(command.folder)/\(name)', 1, 8, 8, repeat('a', 64), 1, 1.0)
+        """)
+    }
+    let options = ["purge", "--state", "cancelled", "--files", command.folder]
+    func purge(_ more: String...) throws -> Outcome {
+      try command.run(options + more, environment: ["SEGMOE_DATABASE": address])
+    }
+    #expect(try purge("--older-than", "1h").output.hasSuffix("0 jobs and 0 pictures are gone\n"))
+    #expect(try purge("--keep", "1", "--dry-run").output.hasSuffix("1 jobs and 1 pictures would go\n"))
+    #expect(try purge("--max-bytes", "2B", "--dry-run").output.hasSuffix("0 jobs and 0 pictures would go\n"))
+    let purged = try purge("--keep", "0", "--json").object()
+    #expect(purged["jobs"] as? Int == 2 && purged["files"] as? Int == 1)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: command.folder) == ["other.txt"])
+    #expect(try run("list", "--json").list().map { $0["id"] as? Int } == [3])
+    #expect(try run("purge", "--keep", "0", "--state", "queued").code == 64)
   }
 }

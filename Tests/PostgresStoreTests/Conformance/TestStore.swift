@@ -70,11 +70,12 @@ extension JobQueue {
 
 extension JobWorker {
   func claim(
-    preferring models: [String] = [], avoiding lacked: Set<String> = [], limits: RenderLimits = RenderLimits()
+    preferring models: [String] = [], avoiding lacked: Set<String> = [], files: Set<String> = [],
+    patience: Double = 300, limits: RenderLimits = RenderLimits()
   ) throws -> ClaimedJob? {
     try claim(
-      preferredModels: models, avoiding: .init(models: lacked), modelPatience: 300, numericsPatience: 120,
-      limits: limits)
+      preferredModels: models, avoiding: .init(models: lacked, files: files), modelPatience: patience,
+      numericsPatience: 120, limits: limits)
   }
 
   /// Asks for a job until there is one.

@@ -1,21 +1,12 @@
 import Foundation
 import JobStore
 import PostgresStore
-import Synchronization
 import TestSupport
 import Testing
 
 /// Many workers at once, connections that are cut, and a server that is killed.
 @Suite(.serialized, .enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)))
 struct ConcurrentClaimTests {
-  /// What many threads have done.
-  private final class Record<Element: Sendable>: Sendable {
-    private let gathered = Mutex<[Element]>([])
-
-    func add(_ element: Element) { gathered.withLock { $0.append(element) } }
-    var all: [Element] { gathered.withLock { $0 } }
-  }
-
   /// Works until all jobs are over. Leases that are lost are somebody else's.
   private static func work(_ name: String, at address: String, lease: Double, _ record: Record<Int64>) throws
   {

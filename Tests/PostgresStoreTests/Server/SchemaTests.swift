@@ -102,6 +102,7 @@ struct PostgresSchemaTests {
     #expect(try columns("former_images") == sqlite("former_images"))
     #expect(try columns("checkpoints") == sqlite("checkpoints"))
     #expect(try columns("progress") == sqlite("progress"))
+    #expect(try columns("lacking_models") == sqlite("lacking_models"))
     #expect(try columns("events").subtracting(sqlite("events")) == ["xid"])
     #expect(try columns("workers").subtracting(sqlite("workers")) == ["introduction"])
     #expect(try columns("batches").subtracting(sqlite("batches")) == ["token"])

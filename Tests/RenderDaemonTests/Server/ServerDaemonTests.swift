@@ -103,16 +103,115 @@ struct ServerDaemonTests {
     #expect(try house.pictures(id) == undisturbed())
   }
 
-  /// A job whose model is nowhere is left in the queue.
-  @Test func aModelThatIsNotHere() throws {
+  /// A job whose model no daemon has fails once that has been so for the set seconds; others go on meanwhile.
+  @Test func aModelThatNobodyHas() throws {
     let house = try ServerHouse()
-    var requests = [JobRequest(RenderRequest(model: "elsewhere", prompt: "p"))].makeIterator()
-    _ = try house.client.enqueue(BatchRequest()) { requests.next() }
+    let lost = try house.enqueue(steps: 2) { $0.model = "elsewhere" }
+    let style = try house.enqueue(steps: 2) { $0.loras = [LoRAReference(path: "no-style")] }
+    let daemon = try house.daemon(environment: ["SEGMOE_MODEL_PATIENCE": "3600"])
     let id = try house.enqueue(steps: 2)
-    try house.drain()
+    try house.wait { try !house.client.details(job: id).job.state.isOpen }
     #expect(try house.pictures(id).count == 2)
-    let job = try house.client.details(job: 1).job
-    #expect(job.state == .queued && job.attempts == 0)
-    #expect(job.failure?.kind == .model)
+    try house.wait { try house.client.lackedModels().count == 2 }
+    for job in [lost, style] {
+      let job = try house.client.details(job: job).job
+      #expect(job.state == .queued && job.attempts == 0)
+      #expect(job.failure?.kind == .model)
+    }
+    daemon.terminate()
+    daemon.waitUntilExit()
+    #expect(daemon.terminationStatus == 0, "\(house.words)")
+    let impatient = try house.daemon(environment: ["SEGMOE_MODEL_PATIENCE": "1"])
+    try house.wait {
+      try [lost, style].allSatisfy { try !house.client.details(job: $0).job.state.isOpen }
+    }
+    impatient.terminate()
+    impatient.waitUntilExit()
+    for (job, kind, what) in [
+      (lost, FailureKind.model, "its model elsewhere"), (style, .badInput, "its file"),
+    ] {
+      let job = try house.client.details(job: job).job
+      #expect(job.state == .failed && job.failure?.kind == kind)
+      #expect(job.failure?.message.hasPrefix("no living worker has had \(what)") == true, "\(job)")
+    }
+  }
+
+  /// Whoever drains waits for no other worker.
+  @Test func aDrainWaitsForNoModel() throws {
+    let house = try ServerHouse()
+    let lost = try house.enqueue(steps: 2) { $0.model = "elsewhere" }
+    let id = try house.enqueue(steps: 2)
+    try house.drain(code: 1)
+    #expect(try house.pictures(id).count == 2)
+    #expect(try house.client.details(job: lost).job.state == .failed)
+  }
+
+  // MARK: - Several at once
+
+  /// Jobs of one size that differ in much else, and one of another size in their midst.
+  private static let several: [@Sendable (inout RenderRequest) -> Void] = [
+    { ($0.scheduler, $0.seed) = (.ddpm, 1) },
+    { ($0.scheduler, $0.seed, $0.eta, $0.count) = (.ddim, 2, 0.5, 2) },
+    { ($0.scheduler, $0.width) = (.euler, 64) },
+    { ($0.scheduler, $0.guidance) = (.euler, 1) },
+    { ($0.scheduler, $0.negativePrompt) = (.dpmppSDE, "grey") },
+  ]
+
+  private func several(_ house: ServerHouse, steps: Int) throws -> [Int64] {
+    // Each takes a step more than the one before, so that one ends while others are at work.
+    try Self.several.enumerated().map { index, change in
+      try house.enqueue(steps: steps + index) {
+        $0.count = 1
+        change(&$0)
+      }
+    }
+  }
+
+  /// The same jobs in a file, one after another.
+  private func severalAlone(steps: Int) throws -> [[Data]] {
+    let house = try DaemonHouse()
+    let jobs = try Self.several.enumerated().map { index, change in
+      try house.enqueue(attempts: 50) {
+        ($0.width, $0.height, $0.steps, $0.seed) = (96, 96, steps + index, 3)
+        change(&$0)
+      }
+    }
+    try house.worker(coalesce: 1).run()
+    return try jobs.map { job in
+      try house.client.details(job: job).images.map {
+        try Data(contentsOf: URL(fileURLWithPath: $0.path))
+      }
+    }
+  }
+
+  @Test(arguments: [2, 4, 7]) func severalTogetherAreThePicturesOfAFile(limit: Int) throws {
+    let house = try ServerHouse()
+    let jobs = try several(house, steps: 4)
+    try house.drain(["--coalesce", "\(limit)"])
+    #expect(try jobs.map { try house.pictures($0) } == severalAlone(steps: 4))
+    // The last job, of the first one's size, is claimed before the third, of another size: so they did go together.
+    let claims = try PostgresServer.sql(
+      at: house.address, "SELECT job FROM events WHERE what = 'claimed' ORDER BY id")
+    #expect(claims == ["1", "2", "4", "5", "3"])
+  }
+
+  /// A daemon that is killed with several jobs at work: another goes on with each of them.
+  @Test func aKilledDaemonWithSeveralJobs() throws {
+    let house = try ServerHouse()
+    let jobs = try several(house, steps: Self.steps)
+    let daemon = try house.daemon("first", ["--coalesce", "4"])
+    let together = [jobs[0], jobs[1]]
+    try house.wait { try together.allSatisfy { try house.saved($0, image: 0) >= 10 } }
+    #expect(try house.client.list(JobFilter()).filter { $0.state == .running }.count >= 2)
+    kill(daemon.processIdentifier, SIGKILL)
+    daemon.waitUntilExit()
+    let last = try house.daemon("last", ["--coalesce", "4"])
+    try house.wait { try jobs.allSatisfy { try !house.client.details(job: $0).job.state.isOpen } }
+    last.terminate()
+    last.waitUntilExit()
+    #expect(try jobs.map { try house.pictures($0) } == severalAlone(steps: Self.steps))
+    for job in together {
+      #expect(try house.client.details(job: job).events.contains { $0.kind == .lost })
+    }
   }
 }

@@ -20,11 +20,12 @@ final class ServerHouse {
     client = PostgresClient(try PostgresDatabase.open(ServerAddress(address), role: .client))
   }
 
-  /// One job of two pictures.
-  func enqueue(steps: Int) throws -> Int64 {
+  /// One job of two pictures; `change` makes it what the test needs.
+  func enqueue(steps: Int, _ change: (inout RenderRequest) -> Void = { _ in }) throws -> Int64 {
     var render = RenderRequest(model: "tiny", prompt: "a red fox")
     (render.width, render.height, render.steps, render.count) = (96, 96, steps, 2)
     (render.scheduler, render.seed) = (.ddpm, 3)
+    change(&render)
     var request = JobRequest(render)
     request.maxAttempts = 50
     var requests = [request].makeIterator()
@@ -35,7 +36,7 @@ final class ServerHouse {
   /// - Parameters:
   ///   - name: its own.
   ///   - drains: whether it ends when nothing is queued.
-  ///   - arguments: more of them.
+  ///   - arguments: more flags.
   ///   - environment: more variables.
   func daemon(
     _ name: String = "w", drains: Bool = false, _ arguments: [String] = [],
