@@ -20,7 +20,7 @@ struct Status: ParsableCommand {
     try format.check(QueueReport.shape)
     let place = location.place
     let store = try location.open(for: .reading)
-    let now = Date().milliseconds
+    let now = try store.clock()
     let report = try QueueReport(store, place, now: now)
     if !format.print(report, QueueReport.shape) { show(report) }
     // A dead daemon is known by the exit code, too.

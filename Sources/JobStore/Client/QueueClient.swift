@@ -44,6 +44,12 @@ package struct QueueClient: Sendable {
     }
   }
 
+  /// A file is there for the asking.
+  package var lookPause: TimeInterval { 0.05 }
+
+  /// This machine's time.
+  package func clock() throws -> Milliseconds { database.clock().milliseconds }
+
   /// Checks that the database is still the file that was opened, with a schema that this program knows.
   /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`
   package func verify() throws { try database.verify() }

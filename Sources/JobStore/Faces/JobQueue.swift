@@ -3,7 +3,7 @@
 ///
 /// Calls block, so keep them off threads that must not wait and off Swift's cooperative pool. Every method throws
 /// `JobStoreError`, and what a caller's own closure throws.
-package protocol JobQueue: Sendable {
+package protocol JobQueue: WatchableQueue, InspectableQueue {
   /// Where the queue is, for a person; no password is in it.
   var path: String { get }
 
@@ -64,9 +64,6 @@ package protocol JobQueue: Sendable {
   /// The checkpoint of an image of an unfinished job; nil if there is none.
   func checkpoint(job: Int64, index: Int) throws -> Checkpoint?
 
-  /// All workers that ever signed on, by name.
-  func workers() throws -> [WorkerRecord]
-
   /// What each worker said of itself when it started last, by its name.
   func introductions() throws -> [String: String]
 
@@ -75,9 +72,6 @@ package protocol JobQueue: Sendable {
 
   /// The models that the queue's daemons have said that they have.
   func knownModels() throws -> KnownModels
-
-  /// What images took in the newest done jobs.
-  func pace() throws -> RenderPace
 
   /// What jobs wait for of a hub.
   /// - Parameters:
@@ -90,6 +84,12 @@ package protocol JobQueue: Sendable {
 }
 
 extension JobQueue {
+  /// Puts a sequence of requests into the queue.
+  package func enqueue(_ batch: BatchRequest, requests: some Sequence<JobRequest>) throws -> EnqueuedBatch {
+    var iterator = requests.makeIterator()
+    return try enqueue(batch) { iterator.next() }
+  }
+
   /// Whether a batch or, for nil, the whole queue is paused, and how many jobs of it are queued.
   /// - Throws: `JobStoreError.notFound`
   package func pause(batch: Int64?) throws -> (isPaused: Bool, queued: Int) {

@@ -3,7 +3,7 @@ import GRDB
 import JobStore
 import Requests
 
-/// Models that are here and models that are not. The queue keeps no list of them.
+/// Models that are not here.
 extension PostgresSession {
   /// Each job goes through the model alone.
   package func claimCompanion(
@@ -21,24 +21,15 @@ extension PostgresSession {
       return
     }
     try giveBack(lease)
+    let reason = PlainText.line(reason)
+    _ = try database.connection.rows(
+      "SELECT note_lack($1::text, $2::text, $3::text)", [.text(name), .text(thing), .text(reason)])
     _ = try database.connection.rows(
       """
       UPDATE jobs SET error = $1::text, error_kind = 'model'
       WHERE id = $2::bigint AND last_token = $3::bigint AND outcome IS NULL
-      """, [.text(PlainText.line(reason)), .integer(lease.job), .integer(lease.claim)])
+      """, [.text(reason), .integer(lease.job), .integer(lease.claim)])
   }
-
-  /// Nobody waits here for a file.
-  package func expect(_ thing: String) throws {}
-
-  /// Nobody asks here which models there are.
-  package func register(_ model: ModelRecord, loaded: Bool, with files: [String]) throws {}
-
-  /// Nobody asks here which models there are.
-  package func declare(_ found: [ModelRecord], areAll: Bool) throws {}
-
-  /// Nobody asks here which models there are.
-  package func hasDeclared(_ count: Int, areAll: Bool) throws -> Bool { true }
 
   /// No job waits here for a hub.
   package func isAwaitingSources() throws -> Bool { false }
