@@ -971,7 +971,7 @@ BEGIN
   END IF;
 END $$;
 
-CREATE FUNCTION declare_models(its_name text, its_start bigint, found jsonb, are_all boolean) RETURNS void
+CREATE FUNCTION declare_models(its_name text, its_start bigint, its_models jsonb, are_all boolean) RETURNS void
 LANGUAGE plpgsql AS $$
 -- Says which models are in a worker's folders, in place of what it said before. If another worker of this name has signed
 -- on since, nothing happens. Rows that say so already are not written again.
@@ -985,7 +985,7 @@ BEGIN
   IF NOT FOUND THEN RETURN; END IF;
   WITH forgotten AS (
     DELETE FROM found_models WHERE worker = its_name
-      AND model NOT IN (SELECT f.name FROM jsonb_to_recordset(found) AS f (name text)) RETURNING model)
+      AND model NOT IN (SELECT f.name FROM jsonb_to_recordset(its_models) AS f (name text)) RETURNING model)
   SELECT array_agg(model) INTO gone FROM forgotten;
   -- What was never loaded, and is nowhere else, is not known at all then.
   DELETE FROM models WHERE name = ANY (gone) AND loaded_at IS NULL
@@ -993,7 +993,7 @@ BEGIN
   -- In order, so that two workers wait for each other and not both.
   INSERT INTO models AS m (name, path, kind, bytes, description, registered_at)
   SELECT f.name, f.path, f.kind, f.bytes, f.description, now
-  FROM jsonb_to_recordset(found) AS f (name text, path text, kind text, bytes bigint, description text)
+  FROM jsonb_to_recordset(its_models) AS f (name text, path text, kind text, bytes bigint, description text)
   ORDER BY f.name
   -- Files of another size are not those of the digest.
   ON CONFLICT (name) DO UPDATE SET path = excluded.path, kind = coalesce(excluded.kind, m.kind),
@@ -1003,7 +1003,7 @@ BEGIN
     OR m.kind IS DISTINCT FROM coalesce(excluded.kind, m.kind)
     OR m.description IS DISTINCT FROM coalesce(excluded.description, m.description);
   INSERT INTO found_models AS f (worker, model, fault)
-  SELECT its_name, n.name, n.fault FROM jsonb_to_recordset(found) AS n (name text, fault text)
+  SELECT its_name, n.name, n.fault FROM jsonb_to_recordset(its_models) AS n (name text, fault text)
   ON CONFLICT (worker, model) DO UPDATE SET fault = excluded.fault WHERE f.fault IS DISTINCT FROM excluded.fault;
 END $$;
 
