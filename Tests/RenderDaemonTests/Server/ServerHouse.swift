@@ -35,7 +35,8 @@ final class ServerHouse {
   /// - Parameters:
   ///   - name: its own.
   ///   - drains: whether it ends when nothing is queued.
-  func daemon(_ name: String = "w", drains: Bool = false) throws -> Process {
+  ///   - previews: whether it makes previews.
+  func daemon(_ name: String = "w", drains: Bool = false, previews: Bool = false) throws -> Process {
     let process = try Process(
       "segmoed",
       [
@@ -44,8 +45,8 @@ final class ServerHouse {
         "--threads", "1", "--log-level", "info",
       ] + (drains ? ["--drain"] : []),
       environment: [
-        "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "2", "HOME": place.path,
-        "PATH": "/usr/bin:/bin",
+        "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "2", "SEGMOE_PREVIEWS": "\(previews)",
+        "HOME": place.path, "PATH": "/usr/bin:/bin",
       ])
     process.standardOutput = FileHandle.nullDevice
     let log = open(place.file("log"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
@@ -55,7 +56,33 @@ final class ServerHouse {
   }
 
   /// What its daemons said.
-  var words: String { (try? String(contentsOfFile: place.file("log"), encoding: .utf8)) ?? "" }
+  var words: String { read("log") }
+
+  /// Stops a daemon.
+  func stop(_ daemon: Process) {
+    daemon.terminate()
+    daemon.waitUntilExit()
+  }
+
+  /// The path of a file beside the pictures' folder, `out`.
+  func file(_ name: String) -> String { place.file(name) }
+
+  /// What is in such a file; nothing if it is not there yet.
+  func read(_ name: String) -> String { (try? String(contentsOfFile: file(name), encoding: .utf8)) ?? "" }
+
+  /// A segmoectl on the queue, that is yet to be started.
+  func client(_ arguments: [String]) throws -> Process {
+    try Process("segmoectl", arguments, in: place.path, environment: environment)
+  }
+
+  /// Runs segmoectl to its end.
+  func segmoectl(_ arguments: String...) throws -> Outcome {
+    try Outcome(of: "segmoectl", arguments, in: place.path, environment: environment)
+  }
+
+  private var environment: [String: String] {
+    ["SEGMOE_DATABASE": address, "HOME": place.path, "PATH": "/usr/bin:/bin", "TZ": "UTC"]
+  }
 
   /// Renders what is queued.
   func drain() throws {
