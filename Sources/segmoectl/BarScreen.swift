@@ -14,7 +14,7 @@ struct BarScreen {
 
   /// Draws the screen over the last one.
   /// - Throws: `JobStoreError`
-  mutating func draw(_ view: WatchView, from store: QueueClient, now: Date) throws {
+  mutating func draw(_ view: WatchView, from store: any JobQueue, now: Date) throws {
     let window = TerminalWindow()
     let heads =
       [Self.headline(view)] + view.waits.map { "waiting for \($0.standing)" }

@@ -3,7 +3,7 @@ import JobStore
 
 /// What `doctor` looks at in the queue's rows of daemons.
 struct DaemonChecks {
-  let path: String
+  let place: QueuePlace
   /// The command that starts a daemon on it.
   let start: String
 
@@ -11,20 +11,21 @@ struct DaemonChecks {
   ///   - place: the queue.
   ///   - hasUnit: whether the service is installed.
   init(place: QueuePlace, hasUnit: Bool) {
-    path = place.path
+    self.place = place
     start =
       hasUnit && place.source == .service
-      ? "sudo systemctl enable --now segmoed" : "segmoed --database \(place.path)"
+      ? "sudo systemctl enable --now segmoed"
+      : "segmoed --database \(place.isFile ? place.path : "ADDRESS")"
   }
 
   var findings: [Finding] {
     // What keeps the queue from being opened is said with the queue.
-    guard let store = try? QueueClient.open(path: path, for: .reading) else { return [] }
+    guard let store = try? place.open(for: .reading) else { return [] }
     do {
-      let now = Date().milliseconds
+      let now = try store.now()
       let workers = try store.workers()
       // Jobs in shards wait for other machines.
-      let waiting = try store.status().counts.queued - store.jobsInShards()
+      let waiting = try store.status().counts.queued - store.jobsInShards(batch: nil)
       var findings = workers.map { self.finding($0, now: now, waiting: waiting) }
       if workers.isEmpty {
         findings.append(

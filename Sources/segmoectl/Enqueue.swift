@@ -133,7 +133,8 @@ struct Enqueue: ParsableCommand {
     let enqueued = try enqueuing.put(&source, as: batch)
     guard wait else { return }
     try Waiting(
-      store: location.openFile(for: .reading), batch: enqueued.batch, isJSON: format.json, notify: notify
+      store: location.open(for: .reading), batch: enqueued.batch, isJSON: format.json,
+      notify: notify.map { NotifyCommand($0, on: location.place) }
     ).run()
   }
 

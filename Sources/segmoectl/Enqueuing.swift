@@ -15,9 +15,8 @@ struct Enqueuing {
   /// The models that it knows.
   let known: KnownModels
 
-  /// - Throws: `JobStoreError` if there is a queue that cannot be read, or one that nobody can wait for.
+  /// - Throws: `JobStoreError` if there is a queue that cannot be read.
   init(location: Location, isJSON: Bool, waits: Bool) throws {
-    if waits { try location.place.expectFile() }
     self.location = location
     self.isJSON = isJSON
     self.waits = waits
@@ -79,9 +78,8 @@ struct Enqueuing {
         complain("\(flaw.path) stops the service or its members: \(flaw.fault); \(flaw.mend)")
       }
     }
-    let now = try store.now()
     // Who waits is told after a moment.
-    guard !waits, try !store.workers().contains(where: { $0.isAlive(now: now) }) else { return }
+    guard !waits, try store.livingWorkers().isEmpty else { return }
     guard place.isFile else {
       return complain(
         "no segmoed works on \(place.path) at the moment; the jobs wait: start one with this address")

@@ -3,8 +3,8 @@ import Foundation
 
 /// What `doctor` looks at of the disks.
 struct DiskChecks {
-  /// The queue's database.
-  let queue: String
+  /// The queue's database, if it is in a file.
+  let queue: String?
   /// The folder of pictures, if it is known.
   let output: String?
 
@@ -14,7 +14,7 @@ struct DiskChecks {
   private static let little: UInt64 = 1 << 30
 
   var findings: [Finding] {
-    let folder = URL(fileURLWithPath: queue).deletingLastPathComponent().path
+    let folder = queue.map { URL(fileURLWithPath: $0).deletingLastPathComponent().path }
     return [folder, output].compactMap { $0 }.compactMap(finding)
   }
 

@@ -19,7 +19,7 @@ struct Models: ParsableCommand {
 
   func run() throws {
     try format.check(QueueJSON.model)
-    let models = try location.openFile(for: .reading).knownModels().models
+    let models = try location.open(for: .reading).knownModels().models
     if format.print(models, QueueJSON.model) { return }
     if models.isEmpty {
       print("No models yet; segmoed registers those it finds (--models DIR) or loads.")

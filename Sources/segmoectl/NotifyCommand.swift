@@ -8,24 +8,32 @@ import JobStore
 /// it does not know; and the command may start one.
 struct NotifyCommand {
   /// For `/bin/sh -c`.
-  let text: String
-  let store: QueueClient
-  let scope: WatchScope
+  private let text: String
+  /// What names the queue to the command.
+  private let database: String
+
+  /// - Parameters:
+  ///   - text: for `/bin/sh -c`.
+  ///   - place: the queue.
+  init(_ text: String, on place: QueuePlace) {
+    self.text = text
+    database = place.nameForPrograms
+  }
 
   /// Waits, and runs the command however the wait ended.
   /// - Throws: what `wait` throws.
   static func after(
-    _ scope: WatchScope, of store: QueueClient, run text: String?, _ wait: () throws -> Void
+    _ scope: WatchScope, of store: any JobQueue, run command: NotifyCommand?, _ wait: () throws -> Void
   ) throws {
     let outcome = Result { try wait() }
-    if let text { NotifyCommand(text: text, store: store, scope: scope).run(after: outcome) }
+    command?.run(after: outcome, scope, store)
     try outcome.get()
   }
 
   /// Runs it to its end. Whatever becomes of it, the exit code is that of the wait.
-  private func run(after outcome: Result<Void, any Error>) {
+  private func run(after outcome: Result<Void, any Error>, _ scope: WatchScope, _ store: any JobQueue) {
     fflush(nil)
-    let ending = Ending(scope, store, exit: Self.code(outcome))
+    let ending = Ending(scope, store, database: database, exit: Self.code(outcome))
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     process.arguments = ["-c", text]
@@ -73,8 +81,8 @@ private struct Ending {
   /// The paths of the pictures, in order.
   let pictures: [String]
 
-  init(_ scope: WatchScope, _ store: QueueClient, exit: Int32) {
-    var variables = ["SEGMOE_DATABASE": store.path, "SEGMOECTL_EXIT": "\(exit)"]
+  init(_ scope: WatchScope, _ store: any JobQueue, database: String, exit: Int32) {
+    var variables = ["SEGMOE_DATABASE": database, "SEGMOECTL_EXIT": "\(exit)"]
     var batch: BatchRecord?
     if case .batch(let number) = scope { batch = try? store.batch(number) }
     variables["SEGMOECTL_BATCH"] = batch.map { "\($0.id)" } ?? ""
@@ -90,7 +98,7 @@ private struct Ending {
   }
 
   /// The jobs that were waited for; nil for the whole queue, whose history may be long, and for one that is gone.
-  private static func jobs(_ scope: WatchScope, _ store: QueueClient) -> [JobSummary]? {
+  private static func jobs(_ scope: WatchScope, _ store: any JobQueue) -> [JobSummary]? {
     guard scope != .everything else { return nil }
     return try? store.list(scope.filter)
   }

@@ -1,25 +1,29 @@
 import Foundation
 import JobStore
 
-/// What `doctor` looks at in the queue's files.
+/// What `doctor` looks at in the queue itself.
 struct QueueChecks {
   let place: QueuePlace
 
   var findings: [Finding] {
     var findings = [Finding.ok("queue", "\(place.path) (\(place.meaning))")]
     if let refusal = place.refusal { findings.append(.bad("service", refusal)) }
-    guard access(place.path, F_OK) == 0 || errno != ENOENT else { return findings + [missing] }
-    findings += rights
+    if place.isFile {
+      guard access(place.path, F_OK) == 0 || errno != ENOENT else { return findings + [missing] }
+      findings += rights
+    }
     do {
-      let store = try QueueClient.open(path: place.path, for: .reading)
+      let store = try place.open(for: .reading)
       findings += inside(try store.facts())
       if try store.status().isPaused {
         findings.append(.warn("queue", "it is paused: no job is taken", mend: "`segmoectl resume`"))
       }
+    } catch JobStoreError.noQueue where !place.isFile {
+      findings.append(notYet)
     } catch {
       findings.append(.bad("database", error))
     }
-    return findings + log
+    return place.isFile ? findings + log : findings
   }
 
   private var missing: Finding {
@@ -28,7 +32,11 @@ struct QueueChecks {
         "queue", "it is gone, and its log \(place.path)-wal is still there",
         mend: "put the database back where it was before anybody starts a new one: the log belongs to it")
     }
-    return .warn("queue", "it is not there yet", mend: "`segmoectl enqueue` makes it, and so does segmoed")
+    return notYet
+  }
+
+  private var notYet: Finding {
+    .warn("queue", "it is not there yet", mend: "`segmoectl enqueue` makes it, and so does segmoed")
   }
 
   private var rights: [Finding] {
@@ -42,14 +50,22 @@ struct QueueChecks {
   }
 
   private func inside(_ facts: QueueFacts) -> [Finding] {
-    var findings = [Finding.ok("database", "schema \(facts.schema), \(facts.bytes >> 20) MiB")]
-    if facts.journalMode != "wal" {
+    let database = Finding.ok("database", "schema \(facts.schema), \(facts.bytes >> 20) MiB")
+    return switch facts.place {
+    case .file(let file): [database] + inside(file)
+    case .server(let server): [database] + ServerChecks(server: server).findings
+    }
+  }
+
+  private func inside(_ file: QueueFacts.File) -> [Finding] {
+    var findings: [Finding] = []
+    if file.journalMode != "wal" {
       findings.append(
         .warn(
-          "database", "its journal mode is \(facts.journalMode): readers and writers wait for each other",
+          "database", "its journal mode is \(file.journalMode): readers and writers wait for each other",
           mend: "start segmoed: it switches the database to the write-ahead log"))
     }
-    switch facts.faults {
+    switch file.faults {
     case nil: findings.append(.ok("damage", "it is too large to be looked through here (PRAGMA quick_check)"))
     case []?: findings.append(.ok("damage", "none found"))
     case let faults?:

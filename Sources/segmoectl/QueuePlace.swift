@@ -115,6 +115,10 @@ package struct QueuePlace: Equatable {
     return nil
   }
 
+  /// What names it to a program that this user starts: the path, or the address with all that it holds, which is never
+  /// shown.
+  var nameForPrograms: String { address ?? path }
+
   /// Whether the queue is in a file, and not on a server.
   package var isFile: Bool { address == nil }
 

@@ -23,7 +23,7 @@ struct Rerun: ParsableCommand {
   @OptionGroup var format: Format
 
   func run() throws {
-    let store = try location.openFile(for: .changing)
+    let store = try location.open(for: .changing)
     let earlier = try EarlierRequest(original, in: store)
     try earlier.check([])
     let request = JobRequest(earlier.draft.complete)

@@ -16,7 +16,7 @@ struct Stats: ParsableCommand {
 
   func run() throws {
     try format.check(QueueJSON.modelStatistics)
-    let store = try location.openFile(for: .reading)
+    let store = try location.open(for: .reading)
     let models = try store.statistics(batch: try batch?.number(in: store))
     if format.print(models, QueueJSON.modelStatistics) { return }
     if models.isEmpty {

@@ -5,12 +5,12 @@ import JobStore
 
 /// `--wait`: waits until all jobs of a batch are finished.
 struct Waiting {
-  let store: QueueClient
+  let store: any JobQueue
   let batch: Int64
   /// Whether nothing is shown meanwhile, and the outcome is JSON.
   let isJSON: Bool
   /// The command of `--notify`.
-  let notify: String?
+  let notify: NotifyCommand?
 
   /// What `--json` says in the end.
   private static let outcome = JSONShape<(batch: Int64, counts: StateCounts, jobs: [JobSummary])>(

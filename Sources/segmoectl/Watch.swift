@@ -48,7 +48,7 @@ struct Watch: ParsableCommand {
   }
 
   func run() throws {
-    let store = try location.openFile(for: .reading)
+    let store = try location.open(for: .reading)
     let scope: WatchScope
     if let batch {
       scope = .batch(try batch.number(in: store))
@@ -63,7 +63,8 @@ struct Watch: ParsableCommand {
     // A cursor moves over half blocks as over any text, in every terminal.
     let environment = ProcessInfo.processInfo.environment
     let ability = TerminalAbility(environment: environment, forced: way ?? .blocks)
-    try NotifyCommand.after(scope, of: store, run: notify) {
+    let command = notify.map { NotifyCommand($0, on: location.place) }
+    try NotifyCommand.after(scope, of: store, run: command) {
       try WatchLoop(
         store: store, scope: scope, style: style, previews: preview ? WatchPreviews(ability) : nil
       ).run()

@@ -5,7 +5,7 @@ import JobStore
 
 /// Watches the queue until all watched jobs are finished.
 struct WatchLoop {
-  let store: QueueClient
+  let store: any JobQueue
   let scope: WatchScope
   let style: WatchStyle
   /// Makes the pictures below the bars; nil: there are none.
@@ -50,7 +50,7 @@ struct WatchLoop {
         try daemon.check(store, isNeeded: !view.isPaused && !view.isElsewhere, now: now)
         try fetcher.check(store, view, now: now)
       }
-      Thread.sleep(forTimeInterval: style == .bars ? 0.1 : 0.05)
+      Thread.sleep(forTimeInterval: max(store.lookPause, style == .bars ? 0.1 : 0))
     }
   }
 }
@@ -67,8 +67,8 @@ private struct DaemonWatch {
 
   /// - Parameter isNeeded: not for a paused queue, which is meant to wait, nor for jobs that are rendered elsewhere.
   /// - Throws: `Problem.unavailable`
-  mutating func check(_ store: QueueClient, isNeeded: Bool, now: Date) throws {
-    if try !isNeeded || store.workers().contains(where: { $0.isAlive(now: now.milliseconds) }) {
+  mutating func check(_ store: any JobQueue, isNeeded: Bool, now: Date) throws {
+    if try !isNeeded || !store.livingWorkers().isEmpty {
       missingSince = nil
       return
     }
@@ -96,7 +96,7 @@ private struct FetcherWatch {
   }
 
   /// - Throws: `Problem.unavailable`
-  mutating func check(_ store: QueueClient, _ view: WatchView, now: Date) throws {
+  mutating func check(_ store: any JobQueue, _ view: WatchView, now: Date) throws {
     guard !view.waits.isEmpty, try store.fetchers().isEmpty else {
       missingSince = nil
       return
@@ -117,8 +117,8 @@ private struct FetcherWatch {
 /// Prints what happens, line by line.
 private struct EventLog {
   private let scope: WatchScope
-  private let store: QueueClient
-  private var last: Int64
+  private let store: any JobQueue
+  private var last: EventMark
   private var reported: [Int64: Date] = [:]
   private var waited: [Int64: (standing: String, at: Date)] = [:]
   /// Batches that were said to wait for others.
@@ -129,23 +129,22 @@ private struct EventLog {
   /// The least seconds between two lines about a running job, or about what jobs wait for.
   private static let interval: TimeInterval = 5
 
-  init(scope: WatchScope, store: QueueClient) throws {
+  init(scope: WatchScope, store: any JobQueue) throws {
     self.scope = scope
     self.store = store
-    last = try store.lastEvent()
+    last = try store.newestEvent()
   }
 
   mutating func print(_ view: WatchView, asJSON: Bool, now: Date) throws {
     while true {
       let news = try store.events(after: last)
-      for (id, event) in news {
-        last = id
-        guard concerns(event) else { continue }
+      last = news.mark
+      for event in news.events where concerns(event) {
         let paths = event.kind == .done ? try pictures(event) : []
         Swift.print(asJSON ? JSONText.happening(event, pictures: paths).text : Self.line(event))
         if !asJSON { for path in paths { Swift.print(PlainText.line("  \(path)")) } }
       }
-      if news.isEmpty { break }
+      if news.events.isEmpty { break }
     }
     for job in view.running where now.timeIntervalSince(reported[job.id] ?? .distantPast) >= Self.interval {
       reported[job.id] = now

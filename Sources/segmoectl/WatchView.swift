@@ -55,12 +55,14 @@ struct WatchView: Equatable {
   var secondsLeft: Double?
 
   static let mostRunning = 16
+  /// The most lines about what jobs wait for, or about batches.
+  private static let mostWaits = 16
 
   /// - Parameters:
   ///   - scope: what is watched.
   ///   - store: the queue.
   /// - Throws: `JobStoreError`
-  init(_ scope: WatchScope, _ store: QueueClient) throws {
+  init(_ scope: WatchScope, _ store: any JobQueue) throws {
     var filter = scope.filter
     filter.states = [.running]
     filter.limit = Self.mostRunning
@@ -71,16 +73,16 @@ struct WatchView: Equatable {
     case .everything:
       counts = status.counts
       running = try store.list(filter)
-      waits = try store.waits()
-      batches = try store.waitingBatches()
-      sharded = try store.batchesInShards()
-      elsewhere = sharded.isEmpty ? 0 : try store.jobsInShards()
+      waits = try store.waits(batch: nil, limit: Self.mostWaits)
+      batches = try store.waitingBatches(among: nil, limit: Self.mostWaits)
+      sharded = try store.batchesInShards(among: nil, limit: Self.mostWaits)
+      elsewhere = sharded.isEmpty ? 0 : try store.jobsInShards(batch: nil)
     case .batch(let id):
       let batch = try store.batch(id)
       counts = batch.counts
       isPaused = isPaused || batch.isPaused
       running = try store.list(filter)
-      waits = try store.waits(batch: id)
+      waits = try store.waits(batch: id, limit: Self.mostWaits)
       batches = batch.waitsFor == nil ? [] : [batch]
       sharded = batch.shards == nil ? [] : [batch]
       elsewhere = sharded.isEmpty ? 0 : try store.jobsInShards(batch: id)
@@ -96,9 +98,10 @@ struct WatchView: Equatable {
           if source.state != .ready, !waits.contains(source) { waits.append(source) }
         }
       batches = try store.waitingBatches(
-        among: Set(jobs.filter { $0.state == .queued && ($0.isHeld || $0.waitsFor != nil) }.map(\.batch)))
+        among: Set(jobs.filter { $0.state == .queued && ($0.isHeld || $0.waitsFor != nil) }.map(\.batch)),
+        limit: Self.mostWaits)
       let away = jobs.filter { $0.shards != nil }
-      sharded = try store.batchesInShards(among: Set(away.map(\.batch)))
+      sharded = try store.batchesInShards(among: Set(away.map(\.batch)), limit: Self.mostWaits)
       elsewhere = away.count
       running = Array(jobs.filter { $0.state == .running }.prefix(Self.mostRunning))
     }

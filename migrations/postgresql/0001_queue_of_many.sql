@@ -54,6 +54,7 @@ CREATE TABLE batches (
 );
 CREATE INDEX batches_after ON batches (after) WHERE after IS NOT NULL;
 CREATE INDEX batches_by_name ON batches (name text_pattern_ops);
+CREATE INDEX batches_of_class ON batches (id) WHERE numerics IS NOT NULL;
 
 -- A batch's jobs have numbers without a gap: they are taken at once, by take_numbers.
 CREATE SEQUENCE job_numbers MAXVALUE 9007199254740992;
@@ -181,6 +182,20 @@ CREATE UNLOGGED TABLE progress (
   PRIMARY KEY (job, number)
 ) WITH (fillfactor = 50);
 
+CREATE UNLOGGED TABLE previews (
+  -- Small pictures of what is at work, made from the latents: the newest of each image, while its job runs. Empty after a
+  -- crash of the server.
+  job     bigint NOT NULL,
+  number  integer NOT NULL CHECK (number >= 0),  -- of the image: 0, 1, …
+  step    integer NOT NULL CHECK (step >= 0),    -- after which it was made
+  png     bytea NOT NULL,
+  made_at bigint NOT NULL,
+  PRIMARY KEY (job, number)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100,
+  toast.autovacuum_vacuum_scale_factor = 0.02, toast.autovacuum_vacuum_threshold = 500);
+-- A PNG file is compressed as it is.
+ALTER TABLE previews ALTER COLUMN png SET STORAGE EXTERNAL;
+
 CREATE TABLE checkpoints (
   -- For each image of an unfinished job: where its render is, or that its file is there.
   job          bigint NOT NULL,
@@ -249,6 +264,27 @@ CREATE TABLE workers (
   models_seen_at bigint
 ) WITH (fillfactor = 50);
 
+CREATE TABLE models (
+  -- Models that daemons have found or loaded.
+  name          text PRIMARY KEY CHECK (name <> ''),  -- what jobs.model says: a name, or an absolute path
+  path          text,                     -- folder or .safetensors file; NULL: never loaded
+  kind          text,                     -- e.g. 'sd', 'segmoe'
+  digest        text,                     -- SHA-256 over its files, hexadecimal
+  bytes         bigint,                   -- size on disk
+  description   text,                     -- e.g. '4x2, layers all'
+  registered_at bigint NOT NULL,
+  loaded_at     bigint                    -- last time that loading it succeeded
+);
+
+CREATE TABLE found_models (
+  -- The models in a daemon's folders, loaded or not. What it had stays when it stops, until it looks again.
+  worker text NOT NULL,                   -- workers.name
+  model  text NOT NULL,                   -- models.name
+  fault  text,                            -- why it cannot be used; NULL: nothing is known against it
+  PRIMARY KEY (worker, model)
+);
+CREATE INDEX found_models_by_model ON found_models (model);
+
 CREATE TABLE lacking_models (
   -- Models that a worker does not have, or cannot load: it leaves their jobs to others. A row goes when it has loaded it,
   -- and with the worker.
@@ -261,8 +297,8 @@ CREATE TABLE lacking_models (
 
 CREATE TABLE events (
   -- What happened when. An event without a job is about the whole batch, without both about the queue.
-  -- Numbers are given before a transaction ends, so that who waits for news reads by (xid, id), below the oldest
-  -- transaction that is under way: pg_snapshot_xmin(pg_current_snapshot()).
+  -- Numbers are given before a transaction ends, so that one may come after a larger one. Who waits for news keeps
+  -- pg_current_snapshot(), and reads those whose xid was not visible in it: none is missed, and none waits for another.
   id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   xid    xid8 NOT NULL DEFAULT pg_current_xact_id(),
   at     bigint NOT NULL DEFAULT milliseconds_now(),
@@ -276,6 +312,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_job ON events (job) WHERE job IS NOT NULL;
 CREATE INDEX events_by_batch ON events (batch) WHERE job IS NULL AND batch IS NOT NULL;
+CREATE INDEX events_by_xid ON events (xid);
 
 CREATE TABLE counts (
   -- How many jobs are in which state, without what is still in tally. Batch 0 is the whole queue.
@@ -901,6 +938,8 @@ BEGIN
   ON CONFLICT (job, number) DO UPDATE SET phase = excluded.phase, step = excluded.step, steps = excluded.steps,
     seconds_per_step = excluded.seconds_per_step, expected_end = excluded.expected_end,
     updated_at = excluded.updated_at;
+  -- A finished image has a file to look at.
+  IF its_phase = 'done' THEN DELETE FROM previews WHERE job = job_id AND number = image; END IF;
   RETURN cancelled;
 END $$;
 
@@ -1145,6 +1184,95 @@ BEGIN
   END IF;
   DELETE FROM checkpoints WHERE job = job_id AND number = image;
 END $$;
+
+-- What workers have, and what they lack. Nothing of it is durable: it is said again at every start.
+
+CREATE FUNCTION register_model(
+  by_worker text, its_name text, its_path text, its_kind text, its_digest text, its_bytes bigint,
+  its_description text, loads boolean, files text[]
+) RETURNS void LANGUAGE plpgsql AS $$
+-- Makes a model known, or renews what is known of it. What was loaded, and what was loaded with it, is lacked no more.
+DECLARE
+  now bigint := milliseconds_now();
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  INSERT INTO models AS m (name, path, kind, digest, bytes, description, registered_at, loaded_at)
+  VALUES (its_name, its_path, its_kind, its_digest, its_bytes, its_description, now, CASE WHEN loads THEN now END)
+  ON CONFLICT (name) DO UPDATE SET path = coalesce(excluded.path, m.path), kind = coalesce(excluded.kind, m.kind),
+    digest = coalesce(excluded.digest, m.digest), bytes = coalesce(excluded.bytes, m.bytes),
+    description = coalesce(excluded.description, m.description),
+    loaded_at = coalesce(excluded.loaded_at, m.loaded_at);
+  IF loads THEN
+    DELETE FROM lacking_models WHERE worker = by_worker AND (model = its_name OR model = ANY (files));
+  END IF;
+END $$;
+
+CREATE FUNCTION declare_models(its_name text, its_start bigint, its_models jsonb, are_all boolean) RETURNS void
+LANGUAGE plpgsql AS $$
+-- Says which models are in a worker's folders, in place of what it said before. If another worker of this name has signed
+-- on since, nothing happens. Rows that say so already are not written again.
+DECLARE
+  now bigint := milliseconds_now();
+  gone text[];
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  UPDATE workers SET models_seen_at = CASE WHEN are_all THEN now END
+  WHERE name = its_name AND started_at = its_start;
+  IF NOT FOUND THEN RETURN; END IF;
+  WITH forgotten AS (
+    DELETE FROM found_models WHERE worker = its_name
+      AND model NOT IN (SELECT f.name FROM jsonb_to_recordset(its_models) AS f (name text)) RETURNING model)
+  SELECT array_agg(model) INTO gone FROM forgotten;
+  -- What was never loaded, and is nowhere else, is not known at all then.
+  DELETE FROM models WHERE name = ANY (gone) AND loaded_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM found_models f WHERE f.model = models.name);
+  -- In order, so that two workers wait for each other and not both.
+  INSERT INTO models AS m (name, path, kind, bytes, description, registered_at)
+  SELECT f.name, f.path, f.kind, f.bytes, f.description, now
+  FROM jsonb_to_recordset(its_models) AS f (name text, path text, kind text, bytes bigint, description text)
+  ORDER BY f.name
+  -- Files of another size are not those of the digest.
+  ON CONFLICT (name) DO UPDATE SET path = excluded.path, kind = coalesce(excluded.kind, m.kind),
+    digest = CASE WHEN coalesce(m.bytes, excluded.bytes) IS NOT DISTINCT FROM excluded.bytes THEN m.digest END,
+    bytes = excluded.bytes, description = coalesce(excluded.description, m.description)
+  WHERE m.path IS DISTINCT FROM excluded.path OR m.bytes IS DISTINCT FROM excluded.bytes
+    OR m.kind IS DISTINCT FROM coalesce(excluded.kind, m.kind)
+    OR m.description IS DISTINCT FROM coalesce(excluded.description, m.description);
+  INSERT INTO found_models AS f (worker, model, fault)
+  SELECT its_name, n.name, n.fault FROM jsonb_to_recordset(its_models) AS n (name text, fault text)
+  ON CONFLICT (worker, model) DO UPDATE SET fault = excluded.fault WHERE f.fault IS DISTINCT FROM excluded.fault;
+END $$;
+
+CREATE FUNCTION note_lack(by_worker text, its_model text, told text) RETURNS void LANGUAGE plpgsql AS $$
+-- A worker does not have a model.
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  INSERT INTO lacking_models (worker, model, since, reason) VALUES (by_worker, its_model, milliseconds_now(), told)
+  ON CONFLICT (worker, model) DO UPDATE SET reason = excluded.reason;
+END $$;
+
+CREATE FUNCTION keep_preview(
+  job_id bigint, fence bigint, image integer, its_step integer, its_png bytea
+) RETURNS smallint LANGUAGE plpgsql AS $$
+-- Stores a preview of an image over the one before. NULL: the lease is lost. Not durable.
+DECLARE
+  cancelled smallint;
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  -- Renewals go on; whoever ends the lease waits, so that no preview outlives it.
+  SELECT cancel_requested INTO cancelled FROM leases WHERE job = job_id AND token = fence FOR KEY SHARE;
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  INSERT INTO previews (job, number, step, png, made_at) VALUES (job_id, image, its_step, its_png, milliseconds_now())
+  ON CONFLICT (job, number) DO UPDATE SET step = excluded.step, png = excluded.png, made_at = excluded.made_at;
+  RETURN cancelled;
+END $$;
+
+CREATE FUNCTION end_previews() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM previews WHERE job = OLD.job;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER previews_over AFTER DELETE ON leases FOR EACH ROW EXECUTE FUNCTION end_previews();
 
 -- Clients.
 

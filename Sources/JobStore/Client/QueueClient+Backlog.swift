@@ -1,24 +1,35 @@
 import GRDB
 
 /// Queued jobs of one model, size and number of steps.
-struct Backlog: Equatable {
-  let model: String
+package struct Backlog: Sendable, Equatable {
+  package let model: String
   /// Of an image; nil: the model's own size.
-  let pixels: Double?
+  package let pixels: Double?
   /// Of an image.
-  let steps: Double
+  package let steps: Double
   /// Of all of them.
-  let images: Double
+  package let images: Double
+
+  /// The most kinds of jobs that are told apart.
+  package static let mostKinds = 5000
+
+  /// - Parameter row: with the columns model, pixels, steps and images.
+  /// - Throws: `JobStoreError.damagedRow`
+  package init(row: Row) throws {
+    let reader = RowReader(row: row, table: "jobs")
+    model = try reader.value("model")
+    pixels = try reader.optional("pixels")
+    steps = try reader.value("steps")
+    images = try reader.value("images")
+  }
 }
 
 extension QueueClient {
-  /// The most kinds of jobs that are told apart.
-  private static let mostKinds = 5000
 
   /// What is queued before the last of some jobs is over: they themselves and, of the other jobs, those that go before it
   /// and are not held.
   /// - Parameter filter: a batch, jobs, or everything; nothing else in it counts.
-  func backlog(_ filter: JobFilter) throws -> [Backlog] {
+  package func backlog(_ filter: JobFilter) throws -> [Backlog] {
     var condition = "TRUE"
     // As text, the count of the numbers is not limited, as arguments would be.
     let own =
@@ -43,14 +54,9 @@ extension QueueClient {
         sql: """
           SELECT model, width * height * 1.0 AS pixels, steps * 1.0 AS steps, total(count) AS images FROM jobs
           WHERE state = 'queued' AND steps > 0 AND count > 0 AND ifnull(width > 0 AND height > 0, TRUE) AND \(condition)
-          GROUP BY 1, 2, 3 LIMIT \(Self.mostKinds)
+          GROUP BY 1, 2, 3 LIMIT \(Backlog.mostKinds)
           """)
-      return try rows.map { row in
-        let reader = RowReader(row: row, table: "jobs")
-        return Backlog(
-          model: try reader.value("model"), pixels: try reader.optional("pixels"),
-          steps: try reader.value("steps"), images: try reader.value("images"))
-      }
+      return try rows.map { try Backlog(row: $0) }
     }
   }
 }

@@ -48,12 +48,6 @@ extension QueueClient {
     }
   }
 
-  /// Puts a sequence of requests into the queue.
-  package func enqueue(_ batch: BatchRequest, requests: some Sequence<JobRequest>) throws -> EnqueuedBatch {
-    var iterator = requests.makeIterator()
-    return try enqueue(batch) { iterator.next() }
-  }
-
   private struct Incoming {
     var count: Int64 = 0
     var fingerprint = Fingerprint()

@@ -1,32 +1,20 @@
 import GRDB
 
-/// What the database says of itself, for somebody who looks for faults.
-package struct QueueFacts: Sendable, Equatable {
-  /// The number of its schema.
-  package var schema: Int
-  /// `wal` unless somebody has put a backup back and no daemon has started since.
-  package var journalMode: String
-  /// What SQLite finds wrong with the file; empty if nothing, nil if it was too large to be looked through.
-  package var faults: [String]?
-  /// Bytes of the database without its log.
-  package var bytes: Int64
-}
-
 extension QueueClient {
+  /// A larger database is not looked through, which would take long.
+  private static let mostBytes: Int64 = 1 << 30
+
   /// Looks at the database itself.
-  /// - Parameter mostBytes: a larger one is not looked through, which would take long.
-  package func facts(mostBytes: Int64 = 1 << 30) throws -> QueueFacts {
+  package func facts() throws -> QueueFacts {
     try database.readOutsideTransaction { db in
       func number(_ pragma: String) throws -> Int64 {
         try Int64.fetchOne(db, sql: "PRAGMA \(pragma)") ?? 0
       }
       let bytes = try number("page_count") * number("page_size")
-      let faults = bytes <= mostBytes ? try self.faults(db) : nil
-      return QueueFacts(
-        schema: Int(try number("user_version")),
+      let file = QueueFacts.File(
         journalMode: try String.fetchOne(db, sql: "PRAGMA journal_mode") ?? "",
-        faults: faults,
-        bytes: bytes)
+        faults: bytes <= Self.mostBytes ? try faults(db) : nil)
+      return QueueFacts(schema: Int(try number("user_version")), bytes: bytes, place: .file(file))
     }
   }
 

@@ -17,7 +17,7 @@ package struct KnownModels: Sendable {
   /// - Parameters:
   ///   - records: one for each name.
   ///   - isComplete: whether there are no others.
-  init(_ records: [ModelRecord], isComplete: Bool) {
+  private init(_ records: [ModelRecord], isComplete: Bool) {
     models = Self.eachOnce(records)
     self.isComplete = isComplete
     named = Dictionary(records.map { ($0.name, $0) }) { first, _ in first }
@@ -34,29 +34,55 @@ package struct KnownModels: Sendable {
   package var usable: [ModelRecord] { models.filter { $0.fault == nil && $0.loadError == nil } }
 }
 
+/// Who has a model in a folder.
+package struct ModelHolders: Sendable {
+  /// The daemons' names, in order.
+  package var workers: [String] = []
+  /// What is wrong with it where it cannot be used.
+  package var faults: [String] = []
+
+  /// Nobody.
+  package init() {}
+}
+
+extension KnownModels {
+  /// - Parameters:
+  ///   - records: of all models that were ever found or loaded, one for each name.
+  ///   - workers: those that count.
+  ///   - found: who of them has which model in a folder, by the model's name.
+  package init(_ records: [ModelRecord], workers: [WorkerRecord], found: [String: ModelHolders]) {
+    let isComplete = !workers.isEmpty && workers.allSatisfy { $0.modelsSeenAt != nil }
+    let counted = records.compactMap { record -> ModelRecord? in
+      guard let holders = found[record.name] else {
+        // What jobs name by its path is listed once, if it is in a folder, too.
+        let isElsewhere = record.name.hasPrefix("/") || ModelSource.remote(record.name) != nil
+        return isElsewhere || !isComplete || record.heldUntil != nil ? record : nil
+      }
+      var record = record
+      record.workers = holders.workers
+      if holders.faults.count == holders.workers.count { record.fault = holders.faults.first }
+      return record
+    }
+    self.init(counted, isComplete: isComplete)
+  }
+
+  /// The daemons whose models count: those that are alive, or all that there ever were if none is.
+  package static func counting(_ workers: [WorkerRecord], now: Milliseconds) -> [WorkerRecord] {
+    let alive = workers.filter { $0.isAlive(now: now) }
+    return alive.isEmpty ? workers : alive
+  }
+}
+
 extension QueueClient {
   /// The models in the folders of the daemons, loaded or not, and those that were loaded from elsewhere. Daemons that are
   /// alive count, or all that there ever were if none is.
   package func knownModels() throws -> KnownModels {
     try database.read { db in
-      let now = database.clock().milliseconds
       let all = try WorkerRecord.fetchAll(db, sql: "SELECT * FROM workers ORDER BY name")
-      let alive = all.filter { $0.isAlive(now: now) }
-      let workers = alive.isEmpty ? all : alive
-      let isComplete = !workers.isEmpty && workers.allSatisfy { $0.modelsSeenAt != nil }
-      let found = try Self.found(by: Set(workers.map(\.name)), db)
-      let records = try ModelRecord.fetchAll(db, sql: "SELECT * FROM models").compactMap { record in
-        var record = record
-        guard let (workers, faults) = found[record.name] else {
-          // What jobs name by its path is listed once, if it is in a folder, too.
-          let isElsewhere = record.name.hasPrefix("/") || ModelSource.remote(record.name) != nil
-          return isElsewhere || !isComplete || record.heldUntil != nil ? record : nil
-        }
-        record.workers = workers
-        if faults.count == workers.count { record.fault = faults.first }
-        return record
-      }
-      return KnownModels(records, isComplete: isComplete)
+      let workers = KnownModels.counting(all, now: database.clock().milliseconds)
+      return KnownModels(
+        try ModelRecord.fetchAll(db, sql: "SELECT * FROM models"), workers: workers,
+        found: try Self.found(by: Set(workers.map(\.name)), db))
     }
   }
 
@@ -66,22 +92,22 @@ extension QueueClient {
   /// Who has which model in a folder, and what is wrong with it there.
   private static func found(
     by workers: Set<String>, _ db: Database
-  ) throws -> [String: (workers: [String], faults: [String])] {
+  ) throws -> [String: ModelHolders] {
     let rows = try Row.fetchCursor(
       db,
       sql: """
         SELECT worker, substr(model, 1, 4096) AS model, substr(fault, 1, 2000) AS fault FROM found_models
         ORDER BY model, worker
         """)
-    var found: [String: (workers: [String], faults: [String])] = [:]
+    var found: [String: ModelHolders] = [:]
     while let row = try rows.next() {
       let reader = RowReader(row: row, table: "found_models")
       let worker: String = try reader.value("worker")
       guard workers.contains(worker) else { continue }
       let fault: String? = try reader.optional("fault")
       let name: String = try reader.value("model")
-      found[name, default: ([], [])].workers.append(worker)
-      if let fault { found[name, default: ([], [])].faults.append(fault) }
+      found[name, default: ModelHolders()].workers.append(worker)
+      if let fault { found[name, default: ModelHolders()].faults.append(fault) }
     }
     return found
   }

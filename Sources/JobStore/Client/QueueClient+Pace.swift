@@ -18,30 +18,9 @@ extension QueueClient {
             WHERE j.width > 0 AND j.height > 0 AND j.steps > 0
             GROUP BY j.id HAVING seconds BETWEEN 1e-6 AND 1e9 ORDER BY j.id DESC
             """))
-      var kinds: [Kind] = []
-      var times: [Kind: [Double: [Double]]] = [:]
-      while let row = try rows.next() {
-        let reader = RowReader(row: row, table: "jobs")
-        let kind = Kind(model: try reader.value("model"), pixels: try reader.value("pixels"))
-        if times[kind] == nil { kinds.append(kind) }
-        times[kind, default: [:]][try reader.value("steps"), default: []].append(try reader.value("seconds"))
-      }
-      var pace = RenderPace()
-      for kind in kinds {
-        let samples = (times[kind] ?? [:]).map { steps, seconds in
-          // The first image of a model also reads it, and one that was resumed took less: the middle knows neither.
-          RenderPace.Sample(
-            steps: steps, seconds: seconds.sorted()[seconds.count / 2], weight: Double(seconds.count))
-        }
-        pace.add(model: kind.model, pixels: kind.pixels, samples.sorted { $0.steps < $1.steps })
-      }
-      return pace
+      var history = RenderHistory()
+      while let row = try rows.next() { try history.add(row) }
+      return history.pace
     }
   }
-}
-
-/// Jobs of one model and size take about as long by the step.
-private struct Kind: Hashable {
-  let model: String
-  let pixels: Double
 }

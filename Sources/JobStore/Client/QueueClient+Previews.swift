@@ -16,7 +16,7 @@ package struct Preview: Sendable, Equatable {
   package static let longest = 1 << 20
 
   /// The most previews that are read at a time. A daemon has up to 64 images at work.
-  static let most = 100
+  package static let most = 100
 }
 
 extension QueueClient {

@@ -162,27 +162,24 @@ extension QueueClient {
             AND error_kind IS NOT NULL
           GROUP BY error_kind
           """, arguments: [batch])
-      var failures: [FailureKind: Int] = [:]
-      for row in rows {
-        let reader = RowReader(row: row, table: "jobs")
-        failures[try reader.word("error_kind")] = try reader.value("jobs")
-      }
-      return failures
+      return try FailureKind.counts(rows)
     }
   }
 
-  /// The number of the newest event; 0 if there is none.
-  package func lastEvent() throws -> Int64 {
-    try database.read { db in try Int64.fetchOne(db, sql: "SELECT max(id) FROM events") ?? 0 }
+  /// Behind the newest event. Here one transaction writes at a time, so that numbers are in order.
+  package func newestEvent() throws -> EventMark {
+    try database.read { db in
+      EventMark(number: try Int64.fetchOne(db, sql: "SELECT max(id) FROM events") ?? 0)
+    }
   }
 
-  /// Events with higher numbers, in order, at most a thousand at a time.
-  package func events(after id: Int64) throws -> [(id: Int64, event: Event)] {
+  /// The events behind a mark, and the mark behind them.
+  package func events(after mark: EventMark) throws -> (events: [Event], mark: EventMark) {
     try database.read { db in
-      let events = try db.cachedStatement(sql: "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT 1000")
-      return try Row.fetchAll(events, arguments: [id]).map { row in
-        (try RowReader(row: row, table: "events").value("id"), try Event(row: row))
-      }
+      let statement = try db.cachedStatement(sql: "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?")
+      let rows = try Row.fetchAll(statement, arguments: [mark.number, EventMark.most])
+      let last: Int64? = try rows.last.map { try RowReader(row: $0, table: "events").value("id") }
+      return (try rows.map { try Event(row: $0) }, EventMark(number: last ?? mark.number))
     }
   }
 

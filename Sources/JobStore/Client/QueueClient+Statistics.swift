@@ -13,6 +13,26 @@ package struct ModelStatistics: Sendable, Equatable {
   package var denoisingSteps: Int
   /// Sums over the jobs; for `peakBytes` the largest value.
   package var statistics: RenderStatistics
+
+  /// - Parameter row: the sums over done jobs of one model and precision.
+  /// - Throws: `JobStoreError.damagedRow`
+  package init(row: Row) throws {
+    let reader = RowReader(row: row, table: "jobs")
+    model = try reader.value("model")
+    precision = try reader.word("precision")
+    jobs = try reader.value("jobs")
+    images = try reader.value("images")
+    seconds = try reader.value("seconds")
+    denoisingSteps = try reader.value("steps")
+    statistics = RenderStatistics()
+    statistics.cacheHits = try reader.value("hits")
+    statistics.cacheMisses = try reader.value("misses")
+    statistics.cacheEvictions = try reader.value("evictions")
+    statistics.cacheBypasses = try reader.value("bypasses")
+    statistics.bytesRead = try reader.value("bytes")
+    statistics.stall = try reader.value("stall")
+    statistics.peakBytes = try reader.value("peak")
+  }
 }
 
 extension QueueClient {
@@ -36,23 +56,7 @@ extension QueueClient {
           FROM jobs j WHERE state = 'done' AND (?1 IS NULL OR batch = ?1)
           GROUP BY model, precision ORDER BY model, precision
           """, arguments: [batch])
-      return try rows.map { row in
-        let reader = RowReader(row: row, table: "jobs")
-        var statistics = RenderStatistics()
-        statistics.cacheHits = try reader.value("hits")
-        statistics.cacheMisses = try reader.value("misses")
-        statistics.cacheEvictions = try reader.value("evictions")
-        statistics.cacheBypasses = try reader.value("bypasses")
-        statistics.bytesRead = try reader.value("bytes")
-        statistics.stall = try reader.value("stall")
-        statistics.peakBytes = try reader.value("peak")
-        return ModelStatistics(
-          model: try reader.value("model"),
-          precision: try reader.word("precision"),
-          jobs: try reader.value("jobs"), images: try reader.value("images"),
-          seconds: try reader.value("seconds"), denoisingSteps: try reader.value("steps"),
-          statistics: statistics)
-      }
+      return try rows.map { try ModelStatistics(row: $0) }
     }
   }
 }

@@ -47,6 +47,9 @@ package struct QueueClient: Sendable {
     }
   }
 
+  /// A file is there for the asking.
+  package var lookPause: TimeInterval { 0.05 }
+
   /// Checks that the database is still the file that was opened, with a schema that this program knows.
   /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`
   package func verify() throws { try database.verify() }

@@ -25,15 +25,15 @@ package struct QueueEstimate {
 
   /// Seconds until the jobs are over; nil if nothing like them was ever done, and no step of any is.
   /// - Throws: `JobStoreError`
-  package mutating func secondsLeft(_ client: QueueClient, now: Date) throws -> Double? {
-    try refresh(client, now: now)
+  package mutating func secondsLeft(_ queue: any JobQueue, now: Date) throws -> Double? {
+    try refresh(queue, now: now)
     var all = JobFilter()
     (all.states, all.limit) = ([.running], Self.mostRunning)
-    let running = try client.list(all)
+    let running = try queue.list(all)
     if running.count >= workers.count || now.timeIntervalSince(workers.at) > Self.pause || now < workers.at {
       workers = (running.count, now)
     }
-    let alive = try client.workers().count { $0.isAlive(now: now.milliseconds) }
+    let alive = try queue.livingWorkers().count
     var pace = pace
     for job in running { pace.learn(job) }
     let left = running.compactMap { pace.secondsLeft(of: $0, now: now) }
@@ -51,15 +51,15 @@ package struct QueueEstimate {
   }
 
   /// Reads history and backlog anew if jobs have come or gone, unless it would take too much of the time.
-  private mutating func refresh(_ client: QueueClient, now: Date) throws {
-    let counts = try client.status().counts
+  private mutating func refresh(_ queue: any JobQueue, now: Date) throws {
+    let counts = try queue.status().counts
     if let read {
       let age = now.timeIntervalSince(read.at)
       guard counts != read.counts, age < 0 || age >= read.cost * Self.share else { return }
     }
     let begun = ContinuousClock.now
-    pace = try client.pace()
-    backlog = try client.backlog(filter)
+    pace = try queue.pace()
+    backlog = try queue.backlog(filter)
     read = (counts, now, (ContinuousClock.now - begun) / .seconds(1))
   }
 }

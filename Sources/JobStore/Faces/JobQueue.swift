@@ -3,7 +3,7 @@
 ///
 /// Calls block, so keep them off threads that must not wait and off Swift's cooperative pool. Every method throws
 /// `JobStoreError`, and what a caller's own closure throws.
-package protocol JobQueue: Sendable {
+package protocol JobQueue: WatchableQueue, InspectableQueue {
   /// Where the queue is, for a person; no password is in it.
   var path: String { get }
 
@@ -68,9 +68,6 @@ package protocol JobQueue: Sendable {
   /// How many jobs `purge` would remove.
   func expiredCount(_ retention: Retention) throws -> Int
 
-  /// The time by the clock that the queue's rows are written by: this machine's, or the server's.
-  func now() throws -> Milliseconds
-
   /// Jobs in order of their numbers. If there are more than the limit, the newest ones.
   func list(_ filter: JobFilter) throws -> [JobSummary]
 
@@ -95,9 +92,6 @@ package protocol JobQueue: Sendable {
   /// The checkpoint of an image of an unfinished job; nil if there is none.
   func checkpoint(job: Int64, index: Int) throws -> Checkpoint?
 
-  /// All workers that ever signed on, by name.
-  func workers() throws -> [WorkerRecord]
-
   /// What each worker said of itself when it started last, by its name.
   func introductions() throws -> [String: String]
 
@@ -106,9 +100,6 @@ package protocol JobQueue: Sendable {
 
   /// The models that the queue's daemons have said that they have.
   func knownModels() throws -> KnownModels
-
-  /// What images took in the newest done jobs.
-  func pace() throws -> RenderPace
 
   /// What jobs wait for of a hub.
   /// - Parameters:
@@ -121,6 +112,12 @@ package protocol JobQueue: Sendable {
 }
 
 extension JobQueue {
+  /// Puts a sequence of requests into the queue.
+  package func enqueue(_ batch: BatchRequest, requests: some Sequence<JobRequest>) throws -> EnqueuedBatch {
+    var iterator = requests.makeIterator()
+    return try enqueue(batch) { iterator.next() }
+  }
+
   /// Whether a batch or, for nil, the whole queue is paused, and how many jobs of it are queued.
   /// - Throws: `JobStoreError.notFound`
   package func pause(batch: Int64?) throws -> (isPaused: Bool, queued: Int) {

@@ -1,3 +1,5 @@
+import GRDB
+
 /// The state of a job. A job that waits for a retry is `queued` with a later run-after time.
 package enum JobState: String, CaseIterable, Sendable, Codable {
   /// It waits for a worker.
@@ -93,6 +95,18 @@ package enum FailureKind: String, CaseIterable, Sendable, Codable {
   case transient
   /// The worker vanished: crash, kill or hang. It is retried at once, but only a few times. Only the store sets this.
   case lost
+}
+
+extension FailureKind {
+  /// How many jobs failed of each kind.
+  /// - Parameter rows: with the columns error_kind and jobs.
+  /// - Throws: `JobStoreError.damagedRow`
+  package static func counts(_ rows: [Row]) throws -> [FailureKind: Int] {
+    try rows.reduce(into: [:]) { counts, row in
+      let reader = RowReader(row: row, table: "jobs")
+      counts[try reader.word("error_kind")] = try reader.value("jobs")
+    }
+  }
 }
 
 /// What a worker is doing.

@@ -87,12 +87,16 @@ extension PostgresClient {
     try batches("ORDER BY b.id DESC LIMIT $1::bigint", [.integer(Int64(max(0, limit)))]).reversed()
   }
 
-  private func batches(_ condition: String, _ values: [ServerValue]) throws -> [BatchRecord] {
+  /// Batches with their counts, `b` and `c` in the condition.
+  func batches(_ condition: String, _ values: [ServerValue]) throws -> [BatchRecord] {
     try connection.rows(
       """
       SELECT b.*, NULL::text AS shards, c.queued, c.running, c.done, c.failed, c.cancelled,
         CASE WHEN EXISTS (SELECT 1 FROM waiting w WHERE w.batch = b.id AND w.holds & 8 <> 0)
-          THEN 'batch ' || (SELECT p.name FROM batches p WHERE p.id = b.after) END AS waits_for
+          THEN 'batch ' || (SELECT p.name FROM batches p WHERE p.id = b.after)
+          WHEN b.numerics IS NOT NULL AND c.queued > 0 AND NOT EXISTS (
+            SELECT 1 FROM workers k WHERE k.numerics = b.numerics AND k.state <> 'stopped')
+          THEN 'a daemon of ' || b.numerics END AS waits_for
       FROM batches b CROSS JOIN LATERAL (
         SELECT coalesce(sum(t.queued), 0)::bigint AS queued, coalesce(sum(t.running), 0)::bigint AS running,
           coalesce(sum(t.done), 0)::bigint AS done, coalesce(sum(t.failed), 0)::bigint AS failed,

@@ -41,6 +41,17 @@ package struct PostgresDatabase: Sendable {
     return database
   }
 
+  /// Checks that the tables are still there, with a schema that this program knows.
+  /// - Throws: `JobStoreError.noQueue`, `.schemaTooNew`
+  func verify() throws {
+    let known = Migration.postgresql.count
+    let found = try connection.transaction { link in try schema(link) }
+    guard found > 0 else { throw JobStoreError.noQueue(path: name) }
+    guard found <= known else {
+      throw JobStoreError.schemaTooNew(path: name, found: found, known: known)
+    }
+  }
+
   /// User, host, port and database.
   var name: String { connection.address.description }
 

@@ -30,6 +30,15 @@ final class ServerLink {
   /// Whether it was not lost, as far as libpq knows.
   var isOpen: Bool { PQstatus(connection) == CONNECTION_OK }
 
+  /// Whether nobody on the way can read what goes over it; nil: it goes over no network.
+  var isEncrypted: Bool? {
+    if PQsslInUse(connection) == 1 { return true }
+    let host = PQhost(connection).map { String(cString: $0) } ?? ""
+    let address = PQhostaddr(connection).map { String(cString: $0) } ?? ""
+    let isHere = host.hasPrefix("/") || address.hasPrefix("127.") || address == "::1"
+    return isHere ? nil : false
+  }
+
   /// Runs one statement. Without `BEGIN` before it, it is a transaction of its own.
   /// - Parameters:
   ///   - sql: one statement, with $1, $2, … for values.

@@ -19,13 +19,6 @@ extension PostgresSession {
       [.text(name), .text(thing)])
   }
 
-  /// Notes that this worker lacks some things no more.
-  func has(_ things: [String]) throws {
-    _ = try database.connection.rows(
-      "DELETE FROM lacking_models WHERE worker = $1::text AND model = ANY ($2::text[])",
-      [.text(name), .texts(things)])
-  }
-
   /// Fails due jobs that need what no living worker has had for so many seconds, some at a time.
   /// - Returns: whether any failed. There may be more of them.
   func giveUp(_ lacked: WorkerSession.Lacked, after patience: Double) throws -> Bool {

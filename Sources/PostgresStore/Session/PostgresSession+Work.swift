@@ -53,9 +53,18 @@ extension PostgresSession {
     return (ContinuousClock.now - begun) / .seconds(1)
   }
 
-  /// Previews are not kept: a picture that is only looked at is not worth a way to the server.
+  /// Stores a preview of an image over the one before. Not durable.
   @discardableResult
-  package func keep(preview png: [UInt8], step: Int, index: Int, _ lease: Lease) throws -> Double { 0 }
+  package func keep(preview png: [UInt8], step: Int, index: Int, _ lease: Lease) throws -> Double {
+    guard png.count <= Preview.longest else {
+      throw JobStoreError.wrongRow(reason: "a preview has \(png.count) bytes, \(Preview.longest) at most")
+    }
+    let begun = ContinuousClock.now
+    _ = try instruction(
+      "keep_preview($1::bigint, $2::bigint, $3::integer, $4::integer, $5::bytea)", lease,
+      [.integer(Int64(index)), .integer(Int64(step)), .bytes(Data(png))])
+    return (ContinuousClock.now - begun) / .seconds(1)
+  }
 
   /// Announces the file that is about to get its final name. Durable.
   package func announce(_ image: ImageRecord, step: Int, modelDigest: String, _ lease: Lease) throws {

@@ -23,7 +23,7 @@ struct BatchSheet {
   ///   - rows: a setting with a row for each of its values; nil: none.
   ///   - columns: a setting with a column for each of its values; nil: none.
   /// - Throws: `JobStoreError`
-  init(batch: Int64, in store: QueueClient, rows: Setting?, columns: Setting?) throws {
+  init(batch: Int64, in store: any JobQueue, rows: Setting?, columns: Setting?) throws {
     let entries = try Self.entries(batch, store)
     pictures = entries.filter { if case .picture = $0.content { true } else { false } }.count
     missing = entries.count - pictures
@@ -87,7 +87,7 @@ struct BatchSheet {
     return (places, samples.map { SettingLabel.text(setting, $0, isWhole: true) })
   }
 
-  private static func entries(_ batch: Int64, _ store: QueueClient) throws -> [Entry] {
+  private static func entries(_ batch: Int64, _ store: any JobQueue) throws -> [Entry] {
     var filter = JobFilter()
     filter.batch = batch
     let requests = Dictionary(

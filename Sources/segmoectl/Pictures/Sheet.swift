@@ -34,7 +34,7 @@ struct Sheet: ParsableCommand {
       throw Problem.usage("--rows and --columns are the same setting: give two, or leave one out")
     }
     let file = try output.file()
-    let store = try location.openFile(for: .reading)
+    let store = try location.open(for: .reading)
     let number = try batch.number(in: store)
     let sheet = try BatchSheet(batch: number, in: store, rows: rows, columns: columns)
     guard sheet.pictures > 0 else {

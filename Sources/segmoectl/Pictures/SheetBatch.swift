@@ -29,7 +29,7 @@ struct SheetBatch {
   /// - Throws: `Problem` as `Waiting`; `JobStoreError`, `ImageError`.
   func run(_ source: inout PromptSource, to file: OutputFile) throws {
     let enqueued = try enqueuing.put(&source, as: BatchRequest())
-    let store = try enqueuing.location.openFile(for: .reading)
+    let store = try enqueuing.location.open(for: .reading)
     let advice = advice(enqueued.batch)
     let listener = SignalListener { number in
       complain("batch \(enqueued.batch) stays queued; \(advice)")
@@ -56,7 +56,9 @@ struct SheetBatch {
   /// The command that makes the sheet later.
   private func advice(_ batch: Int64) -> String {
     var words = ["segmoectl", "sheet", "\(batch)"]
-    if let database = enqueuing.location.database { words += ["--database", database] }
+    let location = enqueuing.location
+    // An address may hold a password.
+    if let database = location.database { words += ["--database", location.place.isFile ? database : "ADDRESS"] }
     for case (let option, let setting?) in [("--rows", rows), ("--columns", columns)] {
       words += [option, setting.name]
     }

@@ -40,7 +40,7 @@ struct WatchPreviews {
   ///   - lines: of the terminal, that the bars take.
   /// - Throws: `JobStoreError`
   mutating func pictures(
-    of jobs: [Int64], in store: QueueClient, window: TerminalWindow, lines: Int
+    of jobs: [Int64], in store: any JobQueue, window: TerminalWindow, lines: Int
   ) throws -> [Int64: TerminalPicture] {
     let newest = try newest(jobs, store)
     // The last line is the cursor's.
@@ -57,7 +57,7 @@ struct WatchPreviews {
     return known.compactMapValues(\.picture)
   }
 
-  private func newest(_ jobs: [Int64], _ store: QueueClient) throws -> [Int64: Preview] {
+  private func newest(_ jobs: [Int64], _ store: any JobQueue) throws -> [Int64: Preview] {
     guard !jobs.isEmpty else { return [:] }
     do {
       return Dictionary(try store.previews(jobs: jobs).map { ($0.job, $0) }) { first, other in

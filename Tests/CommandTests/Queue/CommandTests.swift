@@ -212,7 +212,7 @@ import Testing
     let command = try Command()
     _ = try command("enqueue", "a", "b", "--model", "m", "--name", "pets")
     let store = try command.client()
-    let before = try store.lastEvent()
+    let before = try store.newestEvent()
     func look(_ arguments: String...) throws -> String {
       let outcome = try command.run(arguments + ["--dry-run"])
       #expect(outcome.code == 0 && outcome.errors == "", "\(outcome)")
@@ -223,7 +223,7 @@ import Testing
     #expect(try look("reorder", "2", "--priority", "5") == "job 2 would have priority 5, before 0\n")
     let json = try command("reorder", "2", "--priority", "5", "--dry-run", "--json").object()
     #expect(json["dry_run"] as? Bool == true && json["priority_before"] as? Int == 0)
-    #expect(try store.lastEvent() == before && !store.status().isPaused && !store.batch(1).isPaused)
+    #expect(try store.newestEvent() == before && !store.status().isPaused && !store.batch(1).isPaused)
     #expect(try store.details(job: 2).job.request.priority == 0)
     // What would be refused is refused.
     expectComplaint(try command("pause", "--batch", "9", "--dry-run"), code: 65, "batch 9")

@@ -7,13 +7,9 @@ import Testing
   private static let nowhere = "postgresql://ann:s3cret@/queue?host=/nowhere/at/all"
 
   @Test(arguments: [
-    ["watch"], ["doctor"], ["models"], ["stats"], ["rerun", "1"], ["sheet", "1", "--output", "s.png"],
-    ["enqueue", "p", "--model", "m", "--wait"],
-    ["compare", "--models", "a,b", "--prompts", "prompts.txt", "--output", "s.png"],
     ["shard", "1", "--shards", "2", "--to", "shards"],
   ]) func whatIsNotThereYetSaysSo(arguments: [String]) throws {
     let command = try Command()
-    try command.file("prompts.txt", Data("a cat".utf8))
     for place in ["option", "variable"] {
       let outcome =
         place == "option"
@@ -23,7 +19,7 @@ import Testing
       #expect(outcome.errors.contains("does not work on a queue of PostgreSQL yet"), "\(outcome)")
       #expect(!(outcome.output + outcome.errors).contains("s3cret"))
     }
-    #expect(try FileManager.default.contentsOfDirectory(atPath: command.folder) == ["prompts.txt"])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: command.folder) == [])
   }
 
   /// A daemon needs its server, and a fetcher works on none yet.
@@ -57,7 +53,9 @@ import Testing
   }
 
   @Test(arguments: [
-    ["status"], ["list"], ["show", "1"], ["cancel", "1"], ["enqueue", "p", "--model", "m"],
+    ["status"], ["list"], ["show", "1"], ["cancel", "1"], ["enqueue", "p", "--model", "m"], ["watch"], ["models"],
+    ["stats"], ["rerun", "1"], ["sheet", "1", "--output", "s.png"], ["xy", "p", "--x", "steps=1,2", "--output", "s.png"],
+    ["enqueue", "p", "--model", "m", "--wait"],
     ["edit", "1", "--steps", "3"], ["purge", "--keep", "0"],
   ])
   func aServerThatIsNotThereIsNamed(arguments: [String]) throws {

@@ -63,8 +63,7 @@ extension JobQueue {
   /// Puts a list of requests into the queue.
   @discardableResult
   func enqueue(_ batch: BatchRequest, _ requests: [JobRequest]) throws -> EnqueuedBatch {
-    var iterator = requests.makeIterator()
-    return try enqueue(batch) { iterator.next() }
+    try enqueue(batch, requests: requests)
   }
 }
 

@@ -31,7 +31,7 @@ import Testing
     #expect(daemon.isRunning, "\(daemon.account)")
     #expect(daemon.wasStruck)
     #expect(daemon.stop() == 0, "\(daemon.account)")
-    let reasons = try house.client.events(after: 0).map(\.event).filter { $0.kind != .claimed }.compactMap(
+    let reasons = try house.client.events(after: .start).events.filter { $0.kind != .claimed }.compactMap(
       \.detail)
     #expect(reasons.contains { $0.contains("memory") }, "\(reasons)")
     // What was computed where memory was refused shows nowhere.

@@ -36,10 +36,11 @@ final class ServerHouse {
   /// - Parameters:
   ///   - name: its own.
   ///   - drains: whether it ends when nothing is queued.
+  ///   - previews: whether it makes previews.
   ///   - arguments: more flags.
   ///   - environment: more variables.
   func daemon(
-    _ name: String = "w", drains: Bool = false, _ arguments: [String] = [],
+    _ name: String = "w", drains: Bool = false, previews: Bool = false, _ arguments: [String] = [],
     environment: [String: String] = [:]
   ) throws -> Process {
     let process = try Process(
@@ -50,7 +51,8 @@ final class ServerHouse {
         "--threads", "1", "--log-level", "info",
       ] + (drains ? ["--drain"] : []) + arguments,
       environment: [
-        "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "2", "HOME": place.path,
+        "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "2",
+        "SEGMOE_PREVIEWS": "\(previews)", "HOME": place.path,
         "SEGMOE_METRICS": place.file("segmoed.prom"), "PATH": "/usr/bin:/bin",
       ].merging(environment) { $1 })
     process.standardOutput = FileHandle.nullDevice
@@ -61,10 +63,36 @@ final class ServerHouse {
   }
 
   /// What its daemons said.
-  var words: String { (try? String(contentsOfFile: place.file("log"), encoding: .utf8)) ?? "" }
+  var words: String { read("log") }
+
+  /// Stops a daemon.
+  func stop(_ daemon: Process) {
+    daemon.terminate()
+    daemon.waitUntilExit()
+  }
+
+  /// The path of a file beside the pictures' folder, `out`.
+  func file(_ name: String) -> String { place.file(name) }
+
+  /// What is in such a file; nothing if it is not there yet.
+  func read(_ name: String) -> String { (try? String(contentsOfFile: file(name), encoding: .utf8)) ?? "" }
+
+  /// A segmoectl on the queue, that is yet to be started.
+  func client(_ arguments: [String]) throws -> Process {
+    try Process("segmoectl", arguments, in: place.path, environment: environment)
+  }
+
+  /// Runs segmoectl to its end.
+  func segmoectl(_ arguments: String...) throws -> Outcome {
+    try Outcome(of: "segmoectl", arguments, in: place.path, environment: environment)
+  }
+
+  private var environment: [String: String] {
+    ["SEGMOE_DATABASE": address, "HOME": place.path, "PATH": "/usr/bin:/bin", "TZ": "UTC"]
+  }
 
   /// What its last daemon wrote for Prometheus.
-  var metrics: String { (try? String(contentsOfFile: place.file("segmoed.prom"), encoding: .utf8)) ?? "" }
+  var metrics: String { read("segmoed.prom") }
 
   /// Renders what is queued.
   func drain(_ arguments: [String] = [], environment: [String: String] = [:], code: Int32 = 0) throws {
@@ -72,9 +100,6 @@ final class ServerHouse {
     process.waitUntilExit()
     #expect(process.terminationStatus == code, "\(words)")
   }
-
-  /// The path of something in its folder.
-  func file(_ name: String) -> String { place.file(name) }
 
   /// Waits until something is so. The limit only guards against waiting for ever.
   func wait(_ condition: () throws -> Bool) throws {

@@ -37,7 +37,7 @@ import Testing
     #expect(try alone.stepsTaken() == together.stepsTaken())
     // The last job, of the first one's size, is claimed before the third, of another size, has begun: so they
     // did go together.
-    let order = try together.client.events(after: 0).map(\.event).filter { $0.kind == .claimed }.compactMap(
+    let order = try together.client.events(after: .start).events.filter { $0.kind == .claimed }.compactMap(
       \.job)
     #expect(order.count == two.count)
     let (last, third) = (order.firstIndex(of: two[3]), order.firstIndex(of: two[2]))
@@ -112,7 +112,7 @@ import Testing
       try db.execute(sql: "UPDATE jobs SET losses = 1 WHERE id = ?", arguments: [jobs[1]])
     }
     try house.worker(coalesce: 4).run()
-    let events = try house.client.events(after: 0).map(\.event).filter {
+    let events = try house.client.events(after: .start).events.filter {
       [.claimed, .done].contains($0.kind)
     }
     let (alone, others) = (events.filter { $0.job == jobs[1] }, events.filter { $0.job != jobs[1] })
