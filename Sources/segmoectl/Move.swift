@@ -65,14 +65,17 @@ struct Move: ParsableCommand {
   }
 
   private func json(_ moved: MovedQueue, from source: String, to target: String) -> JSONText {
-    func object(_ rows: [String: Int]) -> JSONText {
-      .object(rows.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) })
+    func list(_ rows: [String: Int]) -> JSONText {
+      .array(
+        rows.sorted { $0.key < $1.key }.map {
+          .object([("table", .string($0.key)), ("rows", .integer($0.value))])
+        })
     }
     return .object([
       ("from", .string(source)), ("to", .string(target)), ("dry_run", .bool(look.dryRun)),
       ("paused", .bool(moved.isPaused)),
       ("jobs", .object(JobState.allCases.map { ($0.rawValue, .integer(moved.counts[$0])) })),
-      ("rows", object(moved.rows)), ("left", object(moved.left)),
+      ("tables", list(moved.rows)), ("left", list(moved.left)),
     ])
   }
 }

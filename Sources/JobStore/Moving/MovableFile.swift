@@ -111,6 +111,13 @@ struct HeldFile: HeldQueue {
     try db.execute(
       sql: "INSERT INTO sqlite_sequence (name, seq) VALUES ('jobs', ?), ('batches', ?)",
       arguments: [numbers.job, numbers.batch])
+    // Every job of a paused batch says so here, also one that is over and may be retried.
+    let bit = Hold.batch.rawValue
+    try db.execute(
+      sql: """
+        UPDATE jobs SET held = held | \(bit)
+        WHERE batch IN (SELECT id FROM batches WHERE paused = 1) AND held & \(bit) = 0
+        """)
   }
 
   func mark(_ mark: QueueMark) throws {

@@ -71,10 +71,10 @@ package struct QueueMove {
   private func arrived(
     from source: any HeldQueue, with identity: String, goneTo elsewhere: String
   ) throws -> MovedQueue {
+    let moved = JobStoreError.moved(path: self.source.place, to: elsewhere)
+    guard elsewhere == target.place else { throw moved }
     let there = try target.look { try $0.mark() }
-    guard elsewhere == target.place, there.identity == identity, there.movedTo == self.source.place else {
-      throw JobStoreError.moved(path: self.source.place, to: elsewhere)
-    }
+    guard there.identity == identity, there.movedTo == self.source.place else { throw moved }
     return try content(of: source)
   }
 
