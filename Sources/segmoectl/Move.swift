@@ -55,13 +55,15 @@ struct Move: ParsableCommand {
         + "\(counts.queued) queued, \(counts.running) left running, \(counts.done) done, \(counts.failed) failed, "
         + "\(counts.cancelled) cancelled")
     let rows = moved.rows.filter { $0.value > 0 && $0.key != MovedTable.jobs.name }
-    if !rows.isEmpty { print("with \(Self.list(rows))") }
+    if !rows.isEmpty { print("rows: \(Self.list(rows))") }
     if moved.isPaused { print("the queue is paused, there too") }
-    if !moved.left.isEmpty { complain("no table there for \(Self.list(moved.left)): they stay behind") }
+    if !moved.left.isEmpty {
+      complain("no table there for these rows, which stay behind: \(Self.list(moved.left))")
+    }
   }
 
   private static func list(_ rows: [String: Int]) -> String {
-    rows.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+    rows.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
   }
 
   private func json(_ moved: MovedQueue, from source: String, to target: String) -> JSONText {

@@ -77,7 +77,7 @@ extension HeldQueue {
     }
     for table in [MovedTable.jobs, .batches] {
       let count = try count(table)
-      if count > 0 { throw JobStoreError.occupied(path: place, reason: "it has \(count) \(table.name)") }
+      if count > 0 { throw JobStoreError.occupied(path: place, reason: "\(table.name) are in it (\(count))") }
     }
     try expectNobody(at: place)
   }

@@ -17,6 +17,7 @@ package struct MovableFile: MovableQueue {
   package var absentTables: Set<String> { [] }
   package var hasShards: Bool { true }
 
+  /// Runs `body` in one durable transaction, in which nobody else changes the queue.
   package func hold<Value>(_ body: (any HeldQueue) throws -> Value) throws -> Value {
     let database = try open(makes ? .creating : .changing)
     let value = try database.write { db, now in
@@ -28,6 +29,7 @@ package struct MovableFile: MovableQueue {
     return value
   }
 
+  /// Runs `body` on one consistent view.
   package func look<Value>(_ body: (any HeldQueue) throws -> Value) throws -> Value {
     let database = try open(.reading)
     let value = try database.read { db in

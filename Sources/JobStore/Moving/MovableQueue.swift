@@ -45,7 +45,9 @@ package protocol HeldQueue {
   func lastNumbers() throws -> LastNumbers
 
   /// Which of its tables take the rows of a moved one.
-  /// - Parameter given: the columns that they come with.
+  /// - Parameters:
+  ///   - table: the moved one.
+  ///   - given: the columns that its rows come with.
   func landings(of table: MovedTable, given: Set<String>) throws -> [MovedRows]
 
   /// Puts rows into one of its tables.

@@ -21,6 +21,7 @@ package struct MovableServer: MovableQueue {
 
   package var hasShards: Bool { false }
 
+  /// Runs `body` in one durable transaction, in which nobody else changes the queue.
   package func hold<Value>(_ body: (any HeldQueue) throws -> Value) throws -> Value {
     let database = try open(makes ? .creating : .changing)
     defer { database.connection.close() }
@@ -44,6 +45,7 @@ package struct MovableServer: MovableQueue {
     batches, jobs, due, waiting, leases, progress, checkpoints, images, former_images, workers, events, counts, tally
     """
 
+  /// Runs `body` on one consistent view.
   package func look<Value>(_ body: (any HeldQueue) throws -> Value) throws -> Value {
     let database = try open(.reading)
     defer { database.connection.close() }

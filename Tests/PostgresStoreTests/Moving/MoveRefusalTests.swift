@@ -91,7 +91,7 @@ import Testing
     _ = try target.client(.creating).enqueue(BatchRequest(), [request("b"), request("c")])
     let move = QueueMove(from: source, to: target.queue)
     for attempt in [{ _ = try move.look() }, { _ = try move.run() }] {
-      #expect(storeError(attempt) == .occupied(path: target.queue.place, reason: "it has 2 jobs"))
+      #expect(storeError(attempt) == .occupied(path: target.queue.place, reason: "jobs are in it (2)"))
     }
     #expect(try client().status().counts.queued == 1)
     #expect(try target.client().status().counts.queued == 2)
