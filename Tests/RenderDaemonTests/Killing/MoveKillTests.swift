@@ -5,14 +5,19 @@ import Testing
 
 /// `segmoectl move`, killed in the middle.
 @Suite struct MoveKillTests {
-  /// A client that is killed at any write leaves one queue, or for a moment none; another move ends it.
-  @Test(.enabled(if: FaultLibrary.isThere), arguments: [1, 2, 3, 20, 40, 60, 70, 80, 85, 90, 100, 110, 120])
-  func killedAtAWrite(number: Int) throws {
+  /// A client that is killed, before or after any of its commits, leaves one queue, or for a moment none; another move
+  /// ends it. There are some more places than commits.
+  @Test(
+    .enabled(if: FaultLibrary.isThere),
+    arguments: (1...14).flatMap { ["sync:-wal:\($0):kill", "sync:-wal:\($0):after"] } + [
+      "write:-wal:7:half", "write:-wal:60:kill", "write:-wal:130:half",
+    ])
+  func killedAnywhere(rule: String) throws {
     let house = try DaemonHouse()
     let ids = try (0..<3).map { try house.enqueue("prompt \($0)") }
     let target = house.folder + "/moved.sqlite"
     let arguments = ["move", "--from", house.client.path, "--to", target]
-    let first = try RealClient.run(house, arguments, faults: ["write:-wal:\(number):kill"])
+    let first = try RealClient.run(house, arguments, faults: [rule])
     #expect(first.wasKilled != (first.answer != nil), "\(first)")
     // Whoever can be opened and has the jobs.
     let usable = [house.client.path, target].filter { path in
