@@ -89,6 +89,15 @@ package enum JobStoreError: Error, Equatable {
   /// Any other error of SQLite, with its extended result code.
   case database(path: String, code: Int, reason: String)
 
+  /// The queue is elsewhere: `segmoectl move` has moved it there.
+  case moved(path: String, to: String)
+
+  /// A queue that cannot be moved now; `reason` says why and what to do.
+  case notMovable(path: String, reason: String)
+
+  /// A queue that cannot take another; `reason` says what it has.
+  case occupied(path: String, reason: String)
+
   /// A command or program, `what`, that works on no queue of a server yet.
   case notOnServer(what: String)
 
@@ -176,6 +185,13 @@ extension JobStoreError: CustomStringConvertible, LocalizedError {
       "\(path) cannot be read or written just now: \(reason)"
     case .database(let path, let code, let reason):
       "\(path): SQLite error \(code): \(reason)"
+    case .moved(let path, let place):
+      "the queue of \(path) was moved to \(place): name that with --database; if it says that it was moved here, "
+        + "run `segmoectl move` once more"
+    case .notMovable(let path, let reason):
+      "\(path) can't be moved: \(reason)"
+    case .occupied(let path, let reason):
+      "nothing can be moved to \(path): \(reason); name an empty queue, or a place where there is none"
     case .notOnServer(let what):
       "\(what) does not work on a queue of PostgreSQL yet: name a file with --database (docs/postgresql.md)"
     case .wrongAddress(let reason):

@@ -26,7 +26,7 @@ struct Segmoectl: ParsableCommand {
       Resume.self,
       Reorder.self, Purge.self, Models.self, Status.self, Stats.self, Doctor.self, Shard.self, Submit.self,
       Collect.self,
-      Stage.self,
+      Stage.self, Move.self,
     ])
 
   @OptionGroup var location: Location
@@ -44,11 +44,11 @@ extension JobStoreError: ExitCoded {
     case .emptyBatch, .keyReused, .notFound, .ambiguous, .wrongState, .notEditable, .shards, .damagedRow,
       .wrongRow,
       .foreignDatabase,
-      .notADatabase, .wrongSchema:
+      .notADatabase, .wrongSchema, .occupied:
       .badInput
     case .notAccessible, .noQueue: .missing
     case .notPermitted: .notPermitted
-    case .schemaTooNew, .schemaTooOld, .busy, .temporaryFull, .unreachable: .unavailable
+    case .schemaTooNew, .schemaTooOld, .busy, .temporaryFull, .unreachable, .moved, .notMovable: .unavailable
     case .leaseLost, .wrongImages, .workerNameTaken, .replaced, .closed, .diskFull, .migrationFailed,
       .database, .inputOutput, .refused:
       .failed

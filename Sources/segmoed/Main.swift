@@ -38,7 +38,7 @@ extension JobStoreError: ExitCoded {
   /// tried. A daemon that meets a newer schema later is another matter: a restart may bring the newer program.
   var atStart: any Error {
     switch self {
-    case .schemaTooNew, .foreignDatabase, .notADatabase, .migrationFailed: Problem.badInput("\(self)")
+    case .schemaTooNew, .foreignDatabase, .notADatabase, .migrationFailed, .moved: Problem.badInput("\(self)")
     case .notOnServer, .wrongAddress: Problem.usage("\(self)")
     default: self
     }

@@ -23,9 +23,11 @@ CREATE TABLE schema_version (
 );
 
 CREATE TABLE queue (
-  -- One row: the main switch.
-  id     smallint PRIMARY KEY CHECK (id = 1),
-  paused smallint NOT NULL DEFAULT 0 CHECK (paused IN (0, 1))  -- 1: nothing new is claimed
+  -- One row: the main switch, and where the queue is if it was moved elsewhere.
+  id       smallint PRIMARY KEY CHECK (id = 1),
+  paused   smallint NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),  -- 1: nothing new is claimed
+  moved_to text,                           -- a file, or an address without password; NULL: the queue is here
+  identity text                            -- which queue it is, wherever it is: made by its first move, carried by each
 );
 INSERT INTO queue (id) VALUES (1);
 

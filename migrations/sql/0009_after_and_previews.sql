@@ -206,3 +206,8 @@ CREATE INDEX jobs_in_shards ON jobs (batch) WHERE state = 'queued' AND held & 16
 CREATE INDEX batches_in_shards ON batches (id) WHERE shards IS NOT NULL;
 -- And which batches are pinned to a class of numerics that nobody has.
 CREATE INDEX batches_of_class ON batches (id) WHERE numerics IS NOT NULL;
+
+-- A queue that was moved elsewhere, as `segmoectl move` does. Programs refuse it, and say where it is now.
+ALTER TABLE queue ADD COLUMN moved_to TEXT;       -- a file, or a server's address without password; NULL: it is here
+-- Which queue it is, wherever it is: random, made by its first move, and carried by each.
+ALTER TABLE queue ADD COLUMN identity TEXT;

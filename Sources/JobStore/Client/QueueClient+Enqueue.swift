@@ -81,6 +81,8 @@ extension QueueClient {
   }
 
   private func insert(_ batch: BatchRequest, _ incoming: Incoming, _ db: Database) throws -> EnqueuedBatch {
+    // While the requests came in, the queue may have gone.
+    try db.expectHere(database.path)
     let now = database.clock().milliseconds
     if let key = batch.key, let known = try known(key, incoming, db) { return known }
 

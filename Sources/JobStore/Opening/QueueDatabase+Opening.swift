@@ -15,21 +15,25 @@ extension QueueDatabase {
   ///   - path: of the database file.
   ///   - role: who opens it.
   ///   - purpose: what for.
+  ///   - evenMoved: whether one is opened, too, that was moved elsewhere.
   ///   - clock: the current time; tests replace it.
   ///   - trace: gets every SQL statement with its values, for a debugging log and for tests.
-  /// - Throws: `JobStoreError`: `.noQueue`, `.notPermitted`, `.notAccessible`, `.notADatabase`, `.foreignDatabase`,
+  /// - Throws: `JobStoreError`: `.noQueue`, `.moved`, `.notPermitted`, `.notAccessible`, `.notADatabase`, `.foreignDatabase`,
   ///   `.schemaTooNew`, `.schemaTooOld`, `.migrationFailed`, `.diskFull`, `.busy`.
   package static func open(
-    path: String, role: Role, for purpose: Purpose = .creating,
+    path: String, role: Role, for purpose: Purpose = .creating, evenMoved: Bool = false,
     clock: @escaping @Sendable () -> Date = { Date() },
     trace: (@Sendable (String) -> Void)? = nil
   ) throws -> QueueDatabase {
-    try open(path: path, role: role, for: purpose, migrations: Migration.all, clock: clock, trace: trace)
+    try open(
+      path: path, role: role, for: purpose, evenMoved: evenMoved, migrations: Migration.all, clock: clock,
+      trace: trace)
   }
 
   /// Opens the queue with other migrations; tests have more of them.
   package static func open(
-    path: String, role: Role, for purpose: Purpose = .creating, migrations: [Migration],
+    path: String, role: Role, for purpose: Purpose = .creating, evenMoved: Bool = false,
+    migrations: [Migration],
     clock: @escaping @Sendable () -> Date = { Date() }, trace: (@Sendable (String) -> Void)? = nil
   ) throws -> QueueDatabase {
     // Whoever does not know of servers would make a file of that name.
@@ -58,6 +62,7 @@ extension QueueDatabase {
     try store.prepare(migrations, for: purpose)
     try store.mendSchema()
     try store.limitReading()
+    if !evenMoved { try store.read { db in try db.expectHere(path) } }
     return store
   }
 

@@ -21,6 +21,8 @@ extension PostgresClient {
   ) throws -> EnqueuedBatch {
     // A client that stops in the middle must not keep what it has locked.
     _ = try link.answer(to: "SET LOCAL idle_in_transaction_session_timeout = '60s'")
+    // From here on to its end, a move waits.
+    try link.expectHere(path)
     let fingerprint = batch.key == nil ? nil : spool.fingerprint.value
     let rows = try link.answer(
       to: """

@@ -17,10 +17,12 @@ package struct PostgresDatabase: Sendable {
   ///   - address: of the database.
   ///   - role: who opens it.
   ///   - purpose: what for.
-  /// - Throws: `JobStoreError`: `.wrongAddress`, `.unreachable`, `.noQueue`, `.schemaTooNew`, `.schemaTooOld`,
+  ///   - evenMoved: whether one is opened, too, that was moved elsewhere.
+  /// - Throws: `JobStoreError`: `.wrongAddress`, `.unreachable`, `.noQueue`, `.moved`, `.schemaTooNew`, `.schemaTooOld`,
   ///   `.foreignDatabase`, …
   package static func open(
-    _ address: ServerAddress, role: QueueDatabase.Role, for purpose: QueueDatabase.Purpose = .creating
+    _ address: ServerAddress, role: QueueDatabase.Role, for purpose: QueueDatabase.Purpose = .creating,
+    evenMoved: Bool = false
   ) throws -> PostgresDatabase {
     let database = PostgresDatabase(connection: try ServerConnection(address))
     try database.expectServer()
@@ -37,6 +39,9 @@ package struct PostgresDatabase: Sendable {
         throw JobStoreError.schemaTooOld(path: database.name, found: found, known: known)
       }
       try database.migrate()
+    }
+    if !evenMoved {
+      try database.connection.transaction { link in try link.expectHere(database.name) }
     }
     return database
   }

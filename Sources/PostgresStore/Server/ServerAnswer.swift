@@ -46,6 +46,14 @@ final class ServerAnswer {
     }
   }
 
+  /// The values of all rows, in the order of the columns.
+  var values: [[DatabaseValue]] {
+    let types = (0..<PQnfields(result)).map { PQftype(result, $0) }
+    return (0..<PQntuples(result)).map { row in
+      types.enumerated().map { column, type in value(row, Int32(column), type) }
+    }
+  }
+
   private func value(_ row: Int32, _ column: Int32, _ type: Oid) -> DatabaseValue {
     guard PQgetisnull(result, row, column) == 0, let bytes = PQgetvalue(result, row, column) else {
       return .null

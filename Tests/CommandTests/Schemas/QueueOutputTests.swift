@@ -94,6 +94,7 @@ import Testing
     try goThroughShards(&seen)
     try session.heartbeat()
     try change(&seen)
+    try move(&seen)
     for name in seen.published.folder.names where name.hasPrefix("segmoectl-") && name != "segmoectl-rerun" {
       #expect(seen.published.gaps(in: name) == [], "\(name)")
     }
@@ -242,6 +243,13 @@ import Testing
     try seen.judge(submitted.output, by: "submit")
     try seen.run("collect", folder)
     try seen.run("collect", folder, "--give-up")
+  }
+
+  /// Another queue, on which nobody works.
+  private func move(_ seen: inout Seen) throws {
+    #expect(try seen.command("enqueue", "moved", "--model", "m", "--database", "from.sqlite").code == 0)
+    try seen.run("move", "--from", "from.sqlite", "--to", "to.sqlite", "--dry-run")
+    try seen.run("move", "--from", "from.sqlite", "--to", "to.sqlite")
   }
 
   private static func image(of claimed: ClaimedJob) -> ImageRecord {

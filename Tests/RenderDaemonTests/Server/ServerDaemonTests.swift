@@ -8,10 +8,10 @@ import Testing
 /// Daemons on a queue of PostgreSQL give the bytes that those on a file give, whatever happens on the way.
 @Suite(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)))
 struct ServerDaemonTests {
-  private static let steps = 150
+  static let steps = 150
 
   /// The same job in a file.
-  private func undisturbed() throws -> [Data] {
+  static func undisturbed() throws -> [Data] {
     let house = try DaemonHouse()
     let id = try house.enqueue(attempts: 50) {
       ($0.width, $0.height, $0.steps, $0.count) = (96, 96, Self.steps, 2)
@@ -27,7 +27,7 @@ struct ServerDaemonTests {
     let house = try ServerHouse()
     let id = try house.enqueue(steps: Self.steps)
     try house.drain()
-    #expect(try house.pictures(id) == undisturbed())
+    #expect(try house.pictures(id) == Self.undisturbed())
     #expect(!house.words.contains("warning"), "\(house.words)")
     #expect(try house.client.workers().map(\.state) == [.stopped])
     // Its own numbers, and none of the queue's, which many machines would tell at once.
@@ -51,7 +51,7 @@ struct ServerDaemonTests {
     try house.wait { try house.client.details(job: id).job.state == .done }
     last.terminate()
     last.waitUntilExit()
-    #expect(try house.pictures(id) == undisturbed())
+    #expect(try house.pictures(id) == Self.undisturbed())
     #expect(try house.client.details(job: id).events.contains { $0.kind == .lost })
     #expect(try house.client.details(job: id).job.losses == 0)
   }
@@ -67,7 +67,7 @@ struct ServerDaemonTests {
     }
     daemon.waitUntilExit()
     #expect(daemon.terminationStatus == 0, "\(house.words)")
-    #expect(try house.pictures(id) == undisturbed())
+    #expect(try house.pictures(id) == Self.undisturbed())
   }
 
   @Test func aCancelledJobStops() throws {
@@ -100,7 +100,7 @@ struct ServerDaemonTests {
     #expect(job.state == .queued && job.attempts == 0)
     #expect(try house.saved(id, image: 0) >= 3)
     try house.drain()
-    #expect(try house.pictures(id) == undisturbed())
+    #expect(try house.pictures(id) == Self.undisturbed())
   }
 
   /// A job whose model no daemon has fails once that has been so for the set seconds; others go on meanwhile.

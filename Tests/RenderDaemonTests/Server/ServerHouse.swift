@@ -11,6 +11,8 @@ final class ServerHouse {
   private let place: TemporaryFolder
   let address: String
   let client: PostgresClient
+  /// A file for a queue, which its daemons take for the person's own: what is private to them is the same for both.
+  var file: String { place.file(".local/state/segmoe/queue.sqlite") }
 
   /// - Parameter server: nil: the one that tests share.
   init(on server: PostgresServer? = nil) throws {
@@ -20,8 +22,14 @@ final class ServerHouse {
     client = PostgresClient(try PostgresDatabase.open(ServerAddress(address), role: .client))
   }
 
-  /// One job of two pictures; `change` makes it what the test needs.
-  func enqueue(steps: Int, _ change: (inout RenderRequest) -> Void = { _ in }) throws -> Int64 {
+  /// One job of two pictures.
+  /// - Parameters:
+  ///   - steps: of each.
+  ///   - queue: nil: that of the server.
+  ///   - change: makes it what the test needs.
+  func enqueue(
+    steps: Int, in queue: (any JobQueue)? = nil, _ change: (inout RenderRequest) -> Void = { _ in }
+  ) throws -> Int64 {
     var render = RenderRequest(model: "tiny", prompt: "a red fox")
     (render.width, render.height, render.steps, render.count) = (96, 96, steps, 2)
     (render.scheduler, render.seed) = (.ddpm, 3)
@@ -29,24 +37,26 @@ final class ServerHouse {
     var request = JobRequest(render)
     request.maxAttempts = 50
     var requests = [request].makeIterator()
-    return try client.enqueue(BatchRequest()) { requests.next() }.jobs.lowerBound
+    return try (queue ?? client).enqueue(BatchRequest()) { requests.next() }.jobs.lowerBound
   }
 
   /// A daemon that has started.
   /// - Parameters:
   ///   - name: its own.
   ///   - drains: whether it ends when nothing is queued.
+  ///   - database: nil: that of the server.
   ///   - previews: whether it makes previews.
   ///   - arguments: more flags.
   ///   - environment: more variables.
   func daemon(
-    _ name: String = "w", drains: Bool = false, previews: Bool = false, _ arguments: [String] = [],
-    environment: [String: String] = [:]
+    _ name: String = "w", drains: Bool = false, on database: String? = nil, previews: Bool = false,
+    _ arguments: [String] = [], environment: [String: String] = [:]
   ) throws -> Process {
     let process = try Process(
       "segmoed",
       [
-        "--database", address, "--output", place.file("out"), "--models", place.file("models"), "--worker",
+        "--database", database ?? address, "--output", place.file("out"), "--models", place.file("models"),
+        "--worker",
         name,
         "--threads", "1", "--log-level", "info",
       ] + (drains ? ["--drain"] : []) + arguments,
@@ -95,8 +105,10 @@ final class ServerHouse {
   var metrics: String { read("segmoed.prom") }
 
   /// Renders what is queued.
-  func drain(_ arguments: [String] = [], environment: [String: String] = [:], code: Int32 = 0) throws {
-    let process = try daemon(drains: true, arguments, environment: environment)
+  func drain(
+    _ arguments: [String] = [], on database: String? = nil, environment: [String: String] = [:], code: Int32 = 0
+  ) throws {
+    let process = try daemon(drains: true, on: database, arguments, environment: environment)
     process.waitUntilExit()
     #expect(process.terminationStatus == code, "\(words)")
   }
@@ -111,8 +123,9 @@ final class ServerHouse {
   }
 
   /// Steps of a job's image that are saved; those of a finished one are as many as may be.
-  func saved(_ job: Int64, image index: Int) throws -> Int {
-    switch try client.checkpoint(job: job, index: index) {
+  func saved(_ job: Int64, image index: Int, in queue: (any JobQueue)? = nil) throws -> Int {
+    let client = queue ?? client
+    return switch try client.checkpoint(job: job, index: index) {
     case .step(let step, _, _): step
     case .file: .max
     // Once the job is done nothing is saved any more.
@@ -121,8 +134,10 @@ final class ServerHouse {
   }
 
   /// The files of a job that must be done, which must be what its rows say.
-  func pictures(_ job: Int64, _ location: SourceLocation = #_sourceLocation) throws -> [Data] {
-    let details = try client.details(job: job)
+  func pictures(
+    _ job: Int64, in queue: (any JobQueue)? = nil, _ location: SourceLocation = #_sourceLocation
+  ) throws -> [Data] {
+    let details = try (queue ?? client).details(job: job)
     #expect(details.job.state == .done, "\(details.job) \(words)", sourceLocation: location)
     return try details.images.map { image in
       let file = try Data(contentsOf: URL(fileURLWithPath: image.path))
