@@ -214,7 +214,9 @@ package final class Worker: Sendable {
       guard let claimed else {
         guard let isOver = try persistently({ try settings.drain && isDrained() }), !isOver else { return }
         guard
-          let due = try persistently({ try session.nextDue(numericsPatience: numericsPatience(current)) })
+          let due = try persistently({
+            pace.watchesTimes ? try session.nextDue(numericsPatience: numericsPatience(current)) : nil
+          })
         else { return }
         guard let waits = try persistently({ try session.queue.waits(batch: nil, limit: 1) }) else { return }
         jump = try rest(
