@@ -25,9 +25,11 @@
 enum { SIGN_ON, BEAT, REPORT, LEFTOVERS, VERIFY, LOOK, CLAIM, ANNOUNCE, FINISH, KINDS };
 static const struct { const char *name; int values; } kinds[KINDS] = {
     [SIGN_ON] = {"sign_on", 9},   [BEAT] = {"beat", 5},     [REPORT] = {"report_progress", 8}, [LEFTOVERS] = {"leftovers", 1},
-    [VERIFY] = {"verify", 1},     [LOOK] = {"look", 2},     [CLAIM] = {"claim_job", 6},        [ANNOUNCE] = {"announce_image", 13},
+    [VERIFY] = {"verify", 1},     [LOOK] = {"look", 2},     [CLAIM] = {"claim_job", 7},        [ANNOUNCE] = {"announce_image", 13},
     [FINISH] = {"finish_job", 11}};
 static char *statements[KINDS];
+// How many values each takes; the last ones may be left out.
+static int taken[KINDS];
 
 // What follows what: a picture gets its name, its job ends, and the daemon looks for the next.
 static const int cycle[] = {ANNOUNCE, FINISH, LEFTOVERS, VERIFY, LOOK, CLAIM, BEAT};
@@ -151,7 +153,7 @@ static void ask(struct node *node, int kind) {
     case LOOK: VALUES(lease, "120000"); break;
     case CLAIM:
       snprintf(node->token, sizeof node->token, "%lld", (long long)(random() << 31 | random()) + 1);
-      VALUES(node->name, node->token, lease, "1/avx2", "{demo}", "{}");
+      VALUES(node->name, node->token, lease, "1/avx2", "{demo}", "{}", "{}");
       break;
     case ANNOUNCE:
       VALUES(node->job, node->token, "0", "25", "d", path, "17", "512", "512", digest, "300000", "97.5", "1/avx2");
@@ -165,7 +167,7 @@ static void ask(struct node *node, int kind) {
   }
   node->kind = kind;
   node->sent = now();
-  if (!PQsendQueryParams(node->link, statements[kind], kinds[kind].values, NULL, values, NULL, NULL, 0))
+  if (!PQsendQueryParams(node->link, statements[kind], taken[kind], NULL, values, NULL, NULL, 0))
     fail(kinds[kind].name, PQerrorMessage(node->link));
   while (PQflush(node->link) == 1) {}
 }
@@ -307,10 +309,9 @@ static void read_statements(const char *path) {
   free(line);
   fclose(file);
   for (int k = 0; k < KINDS; k++) {
-    int values = 0;
     for (const char *p = statements[k]; p && (p = strchr(p, '$')); p++)
-      if (atoi(p + 1) > values) values = atoi(p + 1);
-    if (values != kinds[k].values) fail(kinds[k].name, "the statement takes other values than this program gives");
+      if (atoi(p + 1) > taken[k]) taken[k] = atoi(p + 1);
+    if (taken[k] < 1 || taken[k] > kinds[k].values) fail(kinds[k].name, "the statement takes other values than this program gives");
   }
 }
 
