@@ -26,11 +26,14 @@ package final class PostgresBouncer: Sendable {
   package static func shared() throws -> PostgresBouncer { try common.get() }
 
   /// Starts one.
-  /// - Parameter server: what it is before.
+  /// - Parameters:
+  ///   - server: what it is before.
+  ///   - host: an address of this machine on which it listens, too.
   /// - Throws: what keeps it from starting.
-  package init(before server: PostgresServer) throws {
+  package init(before server: PostgresServer, at host: String? = nil) throws {
     self.server = server
-    script = try StartedScript("Tests/PostgreSQL/bouncer", [folder, server.folder])
+    script = try StartedScript(
+      "Tests/PostgreSQL/bouncer", [folder, server.folder] + (host.map { ["listen_addr = \($0)"] } ?? []))
   }
 
   /// Kills it, and starts it again.
@@ -38,8 +41,10 @@ package final class PostgresBouncer: Sendable {
   package func crash() throws { try script.crash() }
 
   /// The way through it to a database of its server.
-  /// - Parameter direct: the address without it.
-  package func address(_ direct: String) -> String {
-    direct.replacing("host=\(server.folder)", with: "host=\(folder)&port=6432")
+  /// - Parameters:
+  ///   - direct: the address without it.
+  ///   - host: where it listens; nil: its socket.
+  package func address(_ direct: String, at host: String? = nil) -> String {
+    direct.replacing("host=\(server.folder)", with: "host=\(host ?? folder)&port=6432")
   }
 }
