@@ -431,6 +431,7 @@ CREATE FUNCTION end_batch(made bigint, told text) RETURNS bigint LANGUAGE plpgsq
 DECLARE
   batch_row batches;
   many bigint;
+  later bigint;
   hold integer := 0;
 BEGIN
   SELECT * INTO STRICT batch_row FROM batches WHERE id = made;
@@ -441,10 +442,12 @@ BEGIN
   INSERT INTO waiting (id, batch, priority, model, run_after, holds)
   SELECT id, batch, priority, model, run_after, hold FROM jobs
   WHERE id BETWEEN batch_row.first_job AND batch_row.last_job AND (hold <> 0 OR run_after IS NOT NULL);
+  GET DIAGNOSTICS later = ROW_COUNT;
   INSERT INTO due (id, batch, priority, model)
   SELECT id, batch, priority, model FROM jobs
   WHERE id BETWEEN batch_row.first_job AND batch_row.last_job AND hold = 0 AND run_after IS NULL;
-  SELECT count(*) INTO many FROM jobs WHERE id BETWEEN batch_row.first_job AND batch_row.last_job;
+  GET DIAGNOSTICS many = ROW_COUNT;
+  many := many + later;
   INSERT INTO tally (batch, queued) VALUES (made, many);
   INSERT INTO events (what, batch, detail) VALUES ('enqueued', made, told);
   PERFORM tell_workers();
