@@ -7,7 +7,8 @@ package final class NetworkNamespace: Sendable {
   package static let isPossible: Bool = geteuid() == 0 && (try? NetworkNamespace()) != nil
 
   /// Why tests are skipped where it cannot.
-  package static let absence: String = "no network namespaces: they need root, iproute2, and the right to make them"
+  package static let absence: String =
+    "no network namespaces: they need root, iproute2, and the right to make them"
 
   /// Its name, for `ip netns exec`.
   package let name: String
@@ -52,7 +53,8 @@ package final class NetworkNamespace: Sendable {
   }
 
   private static func ip(_ arguments: String...) throws {
-    let outcome = try Outcome(of: "/usr/bin/env", ["ip"] + arguments, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
+    let outcome = try Outcome(
+      of: "/usr/bin/env", ["ip"] + arguments, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
     guard outcome.code == 0 else { throw Refused(words: outcome.errors) }
   }
 }

@@ -64,7 +64,9 @@ package struct LookPace {
   private static func turn(crowd: Int) -> Double { Double(crowd) / 2000 }
 
   /// Seconds to the next look, unless there is an event before.
-  /// - Parameter crowd: how many workers share the queue.
+  /// - Parameters:
+  ///   - crowd: how many workers share the queue.
+  ///   - now: the steady clock's seconds.
   package func pause(crowd: Int = 1, now: Double = CheckpointPace.now) -> Double {
     switch source {
     // Of all that an idle worker asks, five parts in eight are looks; a beat and a round of other questions are the rest.

@@ -68,7 +68,10 @@ enum ServerAccount {
       ),
       ("SELECT count(*) FROM batches WHERE key IS NOT NULL", "\(round.enqueues.keyed)"),
       ("SELECT count(*) FROM batches WHERE key IS NULL", "\(round.enqueues.plain)"),
-      ("SELECT count(*) FROM events WHERE what = 'enqueued'", "\(round.enqueues.keyed + round.enqueues.plain)"),
+      (
+        "SELECT count(*) FROM events WHERE what = 'enqueued'",
+        "\(round.enqueues.keyed + round.enqueues.plain)"
+      ),
       (
         """
         SELECT count(*) FROM batches b JOIN batch_counts c ON c.batch = b.id WHERE c.queued + c.running <> 0

@@ -151,14 +151,17 @@ final class ServerKillRound {
     }
     // It was asked to stop, or found no server when it started.
     let code = victim.daemon.terminationStatus
-    #expect(victim.daemon.terminationReason == .exit && [0, 69].contains(code), "\(code): \(house.words.suffix(600))")
+    #expect(
+      victim.daemon.terminationReason == .exit && [0, 69].contains(code),
+      "\(code): \(house.words.suffix(600))")
   }
 
   private func enqueue() throws {
     for _ in 0..<8 {
       guard let kind = PictureReference.kinds.randomElement(using: &random) else { return }
       let job = try house.enqueue(
-        kind, count: .random(in: 1...PictureReference.most, using: &random), attempts: .random(in: 1...6, using: &random))
+        kind, count: .random(in: 1...PictureReference.most, using: &random),
+        attempts: .random(in: 1...6, using: &random))
       enqueues.plain += 1
       accepted.append(job...job)
     }
@@ -176,7 +179,8 @@ final class ServerKillRound {
     default:
       enqueues.keyed += 1
       words = [
-        "enqueue", "--json", "--key", "key \(enqueues.keyed)", "--model", "tiny", "--width", "64", "--height", "64",
+        "enqueue", "--json", "--key", "key \(enqueues.keyed)", "--model", "tiny", "--width", "64", "--height",
+        "64",
         "--steps", "3",
       ]
       words += (1...Int.random(in: 1...5, using: &random)).map { "prompt \($0)" }

@@ -15,8 +15,12 @@ struct ServerKillTests {
   private static let killsPerRound = 50
 
   @Test func nothingIsLostDoneTwiceOrLeftHalfWritten() throws {
-    if !PostgresBouncer.isInstalled { print("server kill harness: \(PostgresBouncer.absence): no pooler is killed") }
-    if !NetworkNamespace.isPossible { print("server kill harness: \(NetworkNamespace.absence): no cable is pulled") }
+    if !PostgresBouncer.isInstalled {
+      print("server kill harness: \(PostgresBouncer.absence): no pooler is killed")
+    }
+    if !NetworkNamespace.isPossible {
+      print("server kill harness: \(NetworkNamespace.absence): no cable is pulled")
+    }
     var journal = KillJournal(path: Self.environment["SEGMOE_KILL_JOURNAL"], wanted: Self.kills)
     let seed = Self.environment["SEGMOE_KILL_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 1...1 << 40)
     let reference = try PictureReference()
@@ -24,7 +28,8 @@ struct ServerKillTests {
       let round = try ServerKillRound(seed: seed &+ UInt64(journal.rounds))
       try round.run(kills: min(Self.killsPerRound, Self.kills - journal.kills))
       let account = try ServerAccount.expectInOrder(
-        round, reference: reference, "seed \(seed), round \(journal.rounds); \(round.house.words.suffix(600))")
+        round, reference: reference, "seed \(seed), round \(journal.rounds); \(round.house.words.suffix(600))"
+      )
       #expect(account.counts.done > 0)
       try journal.add(round.kills, jobs: account.counts.total, pictures: account.pictures)
     }
@@ -61,7 +66,8 @@ private struct KillJournal {
 
   var words: String {
     let each = ServerKill.allCases.map { "\($0.rawValue) \(sums[$0.rawValue] ?? 0)" }.joined(separator: ", ")
-    return "\(kills) kills in \(rounds) rounds (\(each)): \(sums["jobs"] ?? 0) jobs, \(sums["pictures"] ?? 0) pictures"
+    return
+      "\(kills) kills in \(rounds) rounds (\(each)): \(sums["jobs"] ?? 0) jobs, \(sums["pictures"] ?? 0) pictures"
   }
 
   /// Adds a round that is in order.
