@@ -27,12 +27,13 @@ fishdir := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 # Where the programs look, whatever the prefix.
 confdir := $(DESTDIR)/etc/segmoed
 
-.PHONY: help setup build demo test test-sets torture sanitize fuzz gates check docs format install uninstall deb clean
+.PHONY: help setup build demo test test-sets torture torture-server sanitize fuzz gates check docs format install uninstall deb clean
 
 help:
 	@echo "make demo       build, merge the demo model, render a batch through the daemon"
 	@echo "make test       build and run every test"
 	@echo "make torture    kill daemons at random moments, 1,000 times (KILLS=…)"
+	@echo "make torture-server   the same around a PostgreSQL server, goes on where it was (KILLS=…)"
 	@echo "make sanitize   the tests under the address, thread and undefined behaviour sanitizers"
 	@echo "make fuzz       readers of files and prompts on random inputs, 60 s each (FUZZ=…)"
 	@echo "make gates      formatting, layers, circles, dead code, doc comments, units: what needs nothing built"
@@ -70,6 +71,11 @@ test-sets: setup
 KILLS ?= 1000
 torture: setup
 	@SEGMOE_KILLS=$(KILLS) scripts/test --filter KillTests && grep '^kill harness' .build/test.log
+
+# The same around a PostgreSQL server: it, pgbouncer, connections and the network die, too. A run that was interrupted goes on.
+torture-server: setup
+	@SEGMOE_SERVER_KILLS=$(KILLS) SEGMOE_KILL_JOURNAL=$(CURDIR)/.build/server-kills \
+	  scripts/test --filter ServerKillTests && grep '^server kill harness' .build/test.log
 
 # `make sanitize SANITIZERS=thread` runs one of them.
 SANITIZERS ?= address thread undefined

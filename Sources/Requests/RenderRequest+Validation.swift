@@ -12,6 +12,12 @@ extension RenderRequest {
     try checkStartingPicture()
   }
 
+  /// Checks a request that differs from one that was checked in its prompt and its seed alone, of which every one is right.
+  /// - Throws: `RequestError.invalid`
+  package func validatePrompt(limits: RenderLimits = RenderLimits()) throws {
+    try Setting.named("prompt")?.check(self, limits)
+  }
+
   /// Checks that there is a starting picture if its settings are given, and that at least one step is left.
   private func checkStartingPicture() throws {
     guard initImage != nil else {

@@ -118,14 +118,7 @@ final class DaemonHouse: Sendable {
   }
 
   /// All files below the output folder, relative to it.
-  func files() -> [String] {
-    let names = FileManager.default.enumerator(atPath: output)?.compactMap { $0 as? String } ?? []
-    return names.filter { name in
-      var isFolder: ObjCBool = false
-      return FileManager.default.fileExists(atPath: output + "/" + name, isDirectory: &isFolder)
-        && !isFolder.boolValue
-    }.sorted()
-  }
+  func files() -> [String] { TemporaryFolder.files(below: output) }
 
   /// Waits until something is so. The limit only guards against waiting for ever, on a machine as busy as may be.
   func wait(seconds: Double = 300, every pause: Double = 0.01, _ condition: () throws -> Bool) throws {

@@ -16,61 +16,33 @@ package final class PostgresServer: Sendable {
   package static let absence: String =
     "no PostgreSQL: apt-get install --no-install-recommends postgresql-15 (not started)"
 
-  private let folder = TemporaryFolder.unusedPath()
-  private let script: Process
-  private let input = Pipe()
-  private let output = Pipe()
+  /// Where its socket is.
+  let folder = TemporaryFolder.unusedPath()
+  private let script: StartedScript
   private let databases = Mutex(0)
 
   /// The one of all tests that do not kill it.
   private static let common = Result { try PostgresServer() }
 
   /// The server that tests share which do not kill it. Each takes a database of its own.
-  /// - Throws: `NotReady`
+  /// - Throws: what keeps it from starting.
   package static func shared() throws -> PostgresServer { try common.get() }
 
   /// Starts one.
-  /// - Throws: `NotReady`
-  package init() throws {
-    script = try Process(
-      Places.inRepository("Tests/PostgreSQL/server"), [folder],
-      environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
-    script.standardInput = input
-    script.standardOutput = output
-    try script.run()
-    try awaitReady()
+  /// - Parameter settings: lines for its configuration.
+  /// - Throws: what keeps it from starting.
+  package init(_ settings: String...) throws {
+    script = try StartedScript("Tests/PostgreSQL/server", [folder] + settings)
   }
-
-  deinit {
-    try? input.fileHandleForWriting.close()
-    script.waitUntilExit()
-  }
-
-  /// It does not come up; standard error says why.
-  package struct NotReady: Error {}
 
   /// A statement that psql refuses, with its words.
   package struct Refused: Error {
     let words: String
   }
 
-  private func awaitReady() throws {
-    var line = ""
-    while !line.hasSuffix("\n") {
-      guard let byte = try output.fileHandleForReading.read(upToCount: 1), !byte.isEmpty else {
-        throw NotReady()
-      }
-      line += String(decoding: byte, as: UTF8.self)
-    }
-    guard line == "ready\n" else { throw NotReady() }
-  }
-
   /// Kills it, and starts it again.
-  /// - Throws: `NotReady`
-  package func crash() throws {
-    try input.fileHandleForWriting.write(contentsOf: Data("crash\n".utf8))
-    try awaitReady()
-  }
+  /// - Throws: what keeps it from starting.
+  package func crash() throws { try script.crash() }
 
   /// The address of a database.
   package func address(_ database: String) -> String {

@@ -25,6 +25,16 @@ package final class TemporaryFolder: Sendable {
     FileManager.default.temporaryDirectory.path + "/segmoe-test-\(UUID().uuidString)\(ending)"
   }
 
+  /// All files below a folder, relative to it, sorted.
+  package static func files(below folder: String) -> [String] {
+    let names = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []
+    return names.filter { name in
+      var isFolder: ObjCBool = false
+      return FileManager.default.fileExists(atPath: folder + "/" + name, isDirectory: &isFolder)
+        && !isFolder.boolValue
+    }.sorted()
+  }
+
   /// The path of a file in the folder, whether it is there or not.
   package func file(_ name: String) -> String { "\(path)/\(name)" }
 

@@ -33,8 +33,9 @@ INSERT INTO queue (id) VALUES (1);
 
 CREATE TABLE upkeep (
   -- One row: when some worker last freed lapsed leases, released what is due and folded the tally.
-  id smallint PRIMARY KEY CHECK (id = 1),
-  at bigint NOT NULL DEFAULT 0
+  id      smallint PRIMARY KEY CHECK (id = 1),
+  at      bigint NOT NULL DEFAULT 0,
+  workers integer NOT NULL DEFAULT 0       -- how many were alive then: the more, the rarer each looks for work
 );
 INSERT INTO upkeep (id) VALUES (1);
 
@@ -157,6 +158,7 @@ CREATE TABLE waiting (
 );
 CREATE INDEX waiting_until ON waiting (run_after) WHERE holds = 0;
 CREATE INDEX waiting_by_batch ON waiting (batch) WHERE holds <> 0;
+CREATE INDEX waiting_after ON waiting (batch) WHERE holds & 8 <> 0;
 
 CREATE TABLE leases (
   -- Jobs that a worker renders. A renewal changes no indexed column, so that it makes no new entry in an index.
@@ -169,6 +171,7 @@ CREATE TABLE leases (
   cancel_requested smallint NOT NULL DEFAULT 0 CHECK (cancel_requested IN (0, 1)),
   note             text                    -- what it waits for
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+CREATE INDEX leases_of_worker ON leases (worker, token);
 
 CREATE UNLOGGED TABLE progress (
   -- Where a running job is: a row for each of its images. Empty after a crash of the server.
@@ -496,6 +499,7 @@ CREATE FUNCTION end_batch(made bigint, told text) RETURNS bigint LANGUAGE plpgsq
 DECLARE
   batch_row batches;
   many bigint;
+  later bigint;
   hold integer := 0;
 BEGIN
   SELECT * INTO STRICT batch_row FROM batches WHERE id = made;
@@ -506,12 +510,15 @@ BEGIN
   INSERT INTO waiting (id, batch, priority, model, run_after, holds)
   SELECT id, batch, priority, model, run_after, hold FROM jobs
   WHERE id BETWEEN batch_row.first_job AND batch_row.last_job AND (hold <> 0 OR run_after IS NOT NULL);
+  GET DIAGNOSTICS later = ROW_COUNT;
   INSERT INTO due (id, batch, priority, model)
   SELECT id, batch, priority, model FROM jobs
   WHERE id BETWEEN batch_row.first_job AND batch_row.last_job AND hold = 0 AND run_after IS NULL;
-  SELECT count(*) INTO many FROM jobs WHERE id BETWEEN batch_row.first_job AND batch_row.last_job;
+  GET DIAGNOSTICS many = ROW_COUNT;
+  many := many + later;
   INSERT INTO tally (batch, queued) VALUES (made, many);
   INSERT INTO events (what, batch, detail) VALUES ('enqueued', made, told);
+  PERFORM tell_workers();
   RETURN many;
 END $$;
 
@@ -1129,13 +1136,16 @@ END $$;
 CREATE FUNCTION keep_up(lease_ms bigint, class_ms bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 -- What no single job's worker does: frees lapsed leases, releases what is due, folds the tally. Every worker may call it as
 -- often as it likes; it does something once a second, for one of them. False: there was nothing to do, or another does it.
+-- Not durable: what a crash undoes is done again.
 DECLARE
   now bigint := milliseconds_now();
   l leases;
 BEGIN
   IF (SELECT at FROM upkeep) BETWEEN now - 999 AND now THEN RETURN false; END IF;
   IF NOT pg_try_advisory_xact_lock(7366760002) THEN RETURN false; END IF;
-  UPDATE upkeep SET at = now;
+  PERFORM set_config('synchronous_commit', 'off', true);
+  UPDATE upkeep SET at = now,
+    workers = (SELECT count(*) FROM workers WHERE state <> 'stopped' AND heartbeat_at > now - 60000);
   -- While the server was down nobody could renew a lease.
   IF extract(epoch FROM pg_postmaster_start_time()) * 1000 + lease_ms < now THEN
     FOR l IN
@@ -1145,12 +1155,17 @@ BEGIN
       PERFORM free_lease(l);
     END LOOP;
   END IF;
-  -- The batch that theirs comes after is over, or gone.
+  -- The batch that theirs comes after is over, or gone. From one such batch to the next by the index: a million jobs of
+  -- theirs may wait.
   UPDATE waiting SET holds = holds & ~8, run_after = coalesce(run_after, 0)
   WHERE holds & 8 <> 0 AND batch IN (
-    SELECT b.id FROM batches b LEFT JOIN batch_counts c ON c.batch = b.after
-    WHERE b.id IN (SELECT DISTINCT batch FROM waiting WHERE holds & 8 <> 0)
-      AND coalesce(c.queued + c.running, 0) <= 0);
+    WITH RECURSIVE held AS (
+      SELECT (SELECT min(batch) FROM waiting WHERE holds & 8 <> 0) AS batch
+      UNION ALL
+      SELECT (SELECT min(w.batch) FROM waiting w WHERE w.holds & 8 <> 0 AND w.batch > held.batch)
+      FROM held WHERE held.batch IS NOT NULL)
+    SELECT b.id FROM held JOIN batches b ON b.id = held.batch
+    WHERE coalesce((SELECT c.queued + c.running FROM batch_counts c WHERE c.batch = b.after), 0) <= 0);
   WITH ready AS (
     DELETE FROM waiting WHERE id IN (
       SELECT id FROM waiting WHERE holds = 0 AND run_after <= now FOR UPDATE SKIP LOCKED) RETURNING *)
@@ -1170,6 +1185,25 @@ BEGIN
     done = c.done + excluded.done, failed = c.failed + excluded.failed, cancelled = c.cancelled + excluded.cancelled;
   RETURN true;
 END $$;
+
+CREATE FUNCTION look(
+  lease_ms bigint, class_ms bigint
+) RETURNS TABLE (head bigint, made bigint, last bigint, since bigint, paused smallint, live integer) LANGUAGE plpgsql AS $$
+-- Which jobs are due, as far as three looks into indexes tell, after upkeep: the first and the transaction that made it due,
+-- the last number, and since when one waits for a class of numerics. And how many workers are alive.
+DECLARE
+  first record;
+BEGIN
+  PERFORM keep_up(lease_ms, class_ms);
+  SELECT d.id, d.xmin::text::bigint AS made INTO first FROM due d ORDER BY d.priority DESC, d.id LIMIT 1;
+  RETURN QUERY SELECT coalesce(first.id, 0), coalesce(first.made, 0), coalesce((SELECT max(d.id) FROM due d), 0),
+    coalesce((SELECT min(d.numerics_since) FROM due d WHERE d.numerics_since IS NOT NULL), 0), q.paused, u.workers
+  FROM queue q, upkeep u;
+END $$;
+
+-- Whoever waits for work, and has the server to itself, listens for this. Only what people do is told: with many listeners
+-- each telling takes the server's time.
+CREATE FUNCTION tell_workers() RETURNS void LANGUAGE sql AS $$ SELECT pg_notify('segmoe_work', '') $$;
 
 CREATE FUNCTION settle_leftover(job_id bigint, image integer, keeps boolean) RETURNS void LANGUAGE plpgsql AS $$
 -- A finished picture of a job that failed or was cancelled becomes one of its images, or is known no longer.
@@ -1353,6 +1387,7 @@ BEGIN
     INSERT INTO events (what, batch, job) VALUES ('retried', j.batch, j.id);
     many := many + 1;
   END LOOP;
+  PERFORM tell_workers();
   RETURN many;
 END $$;
 
@@ -1375,6 +1410,7 @@ BEGIN
     started_at = NULL
   WHERE id = job_id;
   INSERT INTO events (what, batch, job) VALUES ('retried', b, job_id);
+  PERFORM tell_workers();
   RETURN true;
 END $$;
 
@@ -1397,6 +1433,7 @@ BEGIN
       DELETE FROM waiting WHERE batch = which AND holds = 0 AND run_after <= milliseconds_now() RETURNING *)
     INSERT INTO due (id, batch, priority, model, numerics, numerics_since)
     SELECT id, batch, priority, model, numerics, numerics_since FROM ready;
+    PERFORM tell_workers();
   END IF;
   INSERT INTO events (what, batch) VALUES (CASE WHEN pauses THEN 'paused' ELSE 'resumed' END, which);
   RETURN true;
@@ -1405,6 +1442,7 @@ END $$;
 CREATE FUNCTION pause_queue(pauses boolean) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE queue SET paused = pauses::integer;
+  IF NOT pauses THEN PERFORM tell_workers(); END IF;
   INSERT INTO events (what) VALUES (CASE WHEN pauses THEN 'paused' ELSE 'resumed' END);
 END $$;
 
@@ -1539,4 +1577,20 @@ BEGIN
   DELETE FROM events WHERE batch = ANY (empty) AND job IS NULL;
   DELETE FROM batches WHERE id = ANY (empty);
   RETURN many;
+END $$;
+
+-- The server keeps a function's plans. One that was made while a table was empty reads all of it, and would do so for minutes
+-- after a million jobs came in. So what is called for every job, or all the time, always goes by indexes.
+DO $$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['sign_on', 'claim_job', 'beat', 'look', 'keep_up', 'report_progress', 'note_wait', 'note_size',
+    'keep_state', 'announce_image', 'finish_job', 'fail_job', 'give_back', 'end_lease', 'free_lease', 'end_job', 'put_back',
+    'hurry_job', 'reorder_job']
+  LOOP
+    EXECUTE format('ALTER FUNCTION %I SET enable_seqscan = off', name);
+    -- Reading a table of one row would seem so expensive that it is compiled first.
+    EXECUTE format('ALTER FUNCTION %I SET jit = off', name);
+  END LOOP;
 END $$;

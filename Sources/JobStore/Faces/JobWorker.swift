@@ -57,6 +57,17 @@ package protocol JobWorker: Sendable {
   /// A number that changes when there may be something new to claim. It is cheap.
   func changeMark() throws -> Int64
 
+  /// A descriptor that can be read when there may be something new to claim, for the thread that claims; nil: only looks
+  /// tell.
+  func newsDescriptor() -> Int32?
+
+  /// Takes in what came there.
+  /// - Returns: whether there may be something new.
+  func hears() -> Bool
+
+  /// How many workers share the queue, as far as the last look told. The more, the rarer each looks.
+  var crowd: Int { get }
+
   /// When `claim` may find a job although the mark is the same, by the queue's clock (`JobQueue.now`); nil: never.
   func nextDue(numericsPatience: Double) throws -> Milliseconds?
 
@@ -216,4 +227,13 @@ extension WorkerSession: JobWorker {
 
   /// A number that changes whenever another connection commits.
   package func changeMark() throws -> Int64 { try client.changeMark() }
+
+  /// The kernel tells of commits, and the queue does not.
+  package func newsDescriptor() -> Int32? { nil }
+
+  /// The kernel tells of commits, and the queue does not.
+  package func hears() -> Bool { false }
+
+  /// A look at a file costs nobody else anything.
+  package var crowd: Int { 1 }
 }

@@ -6,7 +6,7 @@ extension PostgresClient {
   package func enqueue(_ batch: BatchRequest, next: () throws -> JobRequest?) throws -> EnqueuedBatch {
     try batch.validate()
     let spool = try RequestSpool()
-    try spool.take(next)
+    try spool.take(withFingerprint: batch.key != nil, next)
     guard spool.count > 0 else { throw JobStoreError.emptyBatch }
     let after = try batch.after.map { try batchNumber($0) }
     // If the answer is lost, the same call finds by this what it has done.

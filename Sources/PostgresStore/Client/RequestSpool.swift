@@ -8,6 +8,8 @@ final class RequestSpool {
   private(set) var count: Int64 = 0
   private(set) var fingerprint = Fingerprint()
   private let file: UnsafeMutablePointer<FILE>
+  /// Of the request before.
+  private var form: LineForm?
 
   /// - Throws: `JobStoreError.temporaryFull` if there is no room for a temporary file.
   init() throws {
@@ -18,23 +20,36 @@ final class RequestSpool {
   deinit { fclose(file) }
 
   /// Takes all requests of a source.
-  /// - Parameter next: the next one; nil at the end.
+  /// - Parameters:
+  ///   - withFingerprint: whether anybody will ask for it.
+  ///   - next: the next one; nil at the end.
   /// - Throws: `RequestError`, `JobStoreError`, and what `next` throws.
-  func take(_ next: () throws -> JobRequest?) throws {
-    while var request = try next() {
-      try request.validate()
-      guard request.render.takeSources().isEmpty else {
-        throw JobStoreError.notOnServer(what: "a model of a hub, which a daemon would fetch,")
-      }
-      count += 1
-      fingerprint.add(request)
-      let values = request.values.map { ServerValue($0).copied }
-      let line = Array((values.joined(separator: "\t") + "\n").utf8)
+  func take(withFingerprint: Bool, _ next: () throws -> JobRequest?) throws {
+    while let request = try next() {
+      let line = try line(of: request)
       guard !line.contains(0) else {
         throw JobStoreError.wrongRow(reason: "a text has a zero byte: remove it")
       }
+      count += 1
+      if withFingerprint { fingerprint.add(request) }
       guard fwrite(line, 1, line.count, file) == line.count else { throw Self.full }
     }
+  }
+
+  /// Checks a request, and writes it as a line. In most batches only the prompt and the seed change from one to the next.
+  private func line(of request: JobRequest) throws -> [UInt8] {
+    if let form, form.fits(request) {
+      try request.render.validatePrompt()
+      return form.line(of: request)
+    }
+    try request.validate()
+    var render = request.render
+    guard render.takeSources().isEmpty else {
+      throw JobStoreError.notOnServer(what: "a model of a hub, which a daemon would fetch,")
+    }
+    let form = LineForm(of: request)
+    self.form = form
+    return form.line(of: request)
   }
 
   /// The lines from the first on, each with its number in front, in blocks of whole lines.

@@ -72,6 +72,19 @@ final class ServerConnection: Sendable {
     }
   }
 
+  /// Listens to a channel of the server, if the connection is open and is no pooler's. It is never opened for this.
+  /// - Returns: a descriptor that can be read when there may be news; nil if none will come.
+  func descriptor(listeningTo channel: String) -> Int32? {
+    lock.withLock {
+      guard let link, link.isOpen, link.listens(to: channel) else { return nil }
+      return link.descriptor
+    }
+  }
+
+  /// Takes in what the server has said, without waiting for anything.
+  /// - Returns: whether there was news.
+  func hears() -> Bool { lock.withLock { link?.hears() ?? false } }
+
   /// Closes it. Later calls throw `JobStoreError.closed`.
   func close() {
     lock.withLock {

@@ -3,7 +3,9 @@ import Foundation
 
 /// One connection of libpq, for one thread at a time. It ends with its last reference.
 final class ServerLink {
-  private let connection: OpaquePointer
+  let connection: OpaquePointer
+  /// Whether it hears of a channel; nil: nobody has asked yet.
+  var listens: Bool?
 
   /// - Throws: `ServerError.lost` if there is no way in.
   init(_ address: ServerAddress) throws {

@@ -8,25 +8,36 @@ extension PostgresSession {
   /// The queue, for whoever only looks at it.
   package var queue: any JobQueue { PostgresClient(database) }
 
-  /// Which jobs are due, as far as two looks into an index tell. Upkeep, which makes jobs due, is done on the way.
+  /// Which jobs are due, as far as a few looks into indexes tell. Upkeep, which makes jobs due, is done on the way.
   package func changeMark() throws -> Int64 {
-    try keepUp(numericsPatience: WorkerSession.usualNumericsPatience)
     let row = try database.row(
-      """
-      SELECT coalesce((SELECT id FROM due ORDER BY priority DESC, id LIMIT 1), 0) AS head,
-        coalesce((SELECT max(id) FROM due), 0) AS last, (SELECT paused FROM queue) AS paused
-      """)
+      "SELECT head, made, last, since, paused, live FROM look($1::bigint, $2::bigint)",
+      [.integer(leaseSeconds.asMilliseconds), .integer(lastLook.patience.asMilliseconds)])
     let reader = RowReader(row: row, table: "due")
-    let head: Int64 = try reader.value("head")
-    let last: Int64 = try reader.value("last")
-    return (head &* 1_000_003 &+ last) &* 2 &+ (try reader.value("paused"))
+    lastLook.note(workers: try reader.value("live"))
+    return try ["head", "made", "last", "since", "paused"].reduce(0) { mark, column in
+      mark &* 1_000_003 &+ (try reader.value(column, as: Int64.self))
+    }
   }
 
-  /// Frees lapsed leases and so on, unless another worker has just done so.
+  /// What `tell_workers` says.
+  package func newsDescriptor() -> Int32? {
+    database.connection.descriptor(listeningTo: "segmoe_work")
+  }
+
+  /// Takes in what was said.
+  package func hears() -> Bool { database.connection.hears() }
+
+  /// The workers that were alive at the last look.
+  package var crowd: Int { lastLook.workers }
+
+  /// Frees lapsed leases and so on, unless this or another worker has just done so.
   func keepUp(numericsPatience: Double) throws {
+    guard lastLook.isOver(patience: numericsPatience) else { return }
     _ = try database.connection.rows(
       "SELECT keep_up($1::bigint, $2::bigint)",
       [.integer(leaseSeconds.asMilliseconds), .integer(numericsPatience.asMilliseconds)])
+    lastLook.note()
   }
 
   /// When upkeep may make a job due; nil: never.

@@ -16,22 +16,24 @@ package final class PostgresSession: JobWorker {
   package let leaseSeconds: Double
   let held: HeldLeases
   let looks = Mutex(ClaimLooks())
+  let lastLook: LastLook
 
   private init(
     _ database: PostgresDatabase, _ record: WorkerRecord, leaseSeconds: Double,
-    held: HeldLeases = HeldLeases()
+    held: HeldLeases = HeldLeases(), lastLook: LastLook = LastLook()
   ) {
     self.database = database
     self.record = record
     self.leaseSeconds = leaseSeconds
     self.held = held
+    self.lastLook = lastLook
   }
 
   /// The same session on a connection of its own, with the same leases.
   package func beside() throws -> PostgresSession {
     PostgresSession(
       PostgresDatabase(connection: try ServerConnection(database.connection.address)), record,
-      leaseSeconds: leaseSeconds, held: held)
+      leaseSeconds: leaseSeconds, held: held, lastLook: lastLook)
   }
 
   /// Signs a worker on. Jobs that an earlier worker of this name left running are freed at once; each loses an attempt.

@@ -36,16 +36,16 @@ extension Worker {
   }
 
   /// Sleeps until another process commits, a job comes due, or a stop or reload is asked for. It sleeps two seconds
-  /// at most, because neither a moved queue nor a clock that is set back is a commit.
+  /// at most, because neither a moved queue nor a clock that is set back is a commit; on a server that many ask, longer.
   /// - Parameter due: when a job may come due without a commit.
-  /// - Returns: false if the two seconds passed without any of that.
+  /// - Returns: false if that time passed without any of that.
   private func waitForWork(
     since seen: Int64, reloads: Int, due: Milliseconds?, _ pace: inout LookPace
   ) throws -> Bool {
     let begun = CheckpointPace.now
     // In both directions: not even this clock is always what it should be.
-    while abs(CheckpointPace.now - begun) < 2 {
-      if pace.sleep(stop, due: due) { return true }
+    while abs(CheckpointPace.now - begun) < pace.span(crowd: session.crowd) {
+      if pace.sleep(stop, due: due, session) { return true }
       reporter.idle()
       if current.withLock({ $0.reloads }) != reloads { return true }
       guard let version = try persistently({ try session.changeMark() }), version == seen else {
@@ -62,7 +62,7 @@ extension Worker {
   ///   - seen: the change mark before the last claim.
   ///   - reloads: as known to the caller.
   ///   - due: when a job may come due without a commit.
-  ///   - watchesFiles: whether a file that comes or changes may make a job due. Then it is over after two seconds.
+  ///   - watchesFiles: whether a file that comes or changes may make a job due. Then it is over after the first wait.
   ///   - pace: of the looks.
   ///   - clock: whose jumps change what is due.
   /// - Returns: a jump of the clock that the caller has yet to heed.

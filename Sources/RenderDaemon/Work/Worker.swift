@@ -224,7 +224,7 @@ package final class Worker: Sendable {
       else { return }
       guard let claimed else {
         guard let isOver = try persistently({ try settings.drain && isDrained() }), !isOver else { return }
-        guard let due = try persistently({ try nextDue(current) }) else { return }
+        guard let due = try persistently({ pace.watchesTimes ? try nextDue(current) : nil }) else { return }
         guard let waits = try persistently({ try session.queue.waits(batch: nil, limit: 1) }) else { return }
         jump = try rest(
           since: seen, reloads: reloads, due: due, watchesFiles: !lacked.isEmpty || !waits.isEmpty, &pace,

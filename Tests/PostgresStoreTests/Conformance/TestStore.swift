@@ -8,9 +8,17 @@ import Testing
 /// Which store keeps a queue.
 enum StoreKind: String, CaseIterable, CustomTestStringConvertible {
   case sqlite, postgresql
+  /// PostgreSQL through pgbouncer, which may give each transaction another connection.
+  case pooled
 
   /// Those that can be tried here.
-  static let here = allCases.filter { $0 == .sqlite || PostgresServer.isInstalled }
+  static let here = allCases.filter {
+    switch $0 {
+    case .sqlite: true
+    case .postgresql: PostgresServer.isInstalled
+    case .pooled: PostgresBouncer.isInstalled
+    }
+  }
 
   var testDescription: String { rawValue }
 }
@@ -33,9 +41,11 @@ struct TestStore {
           QueueDatabase.open(path: folder.file("queue.sqlite"), role: .daemon), worker, leaseSeconds: seconds
         ) { _ in true }
       }
-    case .postgresql:
+    case .postgresql, .pooled:
       folder = nil
-      let address = try ServerAddress(PostgresServer.shared().newDatabase())
+      let direct = try PostgresServer.shared().newDatabase()
+      let address = try ServerAddress(
+        kind == .pooled ? PostgresBouncer.shared().address(direct) : direct)
       client = PostgresClient(try PostgresDatabase.open(address, role: .client))
       signOn = { worker, seconds in
         try PostgresSession.signOn(

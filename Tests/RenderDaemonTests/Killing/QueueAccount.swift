@@ -4,6 +4,7 @@ import Foundation
 import GRDB
 import JobStore
 import Requests
+import TestSupport
 import Testing
 
 /// What must be so whenever a queue has come to rest, whatever happened to it before.
@@ -34,9 +35,35 @@ enum QueueAccount {
         found.count == jobs.count && !found.contains { $0.state.isOpen },
         "of the accepted jobs \(jobs) there are \(found.map(\.state)); \(run)", sourceLocation: location)
     }
+    let pictures = try house.sqlite().read { db in
+      try Row.fetchAll(db, sql: Self.pictures).map { row in
+        var request = RenderRequest(model: row["model"])
+        request.prompt = row["prompt"]
+        request.steps = row["steps"]
+        request.scheduler = (row["scheduler"] as String?).flatMap { SchedulerName(rawValue: $0) }
+        return (image: try ImageRecord(row: row), request: request)
+      }
+    }
+    try expectPictures(pictures, below: house.output, reference: reference, run, location: location)
+    let beside = try FileManager.default.contentsOfDirectory(atPath: house.folder)
+    #expect(
+      !beside.contains { $0.contains(".tmp-") || $0.hasSuffix(".part") }, "\(beside), \(run)",
+      sourceLocation: location)
+    return (try house.client.status().counts, pictures.count)
+  }
+
+  /// The files in a folder must be those that rows name, each once, with their digests and the right pixels.
+  /// - Parameters:
+  ///   - pictures: of the rows, and what was asked for.
+  ///   - output: the folder.
+  ///   - reference: of the pictures.
+  ///   - run: how to repeat it.
+  static func expectPictures(
+    _ pictures: [(image: ImageRecord, request: RenderRequest)], below output: String,
+    reference: PictureReference?, _ run: Comment, location: SourceLocation = #_sourceLocation
+  ) throws {
     var paths: Set<String> = []
-    for row in try house.sqlite().read({ try Row.fetchAll($0, sql: Self.pictures) }) {
-      let image = try ImageRecord(row: row)
+    for (image, request) in pictures {
       #expect(
         paths.insert(image.path).inserted, "\(image.path) is in two rows, \(run)", sourceLocation: location)
       var digest = Digest()
@@ -44,20 +71,12 @@ enum QueueAccount {
       #expect(
         digest.hexadecimal() == image.digest, "\(image.path), \(run)", sourceLocation: location)
       guard let reference else { continue }
-      var request = RenderRequest(model: row["model"])
-      request.prompt = row["prompt"]
-      request.steps = row["steps"]
-      request.scheduler = (row["scheduler"] as String?).flatMap { SchedulerName(rawValue: $0) }
       #expect(
         try reference.isRight(image, of: request), "\(image.path) is another picture, \(run)",
         sourceLocation: location)
     }
-    #expect(Set(house.files().map { house.output + "/" + $0 }) == paths, run, sourceLocation: location)
-    let beside = try FileManager.default.contentsOfDirectory(atPath: house.folder)
-    #expect(
-      !beside.contains { $0.contains(".tmp-") || $0.hasSuffix(".part") }, "\(beside), \(run)",
-      sourceLocation: location)
-    return (try house.client.status().counts, paths.count)
+    let files = TemporaryFolder.files(below: output).map { output + "/" + $0 }
+    #expect(Set(files) == paths, run, sourceLocation: location)
   }
 
   /// All pictures that are on disk, those of earlier renderings too.

@@ -11,17 +11,7 @@ struct ServerDaemonTests {
   static let steps = 150
 
   /// The same job in a file.
-  static func undisturbed() throws -> [Data] {
-    let house = try DaemonHouse()
-    let id = try house.enqueue(attempts: 50) {
-      ($0.width, $0.height, $0.steps, $0.count) = (96, 96, Self.steps, 2)
-      ($0.scheduler, $0.seed) = (.ddpm, 3)
-    }
-    try house.worker().run()
-    return try house.client.details(job: id).images.map {
-      try Data(contentsOf: URL(fileURLWithPath: $0.path))
-    }
-  }
+  static func undisturbed() throws -> [Data] { try ServerHouse.undisturbed(steps: Self.steps) }
 
   @Test func thePicturesOfAFile() throws {
     let house = try ServerHouse()

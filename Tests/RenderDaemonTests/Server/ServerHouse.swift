@@ -9,6 +9,7 @@ import Testing
 /// A queue on a PostgreSQL server, a model and an output folder, with built daemons on them.
 final class ServerHouse {
   private let place: TemporaryFolder
+  /// The server's own, without anything on the way.
   let address: String
   let client: PostgresClient
   /// A file for a queue, which its daemons take for the person's own: what is private to them is the same for both.
@@ -20,6 +21,21 @@ final class ServerHouse {
     try GoldenParts.assemble("base", at: place.file("models/tiny"), as: .copies)
     address = try (server ?? PostgresServer.shared()).newDatabase()
     client = PostgresClient(try PostgresDatabase.open(ServerAddress(address), role: .client))
+  }
+
+  var output: String { place.file("out") }
+
+  /// The pictures of such a job in a queue in a file.
+  static func undisturbed(steps: Int) throws -> [Data] {
+    let house = try DaemonHouse()
+    let id = try house.enqueue(attempts: 50) {
+      ($0.width, $0.height, $0.steps, $0.count) = (96, 96, steps, 2)
+      ($0.scheduler, $0.seed) = (.ddpm, 3)
+    }
+    try house.worker().run()
+    return try house.client.details(job: id).images.map {
+      try Data(contentsOf: URL(fileURLWithPath: $0.path))
+    }
   }
 
   /// One job of two pictures.
@@ -36,40 +52,60 @@ final class ServerHouse {
     change(&render)
     var request = JobRequest(render)
     request.maxAttempts = 50
-    var requests = [request].makeIterator()
-    return try (queue ?? client).enqueue(BatchRequest()) { requests.next() }.jobs.lowerBound
+    return try enqueue(request, in: queue)
   }
 
   /// A daemon that has started.
   /// - Parameters:
   ///   - name: its own.
   ///   - drains: whether it ends when nothing is queued.
-  ///   - database: nil: that of the server.
+  ///   - database: another address of the same queue, or another queue; nil: the server's own.
   ///   - previews: whether it makes previews.
   ///   - arguments: more flags.
   ///   - environment: more variables.
+  ///   - namespace: of the network that it is in; nil: that of the tests.
   func daemon(
     _ name: String = "w", drains: Bool = false, on database: String? = nil, previews: Bool = false,
-    _ arguments: [String] = [], environment: [String: String] = [:]
+    _ arguments: [String] = [], environment: [String: String] = [:], in namespace: String? = nil
   ) throws -> Process {
-    let process = try Process(
-      "segmoed",
+    let arguments =
       [
-        "--database", database ?? address, "--output", place.file("out"), "--models", place.file("models"),
-        "--worker",
-        name,
-        "--threads", "1", "--log-level", "info",
-      ] + (drains ? ["--drain"] : []) + arguments,
-      environment: [
-        "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "2",
-        "SEGMOE_PREVIEWS": "\(previews)", "HOME": place.path,
-        "SEGMOE_METRICS": place.file("segmoed.prom"), "PATH": "/usr/bin:/bin",
-      ].merging(environment) { $1 })
+        "--database", database ?? address, "--output", output, "--models", place.file("models"), "--worker",
+        name, "--threads", "1", "--log-level", "info",
+      ] + (drains ? ["--drain"] : []) + arguments
+    let environment = [
+      "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "2", "SEGMOE_PREVIEWS": "\(previews)",
+      "HOME": place.path, "SEGMOE_METRICS": place.file("segmoed.prom"), "PATH": "/usr/bin:/bin",
+    ].merging(environment) { $1 }
+    let process =
+      if let namespace {
+        try Process(
+          "/usr/sbin/ip",
+          ["netns", "exec", namespace, try Places.program("segmoed")] + arguments, environment: environment)
+      } else {
+        try Process("segmoed", arguments, environment: environment)
+      }
     process.standardOutput = FileHandle.nullDevice
     let log = open(place.file("log"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     process.standardError = FileHandle(fileDescriptor: log, closeOnDealloc: true)
     try process.run()
     return process
+  }
+
+  /// Runs segmoectl to its end.
+  /// - Parameters:
+  ///   - way: another address of the same queue; nil: the server's own.
+  ///   - arguments: what comes after the queue.
+  ///   - seconds: after which it is killed; nil: it is not.
+  func control(
+    by way: String? = nil, _ arguments: [String], killedAfter seconds: Double? = nil
+  ) throws -> Outcome {
+    let line = ["--database", way ?? address] + arguments
+    let environment = ["HOME": place.path, "PATH": "/usr/bin:/bin"]
+    guard let seconds else { return try Outcome(of: "segmoectl", line, environment: environment) }
+    return try Outcome(
+      of: "/usr/bin/timeout", ["--signal=KILL", "\(seconds)", try Places.program("segmoectl")] + line,
+      environment: environment)
   }
 
   /// What its daemons said.
@@ -111,6 +147,22 @@ final class ServerHouse {
     let process = try daemon(drains: true, on: database, arguments, environment: environment)
     process.waitUntilExit()
     #expect(process.terminationStatus == code, "\(words)")
+  }
+
+  /// Puts a job in as a test of kills wants it.
+  /// - Returns: its number.
+  func enqueue(_ kind: PictureReference.Kind, count: Int, attempts: Int) throws -> Int64 {
+    var render = RenderRequest(model: "tiny", prompt: "a red fox")
+    (render.width, render.height, render.steps, render.count) = (64, 64, kind.steps, count)
+    render.scheduler = kind.scheduler
+    var request = JobRequest(render)
+    request.maxAttempts = attempts
+    return try enqueue(request)
+  }
+
+  private func enqueue(_ request: JobRequest, in queue: (any JobQueue)? = nil) throws -> Int64 {
+    var requests = [request].makeIterator()
+    return try (queue ?? client).enqueue(BatchRequest()) { requests.next() }.jobs.lowerBound
   }
 
   /// Waits until something is so. The limit only guards against waiting for ever.

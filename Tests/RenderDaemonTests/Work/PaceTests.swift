@@ -196,6 +196,21 @@ import Testing
     #expect([100, 100.1, 101.1].map { hearing.pause(now: $0) } == [0.001, 0.01, 0.25])
   }
 
+  /// All idle workers of a server together ask at most 2,000 times a second, and one at most four times.
+  @Test(arguments: [1, 100, 500, 1000, 5000, 10_000])
+  func manyAskAServerRarely(crowd: Int) {
+    let settings = DaemonSettings(
+      database: "postgresql://db.example/queue", output: "/out", modelFolders: [], threads: 1, worker: "w")
+    let pace = LookPace(settings)
+    let (pause, span) = (pace.pause(crowd: crowd), pace.span(crowd: crowd))
+    // Fifteen such spans, then a round: leftovers, the worker's name, a look and a claim. And a beat every 20 seconds.
+    let looks = (span / pause).rounded(.up)
+    let calls = 15 * looks + 4 + 15 * looks * pause / 20
+    #expect(calls / (15 * looks * pause) <= min(4, 2000 / Double(crowd)))
+    // A moment's patience for a few of them.
+    #expect(crowd > 500 || pause < 0.5)
+  }
+
   /// The second look warns, and then every doubling; once the log is free, it begins anew.
   @Test func aReaderWhoKeepsTheLogIsNamed() {
     var watch = PinnedLogWatch()
