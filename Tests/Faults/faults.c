@@ -8,7 +8,7 @@
 //          PLACE~TEXT: only writes whose bytes contain TEXT
 //   WHEN   3: the third such call of this process; 3+: it and all after it; 3-5: the third to the fifth
 //   WHAT   kill: SIGKILL before the call; after: SIGKILL after it; half: SIGKILL after half of a write;
-//          short: half of a read or write, which is allowed; hang: sleeps for a minute; stop: SIGSTOP before the call, which
+//          short: half of a read or write, which is allowed; hang: never returns; stop: SIGSTOP before the call, which
 //          is made once somebody sends SIGCONT; EIO, ENOSPC, EDQUOT, ENOMEM, EAGAIN: fails with that
 // Each strike appends its rule as a line to the file FAULTS_LOG.
 #define _GNU_SOURCE
@@ -135,8 +135,7 @@ static struct rule *strike(enum call call, int descriptor, const char *path, con
   }
   if (found->action == KILL) raise(SIGKILL);
   if (found->action == HANG) {
-    sleep(60);
-    return NULL;
+    for (;;) pause();
   }
   if (found->action == STOP) {
     raise(SIGSTOP);

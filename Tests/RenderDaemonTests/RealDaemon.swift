@@ -49,6 +49,9 @@ final class RealDaemon {
 
   var isRunning: Bool { process.isRunning }
 
+  /// To stop it and let it go on.
+  var held: HeldProcess { HeldProcess(pid: process.processIdentifier) }
+
   /// Whether a rule has struck it.
   var wasStruck: Bool { FileManager.default.fileExists(atPath: strikes) }
 

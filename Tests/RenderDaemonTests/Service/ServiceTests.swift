@@ -100,10 +100,15 @@ import Testing
     let house = try DaemonHouse()
     let first = try RealDaemon(house, worker: "one")
     try house.wait { try !house.client.workers().isEmpty }
-    try house.sqlite().write {
-      try $0.execute(sql: "UPDATE workers SET heartbeat_at = heartbeat_at - 61000")
+    try house.sqlite().write { db in
+      // Not in the middle of a write: the lock is held here.
+      first.held.stop()
+      try house.wait { first.held.isStopped }
+      try db.execute(sql: "UPDATE workers SET heartbeat_at = heartbeat_at - 61000")
     }
     let second = try RealDaemon(house, worker: "one", metrics: house.folder + "/second.prom")
+    try house.wait { try house.client.workers().first?.pid == Int(second.held.pid) }
+    first.held.goOn()
     #expect(first.end() == 69)
     #expect(first.words.contains("a daemon named one is alive"))
     let id = try house.enqueue()

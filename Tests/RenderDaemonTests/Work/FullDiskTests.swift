@@ -63,9 +63,7 @@ import Testing
     let id = try enqueue(house)
     let first = try RealDaemon(house)
     try waitUntilStuck(house, id)
-    let begun = Date()
     #expect(first.stop() == 0)
-    #expect(-begun.timeIntervalSinceNow < 3)
     let job = try house.job(id)
     #expect(job.state == .queued && job.attempts == 0)
     guard case .step(2, _, _) = try house.client.checkpoint(job: id, index: 0) else {
@@ -99,7 +97,7 @@ import Testing
     let count: Int64 = rules[0].contains("queue.sqlite") ? 24 : 4
     for _ in 0..<count { try house.enqueue { $0.steps = 30 } }
     let daemon = try RealDaemon(house, faults: rules)
-    try house.wait(seconds: 90) { try house.client.status().counts.open == 0 || !daemon.isRunning }
+    try house.wait { try house.client.status().counts.open == 0 || !daemon.isRunning }
     #expect(daemon.wasStruck)
     #expect(daemon.stop() == 0, "\(daemon.account)")
     let account = try QueueAccount.expectInOrder(house, accepted: [1...count], "\(rules)")
@@ -140,12 +138,13 @@ import Testing
   }
 
   /// Retention takes a batch's folder with the last picture in it, and somebody may tidy up: it comes back.
-  @Test func aFolderThatIsRemovedMeanwhileIsMadeAgain() throws {
+  @Test(.enabled(if: FaultLibrary.isThere)) func aFolderThatIsRemovedMeanwhileIsMadeAgain() throws {
     let house = try DaemonHouse()
     let id = try house.enqueue { $0.steps = 300 }
-    let daemon = try RealDaemon(house)
-    try house.wait { try house.client.details(job: id).summary.step >= 1 }
+    let daemon = try RealDaemon(house, faults: ["write:-wal~SGMCHK:3:stop"])
+    try house.wait { daemon.held.isStopped }
     try FileManager.default.removeItem(atPath: house.output)
+    daemon.held.goOn()
     try house.wait { try house.job(id).state == .done }
     #expect(house.files() == ["1/\(id)-0.png"])
     #expect(daemon.stop() == 0)

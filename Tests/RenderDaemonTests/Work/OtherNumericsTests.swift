@@ -34,12 +34,15 @@ private let processorFlags = (try? String(contentsOfFile: "/proc/cpuinfo", encod
 
   /// Renders some steps on one set and is stopped.
   private func begin(_ house: DaemonHouse, _ id: Int64, on set: String) throws {
-    let daemon = try RealDaemon(house, worker: "first", environment: ["SEGMOE_ISA": set])
-    try house.wait {
+    let daemon = try RealDaemon(
+      house, worker: "first", faults: [RealDaemon.beforeEachState], environment: ["SEGMOE_ISA": set])
+    let stands = try daemon.goOn(in: house) {
       if case .step(let step, _, _) = try house.client.checkpoint(job: id, index: 0) { return step > 5 }
       return false
     }
-    #expect(daemon.stop() == 0, "\(daemon.account)")
+    try #require(stands, "\(daemon.account)")
+    daemon.askToStop()
+    #expect(daemon.goOnToTheEnd() == 0, "\(daemon.account)")
     try #require(try house.job(id).state == .queued)
   }
 
@@ -48,7 +51,7 @@ private let processorFlags = (try? String(contentsOfFile: "/proc/cpuinfo", encod
   }
 
   /// Stopped in one set, finished in another: the picture is that of the set that finishes it. Whoever drains does not wait.
-  @Test func stoppedInOneSetAndFinishedInAnother() throws {
+  @Test(.enabled(if: FaultLibrary.isThere)) func stoppedInOneSetAndFinishedInAnother() throws {
     let house = try DaemonHouse()
     let id = try enqueue(house)
     try begin(house, id, on: "scalar")
@@ -63,7 +66,7 @@ private let processorFlags = (try? String(contentsOfFile: "/proc/cpuinfo", encod
   }
 
   /// While the other class's patience lasts, its own takes it up: no step twice.
-  @Test func itsOwnClassGoesOn() throws {
+  @Test(.enabled(if: FaultLibrary.isThere)) func itsOwnClassGoesOn() throws {
     let house = try DaemonHouse()
     let id = try enqueue(house)
     try begin(house, id, on: "scalar")

@@ -8,12 +8,16 @@ import Testing
 /// Jobs whose daemon stopped or died go on where they were, and end in the same bytes.
 @Suite struct ResumeTests {
   private static let steps = 30
+  /// So many that the second picture is not over while the first one is written, on a machine as busy as may be.
+  private static let manySteps = 300
 
   /// The same job, with the same number, in every house.
-  private func enqueue(_ house: DaemonHouse, _ scheduler: SchedulerName) throws -> Int64 {
+  private func enqueue(
+    _ house: DaemonHouse, _ scheduler: SchedulerName, steps: Int = steps
+  ) throws -> Int64 {
     try house.enqueue(attempts: 50) {
       $0.scheduler = scheduler
-      $0.steps = Self.steps
+      $0.steps = steps
       $0.count = 2
       $0.seed = 3
       $0.width = 96
@@ -21,9 +25,9 @@ import Testing
     }
   }
 
-  private func undisturbed(_ scheduler: SchedulerName) throws -> [Data] {
+  private func undisturbed(_ scheduler: SchedulerName, steps: Int = steps) throws -> [Data] {
     let house = try DaemonHouse()
-    let id = try enqueue(house, scheduler)
+    let id = try enqueue(house, scheduler, steps: steps)
     try house.worker().run()
     return try pictures(house, id)
   }
@@ -49,7 +53,7 @@ import Testing
     return (step, finished)
   }
 
-  @Test(arguments: [SchedulerName.ddpm, .ddim, .euler])
+  @Test(.enabled(if: FaultLibrary.isThere), arguments: [SchedulerName.ddpm, .ddim, .euler])
   func stoppedAtRandomSteps(scheduler: SchedulerName) throws {
     let wanted = try undisturbed(scheduler)
     let house = try DaemonHouse()
@@ -58,16 +62,18 @@ import Testing
     var stepsTaken = 0
     while try house.job(id).state != .done {
       // Without checkpoints on the way: only the one at the stop.
-      let worker = try house.worker(checkpointSteps: 1000)
+      let daemon = try RealDaemon(
+        house, drain: true, checkpointSteps: 1000, faults: [RealDaemon.beforeEachReport])
       let begun = try kept(house, id)
       let target = (begun.step + Int.random(in: 1...4)) % Self.steps
-      let thread = FinishingThread { try worker.run() }
-      try house.wait {
-        let job = try house.client.details(job: id)
-        return thread.isOver || job.summary.step >= target && job.job.state == .running
+      if resumptions < 6 {
+        _ = try daemon.goOn(in: house) {
+          let job = try house.client.details(job: id)
+          return job.summary.step >= target && job.job.state == .running
+        }
+        daemon.askToStop()
       }
-      if resumptions < 6 { worker.requestStop() }
-      thread.wait()
+      #expect(daemon.goOnToTheEnd() == 0, "\(daemon.account)")
       stepsTaken += try house.stepsTaken()
       let state = try house.job(id).state
       #expect(state == .queued || state == .done)
@@ -83,7 +89,7 @@ import Testing
     #expect(try house.job(id).attempts == 1)
   }
 
-  @Test(arguments: [SchedulerName.ddpm, .ddim, .euler])
+  @Test(.enabled(if: FaultLibrary.isThere), arguments: [SchedulerName.ddpm, .ddim, .euler])
   func killedAtRandomSteps(scheduler: SchedulerName) throws {
     let wanted = try undisturbed(scheduler)
     let house = try DaemonHouse()
@@ -93,15 +99,14 @@ import Testing
     while kills < 2 {
       let before = try kept(house, id)
       let target = min(before.step + Int.random(in: 2...10), Self.steps - 1)
-      let daemon = try RealDaemon(house)
-      try house.wait {
+      let daemon = try RealDaemon(house, drain: true, faults: [RealDaemon.beforeEachState])
+      let stands = try daemon.goOn(in: house) {
         let now = try kept(house, id)
-        return try now.step >= target || now.firstIsFinished != before.firstIsFinished
-          || house.job(id).state == .done
+        return now.step >= target || now.firstIsFinished != before.firstIsFinished
       }
+      // On a busy machine no state of the last steps may have been written.
+      if !stands { break }
       daemon.kill()
-      // On a busy machine the last steps may have been over before anybody looked.
-      if try house.job(id).state == .done { break }
       kills += 1
       let after = try kept(house, id)
       #expect(after.step > 0 || after.firstIsFinished)
@@ -119,17 +124,21 @@ import Testing
     #expect(losses == kills)
   }
 
-  @Test func finishedPicturesAreNotRenderedAgainUnlessTheyChanged() throws {
+  @Test(.enabled(if: FaultLibrary.isThere)) func finishedPicturesAreNotRenderedAgainUnlessTheyChanged() throws
+  {
     let house = try DaemonHouse()
-    let wanted = try undisturbed(.ddim)
+    let wanted = try undisturbed(.ddim, steps: Self.manySteps)
     for isDamaged in [false, true] {
       let house = isDamaged ? try DaemonHouse() : house
-      let id = try enqueue(house, .ddim)
-      let worker = try house.worker(checkpointSteps: 1)
-      let thread = FinishingThread { try worker.run() }
-      try house.wait { try kept(house, id).firstIsFinished && kept(house, id).step > 0 }
-      worker.requestStop()
-      thread.wait()
+      let id = try enqueue(house, .ddim, steps: Self.manySteps)
+      let daemon = try RealDaemon(
+        house, drain: true, checkpointSteps: 20, faults: [RealDaemon.beforeEachState])
+      let stands = try daemon.goOn(in: house) {
+        try kept(house, id).firstIsFinished && kept(house, id).step > 0
+      }
+      try #require(stands, "\(daemon.account)")
+      daemon.askToStop()
+      #expect(daemon.goOnToTheEnd() == 0, "\(daemon.account)")
       let path = "\(house.output)/1/\(id)-0.png"
       let stamp = try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? Int
       if isDamaged { try Data("broken".utf8).write(to: URL(fileURLWithPath: path)) }
@@ -145,28 +154,33 @@ import Testing
   }
 
   /// A job that is cancelled keeps what is finished of it, unless its person wants none of it.
-  @Test(arguments: [false, true]) func finishedPicturesOfACancelledJob(discard: Bool) throws {
+  @Test(.enabled(if: FaultLibrary.isThere), arguments: [false, true])
+  func finishedPicturesOfACancelledJob(discard: Bool) throws {
     let house = try DaemonHouse()
-    let id = try enqueue(house, .ddim)
-    let worker = try house.worker(drain: false, checkpointSteps: 1)
-    let thread = FinishingThread { try worker.run() }
-    try house.wait { try kept(house, id).firstIsFinished && kept(house, id).step > 0 }
+    let id = try enqueue(house, .ddim, steps: Self.manySteps)
+    let daemon = try RealDaemon(
+      house, drain: true, checkpointSteps: 20, faults: [RealDaemon.beforeEachState])
+    let stands = try daemon.goOn(in: house) {
+      try kept(house, id).firstIsFinished && kept(house, id).step > 0
+    }
+    try #require(stands, "\(daemon.account)")
+    try daemon.freeQueue(of: house)
     #expect(house.files() == ["1/\(id)-0.png"])
     let inode =
       try FileManager.default.attributesOfItem(atPath: house.output + "/1/\(id)-0.png")[
         .systemFileNumber] as? Int
     _ = try house.client.cancel(job: id, discard: discard)
     // The row goes after the file.
-    try house.wait { try house.client.checkpoint(job: id, index: 0) == nil }
+    #expect(daemon.goOnToTheEnd() == 0, "\(daemon.account)")
+    #expect(try house.client.checkpoint(job: id, index: 0) == nil)
     #expect(try house.job(id).state == .cancelled)
     let images = try house.client.details(job: id).images
     #expect(images.map(\.path) == (discard ? [] : [house.output + "/1/\(id)-0.png"]))
     #expect(house.files() == (discard ? [] : ["1/\(id)-0.png"]))
     // Queued again it is rendered whole, and what is there is not rendered again.
     try house.client.retry(job: id)
-    try house.wait { try house.job(id).state == .done }
-    worker.requestStop()
-    thread.wait()
+    try house.worker().run()
+    #expect(try house.job(id).state == .done)
     #expect(house.files() == ["1/\(id)-0.png", "1/\(id)-1.png"])
     let after =
       try FileManager.default.attributesOfItem(atPath: house.output + "/1/\(id)-0.png")[

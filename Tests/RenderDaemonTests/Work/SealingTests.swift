@@ -102,22 +102,23 @@ import Testing
   }
 
   /// A job is put down half done, somebody puts another state into its row, and it is taken up again.
-  @Test(arguments: ["SHA-256", "another key", "another job's", "cut", "none"])
+  @Test(
+    .enabled(if: FaultLibrary.isThere), arguments: ["SHA-256", "another key", "another job's", "cut", "none"])
   func aForgedStateIsIgnoredAndSaid(forgery: String) throws {
     let house = try DaemonHouse()
     func enqueue(_ prompt: String) throws -> Int64 {
       try house.enqueue(prompt, attempts: 9) {
-        $0.steps = 30
+        $0.steps = 200
         $0.scheduler = .lms
       }
     }
     /// Renders a few steps of a job and gives its state.
     func begin(_ id: Int64) throws -> [UInt8] {
-      let worker = try house.worker(drain: false, checkpointSteps: 1000)
-      let thread = FinishingThread { try worker.run() }
-      try house.wait { try house.client.details(job: id).summary.step >= 3 }
-      worker.requestStop()
-      thread.wait()
+      let daemon = try RealDaemon(house, checkpointSteps: 1000, faults: [RealDaemon.beforeEachReport])
+      let stands = try daemon.goOn(in: house) { try house.client.details(job: id).summary.step >= 3 }
+      try #require(stands, "\(daemon.account)")
+      daemon.askToStop()
+      #expect(daemon.goOnToTheEnd() == 0, "\(daemon.account)")
       guard case .step(_, let state, _) = try house.client.checkpoint(job: id, index: 0) else { return [] }
       return [UInt8](state)
     }
