@@ -82,6 +82,7 @@ void segmoe_attend_int8_at(segmoe_product_isa isa, const segmoe_attention *shape
                            const void *keys, const void *values, float *result, float *scratch) {
   switch (isa) {
 #if defined(__x86_64__)
+  case SEGMOE_PRODUCT_AMX:
   case SEGMOE_PRODUCT_AVX512_BF16:
   case SEGMOE_PRODUCT_AVX512_VNNI:
     attend_vnni(shape, query, rows, keys, values, result, scratch);

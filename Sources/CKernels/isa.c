@@ -1,4 +1,5 @@
 #include "isa.h"
+#include "amx.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static segmoe_isa best(void) {
 static segmoe_isa asked(void) {
   const int level = segmoe_product_isa_asked();
   if (level < 0) return best();
-  // The first levels are the sets; avx512vnni and avx512bf16 say more, but nothing that matters here.
+  // The first levels are the sets; avx512vnni and those above say more, but nothing that matters here.
   const segmoe_isa isa = level < SEGMOE_PRODUCT_AVX512 ? (segmoe_isa)level : SEGMOE_ISA_AVX512;
   return segmoe_isa_available(isa) ? isa : best();
 }
@@ -70,6 +71,8 @@ int segmoe_product_isa_available(segmoe_product_isa isa) {
   case SEGMOE_PRODUCT_AVX512_BF16:
     return segmoe_product_isa_available(SEGMOE_PRODUCT_AVX512_VNNI) &&
            __builtin_cpu_supports("avx512bf16");
+  case SEGMOE_PRODUCT_AMX:
+    return segmoe_product_isa_available(SEGMOE_PRODUCT_AVX512_BF16) && segmoe_amx_available();
 #endif
   default:
     return 0;
@@ -77,12 +80,12 @@ int segmoe_product_isa_available(segmoe_product_isa isa) {
 }
 
 const char *segmoe_product_isa_name(segmoe_product_isa isa) {
-  static const char *const names[] = {"scalar", "avx2", "avx512", "avx512vnni", "avx512bf16"};
-  return isa <= SEGMOE_PRODUCT_AVX512_BF16 ? names[isa] : "unknown";
+  static const char *const names[] = {"scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx"};
+  return isa <= SEGMOE_PRODUCT_AMX ? names[isa] : "unknown";
 }
 
 int segmoe_product_isa_named(const char *name) {
-  for (int isa = 0; isa <= SEGMOE_PRODUCT_AVX512_BF16; isa++)
+  for (int isa = 0; isa <= SEGMOE_PRODUCT_AMX; isa++)
     if (strcmp(name, segmoe_product_isa_name((segmoe_product_isa)isa)) == 0) return isa;
   return -1;
 }
@@ -94,7 +97,7 @@ int segmoe_product_isa_asked(void) {
 
 int segmoe_bf16_is_native(void) {
   const int asked = segmoe_product_isa_asked();
-  return (asked < 0 || asked == SEGMOE_PRODUCT_AVX512_BF16) &&
+  return (asked < 0 || asked >= SEGMOE_PRODUCT_AVX512_BF16) &&
          segmoe_product_isa_available(SEGMOE_PRODUCT_AVX512_BF16);
 }
 

@@ -1,9 +1,10 @@
 // Products in bfloat16. The packed weight is `[panel][pair of k][16]` of 32 bits, the pair's second
-// value in the upper half; a prepared row holds the same pairs for VDPBF16PS. For everything else it is
+// value in the upper half; a prepared row holds the same pairs for VDPBF16PS and AMX. For everything else it is
 // rounded single precision, and panels are widened to that too, some pairs at a time for a block of rows:
 // then it is a product of single precision. In rows and widened panels the second value of a pair comes
 // first, which is the order that VDPBF16PS adds in.
 #include "convert.h"
+#include "product_amx.h"
 #include "product_f32.h"
 #include "product_levels.h"
 #include "targets.h"
@@ -15,7 +16,9 @@ enum { depth_pairs = 320, wide_pairs = unpacked_bytes / (2 * SEGMOE_GROUP * size
 
 static size_t pairs_of(size_t depth) { return (depth + 1) / 2; }
 
-static int reads_pairs(segmoe_product_isa isa) { return isa == SEGMOE_PRODUCT_AVX512_BF16; }
+static int reads_pairs(segmoe_product_isa isa) {
+  return isa == SEGMOE_PRODUCT_AVX512_BF16 || isa == SEGMOE_PRODUCT_AMX;
+}
 
 size_t segmoe_bf16_packed_bytes(const segmoe_packing *packing) {
   return segmoe_panels(packing) * packing->segments * pairs_of(packing->depth) * SEGMOE_PANEL * sizeof(uint32_t);
@@ -166,7 +169,8 @@ void segmoe_bf16_product_at(segmoe_product_isa isa, const segmoe_packing *packin
 #if defined(__x86_64__)
   if (reads_pairs(isa)) {
     const segmoe_blocking blocking = {
-        .microkernel = microkernel_bf16,
+        .microkernel = isa == SEGMOE_PRODUCT_AMX ? segmoe_microkernel_amx_bf16 : microkernel_bf16,
+        .rows = isa == SEGMOE_PRODUCT_AMX ? amx_rows : tile_rows,
         .steps = pairs,
         .depth_steps = depth_pairs,
         .panel_step = pair_bytes,
@@ -179,6 +183,7 @@ void segmoe_bf16_product_at(segmoe_product_isa isa, const segmoe_packing *packin
 #endif
   const segmoe_blocking blocking = {
       .microkernel = segmoe_f32_microkernel(wide_isa(isa)),
+      .rows = tile_rows,
       .steps = 2 * pairs,
       .depth_steps = 2 * wide_pairs,
       .panel_step = pair_bytes / 2,

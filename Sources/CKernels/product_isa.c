@@ -10,7 +10,7 @@ static atomic_int chosen = -1, failed = -1;
 
 static segmoe_product_isa best(void) {
   const int asked = segmoe_product_isa_asked();
-  int isa = asked < 0 ? SEGMOE_PRODUCT_AVX512_BF16 : asked;
+  int isa = asked < 0 ? SEGMOE_PRODUCT_AMX : asked;
   while (isa > SEGMOE_PRODUCT_SCALAR) {
     if (segmoe_product_isa_available((segmoe_product_isa)isa)) {
       if (!segmoe_product_is_right((segmoe_product_isa)isa) || !segmoe_attention_is_right((segmoe_product_isa)isa)) {

@@ -23,6 +23,8 @@ static inline __m512 segmoe_cvtepi32_ps(__m512i x) {
 // Its alias takes the operands of the masked form.
 #undef _mm512_madd_epi16
 #define _mm512_madd_epi16(a, b) simde_mm512_madd_epi16(a, b)
+// AMX's tiles, in plain C (Tests/AVX512/tiles.c).
+#include "tiles.h"
 #define SEGMOE_TARGET(set)
 #else
 #include <immintrin.h>
@@ -34,6 +36,7 @@ static inline __m512 segmoe_cvtepi32_ps(__m512i x) {
 #define SEGMOE_SET_AVX512 "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma"
 #define SEGMOE_SET_VNNI "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma"
 #define SEGMOE_SET_BF16 "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma"
+#define SEGMOE_SET_AMX "amx-tile,amx-int8,amx-bf16," SEGMOE_SET_BF16
 #endif
 
 #endif

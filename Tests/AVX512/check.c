@@ -1,12 +1,14 @@
-// Holds the VNNI and BF16 tiles, and attention in int8, against the scalar reference on a processor without AVX-512: the
-// kernels are compiled with SIMDe in place of the instructions (scripts/check-avx512). Every remainder of rows,
-// columns and depth, gated or not. int8 and plain AVX-512 must give the reference's bits; SIMDe adds the
-// two products of VDPBF16PS before it adds them to the sum, so that there only rounding may differ.
+// Holds the microkernels of VNNI, BF16 and AMX, and attention in int8, against the scalar reference on a processor without
+// AVX-512: the kernels are compiled with SIMDe and tiles.c in place of the instructions (scripts/check-avx512). Every
+// remainder of rows, columns and depth, gated or not. int8 and plain AVX-512 must give the reference's bits; SIMDe adds the
+// two products of VDPBF16PS before it adds them to the sum, and TDPBF16PS sums the first and the second values of pairs for
+// themselves, so that there rounding may differ. It may not where numbers are whole.
 #include "attention_levels.h"
 #include "convert.h"
 #include "isa.h"
 #include "product.h"
 #include "product_levels.h"
+#include "tiles.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +17,11 @@
 // In place of isa.c.
 segmoe_isa segmoe_isa_in_use(void) { return SEGMOE_ISA_AVX2; }
 
-static float uniform(void) { return (float)rand() / (float)RAND_MAX * 2 - 1; }
+/// Numbers within ±1; or whole ones within ±8, of which no sum is rounded.
+static float uniform(int whole) {
+  const float x = (float)rand() / (float)RAND_MAX * 2 - 1;
+  return whole ? rintf(8 * x) : x;
+}
 
 static void *fresh(size_t bytes) {
   void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
@@ -31,7 +37,8 @@ static float *run(segmoe_product_isa level, const segmoe_packing *packing, int i
   char *prepared = fresh(count * bytes);
   const void **segments = fresh(count * sizeof(void *));
   float *result = fresh(rows * packing->outputs * sizeof(float));
-  for (size_t i = 0; i < count; i++) segments[i] = prepared + i * bytes;
+  // A convolution's rows are not equally far apart: here those of every other case.
+  for (size_t i = 0; i < count; i++) segments[i] = prepared + (rows % 2 == 1 && (i ^ 1) < count ? i ^ 1 : i) * bytes;
   if (in_int8) {
     segmoe_int8_pack(packing, w, 0, groups, packed);
     segmoe_int8_prologue_at(level, x, count, packing->depth, prepared);
@@ -45,14 +52,14 @@ static float *run(segmoe_product_isa level, const segmoe_packing *packing, int i
   return result;
 }
 
-static int compare(size_t rows, segmoe_packing packing, int in_int8, segmoe_product_isa isa, double bound,
+static int compare(size_t rows, segmoe_packing packing, int in_int8, int whole, segmoe_product_isa isa, double bound,
                    double *worst) {
   const size_t inner = packing.segments * packing.depth;
   const size_t columns = packing.outputs * (packing.gated ? 2 : 1);
   float *x = fresh(rows * inner * 4), *w = fresh(columns * inner * 4), *bias = fresh(columns * 4);
-  for (size_t i = 0; i < rows * inner; i++) x[i] = uniform();
-  for (size_t i = 0; i < columns * inner; i++) w[i] = uniform();
-  for (size_t i = 0; i < columns; i++) bias[i] = uniform();
+  for (size_t i = 0; i < rows * inner; i++) x[i] = uniform(whole);
+  for (size_t i = 0; i < columns * inner; i++) w[i] = uniform(whole);
+  for (size_t i = 0; i < columns; i++) bias[i] = uniform(whole);
   const segmoe_epilogue epilogue = {.bias = bias};
   float *expected = run(SEGMOE_PRODUCT_SCALAR, &packing, in_int8, x, rows, w, &epilogue);
   float *found = run(isa, &packing, in_int8, x, rows, w, &epilogue);
@@ -92,8 +99,8 @@ static float *attend(segmoe_product_isa level, const segmoe_attention *shape, si
 static int compare_attention(segmoe_product_isa level, size_t rows, size_t keys, size_t width) {
   const segmoe_attention shape = {width, width, keys, width, 1 / sqrtf((float)width), 0};
   float *query = fresh(rows * width * 4), *key = fresh(keys * width * 4), *value = fresh(keys * width * 4);
-  for (size_t i = 0; i < rows * width; i++) query[i] = 2 * uniform();
-  for (size_t i = 0; i < keys * width; i++) key[i] = 2 * uniform(), value[i] = uniform();
+  for (size_t i = 0; i < rows * width; i++) query[i] = 2 * uniform(0);
+  for (size_t i = 0; i < keys * width; i++) key[i] = 2 * uniform(0), value[i] = uniform(0);
   float *expected = attend(SEGMOE_PRODUCT_SCALAR, &shape, rows, query, key, value);
   float *found = attend(level, &shape, rows, query, key, value);
   const int differ = memcmp(expected, found, rows * width * sizeof(float)) != 0;
@@ -113,34 +120,90 @@ static int compare_attentions(const char *name, segmoe_product_isa level) {
   return faults;
 }
 
+/// Whether the tiles multiply as Intel's manual says, where that shows: one row and one column.
+static int compare_tiles(void) {
+  static const struct {
+    const char *what;
+    float before;
+    uint16_t x[4], w[4];
+    float expected;
+  } cases[] = {
+      // 1.0 is 0x3f80, 2^-24 is 0x3380, the least normal number 0x0080.
+      {"first and second values have sums of their own", 0, {0x3f80, 0x3380, 0x3380, 0x3380}, {0x3f80, 0x3f80, 0x3f80, 0x3f80},
+       1 + 0x1p-23f},
+      {"what was there is added last", 0x1p24f, {0x3f80, 0x3f80, 0, 0}, {0x3f80, 0x3f80, 0, 0}, 0x1p24f + 2},
+      {"a subnormal number is 0", 0, {0x0040, 0, 0, 0}, {0x7f00, 0, 0, 0}, 0},
+      {"a subnormal product is 0", 0, {0x0080, 0, 0, 0}, {0x3f00, 0, 0, 0}, 0},
+      {"a subnormal sum that was there is 0", 0x1p-130f, {0, 0, 0, 0}, {0, 0, 0, 0}, 0},
+  };
+  uint8_t shapes[64] = {1};
+  int faults = 0;
+  // Tile 0: a row of one sum; 1: a row of two pairs; 2: two rows of a pair.
+  shapes[16] = 4, shapes[18] = 8, shapes[20] = 4, shapes[48] = 1, shapes[49] = 1, shapes[50] = 2;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    float found = cases[i].before;
+    _tile_loadconfig(shapes);
+    _tile_loadd(0, &found, 4);
+    _tile_loadd(1, cases[i].x, 8);
+    _tile_loadd(2, cases[i].w, 4);
+    _tile_dpbf16ps(0, 1, 2);
+    _tile_stored(0, &found, 4);
+    if (found == cases[i].expected) continue;
+    printf("tiles: %s: %g instead of %g\n", cases[i].what, found, cases[i].expected);
+    faults++;
+  }
+  const uint8_t x[8] = {255, 1, 0, 0, 0, 0, 0, 2};
+  const int8_t w[8] = {-128, 127, 3, 3, 3, 3, 3, -5};
+  int32_t found = 1000;
+  _tile_loadd(0, &found, 4);
+  _tile_loadd(1, x, 8);
+  _tile_loadd(2, w, 4);
+  _tile_dpbusd(0, 1, 2);
+  _tile_stored(0, &found, 4);
+  _tile_release();
+  if (found != 1000 - 255 * 128 + 127 - 10) printf("tiles: bytes: %d\n", found), faults++;
+  return faults;
+}
+
 int main(void) {
   static const struct {
     const char *name;
-    int in_int8;
+    int in_int8, whole;
     segmoe_product_isa isa;
     double bound;
   } trials[] = {
-      {"bf16 widened to AVX2", 0, SEGMOE_PRODUCT_AVX2, 0},
-      {"int8 on AVX2", 1, SEGMOE_PRODUCT_AVX2, 0},
-      {"bf16 by VDPBF16PS", 0, SEGMOE_PRODUCT_AVX512_BF16, 2e-6},
-      {"int8 by VPDPBUSD", 1, SEGMOE_PRODUCT_AVX512_VNNI, 0},
+      {"bf16 widened to AVX2", 0, 0, SEGMOE_PRODUCT_AVX2, 0},
+      {"int8 on AVX2", 1, 0, SEGMOE_PRODUCT_AVX2, 0},
+      {"bf16 by VDPBF16PS", 0, 0, SEGMOE_PRODUCT_AVX512_BF16, 2e-6},
+      {"the same, whole numbers", 0, 1, SEGMOE_PRODUCT_AVX512_BF16, 0},
+      {"int8 by VPDPBUSD", 1, 0, SEGMOE_PRODUCT_AVX512_VNNI, 0},
+      {"bf16 by AMX", 0, 0, SEGMOE_PRODUCT_AMX, 2e-6},
+      {"the same, whole numbers", 0, 1, SEGMOE_PRODUCT_AMX, 0},
+      {"int8 by AMX", 1, 0, SEGMOE_PRODUCT_AMX, 0},
   };
   static const size_t outputs[] = {1, 16, 17, 33, 48, 50, 64, 65, 100, 128}, depths[] = {1, 2, 3, 8, 67, 700};
-  int faults = 0;
+  // Around AMX's tiles of 16 rows, calls of 32, and blocks of 96.
+  static const size_t many_rows[] = {16, 17, 31, 32, 33, 97}, few_outputs[] = {17, 64, 100}, few_depths[] = {3, 67, 1100};
+  int faults = compare_tiles();
   for (size_t t = 0; t < sizeof trials / sizeof trials[0]; t++) {
     double worst = 0;
     int cases = 0;
     for (size_t rows = 1; rows <= 14; rows++)
       for (size_t o = 0; o < sizeof outputs / sizeof outputs[0]; o++)
         for (size_t d = 0; d < sizeof depths / sizeof depths[0]; d++)
-          for (int gated = 0; gated < 2; gated++) {
-            const segmoe_packing packing = {outputs[o], 1 + rows % 3, depths[d], gated};
-            faults += compare(rows, packing, trials[t].in_int8, trials[t].isa, trials[t].bound, &worst);
-            cases++;
-          }
-    faults += compare(200, (segmoe_packing){40, 9, 32, 0}, trials[t].in_int8, trials[t].isa, trials[t].bound, &worst);
+          for (int gated = 0; gated < 2; gated++, cases++)
+            faults += compare(rows, (segmoe_packing){outputs[o], 1 + rows % 3, depths[d], gated}, trials[t].in_int8,
+                              trials[t].whole, trials[t].isa, trials[t].bound, &worst);
+    for (size_t r = 0; r < sizeof many_rows / sizeof many_rows[0]; r++)
+      for (size_t o = 0; o < sizeof few_outputs / sizeof few_outputs[0]; o++)
+        for (size_t d = 0; d < sizeof few_depths / sizeof few_depths[0]; d++, cases++)
+          faults += compare(many_rows[r], (segmoe_packing){few_outputs[o], 2, few_depths[d], 0}, trials[t].in_int8,
+                            trials[t].whole, trials[t].isa, trials[t].bound, &worst);
+    faults += compare(200, (segmoe_packing){40, 9, 32, 0}, trials[t].in_int8, trials[t].whole, trials[t].isa,
+                      trials[t].bound, &worst);
     printf("%-24s %d products, worst error %.2g of the root of the depth\n", trials[t].name, cases + 1, worst);
   }
+  if (tiles_in_use()) printf("tiles: not released\n"), faults++;
   faults += compare_attentions("attention on AVX2", SEGMOE_PRODUCT_AVX2);
   faults += compare_attentions("attention on AVX-512", SEGMOE_PRODUCT_AVX512);
   faults += compare_attentions("attention by VPDPBUSD", SEGMOE_PRODUCT_AVX512_VNNI);

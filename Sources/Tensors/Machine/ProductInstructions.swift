@@ -4,10 +4,10 @@ import Foundation
 
 /// The instructions that products of reduced precision run on.
 package enum ProductInstructions {
-  /// `scalar`, `avx2`, `avx512`, `avx512vnni` or `avx512bf16`.
+  /// `scalar`, `avx2`, `avx512`, `avx512vnni`, `avx512bf16` or `amx`.
   package static var inUse: String { String(cString: segmoe_product_isa_name(segmoe_product_isa_in_use())) }
 
-  /// Whether products of bfloat16 run on instructions of their own.
+  /// Whether products of bfloat16 run on an instruction that attention has, too. AMX's tiles are for layers alone.
   package static var multiplyBF16: Bool { segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16 }
 
   /// The best set that this processor has, if it is not used because it gave wrong numbers in a test.
@@ -25,7 +25,7 @@ extension ProductInstructions {
 
   /// Its possible values, the smallest set first.
   package static var names: [String] {
-    (SEGMOE_PRODUCT_SCALAR.rawValue...SEGMOE_PRODUCT_AVX512_BF16.rawValue).map {
+    (SEGMOE_PRODUCT_SCALAR.rawValue...SEGMOE_PRODUCT_AMX.rawValue).map {
       String(cString: segmoe_product_isa_name(segmoe_product_isa($0)))
     }
   }

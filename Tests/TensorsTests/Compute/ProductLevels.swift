@@ -5,7 +5,7 @@ import Tensors
 enum ProductLevels {
   private static let all = [
     SEGMOE_PRODUCT_SCALAR, SEGMOE_PRODUCT_AVX2, SEGMOE_PRODUCT_AVX512, SEGMOE_PRODUCT_AVX512_VNNI,
-    SEGMOE_PRODUCT_AVX512_BF16,
+    SEGMOE_PRODUCT_AVX512_BF16, SEGMOE_PRODUCT_AMX,
   ]
 
   /// Runs `body` once per available level, the scalar one first.
