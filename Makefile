@@ -56,8 +56,9 @@ demo: setup
 test: setup
 	@scripts/test
 
-# Networks and pictures in every instruction set. If the processor lacks one, the best below it is tested.
-SETS ?= scalar avx2 avx512 avx512vnni avx512bf16 amx
+# Networks and pictures in every instruction set of x86-64. If the processor lacks one, the best below it is tested. AMX, where
+# there is, is what `make test` runs on.
+SETS ?= scalar avx2 avx512 avx512vnni avx512bf16
 test-sets: setup
 	@for set in $(SETS); do \
 	  echo "SEGMOE_ISA=$$set" && \
@@ -106,6 +107,8 @@ check: setup gates
 	scripts/check-deb
 	scripts/check-avx512 || [ $$? -eq 69 ]
 	scripts/check-avx512 --self-test || [ $$? -eq 69 ]
+	scripts/check-arm || [ $$? -eq 69 ]
+	scripts/check-arm --self-test || [ $$? -eq 69 ]
 
 docs: setup
 	@scripts/build-docs

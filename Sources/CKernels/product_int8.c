@@ -3,6 +3,7 @@
 #include "macrokernel.h"
 #include "product_amx.h"
 #include "product_levels.h"
+#include "product_neon.h"
 #include "scaled_sums.h"
 #include "targets.h"
 
@@ -124,6 +125,10 @@ static segmoe_microkernel microkernel_at(segmoe_product_isa isa) {
   case SEGMOE_PRODUCT_AVX512_VNNI: return microkernel_vnni;
   case SEGMOE_PRODUCT_AVX512:
   case SEGMOE_PRODUCT_AVX2: return microkernel_avx2;
+#elif defined(__aarch64__)
+  case SEGMOE_PRODUCT_NEON_BF16:
+  case SEGMOE_PRODUCT_NEON_DOT: return segmoe_microkernel_neon_dot;
+  case SEGMOE_PRODUCT_NEON: return segmoe_microkernel_neon_int8;
 #endif
   default: return microkernel_scalar;
   }

@@ -59,12 +59,14 @@ static int is_faster(segmoe_product_isa isa, segmoe_product_isa other, int in_in
 
 // VDPBF16PS does the work of two fused multiply-adds: on Zen 4 in the time of one, on Sapphire and Emerald Rapids in
 // that of four. By its manual AMX does that of 8 to 16, and in bytes that of 8 of VPDPBUSD; a virtual machine may disagree.
+// BFDOT does that of two, too.
 int segmoe_product_is_fast(segmoe_product_isa isa) {
   switch (isa) {
   case SEGMOE_PRODUCT_AMX:
     return is_faster(isa, SEGMOE_PRODUCT_AVX512, 0) && is_faster(isa, SEGMOE_PRODUCT_AVX512_BF16, 0) &&
            is_faster(isa, SEGMOE_PRODUCT_AVX512_VNNI, 1);
   case SEGMOE_PRODUCT_AVX512_BF16: return is_faster(isa, SEGMOE_PRODUCT_AVX512, 0);
+  case SEGMOE_PRODUCT_NEON_BF16: return is_faster(isa, SEGMOE_PRODUCT_NEON, 0);
   default: return 1;
   }
 }

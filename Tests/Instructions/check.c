@@ -1,21 +1,27 @@
-// Holds the microkernels of VNNI, BF16 and AMX, and attention in int8, against the scalar reference on a processor without
-// AVX-512: the kernels are compiled with SIMDe and tiles.c in place of the instructions (scripts/check-avx512). Every
-// remainder of rows, columns and depth, gated or not. int8 and plain AVX-512 must give the reference's bits; SIMDe adds the
-// two products of VDPBF16PS before it adds them to the sum, and TDPBF16PS sums the first and the second values of pairs for
-// themselves, so that there rounding may differ. It may not where numbers are whole.
+// Holds the microkernels of every set, and attention in int8, against the scalar reference, where the processor may lack the
+// instructions. Those of AVX2, AVX-512, VNNI, BF16 and AMX are compiled with SIMDe and tiles.c in their place
+// (scripts/check-avx512); Arm's run in an emulated processor (scripts/check-arm), which may lack some. Every remainder of rows,
+// columns and depth, gated or not. All give the reference's bits but products of bfloat16 in these ways: SIMDe adds the two
+// products of VDPBF16PS before it adds them to the sum, TDPBF16PS sums the first and the second values of pairs for
+// themselves, BFDOT rounds to odd. So there rounding may differ. It may not where numbers are whole.
 #include "attention_levels.h"
 #include "convert.h"
 #include "isa.h"
 #include "product.h"
 #include "product_levels.h"
-#include "tiles.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(SEGMOE_SIMDE)
+#include "tiles.h"
 // In place of isa.c.
 segmoe_isa segmoe_isa_in_use(void) { return SEGMOE_ISA_AVX2; }
+static int is_there(segmoe_product_isa level) { return level <= SEGMOE_PRODUCT_AMX; }
+#else
+static int is_there(segmoe_product_isa level) { return segmoe_product_isa_available(level); }
+#endif
 
 /// Numbers within ±1; or whole ones within ±8, of which no sum is rounded.
 static float uniform(int whole) {
@@ -110,6 +116,7 @@ static int compare_attention(segmoe_product_isa level, size_t rows, size_t keys,
 }
 
 static int compare_attentions(const char *name, segmoe_product_isa level) {
+  if (!is_there(level)) return 0;
   static const size_t rows[] = {1, 16, 17, 47, 96}, keys[] = {1, 3, 8, 77, 128, 259}, widths[] = {1, 5, 8, 40, 67};
   int faults = 0, cases = 0;
   for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
@@ -120,51 +127,6 @@ static int compare_attentions(const char *name, segmoe_product_isa level) {
   return faults;
 }
 
-/// Whether the tiles multiply as Intel's manual says, where that shows: one row and one column.
-static int compare_tiles(void) {
-  static const struct {
-    const char *what;
-    float before;
-    uint16_t x[4], w[4];
-    float expected;
-  } cases[] = {
-      // 1.0 is 0x3f80, 2^-24 is 0x3380, the least normal number 0x0080.
-      {"first and second values have sums of their own", 0, {0x3f80, 0x3380, 0x3380, 0x3380}, {0x3f80, 0x3f80, 0x3f80, 0x3f80},
-       1 + 0x1p-23f},
-      {"what was there is added last", 0x1p24f, {0x3f80, 0x3f80, 0, 0}, {0x3f80, 0x3f80, 0, 0}, 0x1p24f + 2},
-      {"a subnormal number is 0", 0, {0x0040, 0, 0, 0}, {0x7f00, 0, 0, 0}, 0},
-      {"a subnormal product is 0", 0, {0x0080, 0, 0, 0}, {0x3f00, 0, 0, 0}, 0},
-      {"a subnormal sum that was there is 0", 0x1p-130f, {0, 0, 0, 0}, {0, 0, 0, 0}, 0},
-  };
-  uint8_t shapes[64] = {1};
-  int faults = 0;
-  // Tile 0: a row of one sum; 1: a row of two pairs; 2: two rows of a pair.
-  shapes[16] = 4, shapes[18] = 8, shapes[20] = 4, shapes[48] = 1, shapes[49] = 1, shapes[50] = 2;
-  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    float found = cases[i].before;
-    _tile_loadconfig(shapes);
-    _tile_loadd(0, &found, 4);
-    _tile_loadd(1, cases[i].x, 8);
-    _tile_loadd(2, cases[i].w, 4);
-    _tile_dpbf16ps(0, 1, 2);
-    _tile_stored(0, &found, 4);
-    if (found == cases[i].expected) continue;
-    printf("tiles: %s: %g instead of %g\n", cases[i].what, found, cases[i].expected);
-    faults++;
-  }
-  const uint8_t x[8] = {255, 1, 0, 0, 0, 0, 0, 2};
-  const int8_t w[8] = {-128, 127, 3, 3, 3, 3, 3, -5};
-  int32_t found = 1000;
-  _tile_loadd(0, &found, 4);
-  _tile_loadd(1, x, 8);
-  _tile_loadd(2, w, 4);
-  _tile_dpbusd(0, 1, 2);
-  _tile_stored(0, &found, 4);
-  _tile_release();
-  if (found != 1000 - 255 * 128 + 127 - 10) printf("tiles: bytes: %d\n", found), faults++;
-  return faults;
-}
-
 int main(void) {
   static const struct {
     const char *name;
@@ -172,6 +134,7 @@ int main(void) {
     segmoe_product_isa isa;
     double bound;
   } trials[] = {
+#if defined(SEGMOE_SIMDE)
       {"bf16 widened to AVX2", 0, 0, SEGMOE_PRODUCT_AVX2, 0},
       {"int8 on AVX2", 1, 0, SEGMOE_PRODUCT_AVX2, 0},
       {"bf16 by VDPBF16PS", 0, 0, SEGMOE_PRODUCT_AVX512_BF16, 2e-6},
@@ -180,15 +143,37 @@ int main(void) {
       {"bf16 by AMX", 0, 0, SEGMOE_PRODUCT_AMX, 2e-6},
       {"the same, whole numbers", 0, 1, SEGMOE_PRODUCT_AMX, 0},
       {"int8 by AMX", 1, 0, SEGMOE_PRODUCT_AMX, 0},
+#else
+      {"int8 on NEON", 1, 0, SEGMOE_PRODUCT_NEON, 0},
+      {"int8 by SDOT", 1, 0, SEGMOE_PRODUCT_NEON_DOT, 0},
+      {"bf16 by BFDOT", 0, 0, SEGMOE_PRODUCT_NEON_BF16, 4e-6},
+      {"the same, whole numbers", 0, 1, SEGMOE_PRODUCT_NEON_BF16, 0},
+#endif
   };
-  static const size_t outputs[] = {1, 16, 17, 33, 48, 50, 64, 65, 100, 128}, depths[] = {1, 2, 3, 8, 67, 700};
+#if defined(SEGMOE_SIMDE)
+  enum { some_rows = 14 };
+  static const size_t outputs[] = {1, 16, 17, 33, 48, 50, 64, 65, 100, 128};
+#else
+  // Tiles have one panel, and an emulated processor is slow.
+  enum { some_rows = 7 };
+  static const size_t outputs[] = {1, 16, 17, 50, 65};
+#endif
+  static const size_t depths[] = {1, 2, 3, 8, 67, 700};
   // Around AMX's tiles of 16 rows, calls of 32, and blocks of 96.
   static const size_t many_rows[] = {16, 17, 31, 32, 33, 97}, few_outputs[] = {17, 64, 100}, few_depths[] = {3, 67, 1100};
-  int faults = compare_tiles();
+#if defined(SEGMOE_SIMDE)
+  int faults = tiles_faults();
+#else
+  int faults = 0;
+#endif
   for (size_t t = 0; t < sizeof trials / sizeof trials[0]; t++) {
     double worst = 0;
     int cases = 0;
-    for (size_t rows = 1; rows <= 14; rows++)
+    if (!is_there(trials[t].isa)) {
+      printf("%-24s the processor lacks it\n", trials[t].name);
+      continue;
+    }
+    for (size_t rows = 1; rows <= some_rows; rows++)
       for (size_t o = 0; o < sizeof outputs / sizeof outputs[0]; o++)
         for (size_t d = 0; d < sizeof depths / sizeof depths[0]; d++)
           for (int gated = 0; gated < 2; gated++, cases++)
@@ -203,9 +188,13 @@ int main(void) {
                       trials[t].bound, &worst);
     printf("%-24s %d products, worst error %.2g of the root of the depth\n", trials[t].name, cases + 1, worst);
   }
+#if defined(SEGMOE_SIMDE)
   if (tiles_in_use()) printf("tiles: not released\n"), faults++;
   faults += compare_attentions("attention on AVX2", SEGMOE_PRODUCT_AVX2);
   faults += compare_attentions("attention on AVX-512", SEGMOE_PRODUCT_AVX512);
   faults += compare_attentions("attention by VPDPBUSD", SEGMOE_PRODUCT_AVX512_VNNI);
+#else
+  faults += compare_attentions("attention by SDOT", SEGMOE_PRODUCT_NEON_DOT);
+#endif
   return faults > 0;
 }

@@ -15,6 +15,9 @@ void tiles_add_products_of_bf16(int sum, int a, int b);
 /// Whether a configuration is in use.
 int tiles_in_use(void);
 
+/// Faults of these functions, which are printed (tiles_check.c).
+int tiles_faults(void);
+
 #define _tile_loadconfig(shapes) tiles_configure(shapes)
 #define _tile_release() tiles_release()
 #define _tile_loadd(tile, base, stride) tiles_load(tile, base, (size_t)(stride))
