@@ -4,11 +4,8 @@
 //   STEP(sum, x, y)       sum + x · y over one step: x in lanes, y the same for all,
 //   STORED(weights)       `UNIT` vectors of weights as `STEP` takes them,
 //   attention_query       (row, width, step, scale): a step of a query times `scale`, as `STEP` takes it.
-#undef CHANNELS
 #undef TILE_ROWS
 #undef INLINE
-// Keys or channels that are multiplied with each vector of rows: 24 sums in 32 registers, or 12 in 16.
-#define CHANNELS (LANES == 16 ? 8 : 4)
 #define TILE_ROWS (TILE_VECTORS * LANES)
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLLED _Pragma("clang loop unroll(full)")
@@ -49,7 +46,7 @@ INLINE void VARIANT(sums)(int vectors, const float *x, const float *y, size_t st
     UNROLLED for (int v = 0; v < vectors; v++) rows[v] = *(const vector *)(x + v * LANES);
     UNROLLED for (int c = 0; c < CHANNELS; c++) {
       // Sums and rows take 15 of 16 registers: the next number must not be loaded before this one has been used.
-      if (LANES < 16) __asm__ volatile("" ::: "memory");
+      if (FEW_REGISTERS) __asm__ volatile("" ::: "memory");
       UNROLLED for (int v = 0; v < vectors; v++) sum[c][v] = STEP(sum[c][v], rows[v], y[c]);
     }
   }

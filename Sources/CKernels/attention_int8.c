@@ -28,7 +28,6 @@ static inline integers_reference dot_reference(integers_reference sum, integers_
 #undef LANES
 #undef VARIANT
 
-#if defined(__x86_64__)
 // Between `BEGIN_SET` and its end, functions are compiled for a set.
 #if defined(SEGMOE_SIMDE)
 #define BEGIN_SET(set)
@@ -39,6 +38,28 @@ static inline integers_reference dot_reference(integers_reference sum, integers_
 #define END_SET PRAGMA(clang attribute pop)
 #endif
 
+#if defined(__aarch64__)
+#undef UNIT
+#define UNIT 4
+#define VARIANT(name) name##_dot
+#define LANES 4
+BEGIN_SET(SEGMOE_SET_NEON_DOT)
+typedef int32_t integers_dot __attribute__((vector_size(16), aligned(4), may_alias));
+
+// SDOT takes both for signed bytes: what is missing is 128 times the sum of y.
+static inline __attribute__((always_inline)) integers_dot dot_dot(integers_dot sum, integers_dot x, int32_t y) {
+  const int8x16_t same = vreinterpretq_s8_s32(vdupq_n_s32(y));
+  const int32x4_t half = vdotq_s32(vdupq_n_s32(0), vdupq_n_s8(64), same);
+  const int8x16_t signed_x = veorq_s8((int8x16_t)x, vdupq_n_s8(-128));
+  return (integers_dot)vdotq_s32((int32x4_t)sum, signed_x, same) + half + half;
+}
+#include "attention_int8_body.h"
+END_SET
+#undef LANES
+#undef VARIANT
+#endif
+
+#if defined(__x86_64__)
 #define LANES 8
 #define VARIANT(name) name##_avx2
 BEGIN_SET(SEGMOE_SET_AVX2)
@@ -82,6 +103,7 @@ void segmoe_attend_int8_at(segmoe_product_isa isa, const segmoe_attention *shape
                            const void *keys, const void *values, float *result, float *scratch) {
   switch (isa) {
 #if defined(__x86_64__)
+  case SEGMOE_PRODUCT_AMX:
   case SEGMOE_PRODUCT_AVX512_BF16:
   case SEGMOE_PRODUCT_AVX512_VNNI:
     attend_vnni(shape, query, rows, keys, values, result, scratch);
@@ -91,6 +113,11 @@ void segmoe_attend_int8_at(segmoe_product_isa isa, const segmoe_attention *shape
     break;
   case SEGMOE_PRODUCT_AVX2:
     attend_avx2(shape, query, rows, keys, values, result, scratch);
+    break;
+#elif defined(__aarch64__)
+  case SEGMOE_PRODUCT_NEON_BF16:
+  case SEGMOE_PRODUCT_NEON_DOT:
+    attend_dot(shape, query, rows, keys, values, result, scratch);
     break;
 #endif
   default:

@@ -3,11 +3,8 @@
 //   UNIT                    numbers of a step,
 //   DOT(sum, x, y)          sum + x · y over one step: x, of 0…255, in lanes, y, of −127…127, the same for all,
 //   VARIANT(name)           the name in this set.
-#undef CHANNELS
 #undef TILE_ROWS
 #undef INLINE
-// Keys or channels that are multiplied with each vector of rows: 24 sums in 32 registers, or 12 in 16.
-#define CHANNELS (LANES == 16 ? 8 : 4)
 #define TILE_ROWS (TILE_VECTORS * LANES)
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLLED _Pragma("clang loop unroll(full)")
@@ -21,7 +18,7 @@ INLINE void VARIANT(sums)(int vectors, const int32_t *x, const int32_t *y, size_
   for (size_t step = 0; step < steps; step++, x += TILE_ROWS, y += ATTENTION_PANEL) {
     UNROLLED for (int c = 0; c < CHANNELS; c++) {
       // Sums, a number and a product take 14 of 16 registers: rows are read where they are used, not kept.
-      if (LANES < 16) __asm__ volatile("" ::: "memory");
+      if (FEW_REGISTERS) __asm__ volatile("" ::: "memory");
       UNROLLED for (int v = 0; v < vectors; v++)
         sum[c][v] = DOT(sum[c][v], *(const integers *)(x + v * LANES), y[c]);
     }

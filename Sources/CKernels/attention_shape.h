@@ -17,6 +17,14 @@
 /// Vectors of rows in a tile.
 #define TILE_VECTORS 3
 
+// Keys or channels that are multiplied with each vector of rows: 24 sums in 32 registers (AVX-512, Arm), or 12 in 16.
+#if defined(__aarch64__)
+#define FEW_REGISTERS 0
+#else
+#define FEW_REGISTERS (LANES < 16)
+#endif
+#define CHANNELS (FEW_REGISTERS ? 4 : 8)
+
 // Keys of one block: the scores of 48 rows for them stay in a first-level cache.
 enum { attention_block = 128 };
 

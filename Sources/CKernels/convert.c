@@ -6,6 +6,9 @@
 #include <immintrin.h>
 #define WIDE __attribute__((target("avx2,f16c")))
 static int has_wide(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c"); }
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+static int has_wide(void) { return 1; }
 #endif
 
 static inline uint32_t bits_of(float value) {
@@ -108,10 +111,23 @@ WIDE static void f32_to_bf16_wide(const float *source, uint16_t *result, size_t 
   }
   segmoe_f32_to_bf16_scalar(source + i, result + i, count - i);
 }
+#elif defined(__aarch64__)
+// Every processor has these conversions. bfloat16's conversions the compiler makes vectors of.
+static void f16_to_f32_wide(const uint16_t *source, float *result, size_t count) {
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) vst1q_f32(result + i, vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(source + i))));
+  segmoe_f16_to_f32_scalar(source + i, result + i, count - i);
+}
+
+static void f32_to_f16_wide(const float *source, uint16_t *result, size_t count) {
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) vst1_u16(result + i, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(source + i))));
+  segmoe_f32_to_f16_scalar(source + i, result + i, count - i);
+}
 #endif
 
 void segmoe_f16_to_f32(const uint16_t *source, float *result, size_t count) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
   if (has_wide()) {
     f16_to_f32_wide(source, result, count);
     return;
@@ -131,7 +147,7 @@ void segmoe_bf16_to_f32(const uint16_t *source, float *result, size_t count) {
 }
 
 void segmoe_f32_to_f16(const float *source, uint16_t *result, size_t count) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
   if (has_wide()) {
     f32_to_f16_wide(source, result, count);
     return;

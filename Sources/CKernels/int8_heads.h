@@ -1,4 +1,4 @@
-// How keys and values of attention are stored in int8. A step is four numbers of a byte for VNNI, elsewhere two of 16
+// How keys and values of attention are stored in int8. A step is four numbers of a byte for VNNI and SDOT, elsewhere two of 16
 // bits; both take four bytes.
 #ifndef SEGMOE_INT8_HEADS_H
 #define SEGMOE_INT8_HEADS_H

@@ -1,11 +1,13 @@
 // Products in bfloat16. The packed weight is `[panel][pair of k][16]` of 32 bits, the pair's second
-// value in the upper half; a prepared row holds the same pairs for VDPBF16PS. For everything else it is
+// value in the upper half; a prepared row holds the same pairs for VDPBF16PS, AMX and BFDOT. For everything else it is
 // rounded single precision, and panels are widened to that too, some pairs at a time for a block of rows:
 // then it is a product of single precision. In rows and widened panels the second value of a pair comes
 // first, which is the order that VDPBF16PS adds in.
 #include "convert.h"
+#include "product_amx.h"
 #include "product_f32.h"
 #include "product_levels.h"
+#include "product_neon.h"
 #include "targets.h"
 #include "variants.h"
 
@@ -15,7 +17,9 @@ enum { depth_pairs = 320, wide_pairs = unpacked_bytes / (2 * SEGMOE_GROUP * size
 
 static size_t pairs_of(size_t depth) { return (depth + 1) / 2; }
 
-static int reads_pairs(segmoe_product_isa isa) { return isa == SEGMOE_PRODUCT_AVX512_BF16; }
+static int reads_pairs(segmoe_product_isa isa) {
+  return isa == SEGMOE_PRODUCT_AVX512_BF16 || isa == SEGMOE_PRODUCT_AMX || isa == SEGMOE_PRODUCT_NEON_BF16;
+}
 
 size_t segmoe_bf16_packed_bytes(const segmoe_packing *packing) {
   return segmoe_panels(packing) * packing->segments * pairs_of(packing->depth) * SEGMOE_PANEL * sizeof(uint32_t);
@@ -150,11 +154,26 @@ static void microkernel_bf16(size_t rows, size_t panels, const char *const *a, c
 }
 #endif
 
+/// What multiplies pairs.
+static segmoe_microkernel microkernel_of_pairs(segmoe_product_isa isa) {
+#if defined(__x86_64__)
+  return isa == SEGMOE_PRODUCT_AMX ? segmoe_microkernel_amx_bf16 : microkernel_bf16;
+#elif defined(__aarch64__)
+  (void)isa;
+  return segmoe_microkernel_neon_bf16;
+#else
+  (void)isa;
+  return NULL;
+#endif
+}
+
 /// What widened products run on.
 static segmoe_isa wide_isa(segmoe_product_isa isa) {
   switch (isa) {
   case SEGMOE_PRODUCT_SCALAR: return SEGMOE_ISA_SCALAR;
   case SEGMOE_PRODUCT_AVX2: return SEGMOE_ISA_AVX2;
+  case SEGMOE_PRODUCT_NEON:
+  case SEGMOE_PRODUCT_NEON_DOT: return SEGMOE_ISA_NEON;
   default: return SEGMOE_ISA_AVX512;
   }
 }
@@ -163,10 +182,10 @@ void segmoe_bf16_product_at(segmoe_product_isa isa, const segmoe_packing *packin
                             const void *const *segments, size_t rows, size_t first, size_t last,
                             const segmoe_epilogue *epilogue, float *result, size_t stride) {
   const size_t pairs = pairs_of(packing->depth), pair_bytes = SEGMOE_PANEL * sizeof(uint32_t);
-#if defined(__x86_64__)
   if (reads_pairs(isa)) {
     const segmoe_blocking blocking = {
-        .microkernel = microkernel_bf16,
+        .microkernel = microkernel_of_pairs(isa),
+        .rows = isa == SEGMOE_PRODUCT_AMX ? amx_rows : tile_rows,
         .steps = pairs,
         .depth_steps = depth_pairs,
         .panel_step = pair_bytes,
@@ -176,9 +195,9 @@ void segmoe_bf16_product_at(segmoe_product_isa isa, const segmoe_packing *packin
     segmoe_macrokernel(packing, &blocking, packed, segments, rows, first, last, epilogue, result, stride);
     return;
   }
-#endif
   const segmoe_blocking blocking = {
       .microkernel = segmoe_f32_microkernel(wide_isa(isa)),
+      .rows = tile_rows,
       .steps = 2 * pairs,
       .depth_steps = 2 * wide_pairs,
       .panel_step = pair_bytes / 2,

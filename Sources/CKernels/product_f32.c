@@ -51,6 +51,7 @@ void segmoe_f32_pack(const segmoe_packing *packing, const float *weight, size_t 
 static segmoe_blocking blocking_of(const segmoe_packing *packing, size_t value) {
   return (segmoe_blocking){
       .microkernel = segmoe_f32_microkernel(segmoe_isa_in_use()),
+      .rows = tile_rows,
       .steps = packing->depth,
       .depth_steps = depth_values,
       .panel_step = SEGMOE_PANEL * value,

@@ -1,7 +1,10 @@
 // Products in int8. int8.h says how weights and rows are stored.
 #include "int8.h"
 #include "macrokernel.h"
+#include "product_amx.h"
 #include "product_levels.h"
+#include "product_neon.h"
+#include "scaled_sums.h"
 #include "targets.h"
 
 /// The reference of all microkernels. `steps` are quads.
@@ -78,11 +81,9 @@ void tile_vnni(const size_t rows, const size_t panels, const char *const *a, con
   SEGMOE_UNROLL
   for (size_t r = 0; r < rows; r++) {
     x[r] = a[r] + sizeof(segment_head);
-    const __m512i zero = _mm512_set1_epi32(-((const segment_head *)a[r])->zero);
     SEGMOE_UNROLL
     for (size_t v = 0; v < panels; v++)
-      sum[r][v] = _mm512_mullo_epi32(
-          zero, _mm512_loadu_si512((const void *)((const panel_head *)(b + v * panel))->sum));
+      sum[r][v] = sums_of_zero_points((const panel_head *)(b + v * panel), ((const segment_head *)a[r])->zero);
   }
   const char *w = b + sizeof(panel_head);
   for (size_t q = 0; q < quads; q++, w += 64) {
@@ -100,14 +101,10 @@ void tile_vnni(const size_t rows, const size_t panels, const char *const *a, con
   }
   SEGMOE_UNROLL
   for (size_t r = 0; r < rows; r++) {
-    const __m512 row_scale = _mm512_set1_ps(((const segment_head *)a[r])->scale);
     SEGMOE_UNROLL
-    for (size_t v = 0; v < panels; v++) {
-      const __m512 scale = _mm512_loadu_ps(((const panel_head *)(b + v * panel))->scale);
-      const __m512 value = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][v]), scale), row_scale);
-      float *target = sums + r * SEGMOE_GROUP + v * 16;
-      _mm512_storeu_ps(target, _mm512_add_ps(_mm512_loadu_ps(target), value));
-    }
+    for (size_t v = 0; v < panels; v++)
+      add_scaled_sums(sum[r][v], (const panel_head *)(b + v * panel), ((const segment_head *)a[r])->scale,
+                      sums + r * SEGMOE_GROUP + v * 16);
   }
 }
 
@@ -123,10 +120,15 @@ static void microkernel_vnni(size_t rows, size_t panels, const char *const *a, c
 static segmoe_microkernel microkernel_at(segmoe_product_isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
+  case SEGMOE_PRODUCT_AMX: return segmoe_microkernel_amx_int8;
   case SEGMOE_PRODUCT_AVX512_BF16:
   case SEGMOE_PRODUCT_AVX512_VNNI: return microkernel_vnni;
   case SEGMOE_PRODUCT_AVX512:
   case SEGMOE_PRODUCT_AVX2: return microkernel_avx2;
+#elif defined(__aarch64__)
+  case SEGMOE_PRODUCT_NEON_BF16:
+  case SEGMOE_PRODUCT_NEON_DOT: return segmoe_microkernel_neon_dot;
+  case SEGMOE_PRODUCT_NEON: return segmoe_microkernel_neon_int8;
 #endif
   default: return microkernel_scalar;
   }
@@ -139,6 +141,7 @@ void segmoe_int8_product_at(segmoe_product_isa isa, const segmoe_packing *packin
   const size_t quads = quads_of(packing->depth);
   const segmoe_blocking blocking = {
       .microkernel = microkernel_at(isa),
+      .rows = isa == SEGMOE_PRODUCT_AMX ? amx_rows : tile_rows,
       .steps = quads,
       .depth_steps = quads,
       .panel_segment = panel_segment_bytes(packing->depth),

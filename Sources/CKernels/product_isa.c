@@ -10,7 +10,8 @@ static atomic_int chosen = -1, failed = -1;
 
 static segmoe_product_isa best(void) {
   const int asked = segmoe_product_isa_asked();
-  int isa = asked < 0 ? SEGMOE_PRODUCT_AVX512_BF16 : asked;
+  const int has_asked = asked >= 0 && segmoe_product_isa_available((segmoe_product_isa)asked);
+  int isa = has_asked ? asked : SEGMOE_PRODUCT_NEON_BF16;
   while (isa > SEGMOE_PRODUCT_SCALAR) {
     if (segmoe_product_isa_available((segmoe_product_isa)isa)) {
       if (!segmoe_product_is_right((segmoe_product_isa)isa) || !segmoe_attention_is_right((segmoe_product_isa)isa)) {
@@ -32,7 +33,7 @@ segmoe_product_isa segmoe_product_isa_in_use(void) {
     isa = (int)best();
     atomic_store_explicit(&chosen, isa, memory_order_release);
   }
-  // The first three levels are those of isa.h.
+  // The first three levels are those of isa.h. Its NEON has all levels of Arm.
   const int base = (int)segmoe_isa_in_use();
   return (segmoe_product_isa)(base < SEGMOE_ISA_AVX512 && isa > base ? base : isa);
 }

@@ -3,7 +3,7 @@
 
 #include "isa.h"
 
-/// Whether a level is worth using. That of VDPBF16PS is not on every processor that has it. It takes some milliseconds.
+/// Whether a level is worth using. Those of VDPBF16PS, AMX and BFDOT may not be on every processor that has them. It takes some milliseconds.
 int segmoe_product_is_fast(segmoe_product_isa isa);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#define SEGMOE_UNROLL _Pragma("clang loop unroll(full)")
+
 #if defined(__x86_64__)
 #if defined(SEGMOE_SIMDE)
 // scripts/check-avx512: the same source on a processor without these instructions.
@@ -23,17 +25,27 @@ static inline __m512 segmoe_cvtepi32_ps(__m512i x) {
 // Its alias takes the operands of the masked form.
 #undef _mm512_madd_epi16
 #define _mm512_madd_epi16(a, b) simde_mm512_madd_epi16(a, b)
+// AMX's tiles, in plain C (Tests/Instructions/tiles.c).
+#include "tiles.h"
 #define SEGMOE_TARGET(set)
 #else
 #include <immintrin.h>
 #define SEGMOE_TARGET(set) __attribute__((target(set)))
 #endif
-#define SEGMOE_TILE(set) SEGMOE_TARGET(set) static inline __attribute__((always_inline))
-#define SEGMOE_UNROLL _Pragma("clang loop unroll(full)")
 #define SEGMOE_SET_AVX2 "avx2,fma"
 #define SEGMOE_SET_AVX512 "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma"
 #define SEGMOE_SET_VNNI "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma"
 #define SEGMOE_SET_BF16 "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma"
+#define SEGMOE_SET_AMX "amx-tile,amx-int8,amx-bf16," SEGMOE_SET_BF16
+
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#define SEGMOE_TARGET(set) __attribute__((target(set)))
+#define SEGMOE_SET_NEON "neon"
+#define SEGMOE_SET_NEON_DOT "dotprod"
+#define SEGMOE_SET_NEON_BF16 "bf16"
 #endif
+
+#define SEGMOE_TILE(set) SEGMOE_TARGET(set) static inline __attribute__((always_inline))
 
 #endif

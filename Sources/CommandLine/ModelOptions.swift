@@ -6,7 +6,8 @@ import Requests
 package struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "f32, bf16 or int8 (default: bf16 if the processor has AVX-512-BF16, else f32).", valueName: "name"
+      "f32, bf16 or int8 (default: bf16 if the processor has AVX-512-BF16 or Arm's BF16, else f32).",
+      valueName: "name"
     )
   )
   var precision: String?
@@ -42,8 +43,8 @@ package struct ModelOptions: ParsableArguments {
 }
 
 extension Precision {
-  /// The default precision: bf16 if the processor has AVX-512-BF16 (even if that instruction is not its fastest way),
-  /// else f32.
+  /// The default precision: bf16 if the processor has AVX-512-BF16 or Arm's BF16 (even if that instruction is not its
+  /// fastest way), else f32.
   package static var preferred: Precision {
     segmoe_bf16_is_native() != 0 ? .bf16 : .f32
   }

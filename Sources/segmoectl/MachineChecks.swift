@@ -42,9 +42,17 @@ enum ProcessorCheck {
   static var finding: Finding {
     if segmoe_isa_available(SEGMOE_ISA_AVX512) != 0 {
       let bf16 = segmoe_bf16_is_native() != 0
-      return .ok("processor", "AVX-512\(bf16 ? " with BF16: renders are in bf16 by default" : "")")
+      let tiles = segmoe_product_isa_available(SEGMOE_PRODUCT_AMX) != 0 ? " and AMX" : ""
+      return .ok("processor", "AVX-512\(bf16 ? " with BF16\(tiles): renders are in bf16 by default" : "")")
     }
     if segmoe_isa_available(SEGMOE_ISA_AVX2) != 0 { return .ok("processor", "AVX2") }
+    if segmoe_isa_available(SEGMOE_ISA_NEON) != 0 {
+      if segmoe_bf16_is_native() != 0 {
+        return .ok("processor", "NEON with BF16: renders are in bf16 by default")
+      }
+      let dot = segmoe_product_isa_available(SEGMOE_PRODUCT_NEON_DOT) != 0
+      return .ok("processor", dot ? "NEON with dot products" : "NEON")
+    }
     return .warn(
       "processor", "it has neither AVX2 nor AVX-512: pictures take many times as long",
       mend: "in a virtual machine, pass the host's processor on (`-cpu host`)")

@@ -21,10 +21,14 @@ package struct NumericsClass: Sendable, Hashable, CustomStringConvertible {
     )
   }
 
-  /// The class's name for an instruction set: `avx2`, `avx512` and `avx512vnni` add and fuse alike in every precision
-  /// (docs/precision.md, *Which sets agree*; `OtherNumericsTests` compares whole pictures).
+  /// The class's name for an instruction set: `avx2`, `avx512` and `avx512vnni` add and fuse alike in every precision, and so
+  /// do `neon` and `neondot` (docs/precision.md, *Which sets agree*; `OtherNumericsTests` compares whole pictures).
   package static func name(ofBitsIn instructions: String) -> String {
-    ["avx512", "avx512vnni"].contains(instructions) ? "avx2" : instructions
+    switch instructions {
+    case "avx512", "avx512vnni": "avx2"
+    case "neondot": "neon"
+    default: instructions
+    }
   }
 
   /// OpenBLAS's core and version: `SkylakeX-0.3.21`.

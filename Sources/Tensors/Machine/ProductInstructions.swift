@@ -4,10 +4,11 @@ import Foundation
 
 /// The instructions that products of reduced precision run on.
 package enum ProductInstructions {
-  /// `scalar`, `avx2`, `avx512`, `avx512vnni` or `avx512bf16`.
+  /// `scalar`, `avx2`, `avx512`, `avx512vnni`, `avx512bf16` or `amx`; on Arm `scalar`, `neon`, `neondot` or `neonbf16`.
   package static var inUse: String { String(cString: segmoe_product_isa_name(segmoe_product_isa_in_use())) }
 
-  /// Whether products of bfloat16 run on instructions of their own.
+  /// Whether products of bfloat16 run on an instruction that attention has, too. AMX's tiles and BFDOT are for
+  /// layers alone.
   package static var multiplyBF16: Bool { segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16 }
 
   /// The best set that this processor has, if it is not used because it gave wrong numbers in a test.
@@ -23,9 +24,9 @@ extension ProductInstructions {
   /// The environment variable that limits the instruction set of all kernels.
   package static let variable = "SEGMOE_ISA"
 
-  /// Its possible values, the smallest set first.
+  /// Its possible values, the smallest set first, x86-64's before Arm's.
   package static var names: [String] {
-    (SEGMOE_PRODUCT_SCALAR.rawValue...SEGMOE_PRODUCT_AVX512_BF16.rawValue).map {
+    (SEGMOE_PRODUCT_SCALAR.rawValue...SEGMOE_PRODUCT_NEON_BF16.rawValue).map {
       String(cString: segmoe_product_isa_name(segmoe_product_isa($0)))
     }
   }

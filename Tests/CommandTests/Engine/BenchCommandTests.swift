@@ -111,7 +111,10 @@ import Testing
       let outcome = try run(arguments, program: program, instructions: name)
       #expect(outcome.code == 64 && outcome.output == "", "\(outcome)")
       #expect(outcome.errors.hasPrefix("\(program): ") && outcome.errors.filter { $0 == "\n" }.count == 1)
-      for word in ["SEGMOE_ISA", "'\(name)'", "scalar, avx2, avx512, avx512vnni, avx512bf16"] {
+      for word in [
+        "SEGMOE_ISA", "'\(name)'",
+        "scalar, avx2, avx512, avx512vnni, avx512bf16, amx, neon, neondot, neonbf16",
+      ] {
         #expect(outcome.errors.contains(word), "\(outcome.errors)")
       }
     }
@@ -119,7 +122,7 @@ import Testing
   }
 
   /// What the processor lacks is told of, and the best that it has is used.
-  @Test(arguments: ["scalar", "avx2", "avx512", "avx512vnni", "avx512bf16"])
+  @Test(arguments: ["scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "neondot"])
   func knownInstructions(name: String) throws {
     let outcome = try run(["inspect", Self.model, "--json"], instructions: name)
     #expect(outcome.code == 0)

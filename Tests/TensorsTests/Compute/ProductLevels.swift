@@ -5,7 +5,8 @@ import Tensors
 enum ProductLevels {
   private static let all = [
     SEGMOE_PRODUCT_SCALAR, SEGMOE_PRODUCT_AVX2, SEGMOE_PRODUCT_AVX512, SEGMOE_PRODUCT_AVX512_VNNI,
-    SEGMOE_PRODUCT_AVX512_BF16,
+    SEGMOE_PRODUCT_AVX512_BF16, SEGMOE_PRODUCT_AMX, SEGMOE_PRODUCT_NEON, SEGMOE_PRODUCT_NEON_DOT,
+    SEGMOE_PRODUCT_NEON_BF16,
   ]
 
   /// Runs `body` once per available level, the scalar one first.

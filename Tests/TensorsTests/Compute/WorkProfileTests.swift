@@ -37,7 +37,9 @@ import Testing
   }
 
   @Test func namesOfInstructions() {
-    let names = ["scalar", "avx2", "avx512", "avx512vnni", "avx512bf16"]
+    let names = [
+      "scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "neondot", "neonbf16",
+    ]
     #expect(ProductInstructions.names == names)
     #expect(ProductInstructions.unknown([:]) == nil)
     for (level, name) in names.enumerated() {

@@ -12,7 +12,7 @@ extension KernelTests {
     let before = segmoe_isa_in_use()
     defer { _ = segmoe_isa_force(before) }
     var fused: [Float]?
-    for isa in [SEGMOE_ISA_SCALAR, SEGMOE_ISA_AVX2, SEGMOE_ISA_WIDE, SEGMOE_ISA_AVX512]
+    for isa in [SEGMOE_ISA_SCALAR, SEGMOE_ISA_AVX2, SEGMOE_ISA_WIDE, SEGMOE_ISA_AVX512, SEGMOE_ISA_NEON]
     where segmoe_isa_force(isa) != 0 {
       let result = body()
       let error = worstError(result, expected)

@@ -11,7 +11,7 @@ import Testing
   func forEachISA(_ body: () -> [Float]) -> [[Float]] {
     let before = segmoe_isa_in_use()
     defer { _ = segmoe_isa_force(before) }
-    return [SEGMOE_ISA_SCALAR, SEGMOE_ISA_AVX2, SEGMOE_ISA_AVX512]
+    return [SEGMOE_ISA_SCALAR, SEGMOE_ISA_AVX2, SEGMOE_ISA_AVX512, SEGMOE_ISA_NEON]
       .filter { segmoe_isa_force($0) != 0 }
       .map { isa in
         _ = segmoe_isa_force(isa)

@@ -4,7 +4,8 @@ import Testing
 @Suite struct NumericsClassTests {
   @Test(arguments: [
     ("scalar", "scalar"), ("avx2", "avx2"), ("avx512", "avx2"), ("avx512vnni", "avx2"),
-    ("avx512bf16", "avx512bf16"),
+    ("avx512bf16", "avx512bf16"), ("amx", "amx"), ("neon", "neon"),
+    ("neondot", "neon"), ("neonbf16", "neonbf16"),
   ]) func setsThatAgreeToTheBitAreOneClass(set: String, name: String) {
     #expect(NumericsClass.name(ofBitsIn: set) == name)
   }

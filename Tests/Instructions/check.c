@@ -1,7 +1,9 @@
-// Holds the VNNI and BF16 tiles, and attention in int8, against the scalar reference on a processor without AVX-512: the
-// kernels are compiled with SIMDe in place of the instructions (scripts/check-avx512). Every remainder of rows,
-// columns and depth, gated or not. int8 and plain AVX-512 must give the reference's bits; SIMDe adds the
-// two products of VDPBF16PS before it adds them to the sum, so that there only rounding may differ.
+// Holds the microkernels of every set, and attention in int8, against the scalar reference, where the processor may lack the
+// instructions. Those of AVX2, AVX-512, VNNI, BF16 and AMX are compiled with SIMDe and tiles.c in their place
+// (scripts/check-avx512); Arm's run in an emulated processor (scripts/check-arm), which may lack some. Every remainder of rows,
+// columns and depth, gated or not. All give the reference's bits but products of bfloat16 in these ways: SIMDe adds the two
+// products of VDPBF16PS before it adds them to the sum, TDPBF16PS sums the first and the second values of pairs for
+// themselves, BFDOT rounds to odd. So there rounding may differ. It may not where numbers are whole.
 #include "attention_levels.h"
 #include "convert.h"
 #include "isa.h"
@@ -12,10 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(SEGMOE_SIMDE)
+#include "tiles.h"
 // In place of isa.c.
 segmoe_isa segmoe_isa_in_use(void) { return SEGMOE_ISA_AVX2; }
+static int is_there(segmoe_product_isa level) { return level <= SEGMOE_PRODUCT_AMX; }
+#else
+static int is_there(segmoe_product_isa level) { return segmoe_product_isa_available(level); }
+#endif
 
-static float uniform(void) { return (float)rand() / (float)RAND_MAX * 2 - 1; }
+/// Numbers within ±1; or whole ones within ±8, of which no sum is rounded.
+static float uniform(int whole) {
+  const float x = (float)rand() / (float)RAND_MAX * 2 - 1;
+  return whole ? rintf(8 * x) : x;
+}
 
 static void *fresh(size_t bytes) {
   void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
@@ -31,7 +43,8 @@ static float *run(segmoe_product_isa level, const segmoe_packing *packing, int i
   char *prepared = fresh(count * bytes);
   const void **segments = fresh(count * sizeof(void *));
   float *result = fresh(rows * packing->outputs * sizeof(float));
-  for (size_t i = 0; i < count; i++) segments[i] = prepared + i * bytes;
+  // A convolution's rows are not equally far apart: here those of every other case.
+  for (size_t i = 0; i < count; i++) segments[i] = prepared + (rows % 2 == 1 && (i ^ 1) < count ? i ^ 1 : i) * bytes;
   if (in_int8) {
     segmoe_int8_pack(packing, w, 0, groups, packed);
     segmoe_int8_prologue_at(level, x, count, packing->depth, prepared);
@@ -45,14 +58,14 @@ static float *run(segmoe_product_isa level, const segmoe_packing *packing, int i
   return result;
 }
 
-static int compare(size_t rows, segmoe_packing packing, int in_int8, segmoe_product_isa isa, double bound,
+static int compare(size_t rows, segmoe_packing packing, int in_int8, int whole, segmoe_product_isa isa, double bound,
                    double *worst) {
   const size_t inner = packing.segments * packing.depth;
   const size_t columns = packing.outputs * (packing.gated ? 2 : 1);
   float *x = fresh(rows * inner * 4), *w = fresh(columns * inner * 4), *bias = fresh(columns * 4);
-  for (size_t i = 0; i < rows * inner; i++) x[i] = uniform();
-  for (size_t i = 0; i < columns * inner; i++) w[i] = uniform();
-  for (size_t i = 0; i < columns; i++) bias[i] = uniform();
+  for (size_t i = 0; i < rows * inner; i++) x[i] = uniform(whole);
+  for (size_t i = 0; i < columns * inner; i++) w[i] = uniform(whole);
+  for (size_t i = 0; i < columns; i++) bias[i] = uniform(whole);
   const segmoe_epilogue epilogue = {.bias = bias};
   float *expected = run(SEGMOE_PRODUCT_SCALAR, &packing, in_int8, x, rows, w, &epilogue);
   float *found = run(isa, &packing, in_int8, x, rows, w, &epilogue);
@@ -92,8 +105,8 @@ static float *attend(segmoe_product_isa level, const segmoe_attention *shape, si
 static int compare_attention(segmoe_product_isa level, size_t rows, size_t keys, size_t width) {
   const segmoe_attention shape = {width, width, keys, width, 1 / sqrtf((float)width), 0};
   float *query = fresh(rows * width * 4), *key = fresh(keys * width * 4), *value = fresh(keys * width * 4);
-  for (size_t i = 0; i < rows * width; i++) query[i] = 2 * uniform();
-  for (size_t i = 0; i < keys * width; i++) key[i] = 2 * uniform(), value[i] = uniform();
+  for (size_t i = 0; i < rows * width; i++) query[i] = 2 * uniform(0);
+  for (size_t i = 0; i < keys * width; i++) key[i] = 2 * uniform(0), value[i] = uniform(0);
   float *expected = attend(SEGMOE_PRODUCT_SCALAR, &shape, rows, query, key, value);
   float *found = attend(level, &shape, rows, query, key, value);
   const int differ = memcmp(expected, found, rows * width * sizeof(float)) != 0;
@@ -103,6 +116,7 @@ static int compare_attention(segmoe_product_isa level, size_t rows, size_t keys,
 }
 
 static int compare_attentions(const char *name, segmoe_product_isa level) {
+  if (!is_there(level)) return 0;
   static const size_t rows[] = {1, 16, 17, 47, 96}, keys[] = {1, 3, 8, 77, 128, 259}, widths[] = {1, 5, 8, 40, 67};
   int faults = 0, cases = 0;
   for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
@@ -116,33 +130,71 @@ static int compare_attentions(const char *name, segmoe_product_isa level) {
 int main(void) {
   static const struct {
     const char *name;
-    int in_int8;
+    int in_int8, whole;
     segmoe_product_isa isa;
     double bound;
   } trials[] = {
-      {"bf16 widened to AVX2", 0, SEGMOE_PRODUCT_AVX2, 0},
-      {"int8 on AVX2", 1, SEGMOE_PRODUCT_AVX2, 0},
-      {"bf16 by VDPBF16PS", 0, SEGMOE_PRODUCT_AVX512_BF16, 2e-6},
-      {"int8 by VPDPBUSD", 1, SEGMOE_PRODUCT_AVX512_VNNI, 0},
+#if defined(SEGMOE_SIMDE)
+      {"bf16 widened to AVX2", 0, 0, SEGMOE_PRODUCT_AVX2, 0},
+      {"int8 on AVX2", 1, 0, SEGMOE_PRODUCT_AVX2, 0},
+      {"bf16 by VDPBF16PS", 0, 0, SEGMOE_PRODUCT_AVX512_BF16, 2e-6},
+      {"the same, whole numbers", 0, 1, SEGMOE_PRODUCT_AVX512_BF16, 0},
+      {"int8 by VPDPBUSD", 1, 0, SEGMOE_PRODUCT_AVX512_VNNI, 0},
+      {"bf16 by AMX", 0, 0, SEGMOE_PRODUCT_AMX, 2e-6},
+      {"the same, whole numbers", 0, 1, SEGMOE_PRODUCT_AMX, 0},
+      {"int8 by AMX", 1, 0, SEGMOE_PRODUCT_AMX, 0},
+#else
+      {"int8 on NEON", 1, 0, SEGMOE_PRODUCT_NEON, 0},
+      {"int8 by SDOT", 1, 0, SEGMOE_PRODUCT_NEON_DOT, 0},
+      {"bf16 by BFDOT", 0, 0, SEGMOE_PRODUCT_NEON_BF16, 4e-6},
+      {"the same, whole numbers", 0, 1, SEGMOE_PRODUCT_NEON_BF16, 0},
+#endif
   };
-  static const size_t outputs[] = {1, 16, 17, 33, 48, 50, 64, 65, 100, 128}, depths[] = {1, 2, 3, 8, 67, 700};
+#if defined(SEGMOE_SIMDE)
+  enum { some_rows = 14 };
+  static const size_t outputs[] = {1, 16, 17, 33, 48, 50, 64, 65, 100, 128};
+#else
+  // Tiles have one panel, and an emulated processor is slow.
+  enum { some_rows = 7 };
+  static const size_t outputs[] = {1, 16, 17, 50, 65};
+#endif
+  static const size_t depths[] = {1, 2, 3, 8, 67, 700};
+  // Around AMX's tiles of 16 rows, calls of 32, and blocks of 96.
+  static const size_t many_rows[] = {16, 17, 31, 32, 33, 97}, few_outputs[] = {17, 64, 100}, few_depths[] = {3, 67, 1100};
+#if defined(SEGMOE_SIMDE)
+  int faults = tiles_faults();
+#else
   int faults = 0;
+#endif
   for (size_t t = 0; t < sizeof trials / sizeof trials[0]; t++) {
     double worst = 0;
     int cases = 0;
-    for (size_t rows = 1; rows <= 14; rows++)
+    if (!is_there(trials[t].isa)) {
+      printf("%-24s the processor lacks it\n", trials[t].name);
+      continue;
+    }
+    for (size_t rows = 1; rows <= some_rows; rows++)
       for (size_t o = 0; o < sizeof outputs / sizeof outputs[0]; o++)
         for (size_t d = 0; d < sizeof depths / sizeof depths[0]; d++)
-          for (int gated = 0; gated < 2; gated++) {
-            const segmoe_packing packing = {outputs[o], 1 + rows % 3, depths[d], gated};
-            faults += compare(rows, packing, trials[t].in_int8, trials[t].isa, trials[t].bound, &worst);
-            cases++;
-          }
-    faults += compare(200, (segmoe_packing){40, 9, 32, 0}, trials[t].in_int8, trials[t].isa, trials[t].bound, &worst);
+          for (int gated = 0; gated < 2; gated++, cases++)
+            faults += compare(rows, (segmoe_packing){outputs[o], 1 + rows % 3, depths[d], gated}, trials[t].in_int8,
+                              trials[t].whole, trials[t].isa, trials[t].bound, &worst);
+    for (size_t r = 0; r < sizeof many_rows / sizeof many_rows[0]; r++)
+      for (size_t o = 0; o < sizeof few_outputs / sizeof few_outputs[0]; o++)
+        for (size_t d = 0; d < sizeof few_depths / sizeof few_depths[0]; d++, cases++)
+          faults += compare(many_rows[r], (segmoe_packing){few_outputs[o], 2, few_depths[d], 0}, trials[t].in_int8,
+                            trials[t].whole, trials[t].isa, trials[t].bound, &worst);
+    faults += compare(200, (segmoe_packing){40, 9, 32, 0}, trials[t].in_int8, trials[t].whole, trials[t].isa,
+                      trials[t].bound, &worst);
     printf("%-24s %d products, worst error %.2g of the root of the depth\n", trials[t].name, cases + 1, worst);
   }
+#if defined(SEGMOE_SIMDE)
+  if (tiles_in_use()) printf("tiles: not released\n"), faults++;
   faults += compare_attentions("attention on AVX2", SEGMOE_PRODUCT_AVX2);
   faults += compare_attentions("attention on AVX-512", SEGMOE_PRODUCT_AVX512);
   faults += compare_attentions("attention by VPDPBUSD", SEGMOE_PRODUCT_AVX512_VNNI);
+#else
+  faults += compare_attentions("attention by SDOT", SEGMOE_PRODUCT_NEON_DOT);
+#endif
   return faults > 0;
 }
