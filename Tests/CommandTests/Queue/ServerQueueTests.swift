@@ -7,7 +7,8 @@ import Testing
   private static let nowhere = "postgresql://ann:s3cret@/queue?host=/nowhere/at/all"
 
   @Test(arguments: [
-    ["purge", "--keep", "0"], ["edit", "1", "--steps", "3"], ["shard", "1", "--shards", "2", "--to", "shards"],
+    ["purge", "--keep", "0"], ["edit", "1", "--steps", "3"],
+    ["shard", "1", "--shards", "2", "--to", "shards"],
   ]) func whatIsNotThereYetSaysSo(arguments: [String]) throws {
     let command = try Command()
     for place in ["option", "variable"] {
@@ -53,8 +54,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ["status"], ["list"], ["show", "1"], ["cancel", "1"], ["enqueue", "p", "--model", "m"], ["watch"], ["models"],
-    ["stats"], ["rerun", "1"], ["sheet", "1", "--output", "s.png"], ["xy", "p", "--x", "steps=1,2", "--output", "s.png"],
+    ["status"], ["list"], ["show", "1"], ["cancel", "1"], ["enqueue", "p", "--model", "m"], ["watch"],
+    ["models"],
+    ["stats"], ["rerun", "1"], ["sheet", "1", "--output", "s.png"],
+    ["xy", "p", "--x", "steps=1,2", "--output", "s.png"],
     ["enqueue", "p", "--model", "m", "--wait"],
   ])
   func aServerThatIsNotThereIsNamed(arguments: [String]) throws {
