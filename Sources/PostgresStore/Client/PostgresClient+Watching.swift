@@ -28,7 +28,8 @@ extension PostgresClient {
     if rest == mark.seen { return ([], mark) }
     let isNew =
       mark.seen == nil
-      ? "TRUE" : "xid >= pg_snapshot_xmin($3::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, $3::pg_snapshot)"
+      ? "TRUE"
+      : "xid >= pg_snapshot_xmin($3::pg_snapshot) AND NOT pg_visible_in_snapshot(xid, $3::pg_snapshot)"
     let rows = try connection.rows(
       """
       WITH news AS MATERIALIZED (

@@ -58,7 +58,9 @@ struct SheetBatch {
     var words = ["segmoectl", "sheet", "\(batch)"]
     let location = enqueuing.location
     // An address may hold a password.
-    if let database = location.database { words += ["--database", location.place.isFile ? database : "ADDRESS"] }
+    if let database = location.database {
+      words += ["--database", location.place.isFile ? database : "ADDRESS"]
+    }
     for case (let option, let setting?) in [("--rows", rows), ("--columns", columns)] {
       words += [option, setting.name]
     }

@@ -53,8 +53,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ["status"], ["list"], ["show", "1"], ["cancel", "1"], ["enqueue", "p", "--model", "m"], ["watch"], ["models"],
-    ["stats"], ["rerun", "1"], ["sheet", "1", "--output", "s.png"], ["xy", "p", "--x", "steps=1,2", "--output", "s.png"],
+    ["status"], ["list"], ["show", "1"], ["cancel", "1"], ["enqueue", "p", "--model", "m"], ["watch"],
+    ["models"],
+    ["stats"], ["rerun", "1"], ["sheet", "1", "--output", "s.png"],
+    ["xy", "p", "--x", "steps=1,2", "--output", "s.png"],
     ["enqueue", "p", "--model", "m", "--wait"],
     ["edit", "1", "--steps", "3"], ["purge", "--keep", "0"],
   ])

@@ -84,7 +84,9 @@ import Testing
     try worker.declare([model("fox"), model("owl")], areAll: true)
     #expect(try worker.hasDeclared(2, areAll: true))
     #expect(try !worker.hasDeclared(3, areAll: true) && !worker.hasDeclared(2, areAll: false))
-    let again = try { try worker.signOff(); return try store.worker(pid: 12) }()
+    let again = try {
+      try worker.signOff(); return try store.worker(pid: 12)
+    }()
     #expect(try !again.hasDeclared(2, areAll: true))
   }
 

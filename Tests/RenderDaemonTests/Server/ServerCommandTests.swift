@@ -90,12 +90,14 @@ struct ServerCommandTests {
     let sheet = try house.segmoectl("sheet", "1", "--output", "sheet.png", "--json").object()
     #expect(sheet["pictures"] as? Int == 2 && sheet["missing"] as? Int == 0)
     let table = try house.segmoectl(
-      "xy", "a cat", "--model", "tiny", "--x", "steps=2,3", "--y", "seed=1,2", "--width", "96", "--height", "96",
+      "xy", "a cat", "--model", "tiny", "--x", "steps=2,3", "--y", "seed=1,2", "--width", "96", "--height",
+      "96",
       "--output", "xy.png")
     #expect(table.code == 0 && table.output.hasSuffix("\(house.file("xy.png"))\n"), "\(table) \(house.words)")
     try Data("a dog\na 100% DOG\n".utf8).write(to: URL(fileURLWithPath: house.file("prompts.txt")))
     let compared = try house.segmoectl(
-      "compare", "--models", "tiny", "--prompts", "prompts.txt", "--steps", "2", "--width", "96", "--height", "96",
+      "compare", "--models", "tiny", "--prompts", "prompts.txt", "--steps", "2", "--width", "96", "--height",
+      "96",
       "--output", "compared.png", "--json")
     #expect(compared.code == 0, "\(compared) \(house.words)")
     let found = try house.segmoectl("list", "--prompt", "0% dog", "--json").list()
