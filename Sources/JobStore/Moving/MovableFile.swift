@@ -122,6 +122,10 @@ struct HeldFile: HeldQueue {
         """)
   }
 
+  func expelWorkers() throws {
+    try db.execute(sql: "UPDATE jobs SET claims = claims + 1 WHERE state = 'running'")
+  }
+
   func mark(_ mark: QueueMark) throws {
     try db.execute(
       sql: "UPDATE queue SET paused = ?, moved_to = ?, identity = ?",

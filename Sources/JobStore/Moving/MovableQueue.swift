@@ -64,6 +64,9 @@ package protocol HeldQueue {
   /// What follows when all rows are there: counts, and the next numbers.
   func settle(_ numbers: LastNumbers) throws
 
+  /// Ends the leases of workers that are gone, as far as they know of: one that wakes up again is refused.
+  func expelWorkers() throws
+
   /// Writes the row of `queue`.
   func mark(_ mark: QueueMark) throws
 }

@@ -55,6 +55,7 @@ package struct QueueMove {
         try target.expectVacant(at: self.target.place, for: identity)
         return try carry(source, to: target, with: identity)
       }
+      try source.expelWorkers()
       (mark.isPaused, mark.movedTo) = (true, self.target.place)
       try source.mark(mark)
       return moved

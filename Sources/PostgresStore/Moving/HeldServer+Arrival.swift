@@ -104,6 +104,11 @@ extension HeldServer {
     }
   }
 
+  func expelWorkers() throws {
+    _ = try link.answer(
+      to: "UPDATE leases SET token = $1::bigint + job", [.integer(Int64.random(in: 1 << 60..<1 << 62))])
+  }
+
   func mark(_ mark: QueueMark) throws {
     _ = try link.answer(
       to: "UPDATE queue SET paused = $1::smallint, moved_to = $2::text, identity = $3::text",

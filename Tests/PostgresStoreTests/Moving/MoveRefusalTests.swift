@@ -42,7 +42,7 @@ import Testing
     let worker = try queue.worker("w")
     let target = MovableFile(path: folder.file("b"), makes: true)
     expectRefusal("daemon w (process 10 on h) works on it", from: queue.queue, to: target)
-    _ = try #require(try worker.claim())
+    let claimed = try #require(try worker.claim())
     // It is gone for a minute, but its lease has not run out.
     try queue.sql("UPDATE workers SET heartbeat_at = heartbeat_at - 120000")
     expectRefusal("job 1 is running on worker w", from: queue.queue, to: target)
@@ -51,6 +51,10 @@ import Testing
     try queue.sql(
       kind == .sqlite ? "UPDATE jobs SET lease_expires = 1 WHERE id = 1" : "UPDATE leases SET expires = 1")
     #expect(try QueueMove(from: queue.queue, to: target).run().counts.running == 1)
+    // It was only asleep: what it has, another renders now.
+    #expect(
+      storeError { try worker.finish(claimed) } == .leaseLost(job: 1, worker: "w"))
+    #expect(try worker.claim() == nil)
   }
 
   @Test func aFetcherThatLives() throws {
