@@ -1279,14 +1279,6 @@ BEGIN
   ON CONFLICT (worker, model) DO UPDATE SET fault = excluded.fault WHERE f.fault IS DISTINCT FROM excluded.fault;
 END $$;
 
-CREATE FUNCTION note_lack(by_worker text, its_model text, told text) RETURNS void LANGUAGE plpgsql AS $$
--- A worker does not have a model.
-BEGIN
-  PERFORM set_config('synchronous_commit', 'off', true);
-  INSERT INTO lacking_models (worker, model, since, reason) VALUES (by_worker, its_model, milliseconds_now(), told)
-  ON CONFLICT (worker, model) DO UPDATE SET reason = excluded.reason;
-END $$;
-
 CREATE FUNCTION keep_preview(
   job_id bigint, fence bigint, image integer, its_step integer, its_png bytea
 ) RETURNS smallint LANGUAGE plpgsql AS $$

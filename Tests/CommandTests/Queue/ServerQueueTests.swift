@@ -7,7 +7,7 @@ import Testing
   private static let nowhere = "postgresql://ann:s3cret@/queue?host=/nowhere/at/all"
 
   @Test(arguments: [
-    ["shard", "1", "--shards", "2", "--to", "shards"],
+    ["shard", "1", "--shards", "2", "--to", "shards"]
   ]) func whatIsNotThereYetSaysSo(arguments: [String]) throws {
     let command = try Command()
     for place in ["option", "variable"] {

@@ -142,7 +142,8 @@ final class ServerHouse {
 
   /// Renders what is queued.
   func drain(
-    _ arguments: [String] = [], on database: String? = nil, environment: [String: String] = [:], code: Int32 = 0
+    _ arguments: [String] = [], on database: String? = nil, environment: [String: String] = [:],
+    code: Int32 = 0
   ) throws {
     let process = try daemon(drains: true, on: database, arguments, environment: environment)
     process.waitUntilExit()
