@@ -116,9 +116,12 @@ import Testing
     let half = try house.enqueue { $0.loras = [LoRAReference(path: "half.safetensors")] }
     let word = try house.enqueue { $0.embeddings = [EmbeddingReference(path: "gone.pt")] }
     let plain = try house.enqueue()
+    // A file counts as one that is being copied while its last change is no minute old.
+    func copyOn() { utimes(house.models + "/half.safetensors", nil) }
     let left = try RealDaemon(house, worker: "left")
     try house.wait {
-      try house.job(plain).state == .done && Set(house.client.lackedModels().map(\.model)).count == 3
+      copyOn()
+      return try house.job(plain).state == .done && Set(house.client.lackedModels().map(\.model)).count == 3
     }
     for id in [vae, half, word] {
       let job = try house.job(id)
@@ -126,8 +129,12 @@ import Testing
     }
     // It takes them no more, however often it looks, until their files change.
     let other = try RealDaemon(house, worker: "right", metrics: house.folder + "/right.prom", models: right)
-    try house.wait { try house.job(vae).state == .done }
+    try house.wait {
+      copyOn()
+      return try house.job(vae).state == .done
+    }
     #expect(left.stop() == 0 && other.stop() == 0)
+    copyOn()
     // When nobody who lives has them, the reason names who was asked.
     let last = try RealDaemon(house, worker: "last", drain: true)
     #expect(last.end() == 1, "\(last.account)")
