@@ -16,6 +16,7 @@ package final class PostgresSession: JobWorker {
   package let leaseSeconds: Double
   let held: HeldLeases
   let lastLook: LastLook
+  let reportPace = ReportPace()
 
   private init(
     _ database: PostgresDatabase, _ record: WorkerRecord, leaseSeconds: Double,
