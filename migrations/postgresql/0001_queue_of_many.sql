@@ -657,7 +657,8 @@ DECLARE
   cancelled smallint;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
-  SELECT cancel_requested INTO cancelled FROM leases WHERE job = job_id AND token = fence;
+  -- Whoever frees the lease waits, so that no row is left of a job that is over. A beat does not.
+  SELECT cancel_requested INTO cancelled FROM leases WHERE job = job_id AND token = fence FOR KEY SHARE;
   IF NOT FOUND THEN RETURN NULL; END IF;
   INSERT INTO progress VALUES (job_id, image, its_phase, its_step, its_steps, per_step, its_end, milliseconds_now())
   ON CONFLICT (job, number) DO UPDATE SET phase = excluded.phase, step = excluded.step, steps = excluded.steps,
