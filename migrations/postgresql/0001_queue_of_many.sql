@@ -217,11 +217,12 @@ CREATE TABLE checkpoints (
   bytes        bigint,
   seconds      double precision,
   numerics     text,
+  over         smallint NOT NULL DEFAULT 0 CHECK (over IN (0, 1)),  -- 1: its job failed or was cancelled
   PRIMARY KEY (job, number),
   CHECK ((path IS NULL) = (digest IS NULL))
 );
-
-CREATE INDEX checkpoints_files ON checkpoints (job) WHERE path IS NOT NULL;
+-- Every worker looks for these at every job: among ten thousand pictures of jobs at work there are rarely any.
+CREATE INDEX checkpoints_over ON checkpoints (job) WHERE over = 1;
 
 CREATE TABLE images (
   -- Finished pictures; written together with the job's end.
@@ -563,6 +564,7 @@ BEGIN
   WHERE id = l.job;
   DELETE FROM progress WHERE job = l.job;
   DELETE FROM checkpoints WHERE job = l.job AND path IS NULL;
+  UPDATE checkpoints SET over = 1 WHERE job = l.job;
   INSERT INTO tally (batch, running, failed, cancelled)
   VALUES (l.batch, -1, (how = 'failed')::integer, (how = 'cancelled')::integer);
   INSERT INTO events (what, batch, job, worker, detail) VALUES (how, l.batch, l.job, l.worker, reason);
@@ -941,7 +943,8 @@ DECLARE
   cancelled smallint;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
-  SELECT cancel_requested INTO cancelled FROM leases WHERE job = job_id AND token = fence;
+  -- Whoever frees the lease waits, so that no row is left of a job that is over. A beat does not.
+  SELECT cancel_requested INTO cancelled FROM leases WHERE job = job_id AND token = fence FOR KEY SHARE;
   IF NOT FOUND THEN RETURN NULL; END IF;
   INSERT INTO progress VALUES (job_id, image, its_phase, its_step, its_steps, per_step, its_end, milliseconds_now())
   ON CONFLICT (job, number) DO UPDATE SET phase = excluded.phase, step = excluded.step, steps = excluded.steps,
@@ -1330,6 +1333,8 @@ BEGIN
       RETURNING jobs.id, jobs.batch),
     swept AS (
       DELETE FROM checkpoints c USING both_kinds g WHERE c.job = g.id AND c.path IS NULL),
+    left_over AS (
+      UPDATE checkpoints c SET over = 1 FROM both_kinds g WHERE c.job = g.id AND c.path IS NOT NULL),
     told AS (
       INSERT INTO events (what, batch, job) SELECT 'cancelled', batch, id FROM ended ORDER BY id),
     counted AS (
@@ -1367,6 +1372,7 @@ BEGIN
       SELECT i.job, i.number, 0, '', coalesce(x.model_digest, ''), milliseconds_now(), i.path, i.seed, i.width, i.height,
         i.digest, i.bytes, i.seconds, i.numerics
       FROM images i JOIN jobs x ON x.id = i.job WHERE i.job = j.id ON CONFLICT DO NOTHING;
+      UPDATE checkpoints SET over = 0 WHERE job = j.id AND over = 1;
     END IF;
     DELETE FROM images WHERE job = j.id;
     UPDATE jobs SET outcome = NULL, attempts = 0, losses = 0, furthest_step = 0, furthest_saved = 0, last_token = NULL,

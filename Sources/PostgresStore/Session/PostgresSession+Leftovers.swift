@@ -8,9 +8,9 @@ extension PostgresSession {
     _ = try database.connection.rows(
       """
       INSERT INTO checkpoints (job, number, step, state, model_digest, made_at, path, seed, width, height, digest, bytes,
-        seconds, numerics)
+        seconds, numerics, over)
       SELECT id, $2::integer, 0, '', $3::text, milliseconds_now(), $4::text, $5::bigint, $6::integer, $7::integer,
-        $8::text, $9::bigint, $10::float8, $11::text
+        $8::text, $9::bigint, $10::float8, $11::text, 1
       FROM jobs WHERE id = $1::bigint AND outcome IN ('failed', 'cancelled') FOR KEY SHARE
       ON CONFLICT DO NOTHING
       """, [.integer(job), .integer(Int64(image.index)), .text(modelDigest)] + image.file)
@@ -54,7 +54,7 @@ extension PostgresSession {
   /// Files that this worker may have made, in the folder $1.
   private static let leftovers = """
     FROM checkpoints c JOIN jobs j ON j.id = c.job JOIN batches b ON b.id = j.batch
-    WHERE c.path IS NOT NULL AND j.outcome IN ('failed', 'cancelled') AND starts_with(c.path, $1::text || '/' ||
+    WHERE c.over = 1 AND c.path IS NOT NULL AND j.outcome IN ('failed', 'cancelled') AND starts_with(c.path, $1::text || '/' ||
       CASE WHEN b.name_pattern IS NULL THEN j.batch || '/' || c.job || '-' || c.number ELSE '' END)
     """
 }

@@ -5,12 +5,17 @@ import JobStore
 
 /// What a worker says of a job at work.
 extension PostgresSession {
-  /// Writes how far an image is. Not durable.
+  /// Writes how far an image is, unless many workers share the queue and this one has just done so. Then beats tell of a
+  /// cancellation. Not durable.
   @discardableResult
   package func report(_ progress: ImageProgress, waiting seconds: Double, _ lease: Lease) throws
     -> Instruction
   {
-    try instruction(
+    let jobs = Set(leases.map(\.job))
+    guard reportPace.isWorthTelling(progress, of: lease.job, among: jobs, crowd: crowd) else {
+      return verdict(of: lease).cancelled ? .cancel : .carryOn
+    }
+    return try instruction(
       "report_progress($1::bigint, $2::bigint, $3::integer, $4::text, $5::integer, $6::integer, $7::float8, $8::bigint)",
       lease,
       [

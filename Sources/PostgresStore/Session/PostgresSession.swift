@@ -17,6 +17,7 @@ package final class PostgresSession: JobWorker {
   let held: HeldLeases
   let looks = Mutex(ClaimLooks())
   let lastLook: LastLook
+  let reportPace = ReportPace()
 
   private init(
     _ database: PostgresDatabase, _ record: WorkerRecord, leaseSeconds: Double,

@@ -77,7 +77,8 @@ struct NewsTests {
     _ = try #require(worker.newsDescriptor())
     try PostgresServer.sql(
       at: address,
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+    )
     let client = PostgresClient(try PostgresDatabase.open(ServerAddress(address), role: .client))
     _ = try worker.changeMark()
     let descriptor = try #require(worker.newsDescriptor())
