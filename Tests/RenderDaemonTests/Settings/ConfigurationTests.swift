@@ -67,7 +67,7 @@ import Testing
       "HOME": "/h"
     ])
     #expect(open.allowedFolders == [] && open.allowedInputs == [])
-    #expect(own.reload(service) == ["shared"])
+    #expect(own.reload(named) == ["shared"])
   }
 
   @Test func theShippedExampleIsRightWithAndWithoutItsComments() throws {
