@@ -41,6 +41,7 @@ extension SharedError: CustomStringConvertible {
       "\(name) has \(bytes) bytes; at most \(most) are taken here"
     case .unreachable(let place, let reason): "\(place) cannot be reached: \(reason)"
     case .refused(let place, let reason): "\(place): \(reason)"
+    case .noRoom(let folder, 0): "\(folder): no room; make room there"
     case .noRoom(let folder, let needed): "\(folder): no room for \(needed) bytes; make room there"
     case .file(let path, let reason): "\(path) \(reason)"
     case .stopped: "stopped"

@@ -52,12 +52,14 @@ package final class SharedPlace: Sendable {
   /// What a person calls it. It holds no key.
   package var description: String { store.place }
 
-  /// The folder in the cache below which everything lies that comes from the place.
-  package var cacheFolder: String { cache.folder }
+  /// The folders in a cache below which everything lies whose digest is right. Unfinished files are elsewhere.
+  package static func folders(inCache folder: String) -> [String] { [folder + "/files", folder + "/trees"] }
 
-  /// Makes the cache's folder.
+  /// Makes the cache's folders.
   /// - Throws: `SharedError.file`, `.noRoom`
-  package func prepareCache() throws { try cache.make(cache.folder) }
+  package func prepareCache() throws {
+    for folder in Self.folders(inCache: cache.folder) { try cache.make(folder) }
+  }
 
   /// Ends what is being had from the place, in any thread.
   package func interrupt() { stop.set() }

@@ -81,7 +81,9 @@ package struct DaemonSettings: Sendable, Equatable {
     }
   }
 
-  private var sharedCaches: [String] { shared == nil ? [] : [sharedCache] }
+  private var sharedCaches: [String] {
+    shared == nil ? [] : SharedPlace.folders(inCache: sharedCache)
+  }
 
   package init(
     database: String, output: String, modelFolders: [String] = [], memoryBudget: Int? = nil,

@@ -44,6 +44,32 @@ import Testing
     #expect(settings.limits == limits && settings.metrics == "/run/m.prom")
   }
 
+  /// What is local stays local: a queue in a file has no shared place.
+  @Test func aSharedPlaceIsForAQueueOfManyMachines() throws {
+    let text = "shared: place\nmodels: [/m]\ninputs: [/i]\n"
+    let local = try configuration(text).settings(environment: ["HOME": "/h"])
+    #expect(
+      local.shared == nil && local.allowedInputs == ["/i"]
+        && !local.allowedFolders.contains { $0.contains("shared") })
+    let file = try configuration("database: postgresql:///q\n" + text)
+    let service = file.settings(environment: ["STATE_DIRECTORY": "/var/lib/segmoe"])
+    let cache = "/var/lib/segmoe/shared"
+    #expect(service.shared == "/etc/segmoed/place" && service.sharedCache == cache)
+    #expect(service.allowedInputs == ["/i", cache + "/files", cache + "/trees"])
+    #expect(service.allowedFolders.suffix(2) == [cache + "/files", cache + "/trees"])
+    let variables = ["SEGMOE_SHARED": "s3://b-1/x", "HOME": "/h"]
+    var own = try DaemonConfiguration(environment: variables).over(file).settings(environment: variables)
+    #expect(own.shared == "s3://b-1/x" && own.sharedCache == "/h/.cache/segmoe/shared")
+    let named = file.settings(environment: ["HOME": "/h", "XDG_CACHE_HOME": "/x", "SEGMOE_CACHE": "/c"])
+    #expect(named.sharedCache == "/c/shared")
+    // Without folders, jobs use what they name, wherever it is.
+    let open = try configuration("database: postgresql:///q\nshared: s3://b-1").settings(environment: [
+      "HOME": "/h"
+    ])
+    #expect(open.allowedFolders == [] && open.allowedInputs == [])
+    #expect(own.reload(named) == ["shared"])
+  }
+
   @Test func theShippedExampleIsRightWithAndWithoutItsComments() throws {
     let text = try String(contentsOfFile: Places.inRepository("systemd/config.yaml"), encoding: .utf8)
     let standard = DaemonConfiguration().settings(environment: [:])
