@@ -761,6 +761,8 @@ BEGIN
         WHERE jobs.id = g.id RETURNING jobs.id, jobs.batch),
       swept AS (
         DELETE FROM checkpoints c USING gone g WHERE c.job = g.id AND c.path IS NULL),
+      left_over AS (
+        UPDATE checkpoints c SET over = 1 FROM gone g WHERE c.job = g.id AND c.path IS NOT NULL),
       told AS (
         INSERT INTO events (what, batch, job, worker, detail)
         SELECT 'failed', batch, id, by_worker, reason FROM ended ORDER BY id),

@@ -99,6 +99,10 @@ extension HeldServer {
       FROM batches b LEFT JOIN job_rows j ON j.batch = b.id GROUP BY b.id
       """,
       "INSERT INTO counts (batch, \(states)) SELECT 0, \(sums { "coalesce(sum(\($0)), 0)" }) FROM counts",
+      """
+      UPDATE checkpoints c SET over = 1 FROM jobs j
+      WHERE j.id = c.job AND j.outcome IN ('failed', 'cancelled') AND c.over = 0
+      """,
     ] {
       _ = try link.answer(to: statement)
     }

@@ -15,9 +15,7 @@ package struct MovableServer: MovableQueue {
 
   package var place: String { address.description }
 
-  package var absentTables: Set<String> {
-    ["models", "found_models", "lacking_models", "fetchers", "sources", "job_sources"]
-  }
+  package var absentTables: Set<String> { ["fetchers", "sources", "job_sources"] }
 
   package var hasShards: Bool { false }
 

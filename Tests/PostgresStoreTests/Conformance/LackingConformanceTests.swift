@@ -76,6 +76,21 @@ import Testing
     #expect(try two.claim()?.lease.job == 1)
   }
 
+  /// What an earlier attempt has finished of a job that is given up is not forgotten.
+  @Test(arguments: StoreKind.here)
+  func picturesOfAJobThatIsGivenUp(kind: StoreKind) throws {
+    let store = try TestStore(kind)
+    let worker = try store.worker()
+    try store.enqueue("x", model: "gone")
+    let lease = try #require(try worker.claim()).lease
+    try worker.announce(image(0, of: 1), step: 25, modelDigest: "d", lease)
+    try worker.lack("gone", reason: "it was removed", lease)
+    #expect(try worker.claim(avoiding: ["gone"], patience: 0) == nil)
+    #expect(try store.state(1) == .failed)
+    #expect(try worker.settleLeftovers(below: "/out") { $0.isUnwanted ? .forget : .keep } == 1)
+    #expect(try store.client.details(job: 1).images == [image(0, of: 1)])
+  }
+
   /// Whose files change waits on.
   @Test(arguments: StoreKind.here)
   func whatIsExpectedIsWaitedFor(kind: StoreKind) throws {

@@ -76,7 +76,10 @@ struct RichQueue {
           UPDATE jobs SET lease_expires = 1 WHERE state = 'running';
           UPDATE jobs SET losses = 1, furthest_step = 3, furthest_saved = 2 WHERE id = \(Self.begun);
           UPDATE workers SET heartbeat_at = heartbeat_at - 120000, models_seen_at = 5;
-          INSERT INTO models (name, registered_at) VALUES ('demo', 1);
+          INSERT INTO models (name, path, kind, digest, bytes, description, registered_at, loaded_at)
+          VALUES ('demo', '/models/demo', 'segmoe', 'd', 7, '4x2', 1, 2);
+          INSERT INTO found_models VALUES ('w', 'demo', 'cut short');
+          INSERT INTO lacking_models VALUES ('w', 'gone', 3, 'no folder named gone');
           DELETE FROM batches WHERE id = 5;
           """)
     }
