@@ -34,6 +34,7 @@ struct Edit: ParsableCommand {
   @Option(parsing: .unconditional, help: "Attempts until a failing job is given up.")
   var maxAttempts: Int?
 
+  @OptionGroup var sharedOption: SharedOption
   @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
@@ -43,7 +44,8 @@ struct Edit: ParsableCommand {
     }
     let store = try location.open(for: look.dryRun ? .reading : .changing)
     let known = try store.knownModels()
-    var paths = PathResolver(names: known.names)
+    var paths = PathResolver(
+      names: known.names, share: try sharedOption.share(for: location.place, isLook: look.dryRun))
     let draft = try draft(&paths)
     if draft.given.contains("model") { try known.check(draft.complete.model) }
     let start = try turn.earliest()

@@ -151,7 +151,7 @@ struct Enqueue: ParsableCommand {
         drafts[index] = drafts[index].over(earlier.draft)
       }
     }
-    try drafts.check(known, share: location.place.isFile ? nil : { _, path, _ in path })
+    try drafts.check(known, for: location.place)
     return drafts
   }
 }

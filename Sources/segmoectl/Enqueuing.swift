@@ -110,10 +110,10 @@ extension [RequestDraft] {
   /// fault in the first line of a file.
   /// - Parameters:
   ///   - known: the models that the queue knows.
-  ///   - share: as `PathResolver` has it.
+  ///   - place: of the queue. Nothing is put anywhere yet.
   /// - Throws: `RequestError`, `Problem`
-  func check(_ known: KnownModels, share: PathResolver.Share? = nil) throws {
-    var paths = PathResolver(names: known.names, share: share)
+  func check(_ known: KnownModels, for place: QueuePlace) throws {
+    var paths = PathResolver(names: known.names, share: place.isFile ? nil : { _, path, _ in path })
     for draft in self where draft.given.contains("model") {
       var request = draft.complete
       try request.validate()

@@ -30,17 +30,18 @@ struct Compare: ParsableCommand {
 
   @OptionGroup var output: SheetOutput
   @OptionGroup(title: "Settings") var settings: SettingsOptions
+  @OptionGroup var sharedOption: SharedOption
   @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
   func run() throws {
     let enqueuing = try Enqueuing(location: location, isJSON: format.json, waits: true)
     let options = try SheetBatch.options(
-      try settings.grid(models: models, seeds: nil), enqueuing.known)
+      try settings.grid(models: models, seeds: nil), for: enqueuing)
     let file = try output.file()
     var source = try PromptSource(
       prompts: [], file: prompts, format: promptFormat.kind, options: options, key: nil, templates: nil,
-      models: enqueuing.known)
+      models: enqueuing.known, share: sharedOption.share(for: location.place, isLook: look.dryRun))
     if look.dryRun { return try enqueuing.preview(&source) }
     try SheetBatch(
       enqueuing: enqueuing, output: output, format: format, rows: Setting.named("prompt"),

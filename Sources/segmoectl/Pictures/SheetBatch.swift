@@ -17,8 +17,8 @@ struct SheetBatch {
   /// What the command line says of all jobs. A random seed is drawn once: pictures with other noise could not be
   /// compared.
   /// - Throws: `RequestError`, `Problem`
-  static func options(_ drafts: [RequestDraft], _ known: KnownModels) throws -> JobOptions {
-    try drafts.check(known)
+  static func options(_ drafts: [RequestDraft], for enqueuing: Enqueuing) throws -> JobOptions {
+    try drafts.check(enqueuing.known, for: enqueuing.location.place)
     var options = JobOptions(drafts: drafts, maxAttempts: 3)
     options.sharesSeed = true
     return options

@@ -40,6 +40,7 @@ struct XY: ParsableCommand {
 
   @OptionGroup var output: SheetOutput
   @OptionGroup(title: "Settings") var settings: SettingsOptions
+  @OptionGroup var sharedOption: SharedOption
   @OptionGroup var look: DryRun
   @OptionGroup var format: Format
 
@@ -51,7 +52,7 @@ struct XY: ParsableCommand {
     }
     let axes = [rows, columns].compactMap { $0 }
     let enqueuing = try Enqueuing(location: location, isJSON: format.json, waits: true)
-    let options = try SheetBatch.options(try drafts(axes), enqueuing.known)
+    let options = try SheetBatch.options(try drafts(axes), for: enqueuing)
     let prompts = try axes.first { $0.setting.name == "prompt" }?.values
     guard (prompts == nil) != (prompt == nil) else {
       throw Problem.usage(
@@ -62,7 +63,8 @@ struct XY: ParsableCommand {
     let file = try output.file()
     var source = try PromptSource(
       prompts: prompts ?? [prompt ?? ""], file: nil, format: .auto, options: options, key: nil,
-      templates: nil, models: enqueuing.known)
+      templates: nil, models: enqueuing.known,
+      share: sharedOption.share(for: location.place, isLook: look.dryRun))
     if look.dryRun { return try enqueuing.preview(&source) }
     try SheetBatch(
       enqueuing: enqueuing, output: output, format: format, rows: rows?.setting, columns: columns.setting
