@@ -19,7 +19,7 @@ extension PostgresClient {
 
   /// The models in the folders of the daemons, loaded or not, and those that were loaded from elsewhere.
   package func knownModels() throws -> KnownModels {
-    let workers = KnownModels.counting(try workers(), now: try clock())
+    let workers = KnownModels.counting(try workers(), now: try now())
     // One row for each model: there may be thousands of daemons with the same.
     let rows = try connection.rows(
       """

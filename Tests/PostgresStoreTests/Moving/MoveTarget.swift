@@ -16,8 +16,9 @@ struct MoveTarget {
     case .sqlite:
       queue = MovableFile(path: folder.file("target.sqlite"), makes: true)
       address = nil
-    case .postgresql:
-      let address = try PostgresServer.shared().newDatabase()
+    case .postgresql, .pooled:
+      let direct = try PostgresServer.shared().newDatabase()
+      let address = kind == .pooled ? try PostgresBouncer.shared().address(direct) : direct
       queue = MovableServer(try ServerAddress(address), makes: true)
       self.address = address
     }
