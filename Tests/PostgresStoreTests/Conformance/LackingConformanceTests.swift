@@ -83,12 +83,15 @@ import Testing
     let worker = try store.worker()
     try store.enqueue("x", model: "gone")
     let lease = try #require(try worker.claim()).lease
-    try worker.announce(image(0, of: 1), step: 25, modelDigest: "d", lease)
+    var finished = image(0, of: 1)
+    // Where a daemon puts it.
+    finished.path = "/out/1/1-0.png"
+    try worker.announce(finished, step: 25, modelDigest: "d", lease)
     try worker.lack("gone", reason: "it was removed", lease)
     #expect(try worker.claim(avoiding: ["gone"], patience: 0) == nil)
     #expect(try store.state(1) == .failed)
     #expect(try worker.settleLeftovers(below: "/out") { $0.isUnwanted ? .forget : .keep } == 1)
-    #expect(try store.client.details(job: 1).images == [image(0, of: 1)])
+    #expect(try store.client.details(job: 1).images == [finished])
   }
 
   /// Whose files change waits on.
