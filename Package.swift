@@ -62,7 +62,7 @@ let package = Package(
     .target(name: "CKernels", cSettings: kernels),
     library("Release", []),
     library("Boundary", ["CCrypto"]),
-    library("Requests", []),
+    library("Requests", ["Boundary"]),
     library("Templates", ["Boundary", "Requests"]),
     library("CommandLine", ["Boundary", "Requests", "CKernels", argumentParser]),
     library("Tensors", ["Boundary", "Requests", "CKernels", "COpenBLAS", "Release"]),

@@ -103,7 +103,7 @@ package struct Confinement: Sendable {
 
   /// The allowed folder that a path begins with, and the names after it.
   private func place(of path: String) -> (folder: String, rest: [Substring])? {
-    guard path.hasPrefix("/"), path.utf8.count <= Int(PATH_MAX), !path.utf8.contains(0) else { return nil }
+    guard path.isAbsolutePath, path.utf8.count <= Int(PATH_MAX), !path.utf8.contains(0) else { return nil }
     let parts = Self.parts(path)
     guard let found = names.filter({ parts.starts(with: $0.path) }).max(by: { $0.path.count < $1.path.count })
     else { return nil }
@@ -132,7 +132,7 @@ package struct Confinement: Sendable {
         if found.isLink {
           let target = try Self.target(of: found)
           links += 1
-          if target.hasPrefix("/") {
+          if target.isAbsolutePath {
             guard let place = place(of: target) else { throw .outside }
             way = try Way(place.folder)
             names += place.rest.reversed().map(String.init)
@@ -186,7 +186,7 @@ package struct Confinement: Sendable {
 
   /// The names in a path, without empty names and `.`.
   private static func parts(_ path: String) -> [Substring] {
-    path.split(separator: "/").filter { $0 != "." }
+    path.pathNames.filter { !$0.isEmpty && $0 != "." }
   }
 
   /// The path with all links followed; nil if nothing is there.
@@ -226,7 +226,7 @@ private struct Way: ~Copyable {
 
   /// The path of the folder above a folder.
   static func above(_ path: String) -> String {
-    path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
+    path.lastSlash.map { String(path[..<$0]) } ?? ""
   }
 }
 

@@ -8,6 +8,11 @@ package enum RequestFile: String, Sendable {
 }
 
 extension RenderRequest {
+  /// Whatever it names: its model, what is added to it, and the pictures that it starts from.
+  package var files: [String] {
+    [model] + loras.map(\.path) + embeddings.map(\.path) + [vae, initImage, mask].compactMap { $0 }
+  }
+
   /// Replaces the path of every file in the request. The model's path is not changed.
   /// - Throws: what `change` throws.
   package mutating func changeFiles(_ change: (RequestFile, String) throws -> String) rethrows {

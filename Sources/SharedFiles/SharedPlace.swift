@@ -55,10 +55,20 @@ package final class SharedPlace: Sendable {
   /// The folders in a cache below which everything lies whose digest is right. Unfinished files are elsewhere.
   package static func folders(inCache folder: String) -> [String] { [folder + "/files", folder + "/trees"] }
 
-  /// Makes the cache's folders.
+  /// Makes the cache's folders. What is in them is taken without a look at its digest, so they must be this user's alone.
   /// - Throws: `SharedError.file`, `.noRoom`
   package func prepareCache() throws {
-    for folder in Self.folders(inCache: cache.folder) { try cache.make(folder) }
+    for folder in [cache.folder] + Self.folders(inCache: cache.folder) {
+      try cache.make(folder)
+      var status = stat()
+      guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        throw SharedError.file(path: folder, reason: "is no folder: remove it")
+      }
+      guard status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
+        throw SharedError.file(
+          path: folder, reason: "belongs to others, or others may write there: remove it, or chmod 700")
+      }
+    }
   }
 
   /// Ends what is being had from the place, in any thread.
@@ -155,7 +165,7 @@ package final class SharedPlace: Sendable {
     switch name.kind {
     case .file: return try file(name.digest, name.path, limits)
     case .tree:
-      let tree = try cache.tree(name.digest, isStopped: { self.stop.isSet }) { part in
+      let tree = try cache.tree(name.digest, isStopped: { self.stop.isSet }, goOn: goOn) { part in
         let listing = try self.listing(name, goOn)
         // A listing may say any sizes.
         var rest = most
@@ -194,7 +204,7 @@ package final class SharedPlace: Sendable {
   private func place(_ entry: TreeListing.Entry, in tree: String, _ limits: IncomingFile.Limits) throws {
     let target = "\(tree)/\(entry.path)"
     try cache.make(URL(fileURLWithPath: target).deletingLastPathComponent().path)
-    let name = entry.path.split(separator: "/").last.map(String.init) ?? entry.path
+    let name = entry.path.pathNames.last.map(String.init) ?? entry.path
     let found = try file(entry.digest, name, limits)
     guard link(found, target) == 0 else {
       throw SharedError.file(path: target, reason: "cannot be made: \(SharedError.lastReason)")

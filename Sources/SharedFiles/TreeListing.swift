@@ -37,7 +37,7 @@ struct TreeListing {
     for line in lines {
       let parts = line.split(separator: "  ", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
       guard parts.count == 3, SharedName.isDigest(parts[0]), let bytes = Int(parts[1]), bytes >= 0,
-        SharedName.isPath(parts[2]), parts[2].count(where: { $0 == "/" }) <= Self.deepest,
+        SharedName.isPath(parts[2]), parts[2].pathNames.count <= Self.deepest + 1,
         paths.insert(parts[2]).inserted
       else { return nil }
       entries.append(Entry(digest: parts[0], bytes: bytes, path: parts[2]))

@@ -1,3 +1,5 @@
+import Boundary
+
 /// Reads the text of a template. It looks at every byte a fixed number of times and is nested no deeper than the limit.
 struct TemplateParser {
   private let bytes: [UInt8]
@@ -289,7 +291,7 @@ struct TemplateParser {
       }
     }
     let name = text(begin..<index)
-    let folders = name.split(separator: "/", omittingEmptySubsequences: false)
+    let folders = name.pathNames
     guard folders.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }),
       !name.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\\") })
     else { throw error(.badName(name), at: opening) }

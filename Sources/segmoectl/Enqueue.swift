@@ -128,7 +128,7 @@ struct Enqueue: ParsableCommand {
     var source = try PromptSource(
       prompts: own ?? given, file: file, format: promptFormat.kind, options: options, key: key,
       templates: expander, models: enqueuing.known,
-      share: sharedOption.share(for: location.place, isLook: look.dryRun))
+      share: sharedOption.share(for: location.place, isLook: look.dryRun, keeping: kept(of: earlier)))
     if look.dryRun { return try enqueuing.preview(&source, after: after) }
     let enqueued = try enqueuing.put(&source, as: batch)
     guard wait else { return }
@@ -136,6 +136,14 @@ struct Enqueue: ParsableCommand {
       store: location.open(for: .reading), batch: enqueued.batch, isJSON: format.json,
       notify: notify.map { NotifyCommand($0, on: location.place) }
     ).run()
+  }
+
+  /// The paths that an earlier request names, and the command line does not.
+  private func kept(of earlier: EarlierRequest?) throws -> Set<String> {
+    guard let earlier else { return [] }
+    var said = try settings.draft().request.files
+    if let model { said.append(model) }
+    return Set(earlier.draft.request.files.map(absolutePath)).subtracting(said.map(absolutePath))
   }
 
   /// The settings of a prompt that names none, one for each combination.

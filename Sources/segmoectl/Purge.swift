@@ -133,7 +133,7 @@ struct FileRemover {
   /// The file's real path; nil if it may not be removed.
   private func place(of path: String) -> String? {
     let url = URL(fileURLWithPath: path)
-    guard path.hasPrefix("/"), url.pathExtension == "png",
+    guard path.isAbsolutePath, url.pathExtension == "png",
       let parent = realPath(url.deletingLastPathComponent().path),
       parent == folder || parent.hasPrefix(folder == "/" ? "/" : folder + "/")
     else { return nil }

@@ -40,11 +40,16 @@ struct SharedOption: ParsableArguments {
   /// - Parameters:
   ///   - queue: that the requests are for.
   ///   - isLook: whether nothing is to be put anywhere.
+  ///   - kept: paths that stay as they are, because a row or a picture names them and not the person: what lies there
+  ///     on this machine may be anything.
   /// - Throws: `Problem`, `SharedError.address`, `.credentials`
-  func share(for queue: QueuePlace, isLook: Bool = false) throws -> PathResolver.Share? {
+  func share(
+    for queue: QueuePlace, isLook: Bool = false, keeping kept: Set<String> = []
+  ) throws -> PathResolver.Share? {
     let place = try place(of: queue)
     guard !queue.isFile else { return nil }
     return { setting, path, isPicture in
+      if kept.contains(path) { return path }
       guard let place else {
         throw Problem.usage(
           "\(setting) \(path) is on this machine, and others render from \(queue.path): name a place that "

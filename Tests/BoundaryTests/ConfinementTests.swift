@@ -75,6 +75,8 @@ import Testing
     "models/folder/../file", "out/file", "models/proc/self/root/etc/passwd", "models/gone", "secret/gone",
     "gone",
     "models/gone/below", "models/sibling",
+    // The slash is part of a character, as with a sign that joins what comes after it, or a mark that joins what is before.
+    "models/L\u{600}/file", "models/../\u{301}x", "models/slash",
   ])
   func outsideNothingIsLookedAt(path: String) throws {
     let house = try House()
@@ -89,6 +91,9 @@ import Testing
     try house.link("models/gone", "ROOT/secret/gone")
     try house.link("models/sibling", "ROOT/models2/file")
     try house.link("out", "secret")
+    try house.link("models/L\u{600}", "ROOT/secret")
+    try house.write("\u{301}x", "secret")
+    try house.link("models/slash", "/\u{301}x")
     let path = path.hasPrefix("/") ? path : house.root + "/" + path
     // The same error whether or not something is there.
     #expect(throws: OpenFailure.outside) { try house.confinement.open(path).isFolder }

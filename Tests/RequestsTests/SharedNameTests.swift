@@ -24,6 +24,7 @@ import Testing
     "tree:\(digest)/../x", "tree:\(digest)/a/../../x", "tree:\(digest)//x", "tree:\(digest)/a/./b",
     "tree:\(digest)/a/", "sha256:\(digest)0/x", "sha256:\(digest.dropLast())/x",
     "sha256:\(digest.uppercased())/x", "sha256:../../etc/x/y", "sha1:\(digest)/x", "md5:\(digest)/x",
+    "sha256:\(digest)/../\u{301}x", "tree:\(digest)/../\u{301}x", "sha256:\(digest)/a\u{600}/b",
     "/sha256:\(digest)/x", "sha256:\(digest)/a\u{1B}[2J", "sha256:\(digest)/a\0b", "sha256:\(digest)/a\\b",
     "sha256:\(digest)/\(String(repeating: "a", count: 300))",
   ])

@@ -72,7 +72,8 @@ import Testing
     "DIGEST  99999999999999999999  a",
     "DIGEST  9223372036854775807  a\nDIGEST  9223372036854775807  b", "../../x  4  a", "DIGEST 4 a",
     "a  4  DIGEST",
-    "DIGEST  4  .", "DIGEST  4  a\u{1B}b",
+    "DIGEST  4  ../\u{301}stranger", "DIGEST  4  \u{600}/../../\u{301}stranger", "DIGEST  4  .",
+    "DIGEST  4  a\u{1B}b",
     "DIGEST  4  \(Array(repeating: "d", count: 60).joined(separator: "/"))",
   ])
   func aListingThatIsWrong(lines: String) throws {

@@ -1,3 +1,4 @@
+import Boundary
 import Glibc
 
 /// Folders of the caches.
@@ -21,7 +22,7 @@ enum Folder {
 
   /// The folder that a path lies in.
   static func parent(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
+    guard let slash = path.lastSlash else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 

@@ -1,3 +1,4 @@
+import Boundary
 import Requests
 
 /// A file of a repository at one commit.
@@ -53,7 +54,7 @@ package struct RemoteFile: Sendable, Equatable {
   /// Refuses a name that could lead out of the cache, and a file that is too large for plain HTTP.
   /// - Throws: `HubError.hostileName`, `HubError.tooLarge`
   package func check() throws(HubError) {
-    let segments = path.split(separator: "/", omittingEmptySubsequences: false)
+    let segments = path.pathNames
     let isSafe = segments.allSatisfy {
       !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255
         && !$0.utf8.contains { $0 < 0x20 || $0 == UInt8(ascii: "\\") || $0 == 0x7f }

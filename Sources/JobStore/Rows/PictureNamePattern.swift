@@ -38,11 +38,11 @@ package struct PictureNamePattern: Sendable, Equatable {
     guard text.utf8.count <= Self.longest else { throw refuse("it may have \(Self.longest) bytes") }
     let isPlain = text.unicodeScalars.allSatisfy { !Self.isUnfit($0) || $0 == "/" }
     guard isPlain else { throw refuse("control characters and backslashes are not allowed in file names") }
-    guard !text.hasPrefix("/") else {
+    guard !text.isAbsolutePath else {
       throw refuse("it is a path below the output folder: leave out the first '/'")
     }
     let body = text.hasSuffix(".png") ? text.dropLast(4) : text[...]
-    let parts = body.split(separator: "/", omittingEmptySubsequences: false)
+    let parts = body.pathNames
     guard parts.count <= Self.mostParts else { throw refuse("it may have \(Self.mostParts) parts") }
     self.parts = try parts.map { part in
       guard !part.isEmpty else { throw refuse("a part of the path is empty") }

@@ -162,7 +162,7 @@ package struct ShardFile {
 
   /// Whether a path stays below the folder that it is relative to, and names a picture.
   private static func isPlainPath(_ path: String) -> Bool {
-    let names = path.split(separator: "/", omittingEmptySubsequences: false)
+    let names = path.pathNames
     return path.hasSuffix(".png") && names.count <= 8 && PlainText.line(path) == path
       && names.allSatisfy { !$0.isEmpty && !$0.hasPrefix(".") && $0.utf8.count <= 255 }
   }

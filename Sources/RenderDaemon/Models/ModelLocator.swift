@@ -26,7 +26,7 @@ package struct ModelLocator: Sendable {
   package func path(of name: String) throws -> String {
     let folders = confinement.folders
     let sought = places[name] ?? name
-    for candidate in sought.hasPrefix("/") ? [sought] : folders.map({ $0 + "/" + sought }) {
+    for candidate in sought.isAbsolutePath ? [sought] : folders.map({ $0 + "/" + sought }) {
       do throws(OpenFailure) {
         let found = try confinement.look(candidate).path
         // What was fetched are links to files without endings, which say nothing of their kind.
@@ -37,7 +37,7 @@ package struct ModelLocator: Sendable {
         if error.isShortage { throw CheckpointError(error, path: name, purpose: "a model") }
       }
     }
-    let searched = sought == name ? (name.hasPrefix("/") ? [] : folders) : [sought]
+    let searched = sought == name ? (name.isAbsolutePath ? [] : folders) : [sought]
     throw DaemonError.modelMissing(name: name, searched: searched)
   }
 

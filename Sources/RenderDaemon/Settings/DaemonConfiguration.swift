@@ -114,6 +114,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
     let database = self.database ?? usual
     // What would lie beside the queue's file needs a place with a server, too.
     let file = QueueDatabase.isServer(database) ? usual : database
+    // The service's own: group members may write in its other folder.
+    let cache = environment["CACHE_DIRECTORY"]?.split(separator: ":").first.map { String($0) }
     let state = environment["STATE_DIRECTORY"]?.split(separator: ":").first.map { String($0) }
     let beside = URL(fileURLWithPath: file).deletingLastPathComponent().path
     var settings = DaemonSettings(
@@ -144,7 +146,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     // What is local stays local: whoever shares a queue in a file shares its folders, too.
     settings.shared = QueueDatabase.isServer(database) ? shared : nil
     settings.sharedCache =
-      state.map { $0 + "/shared" } ?? SharedPlace.cacheFolder(environment) ?? beside + "/shared"
+      (cache ?? state).map { $0 + "/shared" } ?? SharedPlace.cacheFolder(environment) ?? beside + "/shared"
     return settings
   }
 

@@ -30,6 +30,8 @@ struct JobRenderer: Sendable {
   let side: any JobWorker
   let compute: Compute
   let output: String
+  /// Whether other machines use the queue, so that names in a shared place mean something in it.
+  let hasSharedNames: Bool
   /// Where machines share files; nil: nowhere.
   let shared: SharedPlace?
   /// The most bytes of one file that are taken from there.

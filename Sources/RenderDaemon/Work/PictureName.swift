@@ -1,3 +1,4 @@
+import Boundary
 import Foundation
 import Images
 
@@ -37,7 +38,7 @@ struct PictureName: Equatable {
   func path(below output: String) -> String { "\(output)/\(name)" }
 
   /// The folders below the output folder that the file is in, from the outermost on.
-  var folders: [Substring] { name.split(separator: "/").dropLast() }
+  var folders: [Substring] { name.pathNames.filter { !$0.isEmpty }.dropLast() }
 
   /// What its file is called until it is whole. By a pattern's name nobody could tell whose it is once its daemon has died:
   /// so it is in the output folder, by the numbers of job and picture. nil: beside the file, after its name.
@@ -46,7 +47,7 @@ struct PictureName: Equatable {
   /// Whether a path, which may be anything, is one of those that this picture may have.
   func mayBe(_ path: String, below output: String) -> Bool {
     guard !isPatterned, let stem else {
-      return path.hasPrefix(output + "/") && path.hasSuffix(".png") && !path.contains("/../")
+      return path.hasPrefix(output + "/") && path.hasSuffix(".png") && !path.pathNames.contains("..")
     }
     let start = "\(output)/\(stem)"
     guard path.hasPrefix(start), path.hasSuffix(".png"), path.utf8.count > start.utf8.count + 3 else {

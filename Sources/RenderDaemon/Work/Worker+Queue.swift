@@ -119,4 +119,24 @@ extension Worker {
       log.warning("cannot sign off: \(error)")
     }
   }
+
+  /// Claims another job that can go together with one at work; nil if there is none or the queue does not answer at
+  /// once.
+  func companion(
+    of claimed: ClaimedJob, _ settings: DaemonSettings, avoiding lacked: WorkerSession.Lacked
+  ) -> ClaimedJob? {
+    let request = claimed.request.render
+    guard !lacked.models.contains(request.model) else { return nil }
+    do {
+      return try reports.between {
+        try session.claimCompanion(
+          of: request, limits: settings.limits, without: lacked.files, waits: false)
+      }
+    } catch JobStoreError.busy {
+      return nil
+    } catch {
+      log.warning("cannot look for further jobs: \(error)")
+      return nil
+    }
+  }
 }

@@ -163,7 +163,8 @@ package final class Worker: Sendable {
     let compute = Compute(threads: settings.threads)
     let renderer = JobRenderer(
       session: session, reports: reports, side: side, compute: compute, output: settings.output,
-      shared: shared, mostShared: settings.sourceLimits.largest,
+      hasSharedNames: QueueDatabase.isServer(settings.database), shared: shared,
+      mostShared: settings.sourceLimits.largest,
       lastStep: lastStep,
       stop: stop, reporter: reporter, seal: seal, checkpointSteps: settings.checkpointSteps,
       previews: settings.previews, waitsForRoom: !settings.drain, metrics: metrics, log: log)
@@ -280,25 +281,5 @@ package final class Worker: Sendable {
       }
     }
     reports.flush()
-  }
-
-  /// Claims another job that can go together with one at work; nil if there is none or the queue does not answer at
-  /// once.
-  private func companion(
-    of claimed: ClaimedJob, _ settings: DaemonSettings, avoiding lacked: WorkerSession.Lacked
-  ) -> ClaimedJob? {
-    let request = claimed.request.render
-    guard !lacked.models.contains(request.model) else { return nil }
-    do {
-      return try reports.between {
-        try session.claimCompanion(
-          of: request, limits: settings.limits, without: lacked.files, waits: false)
-      }
-    } catch JobStoreError.busy {
-      return nil
-    } catch {
-      log.warning("cannot look for further jobs: \(error)")
-      return nil
-    }
   }
 }

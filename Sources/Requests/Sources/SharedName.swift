@@ -1,3 +1,5 @@
+import Boundary
+
 /// How a job names what lies in a shared place, so that every machine can resolve it: by its digest.
 ///
 ///     sha256:9f86…0a08/robot.safetensors       a file
@@ -22,11 +24,11 @@ package struct SharedName: Sendable, Hashable, CustomStringConvertible {
   package var description: String { "\(kind.rawValue):\(digest)/\(path)" }
 
   /// The last part of the path.
-  package var name: String { path.split(separator: "/").last.map(String.init) ?? path }
+  package var name: String { path.pathNames.last.map(String.init) ?? path }
 
   /// nil unless the digest is one, and the path leads nowhere else.
   package init?(_ kind: Kind, digest: String, path: String) {
-    guard Self.isDigest(digest), Self.isPath(path), kind == .tree || !path.contains("/") else { return nil }
+    guard Self.isDigest(digest), Self.isPath(path), kind == .tree || path.lastSlash == nil else { return nil }
     self.kind = kind
     self.digest = digest
     self.path = path
@@ -38,7 +40,7 @@ package struct SharedName: Sendable, Hashable, CustomStringConvertible {
       return nil
     }
     let rest = text[text.index(after: colon)...]
-    guard let slash = rest.firstIndex(of: "/") else { return nil }
+    guard let slash = rest.utf8.firstIndex(of: UInt8(ascii: "/")) else { return nil }
     self.init(kind, digest: String(rest[..<slash]), path: String(rest[rest.index(after: slash)...]))
   }
 
@@ -54,7 +56,7 @@ package struct SharedName: Sendable, Hashable, CustomStringConvertible {
   /// Whether it is a relative path that stays below where it starts, and that can be a file's anywhere.
   package static func isPath(_ text: String) -> Bool {
     guard (1...1024).contains(text.utf8.count) else { return false }
-    return text.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
+    return text.pathNames.allSatisfy {
       !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 200
         && !$0.utf8.contains { $0 < 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "\\") }
     }

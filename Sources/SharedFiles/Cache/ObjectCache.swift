@@ -20,13 +20,15 @@ struct ObjectCache: Sendable {
     _ digest: String, name: String, from store: any ObjectStore, limits: IncomingFile.Limits,
     isStopped: () -> Bool
   ) throws -> String {
-    let place = "\(folder)/files/\(digest)"
+    // What lies beside weights may be taken for their settings. So a file of such a name lies beside nothing.
+    let isSettings = name.hasSuffix(".json") || name.hasSuffix(".config")
+    let place = "\(folder)/files/\(digest)\(isSettings ? "/.settings" : "")"
     let path = "\(place)/\(name)"
     if isFile(path) { return path }
     try make(place)
     try make("\(folder)/locks")
     try make("\(folder)/parts")
-    let lock = try lock(digest, isStopped)
+    let lock = try lock(digest, isStopped, limits.goOn)
     defer { withExtendedLifetime(lock) {} }
     if isFile(path) { return path }
     // Under another name it may be there already.
@@ -60,15 +62,18 @@ struct ObjectCache: Sendable {
   /// - Parameters:
   ///   - digest: of the tree's listing.
   ///   - isStopped: asked while another program makes it.
+  ///   - goOn: asked then, too; throws to end the wait.
   ///   - fill: makes the files in an empty folder.
   /// - Returns: its path.
   /// - Throws: `SharedError`, and what `fill` throws.
-  func tree(_ digest: String, isStopped: () -> Bool, fill: (String) throws -> Void) throws -> String {
+  func tree(
+    _ digest: String, isStopped: () -> Bool, goOn: () throws -> Void, fill: (String) throws -> Void
+  ) throws -> String {
     let path = "\(folder)/trees/\(digest)"
     if access(path, F_OK) == 0 { return path }
     try make("\(folder)/trees")
     try make("\(folder)/locks")
-    let lock = try lock("tree-\(digest)", isStopped)
+    let lock = try lock("tree-\(digest)", isStopped, goOn)
     defer { withExtendedLifetime(lock) {} }
     if access(path, F_OK) == 0 { return path }
     let part = "\(folder)/trees/.\(digest).part"
@@ -92,13 +97,20 @@ struct ObjectCache: Sendable {
     }
   }
 
-  private func lock(_ name: String, _ isStopped: () -> Bool) throws -> FileLock {
+  private func lock(
+    _ name: String, _ isStopped: () -> Bool, _ goOn: () throws -> Void
+  ) throws -> FileLock {
     let path = "\(folder)/locks/\(name)"
+    var fault: (any Error)?
+    func hasEnded() -> Bool {
+      do { try goOn() } catch { fault = error }
+      return fault != nil || isStopped()
+    }
     do throws(FileLock.Fault) {
-      return try FileLock(path: path, isStopped: isStopped, isWaiting: {})
+      return try FileLock(path: path, isStopped: hasEnded, isWaiting: {})
     } catch {
       switch error {
-      case .stopped: throw SharedError.stopped
+      case .stopped: throw fault ?? SharedError.stopped
       case .file(let code): throw SharedError.file(path: path, reason: String(cString: strerror(code)))
       }
     }

@@ -11,7 +11,7 @@ struct FolderStore: ObjectStore {
     let path = "\(root)/\(key)"
     try checkRoot()
     if let size = size(of: path) { return try check(size, body) }
-    let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+    let folder = String(path[..<(path.lastSlash ?? path.startIndex)])
     guard mkdir(folder, 0o777) == 0 || errno == EEXIST else { throw fault(folder) }
     let part = "\(folder)/.\(body.digest).\(String(UInt64.random(in: 0 ... .max), radix: 16)).part"
     let descriptor = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o666)

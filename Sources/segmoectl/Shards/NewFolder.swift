@@ -1,3 +1,4 @@
+import Boundary
 import CommandLine
 import Glibc
 
@@ -11,7 +12,7 @@ enum NewFolder {
   static func make(_ path: String, mode: mode_t = 0o777) throws {
     if mkdir(path, mode) == 0 || isFolder(path) { return }
     var code = errno
-    let above = path.split(separator: "/").dropLast()
+    let above = path.pathNames.filter { !$0.isEmpty }.dropLast()
     if code == ENOENT, !above.isEmpty {
       try make("/" + above.joined(separator: "/"), mode: mode)
       if mkdir(path, mode) == 0 || isFolder(path) { return }

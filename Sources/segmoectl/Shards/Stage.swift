@@ -58,7 +58,7 @@ struct StageIn: ParsableCommand {
     let wanted = try ShardQueue.arrive(
       place.queue, output: place.pictures, moving: (from: manifest.folder, to: folder.path))
     if let earlier { try restoreKey(of: earlier, folder, place) }
-    for image in wanted where !image.path.hasPrefix("/") && !image.path.contains("..") {
+    for image in wanted where !image.path.isAbsolutePath && !image.path.pathNames.contains("..") {
       guard let bytes = folder.bytes(of: image) else { continue }
       let path = "\(place.pictures)/\(image.path)"
       try NewFolder.make(URL(fileURLWithPath: path).deletingLastPathComponent().path)
@@ -118,7 +118,7 @@ struct StageOut: ParsableCommand {
 
   func run() throws {
     let (folder, _, place) = try arguments.opened()
-    guard (1...80).contains(attempt.utf8.count), ShardScript.isPlain(attempt), !attempt.contains("/"),
+    guard (1...80).contains(attempt.utf8.count), ShardScript.isPlain(attempt), attempt.lastSlash == nil,
       !attempt.hasPrefix(".")
     else { throw Problem.usage("--attempt must be 1 to 80 letters, digits, dots and dashes") }
     let copy = place.path + "/copy.sqlite"

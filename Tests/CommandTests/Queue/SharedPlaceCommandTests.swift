@@ -85,6 +85,33 @@ import Testing
     #expect(try command.run(["list", "--json"], environment: environment).list().isEmpty)
   }
 
+  /// A row says what its writer likes: what a file of that path holds on this machine is not given away.
+  @Test(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)))
+  func whatARowNamesIsNotShared() throws {
+    let command = try folderWithFiles()
+    let address = try PostgresServer.shared().newDatabase()
+    try FileManager.default.createDirectory(
+      atPath: command.folder + "/place", withIntermediateDirectories: false)
+    let environment = ["SEGMOE_DATABASE": address, "HOME": command.folder]
+    let place = ["--shared", "place"]
+    func run(_ arguments: [String]) throws -> Outcome { try command.run(arguments, environment: environment) }
+    func count() -> Int {
+      (try? FileManager.default.contentsOfDirectory(atPath: command.folder + "/place/files"))?.count ?? 0
+    }
+    #expect(try run(["enqueue", "p", "--model", "demo"]).code == 0)
+    let secret = command.folder + "/cat.png"
+    try PostgresServer.sql(
+      at: address, "UPDATE jobs SET init_image = '\(secret)', strength = 0.5, vae = '\(command.folder)/taesd'"
+    )
+    #expect(try run(["enqueue", "--like", "1"] + place).code == 0)
+    #expect(count() == 0)
+    let settings = try #require(try run(["show", "2", "--json"]).object()["settings"] as? [String: Any])
+    #expect(settings["init_image"] as? String == secret)
+    // Who names it shares it.
+    #expect(try run(["enqueue", "--like", "1", "--init-image", "cat.png"] + place).code == 0)
+    #expect(count() == 1)
+  }
+
   /// What is local stays local.
   @Test func aQueueInAFileKeepsPaths() throws {
     let command = try folderWithFiles()

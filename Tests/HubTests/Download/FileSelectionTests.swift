@@ -203,7 +203,10 @@ struct FileSelectionTests {
     #expect(throws: HubError.self) { try Self.selection(["a.bin"]).adapter() }
   }
 
-  @Test(arguments: ["a/../b", "/a", "a//b", "a\\b", "..", "a/\u{1}", String(repeating: "x", count: 256)])
+  @Test(arguments: [
+    "a/../b", "/a", "a//b", "a\\b", "..", "../\u{301}x", "\u{600}/../\u{301}x", "a/\u{1}",
+    String(repeating: "x", count: 256),
+  ])
   func hostileNamesAreRefused(path: String) throws {
     let zeros = String(repeating: "0", count: 40)
     let file = try #require(RemoteFile(path: path, size: 1, gitName: zeros, sha256: nil))
