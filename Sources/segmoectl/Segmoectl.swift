@@ -13,7 +13,7 @@ struct Segmoectl: ParsableCommand {
     discussion: """
       The queue is an SQLite database: --database FILE, else $SEGMOE_DATABASE, else that of the machine's service
       (/etc/segmoed, /var/lib/segmoe/queue.sqlite) if you may use it, else your own,
-      ~/.local/state/segmoe/queue.sqlite. Some commands also work on one of PostgreSQL (postgresql://…). `enqueue` creates it; the other commands need one that is there.
+      ~/.local/state/segmoe/queue.sqlite. Most commands also work on one of PostgreSQL (postgresql://…; docs/postgresql.md). `enqueue` creates it; the other commands need one that is there.
       With --json every command prints one line of JSON.
 
       \(ProgramExit.help)

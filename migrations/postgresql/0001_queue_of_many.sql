@@ -138,7 +138,8 @@ CREATE TABLE due (
   priority       integer NOT NULL,         -- higher goes first; equal ones by id
   model          text NOT NULL,
   numerics       text,                     -- the class of numerics that it waits for; NULL: any
-  numerics_since bigint                    -- since when, if it is that of its resume state alone
+  numerics_since bigint                    -- since when, if it is that of its resume state alone; 0 without a class: somebody let it
+                                           -- go, and it follows its batch's no more
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX due_in_order ON due (priority DESC, id);
 CREATE INDEX due_by_model ON due (priority DESC, model, id);
@@ -219,7 +220,8 @@ CREATE TABLE checkpoints (
   numerics     text,
   over         smallint NOT NULL DEFAULT 0 CHECK (over IN (0, 1)),  -- 1: its job failed or was cancelled
   PRIMARY KEY (job, number),
-  CHECK ((path IS NULL) = (digest IS NULL))
+  CHECK ((path IS NULL) = (digest IS NULL)),
+  CHECK (path IS NULL OR (seed, width, height, bytes, seconds) IS NOT NULL)
 );
 -- Every worker looks for these at every job: among ten thousand pictures of jobs at work there are rarely any.
 CREATE INDEX checkpoints_over ON checkpoints (job) WHERE over = 1;
@@ -429,6 +431,17 @@ CREATE VIEW event_log AS
   SELECT id, to_char(to_timestamp(at / 1000.0), 'YYYY-MM-DD HH24:MI:SS') AS at, batch, job, worker, what, detail
   FROM events;
 
+CREATE VIEW released_batches AS
+  -- Batches whose jobs wait for another batch (waiting.holds) that is over, or gone. From one such batch to the next by the
+  -- index: a million jobs of theirs may wait.
+  WITH RECURSIVE held AS (
+    SELECT (SELECT min(batch) FROM waiting WHERE holds & 8 <> 0) AS batch
+    UNION ALL
+    SELECT (SELECT min(w.batch) FROM waiting w WHERE w.holds & 8 <> 0 AND w.batch > held.batch)
+    FROM held WHERE held.batch IS NOT NULL)
+  SELECT b.id FROM held JOIN batches b ON b.id = held.batch
+  WHERE coalesce((SELECT c.queued + c.running FROM batch_counts c WHERE c.batch = b.after), 0) <= 0;
+
 CREATE VIEW queue_gauges AS
   -- The queue in one row, for whoever watches it or starts daemons for it (deploy/kubernetes/keda). due: jobs that a daemon
   -- would get if it came now, those included that its upkeep would release; none while the queue is paused. due_since: when
@@ -439,9 +452,7 @@ CREATE VIEW queue_gauges AS
     SELECT w.id FROM waiting w WHERE w.holds = 0 AND w.run_after <= milliseconds_now()
     UNION ALL
     SELECT w.id FROM waiting w WHERE w.holds = 8 AND coalesce(w.run_after, 0) <= milliseconds_now() AND w.batch IN (
-      SELECT b.id FROM batches b LEFT JOIN batch_counts c ON c.batch = b.after
-      WHERE b.id IN (SELECT DISTINCT x.batch FROM waiting x WHERE x.holds & 8 <> 0)
-        AND coalesce(c.queued + c.running, 0) <= 0)),
+      SELECT id FROM released_batches)),
   first AS (SELECT count(*) AS jobs, min(r.id) AS id FROM ready r JOIN queue q ON q.paused = 0)
   SELECT q.paused, c.queued, c.running, c.done, c.failed, c.cancelled, first.jobs AS due,
     (SELECT j.created_at FROM jobs j WHERE j.id = first.id) AS due_since,
@@ -525,9 +536,11 @@ END $$;
 
 -- Workers.
 
-CREATE FUNCTION put_back(job_id bigint, not_before bigint, pins_class boolean) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION put_back(
+  job_id bigint, not_before bigint, pins_class boolean, follows boolean DEFAULT false
+) RETURNS void LANGUAGE plpgsql AS $$
 -- A job that is no longer rendered is queued again. It waits for a worker of its batch's class of numerics, or for a
--- while for one of the class of its resume state.
+-- while for one of the class of its resume state, or until the batch is over that its own follows.
 DECLARE
   j record;
   b record;
@@ -538,6 +551,7 @@ BEGIN
   -- Whoever pauses the batch at this moment is waited for.
   SELECT paused, numerics INTO b FROM batches WHERE id = j.batch FOR SHARE;
   IF b.paused = 1 THEN hold := 1; END IF;
+  IF follows THEN hold := hold | 8; END IF;
   IF b.numerics IS NULL AND pins_class THEN
     SELECT c.numerics INTO saved FROM checkpoints c
     WHERE c.job = job_id AND c.path IS NULL AND c.numerics IS NOT NULL ORDER BY c.step DESC LIMIT 1;
@@ -545,11 +559,11 @@ BEGIN
   IF hold <> 0 OR not_before IS NOT NULL THEN
     INSERT INTO waiting (id, batch, priority, model, numerics, numerics_since, run_after, holds)
     VALUES (job_id, j.batch, j.priority, j.model, coalesce(b.numerics, saved),
-      CASE WHEN saved IS NOT NULL THEN milliseconds_now() END, not_before, hold);
+      CASE WHEN saved IS NOT NULL THEN milliseconds_now() END, not_before, hold) ON CONFLICT (id) DO NOTHING;
   ELSE
     INSERT INTO due (id, batch, priority, model, numerics, numerics_since)
     VALUES (job_id, j.batch, j.priority, j.model, coalesce(b.numerics, saved),
-      CASE WHEN saved IS NOT NULL THEN milliseconds_now() END);
+      CASE WHEN saved IS NOT NULL THEN milliseconds_now() END) ON CONFLICT (id) DO NOTHING;
   END IF;
 END $$;
 
@@ -814,22 +828,39 @@ END $$;
 
 CREATE FUNCTION lease_due(
   taken due, by_worker text, new_token bigint, lease_ms bigint, its_class text
-) RETURNS void LANGUAGE plpgsql AS $$
--- Gives a worker the lease of a job that was just taken from due.
+) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Gives a worker the lease of a job that was just taken from due. False: its batch has another class of numerics by now,
+-- and the job is due again for that.
 DECLARE
   now bigint := milliseconds_now();
+  decided text;
 BEGIN
-  INSERT INTO leases (job, batch, token, worker, expires, started_at)
-  VALUES (taken.id, taken.batch, new_token, by_worker, now + lease_ms, now);
   IF its_class IS NOT NULL THEN
     UPDATE batches SET numerics = its_class WHERE id = taken.batch AND same_numerics = 1 AND numerics IS NULL;
     IF FOUND THEN
-      UPDATE due SET numerics = its_class, numerics_since = NULL WHERE batch = taken.batch;
-      UPDATE waiting SET numerics = its_class, numerics_since = NULL WHERE batch = taken.batch;
+      -- Rows that others are just taking or moving are passed over: whoever takes one of them finds the class below.
+      UPDATE due SET numerics = its_class, numerics_since = NULL
+      WHERE id IN (
+        SELECT id FROM due WHERE batch = taken.batch AND numerics_since IS DISTINCT FROM 0 FOR UPDATE SKIP LOCKED);
+      UPDATE waiting SET numerics = its_class, numerics_since = NULL
+      WHERE id IN (
+        SELECT id FROM waiting WHERE batch = taken.batch AND numerics_since IS DISTINCT FROM 0 FOR UPDATE SKIP LOCKED);
+    ELSIF taken.numerics_since IS DISTINCT FROM 0 THEN
+      SELECT numerics INTO decided FROM batches WHERE id = taken.batch AND same_numerics = 1;
+      IF decided <> its_class THEN
+        INSERT INTO due (id, batch, priority, model, numerics)
+        VALUES (taken.id, taken.batch, taken.priority, taken.model, decided) ON CONFLICT (id) DO NOTHING;
+        RETURN false;
+      END IF;
     END IF;
   END IF;
+  INSERT INTO leases (job, batch, token, worker, expires, started_at)
+  VALUES (taken.id, taken.batch, new_token, by_worker, now + lease_ms, now) ON CONFLICT (job) DO NOTHING;
+  -- Somebody's hand has put it into due as well: the next one is taken.
+  IF NOT FOUND THEN RETURN false; END IF;
   INSERT INTO tally (batch, queued, running) VALUES (taken.batch, -1, 1);
   INSERT INTO events (what, batch, job, worker) VALUES ('claimed', taken.batch, taken.id, by_worker);
+  RETURN true;
 END $$;
 
 CREATE FUNCTION claim_job(
@@ -850,32 +881,35 @@ BEGIN
     RETURN;
   END IF;
   IF (SELECT paused FROM queue) = 1 THEN RETURN; END IF;
-  IF cardinality(lacked) + cardinality(files) > 0 THEN
-    taken := take_avoiding(its_class, preferred, lacked, files);
-  ELSE
-    IF cardinality(preferred) > 0 THEN
-      SELECT d.priority, d.id INTO head FROM due d
-      WHERE d.numerics IS NULL OR d.numerics = its_class
-      ORDER BY d.priority DESC, d.id LIMIT 1;
-      IF FOUND THEN
+  LOOP
+    taken := NULL;
+    IF cardinality(lacked) + cardinality(files) > 0 THEN
+      taken := take_avoiding(its_class, preferred, lacked, files);
+    ELSE
+      IF cardinality(preferred) > 0 THEN
+        SELECT d.priority, d.id INTO head FROM due d
+        WHERE d.numerics IS NULL OR d.numerics = its_class
+        ORDER BY d.priority DESC, d.id LIMIT 1;
+        IF FOUND THEN
+          DELETE FROM due WHERE id = (
+            SELECT d.id FROM due d
+            WHERE d.priority = head.priority AND d.id BETWEEN head.id AND head.id + 256 AND d.model = ANY (preferred)
+              AND (d.numerics IS NULL OR d.numerics = its_class)
+            ORDER BY d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
+          RETURNING * INTO taken;
+        END IF;
+      END IF;
+      IF taken.id IS NULL THEN
         DELETE FROM due WHERE id = (
           SELECT d.id FROM due d
-          WHERE d.priority = head.priority AND d.id BETWEEN head.id AND head.id + 256 AND d.model = ANY (preferred)
-            AND (d.numerics IS NULL OR d.numerics = its_class)
-          ORDER BY d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
+          WHERE d.numerics IS NULL OR d.numerics = its_class
+          ORDER BY d.priority DESC, d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING * INTO taken;
       END IF;
     END IF;
-    IF taken.id IS NULL THEN
-      DELETE FROM due WHERE id = (
-        SELECT d.id FROM due d
-        WHERE d.numerics IS NULL OR d.numerics = its_class
-        ORDER BY d.priority DESC, d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
-      RETURNING * INTO taken;
-    END IF;
-  END IF;
-  IF taken.id IS NULL THEN RETURN; END IF;
-  PERFORM lease_due(taken, by_worker, new_token, lease_ms, its_class);
+    IF taken.id IS NULL THEN RETURN; END IF;
+    EXIT WHEN lease_due(taken, by_worker, new_token, lease_ms, its_class);
+  END LOOP;
   RETURN QUERY SELECT * FROM job_rows WHERE id = taken.id;
 END $$;
 
@@ -915,8 +949,7 @@ BEGIN
       AND (cardinality(files) = 0 OR NOT needs_file(j.id, files))
     ORDER BY d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED)
   RETURNING * INTO taken;
-  IF taken.id IS NULL THEN RETURN; END IF;
-  PERFORM lease_due(taken, by_worker, new_token, lease_ms, its_class);
+  IF taken.id IS NULL OR NOT lease_due(taken, by_worker, new_token, lease_ms, its_class) THEN RETURN; END IF;
   RETURN QUERY SELECT * FROM job_rows WHERE id = taken.id;
 END $$;
 
@@ -1160,25 +1193,16 @@ BEGIN
       PERFORM free_lease(l);
     END LOOP;
   END IF;
-  -- The batch that theirs comes after is over, or gone. From one such batch to the next by the index: a million jobs of
-  -- theirs may wait.
   UPDATE waiting SET holds = holds & ~8, run_after = coalesce(run_after, 0)
-  WHERE holds & 8 <> 0 AND batch IN (
-    WITH RECURSIVE held AS (
-      SELECT (SELECT min(batch) FROM waiting WHERE holds & 8 <> 0) AS batch
-      UNION ALL
-      SELECT (SELECT min(w.batch) FROM waiting w WHERE w.holds & 8 <> 0 AND w.batch > held.batch)
-      FROM held WHERE held.batch IS NOT NULL)
-    SELECT b.id FROM held JOIN batches b ON b.id = held.batch
-    WHERE coalesce((SELECT c.queued + c.running FROM batch_counts c WHERE c.batch = b.after), 0) <= 0);
+  WHERE holds & 8 <> 0 AND batch IN (SELECT id FROM released_batches);
   WITH ready AS (
     DELETE FROM waiting WHERE id IN (
       SELECT id FROM waiting WHERE holds = 0 AND run_after <= now FOR UPDATE SKIP LOCKED) RETURNING *)
   INSERT INTO due (id, batch, priority, model, numerics, numerics_since)
-  SELECT id, batch, priority, model, numerics, numerics_since FROM ready;
+  SELECT id, batch, priority, model, numerics, numerics_since FROM ready ON CONFLICT (id) DO NOTHING;
   -- No worker of their class came, or none has it any more.
   UPDATE due SET numerics = NULL, numerics_since = NULL
-  WHERE numerics_since IS NOT NULL AND (numerics_since <= now - class_ms
+  WHERE numerics_since IS NOT NULL AND numerics IS NOT NULL AND (numerics_since <= now - class_ms
     OR NOT EXISTS (SELECT 1 FROM workers w WHERE w.numerics = due.numerics));
   WITH gone AS (DELETE FROM tally RETURNING *),
   sums AS (
@@ -1202,7 +1226,7 @@ BEGIN
   PERFORM keep_up(lease_ms, class_ms);
   SELECT d.id, d.xmin::text::bigint AS made INTO first FROM due d ORDER BY d.priority DESC, d.id LIMIT 1;
   RETURN QUERY SELECT coalesce(first.id, 0), coalesce(first.made, 0), coalesce((SELECT max(d.id) FROM due d), 0),
-    coalesce((SELECT min(d.numerics_since) FROM due d WHERE d.numerics_since IS NOT NULL), 0), q.paused, u.workers
+    coalesce((SELECT min(d.numerics_since) FROM due d WHERE d.numerics_since > 0), 0), q.paused, u.workers
   FROM queue q, upkeep u;
 END $$;
 
@@ -1360,6 +1384,8 @@ CREATE FUNCTION retry_jobs(first bigint, last bigint, takes_done boolean) RETURN
 DECLARE
   j record;
   many bigint := 0;
+  known bigint;
+  follows boolean := false;
 BEGIN
   FOR j IN
     SELECT id, batch, outcome FROM jobs WHERE id BETWEEN first AND last AND outcome IS NOT NULL
@@ -1381,7 +1407,13 @@ BEGIN
       started_at = NULL, finished_at = NULL, error = NULL, error_kind = NULL, model_digest = NULL, cache_hits = NULL,
       discard = 0
     WHERE id = j.id;
-    PERFORM put_back(j.id, NULL, false);
+    IF known IS DISTINCT FROM j.batch THEN
+      known := j.batch;
+      -- The batch that its own comes after may still be at work.
+      follows := EXISTS (
+        SELECT 1 FROM batches b JOIN batch_counts c ON c.batch = b.after WHERE b.id = j.batch AND c.queued + c.running > 0);
+    END IF;
+    PERFORM put_back(j.id, NULL, false, follows);
     INSERT INTO tally (batch, queued, done, failed, cancelled) VALUES (j.batch, 1, -(j.outcome = 'done')::integer,
       -(j.outcome = 'failed')::integer, -(j.outcome = 'cancelled')::integer);
     INSERT INTO events (what, batch, job) VALUES ('retried', j.batch, j.id);
@@ -1392,19 +1424,22 @@ BEGIN
 END $$;
 
 CREATE FUNCTION hurry_job(job_id bigint) RETURNS boolean LANGUAGE plpgsql AS $$
--- Lets a queued job wait no longer, with all its attempts. False: it is not queued.
+-- Lets a queued job wait no longer, with all its attempts, and for no class of numerics. False: it is not queued.
 DECLARE
   b bigint;
 BEGIN
-  UPDATE due SET numerics = CASE WHEN numerics_since IS NULL THEN numerics END, numerics_since = NULL
+  PERFORM hold_still(job_id);
+  UPDATE due SET numerics = NULL, numerics_since = CASE
+    WHEN numerics_since = 0 OR numerics IS NOT NULL AND numerics_since IS NULL THEN 0 END
   WHERE id = job_id RETURNING batch INTO b;
   IF NOT FOUND THEN
-    UPDATE waiting SET run_after = 0, numerics = CASE WHEN numerics_since IS NULL THEN numerics END,
-      numerics_since = NULL
+    UPDATE waiting SET run_after = 0, numerics = NULL, numerics_since = CASE
+      WHEN numerics_since = 0 OR numerics IS NOT NULL AND numerics_since IS NULL THEN 0 END
     WHERE id = job_id RETURNING batch INTO b;
     IF NOT FOUND THEN RETURN false; END IF;
     WITH ready AS (DELETE FROM waiting WHERE id = job_id AND holds = 0 RETURNING *)
-    INSERT INTO due (id, batch, priority, model, numerics) SELECT id, batch, priority, model, numerics FROM ready;
+    INSERT INTO due (id, batch, priority, model, numerics, numerics_since)
+    SELECT id, batch, priority, model, numerics, numerics_since FROM ready ON CONFLICT (id) DO NOTHING;
   END IF;
   UPDATE jobs SET attempts = 0, losses = 0, furthest_step = 0, furthest_saved = 0, error = NULL, error_kind = NULL,
     started_at = NULL
@@ -1412,6 +1447,31 @@ BEGIN
   INSERT INTO events (what, batch, job) VALUES ('retried', b, job_id);
   PERFORM tell_workers();
   RETURN true;
+END $$;
+
+CREATE FUNCTION stranded_jobs(which bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+-- How many queued jobs of a batch wait for its class of numerics, which no worker that has not stopped is of.
+SELECT (SELECT count(*) FROM due d WHERE d.batch = b.id AND d.numerics = b.numerics AND d.numerics_since IS NULL)
+  + (SELECT count(*) FROM waiting w WHERE w.batch = b.id AND w.numerics = b.numerics AND w.numerics_since IS NULL)
+FROM batches b WHERE b.id = which AND b.same_numerics = 1 AND b.numerics IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM workers k WHERE k.numerics = b.numerics AND k.state <> 'stopped')
+$$;
+
+CREATE FUNCTION unpin_stranded(which bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Lets them go: the next worker that begins one decides the class of the others. How many there were.
+DECLARE
+  old text;
+  many bigint := coalesce(stranded_jobs(which), 0);
+BEGIN
+  IF many = 0 THEN RETURN 0; END IF;
+  SELECT numerics INTO old FROM batches WHERE id = which FOR UPDATE;
+  UPDATE batches SET numerics = NULL WHERE id = which;
+  UPDATE due SET numerics = NULL WHERE batch = which AND numerics = old AND numerics_since IS NULL;
+  UPDATE waiting SET numerics = NULL WHERE batch = which AND numerics = old AND numerics_since IS NULL;
+  INSERT INTO events (what, batch, detail)
+  VALUES ('retried', which, format('no daemon is of %s: its jobs wait no longer', old));
+  PERFORM tell_workers();
+  RETURN many;
 END $$;
 
 CREATE FUNCTION pause_batch(which bigint, pauses boolean) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -1426,13 +1486,13 @@ BEGIN
         AND id BETWEEN (SELECT first_job FROM batches WHERE id = which) AND (SELECT last_job FROM batches WHERE id = which)
       RETURNING *)
     INSERT INTO waiting (id, batch, priority, model, numerics, numerics_since, holds)
-    SELECT id, batch, priority, model, numerics, numerics_since, 1 FROM gone;
+    SELECT id, batch, priority, model, numerics, numerics_since, 1 FROM gone ON CONFLICT (id) DO NOTHING;
   ELSE
     UPDATE waiting SET holds = holds & ~1, run_after = coalesce(run_after, 0) WHERE batch = which AND holds & 1 <> 0;
     WITH ready AS (
       DELETE FROM waiting WHERE batch = which AND holds = 0 AND run_after <= milliseconds_now() RETURNING *)
     INSERT INTO due (id, batch, priority, model, numerics, numerics_since)
-    SELECT id, batch, priority, model, numerics, numerics_since FROM ready;
+    SELECT id, batch, priority, model, numerics, numerics_since FROM ready ON CONFLICT (id) DO NOTHING;
     PERFORM tell_workers();
   END IF;
   INSERT INTO events (what, batch) VALUES (CASE WHEN pauses THEN 'paused' ELSE 'resumed' END, which);
@@ -1451,6 +1511,7 @@ CREATE FUNCTION reorder_job(job_id bigint, its_priority integer) RETURNS boolean
 DECLARE
   j record;
 BEGIN
+  PERFORM hold_still(job_id);
   SELECT batch, priority INTO j FROM jobs WHERE id = job_id AND outcome IS NULL FOR UPDATE;
   IF NOT FOUND THEN RETURN false; END IF;
   UPDATE jobs SET priority = its_priority WHERE id = job_id;
@@ -1587,9 +1648,12 @@ DECLARE
 BEGIN
   FOREACH name IN ARRAY ARRAY['sign_on', 'claim_job', 'beat', 'look', 'keep_up', 'report_progress', 'note_wait', 'note_size',
     'keep_state', 'announce_image', 'finish_job', 'fail_job', 'give_back', 'end_lease', 'free_lease', 'end_job', 'put_back',
-    'hurry_job', 'reorder_job']
+    'hurry_job', 'reorder_job', 'claim_companion', 'lack_thing', 'hopeless', 'give_up', 'retry_jobs', 'cancel_jobs',
+    'remove_jobs', 'settle_leftover']
   LOOP
     EXECUTE format('ALTER FUNCTION %I SET enable_seqscan = off', name);
+    -- A bitmap has no order: all due jobs would be sorted to find the first.
+    EXECUTE format('ALTER FUNCTION %I SET enable_bitmapscan = off', name);
     -- Reading a table of one row would seem so expensive that it is compiled first.
     EXECUTE format('ALTER FUNCTION %I SET jit = off', name);
   END LOOP;

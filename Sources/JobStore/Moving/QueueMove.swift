@@ -76,7 +76,10 @@ package struct QueueMove {
     guard elsewhere == target.place else { throw moved }
     let there = try target.look { try $0.mark() }
     guard there.identity == identity, there.movedTo == self.source.place else { throw moved }
-    return try content(of: source)
+    var content = try content(of: source)
+    // The old queue is paused because it is gone.
+    content.isPaused = there.isPaused
+    return content
   }
 
   /// Copies all rows, and leaves the target marked as one that was moved to the source.

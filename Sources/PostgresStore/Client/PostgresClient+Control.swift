@@ -66,7 +66,9 @@ extension PostgresClient {
       return count
     }
     let row = try database.row(
-      "SELECT retry_jobs($1::bigint, $2::bigint, false)::integer AS count", try range(of: scope))
+      """
+      SELECT (retry_jobs($1::bigint, $2::bigint, false) + coalesce(unpin_stranded($3::bigint), 0))::integer AS count
+      """, try range(of: scope) + [.integer(scope.batch)])
     return try RowReader(row: row, table: "jobs").value("count")
   }
 
@@ -83,9 +85,9 @@ extension PostgresClient {
     }
     let row = try database.row(
       """
-      SELECT count(*)::integer AS count FROM job_rows
+      SELECT (count(*) + coalesce(max(stranded_jobs($4::bigint)), 0))::integer AS count FROM job_rows
       WHERE id BETWEEN $1::bigint AND $2::bigint AND state = ANY ($3::text[])
-      """, range + [.texts(states.map(\.rawValue))])
+      """, range + [.texts(states.map(\.rawValue)), .integer(scope.batch)])
     return (
       try RowReader(row: row, table: "jobs").value("count"), try finishedPictures(range, of: states)
     )

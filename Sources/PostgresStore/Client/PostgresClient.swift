@@ -49,3 +49,11 @@ package struct PostgresClient: JobQueue {
     }
   }
 }
+
+extension JobScope {
+  /// nil unless it is all of a batch.
+  var batch: Int64? {
+    if case .batch(let number) = self { return number }
+    return nil
+  }
+}

@@ -23,8 +23,9 @@ extension PostgresSession {
     below output: String, _ judge: (Leftover) throws -> Leftover.Fate
   ) throws -> Int {
     // There rarely are any.
-    guard try !database.connection.rows("SELECT 1 AS one \(Self.leftovers) LIMIT 1", [.text(output)]).isEmpty
-    else { return 0 }
+    let look =
+      "SELECT 1 AS one FROM checkpoints WHERE over = 1 AND starts_with(path, $1::text || '/') LIMIT 1"
+    guard try !database.connection.rows(look, [.text(output)]).isEmpty else { return 0 }
     return try database.connection.transaction { link in
       let rows = try link.answer(
         to: """

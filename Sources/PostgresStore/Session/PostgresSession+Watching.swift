@@ -45,7 +45,9 @@ extension PostgresSession {
     let row = try database.row(
       """
       SELECT least((SELECT min(run_after) FROM waiting WHERE holds = 0), (SELECT min(expires) FROM leases),
-        (SELECT min(numerics_since) FROM due WHERE numerics_since IS NOT NULL) + $1::bigint) AS at
+        (SELECT min(numerics_since) FROM due WHERE numerics_since > 0) + $1::bigint,
+        (SELECT 0 WHERE EXISTS (
+          SELECT 1 FROM waiting WHERE holds = 8 AND batch IN (SELECT id FROM released_batches)))) AS at
       """, [.integer(numericsPatience.asMilliseconds)])
     return try RowReader(row: row, table: "waiting").optional("at")
   }
@@ -73,13 +75,21 @@ extension PostgresSession {
       [.text(text), .text(name), .integer(record.startedAt)])
   }
 
-  /// Checks that the worker still has its name. If it was silent for a minute, another may have taken it.
+  /// Checks that the queue is here, and that the worker still has its name. If it was silent for a minute, another may have
+  /// taken it.
   package func verify() throws {
     let rows = try database.connection.rows(
-      "SELECT host, pid, started_at FROM workers WHERE name = $1::text", [.text(name)])
+      """
+      SELECT w.host, w.pid, w.started_at, q.moved_to
+      FROM queue q LEFT JOIN workers w ON w.name = $1::text
+      """, [.text(name)])
     guard let row = rows.first else { return }
+    let moved: String? = try RowReader(row: row, table: "queue").optional("moved_to")
+    if let moved { throw JobStoreError.moved(path: database.name, to: moved) }
     let reader = RowReader(row: row, table: "workers")
-    guard try reader.value("started_at", as: Milliseconds.self) > record.startedAt else { return }
+    guard let started: Milliseconds = try reader.optional("started_at"), started > record.startedAt else {
+      return
+    }
     throw JobStoreError.workerNameTaken(
       name: name, host: try reader.value("host"), pid: try reader.value("pid"))
   }

@@ -11,7 +11,7 @@ extension Worker {
       try session.verify()
     } catch let error as JobStoreError {
       switch error {
-      case .replaced, .schemaTooNew, .workerNameTaken, .wrongSchema: throw error
+      case .replaced, .schemaTooNew, .workerNameTaken, .wrongSchema, .moved: throw error
       default: log.warning("cannot look at the queue: \(error)")
       }
     }

@@ -5,6 +5,45 @@ import Testing
 
 /// What both stores promise to clients.
 @Suite struct ClientConformanceTests {
+  /// What was cancelled and is retried waits for the batch before its own again.
+  @Test(arguments: StoreKind.here)
+  func aRetriedJobFollowsItsBatch(kind: StoreKind) throws {
+    let store = try TestStore(kind)
+    try store.client.enqueue(BatchRequest(name: "first"), [request("a")])
+    try store.client.enqueue(BatchRequest(after: "first"), [request("b")])
+    _ = try store.client.cancel(.job(2), discard: false)
+    #expect(try store.client.retry(.job(2)) == 1)
+    let worker = try store.worker()
+    let first = try #require(try worker.claim())
+    #expect(first.lease.job == 1)
+    #expect(try worker.claim() == nil)
+    try worker.finish(first)
+    #expect(try worker.awaitJob().lease.job == 2)
+  }
+
+  /// A class that no daemon is of any more, as after an upgrade.
+  @Test(arguments: StoreKind.here)
+  func whoWaitsForAClassInVainIsLetGo(kind: StoreKind) throws {
+    let store = try TestStore(kind)
+    try store.client.enqueue(BatchRequest(hasOneNumerics: true), (0..<4).map { request("\($0)") })
+    let old = try store.worker("old", class: "1/avx2")
+    try old.finish(try #require(try old.claim()))
+    #expect(try store.client.retrial(of: .batch(1)).count == 0)
+    try old.signOff()
+    let new = try store.worker("new", pid: 11, class: "2/avx2")
+    #expect(try new.claim() == nil)
+    // One of them: the others wait on.
+    #expect(try store.client.retry(.job(3)) == 1)
+    let freed = try #require(try new.claim())
+    #expect(freed.lease.job == 3)
+    #expect(try new.claim() == nil)
+    // All of them.
+    #expect(try store.client.retrial(of: .batch(1)).count == 2)
+    #expect(try store.client.retry(.batch(1)) == 2)
+    #expect(try new.claim()?.lease.job == 2)
+    #expect(try new.claim()?.lease.job == 4)
+  }
+
   @Test(arguments: StoreKind.here)
   func aKeyMakesOneBatch(kind: StoreKind) throws {
     let store = try TestStore(kind)

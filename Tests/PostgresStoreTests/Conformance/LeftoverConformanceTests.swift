@@ -93,6 +93,24 @@ import Testing
     #expect(try store.client.checkpoint(job: 2, index: 0) == nil)
   }
 
+  /// Whoever ends with the queue asks for it: no upkeep has run since.
+  @Test(arguments: StoreKind.here)
+  func aBatchIsDueAsSoonAsTheOneBeforeItIsOver(kind: StoreKind) throws {
+    let store = try TestStore(kind)
+    let worker = try store.worker()
+    try store.client.enqueue(BatchRequest(name: "first"), [request("a")])
+    try store.client.enqueue(BatchRequest(after: "first"), [request("b")])
+    let first = try #require(try worker.claim())
+    #expect(try worker.claim() == nil)
+    try worker.finish(first)
+    if let second = try worker.claim() {
+      #expect(second.lease.job == 2)
+    } else {
+      #expect(try worker.nextDue(numericsPatience: 0) != nil)
+      #expect(try worker.awaitJob().lease.job == 2)
+    }
+  }
+
   @Test(arguments: StoreKind.here)
   func aSecondConnectionHasTheSameLeases(kind: StoreKind) throws {
     let store = try TestStore(kind)
