@@ -85,8 +85,9 @@ extension PostgresClient {
     }
     let row = try database.row(
       """
-      SELECT (count(*) + coalesce(max(stranded_jobs($4::bigint)), 0))::integer AS count FROM job_rows
-      WHERE id BETWEEN $1::bigint AND $2::bigint AND state = ANY ($3::text[])
+      SELECT (coalesce(stranded_jobs($4::bigint), 0) + (
+        SELECT count(*) FROM job_rows
+        WHERE id BETWEEN $1::bigint AND $2::bigint AND state = ANY ($3::text[])))::integer AS count
       """, range + [.texts(states.map(\.rawValue)), .integer(scope.batch)])
     return (
       try RowReader(row: row, table: "jobs").value("count"), try finishedPictures(range, of: states)
