@@ -7,7 +7,6 @@
 // none. CLAIM, BEAT and REPORT are seconds between two of each, 0 for never. DEPTH jobs are queued, and stay so many: what is
 // claimed is enqueued anew once a second, from a thread of its own.
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <libpq-fe.h>
 #include <pthread.h>
@@ -20,6 +19,9 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "due.h"
+#include "processor_time.h"
 
 // What a node may ask for, and with how many values.
 enum { SIGN_ON, BEAT, REPORT, LEFTOVERS, VERIFY, LOOK, CLAIM, ANNOUNCE, FINISH, KINDS };
@@ -58,34 +60,6 @@ static double now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-// Seconds that a process has computed; with its children and those that have ended, if it is a postmaster.
-static double processor_seconds(int process, bool children) {
-  if (process <= 0) return 0;
-  double ticks = 0;
-  DIR *folder = opendir("/proc");
-  if (!folder) fail("/proc", strerror(errno));
-  for (struct dirent *entry; (entry = readdir(folder));) {
-    int pid = atoi(entry->d_name);
-    if (pid <= 0) continue;
-    char path[300], line[1024];
-    snprintf(path, sizeof path, "/proc/%s/stat", entry->d_name);
-    FILE *file = fopen(path, "r");
-    if (!file) continue;
-    char *rest = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
-    int parent;
-    unsigned long user, system;
-    long user_ended, system_ended;
-    if (rest && sscanf(rest + 2, "%*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &parent, &user, &system,
-                       &user_ended, &system_ended) == 5) {
-      if (pid == process || (children && parent == process)) ticks += (double)(user + system);
-      if (pid == process && children) ticks += (double)(user_ended + system_ended);
-    }
-    fclose(file);
-  }
-  closedir(folder);
-  return ticks / (double)sysconf(_SC_CLK_TCK);
-}
-
 // How long each call took, in milliseconds.
 static struct { double *times; size_t count, room; } measured[KINDS];
 static bool measures;
@@ -109,29 +83,6 @@ static int by_size(const void *a, const void *b) {
 static double share(int kind, double part) {
   size_t count = measured[kind].count;
   return count ? measured[kind].times[(size_t)(part * (double)(count - 1))] : 0;
-}
-
-// When something is due: a heap of times.
-struct due { double at; int node; char what; };
-static struct due *heap;
-static int heap_count;
-
-static void push(double at, int node, char what) {
-  int i = heap_count++;
-  for (; i > 0 && heap[(i - 1) / 2].at > at; i = (i - 1) / 2) heap[i] = heap[(i - 1) / 2];
-  heap[i] = (struct due){at, node, what};
-}
-
-static struct due pop(void) {
-  struct due first = heap[0], last = heap[--heap_count];
-  int i = 0;
-  for (int child; (child = 2 * i + 1) < heap_count; i = child) {
-    if (child + 1 < heap_count && heap[child + 1].at < heap[child].at) child++;
-    if (last.at <= heap[child].at) break;
-    heap[i] = heap[child];
-  }
-  heap[i] = last;
-  return first;
 }
 
 static void ask(struct node *node, int kind) {

@@ -48,6 +48,18 @@ package struct Digest: ~Copyable {
     return digest.hexadecimal()
   }
 
+  /// Whether a text has exactly so many hexadecimal digits, in lower case, as a hash is written.
+  /// - Parameters:
+  ///   - text: any.
+  ///   - count: 64 for SHA-256, 40 for SHA-1.
+  package static func isHexadecimal(_ text: String, _ count: Int = 64) -> Bool {
+    text.utf8.count == count
+      && text.utf8.allSatisfy {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+          || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+      }
+  }
+
   /// The hash of everything that was added, in lower-case hexadecimal digits (64 for SHA-256).
   package consuming func hexadecimal() -> String {
     let digits = Array("0123456789abcdef".utf8)

@@ -22,7 +22,7 @@ package final class FileLock {
   package init(path: String, isStopped: () -> Bool, isWaiting: () -> Void) throws(Fault) {
     var tries = 0
     while true {
-      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o664)
+      let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o664)
       guard descriptor >= 0 else { throw .file(code: errno) }
       while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
         // The file system has no locks.

@@ -98,6 +98,10 @@ package final class SharedPlace: Sendable {
     let files = try TreeListing.files([name] + beside, below: folder)
     let listing = TreeListing(try files.map { try putFile("\(folder)/\($0)", as: $0) })
     let text = Array(listing.text.utf8)
+    // Nobody would read a larger one.
+    guard text.count <= TreeListing.largest else {
+      throw SharedError.tooLarge(name: "the listing of \(path)", bytes: text.count, most: TreeListing.largest)
+    }
     let digest = Digest.hexadecimal(of: text)
     try store.add(
       ObjectBody(content: .bytes(text), count: text.count, digest: digest, name: "the listing of \(path)"),

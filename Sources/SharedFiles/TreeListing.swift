@@ -36,7 +36,7 @@ struct TreeListing {
     var paths: Set<String> = []
     for line in lines {
       let parts = line.split(separator: "  ", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
-      guard parts.count == 3, SharedName.isDigest(parts[0]), let bytes = Int(parts[1]), bytes >= 0,
+      guard parts.count == 3, Digest.isHexadecimal(parts[0]), let bytes = Int(parts[1]), bytes >= 0,
         SharedName.isPath(parts[2]), parts[2].pathNames.count <= Self.deepest + 1,
         paths.insert(parts[2]).inserted
       else { return nil }
@@ -68,7 +68,9 @@ struct TreeListing {
       }
       switch status.st_mode & S_IFMT {
       case S_IFDIR:
-        let names = try FileManager.default.contentsOfDirectory(atPath: absolute)
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: absolute) else {
+          throw SharedError.file(path: absolute, reason: "cannot be read: \(SharedError.lastReason)")
+        }
         for name in names.sorted() where !name.hasPrefix(".") { try add("\(path)/\(name)", depth + 1) }
       case S_IFREG:
         guard SharedName.isPath(path), !path.contains("\n") else {

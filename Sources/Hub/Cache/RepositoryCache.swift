@@ -32,13 +32,13 @@ struct RepositoryCache {
   /// The last known commit of a branch or tag. For a commit, the commit itself.
   func commit(of revision: String?) -> String? {
     let revision = revision ?? "main"
-    if RemoteFile.isHexadecimal(revision, 40) { return revision }
+    if Digest.isHexadecimal(revision, 40) { return revision }
     guard let bytes = FileManager.default.contents(atPath: "\(folder)/refs/\(revision)"), bytes.count < 100
     else {
       return nil
     }
     let commit = String(String(decoding: bytes, as: UTF8.self).trimming(while: \.isWhitespace))
-    return RemoteFile.isHexadecimal(commit, 40) ? commit : nil
+    return Digest.isHexadecimal(commit, 40) ? commit : nil
   }
 
   /// Whether a commit's file is complete.

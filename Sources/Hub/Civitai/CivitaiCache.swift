@@ -44,7 +44,7 @@ struct CivitaiCache: Sendable {
     let entry = AnswerObject(members, host: path)
     guard let version = entry.whole("version"), let file = entry.whole("file"),
       let size = entry.whole("size"),
-      let hash = entry.text("sha256"), RemoteFile.isHexadecimal(hash, 64)
+      let hash = entry.text("sha256"), Digest.isHexadecimal(hash, 64)
     else { return nil }
     let note = Note(version: version, file: file, hash: hash, size: size)
     return Folder.size(of: self.path(note)) == size ? note : nil

@@ -1,3 +1,4 @@
+import Boundary
 import Requests
 
 /// A file of a version, as CivitAI's interface lists it.
@@ -33,7 +34,7 @@ struct CivitaiFile: Sendable, Equatable {
     precision = metadata?.text("fp") ?? ""
     size = entry.number("sizeKB").flatMap { $0 > 0 && $0 < 1e12 ? Int(($0 * 1024).rounded()) : nil }
     let hash = entry.object("hashes")?.text("SHA256")?.lowercased()
-    self.hash = hash.flatMap { RemoteFile.isHexadecimal($0, 64) ? $0 : nil }
+    self.hash = hash.flatMap { Digest.isHexadecimal($0, 64) ? $0 : nil }
     isPrimary = entry.isTrue("primary")
   }
 

@@ -1,3 +1,4 @@
+import Boundary
 import Checkpoints
 import Glibc
 import Requests
@@ -22,14 +23,14 @@ struct RepositoryPull: Sendable {
   ) throws -> PulledModel {
     if isOffline { return try offline(source, revision: revision, file: file, for: use) }
     // A complete commit never changes.
-    if let revision, RemoteFile.isHexadecimal(revision, 40),
+    if let revision, Digest.isHexadecimal(revision, 40),
       let found = try? cached(source, commit: revision, file: file, for: use)
     {
       return found
     }
     let commit: String
     do throws(HubError) {
-      if let revision, RemoteFile.isHexadecimal(revision, 40) {
+      if let revision, Digest.isHexadecimal(revision, 40) {
         commit = revision
       } else {
         commit = try client.commit(of: id, revision: revision)

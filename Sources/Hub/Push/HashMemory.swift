@@ -18,7 +18,7 @@ struct HashMemory {
       let json = try? JSONValue(contentsOf: path, purpose: "hashes of an earlier push"),
       case .object(let members) = json
     else { return }
-    for case (let key, .string(let hash)) in members where RemoteFile.isHexadecimal(hash, 64) {
+    for case (let key, .string(let hash)) in members where Digest.isHexadecimal(hash, 64) {
       hashes[key] = hash
     }
   }

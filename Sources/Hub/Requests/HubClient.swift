@@ -1,3 +1,4 @@
+import Boundary
 import Checkpoints
 import HTTP
 import Requests
@@ -20,7 +21,7 @@ package struct HubClient: Sendable {
     let reply = try ask("/api/models/\(id)\(tail)", of: id, revision: revision)
     let info = try AnswerObject(reply)
     if info.isTrue("disabled") { throw .disabled(id) }
-    guard let commit = info.text("sha"), RemoteFile.isHexadecimal(commit, 40) else { throw info.lacks("sha") }
+    guard let commit = info.text("sha"), Digest.isHexadecimal(commit, 40) else { throw info.lacks("sha") }
     return commit
   }
 

@@ -29,7 +29,7 @@ package struct RemoteFile: Sendable, Equatable {
 
   /// nil if a hash is malformed, because hashes become names of files.
   package init?(path: String, size: Int, gitName: String, sha256: String?) {
-    guard size >= 0, Self.isHexadecimal(gitName, 40), sha256.map({ Self.isHexadecimal($0, 64) }) ?? true
+    guard size >= 0, Digest.isHexadecimal(gitName, 40), sha256.map({ Digest.isHexadecimal($0, 64) }) ?? true
     else {
       return nil
     }
@@ -37,15 +37,6 @@ package struct RemoteFile: Sendable, Equatable {
     self.size = size
     self.gitName = gitName
     content = sha256.map(Content.sha256) ?? .git(gitName)
-  }
-
-  /// Whether `text` has exactly `count` hexadecimal digits, in lower case.
-  package static func isHexadecimal(_ text: String, _ count: Int) -> Bool {
-    text.utf8.count == count
-      && text.utf8.allSatisfy {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-          || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
-      }
   }
 
   /// The largest file that a hub serves over plain HTTP (`MAX_HTTP_DOWNLOAD_SIZE`).

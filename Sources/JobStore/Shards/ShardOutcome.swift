@@ -102,7 +102,7 @@ package struct ShardFile {
           FROM images WHERE job = ? ORDER BY number LIMIT 100001
           """), arguments: [job])
     for image in images {
-      guard Self.isDigest(image.digest) else { throw Self.wrong("images", "digest", image.digest) }
+      guard Digest.isHexadecimal(image.digest) else { throw Self.wrong("images", "digest", image.digest) }
       guard Self.isPlainPath(image.path) else { throw Self.wrong("images", "path", image.path) }
       guard (1...(1 << 17)).contains(image.width), (1...(1 << 17)).contains(image.height) else {
         throw Self.wrong("images", "width", "\(image.width)×\(image.height)")
@@ -148,16 +148,8 @@ package struct ShardFile {
     let parts = text.split(separator: "+", maxSplits: 3, omittingEmptySubsequences: false)
     return parts.indices.allSatisfy { index in
       let isVAE = index > 0 && parts[index].hasPrefix("vae:")
-      return isDigest(String(isVAE ? parts[index].dropFirst(4) : parts[index]))
+      return Digest.isHexadecimal(String(isVAE ? parts[index].dropFirst(4) : parts[index]))
     }
-  }
-
-  private static func isDigest(_ text: String) -> Bool {
-    text.utf8.count == 64
-      && text.utf8.allSatisfy {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-          || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
-      }
   }
 
   /// Whether a path stays below the folder that it is relative to, and names a picture.

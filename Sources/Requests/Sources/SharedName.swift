@@ -28,7 +28,9 @@ package struct SharedName: Sendable, Hashable, CustomStringConvertible {
 
   /// nil unless the digest is one, and the path leads nowhere else.
   package init?(_ kind: Kind, digest: String, path: String) {
-    guard Self.isDigest(digest), Self.isPath(path), kind == .tree || path.lastSlash == nil else { return nil }
+    guard Digest.isHexadecimal(digest), Self.isPath(path), kind == .tree || path.lastSlash == nil else {
+      return nil
+    }
     self.kind = kind
     self.digest = digest
     self.path = path
@@ -42,15 +44,6 @@ package struct SharedName: Sendable, Hashable, CustomStringConvertible {
     let rest = text[text.index(after: colon)...]
     guard let slash = rest.utf8.firstIndex(of: UInt8(ascii: "/")) else { return nil }
     self.init(kind, digest: String(rest[..<slash]), path: String(rest[rest.index(after: slash)...]))
-  }
-
-  /// Whether it has exactly 64 hexadecimal digits in lower case.
-  package static func isDigest(_ text: String) -> Bool {
-    text.utf8.count == 64
-      && text.utf8.allSatisfy {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-          || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
-      }
   }
 
   /// Whether it is a relative path that stays below where it starts, and that can be a file's anywhere.

@@ -1,11 +1,11 @@
+import Boundary
 import CommandLine
 import Glibc
 
-/// A folder in which one command works at a time: `flock` on a file in it. The lock ends with its process, whatever
-/// becomes of the file. Where a file system has no locks, nothing is held back.
+/// A folder in which one command works at a time. The lock ends with its process, whatever becomes of its file.
 struct FolderLock {
   private let path: String
-  private let descriptor: Int32
+  private let lock: FileLock
 
   /// Takes the lock, and makes the folder for this user alone if it is not there.
   /// - Parameters:
@@ -14,38 +14,25 @@ struct FolderLock {
   /// - Throws: `Problem` if another has it, or the folder takes no file.
   init(_ folder: String, for command: String) throws {
     path = folder + "/.lock"
-    // Whoever had it may remove the file, or the folder, between two of these steps.
+    // Whoever had it may remove the folder between these steps.
     for _ in 0..<1000 {
       try NewFolder.make(folder, mode: 0o700)
-      let opened = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
-      if opened < 0 {
-        guard errno == ENOENT else {
-          throw Problem.failed("\(path) cannot be made: \(String(cString: strerror(errno)))")
-        }
-        continue
-      }
-      if flock(opened, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
-        close(opened)
-        throw Problem.unavailable("another `\(command)` works in \(folder): wait until it has ended")
-      }
-      if Self.isSame(opened, path) {
-        descriptor = opened
+      do throws(FileLock.Fault) {
+        lock = try FileLock(path: path, isStopped: { true }, isWaiting: {})
         return
+      } catch {
+        switch error {
+        case .file(code: ENOENT): continue
+        case .file(let code):
+          throw Problem.failed("\(path) cannot be made: \(String(cString: strerror(code)))")
+        case .stopped:
+          throw Problem.unavailable("another `\(command)` works in \(folder): wait until it has ended")
+        }
       }
-      close(opened)
     }
     throw Problem.failed("\(path) is removed again and again")
   }
 
   /// Lets the next one work there.
-  func release() {
-    unlink(path)
-    close(descriptor)
-  }
-
-  private static func isSame(_ descriptor: Int32, _ path: String) -> Bool {
-    var (mine, there) = (stat(), stat())
-    return fstat(descriptor, &mine) == 0 && lstat(path, &there) == 0 && mine.st_ino == there.st_ino
-      && mine.st_dev == there.st_dev
-  }
+  func release() { withExtendedLifetime(lock) { _ = unlink(path) } }
 }
