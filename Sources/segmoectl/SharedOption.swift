@@ -5,6 +5,7 @@ import Foundation
 import JobStore
 import Requests
 import SharedFiles
+import Synchronization
 
 /// Where machines share files, for a queue that many use. A queue in a file is of one machine, and what is local stays
 /// local.
@@ -36,6 +37,12 @@ struct SharedOption: ParsableArguments {
     return try SharedPlace(address, cache: cache, environment: environment)
   }
 
+  /// Where a queue's finished pictures lie on this machine.
+  /// - Throws: `Problem`, `SharedError.address`, `.credentials`
+  func pictures(of queue: QueuePlace) throws -> SharedPictures {
+    SharedPictures(isLocal: queue.isFile, place: try place(of: queue))
+  }
+
   /// What becomes of the files that requests name by paths; nil: they stay paths.
   /// - Parameters:
   ///   - queue: that the requests are for.
@@ -56,7 +63,30 @@ struct SharedOption: ParsableArguments {
             + "they share with --shared (docs/shared-place.md)"
             + (isPicture ? "" : ", or give the name that it has below their model folders"))
       }
-      return isLook ? path : try place.put(path, companions: !isPicture).description
+      return isLook ? path : try Self.put(path, companions: !isPicture, into: place).description
+    }
+  }
+
+  /// Puts a file or a folder into a place. A signal ends the program only after what is half there has been given up; a
+  /// second one ends it at once.
+  private static func put(
+    _ path: String, companions: Bool, into place: SharedPlace
+  ) throws -> SharedName {
+    let heard = Mutex<Int32?>(nil)
+    let listener = SignalListener { number in
+      let isFirst = heard.withLock { first in
+        defer { first = number }
+        return first == nil
+      }
+      guard isFirst else { return SignalListener.end(by: number) }
+      place.interrupt()
+    }
+    defer { withExtendedLifetime(listener) {} }
+    do {
+      return try place.put(path, companions: companions)
+    } catch SharedError.stopped {
+      if let number = heard.withLock({ $0 }) { SignalListener.end(by: number) }
+      throw SharedError.stopped
     }
   }
 }

@@ -67,7 +67,8 @@ struct XY: ParsableCommand {
       share: sharedOption.share(for: location.place, isLook: look.dryRun))
     if look.dryRun { return try enqueuing.preview(&source) }
     try SheetBatch(
-      enqueuing: enqueuing, output: output, format: format, rows: rows?.setting, columns: columns.setting
+      enqueuing: enqueuing, output: output, format: format, sharedOption: sharedOption, rows: rows?.setting,
+      columns: columns.setting
     ).run(&source, to: file)
   }
 
