@@ -7,10 +7,10 @@ import Requests
 /// bytes, or a tree's listing. Nothing in it is ever changed, and nothing that comes from it is used before its digest
 /// is right.
 package final class SharedPlace: Sendable {
-  private let store: any ObjectStore
+  let store: any ObjectStore
   /// For pictures that somebody waits with. It tries once.
   private let patient: any ObjectStore
-  private let cache: ObjectCache
+  let cache: ObjectCache
   private let stop = StopFlag()
 
   /// How much is taken by default.

@@ -27,9 +27,16 @@ struct SharedOption: ParsableArguments {
       }
       return nil
     }
+    return try place(otherwise: queue.serviceShared)
+  }
+
+  /// The place, whatever queue there is; nil: there is none.
+  /// - Parameter usual: the place if nothing else names one.
+  /// - Throws: `Problem`, `SharedError.address`, `.credentials`
+  func place(otherwise usual: String?) throws -> SharedPlace? {
     let environment = ProcessInfo.processInfo.environment
     let variable = environment["SEGMOE_SHARED"].flatMap { $0.isEmpty ? nil : $0 }
-    guard let text = shared ?? variable ?? queue.serviceShared else { return nil }
+    guard let text = shared ?? variable ?? usual else { return nil }
     guard let cache = SharedPlace.cacheFolder(environment) else {
       throw Problem.usage("there is no home folder for what comes from the shared place: set SEGMOE_CACHE")
     }
@@ -57,19 +64,29 @@ struct SharedOption: ParsableArguments {
     guard !queue.isFile else { return nil }
     return { setting, path, isPicture in
       if kept.contains(path) { return path }
+      let alias = SharedAlias(path)
       guard let place else {
+        if let alias {
+          throw Problem.usage("\(setting) \(alias) is a name in a shared place: name the place with --shared")
+        }
         throw Problem.usage(
           "\(setting) \(path) is on this machine, and others render from \(queue.path): name a place that "
             + "they share with --shared (docs/shared-place.md)"
             + (isPicture ? "" : ", or give the name that it has below their model folders"))
       }
+      if let alias { return try place.target(of: alias).description }
       return isLook ? path : try Self.put(path, companions: !isPicture, into: place).description
     }
   }
 
   /// Puts a file or a folder into a place. A signal ends the program only after what is half there has been given up; a
   /// second one ends it at once.
-  private static func put(
+  /// - Parameters:
+  ///   - path: its absolute path.
+  ///   - companions: as `SharedPlace` has it.
+  ///   - place: gets it.
+  /// - Throws: `SharedError`
+  static func put(
     _ path: String, companions: Bool, into place: SharedPlace
   ) throws -> SharedName {
     let heard = Mutex<Int32?>(nil)

@@ -144,9 +144,17 @@ struct SharedPlaceDaemonTests {
     #expect(queued.code == 0, "\(queued)")
     let model = try world.house.client.details(job: 1).job.request.render.model
     #expect(SharedName(model)?.kind == .tree)
+    // By a name that somebody gave it, it is the same.
+    let named = try world.client("a", "share", world.house.file("models/tiny"), "--name", "small")
+    #expect(named.code == 0 && named.output == "shared:small\n", "\(named)")
+    let other = try world.client(
+      "b", "enqueue", "a red fox", "--model", "shared:small", "--width", "96", "--height", "96", "--steps",
+      "2", "--scheduler", "ddpm", "--seed", "3")
+    #expect(other.code == 0, "\(other)")
+    #expect(try world.house.client.details(job: 2).job.request.render.model == model)
     try world.house.drain(["--models", world.folder.file("empty")], environment: world.environment)
-    let details = try world.house.client.details(job: 1)
-    #expect(details.job.state == .done, "\(details.job) \(world.house.words)")
+    let details = try (1...2).map { try world.house.client.details(job: $0) }
+    #expect(details.allSatisfy { $0.job.state == .done }, "\(details.map(\.job)) \(world.house.words)")
   }
 
   /// Other bytes than those that were queued are not rendered from, and the job says so.
