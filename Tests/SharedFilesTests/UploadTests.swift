@@ -55,7 +55,7 @@ import Testing
 
   /// What does not pass ends it, and frees the parts.
   @Test(arguments: [
-    [Fault.right, .status(403)], [.right, .right, .right, .status(400)],
+    [Fault.right, .status(403)], [.right, .wrong("Odd")], [.right, .right, .right, .status(400)],
     [.right, .status(500), .status(500), .status(500)],
     [.right, .right, .right, .right, .right, .wrong("InvalidPart")],
     [.right, .right, .right, .right, .right, .wrong("SlowDown"), .wrong("SlowDown"), .wrong("SlowDown")],
