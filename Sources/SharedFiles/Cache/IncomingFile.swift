@@ -27,7 +27,7 @@ final class IncomingFile {
   ///   - path: of the unfinished file. The caller has its lock.
   ///   - name: what a person calls it.
   ///   - limits: of what is taken.
-  /// - Throws: `SharedError.file`
+  /// - Throws: `SharedError.file`, and what the limits throw.
   init(path: String, name: String, limits: Limits) throws {
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw SharedError.file(path: path, reason: SharedError.lastReason) }
@@ -38,7 +38,9 @@ final class IncomingFile {
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       throw SharedError.file(path: path, reason: "is no file: remove it")
     }
+    // Of a large one this takes a while.
     try FolderStore.pieces(of: descriptor, from: 0, path) { bytes in
+      try limits.goOn()
       digest?.add(bytes)
       count += bytes.count
     }

@@ -1,9 +1,12 @@
 import Boundary
 import Glibc
+import HTTP
 
 /// A folder that several machines have, as on NFS.
 struct FolderStore: ObjectStore {
   let root: String
+  /// Ends what is being put there.
+  let stop: StopFlag
 
   var place: String { root }
 
@@ -60,6 +63,7 @@ struct FolderStore: ObjectStore {
   private func copy(_ body: ObjectBody, to descriptor: Int32, _ path: String) throws {
     var digest: Digest? = Digest()
     func write(_ bytes: UnsafeRawBufferPointer) throws {
+      if stop.isSet { throw SharedError.stopped }
       digest?.add(bytes)
       var done = 0
       while done < bytes.count {
@@ -81,15 +85,17 @@ struct FolderStore: ObjectStore {
     }
   }
 
-  /// Reads an open file to its end, a megabyte at a time.
+  /// Reads an open file, to its end or so many bytes, a megabyte at a time.
   static func pieces(
-    of descriptor: Int32, from start: Int, _ path: String, _ body: (UnsafeRawBufferPointer) throws -> Void
+    of descriptor: Int32, from start: Int, count: Int = .max, _ path: String,
+    _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
     defer { buffer.deallocate() }
     var offset = start
-    while true {
-      let got = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+    while offset - start < count {
+      let wanted = min(buffer.count, count - (offset - start))
+      let got = pread(descriptor, buffer.baseAddress, wanted, off_t(offset))
       if got < 0, errno == EINTR { continue }
       guard got >= 0 else { throw SharedError.file(path: path, reason: SharedError.lastReason) }
       guard got > 0 else { return }
