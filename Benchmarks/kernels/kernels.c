@@ -65,7 +65,7 @@ static double direct(size_t batch, size_t size, size_t inputs, size_t outputs, i
       segmoe_convolution_segments(&picture, row % positions, count, segments + 9 * row);
     }
     (bf16 ? segmoe_f32_product_of_bf16 : segmoe_f32_product)(&packing, packed, segments, rows, 0, segmoe_groups(&packing),
-                                                      &nothing, y, outputs);
+                                                      &nothing, y, outputs, NULL);
     best = fmin(best, now() - start);
   }
   free(zeros), free(y), free(segments);
@@ -188,7 +188,7 @@ typedef struct kind {
   void (*pack)(const segmoe_packing *, const float *, size_t, size_t, void *);
   void (*prologue)(const float *, size_t, size_t, void *);
   void (*product)(const segmoe_packing *, const void *, const void *const *, size_t, size_t, size_t,
-                  const segmoe_epilogue *, float *, size_t);
+                  const segmoe_epilogue *, float *, size_t, void *);
 } kind;
 
 /// GFLOP/s of rows × depth by depth × columns with a weight packed before; rounding the rows counts.
@@ -200,6 +200,8 @@ static double packed_product(const kind *kind, size_t rows, size_t depth, size_t
   char *packed = (char *)numbers(kind->packed_bytes(&packing) / sizeof(float) + 1);
   char *prepared = (char *)numbers(rows * bytes / sizeof(float) + 1);
   const void **segments = malloc(rows * sizeof(void *));
+  const size_t most = segmoe_product_scratch(&packing, 0, rows, groups), in_int8 = segmoe_product_scratch(&packing, 1, rows, groups);
+  float *scratch = numbers((most > in_int8 ? most : in_int8) / sizeof(float) + 1);
   kind->pack(&packing, w, 0, groups, packed);
   double best = 1e9;
   for (int run = 0; run < runs; run++) {
@@ -207,10 +209,10 @@ static double packed_product(const kind *kind, size_t rows, size_t depth, size_t
     if (kind->prologue != NULL) kind->prologue(x, rows, depth, prepared);
     const char *source = kind->prologue != NULL ? prepared : (const char *)x;
     for (size_t r = 0; r < rows; r++) segments[r] = source + r * bytes;
-    kind->product(&packing, packed, segments, rows, 0, groups, &nothing, y, columns);
+    kind->product(&packing, packed, segments, rows, 0, groups, &nothing, y, columns, scratch);
     best = fmin(best, now() - start);
   }
-  free(x), free(w), free(y), free(packed), free(prepared), free(segments);
+  free(x), free(w), free(y), free(packed), free(prepared), free(segments), free(scratch);
   return 2e-9 * (double)(rows * depth * columns) / best;
 }
 
