@@ -26,9 +26,19 @@ struct SharedOption: ParsableArguments {
       }
       return nil
     }
+    return try Self.place(of: queue, named: shared)
+  }
+
+  /// The place of a queue on a server; nil: there is none.
+  /// - Parameters:
+  ///   - queue: that machines share.
+  ///   - name: the place's; nil: as the environment or the service says.
+  /// - Throws: `Problem`, `SharedError.address`, `.credentials`
+  static func place(of queue: QueuePlace, named name: String? = nil) throws -> SharedPlace? {
+    guard !queue.isFile else { return nil }
     let environment = ProcessInfo.processInfo.environment
     let variable = environment["SEGMOE_SHARED"].flatMap { $0.isEmpty ? nil : $0 }
-    guard let text = shared ?? variable ?? queue.serviceShared else { return nil }
+    guard let text = name ?? variable ?? queue.serviceShared else { return nil }
     guard let cache = SharedPlace.cacheFolder(environment) else {
       throw Problem.usage("there is no home folder for what comes from the shared place: set SEGMOE_CACHE")
     }
