@@ -22,11 +22,13 @@ extension PostgresClient {
         isEnded = true
         return .taken
       }
+      let batches = try link.answer(
+        to: "SELECT 1 AS one FROM batches WHERE id = $1::bigint AND shards_key = $2::text",
+        [.integer(batch.batch), .text(batch.key)]
+      ).rows
+      guard !batches.isEmpty else { return .unwanted }
       let digests: [String] = try link.answer(
-        to: """
-          SELECT digest FROM images WHERE job = $1::bigint
-            AND EXISTS (SELECT 1 FROM batches WHERE id = $2::bigint AND shards_key = $3::text) ORDER BY number
-          """, [.integer(job.id), .integer(batch.batch), .text(batch.key)]
+        to: "SELECT digest FROM images WHERE job = $1::bigint ORDER BY number", [.integer(job.id)]
       ).rows.map { try RowReader(row: $0, table: "images").value("digest") }
       let found = outcome.homecoming(to: job.state, with: digests)
       return isEnded && found == .known ? .taken : found
