@@ -26,7 +26,8 @@ extension PostgresClient {
         to: "SELECT 1 AS one FROM batches WHERE id = $1::bigint AND shards_key = $2::text",
         [.integer(batch.batch), .text(batch.key)]
       ).rows
-      guard !batches.isEmpty else { return .unwanted }
+      // Another may have brought it home while this one waited for the row.
+      guard !batches.isEmpty, let job = try Self.job(outcome.job, link) else { return .unwanted }
       let digests: [String] = try link.answer(
         to: "SELECT digest FROM images WHERE job = $1::bigint ORDER BY number", [.integer(job.id)]
       ).rows.map { try RowReader(row: $0, table: "images").value("digest") }
@@ -98,7 +99,9 @@ extension PostgresClient {
         [.integer(batch.batch)]
       ).rows
       let left: Int = try counted.first.map { try RowReader(row: $0, table: "waiting").value("jobs") } ?? 0
-      let isThere = try rows.first.map { try RowReader(row: $0, table: "batches").value("there", as: Bool.self) }
+      let isThere = try rows.first.map {
+        try RowReader(row: $0, table: "batches").value("there", as: Bool.self)
+      }
       if left == 0, isThere == true {
         _ = try link.answer(to: "SELECT end_shards($1::bigint)", [.integer(batch.batch)])
         try Self.record("all jobs are back", batch.batch, link)

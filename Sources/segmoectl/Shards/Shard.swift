@@ -72,9 +72,10 @@ struct Shard: ParsableCommand {
       if target.isOpenToOthers {
         complain("others may write into \(target.path), and so make pictures that say they are of these jobs")
       }
+      let files = try files(for: target, of: queue)
       let held = try store.putInShards(batch: number, folder: target.path)
       do {
-        announce(target, try fill(target, held, store, try files(for: target, of: queue)), jobs: held.jobs.count)
+        announce(target, try fill(target, held, store, files), jobs: held.jobs.count)
       } catch {
         // What is not there cannot be rendered there.
         _ = try? store.takeOutOfShards(batch: number)

@@ -95,7 +95,10 @@ import Testing
     default: wrong.images[1].path = "2/1-1.png"
     }
     let before = try store.client.details(job: 1)
-    guard case .damagedRow(table: "images", _, _)? = storeError({ _ = try store.client.awaits(wrong, of: sharded) })
+    guard
+      case .damagedRow(table: "images", _, _)? = storeError({
+        _ = try store.client.awaits(wrong, of: sharded)
+      })
     else {
       Issue.record("it is awaited")
       return
