@@ -90,7 +90,7 @@ extension PostgresClient {
       // Whoever has one of them queued again meanwhile waits.
       let rows = try link.answer(
         to: """
-          SELECT (shards IS NOT NULL AND shards_key = $2::text)::integer AS there FROM batches
+          SELECT (shards IS NOT NULL AND shards_key IS NOT DISTINCT FROM $2::text)::integer AS there FROM batches
           WHERE id = $1::bigint FOR UPDATE
           """, [.integer(batch.batch), .text(batch.key)]
       ).rows
