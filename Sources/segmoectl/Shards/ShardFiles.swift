@@ -65,7 +65,13 @@ struct ShardFiles {
         "job \(job) names its model by a path of this machine, \(path): name it as the machines know it, give --shared "
           + "FOLDER if they have it there, too, or --copy-models")
     }
-    return try remember(path, file) { try copy(path, of: job) }
+    return try remember(path, file) {
+      let isPicture = file == .initImage || file == .mask
+      let (folder, name) = Self.parts(of: path)
+      let beside = isPicture ? [] : Companions.names(of: name, in: folder)
+      guard !beside.isEmpty else { return try copy(path, of: job) }
+      return try keepTree(holding: name, of: job) { try FileTree.copy([name] + beside, of: folder, to: $0) }
+    }
   }
 
   /// Where something lies beside the shards, which is copied once.
@@ -87,19 +93,35 @@ struct ShardFiles {
     let path = try common.local(name)
     guard name.kind == .tree else { return try copy(path, of: job) }
     let tree = String(decoding: path.utf8.dropLast(name.path.utf8.count + 1), as: UTF8.self)
-    return try taking(tree, of: job) { part, digest in
-      let copy = "\(folder)/\(digest)/\(name.path)"
-      guard access(copy, F_OK) == 0 || rename(part, "\(folder)/\(digest)") == 0 else {
-        throw Problem.failed("\(copy) cannot be made: \(String(cString: strerror(errno)))")
+    return try keepTree(holding: name.path, of: job) { try FileTree.copy(tree, to: $0) }
+  }
+
+  /// Keeps a folder of what belongs together under its digest.
+  /// - Parameters:
+  ///   - path: what of it the job names.
+  ///   - job: the job.
+  ///   - copy: makes the folder, and says its digest.
+  private func keepTree(
+    holding path: String, of job: Int64, _ copy: (_ part: String) throws -> String
+  ) throws -> String {
+    try taking(of: job, copy) { part, digest in
+      let place = "\(folder)/\(digest)"
+      guard access("\(place)/\(path)", F_OK) == 0 || rename(part, place) == 0 else {
+        throw Problem.failed("\(place) cannot be made: \(String(cString: strerror(errno)))")
       }
-      return copy
+      return "\(place)/\(path)"
     }
   }
 
+  private static func parts(of path: String) -> (folder: String, name: String) {
+    let url = URL(fileURLWithPath: path)
+    return (url.deletingLastPathComponent().path, url.lastPathComponent)
+  }
+
   private func copy(_ path: String, of job: Int64) throws -> String {
-    try taking(path, of: job) { part, digest in
+    try taking(of: job, { try FileTree.copy(path, to: $0) }) { part, digest in
       let place = "\(folder)/\(digest)"
-      let copy = "\(place)/\(URL(fileURLWithPath: path).lastPathComponent)"
+      let copy = "\(place)/\(Self.parts(of: path).name)"
       try NewFolder.make(place, mode: 0o700)
       if access(copy, F_OK) == 0 { return copy }
       // Under another name it may be there already.
@@ -112,16 +134,20 @@ struct ShardFiles {
     }
   }
 
-  /// Copies a file or a folder, for `keep` to give it its name.
-  /// - Parameter keep: gets the copy and its digest.
+  /// Makes a copy, for `keep` to give it its name.
+  /// - Parameters:
+  ///   - job: that it is for.
+  ///   - copy: makes it, and says its digest.
+  ///   - keep: gets it and the digest.
   private func taking(
-    _ path: String, of job: Int64, _ keep: (_ part: String, _ digest: String) throws -> String
+    of job: Int64, _ copy: (_ part: String) throws -> String,
+    _ keep: (_ part: String, _ digest: String) throws -> String
   ) throws -> String {
     let part = "\(folder)/.part-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: part) }
     let digest: String
     do {
-      digest = try FileTree.copy(path, to: part)
+      digest = try copy(part)
     } catch let fault as FileTree.Fault {
       throw Problem.missing("job \(job) names \(fault.path), which \(fault.reason)")
     }
