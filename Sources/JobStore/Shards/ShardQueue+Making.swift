@@ -21,11 +21,13 @@ extension ShardQueue {
   /// - Parameters:
   ///   - path: the new file.
   ///   - empty: one without jobs, on a local disk; what is in the making lies beside it.
-  ///   - cargo: the jobs.
+  ///   - jobs: their numbers, of one batch.
+  ///   - batch: theirs.
+  ///   - queue: the queue that has them.
   ///   - rename: the name, for every machine, of what a request names: its model, and its files.
   /// - Throws: `JobStoreError`, `CocoaError`, and what `rename` throws.
   package static func make(
-    _ path: String, from empty: String, of cargo: ShardCargo,
+    _ path: String, from empty: String, of jobs: [Int64], batch: Int64, in queue: any ShardableQueue,
     rename: (_ job: Int64, _ file: RequestFile?, _ name: String) throws -> String
   ) throws {
     let draft = "\(empty)-\(UUID().uuidString).sqlite"
@@ -33,21 +35,34 @@ extension ShardQueue {
     try FileManager.default.copyItem(atPath: empty, toPath: draft)
     let database = try QueueDatabase.open(path: draft, role: .daemon, for: .changing)
     try database.write { db, _ in
-      let places = cargo.batch.map { _ in "?" }.joined(separator: ", ")
-      try db.execute(
-        sql: "INSERT INTO batches (\(ShardCargo.batchColumns)) VALUES (\(places))",
-        arguments: StatementArguments(cargo.batch))
-      for var job in cargo.jobs {
-        // A machine that has the shard must not wait for hours, or for the pause before a retry.
-        job.request.runAfter = nil
-        job.request.render.model = try rename(job.id, nil, job.request.render.model)
-        try job.request.render.changeFiles { file, path in try rename(job.id, file, path) }
-        try insert(job, db)
-        for source in cargo.sources[job.id] ?? [] { try insert(source, ofJob: job.id, db, rename) }
+      // Some at a time: there may be a million.
+      for start in stride(from: 0, to: jobs.count, by: 1000) {
+        let some = Array(jobs[start..<min(start + 1000, jobs.count)])
+        try insert(queue.cargo(of: some, batch: batch), isFirst: start == 0, db, rename)
       }
     }
     try database.writeOut(to: path)
     try database.close()
+  }
+
+  private static func insert(
+    _ cargo: ShardCargo, isFirst: Bool, _ db: Database,
+    _ rename: (Int64, RequestFile?, String) throws -> String
+  ) throws {
+    if isFirst {
+      let places = cargo.batch.map { _ in "?" }.joined(separator: ", ")
+      try db.execute(
+        sql: "INSERT INTO batches (\(ShardCargo.batchColumns)) VALUES (\(places))",
+        arguments: StatementArguments(cargo.batch))
+    }
+    for var job in cargo.jobs {
+      // A machine that has the shard must not wait for hours, or for the pause before a retry.
+      job.request.runAfter = nil
+      job.request.render.model = try rename(job.id, nil, job.request.render.model)
+      try job.request.render.changeFiles { file, path in try rename(job.id, file, path) }
+      try insert(job, db)
+      for source in cargo.sources[job.id] ?? [] { try insert(source, ofJob: job.id, db, rename) }
+    }
   }
 
   private static func insert(_ job: JobRecord, _ db: Database) throws {

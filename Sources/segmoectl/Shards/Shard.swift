@@ -127,8 +127,9 @@ struct Shard: ParsableCommand {
     for shard in 0..<count {
       // Dealt out like cards: each shard has jobs from everywhere, so that they take about the same time.
       let jobs = stride(from: shard, to: held.jobs.count, by: count).map { held.jobs[$0] }
-      let cargo = try store.cargo(of: jobs, batch: held.batch)
-      try ShardQueue.make(queue, from: empty, of: cargo) { try files.place($0, $1, $2) }
+      try ShardQueue.make(queue, from: empty, of: jobs, batch: held.batch, in: store) {
+        try files.place($0, $1, $2)
+      }
       try AtomicFile.write(try FileBytes.read(queue, limit: .max), to: target.shard(shard))
     }
     if models.isEmpty, !files.names.isEmpty {

@@ -22,8 +22,8 @@ struct TestShard {
     self.jobs = jobs ?? sharded.jobs
     try ShardQueue.makeEmpty(folder.file("empty.sqlite"), in: folder.path)
     try ShardQueue.make(
-      folder.file("queue.sqlite"), from: folder.file("empty.sqlite"),
-      of: store.client.cargo(of: self.jobs, batch: batch)
+      folder.file("queue.sqlite"), from: folder.file("empty.sqlite"), of: self.jobs, batch: batch,
+      in: store.client
     ) { _, _, name in name }
   }
 
