@@ -14,6 +14,10 @@ package struct BaseFolders {
   /// `$XDG_CACHE_HOME`, else `~/.cache`; nil: there is no home folder.
   package var cache: String? { absolute("XDG_CACHE_HOME") ?? inHome(".cache") }
 
+  /// Where a person's programs keep what they can have again: `$SEGMOE_CACHE`, or `segmoe` in the folder of caches; nil:
+  /// there is no home folder.
+  package var ownCache: String? { absolute("SEGMOE_CACHE") ?? cache.map { $0 + "/segmoe" } }
+
   /// The absolute path that a variable has; nil: it has none. The specification says that relative paths are invalid and
   /// must be ignored.
   package func absolute(_ name: String) -> String? {

@@ -21,7 +21,8 @@ package struct DigestMemory: Sendable {
   private static let digestSize = 32
 
   /// - Parameters:
-  ///   - folder: where the hashes are, which only this user can write. It is made when it is needed.
+  ///   - folder: where the hashes are. It is made when it is needed. One that is another user's, or that others may write
+  ///     into, counts as none: whoever may exchange entries could give a file another's hash.
   ///   - seconds: how old a file's last change must be.
   ///   - capacity: entries that are kept.
   package init(folder: String, settlingFor seconds: Int = 3, capacity: Int = 500) {
@@ -61,6 +62,7 @@ package struct DigestMemory: Sendable {
 
   /// The hashes in an entry; nil if there is none, or it is damaged, or not of this content.
   private func read(_ path: String, sample: [UInt8], count: Int) -> [[UInt8]]? {
+    guard isOwn else { return nil }
     let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
@@ -82,6 +84,7 @@ package struct DigestMemory: Sendable {
   /// Writes an entry. Half an entry, after a crash, has no right seal.
   private func keep(_ bytes: [UInt8], at path: String) {
     makeFolder()
+    guard isOwn else { return }
     let temporary = "\(folder)/.new-\(UInt32.random(in: 0 ... .max))"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { return }
@@ -95,6 +98,13 @@ package struct DigestMemory: Sendable {
   private func makeFolder() {
     for end in folder.indices where folder[end] == "/" { mkdir(String(folder[..<end]), 0o700) }
     mkdir(folder, 0o700)
+  }
+
+  /// Whether this user alone may write into the folder.
+  private var isOwn: Bool {
+    var status = stat()
+    return stat(folder, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+      && status.st_uid == geteuid() && status.st_mode & 0o022 == 0
   }
 
   private static func seal(_ bytes: some Sequence<UInt8>) -> [UInt8] {

@@ -1,12 +1,12 @@
 import Foundation
 
 /// What lies beside a file of weights and says how it is meant: it has to come along, or the picture is another one.
-enum Companions {
+package enum Companions {
   /// The names that are there, of files and folders.
   /// - Parameters:
   ///   - name: of the file.
   ///   - folder: that it is in.
-  static func names(of name: String, in folder: String) -> [String] {
+  package static func names(of name: String, in folder: String) -> [String] {
     guard let ending = [".safetensors", ".gguf"].first(where: name.hasSuffix) else { return [] }
     // PEFT's settings of an adapter; the configurations of a single file's components; those of diffusers' parts.
     let candidates =

@@ -46,11 +46,10 @@ package final class SharedPlace: Sendable {
     }
   }
 
-  /// Where a person's programs keep what they had from a place: `$SEGMOE_CACHE`, or `segmoe` in the person's folder of
-  /// caches, and in it `shared`; nil: there is no home folder.
+  /// Where a person's programs keep what they had from a place: `shared` in the person's own cache; nil: there is no home
+  /// folder.
   package static func cacheFolder(_ environment: [String: String]) -> String? {
-    let folders = BaseFolders(environment: environment)
-    return (folders.absolute("SEGMOE_CACHE") ?? folders.cache.map { $0 + "/segmoe" }).map { $0 + "/shared" }
+    BaseFolders(environment: environment).ownCache.map { $0 + "/shared" }
   }
 
   /// What a person calls it. It holds no key.

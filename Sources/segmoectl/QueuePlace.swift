@@ -69,14 +69,17 @@ package struct QueuePlace: Equatable {
   }
 
   /// Where the daemons on this queue put pictures, unless their options say otherwise: as `SEGMOE_OUTPUT` or the service's
-  /// configuration says, or `images` beside the queue.
+  /// configuration says, or `images` beside the queue, or beside the person's own if it is on a server.
   package func output(environment: [String: String], serviceFolder: String = Self.serviceFolder) -> String {
     if source == .service {
       let usual = URL(fileURLWithPath: Self.serviceQueue).deletingLastPathComponent().path + "/pictures"
       return Self.serviceSetting("output", serviceFolder, otherwise: usual) ?? usual
     }
     if let variable = environment["SEGMOE_OUTPUT"], !variable.isEmpty { return absolutePath(variable) }
-    return URL(fileURLWithPath: path).deletingLastPathComponent().path + "/images"
+    // The variable that names the queue names no place of a server.
+    let own = QueueDatabase.defaultPath(environment: environment.filter { $0.key != "SEGMOE_DATABASE" })
+    let file = isFile ? path : own
+    return URL(fileURLWithPath: file).deletingLastPathComponent().path + "/images"
   }
 
   /// Where the service's machines share files; nil: nowhere, or the queue is not the service's.
@@ -121,14 +124,6 @@ package struct QueuePlace: Equatable {
 
   /// Whether the queue is in a file, and not on a server.
   package var isFile: Bool { address == nil }
-
-  /// Refuses a queue on a server, for what works on a file alone.
-  /// - Throws: `JobStoreError.notOnServer`
-  func expectFile() throws {
-    guard isFile else {
-      throw JobStoreError.notOnServer(what: "this command, or one of its options,")
-    }
-  }
 
   /// Opens the queue, wherever it is.
   /// - Throws: `JobStoreError`

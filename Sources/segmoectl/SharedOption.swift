@@ -34,9 +34,20 @@ struct SharedOption: ParsableArguments {
   /// - Parameter usual: the place if nothing else names one.
   /// - Throws: `Problem`, `SharedError.address`, `.credentials`
   func place(otherwise usual: String?) throws -> SharedPlace? {
+    try Self.place(named: shared, otherwise: usual)
+  }
+
+  /// The place of a queue on a server; nil: there is none.
+  /// - Parameter queue: that machines share.
+  /// - Throws: `Problem`, `SharedError.address`, `.credentials`
+  static func place(of queue: QueuePlace) throws -> SharedPlace? {
+    queue.isFile ? nil : try place(named: nil, otherwise: queue.serviceShared)
+  }
+
+  private static func place(named name: String?, otherwise usual: String?) throws -> SharedPlace? {
     let environment = ProcessInfo.processInfo.environment
     let variable = environment["SEGMOE_SHARED"].flatMap { $0.isEmpty ? nil : $0 }
-    guard let text = shared ?? variable ?? usual else { return nil }
+    guard let text = name ?? variable ?? usual else { return nil }
     guard let cache = SharedPlace.cacheFolder(environment) else {
       throw Problem.usage("there is no home folder for what comes from the shared place: set SEGMOE_CACHE")
     }

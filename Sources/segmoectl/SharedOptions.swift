@@ -21,14 +21,6 @@ struct Location: ParsableArguments {
   func open(for purpose: QueueDatabase.Purpose) throws -> any JobQueue {
     try place.open(for: purpose)
   }
-
-  /// Opens a queue that is in a file, for what works on no other yet.
-  /// - Throws: `JobStoreError`, `.notOnServer`
-  func openFile(for purpose: QueueDatabase.Purpose) throws -> QueueClient {
-    let place = place
-    try place.expectFile()
-    return try QueueClient.open(path: place.path, for: purpose)
-  }
 }
 
 /// The option that every command has.

@@ -125,7 +125,7 @@ extension DaemonSettings {
           + "prompt_bytes: \(limits.promptBytes), loras: \(limits.loras)}"
       ),
       ("log_level", "\(logLevel)"), ("metrics", PlainText.line(metrics ?? "none")),
-      ("private_folder", PlainText.line(privateFolder)),
+      ("private_folder", PlainText.line(privateFolder)), ("digests", PlainText.line(digestFolder)),
       ("hub", PlainText.line(hub ?? "as for Hugging Face's programs")),
       ("shared", PlainText.line(shared.map { (try? SharedAddress($0))?.description ?? "wrong" } ?? "none")),
       ("fetch", "{owners: \(owners), hosts: [\(hosts)], largest: \(largest)}"),

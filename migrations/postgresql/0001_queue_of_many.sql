@@ -53,8 +53,11 @@ CREATE TABLE batches (
   after         bigint REFERENCES batches (id) ON DELETE SET NULL,  -- starts when that one is over
   name_pattern  text,                      -- of its pictures; NULL: BATCH/JOB-INDEX.png
   same_numerics smallint NOT NULL DEFAULT 0 CHECK (same_numerics IN (0, 1)),  -- 1: rendered in one class of numerics
-  numerics      text                       -- that class, once a job has begun
+  numerics      text,                      -- that class, once a job has begun
+  shards        text,                      -- the folder in which its jobs are rendered elsewhere; NULL: none of them is
+  shards_key    text                       -- which shards; stays when all jobs are back
 );
+CREATE INDEX batches_in_shards ON batches (shards) WHERE shards IS NOT NULL;
 CREATE INDEX batches_after ON batches (after) WHERE after IS NOT NULL;
 CREATE INDEX batches_by_name ON batches (name text_pattern_ops);
 CREATE INDEX batches_of_class ON batches (id) WHERE numerics IS NOT NULL;
@@ -119,6 +122,7 @@ CREATE TABLE jobs (
   error           text,
   error_kind      text CHECK (error_kind IN ('bad_input', 'model', 'transient', 'lost')),
   discard         smallint NOT NULL DEFAULT 0 CHECK (discard IN (0, 1)),
+  in_shards       smallint NOT NULL DEFAULT 0 CHECK (in_shards IN (0, 1)),  -- 1: it was cancelled while it was in shards
   model_digest    text,
   cache_hits      bigint,
   cache_misses    bigint,
@@ -129,6 +133,7 @@ CREATE TABLE jobs (
   peak_bytes      bigint,
   CHECK ((outcome IS NULL) = (finished_at IS NULL))
 );
+CREATE INDEX jobs_left_in_shards ON jobs (batch) WHERE in_shards = 1;
 CREATE INDEX jobs_over ON jobs (outcome, finished_at, id) WHERE outcome IS NOT NULL;
 
 CREATE TABLE due (
@@ -154,12 +159,14 @@ CREATE TABLE waiting (
   numerics       text,
   numerics_since bigint,
   run_after      bigint,                   -- not before this time; 0: at the next upkeep
-  holds          integer NOT NULL DEFAULT 0,  -- +1 its batch is paused; +8 the batch that its own comes after is not over
+  holds          integer NOT NULL DEFAULT 0,  -- +1 its batch is paused; +8 the batch that its own comes after is not over;
+                                           -- +16 it is rendered elsewhere, from a shard (batches.shards)
   CHECK (run_after IS NOT NULL OR holds <> 0)
 );
 CREATE INDEX waiting_until ON waiting (run_after) WHERE holds = 0;
 CREATE INDEX waiting_by_batch ON waiting (batch) WHERE holds <> 0;
 CREATE INDEX waiting_after ON waiting (batch) WHERE holds & 8 <> 0;
+CREATE INDEX waiting_in_shards ON waiting (batch) WHERE holds & 16 <> 0;
 
 CREATE TABLE leases (
   -- Jobs that a worker renders. A renewal changes no indexed column, so that it makes no new entry in an index.
@@ -364,7 +371,7 @@ CREATE VIEW job_rows AS
     j.vae, j.init_image, j.strength, j.mask, j.original_size, j.crop, j.target_size, j.memory_budget,
     j.priority, nullif(w.run_after, 0) AS run_after, j.max_attempts,
     j.attempts + (l.job IS NOT NULL)::integer AS attempts, j.losses, j.furthest_step, j.furthest_saved,
-    coalesce(w.holds, 0) AS held,
+    coalesce(w.holds, j.in_shards * 16) AS held,
     l.worker AS lease_owner, l.expires AS lease_expires, coalesce(l.cancel_requested, 0) AS cancel_requested,
     j.created_at, coalesce(l.started_at, j.started_at) AS started_at, j.finished_at,
     coalesce(l.note, j.error) AS error, CASE WHEN l.note IS NULL THEN j.error_kind ELSE 'transient' END AS error_kind,
@@ -377,8 +384,7 @@ CREATE VIEW job_rows AS
         SELECT 1 FROM workers k WHERE k.numerics = coalesce(d.numerics, w.numerics) AND k.state <> 'stopped')
         THEN 'a daemon of ' || coalesce(d.numerics, w.numerics)
     END AS waits_for,
-    -- Jobs of this queue are in no shards.
-    NULL::text AS shards
+    CASE WHEN w.holds & 16 <> 0 THEN b.shards END AS shards
   FROM jobs j JOIN batches b ON b.id = j.batch
     LEFT JOIN due d ON d.id = j.id
     LEFT JOIN waiting w ON w.id = j.id
@@ -391,6 +397,7 @@ CREATE VIEW job_overview AS
     j.batch_name AS batch,
     CASE
       WHEN j.state = 'running' AND j.cancel_requested = 1 THEN 'cancelling'
+      WHEN j.state = 'queued' AND j.held & 16 <> 0 THEN 'in shards ' || coalesce(j.shards, '')
       WHEN j.state = 'queued' AND j.held & 1 <> 0 THEN 'paused'
       WHEN j.state = 'queued' AND j.held & 8 <> 0 THEN 'waiting for ' || coalesce(j.waits_for, 'another batch')
       WHEN j.state = 'queued' AND j.numerics IS NOT NULL THEN 'queued for a daemon of ' || j.numerics
@@ -537,10 +544,10 @@ END $$;
 -- Workers.
 
 CREATE FUNCTION put_back(
-  job_id bigint, not_before bigint, pins_class boolean, follows boolean DEFAULT false
+  job_id bigint, not_before bigint, pins_class boolean, follows boolean DEFAULT false, is_away boolean DEFAULT false
 ) RETURNS void LANGUAGE plpgsql AS $$
 -- A job that is no longer rendered is queued again. It waits for a worker of its batch's class of numerics, or for a
--- while for one of the class of its resume state, or until the batch is over that its own follows.
+-- while for one of the class of its resume state, or until the batch is over that its own follows, or it is in a shard.
 DECLARE
   j record;
   b record;
@@ -548,10 +555,11 @@ DECLARE
   hold integer := 0;
 BEGIN
   SELECT batch, priority, model INTO STRICT j FROM jobs WHERE id = job_id;
-  -- Whoever pauses the batch at this moment is waited for.
-  SELECT paused, numerics INTO b FROM batches WHERE id = j.batch FOR SHARE;
+  -- Whoever pauses the batch at this moment, or ends its shards, is waited for.
+  SELECT paused, numerics, shards INTO b FROM batches WHERE id = j.batch FOR SHARE;
   IF b.paused = 1 THEN hold := 1; END IF;
   IF follows THEN hold := hold | 8; END IF;
+  IF is_away AND b.shards IS NOT NULL THEN hold := hold | 16; END IF;
   IF b.numerics IS NULL AND pins_class THEN
     SELECT c.numerics INTO saved FROM checkpoints c
     WHERE c.job = job_id AND c.path IS NULL AND c.numerics IS NOT NULL ORDER BY c.step DESC LIMIT 1;
@@ -1054,6 +1062,18 @@ BEGIN
   RETURN cancelled;
 END $$;
 
+CREATE FUNCTION take_images(job_id bigint, pictures jsonb) RETURNS void LANGUAGE plpgsql AS $$
+-- Pictures become the images of a job. Those of an earlier rendering stay known beside them.
+BEGIN
+  INSERT INTO former_images SELECT job, path, number, seed, width, height, digest, bytes, seconds, numerics
+  FROM images WHERE job = job_id ON CONFLICT DO NOTHING;
+  DELETE FROM images WHERE job = job_id;
+  INSERT INTO images (job, number, path, seed, width, height, digest, bytes, seconds, numerics)
+  SELECT job_id, p.number, p.path, p.seed, p.width, p.height, p.digest, p.bytes, p.seconds, p.numerics
+  FROM jsonb_to_recordset(pictures) AS p (number integer, path text, seed bigint, width integer, height integer,
+    digest text, bytes bigint, seconds double precision, numerics text);
+END $$;
+
 CREATE FUNCTION finish_job(
   job_id bigint, fence bigint, pictures jsonb, its_digest text, hits bigint, misses bigint, evictions bigint,
   bypasses bigint, read_bytes bigint, stalled bigint, peak bigint
@@ -1076,13 +1096,7 @@ BEGIN
       (SELECT 1 FROM jobs WHERE id = job_id AND last_token = fence AND outcome = 'done') THEN 'done' ELSE 'lost' END, wanted;
     RETURN;
   END IF;
-  INSERT INTO former_images SELECT job, path, number, seed, width, height, digest, bytes, seconds, numerics
-  FROM images WHERE job = job_id ON CONFLICT DO NOTHING;
-  DELETE FROM images WHERE job = job_id;
-  INSERT INTO images (job, number, path, seed, width, height, digest, bytes, seconds, numerics)
-  SELECT job_id, p.number, p.path, p.seed, p.width, p.height, p.digest, p.bytes, p.seconds, p.numerics
-  FROM jsonb_to_recordset(pictures) AS p (number integer, path text, seed bigint, width integer, height integer,
-    digest text, bytes bigint, seconds double precision, numerics text);
+  PERFORM take_images(job_id, pictures);
   UPDATE jobs SET outcome = 'done', attempts = attempts + 1, last_token = fence, started_at = l.started_at,
     finished_at = milliseconds_now(), error = NULL, error_kind = NULL, model_digest = its_digest, cache_hits = hits,
     cache_misses = misses, cache_evictions = evictions, cache_bypasses = bypasses, bytes_read = read_bytes,
@@ -1350,12 +1364,12 @@ BEGIN
   -- A job may move on between two of these statements: another round finds it.
   LOOP
     WITH gone AS (
-      DELETE FROM due WHERE id BETWEEN first AND last RETURNING id, batch),
+      DELETE FROM due WHERE id BETWEEN first AND last RETURNING id, batch, 0 AS away),
     also AS (
-      DELETE FROM waiting WHERE id BETWEEN first AND last RETURNING id, batch),
+      DELETE FROM waiting WHERE id BETWEEN first AND last RETURNING id, batch, holds >> 4 & 1 AS away),
     both_kinds AS (SELECT * FROM gone UNION ALL SELECT * FROM also),
     ended AS (
-      UPDATE jobs SET outcome = 'cancelled', finished_at = now FROM both_kinds g WHERE jobs.id = g.id
+      UPDATE jobs SET outcome = 'cancelled', finished_at = now, in_shards = g.away FROM both_kinds g WHERE jobs.id = g.id
       RETURNING jobs.id, jobs.batch),
     swept AS (
       DELETE FROM checkpoints c USING both_kinds g WHERE c.job = g.id AND c.path IS NULL),
@@ -1388,7 +1402,7 @@ DECLARE
   follows boolean := false;
 BEGIN
   FOR j IN
-    SELECT id, batch, outcome FROM jobs WHERE id BETWEEN first AND last AND outcome IS NOT NULL
+    SELECT id, batch, outcome, in_shards FROM jobs WHERE id BETWEEN first AND last AND outcome IS NOT NULL
       AND (takes_done OR outcome <> 'done') ORDER BY id FOR UPDATE
   LOOP
     IF j.outcome = 'done' THEN
@@ -1405,7 +1419,7 @@ BEGIN
     DELETE FROM images WHERE job = j.id;
     UPDATE jobs SET outcome = NULL, attempts = 0, losses = 0, furthest_step = 0, furthest_saved = 0, last_token = NULL,
       started_at = NULL, finished_at = NULL, error = NULL, error_kind = NULL, model_digest = NULL, cache_hits = NULL,
-      discard = 0
+      discard = 0, in_shards = 0
     WHERE id = j.id;
     IF known IS DISTINCT FROM j.batch THEN
       known := j.batch;
@@ -1413,7 +1427,8 @@ BEGIN
       follows := EXISTS (
         SELECT 1 FROM batches b JOIN batch_counts c ON c.batch = b.after WHERE b.id = j.batch AND c.queued + c.running > 0);
     END IF;
-    PERFORM put_back(j.id, NULL, false, follows);
+    -- One that was cancelled in shards is there again, unless they are over.
+    PERFORM put_back(j.id, NULL, false, follows, j.in_shards = 1);
     INSERT INTO tally (batch, queued, done, failed, cancelled) VALUES (j.batch, 1, -(j.outcome = 'done')::integer,
       -(j.outcome = 'failed')::integer, -(j.outcome = 'cancelled')::integer);
     INSERT INTO events (what, batch, job) VALUES ('retried', j.batch, j.id);
@@ -1424,7 +1439,8 @@ BEGIN
 END $$;
 
 CREATE FUNCTION hurry_job(job_id bigint) RETURNS boolean LANGUAGE plpgsql AS $$
--- Lets a queued job wait no longer, with all its attempts, and for no class of numerics. False: it is not queued.
+-- Lets a queued job wait no longer, with all its attempts, and for no class of numerics. False: it is not queued, or it is in
+-- a shard.
 DECLARE
   b bigint;
 BEGIN
@@ -1435,7 +1451,7 @@ BEGIN
   IF NOT FOUND THEN
     UPDATE waiting SET run_after = 0, numerics = NULL, numerics_since = CASE
       WHEN numerics_since = 0 OR numerics IS NOT NULL AND numerics_since IS NULL THEN 0 END
-    WHERE id = job_id RETURNING batch INTO b;
+    WHERE id = job_id AND holds & 16 = 0 RETURNING batch INTO b;
     IF NOT FOUND THEN RETURN false; END IF;
     WITH ready AS (DELETE FROM waiting WHERE id = job_id AND holds = 0 RETURNING *)
     INSERT INTO due (id, batch, priority, model, numerics, numerics_since)
@@ -1558,6 +1574,83 @@ BEGIN
   INSERT INTO events (what, batch, job, detail) VALUES ('edited', j.batch, job_id, told);
 END $$;
 
+CREATE FUNCTION put_in_shards(which bigint, folder text, new_key text) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Holds the waiting jobs of a batch, because they go into shards. Returns how many. The batch's row is locked.
+DECLARE
+  b batches;
+  many bigint := 0;
+  moved bigint;
+  more bigint;
+BEGIN
+  SELECT * INTO STRICT b FROM batches WHERE id = which FOR UPDATE;
+  -- A job may move on between these statements: another round finds it.
+  LOOP
+    UPDATE waiting SET holds = holds | 16 WHERE id BETWEEN b.first_job AND b.last_job AND batch = which AND holds & 16 = 0;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    WITH gone AS (DELETE FROM due WHERE id BETWEEN b.first_job AND b.last_job AND batch = which RETURNING *)
+    INSERT INTO waiting (id, batch, priority, model, numerics, numerics_since, holds)
+    SELECT id, batch, priority, model, numerics, numerics_since, 16 FROM gone ON CONFLICT (id) DO NOTHING;
+    GET DIAGNOSTICS more = ROW_COUNT;
+    many := many + moved + more;
+    EXIT WHEN moved + more = 0;
+  END LOOP;
+  IF many > 0 THEN UPDATE batches SET shards = folder, shards_key = new_key WHERE id = which; END IF;
+  RETURN many;
+END $$;
+
+CREATE FUNCTION end_shards(which bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Nothing of a batch is in shards any more. Returns how many jobs are this queue's again. Their key stays, so that they can
+-- be collected once more without harm.
+DECLARE
+  many bigint;
+BEGIN
+  PERFORM 1 FROM batches WHERE id = which FOR UPDATE;
+  UPDATE waiting SET holds = holds & ~16, run_after = coalesce(run_after, 0) WHERE batch = which AND holds & 16 <> 0;
+  GET DIAGNOSTICS many = ROW_COUNT;
+  WITH ready AS (DELETE FROM waiting WHERE batch = which AND holds = 0 AND run_after <= milliseconds_now() RETURNING *)
+  INSERT INTO due (id, batch, priority, model, numerics, numerics_since)
+  SELECT id, batch, priority, model, numerics, numerics_since FROM ready ON CONFLICT (id) DO NOTHING;
+  UPDATE jobs SET in_shards = 0 WHERE batch = which AND in_shards = 1;
+  UPDATE batches SET shards = NULL WHERE id = which;
+  PERFORM tell_workers();
+  RETURN many;
+END $$;
+
+CREATE FUNCTION collect_job(
+  job_id bigint, its_key text, pictures jsonb, happened jsonb, its_attempts integer, its_start bigint, its_end bigint,
+  reason text, kind text, its_digest text, hits bigint, misses bigint, evictions bigint, bypasses bigint,
+  read_bytes bigint, stalled bigint, peak bigint
+) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Ends a job as it ended in a shard: done if there is no kind of failure. False: it is not in these shards.
+DECLARE
+  b bigint;
+BEGIN
+  DELETE FROM waiting w WHERE w.id = job_id AND w.holds & 16 <> 0
+    AND EXISTS (SELECT 1 FROM batches x WHERE x.id = w.batch AND x.shards_key = its_key)
+  RETURNING w.batch INTO b;
+  IF NOT FOUND THEN RETURN false; END IF;
+  PERFORM take_images(job_id, pictures);
+  UPDATE jobs SET outcome = CASE WHEN kind IS NULL THEN 'done' ELSE 'failed' END, attempts = its_attempts,
+    last_token = NULL, started_at = its_start, finished_at = its_end, error = reason, error_kind = kind
+  WHERE id = job_id;
+  IF kind IS NULL THEN
+    UPDATE jobs SET model_digest = its_digest, cache_hits = hits, cache_misses = misses, cache_evictions = evictions,
+      cache_bypasses = bypasses, bytes_read = read_bytes, stall_ms = stalled, peak_bytes = peak
+    WHERE id = job_id;
+  END IF;
+  DELETE FROM checkpoints WHERE job = job_id AND (kind IS NULL OR path IS NULL);
+  UPDATE checkpoints SET over = 1 WHERE job = job_id;
+  INSERT INTO tally (batch, queued, done, failed)
+  VALUES (b, -1, (kind IS NULL)::integer, (kind IS NOT NULL)::integer);
+  INSERT INTO events (what, batch, job) VALUES ('collected', b, job_id);
+  INSERT INTO events (at, what, batch, job, worker, detail)
+  SELECT e.at, e.what, b, job_id, e.worker, e.detail
+  FROM jsonb_array_elements(happened) WITH ORDINALITY AS each (event, place),
+    jsonb_to_record(each.event) AS e (at bigint, what text, worker text, detail text)
+  ORDER BY each.place;
+  RETURN true;
+END $$;
+
 CREATE FUNCTION oldest_that_fits(
   states text[], most bigint
 ) RETURNS TABLE (fits_all boolean, ended bigint, oldest bigint) LANGUAGE plpgsql STABLE
@@ -1649,7 +1742,7 @@ BEGIN
   FOREACH name IN ARRAY ARRAY['sign_on', 'claim_job', 'beat', 'look', 'keep_up', 'report_progress', 'note_wait', 'note_size',
     'keep_state', 'announce_image', 'finish_job', 'fail_job', 'give_back', 'end_lease', 'free_lease', 'end_job', 'put_back',
     'hurry_job', 'reorder_job', 'claim_companion', 'lack_thing', 'hopeless', 'give_up', 'retry_jobs', 'cancel_jobs',
-    'remove_jobs', 'settle_leftover']
+    'remove_jobs', 'settle_leftover', 'take_images', 'put_in_shards', 'end_shards', 'collect_job']
   LOOP
     EXECUTE format('ALTER FUNCTION %I SET enable_seqscan = off', name);
     -- A bitmap has no order: all due jobs would be sorted to find the first.

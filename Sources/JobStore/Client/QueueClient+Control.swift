@@ -151,10 +151,7 @@ extension QueueClient {
   private func notRetried(_ id: Int64, _ db: Database) throws -> JobStoreError {
     let job = try db.job(id)
     guard job.state != .queued else {
-      return .shards(
-        batch: job.batch,
-        reason:
-          "job \(id) is in shards, and other machines render it: `segmoectl collect --give-up` takes it back")
+      return .retriedInShards(job: id, batch: job.batch)
     }
     return .wrongState(job: id, state: job.state, action: "retried")
   }

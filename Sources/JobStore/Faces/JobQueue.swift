@@ -3,7 +3,7 @@
 ///
 /// Calls block, so keep them off threads that must not wait and off Swift's cooperative pool. Every method throws
 /// `JobStoreError`, and what a caller's own closure throws.
-package protocol JobQueue: WatchableQueue, InspectableQueue {
+package protocol JobQueue: WatchableQueue, InspectableQueue, ShardableQueue {
   /// Where the queue is, for a person; no password is in it.
   var path: String { get }
 

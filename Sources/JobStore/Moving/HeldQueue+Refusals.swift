@@ -29,11 +29,6 @@ extension HeldQueue {
         "state = 'queued' AND held & \(Hold.source.rawValue) <> 0", at: place,
         "waits for what it names of a hub, which is not fetched there: let it be fetched first, or cancel it")
     }
-    if !target.hasShards {
-      try expectNone(
-        "state = 'queued' AND held & \(Hold.shards.rawValue) <> 0", at: place,
-        "is in shards: `segmoectl collect` brings it back, or --give-up")
-    }
   }
 
   /// Checks that no daemon and no fetcher lives.

@@ -15,7 +15,6 @@ package struct MovableFile: MovableQueue {
   }
 
   package var absentTables: Set<String> { [] }
-  package var hasShards: Bool { true }
 
   /// Runs `body` in one durable transaction, in which nobody else changes the queue.
   package func hold<Value>(_ body: (any HeldQueue) throws -> Value) throws -> Value {

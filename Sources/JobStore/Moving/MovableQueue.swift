@@ -8,9 +8,6 @@ package protocol MovableQueue {
   /// Moved tables that its kind of store does not have.
   var absentTables: Set<String> { get }
 
-  /// Whether jobs of it may be rendered elsewhere, in shards.
-  var hasShards: Bool { get }
-
   /// Runs `body` in one durable transaction, in which nobody else changes the queue. It may run more than once.
   /// - Throws: `JobStoreError`, and what `body` throws.
   func hold<Value>(_ body: (any HeldQueue) throws -> Value) throws -> Value

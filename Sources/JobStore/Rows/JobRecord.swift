@@ -24,6 +24,8 @@ package struct JobRecord: FetchableRecord, JobStatusReading, Sendable, Equatable
   package var isWaitingForSource: Bool
   /// Whether the batch that its own comes after is not over.
   package var isWaitingForBatch: Bool
+  /// Whether it is in shards, and so other machines'.
+  package var isInShards: Bool
   package var createdAt: Milliseconds
 }
 
@@ -67,6 +69,7 @@ extension JobRecord {
     isModelHeld = held & Hold.model.rawValue != 0
     isWaitingForSource = held & Hold.source.rawValue != 0
     isWaitingForBatch = held & Hold.predecessor.rawValue != 0
+    isInShards = held & Hold.shards.rawValue != 0
     createdAt = try reader.value("created_at")
     status = try JobStatus(
       reader, modelDigest: reader.optional("model_digest"), statistics: RenderStatistics(reader))

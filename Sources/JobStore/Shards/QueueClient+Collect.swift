@@ -1,35 +1,12 @@
 import GRDB
 
-/// What became of an outcome that was brought home.
-package enum Homecoming: Sendable, Equatable {
-  /// The job has ended in this queue, too.
-  case taken
-  /// It was here already, with the same pictures.
-  case known
-  /// The job is not in shards any more: it was cancelled, rendered or removed here.
-  case unwanted
-}
-
 extension QueueClient {
-  /// Whether a job is awaited, and this is how it may have ended. Nothing changes.
-  /// - Throws: `JobStoreError.damagedRow` for pictures that the job does not ask for.
+  /// Whether a job is awaited, and this is how it may have ended.
   package func awaits(_ outcome: ShardOutcome, of batch: ShardedBatch) throws -> Bool {
-    try database.read { db in
-      guard let job = try? db.job(outcome.job), job.batch == batch.batch, job.state == .queued else {
-        return false
-      }
-      guard outcome.failure == nil else { return true }
-      try Self.check(outcome.images, job.request)
-      if job.namePattern == nil { try Self.check(namesOf: outcome.images, job) }
-      return true
-    }
+    try database.read { db in try outcome.isAwaited(by: try? db.job(outcome.job), of: batch.batch) }
   }
 
   /// Ends a job as it ended in a shard, in one transaction.
-  /// - Parameters:
-  ///   - outcome: as it came; its pictures lie at their final, absolute paths.
-  ///   - batch: in shards.
-  /// - Throws: `JobStoreError.damagedRow` for pictures that the job does not ask for.
   package func collect(_ outcome: ShardOutcome, of batch: ShardedBatch) throws -> Homecoming {
     try database.write { db, now in
       let key = try String.fetchOne(
@@ -40,27 +17,19 @@ extension QueueClient {
       // Of a job that was done and that somebody queued anew by hand.
       if job.state == .queued { try db.retireImages(.job(job.id)) }
       let move: Transition.Name = outcome.failure == nil ? .collectDone : .collectFailed
-      if outcome.failure == nil { try Self.check(outcome.images, job.request) }
-      let values = Self.values(outcome, maxAttempts: job.request.maxAttempts, now)
-      guard try db.move(move, .job(job.id), at: now, values) > 0 else {
+      let own = try outcome.checked(for: job, now: now)
+      guard try db.move(move, .job(job.id), at: now, Self.values(own)) > 0 else {
         let digests = try String.fetchAll(
           db, sql: "SELECT digest FROM images WHERE job = ? ORDER BY number", arguments: [job.id])
-        let isSame = job.state == (outcome.failure == nil ? .done : .failed)
-        return isSame && digests == outcome.images.map(\.digest) ? .known : .unwanted
+        return outcome.homecoming(to: job.state, with: digests)
       }
-      for event in outcome.events {
-        var own = event
-        // Another machine's clock may be ahead.
-        (own.batch, own.job, own.at) = (job.batch, job.id, min(own.at, now))
-        try db.record(own)
-      }
-      for image in outcome.images { try db.insert(image, ofJob: job.id) }
+      for event in own.events { try db.record(event) }
+      for image in own.images { try db.insert(image, ofJob: job.id) }
       return .taken
     }
   }
 
   /// Ends the sharding of a batch if all its jobs are back.
-  /// - Returns: how many are not.
   package func settleShards(_ batch: ShardedBatch) throws -> Int {
     try database.write { db, now in
       let left =
@@ -77,8 +46,7 @@ extension QueueClient {
     }
   }
 
-  /// In what the pictures of a batch differ, because machines differed: models that had several weights under one name,
-  /// and the classes of numerics if there are several.
+  /// In what the pictures of a batch differ, because machines differed.
   package func mixtures(ofBatch batch: Int64) throws -> (models: [String], classes: [String]) {
     try database.read { db in
       let models = try String.fetchAll(
@@ -97,45 +65,15 @@ extension QueueClient {
     }
   }
 
-  private static func check(_ images: [ImageRecord], _ request: JobRequest) throws {
-    let render = request.render
-    guard images.map(\.index) == Array(0..<render.count) else {
-      throw JobStoreError.damagedRow(
-        table: "images", column: "number", value: "\(images.count) pictures of \(render.count)")
-    }
-    for image in images where image.seed != render.picture(image.index).seed {
-      throw JobStoreError.damagedRow(table: "images", column: "seed", value: "\(image.seed)")
-    }
-  }
-
-  /// Checks that pictures have the names that a daemon of this queue would have given them.
-  private static func check(namesOf images: [ImageRecord], _ job: JobRecord) throws {
-    for image in images {
-      let stem = "\(job.batch)/\(job.id)-\(image.index)"
-      // A second picture of a name has a number.
-      let number = image.path.hasPrefix(stem) ? image.path.dropFirst(stem.count).dropLast(4) : "x"
-      guard number.isEmpty || number.first == "-" && number.dropFirst().allSatisfy(\.isNumber) else {
-        throw JobStoreError.damagedRow(table: "images", column: "path", value: "'\(image.path)'")
-      }
-    }
-  }
-
-  /// The arguments of the move. Counts may be anything, and another machine's clock may be ahead.
-  private static func values(
-    _ outcome: ShardOutcome, maxAttempts: Int, _ now: Milliseconds
-  ) -> [String: (any DatabaseValueConvertible)?] {
+  /// The arguments of the move.
+  private static func values(_ outcome: ShardOutcome) -> [String: (any DatabaseValueConvertible)?] {
     let statistics = outcome.statistics
-    let finished = min(outcome.finishedAt ?? now, now)
-    func count(_ number: Int64) -> Int64 { min(max(0, number), 1 << 53) }
     return [
-      "attempts": min(max(1, outcome.attempts), max(1, maxAttempts)),
-      "started": outcome.startedAt.map { min($0, finished) }, "finished": finished,
-      "error": outcome.failure?.message, "kind": (outcome.failure?.kind ?? .transient).rawValue,
-      "digest": outcome.modelDigest, "hits": count(statistics.cacheHits),
-      "misses": count(statistics.cacheMisses),
-      "evictions": count(statistics.cacheEvictions), "bypasses": count(statistics.cacheBypasses),
-      "bytes": count(statistics.bytesRead), "stall": count(statistics.stall),
-      "peak": count(statistics.peakBytes),
+      "attempts": outcome.attempts, "started": outcome.startedAt, "finished": outcome.finishedAt,
+      "error": outcome.failure?.message, "kind": outcome.failure?.kind?.rawValue,
+      "digest": outcome.modelDigest, "hits": statistics.cacheHits, "misses": statistics.cacheMisses,
+      "evictions": statistics.cacheEvictions, "bypasses": statistics.cacheBypasses,
+      "bytes": statistics.bytesRead, "stall": statistics.stall, "peak": statistics.peakBytes,
     ]
   }
 }

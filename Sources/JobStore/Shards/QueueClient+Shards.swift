@@ -1,60 +1,22 @@
 import GRDB
-import Requests
-
-/// The jobs of a batch that are rendered elsewhere, from queues of their own in a folder.
-package struct ShardedBatch: Sendable, Equatable {
-  package var batch: Int64
-  /// Tells these shards from all others.
-  package var key: String
-  /// The folder's absolute path; nil: they are all back.
-  package var folder: String?
-  /// The numbers of the jobs that are there and not back yet, the next first.
-  package var jobs: [Int64]
-
-  package init(batch: Int64, key: String, folder: String?, jobs: [Int64]) {
-    self.batch = batch
-    self.key = key
-    self.folder = folder
-    self.jobs = jobs
-  }
-}
 
 extension QueueClient {
-  /// Holds the waiting jobs of a batch, because they go into shards. If they are in this folder's shards already, nothing
-  /// changes: a sharding that was interrupted can be made anew.
-  /// - Parameters:
-  ///   - batch: its number.
-  ///   - folder: absolute path of the shards.
-  /// - Throws: `JobStoreError.notFound`, `.shards`
+  /// Holds the waiting jobs of a batch, because they go into shards.
   package func putInShards(batch: Int64, folder: String) throws -> ShardedBatch {
     try database.write { db, now in
       try db.check(batch: batch)
-      if let known = try db.shardedBatch("id = ?", batch), let place = known.folder {
-        guard place == folder else {
-          throw JobStoreError.shards(
-            batch: batch, reason: "its jobs are in shards \(place): collect them first, or give them up there"
-          )
-        }
-        return known
+      let prospect = try Self.prospect(batch, folder, db)
+      if !prospect.isThere {
+        try prospect.expectMovable()
+        try db.execute(
+          sql: "UPDATE jobs SET held = held | \(Hold.shards.rawValue) WHERE batch = ? AND state = 'queued'",
+          arguments: [batch])
+        let words = try prospect.words(for: db.changesCount)
+        try db.execute(
+          sql: "UPDATE batches SET shards = ?, shards_key = ? WHERE id = ?",
+          arguments: [folder, ShardedBatch.newKey(), batch])
+        try db.record(Event(.sharded, at: now, batch: batch, detail: words))
       }
-      let other = try Int64.fetchOne(
-        db, sql: "SELECT id FROM batches WHERE shards = ? LIMIT 1", arguments: [folder])
-      if let other {
-        throw JobStoreError.shards(
-          batch: batch, reason: "\(folder) is where the jobs of batch \(other) are: name another folder")
-      }
-      try Self.expectMovable(batch, db)
-      let bit = Hold.shards.rawValue
-      try db.execute(
-        sql: "UPDATE jobs SET held = held | \(bit) WHERE batch = ? AND state = 'queued'", arguments: [batch])
-      guard db.changesCount > 0 else {
-        throw JobStoreError.shards(batch: batch, reason: "it has no waiting jobs")
-      }
-      let count = db.changesCount
-      let key = (0..<4).map { _ in String(UInt32.random(in: 0 ... .max), radix: 36) }.joined(separator: "-")
-      try db.execute(
-        sql: "UPDATE batches SET shards = ?, shards_key = ? WHERE id = ?", arguments: [folder, key, batch])
-      try db.record(Event(.sharded, at: now, batch: batch, detail: "jobs: \(count), in \(folder)"))
       guard let made = try db.shardedBatch("id = ?", batch) else {
         throw JobStoreError.notFound(thing: "batch", id: "\(batch)")
       }
@@ -68,7 +30,6 @@ extension QueueClient {
   }
 
   /// The batch whose jobs are in shards in a folder; nil if there is none in this queue.
-  /// - Parameter folder: absolute path.
   package func shardedBatch(folder: String) throws -> ShardedBatch? {
     try database.read { db in try db.shardedBatch("shards = ?", folder) }
   }
@@ -104,7 +65,6 @@ extension QueueClient {
   }
 
   /// Gives up the shards of a batch: jobs that are not back are this queue's again.
-  /// - Returns: how many.
   package func takeOutOfShards(batch: Int64) throws -> Int {
     try database.write { db, now in
       let bit = Hold.shards.rawValue
@@ -117,32 +77,24 @@ extension QueueClient {
     }
   }
 
-  /// Checks that nothing in this queue has yet to happen before the jobs can be rendered elsewhere.
-  private static func expectMovable(_ batch: Int64, _ db: Database) throws {
+  private static func prospect(_ batch: Int64, _ folder: String, _ db: Database) throws -> ShardProspect {
     let row = try Row.fetchOne(
       db,
       sql: """
-        SELECT b.same_numerics AND b.numerics IS NULL AS floats,
+        SELECT iif(b.shards_key IS NULL, NULL, b.shards) AS place,
+          (SELECT id FROM batches WHERE shards = ?2 AND id <> b.id LIMIT 1) AS other,
+          b.same_numerics AND b.numerics IS NULL AS floats,
           ifnull(sum(j.held & \(Hold.source.rawValue) <> 0), 0) AS fetching,
           ifnull(sum(j.held & \(Hold.predecessor.rawValue) <> 0), 0) AS later
-        FROM batches b LEFT JOIN jobs j ON j.batch = b.id AND j.state = 'queued' WHERE b.id = ?
-        """, arguments: [batch])
-    guard let row else { return }
+        FROM batches b LEFT JOIN jobs j ON j.batch = b.id AND j.state = 'queued' WHERE b.id = ?1
+        """, arguments: [batch, folder])
+    guard let row else { throw JobStoreError.notFound(thing: "batch", id: "\(batch)") }
     let reader = RowReader(row: row, table: "batches")
-    if try reader.value("fetching", as: Int.self) > 0 {
-      throw JobStoreError.shards(
-        batch: batch, reason: "some of its jobs wait for what they name of a hub: let it be fetched first")
-    }
-    if try reader.value("later", as: Int.self) > 0 {
-      throw JobStoreError.shards(batch: batch, reason: "it waits for another batch, which is not over")
-    }
-    if try reader.value("floats", as: Bool.self) {
-      throw JobStoreError.shards(
-        batch: batch,
-        reason:
-          "it is to be rendered in one class of numerics, which its first job decides: render that here first"
-      )
-    }
+    return ShardProspect(
+      batch: batch, folder: folder, place: try reader.optional("place"), other: try reader.optional("other"),
+      isFetching: try reader.value("fetching", as: Int.self) > 0,
+      isLater: try reader.value("later", as: Int.self) > 0,
+      isFloating: try reader.value("floats", as: Bool.self))
   }
 }
 

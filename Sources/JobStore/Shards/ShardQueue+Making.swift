@@ -21,56 +21,48 @@ extension ShardQueue {
   /// - Parameters:
   ///   - path: the new file.
   ///   - empty: one without jobs, on a local disk; what is in the making lies beside it.
-  ///   - jobs: their numbers.
-  ///   - client: the queue that has them.
+  ///   - jobs: their numbers, of one batch.
+  ///   - batch: theirs.
+  ///   - queue: the queue that has them.
   ///   - rename: the name, for every machine, of what a request names: its model, and its files.
   /// - Throws: `JobStoreError`, `CocoaError`, and what `rename` throws.
   package static func make(
-    _ path: String, from empty: String, of jobs: [Int64], in client: QueueClient,
+    _ path: String, from empty: String, of jobs: [Int64], batch: Int64, in queue: any ShardableQueue,
     rename: (_ job: Int64, _ file: RequestFile?, _ name: String) throws -> String
   ) throws {
     let draft = "\(empty)-\(UUID().uuidString).sqlite"
     defer { remove(draft) }
     try FileManager.default.copyItem(atPath: empty, toPath: draft)
     let database = try QueueDatabase.open(path: draft, role: .daemon, for: .changing)
-    try copy(jobs, from: client.database, to: database, rename)
+    try database.write { db, _ in
+      // Some at a time: there may be a million.
+      for start in stride(from: 0, to: jobs.count, by: 1000) {
+        let some = Array(jobs[start..<min(start + 1000, jobs.count)])
+        try insert(queue.cargo(of: some, batch: batch), isFirst: start == 0, db, rename)
+      }
+    }
     try database.writeOut(to: path)
     try database.close()
   }
 
-  private static func copy(
-    _ jobs: [Int64], from home: QueueDatabase, to shard: QueueDatabase,
+  private static func insert(
+    _ cargo: ShardCargo, isFirst: Bool, _ db: Database,
     _ rename: (Int64, RequestFile?, String) throws -> String
   ) throws {
-    try shard.write { target, _ in
-      try home.read { source in
-        var batch: Int64?
-        for id in jobs {
-          var job = try source.job(id)
-          if batch != job.batch {
-            batch = job.batch
-            try copyBatch(job.batch, source, target)
-          }
-          // A machine that has the shard must not wait for hours, or for the pause before a retry.
-          job.request.runAfter = nil
-          job.request.render.model = try rename(id, nil, job.request.render.model)
-          try job.request.render.changeFiles { file, path in try rename(id, file, path) }
-          try insert(job, target)
-          try copySources(ofJob: id, source, target, rename)
-        }
-      }
+    if isFirst {
+      let places = cargo.batch.map { _ in "?" }.joined(separator: ", ")
+      try db.execute(
+        sql: "INSERT INTO batches (\(ShardCargo.batchColumns)) VALUES (\(places))",
+        arguments: StatementArguments(cargo.batch))
     }
-  }
-
-  private static func copyBatch(_ batch: Int64, _ source: Database, _ target: Database) throws {
-    let columns = "id, name, created_at, first_job, last_job, same_numerics, numerics, name_pattern"
-    guard
-      let row = try Row.fetchOne(
-        source, sql: "SELECT \(columns) FROM batches WHERE id = ?", arguments: [batch])
-    else { throw JobStoreError.notFound(thing: "batch", id: "\(batch)") }
-    try target.execute(
-      sql: "INSERT INTO batches (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-      arguments: StatementArguments(row.databaseValues))
+    for var job in cargo.jobs {
+      // A machine that has the shard must not wait for hours, or for the pause before a retry.
+      job.request.runAfter = nil
+      job.request.render.model = try rename(job.id, nil, job.request.render.model)
+      try job.request.render.changeFiles { file, path in try rename(job.id, file, path) }
+      try insert(job, db)
+      for source in cargo.sources[job.id] ?? [] { try insert(source, ofJob: job.id, db, rename) }
+    }
   }
 
   private static func insert(_ job: JobRecord, _ db: Database) throws {
@@ -90,36 +82,27 @@ extension ShardQueue {
   }
 
   /// Where lies what a job names of a hub goes with it.
-  private static func copySources(
-    ofJob job: Int64, _ source: Database, _ target: Database,
+  private static func insert(
+    _ source: Row, ofJob job: Int64, _ db: Database,
     _ rename: (Int64, RequestFile?, String) throws -> String
   ) throws {
-    let rows = try Row.fetchAll(
-      source,
+    let reader = RowReader(row: source, table: "sources")
+    let path = try rename(job, reader.word("use", as: ModelUse.self).file, reader.value("path"))
+    let id: Int64 = try reader.value("id")
+    try db.execute(
       sql: """
-        SELECT id, batch, source, use, name, revision, path, created_at FROM sources
-        WHERE state = 'ready' AND id IN (SELECT source FROM job_sources WHERE job = ?)
-        """, arguments: [job])
-    for row in rows {
-      let reader = RowReader(row: row, table: "sources")
-      let path = try rename(job, reader.word("use", as: ModelUse.self).file, reader.value("path"))
-      try target.execute(
-        sql: """
-          INSERT OR IGNORE INTO sources
-            (id, batch, source, use, state, name, revision, path, created_at, updated_at)
-          VALUES (?, ?, ?, ?, 'ready', ?, ?, ?, ?, ?)
-          """,
-        arguments: [
-          try reader.value("id", as: Int64.self), try reader.value("batch", as: Int64.self),
-          try reader.value("source", as: String.self), try reader.value("use", as: String.self),
-          try reader.optional("name", as: String.self), try reader.optional("revision", as: String.self),
-          path,
-          try reader.value("created_at", as: Int64.self), try reader.value("created_at", as: Int64.self),
-        ])
-      try target.execute(
-        sql: "INSERT OR IGNORE INTO job_sources (job, source) VALUES (?, ?)",
-        arguments: [job, try reader.value("id", as: Int64.self)])
-    }
+        INSERT OR IGNORE INTO sources
+          (id, batch, source, use, state, name, revision, path, created_at, updated_at)
+        VALUES (?, ?, ?, ?, 'ready', ?, ?, ?, ?, ?)
+        """,
+      arguments: [
+        id, try reader.value("batch", as: Int64.self), try reader.value("source", as: String.self),
+        try reader.value("use", as: String.self), try reader.optional("name", as: String.self),
+        try reader.optional("revision", as: String.self), path,
+        try reader.value("created_at", as: Int64.self), try reader.value("created_at", as: Int64.self),
+      ])
+    try db.execute(
+      sql: "INSERT OR IGNORE INTO job_sources (job, source) VALUES (?, ?)", arguments: [job, id])
   }
 
   private static func remove(_ path: String) {

@@ -60,9 +60,7 @@ extension PostgresClient {
         : try database.row(
           "SELECT retry_jobs($1::bigint, $1::bigint, true)::integer AS count", [.integer(id)])
       let count: Int = try RowReader(row: isQueued, table: "jobs").value("count")
-      guard count > 0 else {
-        throw JobStoreError.wrongState(job: id, state: try self.state(ofJob: id), action: "retried")
-      }
+      guard count > 0 else { throw notRetried(try job(id)) }
       return count
     }
     let row = try database.row(
@@ -77,11 +75,9 @@ extension PostgresClient {
     let range = try range(of: scope)
     var states: [JobState] = [.failed, .cancelled]
     if case .job(let id) = scope {
-      let state = try state(ofJob: id)
-      guard state != .running else {
-        throw JobStoreError.wrongState(job: id, state: state, action: "retried")
-      }
-      states = state == .queued ? [.queued] : [.failed, .cancelled, .done]
+      let job = try job(id)
+      guard job.state != .running, job.state != .queued || !job.isInShards else { throw notRetried(job) }
+      states = job.state == .queued ? [.queued] : [.failed, .cancelled, .done]
     }
     let row = try database.row(
       """
@@ -92,6 +88,13 @@ extension PostgresClient {
     return (
       try RowReader(row: row, table: "jobs").value("count"), try finishedPictures(range, of: states)
     )
+  }
+
+  /// Why a job cannot be retried.
+  private func notRetried(_ job: JobRecord) -> JobStoreError {
+    job.state == .queued
+      ? .retriedInShards(job: job.id, batch: job.batch)
+      : .wrongState(job: job.id, state: job.state, action: "retried")
   }
 
   /// Pauses a batch or the whole queue, or ends the pause.

@@ -49,6 +49,7 @@ extension PostgresClient {
     guard job.state == .queued else {
       throw JobStoreError.notEditable(job: id, reason: "is \(job.state.rawValue)")
     }
+    guard !job.isInShards else { throw JobStoreError.notEditable(job: id, reason: "is in shards") }
     guard try !RowReader(row: row, table: "jobs").value("is_touched", as: Bool.self) else {
       throw JobStoreError.notEditable(job: id, reason: "has pictures or saved steps already")
     }

@@ -91,10 +91,10 @@ extension PostgresClient {
   func batches(_ condition: String, _ values: [ServerValue]) throws -> [BatchRecord] {
     try connection.rows(
       """
-      SELECT b.*, NULL::text AS shards, c.queued, c.running, c.done, c.failed, c.cancelled,
+      SELECT b.*, c.queued, c.running, c.done, c.failed, c.cancelled,
         CASE WHEN EXISTS (SELECT 1 FROM waiting w WHERE w.batch = b.id AND w.holds & 8 <> 0)
           THEN 'batch ' || (SELECT p.name FROM batches p WHERE p.id = b.after)
-          WHEN b.numerics IS NOT NULL AND c.queued > 0 AND NOT EXISTS (
+          WHEN b.numerics IS NOT NULL AND c.queued > 0 AND b.shards IS NULL AND NOT EXISTS (
             SELECT 1 FROM workers k WHERE k.numerics = b.numerics AND k.state <> 'stopped')
           THEN 'a daemon of ' || b.numerics END AS waits_for
       FROM batches b CROSS JOIN LATERAL (

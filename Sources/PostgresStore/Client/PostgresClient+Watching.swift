@@ -67,12 +67,6 @@ extension PostgresClient {
     ).filter { $0.waitsFor != nil }
   }
 
-  /// No batch is in shards here.
-  package func batchesInShards(among batches: Set<Int64>?, limit: Int) throws -> [BatchRecord] { [] }
-
-  /// No job is in shards here.
-  package func jobsInShards(batch: Int64?) throws -> Int { 0 }
-
   /// The number of failed jobs of a batch by the kind of failure.
   package func failures(batch: Int64) throws -> [FailureKind: Int] {
     let batch = try self.batch(batch)

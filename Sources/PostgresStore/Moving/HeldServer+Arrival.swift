@@ -34,7 +34,7 @@ extension HeldServer {
   private static func jobs(_ columns: Set<String>, _ token: (name: String, value: String)) -> [MovedRows] {
     let places = ["id", "batch", "priority", "model", "numerics", "numerics_since"]
     // Nobody holds a model here: whoever lacks it finds out again.
-    let holds = "held & 9"
+    let holds = "held & 25"
     let isOver = "state IN ('done', 'failed', 'cancelled')"
     return [
       MovedRows(
@@ -43,6 +43,7 @@ extension HeldServer {
           ("attempts", "CASE WHEN state = 'running' THEN attempts - 1 ELSE attempts END"),
           ("outcome", "CASE WHEN \(isOver) THEN state END"),
           ("finished_at", "CASE WHEN \(isOver) THEN coalesce(finished_at, created_at) END"),
+          ("in_shards", "CASE WHEN \(isOver) AND held & 16 <> 0 THEN 1 ELSE 0 END"),
         ]),
       MovedRows(
         into: "due", places, where: "state = 'queued' AND \(holds) = 0 AND run_after IS NULL"),

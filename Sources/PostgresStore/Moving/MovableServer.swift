@@ -17,8 +17,6 @@ package struct MovableServer: MovableQueue {
 
   package var absentTables: Set<String> { ["fetchers", "sources", "job_sources"] }
 
-  package var hasShards: Bool { false }
-
   /// Runs `body` in one durable transaction, in which nobody else changes the queue.
   package func hold<Value>(_ body: (any HeldQueue) throws -> Value) throws -> Value {
     let database = try open(makes ? .creating : .changing)

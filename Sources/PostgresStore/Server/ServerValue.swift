@@ -20,6 +20,11 @@ enum ServerValue: Sendable {
     }
   }
 
+  /// A text in JSON, for a parameter of type jsonb.
+  static func json(_ value: some Encodable) throws -> ServerValue {
+    .text(String(decoding: try JSONEncoder().encode(value), as: UTF8.self))
+  }
+
   /// As PostgreSQL reads it; nil: NULL.
   var text: String? {
     switch self {

@@ -1,5 +1,4 @@
 import Boundary
-import Foundation
 import GRDB
 import JobStore
 
@@ -9,14 +8,13 @@ extension PostgresSession {
   package func finish(
     _ lease: Lease, images: [ImageRecord], statistics: RenderStatistics, modelDigest: String?
   ) throws {
-    let pictures = try JSONEncoder().encode(images.map(FinishedPicture.init))
     let row = try database.row(
       """
       SELECT verdict, expected FROM finish_job($1::bigint, $2::bigint, $3::jsonb, $4::text, $5::bigint, $6::bigint,
         $7::bigint, $8::bigint, $9::bigint, $10::bigint, $11::bigint)
       """,
       [
-        .integer(lease.job), .integer(lease.claim), .text(String(decoding: pictures, as: UTF8.self)),
+        .integer(lease.job), .integer(lease.claim), try .json(images.map(FinishedPicture.init)),
         .text(modelDigest), .integer(statistics.cacheHits), .integer(statistics.cacheMisses),
         .integer(statistics.cacheEvictions), .integer(statistics.cacheBypasses),
         .integer(statistics.bytesRead), .integer(statistics.stall), .integer(statistics.peakBytes),
@@ -83,24 +81,5 @@ extension PostgresSession {
       throw JobStoreError.leaseLost(job: lease.job, worker: lease.worker)
     }
     held.remove(lease)
-  }
-}
-
-/// An image as `finish_job` reads it.
-private struct FinishedPicture: Encodable {
-  let number: Int
-  let path: String
-  let seed: Int64
-  let width: Int
-  let height: Int
-  let digest: String
-  let bytes: Int64
-  let seconds: Double
-  let numerics: String?
-
-  init(_ image: ImageRecord) {
-    (number, path, seed) = (image.index, image.path, Int64(bitPattern: image.seed))
-    (width, height, digest, bytes) = (image.width, image.height, image.digest, image.bytes)
-    (seconds, numerics) = (image.seconds, image.numerics)
   }
 }

@@ -1,7 +1,8 @@
 import Checkpoints
 import Glibc
 
-/// A folder that only the daemon can read. It holds the key that seals resume states, and the hashes of the models' files.
+/// A folder that only the daemon can read. It holds the key that seals resume states, and a service's hashes of the models'
+/// files.
 /// Members of the group may write the queue's rows, but without the key they cannot forge a resume state.
 package struct PrivateFolder: Sendable {
   /// Why the folder or its key cannot be used.
@@ -16,9 +17,6 @@ package struct PrivateFolder: Sendable {
   package init(path: String) {
     self.path = path
   }
-
-  /// The hashes of files that were loaded before.
-  package var digests: DigestMemory { DigestMemory(folder: path + "/digests") }
 
   /// The stored key. If there is none, a new one is made and stored.
   /// - Throws: `Problem` if other users could read or replace the key, and if a system call fails.

@@ -49,6 +49,7 @@ extension DaemonConfiguration {
     logLevel = try variables.value("SEGMOE_LOG_LEVEL", "use one of \(levels)") { Logger.Level(rawValue: $0) }
     metrics = variables.path("SEGMOE_METRICS")
     privateFolder = variables.path("SEGMOE_PRIVATE_FOLDER")
+    digests = variables.path("SEGMOE_DIGESTS")
     hub = variables.path("SEGMOE_HUB")
     shared = variables.place("SEGMOE_SHARED")
     fetch.owners = try variables.value("SEGMOE_FETCH_OWNERS", "name owners, with commas between") {

@@ -42,7 +42,7 @@ extension DaemonConfiguration {
       "the configuration",
       keys: [
         "database", "output", "models", "inputs", "memory_budget", "threads", "worker", "lease_seconds",
-        "model_patience", "numerics_patience", "private_folder",
+        "model_patience", "numerics_patience", "private_folder", "digests",
         "checkpoint_steps", "previews", "preview_vae", "coalesce", "cache_policy", "limits", "log_level",
         "metrics", "hub", "fetch", "shared",
       ])
@@ -50,6 +50,7 @@ extension DaemonConfiguration {
     output = try map["output"]?.path("'output'", in: folder)
     metrics = try map["metrics"]?.path("'metrics'", in: folder)
     privateFolder = try map["private_folder"]?.path("'private_folder'", in: folder)
+    digests = try map["digests"]?.path("'digests'", in: folder)
     hub = try map["hub"]?.path("'hub'", in: folder)
     shared = try map["shared"]?.sharedPlace("'shared'", in: folder)
     models = try Self.folders(map, "models", in: folder)

@@ -1,3 +1,4 @@
+import Boundary
 import Foundation
 import JobStore
 import Logging
@@ -35,6 +36,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
   package var metrics: String?
   /// A folder that only the daemon can read.
   package var privateFolder: String?
+  /// The folder of hashes of models' files, which may be that of several daemons of one user.
+  package var digests: String?
   /// The folder in which the fetcher keeps models of a hub.
   package var hub: String?
   package var fetch = Fetch()
@@ -95,6 +98,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     result.logLevel = logLevel ?? other.logLevel
     result.metrics = metrics ?? other.metrics
     result.privateFolder = privateFolder ?? other.privateFolder
+    result.digests = digests ?? other.digests
     result.hub = hub ?? other.hub
     result.shared = shared ?? other.shared
     result.fetch.owners = fetch.owners ?? other.fetch.owners
@@ -107,7 +111,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
   ///
   /// For a service (`$STATE_DIRECTORY` is set), the queue and the folders `pictures`, `models`, `inputs` and `hub` are
   /// in its state folder. For a person, pictures are in `images` beside the queue, models and inputs may be anywhere,
-  /// and models of a hub are where Hugging Face's programs keep them.
+  /// and models of a hub are where Hugging Face's programs keep them. Hashes of models' files are in the person's own
+  /// cache, as those of `segmoe`, but for a service, or a daemon with a private folder of its own, in that folder.
   package func settings(environment: [String: String], drain: Bool = false) -> DaemonSettings {
     // SEGMOE_DATABASE is left out: it was read as a source of its own, and the command line may have overridden it.
     let usual = QueueDatabase.defaultPath(environment: environment.filter { $0.key != "SEGMOE_DATABASE" })
@@ -138,6 +143,10 @@ package struct DaemonConfiguration: Sendable, Equatable {
     settings.logLevel = logLevel ?? .info
     settings.metrics = metrics
     settings.privateFolder = privateFolder ?? file + ".private"
+    // A person's programs have their hashes in common, as on a node that renders one shard after the other.
+    let isPersons = state == nil && privateFolder == nil
+    settings.digests =
+      digests ?? (isPersons ? BaseFolders(environment: environment).ownCache.map { $0 + "/digests" } : nil)
     settings.inputFolders = inputs ?? state.map { [$0 + "/inputs"] } ?? []
     settings.hub = hub ?? state.map { $0 + "/hub" }
     settings.sourceLimits.owners = fetch.owners.map { Set($0.map { $0.lowercased() }) }

@@ -52,6 +52,8 @@ package struct DaemonSettings: Sendable, Equatable {
   package var metrics: String?
   /// A folder that only this daemon can read, for the key that resume states are sealed with.
   package var privateFolder: String
+  /// The folder of hashes of models' files that were loaded before; nil: one in the private folder.
+  package var digests: String?
   /// The folder in which the fetcher keeps models of a hub; nil: where the environment says, as for Hugging Face's
   /// programs.
   package var hub: String?
@@ -68,6 +70,9 @@ package struct DaemonSettings: Sendable, Equatable {
   package var allowedFolders: [String] {
     modelFolders.isEmpty ? [] : modelFolders + (hub.map { [$0] } ?? []) + caches + sharedCaches
   }
+
+  /// Where hashes of models' files are kept.
+  package var digestFolder: String { digests ?? privateFolder + "/digests" }
 
   /// The folders that jobs may use pictures of; empty: any.
   package var allowedInputs: [String] { inputFolders.isEmpty ? [] : inputFolders + sharedCaches }
@@ -118,6 +123,7 @@ package struct DaemonSettings: Sendable, Equatable {
     if new.cachePolicy != cachePolicy { ignored.append("cache_policy") }
     if new.metrics != metrics { ignored.append("metrics") }
     if new.privateFolder != privateFolder { ignored.append("private_folder") }
+    if new.privateFolder == privateFolder, new.digestFolder != digestFolder { ignored.append("digests") }
     if new.hub != hub { ignored.append("hub") }
     if new.shared != shared || new.sharedCache != sharedCache { ignored.append("shared") }
     if new.sourceLimits != sourceLimits { ignored.append("fetch") }

@@ -173,7 +173,7 @@ package final class Worker: Sendable {
     var pool = ModelPool(locator: ModelLocator(folders: settings.allowedFolders), governor: governor)
     pool.inputs = ModelLocator(folders: settings.allowedInputs)
     pool.limits = settings.limits
-    pool.digests = PrivateFolder(path: settings.privateFolder).digests
+    pool.digests = DigestMemory(folder: settings.digestFolder)
     pool.previewVAEs = PreviewAutoencoders(settings.previewVAE)
     var (current, reloads) = self.current.withLock { $0 }
     var pace = LookPace(settings)

@@ -24,6 +24,8 @@ struct Collect: ParsableCommand {
       valueName: "folder"))
   var output: String?
 
+  @OptionGroup var sharedOption: SharedOption
+
   @Flag(help: "Give the shards up: jobs that are not over are this queue's again.")
   var giveUp = false
 
@@ -31,7 +33,9 @@ struct Collect: ParsableCommand {
 
   func run() throws {
     let shards = ShardFolder(path: absolutePath(folder))
-    let store = try location.openFile(for: .changing)
+    let queue = location.place
+    let common = try sharedOption.place(of: queue)
+    let store = try queue.open(for: .changing)
     let batch: ShardedBatch
     do {
       batch = try known(try shards.manifest(), of: shards, in: store)
@@ -46,9 +50,8 @@ struct Collect: ParsableCommand {
       complain("nothing comes home: \(problem.message)")
       return try giveUp(lost, after: nil, store)
     }
-    let place =
-      output.map(absolutePath) ?? location.place.output(environment: ProcessInfo.processInfo.environment)
-    var harvest = Harvest(folder: shards, batch: batch, store: store, output: place)
+    let place = output.map(absolutePath) ?? queue.output(environment: ProcessInfo.processInfo.environment)
+    var harvest = Harvest(folder: shards, batch: batch, store: store, output: place, common: common)
     try harvest.run()
     for notice in harvest.notices { complain(notice) }
     if harvest.done > 0 { try sayMixtures(of: batch, store) }
@@ -60,7 +63,7 @@ struct Collect: ParsableCommand {
   /// The batch that a folder of shards is of.
   /// - Throws: `Problem` if it is of another queue.
   private func known(
-    _ manifest: ShardFolder.Manifest, of shards: ShardFolder, in store: QueueClient
+    _ manifest: ShardFolder.Manifest, of shards: ShardFolder, in store: any JobQueue
   ) throws -> ShardedBatch {
     guard let batch = try store.shardedBatch(key: manifest.key), batch.batch == manifest.batch else {
       throw Problem.badInput(
@@ -71,7 +74,7 @@ struct Collect: ParsableCommand {
   }
 
   /// Says what makes pictures other than one machine's.
-  private func sayMixtures(of batch: ShardedBatch, _ store: QueueClient) throws {
+  private func sayMixtures(of batch: ShardedBatch, _ store: any JobQueue) throws {
     let (models, classes) = try store.mixtures(ofBatch: batch.batch)
     for model in models {
       complain(
@@ -85,7 +88,7 @@ struct Collect: ParsableCommand {
     }
   }
 
-  private func giveUp(_ batch: ShardedBatch, after harvest: Harvest?, _ store: QueueClient) throws {
+  private func giveUp(_ batch: ShardedBatch, after harvest: Harvest?, _ store: any JobQueue) throws {
     let takenBack = try store.takeOutOfShards(batch: batch.batch)
     announce(batch, harvest, left: 0, takenBack: takenBack)
   }

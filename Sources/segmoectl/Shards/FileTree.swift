@@ -30,20 +30,34 @@ enum FileTree {
     switch status.st_mode & S_IFMT {
     case S_IFREG: return try copyFile(path, to: target)
     case S_IFDIR:
-      guard mkdir(target, 0o700) == 0 else {
-        throw Fault(path: target, reason: "cannot be made: \(String(cString: strerror(errno)))")
-      }
       guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
         throw Fault(path: path, reason: "cannot be read")
       }
-      var digest = Digest()
-      for name in names.sorted() {
-        let part = try copy("\(path)/\(name)", to: "\(target)/\(name)", depth: depth + 1, &count)
-        digest.add(Array("\(name)\0\(part)\0".utf8))
-      }
-      return digest.hexadecimal()
+      return try copy(names, of: path, to: target, depth: depth, &count)
     default: throw Fault(path: path, reason: "is neither a file nor a folder")
     }
+  }
+
+  /// Copies what has some names in a folder, as a folder of that alone.
+  /// - Returns: its digest.
+  /// - Throws: `Fault`
+  static func copy(_ names: [String], of folder: String, to target: String) throws -> String {
+    var count = 0
+    return try copy(names, of: folder, to: target, depth: 0, &count)
+  }
+
+  private static func copy(
+    _ names: [String], of folder: String, to target: String, depth: Int, _ count: inout Int
+  ) throws -> String {
+    guard mkdir(target, 0o700) == 0 else {
+      throw Fault(path: target, reason: "cannot be made: \(String(cString: strerror(errno)))")
+    }
+    var digest = Digest()
+    for name in names.sorted() {
+      let part = try copy("\(folder)/\(name)", to: "\(target)/\(name)", depth: depth + 1, &count)
+      digest.add(Array("\(name)\0\(part)\0".utf8))
+    }
+    return digest.hexadecimal()
   }
 
   private static func copyFile(_ path: String, to target: String) throws -> String {

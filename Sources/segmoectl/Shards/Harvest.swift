@@ -3,14 +3,17 @@ import CommandLine
 import Foundation
 import Images
 import JobStore
+import SharedFiles
 
 /// Brings outcomes home, and the pictures before them. All that comes may come from anybody.
 struct Harvest {
   let folder: ShardFolder
   let batch: ShardedBatch
-  let store: QueueClient
+  let store: any JobQueue
   /// The folder of pictures at home.
   let output: String
+  /// Where machines share pictures besides; nil: nowhere.
+  let common: SharedPlace?
 
   /// How many jobs came home done.
   private(set) var done = 0
@@ -20,15 +23,18 @@ struct Harvest {
   /// What was left out, and why.
   private(set) var notices: [String] = []
 
-  init(folder: ShardFolder, batch: ShardedBatch, store: QueueClient, output: String) {
+  init(
+    folder: ShardFolder, batch: ShardedBatch, store: any JobQueue, output: String, common: SharedPlace?
+  ) {
     self.folder = folder
     self.batch = batch
     self.store = store
     self.output = output
+    self.common = common
   }
 
   /// Takes done jobs from all attempts, then failed ones: what failed on one machine another may have rendered.
-  /// - Throws: `JobStoreError`, `ImageError` if this machine cannot take what comes.
+  /// - Throws: `JobStoreError`, `ImageError`, `SharedError` if this machine cannot take what comes.
   mutating func run() throws {
     let local = FileManager.default.temporaryDirectory.path + "/segmoe-collect-\(UUID().uuidString)"
     try NewFolder.make(local, mode: 0o700)
@@ -106,7 +112,10 @@ struct Harvest {
         for image in own.images where bytes(of: image, ofJob: own.job) == nil { return false }
       }
       for index in own.images.indices {
-        guard let bytes = bytes(of: own.images[index], ofJob: own.job) else { return false }
+        let image = own.images[index]
+        guard let bytes = bytes(of: image, ofJob: own.job) else { return false }
+        // As a daemon does, before a row tells of it.
+        try common?.put(bytes, digest: image.digest, called: "picture \(image.index) of job \(own.job)")
         own.images[index].path = try bringHome(bytes, as: own.images[index].path)
       }
       switch try store.collect(own, of: batch) {

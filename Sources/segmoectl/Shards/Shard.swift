@@ -15,7 +15,7 @@ struct Shard: ParsableCommand {
       their numbers, and so their pictures their bytes.
 
       DIR must be a folder that all machines share. LoRAs, VAEs, learned words, starting pictures and masks are copied into \
-      it. Models are found by their names, in --models.
+      it, also from the place that a queue of PostgreSQL shares ($SEGMOE_SHARED). Models are found by their names, in --models.
       """)
 
   @OptionGroup var location: Location
@@ -59,7 +59,8 @@ struct Shard: ParsableCommand {
       throw Problem.usage(
         "--to \(target.path): sbatch takes no such path; use letters, digits and ./_-+@,=: for its folders")
     }
-    let store = try location.openFile(for: .changing)
+    let queue = location.place
+    let store = try queue.open(for: .changing)
     let number = try batch.number(in: store)
     if try announceIfMade(target, number, store) { return }
     let isNew = access(target.path, F_OK) != 0
@@ -71,9 +72,10 @@ struct Shard: ParsableCommand {
       if target.isOpenToOthers {
         complain("others may write into \(target.path), and so make pictures that say they are of these jobs")
       }
+      let files = try files(for: target, of: queue)
       let held = try store.putInShards(batch: number, folder: target.path)
       do {
-        announce(target, try fill(target, held, store), jobs: held.jobs.count)
+        announce(target, try fill(target, held, store, files), jobs: held.jobs.count)
       } catch {
         // What is not there cannot be rendered there.
         _ = try? store.takeOutOfShards(batch: number)
@@ -87,7 +89,7 @@ struct Shard: ParsableCommand {
 
   /// Says what there is if a folder holds whole shards.
   /// - Throws: `Problem` if they are others than a batch's.
-  private func announceIfMade(_ target: ShardFolder, _ batch: Int64, _ store: QueueClient) throws -> Bool {
+  private func announceIfMade(_ target: ShardFolder, _ batch: Int64, _ store: any JobQueue) throws -> Bool {
     guard access(target.manifestPath, F_OK) == 0 else { return false }
     let manifest = try target.manifest()
     // Those of this batch, too, once they are over: what is retried later needs others.
@@ -100,10 +102,19 @@ struct Shard: ParsableCommand {
     return true
   }
 
+  private func files(for target: ShardFolder, of queue: QueuePlace) throws -> ShardFiles {
+    let common = try SharedOption.place(of: queue)
+    try common?.prepareCache()
+    return ShardFiles(
+      target, shared: shared.map(absolutePath), copiesModels: copyModels, ownsPaths: queue.isFile,
+      common: common)
+  }
+
   /// Writes the shards, and last what makes them one.
   private func fill(
-    _ target: ShardFolder, _ held: ShardedBatch, _ store: QueueClient
+    _ target: ShardFolder, _ held: ShardedBatch, _ store: any JobQueue, _ files: ShardFiles
   ) throws -> ShardFolder.Manifest {
+    var files = files
     try target.make()
     let count = min(held.jobs.count, shards * Self.overSharding)
     let manifest = ShardFolder.Manifest(
@@ -111,13 +122,14 @@ struct Shard: ParsableCommand {
     let local = FileManager.default.temporaryDirectory.path + "/segmoe-shard-\(UUID().uuidString)"
     try NewFolder.make(local, mode: 0o700)
     defer { try? FileManager.default.removeItem(atPath: local) }
-    var files = ShardFiles(target, shared: shared.map(absolutePath), copiesModels: copyModels)
     let (empty, queue) = (local + "/empty.sqlite", local + "/queue.sqlite")
     try ShardQueue.makeEmpty(empty, in: local)
     for shard in 0..<count {
       // Dealt out like cards: each shard has jobs from everywhere, so that they take about the same time.
       let jobs = stride(from: shard, to: held.jobs.count, by: count).map { held.jobs[$0] }
-      try ShardQueue.make(queue, from: empty, of: jobs, in: store) { try files.place($0, $1, $2) }
+      try ShardQueue.make(queue, from: empty, of: jobs, batch: held.batch, in: store) {
+        try files.place($0, $1, $2)
+      }
       try AtomicFile.write(try FileBytes.read(queue, limit: .max), to: target.shard(shard))
     }
     if models.isEmpty, !files.names.isEmpty {

@@ -3,8 +3,9 @@ import CommandLine
 import Foundation
 import JobStore
 import Requests
+import SharedFiles
 
-/// What jobs name by a path of this machine, copied beside their shards under its digest. The last part of the name stays,
+/// What jobs name by a path of this machine, or lies in a place that machines share, copied beside their shards under its digest. The last part of the name stays,
 /// because pictures tell it.
 struct ShardFiles {
   private let folder: String
@@ -12,16 +13,24 @@ struct ShardFiles {
   private let shared: [String]
   /// Whether models are copied, too. They are large.
   private let copiesModels: Bool
+  /// Whether paths that jobs name are this machine's.
+  private let ownsPaths: Bool
+  /// Where the queue's machines share files; nil: nowhere.
+  private let common: SharedPlace?
   private var known: [String: String] = [:]
   /// Models that the machines find by their names.
   private(set) var names: Set<String> = []
   /// Whether something was copied that a daemon looks for in its folders of models.
   private(set) var hasWeights = false
 
-  init(_ folder: ShardFolder, shared: [String], copiesModels: Bool) {
+  init(
+    _ folder: ShardFolder, shared: [String], copiesModels: Bool, ownsPaths: Bool, common: SharedPlace?
+  ) {
     self.folder = folder.files
     self.shared = shared.map { $0.hasSuffix("/") ? $0 : $0 + "/" }
     self.copiesModels = copiesModels
+    self.ownsPaths = ownsPaths
+    self.common = common
   }
 
   /// The path or name that means the same on every machine.
@@ -29,8 +38,16 @@ struct ShardFiles {
   ///   - job: that names it.
   ///   - file: which of its files; nil: its model.
   ///   - name: an absolute path, or the name of a model or of something below a folder of models.
-  /// - Throws: `Problem` if there is none.
+  /// - Throws: `Problem` if there is none, `SharedError`
   mutating func place(_ job: Int64, _ file: RequestFile?, _ name: String) throws -> String {
+    if !ownsPaths, let common = SharedName(name) {
+      guard file != nil || copiesModels else {
+        throw Problem.badInput(
+          "job \(job) names its model by its digest, \(name), and the machines have none of what the queue's machines "
+            + "share: give --copy-models, or name it as they know it")
+      }
+      return try remember(name, file) { try bring(common, of: job) }
+    }
     guard name.hasPrefix("/") else {
       // What is of a hub is found where it was fetched or copied.
       if file == nil, ModelSource.remote(name) == nil { names.insert(name) }
@@ -38,37 +55,102 @@ struct ShardFiles {
     }
     let path = URL(fileURLWithPath: name).standardizedFileURL.path
     if shared.contains(where: { path.hasPrefix($0) }) { return path }
-    if let known = known[path] { return known }
+    guard ownsPaths else {
+      throw Problem.badInput(
+        "job \(job) names \(path), which may be something else on this machine: give --shared FOLDER if all machines "
+          + "have it there")
+    }
     guard file != nil || copiesModels else {
       throw Problem.badInput(
         "job \(job) names its model by a path of this machine, \(path): name it as the machines know it, give --shared "
           + "FOLDER if they have it there, too, or --copy-models")
     }
-    let copy = try copy(path, of: job)
+    return try remember(path, file) {
+      let isPicture = file == .initImage || file == .mask
+      let (folder, name) = Self.parts(of: path)
+      let beside = isPicture ? [] : Companions.names(of: name, in: folder)
+      guard !beside.isEmpty else { return try copy(path, of: job) }
+      return try keepTree(holding: name, of: job) { try FileTree.copy([name] + beside, of: folder, to: $0) }
+    }
+  }
+
+  /// Where something lies beside the shards, which is copied once.
+  private mutating func remember(
+    _ name: String, _ file: RequestFile?, _ copy: () throws -> String
+  ) throws -> String {
+    if let known = known[name] { return known }
+    let place = try copy()
     if file != .initImage && file != .mask { hasWeights = true }
-    known[path] = copy
-    return copy
+    known[name] = place
+    return place
+  }
+
+  /// Copies what lies in the shared place. What belongs to it goes along.
+  private func bring(_ name: SharedName, of job: Int64) throws -> String {
+    guard let common else {
+      throw Problem.usage("job \(job) names \(name), which lies in a shared place: SEGMOE_SHARED says which")
+    }
+    let path = try common.local(name)
+    guard name.kind == .tree else { return try copy(path, of: job) }
+    let tree = String(decoding: path.utf8.dropLast(name.path.utf8.count + 1), as: UTF8.self)
+    return try keepTree(holding: name.path, of: job) { try FileTree.copy(tree, to: $0) }
+  }
+
+  /// Keeps a folder of what belongs together under its digest.
+  /// - Parameters:
+  ///   - path: what of it the job names.
+  ///   - job: the job.
+  ///   - copy: makes the folder, and says its digest.
+  private func keepTree(
+    holding path: String, of job: Int64, _ copy: (_ part: String) throws -> String
+  ) throws -> String {
+    try taking(of: job, copy) { part, digest in
+      let place = "\(folder)/\(digest)"
+      guard access("\(place)/\(path)", F_OK) == 0 || rename(part, place) == 0 else {
+        throw Problem.failed("\(place) cannot be made: \(String(cString: strerror(errno)))")
+      }
+      return "\(place)/\(path)"
+    }
+  }
+
+  private static func parts(of path: String) -> (folder: String, name: String) {
+    let url = URL(fileURLWithPath: path)
+    return (url.deletingLastPathComponent().path, url.lastPathComponent)
   }
 
   private func copy(_ path: String, of job: Int64) throws -> String {
+    try taking(of: job, { try FileTree.copy(path, to: $0) }) { part, digest in
+      let place = "\(folder)/\(digest)"
+      let copy = "\(place)/\(Self.parts(of: path).name)"
+      try NewFolder.make(place, mode: 0o700)
+      if access(copy, F_OK) == 0 { return copy }
+      // Under another name it may be there already.
+      let other = (try? FileManager.default.contentsOfDirectory(atPath: place))?.first
+      if let other, link("\(place)/\(other)", copy) == 0 { return copy }
+      guard rename(part, copy) == 0 else {
+        throw Problem.failed("\(copy) cannot be made: \(String(cString: strerror(errno)))")
+      }
+      return copy
+    }
+  }
+
+  /// Makes a copy, for `keep` to give it its name.
+  /// - Parameters:
+  ///   - job: that it is for.
+  ///   - copy: makes it, and says its digest.
+  ///   - keep: gets it and the digest.
+  private func taking(
+    of job: Int64, _ copy: (_ part: String) throws -> String,
+    _ keep: (_ part: String, _ digest: String) throws -> String
+  ) throws -> String {
     let part = "\(folder)/.part-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: part) }
     let digest: String
     do {
-      digest = try FileTree.copy(path, to: part)
+      digest = try copy(part)
     } catch let fault as FileTree.Fault {
       throw Problem.missing("job \(job) names \(fault.path), which \(fault.reason)")
     }
-    let place = "\(folder)/\(digest)"
-    let copy = "\(place)/\(URL(fileURLWithPath: path).lastPathComponent)"
-    try NewFolder.make(place, mode: 0o700)
-    if access(copy, F_OK) == 0 { return copy }
-    // Under another name it may be there already.
-    let other = (try? FileManager.default.contentsOfDirectory(atPath: place))?.first
-    if let other, link("\(place)/\(other)", copy) == 0 { return copy }
-    guard rename(part, copy) == 0 else {
-      throw Problem.failed("\(copy) cannot be made: \(String(cString: strerror(errno)))")
-    }
-    return copy
+    return try keep(part, digest)
   }
 }

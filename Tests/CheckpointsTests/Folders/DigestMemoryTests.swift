@@ -131,6 +131,29 @@ struct DigestMemoryTests {
     #expect(try isComputed(memory))
   }
 
+  /// Whoever may write into the folder could exchange entries for others that are as good in themselves.
+  @Test(arguments: [0o777, 0o770, 0o1777]) func aFolderThatOthersMayWriteIntoIsNone(rights: Int) throws {
+    #expect(try isComputed(memory))
+    #expect(chmod(place, mode_t(rights)) == 0)
+    #expect(try isComputed(memory))
+    for entry in entries() { #expect(unlink(entry) == 0) }
+    #expect(try isComputed(memory))
+    #expect(entries().isEmpty)
+    #expect(chmod(place, 0o700) == 0)
+    #expect(try isComputed(memory))
+    #expect(try !isComputed(memory))
+  }
+
+  /// A memory of several processes at once is right for each, and whole in the end.
+  @Test func manyAtOnceShareIt() async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<4 { group.addTask { for _ in 0..<3 { _ = try isComputed(memory) } } }
+      try await group.waitForAll()
+    }
+    #expect(try !isComputed(memory))
+    #expect(entries().count == 1)
+  }
+
   /// The next write could leave all of its times as they are.
   @Test func aFileThatHasJustChangedIsNotRemembered() throws {
     let cautious = DigestMemory(folder: place, settlingFor: 100_000)

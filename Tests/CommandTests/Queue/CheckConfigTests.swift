@@ -31,6 +31,7 @@ import Testing
       "models: [/var/lib/segmoe/models]",
       "inputs: [/var/lib/segmoe/inputs]", "memory_budget: 256MiB",
       "private_folder: /var/lib/segmoe/queue.sqlite.private",
+      "digests: /var/lib/segmoe/queue.sqlite.private/digests",
       "preview_vae: {sd: taesd if it is there, sdxl: taesdxl if it is there}",
       "fetch: {owners: any, hosts: [civitai.com, huggingface.co], largest: 100GiB}",
     ] {

@@ -54,6 +54,24 @@ import segmoectl
     #expect(QueuePlace.servicePath("/nowhere") == nil)
   }
 
+  /// Pictures that come home lie where daemons on this machine would put them; a server's address is no path.
+  @Test func whereItsPicturesAre() throws {
+    let anna = ["HOME": "/home/anna"]
+    let server = "postgresql://anna@db/queue"
+    func output(_ option: String, _ more: [String: String] = [:]) -> String {
+      let environment = anna.merging(more) { $1 }
+      return QueuePlace.find(option: option, environment: environment, serviceFolder: "/nowhere")
+        .output(environment: environment, serviceFolder: "/nowhere")
+    }
+    #expect(output("/q/a.sqlite") == "/q/images")
+    #expect(output(server) == "/home/anna/.local/state/segmoe/images")
+    #expect(output(server, ["SEGMOE_DATABASE": "/other/q.sqlite"]) == "/home/anna/.local/state/segmoe/images")
+    #expect(output(server, ["SEGMOE_OUTPUT": "/p"]) == "/p")
+    let service = try Service("database: \(server)\noutput: /srv/pictures\n")
+    #expect(
+      service.find().output(environment: anna, serviceFolder: service.folder + "/etc") == "/srv/pictures")
+  }
+
   /// The real client, under an /etc of its own.
   @Test(.enabled(if: geteuid() == 0 && access("/usr/bin/unshare", X_OK) == 0))
   func theRealClientUsesTheServicesQueue() throws {

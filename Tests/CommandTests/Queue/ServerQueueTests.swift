@@ -6,22 +6,6 @@ import Testing
 @Suite struct ServerQueueTests {
   private static let nowhere = "postgresql://ann:s3cret@/queue?host=/nowhere/at/all"
 
-  @Test(arguments: [
-    ["shard", "1", "--shards", "2", "--to", "shards"]
-  ]) func whatIsNotThereYetSaysSo(arguments: [String]) throws {
-    let command = try Command()
-    for place in ["option", "variable"] {
-      let outcome =
-        place == "option"
-        ? try command.run(arguments + ["--database", Self.nowhere])
-        : try command.run(arguments, environment: ["SEGMOE_DATABASE": Self.nowhere])
-      #expect(outcome.code == 64, "\(outcome)")
-      #expect(outcome.errors.contains("does not work on a queue of PostgreSQL yet"), "\(outcome)")
-      #expect(!(outcome.output + outcome.errors).contains("s3cret"))
-    }
-    #expect(try FileManager.default.contentsOfDirectory(atPath: command.folder) == [])
-  }
-
   /// A daemon needs its server, and a fetcher works on none yet.
   @Test(
     arguments: [
@@ -59,6 +43,7 @@ import Testing
     ["xy", "p", "--x", "steps=1,2", "--output", "s.png"],
     ["enqueue", "p", "--model", "m", "--wait"],
     ["edit", "1", "--steps", "3"], ["purge", "--keep", "0"],
+    ["shard", "1", "--shards", "2", "--to", "shards"], ["collect", "shards", "--output", "out"],
   ])
   func aServerThatIsNotThereIsNamed(arguments: [String]) throws {
     let command = try Command()

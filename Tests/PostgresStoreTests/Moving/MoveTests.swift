@@ -20,7 +20,7 @@ import Testing
     let queue = try RichQueue(at: folder.file("a"))
     try queue.fillSettings()
     let server = try MovableServer(ServerAddress(PostgresServer.shared().newDatabase()), makes: true)
-    // Everything that is carried is in it; shards would be refused.
+    // Everything that is carried is in it, but for shards (`shardsGoWithTheirQueue`).
     #expect(
       try queue.emptyColumns(without: server.absentTables) == [
         "workers.job", "batches.shards", "batches.shards_key", "models.load_error", "models.held_until",
@@ -127,6 +127,36 @@ import Testing
     }
   }
 
+  /// What is in shards stays there, and comes home to wherever the queue is.
+  @Test(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)))
+  func shardsGoWithTheirQueue() throws {
+    let client = try QueueClient.open(path: folder.file("a"))
+    try client.enqueue(BatchRequest(), [request("a"), request("b"), request("c")])
+    let made = try client.putInShards(batch: 1, folder: "/shards")
+    _ = try client.cancel(job: 1)
+    let before = try RichQueue.rows(folder.file("a"), without: ["sources", "job_sources", "fetchers"])
+    let address = try ServerAddress(PostgresServer.shared().newDatabase())
+    _ = try QueueMove(from: file("a", makes: false), to: MovableServer(address, makes: true)).run()
+    let server = PostgresClient(try PostgresDatabase.open(address, role: .client))
+    #expect(
+      try server.shardedBatch(key: made.key)
+        == ShardedBatch(batch: 1, key: made.key, folder: "/shards", jobs: [2, 3]))
+    // The one that was cancelled in them is there again, too.
+    #expect(try server.retry(.job(1)) == 1)
+    #expect(try server.jobsInShards(batch: 1) == 3)
+    _ = try server.cancel(.job(1), discard: false)
+    let failed = ShardOutcome(job: 2, attempts: 1, failure: JobFailure(message: "m", kind: .badInput))
+    _ = try QueueMove(from: MovableServer(address, makes: false), to: file("b")).run()
+    let after = try RichQueue.rows(folder.file("b"), without: ["sources", "job_sources", "fetchers"])
+    for table in ["batches", "images", "workers"] { #expect(after[table] == before[table], "\(table)") }
+    let back = try QueueClient.open(path: folder.file("b"))
+    #expect(try back.list().map(\.shards) == [nil, "/shards", "/shards"])
+    #expect(try back.collect(failed, of: made) == .taken)
+    #expect(try back.takeOutOfShards(batch: 1) == 1)
+    try back.retry(job: 1)
+    #expect(try back.list().map(\.isHeld) == [false, false, false])
+  }
+
   /// From file to file everything goes, also what a server has no table for.
   @Test func fromFileToFile() throws {
     let queue = try RichQueue(at: folder.file("a"))
@@ -172,7 +202,6 @@ import Testing
     try target.queue.look { held in
       let absent = try MovedTable.all.filter { try held.columns(of: $0).isEmpty }
       #expect(Set(absent.map(\.name)) == target.queue.absentTables)
-      #expect(try held.columns(of: .batches).contains("shards") == target.queue.hasShards)
     }
     // What is in no move is so on purpose.
     let tables = try DatabaseQueue(path: RichQueue(at: folder.file("all")).path).read { db in

@@ -155,6 +155,28 @@ import Testing
     #expect(try configuration("private_folder: /f").settings(environment: [:]).privateFolder == "/f")
   }
 
+  /// What a person starts shares its hashes with the person's other programs; a service keeps them to itself.
+  @Test func hashesAreThePersonsOwn() throws {
+    func place(_ text: String, _ environment: [String: String]) throws -> String {
+      try DaemonConfiguration(environment: environment).over(configuration(text))
+        .settings(environment: environment).digestFolder
+    }
+    let anna = ["HOME": "/home/anna"]
+    let cache = "/home/anna/.cache/segmoe/digests"
+    #expect(try place("database: /q/a.sqlite", anna) == cache)
+    #expect(try place("database: /q/b.sqlite", anna) == cache)
+    #expect(try place("threads: 1", anna.merging(["SEGMOE_CACHE": "/c"]) { $1 }) == "/c/digests")
+    #expect(try place("threads: 1", anna.merging(["XDG_CACHE_HOME": "/x"]) { $1 }) == "/x/segmoe/digests")
+    // Nobody's home, a service, or a folder of its own.
+    #expect(try place("database: /q/a.sqlite", [:]) == "/q/a.sqlite.private/digests")
+    #expect(
+      try place("threads: 1", anna.merging(["STATE_DIRECTORY": "/var/lib/segmoe"]) { $1 })
+        == "/var/lib/segmoe/queue.sqlite.private/digests")
+    #expect(try place("private_folder: /p", anna) == "/p/digests")
+    #expect(try place("digests: /d\nprivate_folder: /p", anna) == "/d")
+    #expect(try place("digests: /d", anna.merging(["SEGMOE_DIGESTS": "/e"]) { $1 }) == "/e")
+  }
+
   @Test func theEnvironmentGoesBeforeTheFileAndFlagsBeforeBoth() throws {
     let file = try configuration("threads: 1\nworker: file\nlog_level: error\nlimits: {side: 64}")
     let environment = try DaemonConfiguration(environment: [

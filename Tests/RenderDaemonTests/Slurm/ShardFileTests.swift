@@ -121,6 +121,36 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: shards + "2"))
   }
 
+  /// What lies beside a file and says how it is meant goes along, and nothing else of its folder.
+  @Test func whatBelongsToAFileTravels() throws {
+    let house = try DaemonHouse()
+    let folder = house.folder + "/mine"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    for (name, content) in [
+      "adapter.safetensors": "lora", "adapter_config.json": "{}", "secret.txt": "s", "other.safetensors": "o",
+    ] {
+      try Data(content.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+    }
+    try house.enqueue { $0.loras = [LoRAReference(path: folder + "/adapter.safetensors", weight: 1)] }
+    let shards = house.folder + "/shards"
+    let arguments = ["shard", "1", "--shards", "1", "--to", shards, "--models", house.models]
+    for _ in 0..<2 {
+      let made = try RealClient.run(house, arguments)
+      try #require(made.answer != nil, "\(made.error)")
+      let shard = try QueueClient.open(path: shards + "/shards/0000.sqlite", for: .reading)
+      let path = try #require(try shard.jobs(batch: 1).first?.request.render.loras.first?.path)
+      let place = URL(fileURLWithPath: path).deletingLastPathComponent().path
+      #expect(place.hasPrefix(shards + "/files/"))
+      #expect(
+        TemporaryFolder.files(below: shards + "/files").map { URL(fileURLWithPath: $0).lastPathComponent }
+          == ["adapter.safetensors", "adapter_config.json"])
+      #expect(try String(contentsOfFile: path, encoding: .utf8) == "lora")
+      #expect(try String(contentsOfFile: place + "/adapter_config.json", encoding: .utf8) == "{}")
+      // As if the first had been interrupted at its end.
+      try FileManager.default.removeItem(atPath: shards + "/shards.json")
+    }
+  }
+
   /// Slurm says when a shard is rendered; a machine that has it does not wait.
   @Test func aTimeToStartDoesNotTravel() throws {
     let house = try DaemonHouse()

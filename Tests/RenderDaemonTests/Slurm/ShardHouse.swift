@@ -14,15 +14,22 @@ struct ShardHouse {
   ///   - steps: of each.
   init(jobs: Int, steps: Int) throws {
     house = try DaemonHouse()
-    let requests = (0..<jobs).map { number in
+    _ = try house.client.enqueue(BatchRequest(), requests: Self.requests(jobs: jobs, steps: steps))
+  }
+
+  /// Small jobs that differ in their prompts.
+  static func requests(jobs: Int, steps: Int) -> [JobRequest] {
+    (0..<jobs).map { number in
       var settings = RenderRequest(model: "tiny")
       (settings.width, settings.height, settings.steps) = (64, 64, steps)
       (settings.scheduler, settings.seed, settings.precision) = (.ddim, 7, .f32)
       settings.prompt = "fox \(number)"
       return JobRequest(settings)
     }
-    _ = try house.client.enqueue(BatchRequest(), requests: requests)
   }
+
+  /// This machine, as one that renders shards.
+  private var node: ShardNode { ShardNode(shards: shards, folder: house.folder, models: house.models) }
 
   /// segmoectl, which must not fail.
   @discardableResult
@@ -45,9 +52,7 @@ struct ShardHouse {
   /// - Returns: what the daemon says.
   @discardableResult
   func render(_ shard: Int, attempt: String = "1") throws -> String {
-    let (work, words) = try begin(shard, attempt: attempt)
-    try ctl("stage", "out", shards, "\(shard)", work, "--attempt", attempt)
-    return words
+    try node.render(shard, attempt: attempt)
   }
 
   /// Renders a shard on this machine, and leaves it there.
@@ -56,10 +61,7 @@ struct ShardHouse {
   func begin(
     _ shard: Int, attempt: String, models: String? = nil
   ) throws -> (work: String, words: String) {
-    let work = house.folder + "/work-\(shard)-\(attempt)"
-    try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
-    try ctl("stage", "in", shards, "\(shard)", work)
-    return (work, try drain(work, shard, models: models))
+    try node.begin(shard, attempt: attempt, models: models)
   }
 
   /// Renders what it can of a shard that is on this machine.
@@ -70,14 +72,7 @@ struct ShardHouse {
   /// - Returns: what the daemon says.
   @discardableResult
   func drain(_ work: String, _ shard: Int, models: String? = nil) throws -> String {
-    let daemon = try Outcome(
-      of: "segmoed",
-      [
-        "--drain", "--database", work + "/queue.sqlite", "--output", work + "/pictures", "--models",
-        models ?? house.models, "--worker", "shard-\(shard)", "--threads", "1",
-      ], environment: ["PATH": "/usr/bin:/bin"])
-    #expect(daemon.code <= 1 && daemon.code >= 0, "\(daemon.errors)")
-    return daemon.errors
+    try node.drain(work, shard, models: models)
   }
 
   /// Renders some steps of job 1, brings home how far it is while the daemon is at it, and kills that.
