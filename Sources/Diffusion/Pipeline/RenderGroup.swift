@@ -59,9 +59,10 @@ package struct RenderGroup: Sendable {
   ///   - request: what would be added.
   ///   - renderer: the renderer of the same model.
   ///   - always: whether it may be added even if nothing is gained.
+  ///   - holding: whether it will be added at once, so that no work beside this group may take its room.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
   package func hasRoom(
-    for request: PictureRequest, with renderer: Renderer, always: Bool = false
+    for request: PictureRequest, with renderer: Renderer, always: Bool = false, holding: Bool = false
   ) throws -> Bool {
     guard let first = members.first, first.renderer.model.cacheName == renderer.model.cacheName
     else { return false }
@@ -79,8 +80,7 @@ package struct RenderGroup: Sendable {
       plans.map { $0.decoding.smallest + plan.text.keptBytes }
       + [plan.text.smallest, encoding, plan.text.keptBytes + steps + 3 * largest]
     guard let most = phases.max(), most <= room else { return false }
-    // Works beside this group may take memory at any moment.
-    return renderer.governor.reserve(most, tensors: most, standing)
+    return !holding || renderer.governor.reserve(most, tensors: most, standing)
   }
 
   /// Prepares for the steps after renders were added or removed.

@@ -36,8 +36,8 @@ final class Reports: Sendable {
 
     /// The thread is writing something.
     var isBusy = false
-    /// The thread is to begin nothing for a moment; see `between`.
-    var isHeld = false
+    /// For how many the thread is to begin nothing for a moment; see `between`.
+    var holders = 0
     /// How often the thread has begun to write.
     var turns = 0
     /// The turn that outlasted the patience of `between`.
@@ -128,22 +128,22 @@ final class Reports: Sendable {
   /// Then `body` runs all the same.
   func between<Value>(_ body: () throws -> Value) rethrows -> Value {
     var patience = Self.patienceMilliseconds
-    while !hold(), patience > 0 {
+    change { $0.holders += 1 }
+    while !isQuiet, patience > 0 {
       usleep(1000)
       patience -= 1
     }
     change { state in
       if state.isBusy { state.slowTurn = state.turns }
     }
-    defer { change { $0.isHeld = false } }
+    defer { change { $0.holders -= 1 } }
     return try body()
   }
 
-  /// - Returns: false if that needs waiting, which may be of use.
-  private func hold() -> Bool {
+  /// Whether the thread writes nothing, or something for which waiting is of no use.
+  private var isQuiet: Bool {
     changed.lock()
     defer { changed.unlock() }
-    state.isHeld = true
     return !state.isBusy || state.slowTurn == state.turns
   }
 
@@ -175,8 +175,8 @@ final class Reports: Sendable {
     defer { changed.unlock() }
     state.isBusy = false
     changed.broadcast()
-    while state.isHeld || state.isEmpty {
-      guard !state.isOver || state.isHeld else {
+    while state.holders > 0 || state.isEmpty {
+      guard !state.isOver || state.holders > 0 else {
         state.hasEnded = true
         changed.broadcast()
         return nil
