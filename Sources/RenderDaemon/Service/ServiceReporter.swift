@@ -107,7 +107,7 @@ package final class ServiceReporter: Sendable {
   }
 
   /// Notes that one of the jobs side by side gives no sign of life for now, and need not: it is over, or waits for others.
-  func rests() {
+  package func rests() {
     guard let lane = Self.lane else { return }
     state.withLock { $0.signs[lane] = nil }
   }
@@ -118,15 +118,18 @@ package final class ServiceReporter: Sendable {
   package func troubled(_ what: String) { say(what, every: 0.5) }
 
   /// Reports that a step or stage is over and the next begins.
-  package func progress(_ position: Position) {
-    let (lane, now) = (Self.lane, ProcessInfo.processInfo.systemUptime)
+  /// - Parameters:
+  ///   - position: how far the job is.
+  ///   - now: the steady clock's seconds.
+  package func progress(_ position: Position, now: Double = ProcessInfo.processInfo.systemUptime) {
+    let lane = Self.lane
     let (text, slowest) = state.withLock { state in
       state.signs[lane] = Sign(
         at: now, position: position, perStep: position.secondsPerStep ?? state.signs[lane]?.perStep)
       return (state.text, state.signs.values.compactMap(\.perStep).max())
     }
     if position.secondsPerStep != nil, let slowest { widenWatchdog(perStep: slowest) }
-    say(text, every: 0.5)
+    say(text, every: 0.5, now: now)
   }
 
   /// Reports that the daemon is stopping.
@@ -160,12 +163,13 @@ package final class ServiceReporter: Sendable {
 
   /// Sends a ping, with the status if it is new. Steps may take milliseconds, so there is a pause between pings. It
   /// is at most half a second if the next step may take as long as the watchdog waits.
-  private func say(_ status: String, every pause: Double) {
+  private func say(
+    _ status: String, every pause: Double, now: Double = ProcessInfo.processInfo.systemUptime
+  ) {
     guard let notifier else { return }
     // The status may quote other people's text. A line break in it would begin another message, and a datagram is
     // limited in size.
     let status = PlainText.line(status, limit: 500)
-    let now = ProcessInfo.processInfo.systemUptime
     let lines = state.withLock { state -> [String] in
       let (waited, hangs) = (now - state.sentAt, state.hangs(at: now))
       let isNews = status != state.status && !state.isStopping

@@ -45,6 +45,11 @@ extension Worker {
   /// - Throws: `JobStoreError` if the queue cannot be used any more.
   func nextJob(_ look: inout Lookout, _ governor: MemoryGovernor) throws -> Lookout.Found? {
     while !stop.isRequested, !look.isOver {
+      // Another worker may have room for what would only wait here.
+      while governor.isTaken {
+        reporter.idle()
+        if stop.sleep(seconds: Self.memoryPause) { return nil }
+      }
       output.settleLeftovers()
       guard takeReloads(&look, governor) else { return nil }
       try checkQueue()

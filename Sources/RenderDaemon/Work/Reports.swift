@@ -28,6 +28,9 @@ final class Reports: Sendable {
     var tasks: [Task] = []
     /// Of all tasks.
     var bytes = 0
+    /// How many tasks have come, and how many are done.
+    var added = 0
+    var done = 0
 
     /// Whether there is nothing to write.
     var isEmpty: Bool {
@@ -89,8 +92,12 @@ final class Reports: Sendable {
     wait { $0.hasEnded || !$0.isStarted }
   }
 
-  /// Waits until all tasks are done.
-  func flush() { wait { $0.tasks.isEmpty && !$0.isBusy } }
+  /// Waits until all tasks are done that were added before. Others may go on adding some.
+  func flush() {
+    var added = 0
+    change { added = $0.added }
+    wait { $0.done >= added }
+  }
 
   // MARK: - What renders say
 
@@ -110,6 +117,7 @@ final class Reports: Sendable {
   func add(_ task: Task) {
     change(when: { $0.bytes == 0 || $0.bytes + task.bytes <= Self.room }) {
       $0.tasks.append(task)
+      $0.added += 1
       $0.bytes += task.bytes
     }
   }
@@ -228,6 +236,7 @@ final class Reports: Sendable {
     }
     change {
       $0.tasks.removeFirst()
+      $0.done += 1
       $0.bytes -= task.bytes
     }
     return true

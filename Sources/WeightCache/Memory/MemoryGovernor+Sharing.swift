@@ -15,6 +15,9 @@ extension MemoryGovernor {
   /// Whether no other work is there.
   package var hasOthers: Bool { isShared && common.state.withLock { $0.shares.hasOthers(than: own) } }
 
+  /// Whether a work that began now would have to wait for others, whatever it takes.
+  package var isTaken: Bool { isShared && common.state.withLock { $0.shares.isTaken(for: own) } }
+
   /// Whether a work with a budget of its own may take less than the process. Then it has to be alone.
   /// - Parameter bytes: what it may take; nil: as much as the process.
   package func narrows(_ bytes: Int?) -> Bool { bytes.map { $0 < budget?.bytes ?? .max } ?? false }

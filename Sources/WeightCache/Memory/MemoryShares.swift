@@ -98,6 +98,9 @@ struct MemoryShares: Sendable {
     return true
   }
 
+  /// Whether whoever came now would have to wait.
+  func isTaken(for index: Int) -> Bool { !line.isEmpty || alone.map { $0 != index } ?? false }
+
   /// Lets others begin beside one.
   mutating func join(_ index: Int) {
     if alone == index { alone = nil }
