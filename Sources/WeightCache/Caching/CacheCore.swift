@@ -63,7 +63,9 @@ final class CacheCore: @unchecked Sendable {
     waitWhileLoading(use.key, ledger)
     // Another type under the same path means that the same weights are now packed differently: load anew.
     if book.entries[use.key] != nil, !(parts[use.key] is Part) { forget(use.key) }
-    if let wasThere = book.use(use.key, byteCount: use.byteCount, in: lane), let part = parts[use.key] as? Part {
+    if let wasThere = book.use(use.key, byteCount: use.byteCount, in: lane),
+      let part = parts[use.key] as? Part
+    {
       tellOfUse()
       condition.unlock()
       if wasThere { ledger.hit() }

@@ -46,7 +46,9 @@ package struct CacheReplay: Sendable {
       if use.step != step {
         if step != nil { book.forecasts.change(nil) { $0.setCycle(used) } }
         // The uses before the first step are not repeated in each step.
-        if step == nil, used.count == outcome.hits + outcome.misses { book.forecasts.change(nil) { $0.setCycle([]) } }
+        if step == nil, used.count == outcome.hits + outcome.misses {
+          book.forecasts.change(nil) { $0.setCycle([]) }
+        }
         book.forecasts.change(nil) { $0.begin(lead: []) }
         used = []
         step = use.step
