@@ -131,6 +131,7 @@ struct JobGroup {
           try renderer.waitToBeAlone(job.claimed, error)
         } catch {
           end(job, with: error)
+          waitForMemory()
         }
       } catch {
         end(job, with: error)
@@ -148,6 +149,17 @@ struct JobGroup {
     for request: PictureRequest, of job: JobAtWork, holding: Bool = true
   ) throws -> Bool {
     try renders.hasRoom(for: request, with: job.renderer, always: isAsked, holding: holding)
+  }
+
+  /// Waits until the jobs may take memory, one of which has given up waiting.
+  private mutating func waitForMemory() {
+    while let next = jobs.first {
+      do {
+        return try renderer.waitForMemory(next.claimed)
+      } catch {
+        end(next, with: error)
+      }
+    }
   }
 
   /// Whoever waited to be alone is so until it is known what he takes. A job with a budget of its own stays alone.

@@ -116,12 +116,16 @@ struct WorkLoop: Sendable {
 }
 
 extension Worker {
+  /// Its loops, one for each job that may be at work at a time.
+  /// - Throws: `JobStoreError` if one gets no connection.
+  func makeLoops() throws -> [WorkLoop] {
+    try (0..<max(1, settings.jobs)).map { try WorkLoop(of: self, index: $0) }
+  }
+
   /// Runs its loops side by side. If one cannot go on, all end.
   /// - Throws: `JobStoreError` if the queue cannot be used any more, and `ThreadError`.
-  func runLoops() throws {
-    var loops: [WorkLoop] = []
+  func run(_ loops: [WorkLoop]) throws {
     defer { for loop in loops { loop.close() } }
-    for index in 0..<max(1, settings.jobs) { loops.append(try WorkLoop(of: self, index: index)) }
     let ends = LoopEnds()
     for (index, loop) in loops.enumerated().dropFirst() {
       do {

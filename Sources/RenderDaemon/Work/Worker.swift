@@ -180,10 +180,11 @@ package final class Worker: Sendable {
     try indexer?.start()
     try register.start()
     try writer?.start()
+    let loops = try makeLoops()
     output.removeTemporaries()
     sayBudget()
     reporter.ready()
-    try runLoops()
+    try run(loops)
   }
 
   /// No model yet.
