@@ -32,7 +32,7 @@ import Testing
   }
 
   /// Jobs that take long enough to be found at work.
-  private func longJobs(_ house: DaemonHouse, steps: Int = 300) throws -> [Int64] {
+  private func longJobs(_ house: DaemonHouse, steps: Int = 600) throws -> [Int64] {
     try (0..<2).map { index in
       try house.enqueue(attempts: 3) {
         $0.steps = steps
@@ -83,7 +83,7 @@ import Testing
       #expect(step > 2)
     }
     try house.worker(jobs: 2).run()
-    #expect(try taken + house.stepsTaken() == 600)
+    #expect(try taken + house.stepsTaken() == 1200)
     #expect(try house.pictures(jobs) == undisturbed.pictures(wanted))
   }
 
