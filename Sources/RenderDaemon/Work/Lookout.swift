@@ -37,7 +37,7 @@ struct Lookout {
 }
 
 extension Worker {
-  /// Waits for a job.
+  /// Waits for a job. With it the loop is at work.
   /// - Parameters:
   ///   - look: as the last look left it.
   ///   - governor: of the loop that looks, which renders nothing meanwhile.
@@ -80,6 +80,8 @@ extension Worker {
         })
       else { return nil }
       if let claimed {
+        // Before another loop looks whether anybody is at work.
+        atWork.withLock { $0.jobs += 1 }
         return Lookout.Found(
           claimed: claimed, settings: current, reloads: look.reloads, models: locator.confinement,
           pictures: inputs.confinement)

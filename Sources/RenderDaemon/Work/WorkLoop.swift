@@ -39,7 +39,6 @@ struct WorkLoop: Sendable {
   func run() throws {
     try WorkLane.$current.withValue(governor.lane) {
       while let found = try worker.lookout.take({ try worker.nextJob(&$0, governor) }) ?? nil {
-        worker.atWork.withLock { $0.jobs += 1 }
         // Whatever a job names is opened in these folders or not at all.
         Confinement.$models.withValue(found.models) {
           Confinement.$pictures.withValue(found.pictures) { work(on: found) }
