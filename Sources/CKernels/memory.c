@@ -152,6 +152,8 @@ void segmoe_memory_give(void *base, size_t bytes) {
 static void *reserve_base = NULL;
 static size_t reserve_bytes = 0;
 static size_t reserve_takers = 0;
+// Whether it was ever taken. Scratch memory has it longer than it says.
+static int reserve_was_taken = 0;
 static size_t refusals = 0;
 
 int segmoe_memory_reserve(size_t bytes) {
@@ -161,7 +163,9 @@ int segmoe_memory_reserve(size_t bytes) {
   int there = size <= reserve_bytes;
   // A reserve that is in use cannot be replaced. The next plan makes it larger.
   if (!there && reserve_takers == 0) {
-    if (reserve_base) munmap(reserve_base, reserve_bytes);
+    // A render beside this one may still write to one that was taken. It has no pages worth mentioning.
+    if (reserve_base && !reserve_was_taken) munmap(reserve_base, reserve_bytes);
+    reserve_was_taken = 0;
     void *base =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     there = base != MAP_FAILED;
@@ -176,7 +180,10 @@ void *segmoe_memory_take_reserve(size_t bytes) {
   pthread_mutex_lock(&lock);
   void *base = reserve_base && bytes <= reserve_bytes ? reserve_base : NULL;
   refusals++;
-  if (base) reserve_takers++;
+  if (base) {
+    reserve_takers++;
+    reserve_was_taken = 1;
+  }
   pthread_mutex_unlock(&lock);
   return base;
 }

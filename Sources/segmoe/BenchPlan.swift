@@ -119,9 +119,9 @@ struct BenchPlan: Encodable {
         "",
         recommended.jobs == 1
           ? "One render with all threads is as good as several."
-          : "\(recommended.jobs) daemons with --threads \(recommended.threadsEach) do "
+          : "segmoed --jobs \(recommended.jobs) --threads \(threads) does "
             + String(
-              format: "%.2f times as much as one with all.",
+              format: "%.2f times as much as with one job at a time.",
               recommended.runsPerSecond / (sideBySide.first?.runsPerSecond ?? 1)),
       ]
     }

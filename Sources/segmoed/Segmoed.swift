@@ -61,6 +61,12 @@ struct Segmoed: AsyncParsableCommand {
   @Option(help: "Computing threads (default: one per processor).")
   var threads: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "How many jobs are at work side by side, each with its share of the threads (default: 1).",
+      valueName: "count"))
+  var jobs: Int?
+
   @Option(help: "This daemon's name, if several share a database (default: the host's name).")
   var worker: String?
 
@@ -75,6 +81,9 @@ struct Segmoed: AsyncParsableCommand {
   mutating func validate() throws {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads \(threads) is out of range; use 1 to 1024")
+    }
+    if let jobs, !DaemonConfiguration.Range.jobs.contains(jobs) {
+      throw ValidationError("--jobs \(jobs) is out of range; use 1 to the number of threads")
     }
     if let coalesce, !(1...64).contains(coalesce) {
       throw ValidationError("--coalesce \(coalesce) is out of range; use 1 to 64")
@@ -166,6 +175,7 @@ struct Segmoed: AsyncParsableCommand {
     flags.coalesce = coalesce
     flags.cachePolicy = cachePolicy
     flags.threads = threads
+    flags.jobs = jobs
     flags.worker = worker
     return flags
   }

@@ -21,7 +21,7 @@ struct SettingsCheck {
   /// What is wrong, in the order of the configuration.
   var faults: [SettingsFault] {
     unknownVariables + [databaseFault].compactMap { $0 } + folderFaults
-      + [budgetFault, sharedFault].compactMap { $0 } + previewFaults
+      + [jobsFault, budgetFault, sharedFault].compactMap { $0 } + previewFaults
   }
 
   /// Ends on what will not pass by itself.
@@ -86,6 +86,14 @@ struct SettingsCheck {
         setting: "shared", fault: "\(error)", mend: "docs/shared-place.md has examples",
         exit: (error as? any ExitCoded)?.exit ?? .usage)
     }
+  }
+
+  private var jobsFault: SettingsFault? {
+    let threads = settings.allThreads
+    guard settings.jobs > threads else { return nil }
+    return SettingsFault(
+      setting: "jobs", fault: "\(settings.jobs) jobs cannot share \(threads) thread(s)",
+      mend: "write at most \(threads), or more threads", exit: .usage)
   }
 
   private var budgetFault: SettingsFault? {

@@ -75,13 +75,15 @@ final class DaemonHouse: Sendable {
 
   func worker(
     budget: Int = .max, drain: Bool = true, checkpointSteps: Int? = nil, inputs: [String] = [],
-    coalesce: Int? = nil, previews: Bool = true, previewVAE: PreviewVAENames = PreviewVAENames()
+    coalesce: Int? = nil, jobs: Int = 1, previews: Bool = true,
+    previewVAE: PreviewVAENames = PreviewVAENames()
   ) throws -> Worker {
     var log = Logger(label: "test")
     log.logLevel = .critical
     var settings = settings(budget: budget, drain: drain)
     settings.checkpointSteps = checkpointSteps
     settings.coalesce = coalesce
+    settings.jobs = jobs
     settings.previews = previews
     settings.previewVAE = previewVAE
     settings.metrics = metrics

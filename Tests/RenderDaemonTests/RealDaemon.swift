@@ -34,7 +34,8 @@ final class RealDaemon {
       [
         "--database", house.client.path, "--output", house.output, "--models", models ?? house.models,
         "--worker",
-        worker, "--threads", "1", "--log-level", "info",
+        // One for each job.
+        worker, "--threads", environment["SEGMOE_JOBS"] ?? "1", "--log-level", "info",
       ] + (drain ? ["--drain"] : []) + arguments, environment: variables)
     process.standardOutput = FileHandle.nullDevice
     let descriptor = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)

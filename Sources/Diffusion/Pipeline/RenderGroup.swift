@@ -59,9 +59,10 @@ package struct RenderGroup: Sendable {
   ///   - request: what would be added.
   ///   - renderer: the renderer of the same model.
   ///   - always: whether it may be added even if nothing is gained.
+  ///   - holding: whether it will be added at once, so that no work beside this group may take its room.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
   package func hasRoom(
-    for request: PictureRequest, with renderer: Renderer, always: Bool = false
+    for request: PictureRequest, with renderer: Renderer, always: Bool = false, holding: Bool = false
   ) throws -> Bool {
     guard let first = members.first, first.renderer.model.cacheName == renderer.model.cacheName
     else { return false }
@@ -78,7 +79,8 @@ package struct RenderGroup: Sendable {
     let phases =
       plans.map { $0.decoding.smallest + plan.text.keptBytes }
       + [plan.text.smallest, encoding, plan.text.keptBytes + steps + 3 * largest]
-    return phases.allSatisfy { $0 <= room }
+    guard let most = phases.max(), most <= room else { return false }
+    return !holding || renderer.governor.reserve(most, tensors: most, standing)
   }
 
   /// Prepares for the steps after renders were added or removed.
@@ -94,8 +96,20 @@ package struct RenderGroup: Sendable {
     let governor = first.renderer.governor
     let standing = governor.standing(beside: keptBytes)
     let preview = plans.compactMap(\.preview?.phase).max { $0.tensorBytes < $1.tensorBytes }
-    governor.enter(step.sharing(with: preview, within: standing.left), standing, ledger: ledger)
+    let phase = step.sharing(with: preview, within: standing.left)
+    hold(phase, governor)
+    governor.enter(phase, standing, ledger: ledger)
     cache.expect(cycle: step.uses)
+  }
+
+  /// Tells works beside this group what it takes at one time.
+  private func hold(_ step: PhasePlan, _ governor: MemoryGovernor) {
+    let plans = members.map(\.denoising.plan)
+    // Between two images' turns, each of them may hold a part while the next part is being read.
+    let parts = step.largestPart * (members.count > 1 ? 3 : 1)
+    governor.hold(
+      keptBytes + max(step.tensorBytes + parts, plans.map(\.decoding.smallest).max() ?? 0),
+      tensors: keptBytes + max(step.tensorBytes, plans.map(\.decoding.tensorBytes).max() ?? 0))
   }
 
   /// Takes one step of each unfinished render.

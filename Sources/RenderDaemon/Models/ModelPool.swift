@@ -5,10 +5,14 @@ import Requests
 import Tensors
 import WeightCache
 
-/// The loaded models. The least recently used is unloaded first. All models' weights are in one cache.
+/// The loaded models. The least recently used is unloaded first, and none that is in use. All models' weights are in
+/// one cache.
 ///
-/// Only the worker's thread uses it.
-package struct ModelPool {
+/// One thread at a time uses it.
+package struct ModelPool: Sendable {
+  /// What has a model keeps one of these of it. As long as there is one beside the pool's own, the model is in use.
+  final class Use: Sendable {}
+
   /// A loaded model, and the sizes and times of its files when it was loaded.
   private struct Entry {
     let name: String
@@ -18,6 +22,11 @@ package struct ModelPool {
     let precision: Precision
     let model: DiffusionModel
     let stamp: FolderStamp
+    var use = Use()
+
+    var isInUse: Bool {
+      mutating get { !isKnownUniquelyReferenced(&use) }
+    }
   }
 
   /// Where models are found; a reload changes it.
@@ -30,14 +39,14 @@ package struct ModelPool {
   package var previewVAEs = PreviewAutoencoders()
   /// Hashes of files that were loaded before, by this daemon or an earlier one.
   package var digests: DigestMemory?
-  /// Projections of the last job's prompts.
-  package let texts = TextMemory()
-  /// The owner of the process's memory, and of the weights of all models.
-  package let governor: MemoryGovernor
+  /// The owner of the process's memory, and of the weights of all models: as whoever uses the pool has it.
+  package var governor: MemoryGovernor
   private var cache: PartCache { governor.cache }
   private let capacity: Int
   /// The most recently used model is last.
   private var entries: [Entry] = []
+  /// Models whose files have changed since, or which were to leave, and that are still in use.
+  private var leaving: [Entry] = []
 
   /// - Parameters:
   ///   - locator: where models are found.
@@ -92,18 +101,24 @@ package struct ModelPool {
         entries.append(found)
         return found.model
       }
-      cache.removeAll(model: found.model.cacheName)
+      leaving.append(found)
     }
     try willLoad()
-    while entries.count >= capacity { cache.removeAll(model: entries.removeFirst().model.cacheName) }
+    while entries.count >= capacity, let index = entries.indices.first(where: { !entries[$0].isInUse }) {
+      leaving.append(entries.remove(at: index))
+    }
+    unloadLeaving()
     // If the folder is replaced while it is read, the model must not be a mixture of two.
     let model = try Confinement.$models.withValue(locator.confinement.only(stamp.identities)) {
       try governor.prepareToOpen(
         [path] + beside + (vae.map { [$0] } ?? []) + loras.map(\.path), loras: loras.map(\.path))
-      return try MemoryRefusal.check {
-        try DiffusionModel(
-          folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision,
-          digests: digests)
+      // What stays of it is no work's: others may use it, too.
+      return try WorkLane.$current.withValue(nil) {
+        try MemoryRefusal.check {
+          try DiffusionModel(
+            folder: ModelPath(path).open(), vae: vae, cache: cache, loras: loras, precision: precision,
+            digests: digests)
+        }
       }
     }
     entries.append(
@@ -115,15 +130,32 @@ package struct ModelPool {
   /// - Returns: nil if none is there, and none was named.
   /// - Throws: `DaemonError`, `CheckpointError`, `DiffusionError`, `MemoryError`
   mutating func previewDecoder(for family: ModelFamily) throws -> PreviewDecoder? {
-    try previewVAEs.decoder(for: family, in: locator, governor)
+    try WorkLane.$current.withValue(nil) { try previewVAEs.decoder(for: family, in: locator, governor) }
   }
 
-  /// Unloads all models but one.
+  /// What keeps the model in use that was asked for last.
+  var lastUse: Use? { entries.last?.use }
+
+  /// Unloads all models but one, and those in use.
   mutating func unloadOthers(than model: DiffusionModel) {
-    for entry in entries where entry.model.cacheName != model.cacheName {
-      cache.removeAll(model: entry.model.cacheName)
+    for index in entries.indices.reversed()
+    where entries[index].model.cacheName != model.cacheName && !entries[index].isInUse {
+      leaving.append(entries.remove(at: index))
     }
-    entries.removeAll { $0.model.cacheName != model.cacheName }
+    unloadLeaving()
     governor.tidy()
+  }
+
+  /// Unloads what was to leave and is in use no more. Two entries of equal models have the same weights.
+  private mutating func unloadLeaving() {
+    var kept: Set<String> = []
+    for index in entries.indices where entries[index].isInUse { kept.insert(entries[index].model.cacheName) }
+    for index in leaving.indices where leaving[index].isInUse {
+      kept.insert(leaving[index].model.cacheName)
+    }
+    for index in leaving.indices.reversed() where !leaving[index].isInUse {
+      let name = leaving.remove(at: index).model.cacheName
+      if !kept.contains(name) { cache.removeAll(model: name) }
+    }
   }
 }

@@ -1,11 +1,13 @@
 import Boundary
 import Foundation
 import Synchronization
+import Tensors
 
 /// Tells the service manager what the daemon does, and that it is alive.
 ///
 /// Only the render thread sends pings: one after each step or stage, and some while it waits for work. If a step
-/// hangs, the pings stop, and the manager restarts the daemon.
+/// hangs, the pings stop, and the manager restarts the daemon. Of jobs side by side each must give signs of life, or the
+/// others' pings stop, too.
 package final class ServiceReporter: Sendable {
   /// A job's progress, for the status line.
   package struct Position: Sendable {
@@ -43,12 +45,32 @@ package final class ServiceReporter: Sendable {
     }
   }
 
+  /// What one of the jobs side by side last said. A daemon that has one job at a time has one of no lane.
+  private struct Sign {
+    let at: Double
+    let position: Position
+    /// As it was last known.
+    let perStep: Double?
+  }
+
   private struct State {
     var status = ""
+    var signs: [ObjectIdentifier?: Sign] = [:]
     var sentAt = -Double.infinity
     /// Seconds without a ping after which the manager restarts the daemon; nil if it does not watch.
     var watchdog: Double?
     var isStopping = false
+
+    /// Whether a job beside others has given no sign of life for too long.
+    func hangs(at now: Double) -> Bool {
+      guard let watchdog else { return false }
+      return signs.contains { $0.key != nil && now - $0.value.at > watchdog }
+    }
+
+    /// What all jobs say, in the order of their numbers.
+    var text: String {
+      signs.values.sorted { $0.position.job < $1.position.job }.map(\.position.text).joined(separator: "; ")
+    }
   }
 
   private let notifier: SystemdNotifier?
@@ -78,15 +100,36 @@ package final class ServiceReporter: Sendable {
   }
 
   /// Reports that there is nothing to render. It may be called at any rate.
-  package func idle() { say("waiting for jobs", every: (configuredWatchdog ?? .infinity) / 8) }
+  package func idle() {
+    // Others may be at work beside it.
+    let work = state.withLock { $0.signs.keys.contains { $0 != nil } ? $0.text : nil }
+    say(work ?? "waiting for jobs", every: (configuredWatchdog ?? .infinity) / 8)
+  }
+
+  /// Notes that one of the jobs side by side gives no sign of life for now, and need not: it is over, or waits for others.
+  package func rests() {
+    guard let lane = Self.lane else { return }
+    state.withLock { $0.signs[lane] = nil }
+  }
+
+  private static var lane: ObjectIdentifier? { WorkLane.current.map { ObjectIdentifier($0) } }
 
   /// Reports that the queue does not answer and the daemon keeps trying.
   package func troubled(_ what: String) { say(what, every: 0.5) }
 
   /// Reports that a step or stage is over and the next begins.
-  package func progress(_ position: Position) {
-    if let perStep = position.secondsPerStep { widenWatchdog(perStep: perStep) }
-    say(position.text, every: 0.5)
+  /// - Parameters:
+  ///   - position: how far the job is.
+  ///   - now: the steady clock's seconds.
+  package func progress(_ position: Position, now: Double = ProcessInfo.processInfo.systemUptime) {
+    let lane = Self.lane
+    let (text, slowest) = state.withLock { state in
+      state.signs[lane] = Sign(
+        at: now, position: position, perStep: position.secondsPerStep ?? state.signs[lane]?.perStep)
+      return (state.text, state.signs.values.compactMap(\.perStep).max())
+    }
+    if position.secondsPerStep != nil, let slowest { widenWatchdog(perStep: slowest) }
+    say(text, every: 0.5, now: now)
   }
 
   /// Reports that the daemon is stopping.
@@ -120,26 +163,23 @@ package final class ServiceReporter: Sendable {
 
   /// Sends a ping, with the status if it is new. Steps may take milliseconds, so there is a pause between pings. It
   /// is at most half a second if the next step may take as long as the watchdog waits.
-  private func say(_ status: String, every pause: Double) {
+  private func say(
+    _ status: String, every pause: Double, now: Double = ProcessInfo.processInfo.systemUptime
+  ) {
     guard let notifier else { return }
     // The status may quote other people's text. A line break in it would begin another message, and a datagram is
     // limited in size.
     let status = PlainText.line(status, limit: 500)
-    let now = ProcessInfo.processInfo.systemUptime
-    let isNews = state.withLock { state -> Bool? in
-      let waited = now - state.sentAt
+    let lines = state.withLock { state -> [String] in
+      let (waited, hangs) = (now - state.sentAt, state.hangs(at: now))
       let isNews = status != state.status && !state.isStopping
-      let isDue = state.watchdog != nil && waited >= pause
-      guard isDue || isNews && waited >= 0.5 else { return nil }
+      let isDue = state.watchdog != nil && !hangs && waited >= pause
+      guard isDue || isNews && waited >= 0.5 else { return [] }
       state.sentAt = now
       if isNews { state.status = status }
-      return isNews
+      return (isNews ? ["STATUS=\(status)"] : []) + (hangs ? [] : ["WATCHDOG=1"])
     }
-    switch isNews {
-    case true?: notifier.send("STATUS=\(status)", "WATCHDOG=1")
-    case false?: notifier.send("WATCHDOG=1")
-    case nil: break
-    }
+    if !lines.isEmpty { notifier.send(lines) }
   }
 
   private static func microseconds(_ seconds: Double) -> Int64 { Int64(min(seconds, 1e9) * 1e6) }
@@ -168,5 +208,8 @@ struct SystemdNotifier: Sendable {
   /// Sends a message, waiting at most two seconds.
   /// - Returns: false if it did not arrive.
   @discardableResult
-  func send(_ lines: String...) -> Bool { socket.send(Array(lines.joined(separator: "\n").utf8)) }
+  func send(_ lines: String...) -> Bool { send(lines) }
+
+  @discardableResult
+  func send(_ lines: [String]) -> Bool { socket.send(Array(lines.joined(separator: "\n").utf8)) }
 }

@@ -23,6 +23,7 @@ extension DaemonConfiguration {
       ByteCount(text: text).flatMap { $0.bytes > 0 ? $0.bytes : nil }
     }
     threads = try variables.int("SEGMOE_THREADS", in: Range.threads)
+    jobs = try variables.int("SEGMOE_JOBS", in: Range.jobs)
     worker = try variables.value("SEGMOE_WORKER", "it must have at most 100 bytes") {
       $0.utf8.count <= 100 ? $0 : nil
     }

@@ -41,8 +41,8 @@ extension DaemonConfiguration {
     let map = try document.root.mapping(
       "the configuration",
       keys: [
-        "database", "output", "models", "inputs", "memory_budget", "threads", "worker", "lease_seconds",
-        "model_patience", "numerics_patience", "private_folder", "digests",
+        "database", "output", "models", "inputs", "memory_budget", "threads", "jobs", "worker",
+        "lease_seconds", "model_patience", "numerics_patience", "private_folder", "digests",
         "checkpoint_steps", "previews", "preview_vae", "coalesce", "cache_policy", "limits", "log_level",
         "metrics", "hub", "fetch", "shared",
       ])
@@ -57,6 +57,7 @@ extension DaemonConfiguration {
     inputs = try Self.folders(map, "inputs", in: folder)
     memoryBudget = try map["memory_budget"]?.byteCount("'memory_budget'")
     threads = try map.int("threads", in: Range.threads)
+    jobs = try map.int("jobs", in: Range.jobs)
     worker = try map["worker"]?.name("'worker'")
     modelPatience = try map.double(
       "model_patience",

@@ -17,6 +17,8 @@ package struct DaemonConfiguration: Sendable, Equatable {
   /// Bytes.
   package var memoryBudget: Int?
   package var threads: Int?
+  /// How many jobs are at work side by side.
+  package var jobs: Int?
   package var worker: String?
   package var leaseSeconds: Double?
   package var modelPatience: Double?
@@ -80,6 +82,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
     result.inputs = inputs ?? other.inputs
     result.memoryBudget = memoryBudget ?? other.memoryBudget
     result.threads = threads ?? other.threads
+    result.jobs = jobs ?? other.jobs
     result.worker = worker ?? other.worker
     result.leaseSeconds = leaseSeconds ?? other.leaseSeconds
     result.modelPatience = modelPatience ?? other.modelPatience
@@ -127,6 +130,7 @@ package struct DaemonConfiguration: Sendable, Equatable {
       database: database, output: output ?? state.map { $0 + "/pictures" } ?? beside + "/images",
       modelFolders: models ?? state.map { [$0 + "/models"] } ?? [], memoryBudget: memoryBudget,
       threads: threads, worker: worker, drain: drain, leaseSeconds: leaseSeconds ?? 60)
+    settings.jobs = jobs ?? settings.jobs
     settings.checkpointSteps = checkpointSteps
     settings.previews = previews ?? settings.previews
     settings.previewVAE = previewVAE
@@ -160,8 +164,10 @@ package struct DaemonConfiguration: Sendable, Equatable {
   }
 
   /// The range of each number, the same for all sources.
-  enum Range {
+  package enum Range {
     static let threads = 1...1024
+    /// No more than there are threads, which the settings as a whole tell.
+    package static let jobs = 1...1024
     static let leaseSeconds = 1...86_400
     static let modelPatience = 0...31_536_000
     static let numericsPatience = 0...31_536_000

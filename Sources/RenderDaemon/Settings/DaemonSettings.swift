@@ -3,6 +3,7 @@ import JobStore
 import Logging
 import Requests
 import SharedFiles
+import Tensors
 import WeightCache
 
 /// How one daemon runs.
@@ -18,6 +19,8 @@ package struct DaemonSettings: Sendable, Equatable {
   package var memoryBudget: Int?
   /// Number of computing threads; nil means one per usable processor.
   package var threads: Int?
+  /// How many jobs are at work side by side, each with its share of the threads.
+  package var jobs = 1
   /// The daemon's name, which tells daemons on one database apart.
   package var worker: String
   /// Whether the daemon ends when the queue is empty.
@@ -90,6 +93,15 @@ package struct DaemonSettings: Sendable, Equatable {
     shared == nil ? [] : SharedPlace.folders(inCache: sharedCache)
   }
 
+  /// How many threads all jobs have together.
+  package var allThreads: Int { threads ?? ProcessorLimit.current }
+
+  /// The threads of one of the jobs that are at work side by side: its share of all, and one at least.
+  /// - Parameter index: which job, from 0. The first ones have what cannot be shared out evenly.
+  package func threads(ofJob index: Int) -> Int {
+    max(1, allThreads / max(1, jobs) + (index < allThreads % max(1, jobs) ? 1 : 0))
+  }
+
   package init(
     database: String, output: String, modelFolders: [String] = [], memoryBudget: Int? = nil,
     threads: Int? = nil, worker: String? = nil, drain: Bool = false, leaseSeconds: Double = 60,
@@ -114,6 +126,7 @@ package struct DaemonSettings: Sendable, Equatable {
     if new.database != database { ignored.append("database") }
     if new.output != output { ignored.append("output") }
     if new.threads != threads { ignored.append("threads") }
+    if new.jobs != jobs { ignored.append("jobs") }
     if new.worker != worker { ignored.append("worker") }
     if new.leaseSeconds != leaseSeconds { ignored.append("lease_seconds") }
     if new.checkpointSteps != checkpointSteps { ignored.append("checkpoint_steps") }

@@ -11,6 +11,8 @@ struct JobAtWork: Sendable {
   let requests: [PictureRequest]
   /// How its pictures are named; nil: by numbers.
   private let pattern: PictureNamePattern?
+  /// Keeps its model in the pool.
+  private let use: ModelPool.Use?
   /// How many pictures were begun.
   var begun = 0
   /// How many pictures are rendered. Some of them may not be on disk yet.
@@ -18,8 +20,12 @@ struct JobAtWork: Sendable {
   /// What has become of them.
   let pictures = JobPictures()
 
-  init(claimed: ClaimedJob, renderer: Renderer, requests: [PictureRequest], pattern: PictureNamePattern?) {
+  init(
+    claimed: ClaimedJob, renderer: Renderer, requests: [PictureRequest], pattern: PictureNamePattern?,
+    use: ModelPool.Use?
+  ) {
     self.claimed = claimed
+    self.use = use
     self.renderer = renderer
     self.requests = requests
     self.pattern = pattern

@@ -1,6 +1,7 @@
 import Diffusion
 import Foundation
 import JobStore
+import WeightCache
 
 /// The jobs at work: one, or several of one model and size whose pictures go through the model together, so that each
 /// part of the model is read once for all of them (`RenderGroup`).
@@ -49,12 +50,14 @@ struct JobGroup {
 
   /// Adds a claimed job.
   /// - Returns: the jobs that ended.
-  mutating func add(_ claimed: ClaimedJob, _ pool: inout ModelPool) -> [Ended] {
+  mutating func add(_ claimed: ClaimedJob, _ shelf: ModelShelf) -> [Ended] {
     // Weights may have been evicted to open the model, so the pictures at work get their memory again.
     do {
-      jobs.append(try renderer.open(claimed, pool: &pool))
+      jobs.append(try renderer.open(claimed, shelf, mayWait: isEmpty))
     } catch {
       renders.enter()
+      // There is no memory to open another beside those at work.
+      if case Interruption.stopping = error { isFull = true }
       return [Ended(claimed: claimed, outcome: .failure(error), pictures: nil)]
     }
     begin(afresh: true)
@@ -118,19 +121,50 @@ struct JobGroup {
           job.pictures.add(image)
           noteRendered(job)
         }
+      } catch let error as MemoryError where !renderer.governor.isAlone {
+        // Others at work beside this group have taken it meanwhile. Whoever has pictures at work does not wait for them.
+        guard renders.isEmpty else {
+          isFull = true
+          break
+        }
+        do {
+          try renderer.waitToBeAlone(job.claimed, error)
+        } catch {
+          end(job, with: error)
+          waitForMemory()
+        }
       } catch {
         end(job, with: error)
       }
     }
+    letOthersBegin()
     if let last = pictures.last, wantsMore {
       // Whether another job of this size would fit must be known before one is claimed.
-      isFull = (try? job(last.job).map { try hasRoom(for: last.request, of: $0) }) != true
+      isFull = (try? job(last.job).map { try hasRoom(for: last.request, of: $0, holding: false) }) != true
     }
     if afresh || pictures.map(\.place) != before { renders.enter() }
   }
 
-  private func hasRoom(for request: PictureRequest, of job: JobAtWork) throws -> Bool {
-    try renders.hasRoom(for: request, with: job.renderer, always: isAsked)
+  private func hasRoom(
+    for request: PictureRequest, of job: JobAtWork, holding: Bool = true
+  ) throws -> Bool {
+    try renders.hasRoom(for: request, with: job.renderer, always: isAsked, holding: holding)
+  }
+
+  /// Waits until the jobs may take memory, one of which has given up waiting.
+  private mutating func waitForMemory() {
+    while let next = jobs.first {
+      do {
+        return try renderer.waitForMemory(next.claimed)
+      } catch {
+        end(next, with: error)
+      }
+    }
+  }
+
+  /// Whoever waited to be alone is so until it is known what he takes. A job with a budget of its own stays alone.
+  private func letOthersBegin() {
+    if !jobs.contains(where: { renderer.isKeptAlone($0.claimed) }) { renderer.governor.letOthersBegin() }
   }
 
   /// Runs `body` for a picture. An error ends its job.

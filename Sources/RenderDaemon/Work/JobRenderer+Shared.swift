@@ -3,10 +3,12 @@ import Requests
 import SharedFiles
 
 extension JobRenderer {
-  /// Brings what a job names of a shared place into this machine's cache, and lets the pool know where it lies.
+  /// Brings what a job names of a shared place into this machine's cache.
+  /// - Returns: where it lies, by its name.
   /// - Throws: `Interruption`, `SharedError`, `DaemonError.noSharedPlace`
-  func bringShared(_ claimed: ClaimedJob, to pool: inout ModelPool) throws {
-    guard hasSharedNames else { return }
+  func bringShared(_ claimed: ClaimedJob) throws -> [String: String] {
+    guard hasSharedNames else { return [:] }
+    var places: [String: String] = [:]
     let render = claimed.request.render
     for text in render.files {
       guard let name = SharedName(text) else { continue }
@@ -26,8 +28,8 @@ extension JobRenderer {
       } catch SharedError.stopped {
         throw Interruption.stopping
       }
-      pool.locator.learn([text: path])
-      pool.inputs.learn([text: path])
+      places[text] = path
     }
+    return places
   }
 }

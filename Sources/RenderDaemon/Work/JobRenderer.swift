@@ -29,6 +29,10 @@ struct JobRenderer: Sendable {
   /// The session on the connection that `reports` uses.
   let side: any JobWorker
   let compute: Compute
+  /// The memory of its jobs.
+  let governor: MemoryGovernor
+  /// Projections of its last job's prompts.
+  let texts = TextMemory()
   let output: String
   /// Whether other machines use the queue, so that names in a shared place mean something in it.
   let hasSharedNames: Bool
@@ -65,12 +69,43 @@ struct JobRenderer: Sendable {
   }
 
   /// Prepares a claimed job: checks its request and loads its model.
+  /// - Parameters:
+  ///   - claimed: the job.
+  ///   - shelf: the models. They are this job's alone meanwhile.
+  ///   - mayWait: whether the job may wait until others beside it are over, if they have the memory that it needs. If not,
+  ///     it is given back.
   /// - Throws: `Interruption`, and errors of the engine, the disk and the store.
-  func open(_ claimed: ClaimedJob, pool: inout ModelPool) throws -> JobAtWork {
+  func open(_ claimed: ClaimedJob, _ shelf: ModelShelf, mayWait: Bool) throws -> JobAtWork {
+    let brought = try bringShared(claimed)
+    do {
+      return try open(claimed, brought, shelf)
+    } catch let error as MemoryError where !governor.isAlone {
+      guard mayWait else { throw Interruption.stopping }
+      try waitToBeAlone(claimed, error)
+      return try open(claimed, brought, shelf)
+    }
+  }
+
+  private func open(
+    _ claimed: ClaimedJob, _ brought: [String: String], _ shelf: ModelShelf
+  ) throws -> JobAtWork {
+    // While another job's model is loaded, this one gives no sign of life.
+    reporter.rests()
+    let job = try shelf.take { pool in
+      pool.governor = governor
+      pool.locator.learn(claimed.places)
+      pool.locator.learn(brought)
+      pool.inputs.learn(brought)
+      return try open(claimed, &pool)
+    }
+    guard let job else { throw Interruption.stopping }
+    return job
+  }
+
+  private func open(_ claimed: ClaimedJob, _ pool: inout ModelPool) throws -> JobAtWork {
     let pattern = try claimed.job.namePattern.map { try PictureNamePattern($0) }
     // Like its model, every file that a job names must be inside the allowed folders.
     var request = claimed.request.render
-    try bringShared(claimed, to: &pool)
     try request.changeFiles { kind, path in
       switch kind {
       case .initImage, .mask: try pool.input(path)
@@ -79,18 +114,19 @@ struct JobRenderer: Sendable {
       }
     }
     // The job before may have had a larger budget.
-    pool.governor.limit(to: request.memoryBudget?.bytes)
+    governor.limit(to: request.memoryBudget?.bytes)
     let model = try pool.model(
       named: request.model, vae: request.vae, loras: request.loras, precision: request.precision
     ) {
       try report(claimed, index: 0, .loading, step: 0, steps: request.steps)
     }
+    let use = pool.lastUse
     let idle = request.idleSettings(isXL: model.family == .xl).map(\.notice)
     for notice in model.notices + idle { log.notice("\(notice)", metadata: claimed.fields) }
     register(model, for: claimed)
     let pass = ForwardPass(compute: compute, ledger: CacheLedger())
     let renderer = Renderer(
-      model: model, pass: pass, governor: pool.governor, texts: pool.texts,
+      model: model, pass: pass, governor: governor, texts: texts,
       previews: previews ? previewDecoder(for: model, claimed, &pool) : nil)
     let first = try renderer.picture(request)
     // The limits also hold for a default size.
@@ -104,7 +140,7 @@ struct JobRenderer: Sendable {
       pool.unloadOthers(than: model)
     }
     let job = JobAtWork(
-      claimed: claimed, renderer: renderer, requests: requests, pattern: pattern)
+      claimed: claimed, renderer: renderer, requests: requests, pattern: pattern, use: use)
     do {
       try makeFolder(for: job.name(0))
     } catch let error where waitsForRoom && passesByItself(error) {

@@ -28,6 +28,9 @@ final class Reports: Sendable {
     var tasks: [Task] = []
     /// Of all tasks.
     var bytes = 0
+    /// How many tasks have come, and how many are done.
+    var added = 0
+    var done = 0
 
     /// Whether there is nothing to write.
     var isEmpty: Bool {
@@ -36,8 +39,8 @@ final class Reports: Sendable {
 
     /// The thread is writing something.
     var isBusy = false
-    /// The thread is to begin nothing for a moment; see `between`.
-    var isHeld = false
+    /// For how many the thread is to begin nothing for a moment; see `between`.
+    var holders = 0
     /// How often the thread has begun to write.
     var turns = 0
     /// The turn that outlasted the patience of `between`.
@@ -89,8 +92,12 @@ final class Reports: Sendable {
     wait { $0.hasEnded || !$0.isStarted }
   }
 
-  /// Waits until all tasks are done.
-  func flush() { wait { $0.tasks.isEmpty && !$0.isBusy } }
+  /// Waits until all tasks are done that were added before. Others may go on adding some.
+  func flush() {
+    var added = 0
+    change { added = $0.added }
+    wait { $0.done >= added }
+  }
 
   // MARK: - What renders say
 
@@ -110,6 +117,7 @@ final class Reports: Sendable {
   func add(_ task: Task) {
     change(when: { $0.bytes == 0 || $0.bytes + task.bytes <= Self.room }) {
       $0.tasks.append(task)
+      $0.added += 1
       $0.bytes += task.bytes
     }
   }
@@ -128,22 +136,22 @@ final class Reports: Sendable {
   /// Then `body` runs all the same.
   func between<Value>(_ body: () throws -> Value) rethrows -> Value {
     var patience = Self.patienceMilliseconds
-    while !hold(), patience > 0 {
+    change { $0.holders += 1 }
+    while !isQuiet, patience > 0 {
       usleep(1000)
       patience -= 1
     }
     change { state in
       if state.isBusy { state.slowTurn = state.turns }
     }
-    defer { change { $0.isHeld = false } }
+    defer { change { $0.holders -= 1 } }
     return try body()
   }
 
-  /// - Returns: false if that needs waiting, which may be of use.
-  private func hold() -> Bool {
+  /// Whether the thread writes nothing, or something for which waiting is of no use.
+  private var isQuiet: Bool {
     changed.lock()
     defer { changed.unlock() }
-    state.isHeld = true
     return !state.isBusy || state.slowTurn == state.turns
   }
 
@@ -175,8 +183,8 @@ final class Reports: Sendable {
     defer { changed.unlock() }
     state.isBusy = false
     changed.broadcast()
-    while state.isHeld || state.isEmpty {
-      guard !state.isOver || state.isHeld else {
+    while state.holders > 0 || state.isEmpty {
+      guard !state.isOver || state.holders > 0 else {
         state.hasEnded = true
         changed.broadcast()
         return nil
@@ -228,6 +236,7 @@ final class Reports: Sendable {
     }
     change {
       $0.tasks.removeFirst()
+      $0.done += 1
       $0.bytes -= task.bytes
     }
     return true

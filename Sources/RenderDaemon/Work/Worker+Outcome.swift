@@ -5,14 +5,14 @@ import Logging
 /// Writing how jobs ended.
 extension Worker {
   /// Hands over how a job ended, to be written. Its pictures are written before.
-  func end(_ ended: JobGroup.Ended, _ locator: ModelLocator, _ lacked: inout LackedModels) {
+  func end(_ ended: JobGroup.Ended) {
     let (claimed, request) = (ended.claimed, ended.claimed.request.render)
-    let lease = claimed.lease
+    let (lease, locator) = (claimed.lease, shelf.locator)
     // What this worker cannot load is this worker's: another may have it.
     var missing: Missing?
     if case .failure(let error) = ended.outcome {
       missing = Missing(error, request: request, locator: locator)
-      if let missing { lacked.note(missing, locator) }
+      if let missing { lacked.withLock { $0.note(missing, locator) } }
     }
     reports.add(
       Reports.Task(bytes: 0) { [self, missing] in

@@ -35,19 +35,21 @@ extension Worker {
     }
   }
 
-  /// Sleeps until another process commits, a job comes due, or a stop or reload is asked for. It sleeps two seconds
-  /// at most, because neither a moved queue nor a clock that is set back is a commit; on a server that many ask, longer.
+  /// Sleeps until another process commits, a job comes due, another loop's job is over, or a stop or reload is asked for.
+  /// It sleeps two seconds at most, because neither a moved queue nor a clock that is set back is a commit; on a server
+  /// that many ask, longer.
   /// - Parameter due: when a job may come due without a commit.
   /// - Returns: false if that time passed without any of that.
   private func waitForWork(
-    since seen: Int64, reloads: Int, due: Milliseconds?, _ pace: inout LookPace
+    _ look: inout Lookout, since seen: Int64, ended: Int, due: Milliseconds?
   ) throws -> Bool {
     let begun = CheckpointPace.now
     // In both directions: not even this clock is always what it should be.
-    while abs(CheckpointPace.now - begun) < pace.span(crowd: session.crowd) {
-      if pace.sleep(stop, due: due, session) { return true }
+    while abs(CheckpointPace.now - begun) < look.pace.span(crowd: session.crowd) {
+      if look.pace.sleep(stop, due: due, session) { return true }
       reporter.idle()
-      if current.withLock({ $0.reloads }) != reloads { return true }
+      if current.withLock({ $0.reloads }) != look.reloads { return true }
+      if atWork.withLock({ $0.ended }) != ended { return true }
       guard let version = try persistently({ try session.changeMark() }), version == seen else {
         return true
       }
@@ -59,22 +61,20 @@ extension Worker {
   /// Waits for work. While nobody commits and no time comes, the queue is asked for nothing but whether anybody has
   /// committed: with thousands of idle daemons, every other question would be asked in vain thousands of times a second.
   /// - Parameters:
+  ///   - look: the settings that are known, the pace of the looks, and the clock whose jumps change what is due.
   ///   - seen: the change mark before the last claim.
-  ///   - reloads: as known to the caller.
+  ///   - ended: how often a loop's work was over before it.
   ///   - due: when a job may come due without a commit.
   ///   - watchesFiles: whether a file that comes or changes may make a job due. Then it is over after the first wait.
-  ///   - pace: of the looks.
-  ///   - clock: whose jumps change what is due.
   /// - Returns: a jump of the clock that the caller has yet to heed.
   /// - Throws: `JobStoreError.replaced`
   func rest(
-    since seen: Int64, reloads: Int, due: Milliseconds?, watchesFiles: Bool, _ pace: inout LookPace,
-    _ clock: inout ClockWatch
+    _ look: inout Lookout, since seen: Int64, ended: Int, due: Milliseconds?, watchesFiles: Bool
   ) throws -> ClockWatch.Jump? {
     // Not for ever: a picture that could not be removed is tried again, too.
     for _ in 0..<15 {
-      if try waitForWork(since: seen, reloads: reloads, due: due, &pace) || watchesFiles { return nil }
-      if let jump = clock.jump() { return jump }
+      if try waitForWork(&look, since: seen, ended: ended, due: due) || watchesFiles { return nil }
+      if let jump = look.clock.jump() { return jump }
       try session.verifyPlace()
     }
     return nil
@@ -117,26 +117,6 @@ extension Worker {
       try side.close()
     } catch {
       log.warning("cannot sign off: \(error)")
-    }
-  }
-
-  /// Claims another job that can go together with one at work; nil if there is none or the queue does not answer at
-  /// once.
-  func companion(
-    of claimed: ClaimedJob, _ settings: DaemonSettings, avoiding lacked: WorkerSession.Lacked
-  ) -> ClaimedJob? {
-    let request = claimed.request.render
-    guard !lacked.models.contains(request.model) else { return nil }
-    do {
-      return try reports.between {
-        try session.claimCompanion(
-          of: request, limits: settings.limits, without: lacked.files, waits: false)
-      }
-    } catch JobStoreError.busy {
-      return nil
-    } catch {
-      log.warning("cannot look for further jobs: \(error)")
-      return nil
     }
   }
 }

@@ -10,7 +10,8 @@ import Synchronization
 import Tensors
 import WeightCache
 
-/// Claims jobs and renders them on a thread of its own, one after another or several together.
+/// Claims jobs and renders them: each of its loops (`WorkLoop`) has a thread of its own, and renders one job after
+/// another or several together.
 package final class Worker: Sendable {
   let settings: DaemonSettings
   /// The settings, and how often a reload changed them.
@@ -23,16 +24,25 @@ package final class Worker: Sendable {
   let keeper: LeaseKeeper
   /// nil: the queue has no index of prompts.
   private let indexer: PromptIndexer?
-  private let register: ModelRegister
+  let register: ModelRegister
   let stop: StopSignal
-  private let lastStep = LastStep()
+  let lastStep = LastStep()
   /// For resume states.
-  private let seal: SealingKey
+  let seal: SealingKey
   let reporter: ServiceReporter
   let metrics: DaemonMetrics
-  private let governor: MemoryGovernor
+  let governor: MemoryGovernor
+  /// The loaded models.
+  let shelf: ModelShelf
+  /// What it could not load.
+  let lacked = Mutex(LackedModels())
+  /// What the loop knows that looks for a job.
+  let lookout: Turn<Lookout>
+  /// How many loops have jobs at work, and how often one's work was over.
+  let atWork = Mutex((jobs: 0, ended: 0))
+  let output: OutputFolder
   /// Where machines share files; nil: nowhere.
-  private let shared: SharedPlace?
+  let shared: SharedPlace?
   /// Jobs that failed, counted at the end of a drain.
   let failures = Mutex(0)
 
@@ -81,6 +91,9 @@ package final class Worker: Sendable {
     indexer = (side as? WorkerSession).map { PromptIndexer(session: $0, log: log) }
     register = ModelRegister(
       session: side, folders: settings.modelFolders, allowed: settings.allowedFolders, log: log)
+    output = OutputFolder(path: settings.output, session: session, log: log)
+    shelf = ModelShelf(Self.pool(settings, governor))
+    lookout = Turn(Lookout(settings, reloads: 0))
     for aside in place.setAside where aside.at > Date().milliseconds - 60_000 {
       log.warning(
         "table \(aside.table): a row was wrong and has been set aside (table set_aside): \(aside.row)")
@@ -96,7 +109,14 @@ package final class Worker: Sendable {
   /// Asks the worker to stop. The running job is given back at the next step, and `run` returns.
   package func requestStop() {
     reporter.stopping()
+    halt()
+  }
+
+  /// Ends all loops, each after the step that it is in.
+  func halt() {
     stop.request()
+    lookout.close()
+    shelf.close()
     shared?.interrupt()
   }
 
@@ -160,126 +180,34 @@ package final class Worker: Sendable {
     try indexer?.start()
     try register.start()
     try writer?.start()
-    let compute = Compute(threads: settings.threads)
-    let renderer = JobRenderer(
-      session: session, reports: reports, side: side, compute: compute, output: settings.output,
-      hasSharedNames: QueueDatabase.isServer(settings.database), shared: shared,
-      mostShared: settings.sourceLimits.largest,
-      lastStep: lastStep,
-      stop: stop, reporter: reporter, seal: seal, checkpointSteps: settings.checkpointSteps,
-      previews: settings.previews, waitsForRoom: !settings.drain, metrics: metrics, log: log)
-    let output = OutputFolder(path: settings.output, session: session, log: log)
+    let loops = try makeLoops()
     output.removeTemporaries()
-    var pool = ModelPool(locator: ModelLocator(folders: settings.allowedFolders), governor: governor)
+    sayBudget()
+    reporter.ready()
+    try run(loops)
+  }
+
+  /// No model yet.
+  private static func pool(_ settings: DaemonSettings, _ governor: MemoryGovernor) -> ModelPool {
+    var pool = ModelPool(
+      locator: ModelLocator(folders: settings.allowedFolders), governor: governor,
+      capacity: max(2, settings.jobs))
     pool.inputs = ModelLocator(folders: settings.allowedInputs)
     pool.limits = settings.limits
     pool.digests = DigestMemory(folder: settings.digestFolder)
     pool.previewVAEs = PreviewAutoencoders(settings.previewVAE)
-    var (current, reloads) = self.current.withLock { $0 }
-    var pace = LookPace(settings)
-    var clock = ClockWatch()
-    var jump: ClockWatch.Jump?
-    var lacked = LackedModels()
-    var introduction = Introduction()
-    var given = settings.memoryBudget
-    sayBudget()
-    reporter.ready()
-    while !stop.isRequested {
-      output.settleLeftovers()
-      let latest = self.current.withLock { $0 }
-      if latest.reloads != reloads {
-        (current, reloads) = latest
-        pool.locator = ModelLocator(folders: current.allowedFolders, places: pool.locator.places)
-        pool.inputs = ModelLocator(folders: current.allowedInputs)
-        pool.limits = current.limits
-        register.use(folders: current.modelFolders, allowed: current.allowedFolders)
-        if current.memoryBudget != given {
-          given = current.memoryBudget
-          governor.setBudget(MemoryBudget.chosen(given: given))
-          sayBudget()
-        }
-      }
-      try checkQueue()
-      if (jump ?? clock.jump()) == .forward {
-        log.warning("the clock was set forward, or the machine slept: leases count from now")
-        guard try persistently({ try session.extendLeases() }) != nil else { return }
-      }
-      guard let local = try persistently({ try session.takeLocalSources(pool.locator.hasNamed) }) else {
-        return
-      }
-      for name in local { log.info("'\(name)' is in a model folder: it is not fetched") }
-      for thing in lacked.look(pool.locator) {
-        guard try persistently({ try session.expect(thing) }) != nil else { return }
-      }
-      if let text = introduction.news(Self.introduction(governor, pool.locator)) {
-        guard try persistently({ try session.introduce(text) }) != nil else { return }
-      }
-      guard
-        let seen = try persistently({ try session.changeMark() }),
-        let claimed = try persistently({
-          try session.claim(
-            preferredModels: pool.names, avoiding: lacked.all,
-            modelPatience: settings.drain ? 0 : current.modelPatience,
-            numericsPatience: numericsPatience(current), limits: current.limits)
-        })
-      else { return }
-      guard let claimed else {
-        guard let isOver = try persistently({ try settings.drain && isDrained() }), !isOver else { return }
-        guard let due = try persistently({ pace.watchesTimes ? try nextDue(current) : nil }) else { return }
-        guard let waits = try persistently({ try session.queue.waits(batch: nil, limit: 1) }) else { return }
-        jump = try rest(
-          since: seen, reloads: reloads, due: due, watchesFiles: !lacked.isEmpty || !waits.isEmpty, &pace,
-          &clock)
-        continue
-      }
-      // Whatever a job names is opened in these folders or not at all.
-      Confinement.$models.withValue(pool.locator.confinement) {
-        Confinement.$pictures.withValue(pool.inputs.confinement) {
-          work(on: claimed, renderer, &pool, output, &lacked) {
-            self.current.withLock { $0.reloads } == reloads ? current : nil
-          }
-        }
-      }
-    }
+    return pool
   }
 
   /// What people should know of a worker: its memory, and the models that it finds.
-  private static func introduction(_ governor: MemoryGovernor, _ locator: ModelLocator) -> String {
+  static func introduction(_ governor: MemoryGovernor, _ locator: ModelLocator) -> String {
     let budget = governor.budget.map { "memory budget \($0), " } ?? ""
     return budget + "models: " + (locator.names ?? "wherever a job says")
   }
 
   /// Logs the memory budget.
-  private func sayBudget() {
+  func sayBudget() {
     log.info(
       "memory budget \(governor.budget.map { "\($0)" } ?? "none: the system says nothing of its memory")")
-  }
-
-  /// Renders a job, together with others of the same model and size, and writes how each ended. A job's error is
-  /// written to its row and not thrown.
-  /// - Parameter unchanged: the settings, unless a reload has changed them: then no further job is taken.
-  private func work(
-    on claimed: ClaimedJob, _ renderer: JobRenderer, _ pool: inout ModelPool, _ output: OutputFolder,
-    _ lacked: inout LackedModels, unchanged: () -> DaemonSettings?
-  ) {
-    renderer.peak.restart()
-    if governor.measureAgain() != nil { sayBudget() }
-    var group = JobGroup(renderer: renderer, coalesce: settings.coalesce)
-    var next: ClaimedJob? = claimed
-    while let claimed = next {
-      if claimed.lease.claim > 1 { output.removeTemporaries(of: claimed.job) }
-      reports.heartbeat()
-      pool.locator.learn(claimed.places)
-      log.info("job \(claimed.job.id) claimed, attempt \(claimed.job.attempts)", metadata: claimed.fields)
-      for ended in group.add(claimed, &pool) { end(ended, pool.locator, &lacked) }
-      next = nil
-      while next == nil, !group.isEmpty {
-        if group.wantsMore, let settings = unchanged(), !stop.isRequested {
-          next = companion(of: claimed, settings, avoiding: lacked.all)
-        }
-        if next == nil { for ended in group.advance() { end(ended, pool.locator, &lacked) } }
-      }
-    }
-    reports.flush()
   }
 }

@@ -12,9 +12,12 @@ final class MemoryBlock: @unchecked Sendable {
   let base: UnsafeMutableRawPointer
   let byteCount: Int
   private let isReserve: Bool
+  /// Where it is counted; nil: it is no tensor of a lane's.
+  private let lane: WorkLane?
 
   init(byteCount: Int) {
     self.byteCount = byteCount
+    lane = WorkLane.current
     if let base = segmoe_memory_take(max(1, byteCount)) {
       self.base = base
       isReserve = false
@@ -24,9 +27,11 @@ final class MemoryBlock: @unchecked Sendable {
     } else {
       preconditionFailure("no memory for \(byteCount) bytes, and no plan was made that reserves as much")
     }
+    lane?.take(byteCount)
   }
 
   deinit {
+    lane?.give(byteCount)
     if isReserve {
       segmoe_memory_give_reserve()
     } else {

@@ -23,7 +23,7 @@ struct CacheBook: Sendable {
   let policy: CachePolicy
   /// Bytes that it may hold; nil: there is no bound.
   var budget: Int?
-  var forecast = Forecast()
+  var forecasts = LaneForecasts()
   private(set) var entries: [PartKey: Entry] = [:]
   private(set) var held = 0
   /// Bytes of the entries that are fresh.
@@ -36,9 +36,13 @@ struct CacheBook: Sendable {
   }
 
   /// Notes a use of a part.
+  /// - Parameters:
+  ///   - key: the part.
+  ///   - byteCount: its bytes.
+  ///   - lane: whose work uses it.
   /// - Returns: nil if it is not held; else whether it was there from an earlier use.
-  mutating func use(_ key: PartKey, byteCount: Int) -> Bool? {
-    forecast.use(key, byteCount: byteCount)
+  mutating func use(_ key: PartKey, byteCount: Int, in lane: LaneForecasts.Lane = nil) -> Bool? {
+    forecasts.change(lane) { $0.use(key, byteCount: byteCount) }
     guard var entry = entries[key] else { return nil }
     clock += 1
     let wasThere = !entry.isFresh
@@ -69,9 +73,9 @@ struct CacheBook: Sendable {
   /// part would still fit beside it.
   /// - Returns: the parts that have to leave for it; nil if it has to wait.
   mutating func admitAhead(_ key: PartKey, byteCount: Int, largest: Int) -> [Leaving]? {
-    guard byteCount + largest <= room, let distance = forecast.distance(to: key) else { return nil }
+    guard byteCount + largest <= room, let distance = forecasts.distance(to: key) else { return nil }
     var trial = self
-    let leaving = trial.makeRoom(byteCount) { (self.forecast.distance(to: $0) ?? .infinity) > distance }
+    let leaving = trial.makeRoom(byteCount) { (self.forecasts.distance(to: $0) ?? .infinity) > distance }
     guard trial.held + byteCount <= room else { return nil }
     self = trial
     add(key, byteCount: byteCount, pins: 1, isFresh: true)
@@ -86,11 +90,14 @@ struct CacheBook: Sendable {
   /// - Parameters:
   ///   - key: the part that was used.
   ///   - largest: bytes of the largest part, used if there is no forecast.
+  ///   - lane: whose work used it.
   /// - Returns: the parts that have to leave.
-  mutating func release(_ key: PartKey, largest: Int) -> [Leaving] {
+  mutating func release(
+    _ key: PartKey, largest: Int, in lane: LaneForecasts.Lane = nil
+  ) -> [Leaving] {
     entries[key]?.pins -= 1
     guard policy == .nextUse else { return shrink() }
-    let next = forecast.largest(ofNext: Self.provided) { entries[$0] == nil } ?? largest
+    let next = forecasts[lane]?.largest(ofNext: Self.provided) { entries[$0] == nil } ?? largest
     return makeRoom(next > room / Self.much ? min(next, room) : 0) { _ in true }
   }
 
@@ -167,10 +174,10 @@ struct CacheBook: Sendable {
       let rank: (Double, UInt64) =
         switch policy {
         case .lru: (0, age)
-        case .nextUse: (forecast.distance(to: key) ?? .infinity, age)
+        case .nextUse: (forecasts.distance(to: key) ?? .infinity, age)
         // Parts without an expected use are evicted first. Parts that were read ahead are evicted last, or they would
         // have been read for nothing.
-        case .pinFirst: (entry.isFresh ? 0 : forecast.isExpected(key) ? 1 : 2, entry.arrival)
+        case .pinFirst: (entry.isFresh ? 0 : forecasts.isExpected(key) ? 1 : 2, entry.arrival)
         }
       if best.map({ rank > $0.rank }) ?? true { best = (key, rank) }
     }

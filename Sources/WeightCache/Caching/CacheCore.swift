@@ -10,17 +10,36 @@ final class CacheCore: @unchecked Sendable {
   private var loading: Set<PartKey> = []
   /// How to read the parts of the forecast.
   private var ways: [PartKey: PartUse] = [:]
-  private var recording: [PartUse]?
-  private var ledger = CacheLedger()
+  /// What each lane is at.
+  private var lanes: [LaneForecasts.Lane: LaneState] = [:]
   private var isClosed = false
   /// Parts that are bit for bit equal to another model's part, which is held instead.
   private var twins: [PartKey: PartKey] = [:]
-  private var largest = 0
   /// Whether every part of the forecast was here when the thread that reads ahead last looked, and none has left since.
   private var isForecastHere = false
   /// Denoising steps begun since the trace began.
   private var step = 0
   var trace: CacheTrace?
+
+  /// What one lane is at.
+  private struct LaneState {
+    /// The uses of the denoising step that runs; nil between two steps.
+    var recording: [PartUse]?
+    /// Where what is read ahead is counted.
+    var ledger = CacheLedger()
+    /// Bytes of the largest part.
+    var largest = 0
+  }
+
+  /// A part that is lent.
+  struct Loan<Part> {
+    let part: Part
+    /// What is pinned: the part, or another model's equal one.
+    let key: PartKey
+  }
+
+  /// Bytes of the largest part of all lanes.
+  private var largest: Int { lanes.values.reduce(0) { max($0, $1.largest) } }
 
   init(book: CacheBook) { self.book = book }
 
@@ -32,31 +51,35 @@ final class CacheCore: @unchecked Sendable {
 
   // MARK: Lending
 
-  func borrow<Part: Weighted>(_ use: PartUse, as type: Part.Type, ledger: CacheLedger) throws -> Part {
+  func borrow<Part: Weighted>(_ use: PartUse, as type: Part.Type, ledger: CacheLedger) throws -> Loan<Part> {
+    let lane = LaneForecasts.current
     condition.lock()
     let use = canonical(use)
     ways[use.key] = use
-    recording?.append(use)
+    lanes[lane]?.recording?.append(use)
     trace?.uses.append(
       CacheTrace.Use(
-        part: use.key.description, bytes: use.byteCount, step: recording == nil ? nil : step))
+        part: use.key.description, bytes: use.byteCount, step: lanes[lane]?.recording == nil ? nil : step))
     waitWhileLoading(use.key, ledger)
     // Another type under the same path means that the same weights are now packed differently: load anew.
     if book.entries[use.key] != nil, !(parts[use.key] is Part) { forget(use.key) }
-    if let wasThere = book.use(use.key, byteCount: use.byteCount), let part = parts[use.key] as? Part {
+    if let wasThere = book.use(use.key, byteCount: use.byteCount, in: lane),
+      let part = parts[use.key] as? Part
+    {
       tellOfUse()
       condition.unlock()
       if wasThere { ledger.hit() }
-      return part
+      return Loan(part: part, key: use.key)
     }
     let leaving = book.admit(use.key, byteCount: use.byteCount)
     drop(leaving, ledger)
     loading.insert(use.key)
-    largest = max(largest, use.byteCount)
+    note(lane) { $0.largest = max($0.largest, use.byteCount) }
     condition.unlock()
 
     let began = ContinuousClock.now
-    let loaded = Result { try MemoryRefusal.check(use.load) }
+    // Weights are the cache's, whoever reads them.
+    let loaded = WorkLane.$current.withValue(nil) { Result { try MemoryRefusal.check(use.load) } }
     ledger.stall(seconds: (ContinuousClock.now - began).seconds)
 
     condition.lock()
@@ -70,7 +93,8 @@ final class CacheCore: @unchecked Sendable {
         preconditionFailure("\(use.key) is not a \(Part.self)")
       }
       ledger.miss(bytes: use.byteCount)
-      return place(part, use) as? Part ?? part
+      let held = place(part, use) as? Part ?? part
+      return Loan(part: held, key: twins[use.key] ?? use.key)
     } catch {
       remove(use.key)
       throw error
@@ -118,10 +142,13 @@ final class CacheCore: @unchecked Sendable {
     ledger.stall(seconds: (ContinuousClock.now - began).seconds)
   }
 
+  /// - Parameters:
+  ///   - key: as it was lent.
+  ///   - ledger: where what leaves is counted.
   func release(_ key: PartKey, ledger: CacheLedger) {
+    let lane = LaneForecasts.current
     condition.lock()
-    let key = twins[key] ?? key
-    drop(book.release(key, largest: largest), ledger)
+    drop(book.release(key, largest: largest, in: lane), ledger)
     assert(isSound)
     tellOfUse()
     condition.unlock()
@@ -187,37 +214,59 @@ final class CacheCore: @unchecked Sendable {
     }
   }
 
+  private func note(_ lane: LaneForecasts.Lane, _ body: (inout LaneState) -> Void) {
+    body(&lanes[lane, default: LaneState()])
+  }
+
   func begin(lead: [PartUse], ledger: CacheLedger) {
+    let lane = LaneForecasts.current
     locked { core in
-      core.ledger = ledger
-      core.largest = max(core.largest, lead.map(\.byteCount).max() ?? 0)
-      core.book.forecast.begin(lead: core.expected(lead))
+      core.note(lane) {
+        $0.ledger = ledger
+        $0.largest = max($0.largest, lead.map(\.byteCount).max() ?? 0)
+      }
+      let uses = core.expected(lead)
+      core.book.forecasts.change(lane) { $0.begin(lead: uses) }
       core.condition.broadcast()
     }
   }
 
   func expect(cycle: [PartUse]) {
+    let lane = LaneForecasts.current
     locked { core in
-      core.largest = cycle.map(\.byteCount).max() ?? 0
-      core.book.forecast.setCycle(core.expected(cycle))
+      core.note(lane) { $0.largest = cycle.map(\.byteCount).max() ?? 0 }
+      let uses = core.expected(cycle)
+      core.book.forecasts.change(lane) { $0.setCycle(uses) }
     }
   }
 
   func beginStep(ledger: CacheLedger) {
     begin(lead: [], ledger: ledger)
-    locked {
-      $0.recording = []
-      $0.step += 1
+    let lane = LaneForecasts.current
+    locked { core in
+      core.note(lane) { $0.recording = [] }
+      core.step += 1
     }
   }
 
   /// - Parameter isForecast: whether the next step is expected to use the same.
   func endStep(isForecast: Bool) {
+    let lane = LaneForecasts.current
     locked { core in
-      guard let used = core.recording else { return }
-      core.recording = nil
+      guard let used = core.lanes[lane]?.recording else { return }
+      core.note(lane) { $0.recording = nil }
       guard isForecast else { return }
-      core.book.forecast.setCycle(core.expected(used))
+      let uses = core.expected(used)
+      core.book.forecasts.change(lane) { $0.setCycle(uses) }
+    }
+  }
+
+  /// Nothing more is expected of a lane: its work is over.
+  func forget(_ lane: WorkLane) {
+    locked { core in
+      core.lanes[ObjectIdentifier(lane)] = nil
+      core.book.forecasts.forget(ObjectIdentifier(lane))
+      core.isForecastHere = false
     }
   }
 
@@ -238,14 +287,14 @@ final class CacheCore: @unchecked Sendable {
   private func prefetch() {
     condition.lock()
     while !isClosed {
-      guard let use = nextAbsent(),
+      guard let (lane, use) = nextAbsent(),
         let leaving = book.admitAhead(use.key, byteCount: use.byteCount, largest: largest)
       else {
         isForecastHere = isEveryUseHere
         condition.wait()
         continue
       }
-      let ledger = self.ledger
+      let ledger = lanes[lane]?.ledger ?? CacheLedger()
       drop(leaving, ledger)
       loading.insert(use.key)
       condition.unlock()
@@ -266,24 +315,36 @@ final class CacheCore: @unchecked Sendable {
     condition.unlock()
   }
 
-  /// Whether every part of the forecast is here.
+  /// Whether every part of the forecasts is here.
   private var isEveryUseHere: Bool {
-    (0..<book.forecast.announced).allSatisfy {
-      let key = book.forecast.upcoming($0).key
-      return book.entries[twins[key] ?? key] != nil
+    book.forecasts.all.allSatisfy { forecast in
+      (0..<forecast.announced).allSatisfy {
+        let key = forecast.upcoming($0).key
+        return book.entries[twins[key] ?? key] != nil
+      }
     }
   }
 
-  /// The next absent part of the forecast; nil if it is too early to read it, because it would push out parts that
-  /// are needed before it.
-  private func nextAbsent() -> PartUse? {
+  /// The next absent part of the forecasts, and the lane that needs it first; nil if it is too early to read it, because
+  /// it would push out parts that are needed before it.
+  private func nextAbsent() -> (LaneForecasts.Lane, PartUse)? {
     guard book.fresh < max(2 * largest, 1) else { return nil }
+    var nearest: (lane: LaneForecasts.Lane, use: PartUse, parts: Int)?
+    for lane in lanes.keys {
+      guard let forecast = book.forecasts[lane], let next = nextAbsent(in: forecast) else { continue }
+      if nearest.map({ next.parts < $0.parts }) ?? true { nearest = (lane, next.use, next.parts) }
+    }
+    return nearest.map { ($0.lane, $0.use) }
+  }
+
+  /// The next absent part of a forecast, and how many others come before it.
+  private func nextAbsent(in forecast: Forecast) -> (use: PartUse, parts: Int)? {
     var (parts, last) = (0, PartKey?.none)
     // One round of the forecast is enough.
-    for index in 0..<book.forecast.announced where parts < Self.farthestAhead {
-      let expected = book.forecast.upcoming(index).key
+    for index in 0..<forecast.announced where parts < Self.farthestAhead {
+      let expected = forecast.upcoming(index).key
       let key = twins[expected] ?? expected
-      if book.entries[key] == nil { return ways[key] }
+      if book.entries[key] == nil { return ways[key].map { ($0, parts) } }
       if key != last { (parts, last) = (parts + 1, key) }
     }
     return nil

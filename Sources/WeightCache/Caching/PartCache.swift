@@ -1,4 +1,5 @@
 import Foundation
+import Tensors
 
 /// Packed weights of all loaded models, within a budget of bytes: experts and all other parts.
 ///
@@ -44,9 +45,9 @@ package final class PartCache: Sendable {
   package func withPart<Part: Weighted, Result>(
     _ use: PartUse, as type: Part.Type, ledger: CacheLedger, _ body: (Part) throws -> Result
   ) throws -> Result {
-    let part = try core.borrow(use, as: type, ledger: ledger)
-    defer { core.release(use.key, ledger: ledger) }
-    return try body(part)
+    let loan = try core.borrow(use, as: type, ledger: ledger)
+    defer { core.release(loan.key, ledger: ledger) }
+    return try body(loan.part)
   }
 
   /// Forgets all parts of `model` and its networks that are not in use.
@@ -75,6 +76,9 @@ package final class PartCache: Sendable {
     defer { core.endStep(isForecast: isWhole) }
     return try body()
   }
+
+  /// Nothing more is expected of a lane: its work is over.
+  func forget(_ lane: WorkLane) { core.forget(lane) }
 
   /// Starts to record which parts are used, in order.
   package func startTrace() { core.locked { $0.trace = CacheTrace(uses: []) } }

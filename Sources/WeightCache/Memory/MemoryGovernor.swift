@@ -15,31 +15,51 @@ import Tensors
 ///
 /// The budget is kept by construction. A phase's tensors are known before it begins, what the process takes beside them
 /// is measured, and the rest is for weights. The memory that tensors share belongs to the process, so a process has one
-/// governor at work.
+/// governor at work. For works side by side it has others made (`beside`), which share all that: each work has a share
+/// of the budget, the most that it takes at one time, and weights have what all of them leave.
 package final class MemoryGovernor: Sendable {
-  private struct State {
+  /// What governors that share the process's memory have in common.
+  final class Common: Sendable {
+    let state: Mutex<State>
+
+    init(budget: MemoryBudget?) { state = Mutex(State(process: budget, current: budget)) }
+  }
+
+  struct State {
     /// What the process may take; nil: there is no bound.
     var process: MemoryBudget?
     /// What the work at hand may take: no more than the process.
     var current: MemoryBudget?
     /// The least that the process took beside weights and tensors, in bytes.
     var least: Int?
-    /// The most tensors at one time of what was admitted last, in bytes.
-    var largestPhase = 0
-    /// What the phase that was entered last has for its tensors, in bytes.
-    var phaseBytes = 0
+    /// What it took beside them when a work measured it that had none beside it, in bytes.
+    var measured = 0
+    var shares = MemoryShares()
   }
 
   /// The weights of all models.
   package let cache: PartCache
-  private let state: Mutex<State>
+  let common: Common
+  /// The number of its share.
+  let own: Int
+  /// What the tensors of its work are counted by; nil: it is the process's only one.
+  package let lane: WorkLane?
 
   /// - Parameters:
   ///   - budget: what the process may take; nil: there is no bound, and `cache` keeps its own.
   ///   - cache: the weights of all models.
   package init(budget: MemoryBudget?, cache: PartCache) {
     self.cache = cache
-    state = Mutex(State(process: budget, current: budget))
+    common = Common(budget: budget)
+    (own, lane) = (0, nil)
+  }
+
+  /// A governor for one of several works side by side, of the same memory and weights as another.
+  /// - Parameter other: the other one; its own share takes nothing.
+  init(beside other: MemoryGovernor) {
+    let lane = WorkLane()
+    (cache, common, self.lane) = (other.cache, other.common, lane)
+    own = common.state.withLock { $0.shares.add(lane) }
   }
 
   /// - Parameters:
@@ -52,7 +72,7 @@ package final class MemoryGovernor: Sendable {
   // MARK: The budget
 
   /// What the process may take; nil: there is no bound.
-  package var budget: MemoryBudget? { state.withLock { $0.process } }
+  package var budget: MemoryBudget? { common.state.withLock { $0.process } }
 
   /// Changes what the process may take, and with it what the work at hand may take. Between two jobs.
   /// - Parameter budget: nil: there is no bound.
@@ -86,7 +106,7 @@ package final class MemoryGovernor: Sendable {
   }
 
   private func change(_ body: (inout State) -> Void) {
-    let (before, after) = state.withLock { state in
+    let (before, after) = common.state.withLock { state in
       let before = state.current
       body(&state)
       return (before, state.current)
@@ -95,8 +115,11 @@ package final class MemoryGovernor: Sendable {
       cache.setBudget(nil, ledger: CacheLedger())
       TensorMemory.setLimit(nil)
     }
-    share(standing(), kept: 0, tensors: 0, others: 0, CacheLedger())
+    giveRoom()
   }
+
+  /// Gives weights all that nobody else takes.
+  func giveRoom() { share(standing(), kept: 0, tensors: 0, others: 0, CacheLedger()) }
 
   // MARK: A render
 
@@ -106,10 +129,28 @@ package final class MemoryGovernor: Sendable {
   ///   - beside: bytes of tensors that other renders hold meanwhile.
   package func standing(known: Int = 0, beside: Int = 0) -> MemoryStanding {
     let tensors = TensorMemory.now
-    let others = max(0, tensors.live - cache.byteCount - known - beside)
-    let measured = max(0, Int(ResidentMemory.bytes) - tensors.spare - tensors.live)
+    let others = common.state.withLock { $0.shares.others(than: own) }
+    let unknown = max(0, tensors.live - cache.byteCount - known - beside - others.live)
+    let resident = Int(ResidentMemory.bytes)
+    let measured = max(0, resident - tensors.spare - tensors.live)
+    guard isShared, common.state.withLock({ $0.shares.hasOthers(than: own) }) else {
+      let (budget, alone) = (common.state.withLock { $0.current }, reckon(measured: measured))
+      common.state.withLock { $0.measured = measured }
+      return MemoryStanding(budget: budget, alone: alone + unknown, beside: beside, others: others)
+    }
+    // Works beside this one took and gave memory while it was measured.
+    let after = TensorMemory.now
+    let live = common.state.withLock { $0.shares.others(than: own).live }
+    let unknownAfter = max(0, after.live - cache.byteCount - known - beside - live)
+    let measuredAfter = max(0, resident - after.spare - after.live)
+    let (budget, low, high) = common.state.withLock { state in
+      func reckon(_ now: Int) -> Int { Self.reckon(max(now, state.measured), least: state.least ?? now) }
+      return (state.current, reckon(min(measured, measuredAfter)), reckon(max(measured, measuredAfter)))
+    }
+    let alone = low + min(unknown, unknownAfter)
     return MemoryStanding(
-      budget: state.withLock { $0.current }, alone: reckon(measured: measured) + others, beside: beside)
+      budget: budget, alone: alone, beside: beside, others: others,
+      doubt: high + max(unknown, unknownAfter) - alone)
   }
 
   /// What to reckon with beside weights and tensors: what was measured, and a margin for what comes while a render runs
@@ -118,12 +159,16 @@ package final class MemoryGovernor: Sendable {
   /// enough for the next.
   /// - Parameter now: bytes.
   package func reckon(measured now: Int) -> Int {
-    let least = state.withLock { state in
+    let least = common.state.withLock { state in
       let smaller = min(state.least ?? now, now)
       state.least = smaller
       return smaller
     }
-    return max(least + MemoryBudget.margin, now + MemoryBudget.leastMargin)
+    return Self.reckon(now, least: least)
+  }
+
+  private static func reckon(_ now: Int, least: Int) -> Int {
+    max(least + MemoryBudget.margin, now + MemoryBudget.leastMargin)
   }
 
   /// Lets a render begin if there is room for it.
@@ -132,13 +177,13 @@ package final class MemoryGovernor: Sendable {
   ///   - standing: as it was measured when the plan was made.
   /// - Throws: `MemoryError`.
   package func admit(_ plan: MemoryPlan, _ standing: MemoryStanding) throws {
-    if let budget = standing.budget, standing.lacks(plan.smallest) {
-      throw MemoryError(budget, smallest: plan.smallest + standing.fixed + MemoryBudget.variation)
+    if let budget = standing.budget, !reserve(plan.smallest, tensors: plan.largestPhase, standing) {
+      throw MemoryError(budget, smallest: plan.smallest + standing.taken + MemoryBudget.variation)
     }
     guard MemoryRefusal.prepare(forBlocksOf: plan.largestBlock),
       TensorMemory.isAvailable(plan.smallest + MemoryBudget.margin)
     else { throw MemoryError.refused(bytes: plan.smallest) }
-    state.withLock { $0.largestPhase = plan.largestPhase }
+    common.state.withLock { $0.shares[own].largestPhase = plan.largestPhase }
   }
 
   /// Gives a phase's tensors their room, and weights the rest.
@@ -153,7 +198,7 @@ package final class MemoryGovernor: Sendable {
 
   /// Whether there is room for work between two runs of the phase that was entered last, in the memory of its tensors.
   package func hasRoom(for phase: PhasePlan) -> Bool {
-    let (isBound, bytes) = state.withLock { ($0.current != nil, $0.phaseBytes) }
+    let (isBound, bytes) = common.state.withLock { ($0.current != nil, $0.shares[own].phaseBytes) }
     return !isBound || phase.tensorBytes <= bytes && phase.largestPart <= cache.budget ?? .max
   }
 
@@ -165,8 +210,8 @@ package final class MemoryGovernor: Sendable {
   package func spare(_ bytes: Int, before plan: MemoryPlan? = nil) throws {
     let standing = standing()
     let smallest = max(bytes, plan?.smallest ?? 0)
-    if let budget = standing.budget, standing.lacks(smallest) {
-      throw MemoryError(budget, smallest: smallest + standing.fixed + MemoryBudget.variation)
+    if let budget = standing.budget, !reserve(smallest, tensors: bytes, standing) {
+      throw MemoryError(budget, smallest: smallest + standing.taken + MemoryBudget.variation)
     }
     share(standing, kept: 0, tensors: 0, others: bytes, CacheLedger())
   }
@@ -195,15 +240,19 @@ package final class MemoryGovernor: Sendable {
   private func share(
     _ standing: MemoryStanding, kept: Int, tensors: Int, others: Int, _ ledger: CacheLedger
   ) {
-    state.withLock { $0.phaseBytes = tensors }
+    common.state.withLock { $0.shares[own].phaseBytes = tensors }
     guard let budget = standing.budget else { return }
     let fixed = standing.fixed + kept
     cache.setBudget(max(0, budget.bytes - fixed - tensors - others), ledger: ledger)
-    let besideTensors = fixed - (TensorMemory.now.live - cache.byteCount)
+    let (now, largestPhases) = common.state.withLock {
+      ($0.shares.others(than: own), $0.shares.largestPhases)
+    }
+    let besideTensors =
+      fixed - standing.others.tensors - (TensorMemory.now.live - cache.byteCount - now.live)
     // Freed memory is kept for the next step, because the kernel clears pages that it gives anew. What a person gave
     // is there to be used. Of what the machine has left no more is kept than a phase can use.
     let most =
-      budget.source == .machine ? max(state.withLock { $0.largestPhase }, tensors) + MemoryBudget.margin : nil
+      budget.source == .machine ? max(largestPhases, tensors) + MemoryBudget.margin : nil
     TensorMemory.setLimit(budget.bytes - max(MemoryBudget.margin, besideTensors) - others, spare: most)
   }
 }

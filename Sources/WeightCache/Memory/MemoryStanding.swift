@@ -6,15 +6,23 @@ package struct MemoryStanding: Sendable {
   let alone: Int
   /// Bytes of tensors that other renders hold meanwhile.
   let beside: Int
+  /// What works beside this one take.
+  var others = MemoryShares.Others()
+  /// Bytes by which the measurement may be too low, because works beside this one took and gave memory meanwhile.
+  var doubt = 0
 
   /// Bytes that are neither the cache's nor the render's own.
-  var fixed: Int { alone + beside }
+  var fixed: Int { alone + doubt + beside + others.tensors }
 
-  /// Bytes for tensors and weights, to decide how to decode; nil: there is no bound.
+  /// The same, with the weights that works beside this one need at one time.
+  var taken: Int { alone + doubt + beside + others.total }
+
+  /// Bytes for tensors and weights, to decide how to decode; nil: there is no bound. Works beside this one change no
+  /// picture.
   package var room: Int? { budget.map { $0.bytes - max(alone, MemoryBudget.usual) } }
 
   /// Bytes for tensors and weights as things are; nil: there is no bound.
-  package var left: Int? { budget.map { $0.bytes - fixed } }
+  package var left: Int? { budget.map { $0.bytes - taken } }
 
   /// Whether so many bytes of tensors and weights are more than there is room for.
   package func lacks(_ bytes: Int) -> Bool { left.map { bytes > $0 } ?? false }

@@ -36,11 +36,14 @@ package final class Lockstep: @unchecked Sendable {
   ) -> [Result<Value, any Error>] {
     let lockstep = Lockstep(count: count)
     let outcomes = Outcomes<Value>()
+    let lane = WorkLane.current
     for index in 0..<count {
       do {
         try WorkThread.start("segmoe-image-\(index)", stackBytes: 8 << 20) {
           lockstep.waitForTurn(index)
-          let outcome = Result { try body(Place(lockstep: lockstep, index: index)) }
+          let outcome = WorkLane.$current.withValue(lane) {
+            Result { try body(Place(lockstep: lockstep, index: index)) }
+          }
           outcomes.values.withLock { $0[index] = outcome }
           lockstep.end(index)
         }

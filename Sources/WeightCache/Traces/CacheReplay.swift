@@ -44,10 +44,12 @@ package struct CacheReplay: Sendable {
     let largest = uses.map(\.bytes).max() ?? 0
     for use in uses {
       if use.step != step {
-        if step != nil { book.forecast.setCycle(used) }
+        if step != nil { book.forecasts.change(nil) { $0.setCycle(used) } }
         // The uses before the first step are not repeated in each step.
-        if step == nil, used.count == outcome.hits + outcome.misses { book.forecast.setCycle([]) }
-        book.forecast.begin(lead: [])
+        if step == nil, used.count == outcome.hits + outcome.misses {
+          book.forecasts.change(nil) { $0.setCycle([]) }
+        }
+        book.forecasts.change(nil) { $0.begin(lead: []) }
         used = []
         step = use.step
       }

@@ -121,8 +121,11 @@ final class KillRound {
       metrics: house.folder + "/\(worker).prom",
       models: neighbours.contains(.models) && slot == 1 ? fewModels : nil,
       faults: rule.map { [$0] } ?? [], clock: clock?.path,
-      // Some take several jobs at a time.
-      environment: ["SEGMOE_COALESCE": "\(Int.random(in: 1...3, using: &random))"])
+      // Some take several jobs at a time, together or side by side.
+      environment: [
+        "SEGMOE_COALESCE": "\(Int.random(in: 1...3, using: &random))",
+        "SEGMOE_JOBS": "\(Int.random(in: 1...2, using: &random))",
+      ])
     var victim = Victim(daemon: daemon, worker: worker, aim: aim, end: Date(timeIntervalSinceNow: 2))
     switch aim {
     // Starting takes some 50 ms: many of these die while they sign on and claim.

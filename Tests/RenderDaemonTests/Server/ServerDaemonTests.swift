@@ -46,6 +46,25 @@ struct ServerDaemonTests {
     #expect(try house.client.details(job: id).job.losses == 0)
   }
 
+  /// Two jobs side by side under one name, killed in the middle.
+  @Test func twoSideBySide() throws {
+    let (one, several) = (try ServerHouse(), try ServerHouse())
+    func enqueue(_ house: ServerHouse) throws -> [Int64] {
+      try [3, 4].map { seed in try house.enqueue(steps: Self.steps) { $0.seed = seed } }
+    }
+    let (alone, beside) = (try enqueue(one), try enqueue(several))
+    try one.drain()
+    let daemon = try several.daemon(environment: ["SEGMOE_JOBS": "2"])
+    try several.wait { try beside.allSatisfy { try several.saved($0, image: 0) >= 5 } }
+    #expect(try several.client.workers().count == 1)
+    kill(daemon.processIdentifier, SIGKILL)
+    daemon.waitUntilExit()
+    let last = try several.daemon(drains: true, environment: ["SEGMOE_JOBS": "2"])
+    last.waitUntilExit()
+    #expect(last.terminationStatus == 0, "\(several.words)")
+    #expect(try beside.map { try several.pictures($0) } == alone.map { try one.pictures($0) })
+  }
+
   @Test func aKilledServer() throws {
     let server = try PostgresServer()
     let house = try ServerHouse(on: server)

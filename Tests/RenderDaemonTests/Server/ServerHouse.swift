@@ -71,7 +71,7 @@ final class ServerHouse {
     let arguments =
       [
         "--database", database ?? address, "--output", output, "--models", place.file("models"), "--worker",
-        name, "--threads", "1", "--log-level", "info",
+        name, "--threads", environment["SEGMOE_JOBS"] ?? "1", "--log-level", "info",
       ] + (drains ? ["--drain"] : []) + arguments
     let environment = [
       "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "2", "SEGMOE_PREVIEWS": "\(previews)",

@@ -2,6 +2,7 @@ import Foundation
 import JobStore
 import Logging
 import RenderDaemon
+import Tensors
 import Testing
 
 /// What the daemon tells the service manager.
@@ -58,6 +59,48 @@ import Testing
     reporter.progress(position(2, perStep: 51))
     reporter.progress(position(2, perStep: 1))
     #expect(socket.receive(until: "WATCHDOG_USEC=60").last == "WATCHDOG_USEC=60000000")
+  }
+
+  /// Of two jobs side by side one hangs: the other does not hide it.
+  @Test func jobsSideBySideMustAllGiveSignsOfLife() throws {
+    let socket = try NotifySocket()
+    let reporter = ServiceReporter(environment: [
+      "NOTIFY_SOCKET": socket.name, "WATCHDOG_USEC": "60000000",
+    ])
+    let (hanging, working) = (WorkLane(), WorkLane())
+    func say(_ job: Int64, _ step: Int, in lane: WorkLane, at now: Double) {
+      WorkLane.$current.withValue(lane) {
+        reporter.progress(
+          .init(
+            job: job, image: 0, images: 1, phase: "denoising", step: step, steps: 9, secondsPerStep: nil),
+          now: now)
+      }
+    }
+    say(2, 1, in: hanging, at: 1000)
+    #expect(socket.receive() == "STATUS=job 2, denoising 1/9\nWATCHDOG=1")
+    say(1, 1, in: working, at: 1059)
+    #expect(socket.receive() == "STATUS=job 1, denoising 1/9; job 2, denoising 1/9\nWATCHDOG=1")
+    say(1, 2, in: working, at: 1061)
+    #expect(socket.receive() == "STATUS=job 1, denoising 2/9; job 2, denoising 1/9")
+    WorkLane.$current.withValue(hanging) { reporter.rests() }
+    say(1, 3, in: working, at: 1062)
+    #expect(socket.receive() == "STATUS=job 1, denoising 3/9\nWATCHDOG=1")
+  }
+
+  /// The watchdog waits for the slowest.
+  @Test func theSlowestOfJobsSideBySideWidensTheWatchdog() throws {
+    let socket = try NotifySocket()
+    let reporter = ServiceReporter(environment: [
+      "NOTIFY_SOCKET": socket.name, "WATCHDOG_USEC": "60000000",
+    ])
+    let (slow, quick) = (WorkLane(), WorkLane())
+    WorkLane.$current.withValue(slow) { reporter.progress(position(1, perStep: 50)) }
+    #expect(socket.receive() == "WATCHDOG_USEC=150000000")
+    WorkLane.$current.withValue(quick) { reporter.progress(position(1, perStep: 1)) }
+    WorkLane.$current.withValue(slow) { reporter.rests() }
+    WorkLane.$current.withValue(quick) { reporter.progress(position(2, perStep: 1)) }
+    let messages = socket.receive(until: "WATCHDOG_USEC=60")
+    #expect(messages.count { $0.contains("WATCHDOG_USEC") } == 1, "\(messages)")
   }
 
   @Test func reloadingCarriesTheMonotonicTime() throws {

@@ -22,6 +22,7 @@ import Testing
       models: [/m, more]
       memory_budget: 4GiB
       threads: 3
+      jobs: 2
       worker: w
       lease_seconds: 7.5
       checkpoint_steps: 4
@@ -35,9 +36,11 @@ import Testing
     #expect(settings.database == "/q.sqlite" && settings.output == "/etc/segmoed/out")
     #expect(settings.modelFolders == ["/m", "/etc/segmoed/more"] && settings.memoryBudget == 4 << 30)
     #expect(settings.threads == 3 && settings.worker == "w" && settings.leaseSeconds == 7.5)
+    #expect(settings.jobs == 2 && settings.threads(ofJob: 0) == 2 && settings.threads(ofJob: 1) == 1)
     #expect(settings.checkpointSteps == 4 && !settings.previews && settings.logLevel == .warning)
     #expect(settings.previewVAE == PreviewVAENames(sd: "small", sdxl: "/m/large"))
     let usual = try configuration("threads: 3").settings(environment: [:])
+    #expect(usual.jobs == 1 && usual.threads(ofJob: 0) == 3)
     #expect(usual.previews && usual.previewVAE == PreviewVAENames())
     var limits = RenderLimits()
     (limits.side, limits.steps, limits.count, limits.promptBytes, limits.loras) = (512, 50, 2, 100, 0)
@@ -106,6 +109,8 @@ import Testing
   @Test(arguments: [
     ("databse: /q", "c.yaml:1:1: unknown key 'databse' in the configuration: did you mean 'database'?"),
     ("threads: 0", "c.yaml:1:10: 'threads' cannot be 0"),
+    ("jobs: 0", "c.yaml:1:7: 'jobs' cannot be 0"),
+    ("jobs: two", "c.yaml:1:7: 'jobs' must be"),
     ("inputs: []", "c.yaml:1:9: 'inputs' cannot be empty: name a folder"),
     ("models: []", "c.yaml:1:9: 'models' cannot be empty: name a folder"),
     ("private_folder: ~/key", "c.yaml:1:17: 'private_folder' cannot be '~/key'"),
@@ -181,13 +186,18 @@ import Testing
     let file = try configuration("threads: 1\nworker: file\nlog_level: error\nlimits: {side: 64}")
     let environment = try DaemonConfiguration(environment: [
       "SEGMOE_THREADS": "2", "SEGMOE_WORKER": "environment", "SEGMOE_MODELS": "/a:/b", "SEGMOE_OUTPUT": "",
-      "SEGMOE_LIMITS_SIDE": "128",
+      "SEGMOE_LIMITS_SIDE": "128", "SEGMOE_JOBS": "2",
     ])
     var flags = DaemonConfiguration()
     flags.threads = 3
     let settings = flags.over(environment).over(file).settings(environment: [:])
     #expect(settings.threads == 3 && settings.worker == "environment" && settings.logLevel == .error)
     #expect(settings.modelFolders == ["/a", "/b"] && settings.limits.side == 128)
+    #expect(settings.jobs == 2)
+    var changed = settings
+    changed.jobs = 3
+    var running = settings
+    #expect(running.reload(changed) == ["jobs"] && running.jobs == 2)
   }
 
   @Test func wrongVariablesAreNamed() {
@@ -196,8 +206,8 @@ import Testing
     ) {
       try DaemonConfiguration(environment: ["SEGMOE_THREADS": "many"])
     }
-    #expect(throws: EnvironmentError.self) {
-      try DaemonConfiguration(environment: ["SEGMOE_MEMORY_BUDGET": "lots"])
+    for (name, value) in [("SEGMOE_MEMORY_BUDGET", "lots"), ("SEGMOE_JOBS", "0")] {
+      #expect(throws: EnvironmentError.self) { try DaemonConfiguration(environment: [name: value]) }
     }
   }
 

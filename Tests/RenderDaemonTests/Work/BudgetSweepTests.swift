@@ -71,6 +71,41 @@ struct BudgetSweepTests {
     }
   }
 
+  /// Two jobs side by side have one budget. Whether both fit, or one waits until the other is over, does not show.
+  @Test(arguments: [64, 512]) func jobsSideBySideHaveOneBudget(over: Int) throws {
+    let free = try house()
+    let alone = try enqueue(free)
+    try drain(free, ["SEGMOE_COALESCE": "1"])
+    let house = try house()
+    let jobs = try enqueue(house)
+    let budget = try smallest() + over
+    try drain(house, ["SEGMOE_MEMORY_BUDGET": "\(budget)MiB", "SEGMOE_JOBS": "2"])
+    #expect(try house.pictures(jobs) == free.pictures(alone))
+    for job in jobs {
+      let peak = try #require(try house.job(job).completion?.statistics?.peakBytes)
+      #expect(peak <= Int64(budget) << 20, "\(budget) MiB: \(peak >> 20) MiB")
+      #expect(try house.job(job).attempts == 1)
+    }
+  }
+
+  /// A job with a budget of its own runs alone, and the others after it have theirs again.
+  @Test func aBudgetOfItsOwnBesideOthers() throws {
+    let house = try house()
+    let own = try smallest() + 60
+    let jobs = try [nil, own, nil, own, nil].map { budget in
+      try house.enqueue {
+        $0.model = "all-3x2"
+        $0.steps = 20
+        $0.memoryBudget = budget.map { ByteCount(bytes: $0 << 20) }
+      }
+    }
+    try drain(house, ["SEGMOE_JOBS": "3"])
+    let pictures = try jobs.map { try house.pictures([$0]) }
+    #expect(pictures.allSatisfy { $0 == pictures[0] })
+    let events = try house.client.events(after: .start).events.filter { [.done, .failed].contains($0.kind) }
+    #expect(events.count == jobs.count)
+  }
+
   /// A job may ask for less than its daemon has, and is refused like any other if that is too little.
   @Test func aJobMayHaveABudgetOfItsOwn() throws {
     let house = try house()
