@@ -80,6 +80,21 @@ extension Worker {
     return nil
   }
 
+  /// Learns where lies what a fetcher has brought to this machine since it was lacked, and tries it again.
+  func takeArrivals(_ locator: inout ModelLocator, _ lacked: inout LackedModels) throws {
+    guard !lacked.isEmpty else { return }
+    let names = lacked.all.models.union(lacked.all.files)
+    guard var places = try persistently({ try session.arrivals(among: names) }) else { return }
+    // Where it was looked for in vain, only other files are news.
+    places = places.filter { locator.places[$0.key] != $0.value }
+    for name in places.keys.sorted() {
+      guard try persistently({ try session.expect(name) }) != nil else { return }
+      log.info("'\(name)' is here now")
+    }
+    locator.learn(places)
+    lacked.forget(places.keys)
+  }
+
   /// When a job may come due without a commit, by this machine's clock; nil: never.
   func nextDue(_ current: DaemonSettings) throws -> Milliseconds? {
     guard let due = try session.nextDue(numericsPatience: numericsPatience(current)) else { return nil }

@@ -208,6 +208,7 @@ package final class Worker: Sendable {
         return
       }
       for name in local { log.info("'\(name)' is in a model folder: it is not fetched") }
+      try takeArrivals(&pool.locator, &lacked)
       for thing in lacked.look(pool.locator) {
         guard try persistently({ try session.expect(thing) }) != nil else { return }
       }
