@@ -225,7 +225,12 @@ package final class Worker: Sendable {
         })
       else { return }
       guard let claimed else {
-        guard let isOver = try persistently({ try settings.drain && isDrained() }), !isOver else { return }
+        // What became due since the claim is seen by the next one.
+        guard
+          let isOver = try persistently({
+            try settings.drain && isDrained() && session.changeMark() == seen
+          }), !isOver
+        else { return }
         guard let due = try persistently({ pace.watchesTimes ? try nextDue(current) : nil }) else { return }
         guard let waits = try persistently({ try session.queue.waits(batch: nil, limit: 1) }) else { return }
         jump = try rest(
