@@ -262,9 +262,10 @@ import Testing
     let kept = try (1...5).map { try store.client.details(job: $0).job.request.render.model }
     #expect(kept == ["demo", link(""), link(""), link(""), "/models/a/b"])
     #expect(try store.sql("SELECT source FROM sources") == [link("")])
-    #expect(try (1...5).map { try store.client.details(job: $0).job.isWaitingForSource } == [
-      false, true, true, true, false,
-    ])
+    #expect(
+      try (1...5).map { try store.client.details(job: $0).job.isWaitingForSource } == [
+        false, true, true, true, false,
+      ])
     // The same requests with another token are the same batch.
     let again = models.map { request("x", model: $0.replacing("two", with: "three")) }
     #expect(try !store.client.enqueue(BatchRequest(key: "k"), again).isNew)
