@@ -420,20 +420,20 @@ CREATE VIEW batch_counts AS
   GROUP BY batch;
 
 CREATE VIEW source_overview AS
-  -- A source a line, for people: 'segmind/SegMoE-4x2-v0, 31%, 4 min'.
+  -- A source a line, for people: 'segmind/SegMoE-4x2-v0, 31%, 4 min'. Whatever numbers a row has, it can be shown.
   SELECT
     id, batch, source, use, state,
     translate(source, E'\n\r\u001b', '  ?') || CASE
       WHEN state = 'wanted' AND not_before IS NOT NULL
-        THEN ', again at ' || to_char(to_timestamp(not_before / 1000.0), 'HH24:MI:SS')
+        THEN ', again at ' || to_char(to_timestamp(greatest(0, least(not_before, 253402300799000)) / 1000.0), 'HH24:MI:SS')
       WHEN state = 'wanted' AND NOT EXISTS (
         SELECT 1 FROM fetchers WHERE heartbeat_at > milliseconds_now() - 60000) THEN ', no fetcher runs'
       WHEN state = 'fetching' AND bytes_total > 0
         THEN ', ' || trunc(100.0 * bytes_done / bytes_total) || '%' || CASE
           WHEN bytes_per_second > 0 IS NOT TRUE THEN ''
-          WHEN (bytes_total - bytes_done) / bytes_per_second < 90
-            THEN ', ' || ((bytes_total - bytes_done) / bytes_per_second) || ' s'
-          ELSE ', ' || (((bytes_total - bytes_done) / bytes_per_second + 30) / 60) || ' min'
+          WHEN (bytes_total::numeric - bytes_done) / bytes_per_second < 90
+            THEN ', ' || trunc((bytes_total::numeric - bytes_done) / bytes_per_second) || ' s'
+          ELSE ', ' || trunc(((bytes_total::numeric - bytes_done) / bytes_per_second + 30) / 60) || ' min'
         END
       ELSE ''
     END AS standing,

@@ -8,9 +8,11 @@ extension PostgresClient {
     try connection.rows(Self.sourcesOfJob, [.integer(job)]).map { try SourceRecord(row: $0) }
   }
 
+  private static let columns = "id, batch, source, use, state, standing, error, name, revision, path"
+
   /// The same of the job $1, as a statement.
   static let sourcesOfJob = """
-    SELECT * FROM source_overview WHERE id IN (SELECT source FROM job_sources WHERE job = $1::bigint) ORDER BY id
+    SELECT \(columns) FROM source_overview WHERE id IN (SELECT source FROM job_sources WHERE job = $1::bigint) ORDER BY id
     """
 
   /// What open jobs wait for now, what is being fetched first.
@@ -24,7 +26,7 @@ extension PostgresClient {
     return try connection.rows(
       """
       \(batch == nil ? "" : chain)
-      SELECT s.* FROM source_overview s
+      SELECT \(Self.columns) FROM source_overview s
       WHERE s.state IN ('wanted', 'fetching') \(batch == nil ? "" : "AND s.batch IN (SELECT id FROM chain)")
         AND EXISTS (
           SELECT 1 FROM job_sources js JOIN waiting w ON w.id = js.job WHERE js.source = s.id AND w.holds & 4 <> 0)

@@ -172,5 +172,17 @@ struct SourcePlaceTests {
     #expect(try worker.claim()?.job.id == 1)
     #expect(try worker.claim() == nil && store.state(2) == .failed)
     #expect(try store.fetcher(pid: 9, host: "nowhere").claim() == nil)
+    try store.enqueue("c", model: "other/model")
+    let fetching = "state = 'fetching', fetcher = 'x'"
+    let wanted = "state = 'wanted', fetcher = NULL"
+    for values in [
+      "\(fetching), bytes_total = 9223372036854775807, bytes_done = -9223372036854775807, bytes_per_second = 1",
+      "\(fetching), bytes_per_second = -1", "\(wanted), not_before = 9223372036854775807",
+      "\(wanted), not_before = -9223372036854775807",
+    ] {
+      try store.sql("UPDATE sources SET \(values) WHERE source LIKE 'other%'")
+      #expect(try store.client.list(JobFilter()).last?.waitsFor?.hasPrefix("other/model") == true)
+      #expect(try store.client.waits(batch: nil, limit: 5).count == 1)
+    }
   }
 }
