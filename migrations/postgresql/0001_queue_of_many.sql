@@ -1840,7 +1840,6 @@ BEGIN
   UPDATE sources SET state = 'wanted', fetcher = NULL, updated_at = milliseconds_now() WHERE fetcher = its_name;
   UPDATE source_places SET state = 'wanted', fetcher = NULL, updated_at = milliseconds_now() WHERE fetcher = its_name;
   DELETE FROM fetchers WHERE name = its_name;
-  PERFORM tell_workers();
 END $$;
 
 CREATE FUNCTION beat_fetcher(
@@ -1929,10 +1928,8 @@ BEGIN
   PERFORM pg_advisory_xact_lock(7366760005);
   UPDATE source_places SET state = 'ready', fetcher = NULL, path = its_path, tries = 0, updated_at = now
   WHERE id = which AND claims = claim AND fetcher = me;
-  IF FOUND THEN
-    PERFORM tell_workers();
-    RETURN false;
-  END IF;
+  -- Only this host's daemons want to know, which look: all would be woken for each of all hosts.
+  IF FOUND THEN RETURN false; END IF;
   SELECT use, coalesce(name, source) AS text INTO s FROM sources
   WHERE id = which AND claims = claim AND fetcher = me FOR UPDATE;
   IF NOT FOUND THEN RETURN false; END IF;

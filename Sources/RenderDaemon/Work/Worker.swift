@@ -232,7 +232,12 @@ package final class Worker: Sendable {
           }), !isOver
         else { return }
         guard let due = try persistently({ pace.watchesTimes ? try nextDue(current) : nil }) else { return }
-        guard let waits = try persistently({ try session.queue.waits(batch: nil, limit: 1) }) else { return }
+        // On a server, where thousands may wait, what comes into a folder is found a little later.
+        guard
+          let waits = try persistently({
+            pace.watchesTimes ? try session.queue.waits(batch: nil, limit: 1) : []
+          })
+        else { return }
         jump = try rest(
           since: seen, reloads: reloads, due: due, watchesFiles: !lacked.isEmpty || !waits.isEmpty, &pace,
           &clock)

@@ -74,7 +74,11 @@ struct TestStore: Sendable {
     if let address { return try PostgresServer.sql(at: address, statement) }
     guard let folder else { return [] }
     return try DatabaseQueue(path: folder.file("queue.sqlite")).write { db in
-      try String.fetchAll(db, sql: statement)
+      guard statement.hasPrefix("SELECT") else {
+        try db.execute(sql: statement)
+        return []
+      }
+      return try String.fetchAll(db, sql: statement)
     }
   }
 
