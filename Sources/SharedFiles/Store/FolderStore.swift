@@ -85,16 +85,10 @@ struct FolderStore: ObjectStore {
   static func pieces(
     of descriptor: Int32, from start: Int, _ path: String, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
-    defer { buffer.deallocate() }
-    var offset = start
-    while true {
-      let got = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
-      if got < 0, errno == EINTR { continue }
-      guard got >= 0 else { throw SharedError.file(path: path, reason: SharedError.lastReason) }
-      guard got > 0 else { return }
-      try body(UnsafeRawBufferPointer(rebasing: buffer[..<got]))
-      offset += got
+    do {
+      try GrowingFile.readPieces(of: descriptor, from: start, body)
+    } catch let fault as GrowingFile.Fault {
+      throw SharedError(fault, path)
     }
   }
 
