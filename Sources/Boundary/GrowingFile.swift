@@ -25,34 +25,40 @@ package final class GrowingFile {
   /// The bytes so far.
   package private(set) var count = 0
 
-  /// Takes an open file, and hashes what is in it.
+  /// Takes an open file. What is in it counts only once it is taken up.
   /// - Parameters:
   ///   - descriptor: opened for reading and writing.
   ///   - path: its name until it is whole.
   ///   - algorithm: of its hash.
   ///   - prefix: what is hashed before its bytes.
-  ///   - limit: if more is in it, it is emptied: that is another file.
-  /// - Throws: `Fault`
+  /// - Throws: `Fault.notRegular`
   package init(
     taking descriptor: Int32, path: String, hashing algorithm: Digest.Algorithm = .sha256,
-    after prefix: [UInt8] = [], atMost limit: Int? = nil
+    after prefix: [UInt8] = []
   ) throws(Fault) {
     (self.path, self.descriptor, self.algorithm, self.prefix) = (path, descriptor, algorithm, prefix)
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw .notRegular }
-    if let limit, Int(status.st_size) > limit { try restart() }
     beginDigest()
-    do {
-      try Self.readPieces(of: descriptor, from: 0) { bytes in
-        digest?.add(bytes)
-        count += bytes.count
-      }
-    } catch {
-      throw error as? Fault ?? .system(code: EIO)
-    }
   }
 
   deinit { close(descriptor) }
+
+  /// Hashes what an earlier try left in it. Call it first.
+  /// - Parameters:
+  ///   - limit: if more is in it, it is emptied: that is another file.
+  ///   - goOn: called at every piece; throws to end it.
+  /// - Throws: `Fault`, and what `goOn` throws.
+  package func takeUp(atMost limit: Int? = nil, goOn: () throws -> Void = {}) throws {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw Fault.system(code: errno) }
+    if let limit, Int(status.st_size) > limit { return try restart() }
+    try Self.readPieces(of: descriptor, from: 0) { bytes in
+      try goOn()
+      digest?.add(bytes)
+      count += bytes.count
+    }
+  }
 
   private func beginDigest() {
     var begun = Digest(algorithm)
@@ -99,20 +105,22 @@ package final class GrowingFile {
   /// Removes the unfinished file.
   package func remove() { unlink(path) }
 
-  /// Reads an open file to its end, a megabyte at a time.
+  /// Reads an open file, to its end or so many bytes, a megabyte at a time.
   /// - Parameters:
   ///   - descriptor: of the file.
   ///   - start: the first byte.
+  ///   - count: bytes at most.
   ///   - body: gets the pieces in order.
   /// - Throws: `Fault`, and what `body` throws.
   package static func readPieces(
-    of descriptor: Int32, from start: Int, _ body: (UnsafeRawBufferPointer) throws -> Void
+    of descriptor: Int32, from start: Int, count: Int = .max, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
     defer { buffer.deallocate() }
     var offset = start
-    while true {
-      let got = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+    while offset - start < count {
+      let wanted = min(buffer.count, count - (offset - start))
+      let got = pread(descriptor, buffer.baseAddress, wanted, off_t(offset))
       if got < 0, errno == EINTR { continue }
       guard got >= 0 else { throw Fault.system(code: errno) }
       guard got > 0 else { return }

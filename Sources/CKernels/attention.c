@@ -1,12 +1,15 @@
 // Attention without a score matrix: the softmax is updated block by block along the keys.
 #define UNIT 1
+#define ON_TILES 0
 #define STEP(sum, x, y) ((x) * (y) + (sum))
 #define STORED(weights) ((weights)[0])
 #include "attention_shape.h"
 
-static inline float attention_query(const float *row, size_t width, size_t step, float scale) {
-  (void)width;
-  return row[step] * scale;
+/// Puts a query times `scale` to its steps, which are `apart` from each other.
+static void attention_query(const float *row, size_t width, float scale, size_t apart, float *steps) {
+  // Without this, clang would gather and scatter.
+#pragma clang loop vectorize(disable)
+  for (size_t step = 0; step < width; step++) steps[step * apart] = row[step] * scale;
 }
 
 #define SEGMOE_BODY_FILE "attention_body.h"
@@ -18,7 +21,7 @@ size_t segmoe_packed_values_size(size_t keys, size_t width) { return keys * atte
 
 size_t segmoe_attention_scratch(size_t rows, size_t width) {
   enum { tile = TILE_VECTORS * 16 };
-  return (rows + tile - 1) / tile * tile * (width + attention_rounded(width) + 3) + tile * attention_block;
+  return (rows + tile - 1) / tile * tile * (2 * attention_whole(width) + 3) + tile * attention_block;
 }
 
 void segmoe_pack_keys(const float *keys, size_t stride, size_t count, size_t width, void *packed,

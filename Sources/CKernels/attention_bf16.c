@@ -1,10 +1,12 @@
 // Attention whose products are in bfloat16: queries, keys, weights and values are rounded, scores, softmax and sums
 // are in single precision. A step is a pair: of a key's channels, or of a channel's values of two keys.
 #include "convert.h"
-#include "product_isa.h"
 #include "targets.h"
 #define UNIT 2
+#define ON_TILES 0
+#include "attention_levels.h"
 #include "attention_shape.h"
+#include "tiles_amx.h"
 #include <math.h>
 
 // Both bodies have sums of 16 lanes or less in the same order: the second of a pair first, as VDPBF16PS adds.
@@ -21,8 +23,19 @@ static inline float pair_of(float first, float second) {
   return float_of(segmoe_bf16_of(first) | (uint32_t)segmoe_bf16_of(second) << 16);
 }
 
-static inline float attention_query(const float *row, size_t width, size_t step, float scale) {
-  return pair_of(row[2 * step] * scale, 2 * step + 1 < width ? row[2 * step + 1] * scale : 0);
+// Channels of a query that are rounded at a time, an even number.
+enum { rounded_channels = 64 };
+
+/// Puts a query times `scale` to its steps, which are `apart` from each other.
+static void attention_query(const float *row, size_t width, float scale, size_t apart, float *steps) {
+  for (size_t d = 0; d < width; d += rounded_channels) {
+    const size_t now = width - d < rounded_channels ? width - d : rounded_channels;
+    float scaled[rounded_channels];
+    uint16_t rounded[rounded_channels + 1] = {0};
+    for (size_t i = 0; i < now; i++) scaled[i] = row[d + i] * scale;
+    segmoe_f32_to_bf16(scaled, rounded, now);
+    for (size_t p = 0; p < attention_steps(now); p++) memcpy(steps + (d / 2 + p) * apart, rounded + 2 * p, sizeof(float));
+  }
 }
 
 // The reference. Instruction sets without VDPBF16PS run it, but only tests use them here.
@@ -77,56 +90,75 @@ static inline __attribute__((always_inline)) floats_native stored_native(const f
 #if !defined(SEGMOE_SIMDE)
 #pragma clang attribute pop
 #endif
+#undef VARIANT
+
+// On tiles, weights are rounded as for VDPBF16PS.
+#undef ON_TILES
+#define ON_TILES 1
+#define VARIANT(name) name##_tiles
+#if !defined(SEGMOE_SIMDE)
+#pragma clang attribute push(__attribute__((target(SEGMOE_SET_AMX))), apply_to = function)
+#endif
+typedef floats_native floats_tiles;
+#define stored_tiles stored_native
+#include "attention_body.h"
+#if !defined(SEGMOE_SIMDE)
+#pragma clang attribute pop
+#endif
 #endif
 
-size_t segmoe_packed_keys_bf16_size(size_t keys, size_t width) {
-  return attention_rounded(keys) * attention_steps(width);
+size_t segmoe_packed_keys_bf16_size_at(segmoe_product_isa isa, size_t keys, size_t width) {
+  const size_t pairs = attention_steps(width);
+  return isa == SEGMOE_PRODUCT_AMX ? attention_whole(keys) * attention_whole(pairs) : attention_rounded(keys) * pairs;
 }
 
-size_t segmoe_packed_values_bf16_size(size_t keys, size_t width) {
-  return attention_steps(keys) * attention_rounded(width);
+size_t segmoe_packed_values_bf16_size_at(segmoe_product_isa isa, size_t keys, size_t width) {
+  const size_t pairs = attention_steps(keys);
+  return isa == SEGMOE_PRODUCT_AMX ? attention_whole(pairs) * attention_whole(width) : pairs * attention_rounded(width);
 }
 
 // Values that are rounded at a time, an even number.
 enum { rounded_values = 64 };
 
-void segmoe_pack_keys_bf16(const float *keys, size_t stride, size_t count, size_t width, void *packed,
-                           size_t first, size_t last) {
+void segmoe_pack_keys_bf16_at(segmoe_product_isa isa, const float *keys, size_t stride, size_t count, size_t width,
+                              void *packed, size_t first, size_t last) {
   const size_t pairs = attention_steps(width);
-  for (size_t key = first * ATTENTION_PANEL; key < last * ATTENTION_PANEL; key++) {
-    uint32_t *target = (uint32_t *)packed + key / ATTENTION_PANEL * ATTENTION_PANEL * pairs + key % ATTENTION_PANEL;
+  const attention_layout layout = layout_of(isa == SEGMOE_PRODUCT_AMX, pairs);
+  for (size_t key = first * ATTENTION_PANEL; key < last * ATTENTION_PANEL; key++)
     for (size_t d = 0; d < width; d += rounded_values) {
       const size_t now = width - d < rounded_values ? width - d : rounded_values;
       uint16_t rounded[rounded_values + 1] = {0};
       if (key < count) segmoe_f32_to_bf16(keys + key * stride + d, rounded, now);
       for (size_t p = 0; p < attention_steps(now); p++)
-        target[(d / 2 + p) * ATTENTION_PANEL] = rounded[2 * p] | (uint32_t)rounded[2 * p + 1] << 16;
+        ((uint32_t *)packed)[place_of(layout, key, d / 2 + p)] = rounded[2 * p] | (uint32_t)rounded[2 * p + 1] << 16;
+      // Tiles are whole.
+      if (d + now == width)
+        for (size_t p = pairs; p < layout.steps; p++) ((uint32_t *)packed)[place_of(layout, key, p)] = 0;
     }
-  }
 }
 
-void segmoe_pack_values_bf16(const float *values, size_t stride, size_t count, size_t width, void *packed,
-                             size_t first, size_t last) {
-  const size_t pairs = attention_steps(count), end = last * ATTENTION_PANEL / 2;
-  for (size_t pair = first * ATTENTION_PANEL / 2; pair < end && pair < pairs; pair++)
+void segmoe_pack_values_bf16_at(segmoe_product_isa isa, const float *values, size_t stride, size_t count, size_t width,
+                                void *packed, size_t first, size_t last) {
+  const attention_layout layout = layout_of(isa == SEGMOE_PRODUCT_AMX, attention_steps(count));
+  const size_t end = last * ATTENTION_PANEL < count ? last * ATTENTION_PANEL / 2 : layout.steps;
+  for (size_t pair = first * ATTENTION_PANEL / 2; pair < end; pair++)
     for (size_t d = 0; d < width; d += rounded_values) {
       const size_t now = width - d < rounded_values ? width - d : rounded_values;
       uint16_t rounded[2][rounded_values] = {{0}};
       for (size_t i = 0; i < 2; i++)
         if (2 * pair + i < count) segmoe_f32_to_bf16(values + (2 * pair + i) * stride + d, rounded[i], now);
       for (size_t c = 0; c < attention_rounded(now); c++)
-        ((uint32_t *)packed)[(d + c) / ATTENTION_PANEL * ATTENTION_PANEL * pairs + pair * ATTENTION_PANEL +
-                             c % ATTENTION_PANEL] = rounded[0][c] | (uint32_t)rounded[1][c] << 16;
+        ((uint32_t *)packed)[place_of(layout, d + c, pair)] = rounded[0][c] | (uint32_t)rounded[1][c] << 16;
     }
 }
 
-void segmoe_attend_bf16(const segmoe_attention *shape, const float *query, size_t first, size_t rows,
-                        const void *keys, const void *values, float *result, float *scratch) {
+void segmoe_attend_bf16_at(segmoe_product_isa isa, const segmoe_attention *shape, const float *query, size_t first,
+                           size_t rows, const void *keys, const void *values, float *result, float *scratch) {
+  switch (isa) {
 #if defined(__x86_64__)
-  if (segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16) {
-    attend_native(shape, query, first, rows, keys, values, result, scratch);
-    return;
-  }
+  case SEGMOE_PRODUCT_AMX: attend_tiles(shape, query, first, rows, keys, values, result, scratch); break;
+  case SEGMOE_PRODUCT_AVX512_BF16: attend_native(shape, query, first, rows, keys, values, result, scratch); break;
 #endif
-  attend_reference(shape, query, first, rows, keys, values, result, scratch);
+  default: attend_reference(shape, query, first, rows, keys, values, result, scratch);
+  }
 }

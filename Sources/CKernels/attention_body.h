@@ -3,7 +3,8 @@
 //   UNIT                  values of a step: 1, or 2 if four bytes hold two of them,
 //   STEP(sum, x, y)       sum + x · y over one step: x in lanes, y the same for all,
 //   STORED(weights)       `UNIT` vectors of weights as `STEP` takes them,
-//   attention_query       (row, width, step, scale): a step of a query times `scale`, as `STEP` takes it.
+//   attention_query       (row, width, scale, apart, steps): a query times `scale` in steps as `STEP` takes them,
+//   ON_TILES              whether products are on AMX's tiles. Then there is no `STEP`.
 #undef TILE_ROWS
 #undef INLINE
 #define TILE_ROWS (TILE_VECTORS * LANES)
@@ -35,42 +36,11 @@ INLINE VARIANT(vector) VARIANT(power)(VARIANT(vector) x) {
   return p * (vector)((integers)shifted << 23);
 }
 
-/// sum[channel][vector] = Σ x · y over so many steps: rows of `x` are `TILE_ROWS` floats apart, of `y` a panel's width.
-INLINE void VARIANT(sums)(int vectors, const float *x, const float *y, size_t steps,
-                          VARIANT(vector) sum[CHANNELS][TILE_VECTORS]) {
-  typedef VARIANT(vector) vector;
-  UNROLLED for (int c = 0; c < CHANNELS; c++)
-    UNROLLED for (int v = 0; v < vectors; v++) sum[c][v] = (vector){0};
-  for (size_t step = 0; step < steps; step++, x += TILE_ROWS, y += ATTENTION_PANEL) {
-    vector rows[TILE_VECTORS];
-    UNROLLED for (int v = 0; v < vectors; v++) rows[v] = *(const vector *)(x + v * LANES);
-    UNROLLED for (int c = 0; c < CHANNELS; c++) {
-      // Sums and rows take 15 of 16 registers: the next number must not be loaded before this one has been used.
-      if (FEW_REGISTERS) __asm__ volatile("" ::: "memory");
-      UNROLLED for (int v = 0; v < vectors; v++) sum[c][v] = STEP(sum[c][v], rows[v], y[c]);
-    }
-  }
-}
-
-/// Scores of `count` keys, `[key][row]`, and the highest of each row so far.
-INLINE void VARIANT(score)(int vectors, const float *queries, const float *keys, size_t count, size_t depth,
-                           float *scores, float *tops) {
-  typedef VARIANT(vector) vector;
-  vector high[TILE_VECTORS];
-  UNROLLED for (int v = 0; v < vectors; v++) high[v] = *(const vector *)(tops + v * LANES);
-  for (size_t key = 0; key < count; key += CHANNELS) {
-    vector sum[CHANNELS][TILE_VECTORS];
-    const float *panel = keys + key / ATTENTION_PANEL * ATTENTION_PANEL * depth + key % ATTENTION_PANEL;
-    VARIANT(sums)(vectors, queries, panel, depth, sum);
-    UNROLLED for (int c = 0; c < CHANNELS; c++)
-      if (key + c < count)
-        UNROLLED for (int v = 0; v < vectors; v++) {
-          high[v] = VARIANT(larger)(high[v], sum[c][v]);
-          *(vector *)(scores + (key + c) * TILE_ROWS + v * LANES) = sum[c][v];
-        }
-  }
-  UNROLLED for (int v = 0; v < vectors; v++) *(vector *)(tops + v * LANES) = high[v];
-}
+#if ON_TILES
+#include "attention_tiles.h"
+#else
+#include "attention_vectors.h"
+#endif
 
 /// Causal mask: row r sees keys up to `last` + r, counted from the first key of the block. Scores of other keys become
 /// −∞, and `tops` becomes the highest score that is seen.
@@ -110,22 +80,6 @@ INLINE void VARIANT(weigh)(int vectors, float *scores, size_t count, const float
   }
 }
 
-/// mixed[channel][row] = mixed · correction + Σ weight · value over so many steps of keys; panels of channels are
-/// `panel` floats apart.
-INLINE void VARIANT(mix)(int vectors, const float *weights, size_t steps, const float *values, size_t panel,
-                         size_t channels, const float *corrections, float *mixed) {
-  typedef VARIANT(vector) vector;
-  for (size_t channel = 0; channel < channels; channel += CHANNELS) {
-    vector sum[CHANNELS][TILE_VECTORS];
-    VARIANT(sums)(vectors, weights, values + channel / ATTENTION_PANEL * panel + channel % ATTENTION_PANEL, steps, sum);
-    UNROLLED for (int c = 0; c < CHANNELS; c++)
-      UNROLLED for (int v = 0; v < vectors; v++) {
-        vector *out = (vector *)(mixed + (channel + c) * TILE_ROWS + v * LANES);
-        *out = *out * *(const vector *)(corrections + v * LANES) + sum[c][v];
-      }
-  }
-}
-
 /// The running state of a tile of rows, updated block by block along the keys.
 typedef struct {
   /// `[step][row]`; `[channel][row]`, Σ weight · value.
@@ -137,7 +91,7 @@ typedef struct {
 INLINE void VARIANT(look)(int vectors, const segmoe_attention *shape, ptrdiff_t first, const float *keys,
                           const float *values, size_t key, size_t count, float *scores, VARIANT(running) run) {
   typedef VARIANT(vector) vector;
-  const size_t depth = attention_steps(shape->width), channels = attention_rounded(shape->width);
+  const size_t depth = attention_depth(shape->width), channels = attention_channels(shape->width);
   float before[TILE_ROWS], corrections[TILE_ROWS];
   memcpy(before, run.tops, sizeof before);
   VARIANT(score)(vectors, run.queries, keys + key * depth, count, depth, scores, run.tops);
@@ -150,8 +104,8 @@ INLINE void VARIANT(look)(int vectors, const segmoe_attention *shape, ptrdiff_t 
     *(vector *)(corrections + v * LANES) = VARIANT(power)(change);
   }
   VARIANT(weigh)(vectors, scores, count, run.tops, corrections, run.totals);
-  VARIANT(mix)(vectors, scores, attention_steps(count), values + key / UNIT * ATTENTION_PANEL,
-               attention_steps(shape->keys) * ATTENTION_PANEL, channels, corrections, run.mixed);
+  VARIANT(mix)(vectors, scores, attention_steps(count), values + key / UNIT * ATTENTION_SIDE,
+               attention_depth(shape->keys) * ATTENTION_SIDE, channels, corrections, run.mixed);
 }
 
 /// The part of a tile that a tile of rows begins at `tile`.
@@ -164,11 +118,12 @@ INLINE VARIANT(running) VARIANT(running_of)(float *scratch, size_t tile, size_t 
 
 static void VARIANT(attend)(const segmoe_attention *shape, const float *query, size_t first, size_t rows,
                             const float *keys, const float *values, float *result, float *scratch) {
-  const size_t depth = attention_steps(shape->width), channels = attention_rounded(shape->width);
+  const size_t depth = attention_depth(shape->width), channels = attention_channels(shape->width);
   const size_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, block = attention_block;
   float *scores = scratch + tiles * (depth + channels + 2) * TILE_ROWS;
   // Weights are powers of two.
   const float scale = shape->scale * 1.44269504088896341f;
+  BEGIN_TILES();
   for (size_t tile = 0; tile < tiles; tile++) {
     const VARIANT(running) run = VARIANT(running_of)(scratch, tile, depth, channels);
     memset(run.queries, 0, (size_t)(run.tops - run.queries) * sizeof(float));
@@ -176,11 +131,7 @@ static void VARIANT(attend)(const segmoe_attention *shape, const float *query, s
       const size_t row = tile * TILE_ROWS + r;
       run.tops[r] = -INFINITY;
       if (row >= rows) continue;
-      const float *source = query + row * shape->stride;
-      // Without this, clang would gather and scatter.
-#pragma clang loop vectorize(disable)
-      for (size_t step = 0; step < depth; step++)
-        run.queries[step * TILE_ROWS + r] = attention_query(source, shape->width, step, scale);
+      attention_query(query + row * shape->stride, shape->width, scale, TILE_ROWS, run.queries + r);
     }
   }
   // Tile by tile, so that a block of keys and values is read from memory once.
@@ -200,6 +151,7 @@ static void VARIANT(attend)(const segmoe_attention *shape, const float *query, s
       default: VARIANT(look)(1, shape, row, keys, values, key, count, scores, run);
       }
     }
+  END_TILES();
   for (size_t row = 0; row < rows; row++) {
     const VARIANT(running) run = VARIANT(running_of)(scratch, row / TILE_ROWS, depth, channels);
     const float *mixed = run.mixed + row % TILE_ROWS;

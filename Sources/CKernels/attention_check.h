@@ -3,7 +3,7 @@
 
 #include "isa.h"
 
-/// Whether a small attention in int8 on a level of this processor gives the very bits that the scalar reference gives.
+/// Whether a small attention on a level of this processor gives what the scalar reference gives: in int8 the very bits.
 int segmoe_attention_is_right(segmoe_product_isa isa);
 
 #endif

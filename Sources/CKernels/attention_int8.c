@@ -3,6 +3,7 @@
 #include "attention_levels.h"
 #include "int8_heads.h"
 #include "targets.h"
+#include "tiles_amx.h"
 #include <math.h>
 
 #pragma clang diagnostic ignored "-Wpsabi"
@@ -16,6 +17,7 @@
 #define DOT(sum, x, y) VARIANT(dot)(sum, x, y)
 
 // The reference.
+#define ON_TILES 0
 #define LANES 4
 #define UNIT 2
 #define VARIANT(name) name##_reference
@@ -97,6 +99,16 @@ static inline __attribute__((always_inline)) integers_vnni dot_vnni(integers_vnn
 }
 #include "attention_int8_body.h"
 END_SET
+#undef VARIANT
+
+#undef ON_TILES
+#define ON_TILES 1
+#define VARIANT(name) name##_tiles
+BEGIN_SET(SEGMOE_SET_AMX)
+typedef integers_vnni integers_tiles;
+#define dot_tiles dot_vnni
+#include "attention_int8_body.h"
+END_SET
 #endif
 
 void segmoe_attend_int8_at(segmoe_product_isa isa, const segmoe_attention *shape, const float *query, size_t rows,
@@ -104,6 +116,8 @@ void segmoe_attend_int8_at(segmoe_product_isa isa, const segmoe_attention *shape
   switch (isa) {
 #if defined(__x86_64__)
   case SEGMOE_PRODUCT_AMX:
+    attend_tiles(shape, query, rows, keys, values, result, scratch);
+    break;
   case SEGMOE_PRODUCT_AVX512_BF16:
   case SEGMOE_PRODUCT_AVX512_VNNI:
     attend_vnni(shape, query, rows, keys, values, result, scratch);

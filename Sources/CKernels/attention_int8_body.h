@@ -2,7 +2,8 @@
 //   LANES                   numbers of four bytes in a vector,
 //   UNIT                    numbers of a step,
 //   DOT(sum, x, y)          sum + x · y over one step: x, of 0…255, in lanes, y, of −127…127, the same for all,
-//   VARIANT(name)           the name in this set.
+//   VARIANT(name)           the name in this set,
+//   ON_TILES                whether products are on AMX's tiles. Then `DOT` only sums weights.
 #undef TILE_ROWS
 #undef INLINE
 #define TILE_ROWS (TILE_VECTORS * LANES)
@@ -11,41 +12,11 @@
 
 typedef float VARIANT(vector) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
-/// sum[channel][vector] += Σ x · y over so many steps: rows of `x` are `TILE_ROWS` steps apart, of `y` a panel's width.
-INLINE void VARIANT(sums)(int vectors, const int32_t *x, const int32_t *y, size_t steps,
-                          VARIANT(integers) sum[CHANNELS][TILE_VECTORS]) {
-  typedef VARIANT(integers) integers;
-  for (size_t step = 0; step < steps; step++, x += TILE_ROWS, y += ATTENTION_PANEL) {
-    UNROLLED for (int c = 0; c < CHANNELS; c++) {
-      // Sums, a number and a product take 14 of 16 registers: rows are read where they are used, not kept.
-      if (FEW_REGISTERS) __asm__ volatile("" ::: "memory");
-      UNROLLED for (int v = 0; v < vectors; v++)
-        sum[c][v] = DOT(sum[c][v], *(const integers *)(x + v * LANES), y[c]);
-    }
-  }
-}
-
-/// Integer scores of `count` keys, `[key][row]`, and the highest of each row.
-INLINE void VARIANT(score)(int vectors, const int32_t *queries, const packed_keys *keys, size_t first, size_t count,
-                           size_t depth, int32_t *scores, int32_t *highest) {
-  typedef VARIANT(integers) integers;
-  integers high[TILE_VECTORS];
-  UNROLLED for (int v = 0; v < vectors; v++) high[v] = (integers){0} + INT32_MIN;
-  for (size_t key = 0; key < count; key += CHANNELS) {
-    integers sum[CHANNELS][TILE_VECTORS];
-    UNROLLED for (int c = 0; c < CHANNELS; c++)
-      UNROLLED for (int v = 0; v < vectors; v++) sum[c][v] = (integers){0} + keys->offsets[first + key + c];
-    const size_t panel = (first + key) / ATTENTION_PANEL * ATTENTION_PANEL;
-    VARIANT(sums)(vectors, queries, keys->steps + panel * depth + key % ATTENTION_PANEL, depth, sum);
-    UNROLLED for (int c = 0; c < CHANNELS; c++)
-      if (key + c < count)
-        UNROLLED for (int v = 0; v < vectors; v++) {
-          high[v] = __builtin_elementwise_max(high[v], sum[c][v]);
-          *(integers *)(scores + (key + c) * TILE_ROWS + v * LANES) = sum[c][v];
-        }
-  }
-  UNROLLED for (int v = 0; v < vectors; v++) *(integers *)(highest + v * LANES) = high[v];
-}
+#if ON_TILES
+#include "attention_int8_tiles.h"
+#else
+#include "attention_int8_vectors.h"
+#endif
 
 /// 2^x = (the result) · `whole`, for x ≤ 8 and no less than `least`, within 1.1e-4 relative, 1 for 0. NaN stays NaN.
 INLINE VARIANT(vector) VARIANT(power)(VARIANT(vector) x, float least, VARIANT(vector) *whole) {
@@ -107,26 +78,6 @@ INLINE void VARIANT(weigh)(int vectors, int32_t *scores, size_t count, const int
     *(vector *)(totals + v * LANES) = __builtin_convertvector(sum[v], vector);
 }
 
-/// mixed[channel][row] = mixed · earlier + Σ weight · value · now over so many steps of keys; panels of channels are
-/// `panel` steps apart.
-INLINE void VARIANT(mix)(int vectors, const int32_t *weights, size_t steps, const int32_t *values, size_t panel,
-                         size_t channels, const float *earlier, const float *now, float *mixed) {
-  typedef VARIANT(integers) integers;
-  typedef VARIANT(vector) vector;
-  for (size_t channel = 0; channel < channels; channel += CHANNELS) {
-    integers sum[CHANNELS][TILE_VECTORS];
-    UNROLLED for (int c = 0; c < CHANNELS; c++)
-      UNROLLED for (int v = 0; v < vectors; v++) sum[c][v] = (integers){0};
-    VARIANT(sums)(vectors, weights, values + channel / ATTENTION_PANEL * panel + channel % ATTENTION_PANEL, steps, sum);
-    UNROLLED for (int c = 0; c < CHANNELS; c++)
-      UNROLLED for (int v = 0; v < vectors; v++) {
-        vector *out = (vector *)(mixed + (channel + c) * TILE_ROWS + v * LANES);
-        *out = FMA(__builtin_convertvector(sum[c][v], vector), *(const vector *)(now + v * LANES),
-                   *out * *(const vector *)(earlier + v * LANES));
-      }
-  }
-}
-
 /// The running state of a tile of rows, updated block by block along the keys.
 typedef struct {
   /// `[step][row]`.
@@ -140,7 +91,7 @@ INLINE void VARIANT(look)(int vectors, const segmoe_attention *shape, const pack
                           const packed_values *values, size_t key, size_t count, int32_t *scores,
                           VARIANT(running) run) {
   typedef VARIANT(vector) vector;
-  const size_t depth = attention_steps(shape->width), channels = attention_rounded(shape->width);
+  const size_t depth = attention_depth(shape->width), channels = attention_channels(shape->width);
   int32_t highest[TILE_ROWS];
   float scales[TILE_ROWS], sums[TILE_ROWS], earlier[TILE_ROWS], now[TILE_ROWS];
   VARIANT(score)(vectors, run.queries, keys, key, count, depth, scores, highest);
@@ -162,8 +113,8 @@ INLINE void VARIANT(look)(int vectors, const segmoe_attention *shape, const pack
     vector *total = (vector *)(run.totals + v * LANES);
     *total = FMA(*(vector *)(sums + v * LANES), *(vector *)(now + v * LANES), *total * *(vector *)(earlier + v * LANES));
   }
-  VARIANT(mix)(vectors, scores, attention_steps(count), values->steps + key / UNIT * ATTENTION_PANEL,
-               attention_steps(shape->keys) * ATTENTION_PANEL, channels, earlier, now, run.mixed);
+  VARIANT(mix)(vectors, scores, attention_steps(count), values->steps + key / UNIT * ATTENTION_SIDE,
+               attention_depth(shape->keys) * ATTENTION_SIDE, channels, earlier, now, run.mixed);
 }
 
 INLINE VARIANT(running) VARIANT(running_of)(float *scratch, size_t tile, size_t depth, size_t channels) {
@@ -174,13 +125,14 @@ INLINE VARIANT(running) VARIANT(running_of)(float *scratch, size_t tile, size_t 
 
 static void VARIANT(attend)(const segmoe_attention *shape, const float *query, size_t rows, const void *packed,
                             const void *packed_v, float *result, float *scratch) {
-  const size_t depth = attention_steps(shape->width), channels = attention_rounded(shape->width);
+  const size_t depth = attention_depth(shape->width), channels = attention_channels(shape->width);
   const size_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
   const packed_keys keys = packed_keys_at(packed, shape->keys, shape->width);
   const packed_values values = packed_values_at(packed_v, shape->width);
   // Weights are powers of two.
   const float scale = shape->scale * 1.44269504088896341f;
   int32_t *scores = (int32_t *)scratch + tiles * (depth + channels + 3) * TILE_ROWS;
+  BEGIN_TILES();
   for (size_t tile = 0; tile < tiles; tile++) {
     const VARIANT(running) run = VARIANT(running_of)(scratch, tile, depth, channels);
     memset(run.queries, 0, (size_t)(run.tops - (float *)run.queries) * sizeof(float));
@@ -205,6 +157,7 @@ static void VARIANT(attend)(const segmoe_attention *shape, const float *query, s
       default: VARIANT(look)(1, shape, &keys, &values, key, count, scores, run);
       }
     }
+  END_TILES();
   for (size_t row = 0; row < rows; row++) {
     const VARIANT(running) run = VARIANT(running_of)(scratch, row / TILE_ROWS, depth, channels);
     const float *mixed = run.mixed + row % TILE_ROWS;

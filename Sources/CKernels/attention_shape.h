@@ -1,5 +1,5 @@
 // What attention's kernels share, in every precision. A file that uses `attention_steps` defines `UNIT`: how many values
-// a step takes.
+// a step takes. One that uses what comes after it defines `ON_TILES`: whether products are on AMX's tiles (tiles_amx.h).
 #ifndef SEGMOE_ATTENTION_SHAPE_H
 #define SEGMOE_ATTENTION_SHAPE_H
 
@@ -29,9 +29,40 @@
 enum { attention_block = 128 };
 
 #define attention_steps(values) (((values) + UNIT - 1) / UNIT)
+// Steps of a head as they are packed, channels of a head's packed values, and how many of these lie side by side.
+#define attention_depth(values) (ON_TILES ? attention_whole(attention_steps(values)) : attention_steps(values))
+#define attention_channels(width) (ON_TILES ? attention_whole(width) : attention_rounded(width))
+#define ATTENTION_SIDE (ON_TILES ? ATTENTION_TILE : ATTENTION_PANEL)
 
 static inline size_t attention_rounded(size_t count) {
   return (count + ATTENTION_PANEL - 1) / ATTENTION_PANEL * ATTENTION_PANEL;
+}
+
+// Steps, keys or channels of a tile.
+#define ATTENTION_TILE 16
+
+static inline size_t attention_whole(size_t count) {
+  return (count + ATTENTION_TILE - 1) / ATTENTION_TILE * ATTENTION_TILE;
+}
+
+// Where the steps of packed keys, or of a channel's packed values, are. In panels a step of all 8 lies side by side, in tiles
+// 16 steps of each of 16.
+typedef struct attention_layout {
+  /// Keys side by side, and steps of a key that lie together: powers of two.
+  int side, together;
+  /// Steps of a key.
+  size_t steps;
+} attention_layout;
+
+static inline attention_layout layout_of(int on_tiles, size_t steps) {
+  return on_tiles ? (attention_layout){4, 4, attention_whole(steps)} : (attention_layout){3, 0, steps};
+}
+
+/// The place of a step of key or channel `row`, in steps.
+static inline size_t place_of(attention_layout layout, size_t row, size_t step) {
+  const size_t others = ((size_t)1 << layout.side) - 1, inside = ((size_t)1 << layout.together) - 1;
+  return (row & ~others) * layout.steps + ((step & ~inside) << layout.side) + ((row & others) << layout.together) +
+         (step & inside);
 }
 
 #endif

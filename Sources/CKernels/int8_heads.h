@@ -7,17 +7,19 @@
 #include "int8.h"
 
 /// Packed keys of one head: of each channel its mean, and the factors of queries and of keys, whose product is 1; a
-/// scale per block; −128 · the sum of each key (queries are stored with a zero point of 128); `[panel][step of width][8]`.
+/// scale per block; −128 · the sum of each key (queries are stored with a zero point of 128); steps (attention_layout).
 typedef struct packed_keys {
   float *mean, *query_factor, *key_factor, *scales;
   int32_t *offsets, *steps;
 } packed_keys;
 
-/// Packed values of one head: the mean and the scale of each channel, and `[panel of channels][step of keys][8]`.
+/// Packed values of one head: the mean and the scale of each channel, and steps as there.
 typedef struct packed_values {
   float *mean, *scale;
   int32_t *steps;
 } packed_values;
+
+static inline int is_on_tiles(segmoe_product_isa isa) { return isa == SEGMOE_PRODUCT_AMX; }
 
 /// Numbers of a step.
 static inline size_t unit_of(segmoe_product_isa isa) { return reads_bytes(isa) ? 4 : 2; }

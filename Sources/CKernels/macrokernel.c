@@ -12,7 +12,7 @@ void segmoe_macrokernel(const segmoe_packing *packing, const segmoe_blocking *bl
                         const void *const *segments, size_t rows, size_t first, size_t last,
                         const segmoe_epilogue *epilogue, float *result, size_t stride) {
   const size_t all_segments = packing->segments, panel = all_segments * blocking->panel_segment;
-  const size_t group_width = segmoe_group_outputs(packing), most = blocking->rows;
+  const size_t group_width = segmoe_group_outputs(packing);
   segmoe_sums sums;
   _Alignas(64) char unpacked[unpacked_bytes];
   for (size_t row = 0; row < rows; row += block_rows) {
@@ -36,15 +36,15 @@ void segmoe_macrokernel(const segmoe_packing *packing, const segmoe_blocking *bl
             b = unpacked;
             apart = now * blocking->unpacked_step;
           }
-          for (size_t r = 0; r < block; r += most) {
-            const size_t some = block - r < most ? block - r : most;
-            const char *a[most_rows];
+          for (size_t r = 0; r < block; r += tile_rows) {
+            const size_t some = block - r < tile_rows ? block - r : tile_rows;
+            const char *a[tile_rows];
             for (size_t i = 0; i < some; i++)
               a[i] = (const char *)segments[(row + r + i) * all_segments + segment] + k * blocking->row_step;
             // For the first group, the rows are not in a cache yet. Neither is the memory that the last microkernel's
             // sums go to.
             if (group == first)
-              for (size_t i = r + most; i < block && i < r + 2 * most; i++)
+              for (size_t i = r + tile_rows; i < block && i < r + 2 * tile_rows; i++)
                 fetch((const char *)segments[(row + i) * all_segments + segment] + k * blocking->row_step,
                       now * blocking->row_step);
             if (segment + 1 == all_segments && k + now == blocking->steps)

@@ -5,14 +5,14 @@
 #include "panels.h"
 #include "product.h"
 
-// Rows that a tile keeps in registers, the most that any microkernel takes, and rows that go through a group together: with
-// 640 values of each they fit a second-level cache.
-enum { tile_rows = 6, most_rows = 32, block_rows = 96 };
+// Rows that a tile keeps in registers, and rows that go through a group together: with 640 values of each they fit a
+// second-level cache.
+enum { tile_rows = 6, block_rows = 96 };
 
 /// Sums of a block of rows over a group, before the epilogue.
 typedef float segmoe_sums[block_rows][SEGMOE_GROUP];
 
-/// Adds to `sums` what 1 to `segmoe_blocking.rows` rows give with 1 to 4 panels, `panel` bytes apart, over `steps` steps.
+/// Adds to `sums` what 1 to `tile_rows` rows give with 1 to 4 panels, `panel` bytes apart, over `steps` steps.
 typedef void (*segmoe_microkernel)(size_t rows, size_t panels, const char *const *a, const char *b,
                                    size_t panel, size_t steps, float *sums);
 
@@ -38,8 +38,6 @@ typedef void (*segmoe_microkernel)(size_t rows, size_t panels, const char *const
 /// time: a value, a pair or a quad.
 typedef struct segmoe_blocking {
   segmoe_microkernel microkernel;
-  /// Rows that it takes at most.
-  size_t rows;
   /// Steps of a segment, and the most that a microkernel runs over at a time.
   size_t steps, depth_steps;
   /// Bytes of a step in a panel, of a segment in a panel, of a step in a row.

@@ -155,14 +155,12 @@ static void microkernel_bf16(size_t rows, size_t panels, const char *const *a, c
 #endif
 
 /// What multiplies pairs.
-static segmoe_microkernel microkernel_of_pairs(segmoe_product_isa isa) {
+static segmoe_microkernel microkernel_of_pairs(void) {
 #if defined(__x86_64__)
-  return isa == SEGMOE_PRODUCT_AMX ? segmoe_microkernel_amx_bf16 : microkernel_bf16;
+  return microkernel_bf16;
 #elif defined(__aarch64__)
-  (void)isa;
   return segmoe_microkernel_neon_bf16;
 #else
-  (void)isa;
   return NULL;
 #endif
 }
@@ -180,12 +178,19 @@ static segmoe_isa wide_isa(segmoe_product_isa isa) {
 
 void segmoe_bf16_product_at(segmoe_product_isa isa, const segmoe_packing *packing, const void *packed,
                             const void *const *segments, size_t rows, size_t first, size_t last,
-                            const segmoe_epilogue *epilogue, float *result, size_t stride) {
+                            const segmoe_epilogue *epilogue, float *result, size_t stride, void *scratch) {
+#if defined(__x86_64__)
+  if (isa == SEGMOE_PRODUCT_AMX) {
+    segmoe_amx_product(packing, 0, packed, segments, rows, first, last, epilogue, result, stride, scratch);
+    return;
+  }
+#else
+  (void)scratch;
+#endif
   const size_t pairs = pairs_of(packing->depth), pair_bytes = SEGMOE_PANEL * sizeof(uint32_t);
   if (reads_pairs(isa)) {
     const segmoe_blocking blocking = {
-        .microkernel = microkernel_of_pairs(isa),
-        .rows = isa == SEGMOE_PRODUCT_AMX ? amx_rows : tile_rows,
+        .microkernel = microkernel_of_pairs(),
         .steps = pairs,
         .depth_steps = depth_pairs,
         .panel_step = pair_bytes,
@@ -197,7 +202,6 @@ void segmoe_bf16_product_at(segmoe_product_isa isa, const segmoe_packing *packin
   }
   const segmoe_blocking blocking = {
       .microkernel = segmoe_f32_microkernel(wide_isa(isa)),
-      .rows = tile_rows,
       .steps = 2 * pairs,
       .depth_steps = 2 * wide_pairs,
       .panel_step = pair_bytes / 2,

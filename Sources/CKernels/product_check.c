@@ -13,6 +13,7 @@ typedef struct trial {
   float x[rows * count * depth], weight[columns * count * depth], bias[columns];
   _Alignas(64) char packed[most_bytes];
   _Alignas(64) char prepared[rows * count * (depth + 8) * 4];
+  _Alignas(64) char scratch[most_bytes];
 } trial;
 
 /// Small numbers of either sign, the same each time.
@@ -34,12 +35,12 @@ static void attempt(trial *trial, int in_int8, segmoe_product_isa isa, float *re
     segmoe_int8_pack(&packing, trial->weight, 0, segmoe_groups(&packing), trial->packed);
     segmoe_int8_prologue_at(isa, trial->x, rows * count, depth, trial->prepared);
     segmoe_int8_product_at(isa, &packing, trial->packed, segments, rows, 0, segmoe_groups(&packing), &epilogue, result,
-                            columns);
+                            columns, trial->scratch);
   } else {
     segmoe_bf16_pack(&packing, trial->weight, 0, segmoe_groups(&packing), trial->packed);
     segmoe_bf16_prologue_at(isa, trial->x, rows * count, depth, trial->prepared);
     segmoe_bf16_product_at(isa, &packing, trial->packed, segments, rows, 0, segmoe_groups(&packing), &epilogue, result,
-                            columns);
+                            columns, trial->scratch);
   }
 }
 

@@ -51,7 +51,6 @@ void segmoe_f32_pack(const segmoe_packing *packing, const float *weight, size_t 
 static segmoe_blocking blocking_of(const segmoe_packing *packing, size_t value) {
   return (segmoe_blocking){
       .microkernel = segmoe_f32_microkernel(segmoe_isa_in_use()),
-      .rows = tile_rows,
       .steps = packing->depth,
       .depth_steps = depth_values,
       .panel_step = SEGMOE_PANEL * value,
@@ -62,7 +61,8 @@ static segmoe_blocking blocking_of(const segmoe_packing *packing, size_t value) 
 
 void segmoe_f32_product(const segmoe_packing *packing, const void *packed, const void *const *segments,
                         size_t rows, size_t first, size_t last, const segmoe_epilogue *epilogue,
-                        float *result, size_t stride) {
+                        float *result, size_t stride, void *scratch) {
+  (void)scratch;
   const segmoe_blocking blocking = blocking_of(packing, sizeof(float));
   segmoe_macrokernel(packing, &blocking, packed, segments, rows, first, last, epilogue, result, stride);
 }
@@ -75,7 +75,8 @@ static void widen_bf16(const char *b, size_t panels, size_t panel, size_t values
 
 void segmoe_f32_product_of_bf16(const segmoe_packing *packing, const void *packed, const void *const *segments,
                          size_t rows, size_t first, size_t last, const segmoe_epilogue *epilogue,
-                         float *result, size_t stride) {
+                         float *result, size_t stride, void *scratch) {
+  (void)scratch;
   _Static_assert(4 * depth_values * SEGMOE_PANEL * sizeof(float) <= unpacked_bytes, "a group's panels fit");
   segmoe_blocking blocking = blocking_of(packing, sizeof(uint16_t));
   blocking.unpack = widen_bf16;

@@ -120,7 +120,6 @@ static void microkernel_vnni(size_t rows, size_t panels, const char *const *a, c
 static segmoe_microkernel microkernel_at(segmoe_product_isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
-  case SEGMOE_PRODUCT_AMX: return segmoe_microkernel_amx_int8;
   case SEGMOE_PRODUCT_AVX512_BF16:
   case SEGMOE_PRODUCT_AVX512_VNNI: return microkernel_vnni;
   case SEGMOE_PRODUCT_AVX512:
@@ -136,12 +135,19 @@ static segmoe_microkernel microkernel_at(segmoe_product_isa isa) {
 
 void segmoe_int8_product_at(segmoe_product_isa isa, const segmoe_packing *packing, const void *packed,
                             const void *const *segments, size_t rows, size_t first, size_t last,
-                            const segmoe_epilogue *epilogue, float *result, size_t stride) {
+                            const segmoe_epilogue *epilogue, float *result, size_t stride, void *scratch) {
+#if defined(__x86_64__)
+  if (isa == SEGMOE_PRODUCT_AMX) {
+    segmoe_amx_product(packing, 1, packed, segments, rows, first, last, epilogue, result, stride, scratch);
+    return;
+  }
+#else
+  (void)scratch;
+#endif
   // A microkernel takes a whole segment: it scales the sums of just one.
   const size_t quads = quads_of(packing->depth);
   const segmoe_blocking blocking = {
       .microkernel = microkernel_at(isa),
-      .rows = isa == SEGMOE_PRODUCT_AMX ? amx_rows : tile_rows,
       .steps = quads,
       .depth_steps = quads,
       .panel_segment = panel_segment_bytes(packing->depth),

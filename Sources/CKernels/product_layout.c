@@ -1,6 +1,8 @@
-// Where a product's columns and rows are: how many groups a packed weight has, and the segments of a convolution's
-// rows.
+// Where a product's columns and rows are: how many groups a packed weight has, the segments of a convolution's rows, and what
+// a product works in.
 #include "product.h"
+#include "product_amx.h"
+#include "product_levels.h"
 
 size_t segmoe_group_outputs(const segmoe_packing *packing) {
   return packing->gated ? SEGMOE_GROUP / 2 : SEGMOE_GROUP;
@@ -24,4 +26,9 @@ void segmoe_convolution_segments(const segmoe_picture *picture, size_t first, si
         *segments++ = inside ? pixels + (size_t)(y * picture->width + x) * picture->bytes : picture->outside;
       }
   }
+}
+
+size_t segmoe_product_scratch_at(segmoe_product_isa isa, const segmoe_packing *packing, int in_int8, size_t rows,
+                                 size_t groups) {
+  return isa == SEGMOE_PRODUCT_AMX ? segmoe_amx_product_scratch(packing, in_int8, rows, groups) : 0;
 }

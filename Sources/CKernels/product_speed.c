@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { rows = 48, columns = 64, depth = 512, runs = 5 };
+// A few tiles of AMX in each direction, or what it costs to begin would be most of its time.
+enum { rows = 192, columns = 64, depth = 1024, runs = 5 };
 
 /// Time that only ever seems too long: a run that nothing interrupted is among a few. A thread's processor time will not
 /// do. In a virtual machine it leaves out what the host took, which a later read may find: one run in 200,000 seems to
@@ -26,8 +27,10 @@ static double seconds_on(segmoe_product_isa isa, int in_int8) {
   float *numbers = calloc((rows + columns) * depth + rows * columns, sizeof(float));
   char *packed = aligned_alloc(64, (packed_bytes + 63) / 64 * 64);
   char *prepared = aligned_alloc(64, (rows * bytes + 63) / 64 * 64);
+  // At least a byte, so that NULL means that there is no memory.
+  void *scratch = aligned_alloc(64, segmoe_product_scratch_at(isa, &packing, in_int8, rows, segmoe_groups(&packing)) / 64 * 64 + 64);
   double least = INFINITY;
-  if (numbers != NULL && packed != NULL && prepared != NULL) {
+  if (numbers != NULL && packed != NULL && prepared != NULL && scratch != NULL) {
     const void *segments[rows];
     for (size_t r = 0; r < rows; r++) segments[r] = prepared + r * bytes;
     (in_int8 ? segmoe_int8_pack : segmoe_bf16_pack)(&packing, numbers + rows * depth, 0, segmoe_groups(&packing), packed);
@@ -36,13 +39,14 @@ static double seconds_on(segmoe_product_isa isa, int in_int8) {
       const double start = now();
       (in_int8 ? segmoe_int8_product_at : segmoe_bf16_product_at)(isa, &packing, packed, segments, rows, 0,
                                                                   segmoe_groups(&packing), &epilogue,
-                                                                  numbers + (rows + columns) * depth, columns);
+                                                                  numbers + (rows + columns) * depth, columns, scratch);
       least = fmin(least, now() - start);
     }
   }
   free(numbers);
   free(packed);
   free(prepared);
+  free(scratch);
   return least;
 }
 

@@ -9,13 +9,15 @@
 enum { some = 32 };
 
 size_t segmoe_packed_keys_int8_size_at(segmoe_product_isa isa, size_t keys, size_t width) {
-  const size_t blocks = (keys + attention_block - 1) / attention_block;
-  return 3 * attention_rounded(width) + attention_rounded(blocks) +
-         attention_rounded(keys) * (1 + steps_of(isa, width));
+  const size_t blocks = (keys + attention_block - 1) / attention_block, steps = steps_of(isa, width);
+  const size_t packed = is_on_tiles(isa) ? attention_whole(keys) * attention_whole(steps) : attention_rounded(keys) * steps;
+  return 3 * attention_rounded(width) + attention_rounded(blocks) + attention_rounded(keys) + packed;
 }
 
 size_t segmoe_packed_values_int8_size_at(segmoe_product_isa isa, size_t keys, size_t width) {
-  return attention_rounded(width) * (2 + steps_of(isa, keys));
+  const size_t steps = steps_of(isa, keys);
+  const size_t packed = is_on_tiles(isa) ? attention_whole(width) * attention_whole(steps) : attention_rounded(width) * steps;
+  return 2 * attention_rounded(width) + packed;
 }
 
 /// Of each of `width` ≤ `some` channels of rows `stride` apart: the mean, and the larger distance of the lowest and of
@@ -147,19 +149,17 @@ static float factor_of(float most) {
   return isfinite(most) && isfinite(factor) ? factor : 0;
 }
 
-/// Puts channels, `unit` to a step, to their steps, which are `apart` from each other. `zero` is 0 or 128.
-SEGMOE_BODY void place(const int8_t *rounded, size_t width, size_t unit, int zero, size_t apart, int32_t *steps) {
-  if (unit == 4)
-    for (size_t i = 0; i < width; i += 4, steps += apart) {
-      memcpy(steps, rounded + i, 4);
-      // A byte more by 128 has the other highest bit.
-      *steps = (int32_t)((uint32_t)*steps ^ (zero ? 0x80808080u : 0));
-    }
-  else
-    for (size_t i = 0; i < width; i += 2, steps += apart) {
-      const int16_t pair[2] = {(int16_t)(rounded[i] + zero), (int16_t)(rounded[i + 1] + zero)};
-      memcpy(steps, pair, sizeof pair);
-    }
+/// The step that channels from `rounded` on make, `unit` of them. `zero` is 0 or 128.
+SEGMOE_BODY int32_t step_of(const int8_t *rounded, size_t unit, int zero) {
+  int32_t step;
+  if (unit == 4) {
+    memcpy(&step, rounded, sizeof step);
+    // A byte more by 128 has the other highest bit.
+    return (int32_t)((uint32_t)step ^ (zero ? 0x80808080u : 0));
+  }
+  const int16_t pair[2] = {(int16_t)(rounded[0] + zero), (int16_t)(rounded[1] + zero)};
+  memcpy(&step, pair, sizeof step);
+  return step;
 }
 
 // Channels of a row that are rounded at a time: a multiple of a step.
@@ -180,7 +180,7 @@ float segmoe_round_query_int8(const float *row, const packed_keys *keys, size_t 
     int8_t rounded[row_channels] = {0};
     int32_t sum = 0;
     if (inverse > 0) round_key(row + d, nothing, keys->query_factor + d, inverse, now, rounded, &sum);
-    place(rounded, now, unit, 128, apart, steps + d / unit * apart);
+    for (size_t i = 0; i < now; i += unit) steps[(d + i) / unit * apart] = step_of(rounded + i, unit, 128);
   }
   return isfinite(most) ? (inverse > 0 ? most / 127.0f : 0) : NAN;
 }
@@ -188,7 +188,8 @@ float segmoe_round_query_int8(const float *row, const packed_keys *keys, size_t 
 void segmoe_pack_keys_int8_at(segmoe_product_isa isa, const float *keys, size_t stride, size_t count, size_t width,
                               void *packed, size_t first, size_t last) {
   const packed_keys head = packed_keys_at(packed, count, width);
-  const size_t unit = unit_of(isa), steps = steps_of(isa, width), end = last * ATTENTION_PANEL;
+  const size_t unit = unit_of(isa), end = last * ATTENTION_PANEL;
+  const attention_layout layout = layout_of(is_on_tiles(isa), steps_of(isa, width));
   for (size_t block = first * ATTENTION_PANEL; block < end; block += attention_block) {
     const size_t stop = block + attention_block < end ? block + attention_block : end;
     const size_t here = (stop < count ? stop : count) - block;
@@ -198,14 +199,15 @@ void segmoe_pack_keys_int8_at(segmoe_product_isa isa, const float *keys, size_t 
     // A number that is not finite must not give a picture that looks right.
     head.scales[block / attention_block] = isfinite(most) ? (inverse > 0 ? most / 127.0f : 0) : NAN;
     for (size_t key = block; key < stop; key++) {
-      int32_t *target = head.steps + key / ATTENTION_PANEL * ATTENTION_PANEL * steps + key % ATTENTION_PANEL;
       int32_t sum = 0;
       for (size_t d = 0; d < width; d += row_channels) {
         const size_t now = width - d < row_channels ? width - d : row_channels;
         int8_t rounded[row_channels] = {0};
         if (key < count && inverse > 0)
           round_key(keys + key * stride + d, head.mean + d, head.key_factor + d, inverse, now, rounded, &sum);
-        place(rounded, now, unit, 0, ATTENTION_PANEL, target + d / unit * ATTENTION_PANEL);
+        const size_t step = d / unit, end_step = d + now == width ? layout.steps - step : now / unit;
+        for (size_t i = 0; i < end_step; i++)
+          head.steps[place_of(layout, key, step + i)] = step_of(rounded + i * unit, unit, 0);
       }
       head.offsets[key] = -128 * sum;
     }
@@ -215,19 +217,20 @@ void segmoe_pack_keys_int8_at(segmoe_product_isa isa, const float *keys, size_t 
 void segmoe_pack_values_int8_at(segmoe_product_isa isa, const float *values, size_t stride, size_t count,
                                 size_t width, void *packed, size_t first, size_t last) {
   const packed_values head = packed_values_at(packed, width);
-  const size_t unit = unit_of(isa), steps = steps_of(isa, count);
-  const size_t end = last * ATTENTION_PANEL < count ? last * ATTENTION_PANEL : count;
+  const size_t unit = unit_of(isa);
+  const attention_layout layout = layout_of(is_on_tiles(isa), steps_of(isa, count));
+  // Tiles are whole.
+  const size_t end = last * ATTENTION_PANEL < count ? last * ATTENTION_PANEL : layout.steps * unit;
   for (size_t d = 0; d < width; d += some) {
     const size_t now = width - d < some ? width - d : some;
     float inverse[some];
     for (size_t c = 0; c < now; c++) inverse[c] = factor_of(head.scale[d + c] * 127.0f);
     for (size_t key = first * ATTENTION_PANEL; key < end; key += unit) {
-      uint32_t rounded[some];
-      round_values(values + key * stride + d, stride, end - key < unit ? end - key : unit, head.mean + d, inverse, now,
-                   unit == 4 ? 8 : 16, rounded);
-      for (size_t c = 0; c < now; c += ATTENTION_PANEL)
-        memcpy(head.steps + ((d + c) / ATTENTION_PANEL * steps + key / unit) * ATTENTION_PANEL, rounded + c,
-               ATTENTION_PANEL * sizeof(int32_t));
+      uint32_t rounded[some] = {0};
+      if (key < count)
+        round_values(values + key * stride + d, stride, count - key < unit ? count - key : unit, head.mean + d, inverse, now,
+                     unit == 4 ? 8 : 16, rounded);
+      for (size_t c = 0; c < attention_rounded(now); c++) head.steps[place_of(layout, d + c, key / unit)] = (int32_t)rounded[c];
     }
   }
 }

@@ -6,12 +6,16 @@
 #include "targets.h"
 
 #if defined(__x86_64__)
-/// Adds the sums of a panel's columns to `target` in single precision, scaled by column and by row.
+/// The sums of a panel's columns in single precision, scaled by column and by row.
+SEGMOE_TILE(SEGMOE_SET_AVX512)
+__m512 scaled(__m512i sum, const panel_head *head, float row_scale) {
+  return _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_loadu_ps(head->scale)), _mm512_set1_ps(row_scale));
+}
+
+/// Adds the same to `target`.
 SEGMOE_TILE(SEGMOE_SET_AVX512)
 void add_scaled_sums(__m512i sum, const panel_head *head, float row_scale, float *target) {
-  const __m512 value = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_loadu_ps(head->scale)),
-                                     _mm512_set1_ps(row_scale));
-  _mm512_storeu_ps(target, _mm512_add_ps(_mm512_loadu_ps(target), value));
+  _mm512_storeu_ps(target, _mm512_add_ps(_mm512_loadu_ps(target), scaled(sum, head, row_scale)));
 }
 
 /// What zero points add to a row's sums: −`zero` times the sums of the weights, which the panel knows.

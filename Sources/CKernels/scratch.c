@@ -31,7 +31,7 @@ void *segmoe_thread_scratch(size_t bytes) {
     if (mine == NULL) return NULL;
     if (pthread_setspecific(key, mine) != 0) return free(mine), NULL;
   }
-  if (mine->bytes < bytes) {
+  if (mine->base == NULL || mine->bytes < bytes) {
     segmoe_memory_give(mine->base, mine->bytes);
     mine->base = segmoe_memory_take(bytes);
     mine->bytes = mine->base == NULL ? 0 : bytes;

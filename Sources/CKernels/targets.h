@@ -22,6 +22,21 @@ static inline __m512 segmoe_cvtepi32_ps(__m512i x) {
   return _mm512_loadu_ps(to);
 }
 #define _mm512_cvtepi32_ps segmoe_cvtepi32_ps
+// Nor this one: to bfloat16, to nearest even, the numbers of `low` first. A subnormal number becomes 0.
+static inline __m512i segmoe_cvtne2ps_pbh(__m512 high, __m512 low) {
+  float from[32];
+  uint16_t to[32];
+  memcpy(from, &low, sizeof low);
+  memcpy(from + 16, &high, sizeof high);
+  for (int i = 0; i < 32; i++) {
+    uint32_t bits;
+    memcpy(&bits, from + i, sizeof bits);
+    const int subnormal = (bits & 0x7f800000) == 0;
+    to[i] = (uint16_t)((subnormal ? bits & 0x80000000 : bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  }
+  return _mm512_loadu_si512(to);
+}
+#define _mm512_cvtne2ps_pbh segmoe_cvtne2ps_pbh
 // Its alias takes the operands of the masked form.
 #undef _mm512_madd_epi16
 #define _mm512_madd_epi16(a, b) simde_mm512_madd_epi16(a, b)

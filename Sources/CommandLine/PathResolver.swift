@@ -7,7 +7,7 @@ package struct PathResolver {
   private var known: [String: String] = [:]
   /// Models that a daemon has, by the names that jobs may give them.
   private let names: Set<String>
-  /// Makes a name that other machines know of a file that this one has.
+  /// Makes a name that other machines know of a file that this one has, or of a `SharedAlias`.
   package typealias Share = (_ setting: String, _ path: String, _ isPicture: Bool) throws -> String
   /// nil: paths stay paths.
   private let share: Share?
@@ -28,16 +28,17 @@ package struct PathResolver {
   }
 
   /// Resolves all files of a request.
-  /// - Throws: `RequestError.missingFile`, `.noSource`, and what sharing throws.
+  /// - Throws: `RequestError.missingFile`, `.noSource`, `Problem`, and what sharing throws.
   package mutating func resolve(_ request: inout RenderRequest) throws {
     request.model = try model(request.model)
     try request.changeFiles { file, path in try existing(path, .file(file)) }
   }
 
-  /// Resolves a model. A path becomes absolute. A word without a slash may be a name that the daemon knows, unless a
+  /// Resolves a model. A path becomes absolute, and a name in a shared place what it stands for. A word without a slash may be a name that the daemon knows, unless a
   /// model of that name is in the current folder.
-  /// - Throws: `RequestError.missingFile`, `.noSource`
+  /// - Throws: `RequestError.missingFile`, `.noSource`, `Problem`, and what sharing throws.
   mutating func model(_ model: String) throws -> String {
+    if let alias = SharedAlias(model) { return try target(of: alias, .model) }
     if model.contains("/") || ModelSource.remote(model) != nil {
       let isName = names.contains(model) && !FileManager.default.fileExists(atPath: absolutePath(model))
       return isName ? model : try existing(model, .model)
@@ -80,6 +81,7 @@ package struct PathResolver {
     // An empty path is refused later, with the other settings.
     if file.isEmpty { return file }
     if share != nil, SharedName(file) != nil { return file }
+    if let alias = SharedAlias(file) { return try target(of: alias, what) }
     if CivitaiLink.token(in: file) != nil { hasDroppedToken = true }
     let share = share
     return try remembered("\(what.use == nil ? "picture" : "file") \(file)") {
@@ -93,6 +95,16 @@ package struct PathResolver {
       }
       throw RequestError.missingFile(setting: what.word, path: path)
     }
+  }
+
+  /// What a name in a shared place stands for now.
+  private mutating func target(of alias: SharedAlias, _ what: Named) throws -> String {
+    guard let share else {
+      throw Problem.usage(
+        "\(what.word) \(alias) is a name in a shared place, for jobs of a queue of PostgreSQL (docs/shared-place.md)"
+      )
+    }
+    return try remembered("name \(alias)") { try what.shared("\(alias)", share) }
   }
 
   private mutating func remembered(_ question: String, _ answer: () throws -> String) rethrows -> String {

@@ -58,6 +58,9 @@ final class CurlHandle: @unchecked Sendable {
     switch request.method {
     case .get: set(CURLOPT_HTTPGET, 1)
     case .head: set(CURLOPT_NOBODY, 1)
+    case .delete:
+      set(CURLOPT_HTTPGET, 1)
+      set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
     case .put:
       set(CURLOPT_UPLOAD, 1)
       _ = curl_shim_set_offset(handle, CURLOPT_INFILESIZE_LARGE, curl_off_t(transfer.bodyCount ?? 0))

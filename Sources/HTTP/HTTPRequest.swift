@@ -6,6 +6,7 @@ package struct HTTPRequest: Sendable {
     case head = "HEAD"
     case post = "POST"
     case put = "PUT"
+    case delete = "DELETE"
   }
 
   /// The body of a request.

@@ -23,7 +23,7 @@ package struct Convolution: Layer {
   {
     let rows = try weights.rows("weight", shape: [outputs, inputs, shape.kernel, shape.kernel])
     weight =
-      weights.precision != .int8 && WinogradWeight.suits(shape)
+      WinogradWeight.suits(shape, in: weights.precision)
       ? .winograd(try WinogradWeight(rows, bf16: weights.precision == .bf16))
       : .direct(
         try PackedWeight(
@@ -78,8 +78,11 @@ package struct Convolution: Layer {
       return compute.convolution(x, weight, bias: addend, adding: residual, enlargedTo: size)
     case .direct(let weight):
       let source = size.map { compute.resizeNearest(x, height: $0.height, width: $0.width) } ?? x
+      guard let rows else {
+        return compute.convolution(source, weight, shape: shape, ProductEpilogue(bias: bias), adding: residual)
+      }
       var result = compute.convolution(source, weight, shape: shape, ProductEpilogue(bias: bias))
-      if let rows { compute.addRows(rows, to: &result) }
+      compute.addRows(rows, to: &result)
       if let residual { compute.accumulate(residual, into: &result) }
       return result
     }

@@ -1,4 +1,5 @@
 import Boundary
+import Requests
 
 /// Why something cannot be put into a shared place, or had from it. No message has a key.
 package enum SharedError: Error, Sendable, Equatable {
@@ -10,6 +11,10 @@ package enum SharedError: Error, Sendable, Equatable {
   case forbidden(place: String, reason: String)
   /// The place does not hold it.
   case missing(name: String, place: String)
+  /// Nothing in the place has that name.
+  case unnamed(alias: SharedAlias, place: String)
+  /// Something else in the place has that name.
+  case taken(alias: SharedAlias, place: String, by: SharedName, wanted: SharedName)
   /// What the place holds under its digest are other bytes.
   case damaged(name: String, place: String, reason: String)
   /// It is larger than may be had here.
@@ -35,6 +40,10 @@ extension SharedError: CustomStringConvertible {
       "\(place) refuses the key: \(reason); it must be allowed to get and put objects"
     case .missing(let name, let place):
       "\(name) is not in \(place): it was removed, or put into another place; enqueue it again"
+    case .unnamed(let alias, let place):
+      "nothing in \(place) is called \(alias): `segmoectl share` gives names"
+    case .taken(let alias, let place, let found, let wanted):
+      "\(alias) is the name of \(found) in \(place), and stays it; the other one is there as \(wanted): give it another name"
     case .damaged(let name, let place, let reason):
       "\(place) holds something else under \(name): \(reason); remove that object, and enqueue it again"
     case .tooLarge(let name, let bytes, let most):
@@ -54,8 +63,8 @@ extension SharedError: ExitCoded {
     switch self {
     case .address: .usage
     case .credentials, .forbidden: .notPermitted
-    case .missing, .file: .missing
-    case .damaged, .tooLarge: .badInput
+    case .missing, .unnamed, .file: .missing
+    case .damaged, .taken, .tooLarge: .badInput
     case .unreachable, .refused, .noRoom, .stopped: .unavailable
     }
   }

@@ -7,10 +7,10 @@ import Requests
 /// bytes, or a tree's listing. Nothing in it is ever changed, and nothing that comes from it is used before its digest
 /// is right.
 package final class SharedPlace: Sendable {
-  private let store: any ObjectStore
+  let store: any ObjectStore
   /// For pictures that somebody waits with. It tries once.
   private let patient: any ObjectStore
-  private let cache: ObjectCache
+  let cache: ObjectCache
   private let stop = StopFlag()
 
   /// How much is taken by default.
@@ -21,21 +21,25 @@ package final class SharedPlace: Sendable {
   ///   - cache: the folder of what this machine has had from it.
   ///   - environment: has the keys of a bucket, or names the file of them.
   ///   - pace: how often and when a request is tried again.
+  ///   - parts: which objects of a bucket are sent in parts.
   /// - Throws: `SharedError.address`, `.credentials`
   package init(
-    _ address: SharedAddress, cache: String, environment: [String: String], pace: RetryPace = RetryPace()
+    _ address: SharedAddress, cache: String, environment: [String: String], pace: RetryPace = RetryPace(),
+    parts: UploadParts = UploadParts()
   ) throws {
     self.cache = ObjectCache(folder: cache)
     switch address {
     case .folder(let path):
-      store = FolderStore(root: path)
-      patient = store
+      store = FolderStore(root: path, stop: stop)
+      patient = FolderStore(root: path, stop: StopFlag())
     case .bucket(let bucket, let prefix):
       let settings = try S3Settings(environment: environment)
       let transport = CurlTransport(trust: settings.trust)
       func store(_ pace: RetryPace, _ stop: StopFlag) -> S3Store {
         S3Store(
-          bucket: bucket, prefix: prefix, settings: settings, transport: transport, pace: pace, stop: stop)
+          client: S3Client(
+            bucket: bucket, prefix: prefix, settings: settings, transport: transport, pace: pace, stop: stop),
+          parts: parts)
       }
       self.store = store(pace, stop)
       patient = store(RetryPace(delays: []), StopFlag())
@@ -71,7 +75,7 @@ package final class SharedPlace: Sendable {
     }
   }
 
-  /// Ends what is being had from the place, in any thread.
+  /// Ends what is being put there or had from there, in any thread.
   package func interrupt() { stop.set() }
 
   // MARK: - Putting
@@ -143,6 +147,7 @@ package final class SharedPlace: Sendable {
     var digest: Digest? = Digest()
     var count = 0
     try FolderStore.pieces(of: descriptor, from: 0, path) { bytes in
+      if stop.isSet { throw SharedError.stopped }
       digest?.add(bytes)
       count += bytes.count
     }

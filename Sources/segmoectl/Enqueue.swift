@@ -48,7 +48,7 @@ struct Enqueue: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A model the daemon knows, a folder, a .safetensors file, or one of a hub: owner/name[@revision] or a link.",
+      "A model the daemon knows, a folder, a .safetensors file, or one of a hub (owner/name[@revision] or a link) or of the shared place (shared:NAME).",
       valueName: "name|dir|source"))
   var model: String?
 

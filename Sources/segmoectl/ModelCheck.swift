@@ -14,7 +14,9 @@ extension KnownModels {
       throw Problem.badInput("model '\(model)' cannot be used: \(fault)")
     }
     // What is here by its path, or comes from a hub, need not be in a daemon's folder yet.
-    guard !model.hasPrefix("/"), ModelSource.remote(model) == nil, SharedName(model) == nil else { return }
+    guard !model.hasPrefix("/"), ModelSource.remote(model) == nil, SharedName(model) == nil,
+      SharedAlias(model) == nil
+    else { return }
     throw Problem.missing("no segmoed has a model '\(model)': \(advice(for: model))")
   }
 

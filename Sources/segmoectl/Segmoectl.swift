@@ -26,7 +26,7 @@ struct Segmoectl: ParsableCommand {
       Resume.self,
       Reorder.self, Purge.self, Models.self, Status.self, Stats.self, Doctor.self, Shard.self, Submit.self,
       Collect.self,
-      Stage.self, Move.self,
+      Stage.self, Move.self, Share.self,
     ])
 
   @OptionGroup var location: Location

@@ -13,9 +13,11 @@ import Testing
     hashing algorithm: Digest.Algorithm = .sha256, after prefix: String = "", atMost limit: Int? = nil
   ) throws -> GrowingFile {
     let path = folder.file("part")
-    return try GrowingFile(
+    let file = try GrowingFile(
       taking: open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600), path: path, hashing: algorithm,
-      after: Array(prefix.utf8), atMost: limit)
+      after: Array(prefix.utf8))
+    try file.takeUp(atMost: limit)
+    return file
   }
 
   private func append(_ text: String, to file: GrowingFile) throws {
@@ -70,6 +72,8 @@ import Testing
     try folder.write("read", "bytes")
     let path = folder.file("read")
     let reading = try GrowingFile(taking: open(path, O_RDONLY | O_CLOEXEC), path: path)
+    #expect(throws: CancellationError.self) { try reading.takeUp { throw CancellationError() } }
+    try reading.takeUp()
     #expect(reading.count == 5)
     #expect(throws: GrowingFile.Fault.system(code: EBADF)) { try append("more", to: reading) }
     #expect(throws: GrowingFile.Fault.system(code: ENOENT)) {

@@ -1,5 +1,6 @@
 // AMX's instructions, written from the pseudocode of Intel's manual (Intel 64 and IA-32 Architectures Software Developer's
-// Manual, volume 2: LDTILECFG, TILERELEASE, TILELOADD, TILESTORED, TDPBUSD, TDPBF16PS). What the processor answers with a
+// Manual, volume 2: LDTILECFG, TILERELEASE, TILELOADD, TILESTORED,
+// TILEZERO, TDPBUSD, TDPBSUD, TDPBF16PS). What the processor answers with a
 // fault ends the program.
 #include "tiles.h"
 #include <float.h>
@@ -68,6 +69,11 @@ void tiles_store(int number, void *base, size_t stride) {
   for (size_t row = 0; row < t->rows; row++) memcpy((char *)base + row * stride, t->values[row], t->row_bytes);
 }
 
+void tiles_clear(int number) {
+  tile *t = configured_tile("TILEZERO", number);
+  memset(t->values, 0, sizeof t->values);
+}
+
 /// The three tiles of a product, if their shapes fit: sum `m × n`, a `m × k`, b `k × n`, in units of four bytes.
 static void product_of(const char *instruction, int sum, int a, int b, tile **c, const tile **x, const tile **y) {
   if (sum == a || sum == b || a == b) fault(instruction, "a tile is named twice");
@@ -78,18 +84,20 @@ static void product_of(const char *instruction, int sum, int a, int b, tile **c,
     fault(instruction, "shapes do not fit");
 }
 
-void tiles_add_products_of_bytes(int sum, int a, int b) {
+void tiles_add_products_of_bytes(int is_signed, int sum, int a, int b) {
   tile *c;
   const tile *x, *y;
-  product_of("TDPBUSD", sum, a, b, &c, &x, &y);
+  product_of(is_signed ? "TDPBSUD" : "TDPBUSD", sum, a, b, &c, &x, &y);
   for (size_t m = 0; m < c->rows; m++)
     for (size_t k = 0; k < x->row_bytes / 4; k++)
       for (size_t n = 0; n < c->row_bytes / 4; n++) {
         // Sums wrap, they do not saturate.
         uint32_t total;
         memcpy(&total, c->values[m] + 4 * n, sizeof total);
-        for (size_t i = 0; i < 4; i++)
-          total += (uint32_t)((int32_t)x->values[m][4 * k + i] * (int32_t)(int8_t)y->values[k][4 * n + i]);
+        for (size_t i = 0; i < 4; i++) {
+          const uint8_t left = x->values[m][4 * k + i], right = y->values[k][4 * n + i];
+          total += (uint32_t)(is_signed ? (int32_t)(int8_t)left * (int32_t)right : (int32_t)left * (int32_t)(int8_t)right);
+        }
         memcpy(c->values[m] + 4 * n, &total, sizeof total);
       }
 }

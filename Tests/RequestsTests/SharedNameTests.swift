@@ -30,6 +30,23 @@ import Testing
   ])
   func anythingElseIsNone(text: String) { #expect(SharedName(text) == nil) }
 
+  @Test(arguments: ["demo", "SegMoE-4x2_v0.1", "4x2", String(repeating: "a", count: 100)])
+  func aPersonsName(name: String) throws {
+    let alias = try #require(SharedAlias("shared:\(name)"))
+    #expect(alias.name == name && "\(alias)" == "shared:\(name)" && SharedAlias(name: name) == alias)
+    #expect(ModelSource.remote("shared:\(name)") == nil && SharedName("shared:\(name)") == nil)
+    #expect(
+      LoRAReference(text: "shared:\(name):0.8") == LoRAReference(path: "shared:\(name)", weight: 0.8))
+  }
+
+  @Test(arguments: [
+    "", "..", ".x", "-x", "a/b", "a b", "ü", "a\n", "a:b", String(repeating: "a", count: 101), "a\u{301}",
+  ])
+  func noPersonsName(name: String) {
+    #expect(SharedAlias(name: name) == nil && SharedAlias("shared:\(name)") == nil)
+    #expect(SharedAlias(name) == nil)
+  }
+
   /// The forms of LoRAs and embeddings split their texts at the last colon.
   @Test func listsTakeItApartRightly() {
     let lora = LoRAReference(text: "sha256:\(Self.digest)/robot.safetensors:0.8")

@@ -38,4 +38,23 @@ struct MotoTests {
     )
     #expect(throws: SharedError.self) { try machine("node").local(gone) }
   }
+
+  /// S3 takes parts of 5 MiB and more.
+  @Test func anObjectInParts() throws {
+    let moto = try MotoServer()
+    let house = try PlaceHouse(.folder)
+    func machine(_ name: String) throws -> SharedPlace {
+      try SharedPlace(
+        SharedAddress("s3://\(TestBucket.name)/team"), cache: house.folder.file(name),
+        environment: moto.environment, parts: UploadParts(threshold: 6_000_000, usual: 5 << 20))
+    }
+    let (path, bytes) = try house.file("robot.safetensors", count: 12_000_000)
+    let name = try machine("client").put(path, companions: false)
+    #expect(try machine("client").put(path, companions: false) == name)
+    #expect(try FileManager.default.contents(atPath: machine("node").local(name)).map { Array($0) } == bytes)
+    let head = try moto.send(.head, "/\(TestBucket.name)/team/files/\(name.digest)").head
+    #expect(head["etag"]?.hasSuffix("-3\"") == true)
+    let open = try moto.send(.get, "/\(TestBucket.name)?uploads=").body
+    #expect(!String(decoding: open, as: UTF8.self).contains("<UploadId>"))
+  }
 }

@@ -13,6 +13,8 @@ final class PlaceHouse {
   let folder: TemporaryFolder
   let bucket: TestBucket
   let kind: Kind
+  /// What goes into a bucket in parts.
+  var parts = UploadParts()
 
   init(_ kind: Kind) throws {
     self.kind = kind
@@ -25,7 +27,7 @@ final class PlaceHouse {
     let address = try SharedAddress(kind == .folder ? folder.file("place") : "s3://\(TestBucket.name)/team/a")
     return try SharedPlace(
       address, cache: folder.file(name), environment: bucket.environment,
-      pace: RetryPace(delays: Array(repeating: 0, count: tries)))
+      pace: RetryPace(delays: Array(repeating: 0, count: tries)), parts: parts)
   }
 
   /// What the place has, by keys such as `files/…`.

@@ -80,22 +80,26 @@ void segmoe_int8_pack(const segmoe_packing *packing, const float *weight, size_t
 void segmoe_bf16_prologue(const float *x, size_t count, size_t depth, void *prepared);
 void segmoe_int8_prologue(const float *x, size_t count, size_t depth, void *prepared);
 
+/// Bytes that a product of so many rows with so many groups works in.
+size_t segmoe_product_scratch(const segmoe_packing *packing, int in_int8, size_t rows, size_t groups);
+
 /// Rows of prepared segments (`[row][segment]` pointers) times the packed columns of the groups `first` to
 /// `last`; `result`, `epilogue->row_weights` and `epilogue->residual` begin at the first of these rows, rows
-/// of result and residual are `stride` floats apart.
+/// of result and residual are `stride` floats apart. `scratch` is memory to work in, aligned to 64:
+/// `segmoe_product_scratch` bytes in bfloat16 and int8, which may be none.
 void segmoe_f32_product(const segmoe_packing *packing, const void *packed, const void *const *segments,
                         size_t rows, size_t first, size_t last, const segmoe_epilogue *epilogue,
-                        float *result, size_t stride);
+                        float *result, size_t stride, void *scratch);
 void segmoe_bf16_product(const segmoe_packing *packing, const void *packed, const void *const *segments,
                          size_t rows, size_t first, size_t last, const segmoe_epilogue *epilogue,
-                         float *result, size_t stride);
+                         float *result, size_t stride, void *scratch);
 void segmoe_int8_product(const segmoe_packing *packing, const void *packed, const void *const *segments,
                          size_t rows, size_t first, size_t last, const segmoe_epilogue *epilogue,
-                         float *result, size_t stride);
+                         float *result, size_t stride, void *scratch);
 /// In single precision, of a weight that is in bfloat16 and else packed as in single precision.
 void segmoe_f32_product_of_bf16(const segmoe_packing *packing, const void *packed, const void *const *segments,
                          size_t rows, size_t first, size_t last, const segmoe_epilogue *epilogue,
-                         float *result, size_t stride);
+                         float *result, size_t stride, void *scratch);
 
 /// A convolution's segments: for the output positions `first` to `first + count` of a picture of
 /// `height × width` prepared pixels, `bytes` each, `[position][tap]` pointers; `outside` is the segment

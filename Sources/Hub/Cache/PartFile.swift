@@ -34,14 +34,19 @@ final class PartFile {
     }
     do throws(GrowingFile.Fault) {
       switch content {
-      case .sha256, nil: file = try GrowingFile(taking: descriptor, path: place, atMost: size)
+      case .sha256, nil: file = try GrowingFile(taking: descriptor, path: place)
       case .git:
         let head = Array("blob \(size ?? 0)\0".utf8)
-        file = try GrowingFile(taking: descriptor, path: place, hashing: .sha1, after: head, atMost: size)
+        file = try GrowingFile(taking: descriptor, path: place, hashing: .sha1, after: head)
       }
     } catch {
       if !isOurs { unlink(place) }
       throw HubError(error, place)
+    }
+    do {
+      try file.takeUp(atMost: size)
+    } catch {
+      throw HubError(error as? GrowingFile.Fault ?? .system(code: EIO), place)
     }
   }
 

@@ -8,8 +8,8 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
   package struct Image: Sendable, Equatable {
     /// 0 … count - 1.
     package var index: Int
-    /// Path of the file, if it is finished.
-    package var path: String?
+    /// Its row, if it is finished.
+    package var record: ImageRecord?
     package var seed: UInt64
     /// Finished steps.
     package var step: Int
@@ -18,6 +18,9 @@ package struct JobSummary: JobStatusReading, Sendable, Equatable {
     package var phase: RenderPhase?
     package var secondsPerStep: Double?
     package var expectedEnd: Milliseconds?
+
+    /// Path of the file, if it is finished.
+    package var path: String? { record?.path }
   }
 
   package var id: Int64
@@ -110,7 +113,7 @@ extension JobSummary {
       images[progress.index].expectedEnd = progress.expectedEnd
     }
     for image in finished where images.indices.contains(image.index) {
-      images[image.index].path = image.path
+      images[image.index].record = image
       images[image.index].seed = image.seed
       images[image.index].phase = .done
       images[image.index].step = images[image.index].steps

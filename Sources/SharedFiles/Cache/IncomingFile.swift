@@ -26,7 +26,7 @@ final class IncomingFile {
   ///   - path: of the unfinished file. The caller has its lock.
   ///   - name: what a person calls it.
   ///   - limits: of what is taken.
-  /// - Throws: `SharedError.file`
+  /// - Throws: `SharedError.file`, and what the limits throw.
   init(path: String, name: String, limits: Limits) throws {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw SharedError.file(path: path, reason: SharedError.lastReason) }
@@ -36,6 +36,12 @@ final class IncomingFile {
       file = try GrowingFile(taking: descriptor, path: path)
     } catch {
       throw SharedError(error, path)
+    }
+    do {
+      // Of a large one this takes a while.
+      try file.takeUp(goOn: limits.goOn)
+    } catch let fault as GrowingFile.Fault {
+      throw SharedError(fault, path)
     }
   }
 

@@ -58,6 +58,25 @@ struct ObjectCache: Sendable {
     return path
   }
 
+  /// A small text, which is not kept: it may be another one next time.
+  /// - Parameters:
+  ///   - key: of the object.
+  ///   - name: what a person calls it.
+  ///   - store: has it.
+  ///   - most: bytes.
+  /// - Throws: `SharedError`
+  func text(_ key: String, called name: String, from store: any ObjectStore, most: Int) throws -> [UInt8] {
+    try make("\(folder)/parts")
+    let path = "\(folder)/parts/.\(String(UInt64.random(in: 0 ... .max), radix: 16))"
+    let file = try IncomingFile(path: path, name: name, limits: IncomingFile.Limits(most: most, goOn: {}))
+    defer { file.remove() }
+    try store.read(key, called: name, into: file)
+    guard file.isWhole, let bytes = FileManager.default.contents(atPath: path) else {
+      throw SharedError.unreachable(place: store.place, reason: "\(name) ended at byte \(file.count)")
+    }
+    return Array(bytes)
+  }
+
   /// A folder in the cache, made by `fill` if it is not there.
   /// - Parameters:
   ///   - digest: of the tree's listing.

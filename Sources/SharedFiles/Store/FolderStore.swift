@@ -1,9 +1,12 @@
 import Boundary
 import Glibc
+import HTTP
 
 /// A folder that several machines have, as on NFS.
 struct FolderStore: ObjectStore {
   let root: String
+  /// Ends what is being put there.
+  let stop: StopFlag
 
   var place: String { root }
 
@@ -60,6 +63,7 @@ struct FolderStore: ObjectStore {
   private func copy(_ body: ObjectBody, to descriptor: Int32, _ path: String) throws {
     var digest: Digest? = Digest()
     func write(_ bytes: UnsafeRawBufferPointer) throws {
+      if stop.isSet { throw SharedError.stopped }
       digest?.add(bytes)
       var done = 0
       while done < bytes.count {
@@ -81,12 +85,13 @@ struct FolderStore: ObjectStore {
     }
   }
 
-  /// Reads an open file to its end, a megabyte at a time.
+  /// Reads an open file, to its end or so many bytes, a megabyte at a time.
   static func pieces(
-    of descriptor: Int32, from start: Int, _ path: String, _ body: (UnsafeRawBufferPointer) throws -> Void
+    of descriptor: Int32, from start: Int, count: Int = .max, _ path: String,
+    _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
     do {
-      try GrowingFile.readPieces(of: descriptor, from: start, body)
+      try GrowingFile.readPieces(of: descriptor, from: start, count: count, body)
     } catch let fault as GrowingFile.Fault {
       throw SharedError(fault, path)
     }

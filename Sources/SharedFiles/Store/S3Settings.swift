@@ -71,8 +71,13 @@ struct S3Settings: Sendable {
   }
 
   /// The address of an object.
+  /// - Parameters:
+  ///   - key: of it.
+  ///   - bucket: that it is in.
+  ///   - query: what is asked of it; nil: nothing.
   /// - Throws: `SharedError.address`
-  func address(of key: String, in bucket: String) throws -> WebAddress {
+  func address(of key: String, in bucket: String, query: String? = nil) throws -> WebAddress {
+    let key = query.map { "\(key)?\($0)" } ?? key
     let found: WebAddress?
     if let endpoint {
       found = endpoint.below("/\(bucket)/\(key)")

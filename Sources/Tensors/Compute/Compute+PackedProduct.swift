@@ -73,10 +73,11 @@ extension Compute {
   ///   - weight: `[out, taps·in]`, packed.
   ///   - shape: kernel, stride and padding.
   ///   - epilogue: applied to the sums.
+  ///   - residual: added to the result; of its shape.
   /// - Returns: `[batch, height', width', out]`.
   package func convolution(
     _ x: Tensor, _ weight: PackedWeight, shape: ConvolutionShape,
-    _ epilogue: ProductEpilogue = ProductEpilogue()
+    _ epilogue: ProductEpilogue = ProductEpilogue(), adding residual: Tensor? = nil
   ) -> Tensor {
     let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
     let (outHeight, outWidth) = (shape.outputSize(height), shape.outputSize(width))
@@ -93,8 +94,12 @@ extension Compute {
       withPrepared(x, weight, in: prepared) { pixels, outside, bytes in
         let pictures = Pictures(
           pixels: pixels, outside: outside, bytes: bytes, height: height, width: width, shape: shape)
-        weight.withColumns {
-          run($0, rows: batch * positions, epilogue, residual: nil, into: result, locate: pictures.locate)
+        Self.withOptional(residual) { residual in
+          weight.withColumns {
+            run(
+              $0, rows: batch * positions, epilogue, residual: residual, into: result,
+              locate: pictures.locate)
+          }
         }
       }
     }
@@ -111,7 +116,7 @@ extension Compute {
     guard preparesInTasks(weight, rows: rows) else {
       return withPrepared(x, weight, in: prepared) { prepared, _, _ in
         weight.withColumns {
-          run($0, rows: rows, epilogue, residual: residual, into: result) { range, segments in
+          run($0, rows: rows, epilogue, residual: residual, into: result) { range, segments, _ in
             point(segments, at: prepared + range.lowerBound * weight.segments * bytes, rows: range.count)
           }
         }
@@ -120,10 +125,10 @@ extension Compute {
     x.withUnsafe { x in
       guard let x = x.baseAddress else { return }
       weight.withColumns {
-        run($0, rows: rows, epilogue, residual: residual, into: result) { range, segments in
+        run(
+          $0, rows: rows, epilogue, residual: residual, into: result, rowBytes: weight.segments * bytes
+        ) { range, segments, prepared in
           let count = range.count * weight.segments
-          let prepared = UnsafeMutableRawPointer(
-            ThreadPool.scratch((count * bytes + 3) / MemoryLayout<Float>.stride))
           prologue(x + range.lowerBound * weight.inputs, count: count, for: weight, into: prepared)
           point(segments, at: prepared, rows: range.count)
         }

@@ -15,14 +15,24 @@ struct PackedColumns {
   let packing: segmoe_packing
   let base: UnsafeRawPointer
   let byteCount: Int
+
+  /// Bytes that a product with so many groups of columns works in.
+  fileprivate func scratchBytes(_ packing: UnsafePointer<segmoe_packing>, rows: Int, groups: Int) -> Int {
+    switch arithmetic {
+    case .f32, .f32OfBF16: 0
+    case .bf16: segmoe_product_scratch(packing, 0, rows, groups)
+    case .int8: segmoe_product_scratch(packing, 1, rows, groups)
+    }
+  }
 }
 
 /// How a product is cut into tasks.
 struct ProductCut {
-  /// Rows that one task computes.
-  private static let rows = 96
-  /// Tasks that a product is cut into if its shape allows: enough for many threads to end together.
-  private static let tasks = 64
+  /// Rows that one task computes at most, and tasks that a product is cut into if its shape allows: enough for many
+  /// threads to end together. AMX multiplies so fast that reading columns, once for each task, is what takes time.
+  private static let (rows, tasks) = ProductInstructions.multiplyOnTiles ? (256, 16) : (96, 64)
+  /// Rows of a tile, and groups of columns that a task has at least if there are enough.
+  private static let (tileRows, fewestGroups) = ProductInstructions.multiplyOnTiles ? (32, 4) : (6, 1)
   /// Bytes of packed weights that are multiplied with all rows before the next ones are read: a share of a
   /// third-level cache.
   private static let bytes = 4 << 20
@@ -30,17 +40,19 @@ struct ProductCut {
   /// Groups of columns, and the parts that share them out.
   let groups: Int
   let parts: Int
-  /// Blocks of rows, and rows of one block: whole tiles of six, in blocks as equal as possible.
+  /// Blocks of rows, and rows of one block: whole tiles, in blocks as equal as possible.
   let blocks: Int
   let block: Int
 
   init(_ packing: segmoe_packing, byteCount: Int, rows: Int, _ compute: Compute) {
     groups = withUnsafePointer(to: packing) { segmoe_groups($0) }
     blocks = (rows + Self.rows - 1) / Self.rows
-    block = blocks == 0 ? 0 : ((rows + blocks - 1) / blocks + 5) / 6 * 6
+    let even = blocks == 0 ? 0 : (rows + blocks - 1) / blocks
+    block = (even + Self.tileRows - 1) / Self.tileRows * Self.tileRows
     let wanted = blocks == 0 ? 0 : (Self.tasks + blocks - 1) / blocks
+    let most = (groups + Self.fewestGroups - 1) / Self.fewestGroups
     parts = compute.cut(
-      blocks, of: groups, into: min(groups, max(wanted, (byteCount + Self.bytes - 1) / Self.bytes)))
+      blocks, of: groups, into: min(most, max(wanted, (byteCount + Self.bytes - 1) / Self.bytes)), most: groups)
   }
 }
 
@@ -55,7 +67,9 @@ struct Pictures {
   let shape: ConvolutionShape
 
   /// Writes the addresses of the taps of some output positions. Positions are counted through all images.
-  func locate(_ range: Range<Int>, _ segments: UnsafeMutablePointer<UnsafeRawPointer?>) {
+  func locate(
+    _ range: Range<Int>, _ segments: UnsafeMutablePointer<UnsafeRawPointer?>, _: UnsafeMutableRawPointer
+  ) {
     let (outWidth, taps) = (shape.outputSize(width), shape.kernel * shape.kernel)
     let positions = shape.outputSize(height) * outWidth
     var row = range.lowerBound
@@ -76,11 +90,12 @@ extension Compute {
   /// A product on the pool.
   /// - Parameters:
   ///   - residual: added to the result, of its shape; may be the result.
-  ///   - locate: writes where the segments of some rows are.
+  ///   - rowBytes: memory that `locate` has for each row.
+  ///   - locate: writes where the segments of some rows are, with its memory.
   func run(
     _ columns: PackedColumns, rows: Int, _ epilogue: ProductEpilogue, residual: UnsafePointer<Float>?,
-    into result: UnsafeMutablePointer<Float>,
-    locate: (Range<Int>, UnsafeMutablePointer<UnsafeRawPointer?>) -> Void
+    into result: UnsafeMutablePointer<Float>, rowBytes: Int = 0,
+    locate: (Range<Int>, UnsafeMutablePointer<UnsafeRawPointer?>, UnsafeMutableRawPointer) -> Void
   ) {
     let packing = columns.packing
     let (segments, stride) = (packing.segments, packing.outputs)
@@ -98,16 +113,23 @@ extension Compute {
         pool.run(cut.parts * cut.blocks) { task in
           let (part, first) = (task / cut.blocks, task % cut.blocks * cut.block)
           let range = first..<max(first, min(rows, first + cut.block))
+          let groups = part * cut.groups / cut.parts..<(part + 1) * cut.groups / cut.parts
           withUnsafeTemporaryAllocation(of: UnsafeRawPointer?.self, capacity: range.count * segments) {
             guard let places = $0.baseAddress else { return }
-            locate(range, places)
+            let own = (range.count * rowBytes + 63) / 64 * 64
+            let scratch = withUnsafePointer(to: packing) {
+              columns.scratchBytes($0, rows: range.count, groups: groups.count)
+            }
+            let memory = UnsafeMutableRawPointer(
+              ThreadPool.scratch((own + scratch) / MemoryLayout<Float>.stride))
+            locate(range, places, memory)
             var epilogue = segmoe_epilogue(
               bias: bias, activation: epilogue.kernelActivation, row_weights: rowWeights.map { $0 + first },
               residual: residual.map { $0 + first * stride })
             withUnsafePointer(to: packing) { packing in
               product(
-                packing, columns.base, places, range.count, part * cut.groups / cut.parts,
-                (part + 1) * cut.groups / cut.parts, &epilogue, result + first * stride, stride)
+                packing, columns.base, places, range.count, groups.lowerBound, groups.upperBound, &epilogue,
+                result + first * stride, stride, memory + own)
             }
           }
         }

@@ -133,7 +133,7 @@ extension Compute {
     }
   }
 
-  private static func withOptional(_ tensor: Tensor?, _ body: (UnsafePointer<Float>?) -> Void) {
+  static func withOptional(_ tensor: Tensor?, _ body: (UnsafePointer<Float>?) -> Void) {
     guard let tensor else { return body(nil) }
     tensor.withUnsafe { body($0.baseAddress) }
   }

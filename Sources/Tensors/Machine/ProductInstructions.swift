@@ -7,9 +7,13 @@ package enum ProductInstructions {
   /// `scalar`, `avx2`, `avx512`, `avx512vnni`, `avx512bf16` or `amx`; on Arm `scalar`, `neon`, `neondot` or `neonbf16`.
   package static var inUse: String { String(cString: segmoe_product_isa_name(segmoe_product_isa_in_use())) }
 
-  /// Whether products of bfloat16 run on an instruction that attention has, too. AMX's tiles and BFDOT are for
-  /// layers alone.
-  package static var multiplyBF16: Bool { segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16 }
+  /// Whether products of bfloat16 run on an instruction that attention has, too. BFDOT is for layers alone.
+  package static var multiplyBF16: Bool {
+    segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16 || multiplyOnTiles
+  }
+
+  /// Whether products of reduced precision run on AMX's tiles.
+  package static var multiplyOnTiles: Bool { segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AMX }
 
   /// The best set that this processor has, if it is not used because it gave wrong numbers in a test.
   package static var failed: String? {

@@ -1,4 +1,5 @@
 import CKernels
+import Requests
 
 /// The weight of a 3×3 convolution of stride 1, packed for Winograd's algorithm: panels of 16
 /// outputs, `[panel][tap][input][16]`, in single precision or bfloat16.
@@ -80,9 +81,15 @@ package struct WinogradWeight: Sendable {
     }
   }
 
-  /// Whether a convolution of that geometry can run by Winograd's algorithm.
-  package static func suits(_ shape: ConvolutionShape) -> Bool {
-    shape == ConvolutionShape(kernel: 3)
+  /// Whether a convolution of that geometry runs by Winograd's algorithm. In int8 it would lose too much, and AMX multiplies
+  /// more than four times as fast in bfloat16 as other instructions do in single precision.
+  package static func suits(_ shape: ConvolutionShape, in precision: Precision) -> Bool {
+    guard shape == ConvolutionShape(kernel: 3) else { return false }
+    return switch precision {
+    case .f32: true
+    case .bf16: !ProductInstructions.multiplyOnTiles
+    case .int8: false
+    }
   }
 
   /// Whether Winograd's algorithm is faster for so many positions of all images together. In the table of

@@ -1,20 +1,24 @@
+import CommandLine
 import Images
 import JobStore
 import Requests
+import SharedFiles
 
 /// The pictures of a batch in rows and columns, each labelled by the settings in which they differ.
 struct BatchSheet {
   let sheet: LabelledSheet
   /// How many pictures are finished.
   let pictures: Int
-  /// How many are not.
+  /// How many are not, or can be had nowhere.
   let missing: Int
+  /// What is wrong with those that can be had nowhere.
+  let problems: [Problem]
 
   /// A picture, finished or not.
   private struct Entry {
     /// The request of this picture alone.
     let request: RenderRequest
-    let content: LabelledSheet.Cell.Content
+    var content: LabelledSheet.Cell.Content
   }
 
   /// - Parameters:
@@ -22,9 +26,13 @@ struct BatchSheet {
   ///   - store: the queue.
   ///   - rows: a setting with a row for each of its values; nil: none.
   ///   - columns: a setting with a column for each of its values; nil: none.
-  /// - Throws: `JobStoreError`
-  init(batch: Int64, in store: any JobQueue, rows: Setting?, columns: Setting?) throws {
-    let entries = try Self.entries(batch, store)
+  ///   - files: where finished pictures lie.
+  /// - Throws: `JobStoreError`; `SharedError` if the shared place cannot be used.
+  init(
+    batch: Int64, in store: any JobQueue, rows: Setting?, columns: Setting?, files: SharedPictures
+  ) throws {
+    let (entries, problems) = try Self.entries(batch, store, files)
+    self.problems = problems
     pictures = entries.filter { if case .picture = $0.content { true } else { false } }.count
     missing = entries.count - pictures
     guard let first = entries.first else {
@@ -87,22 +95,43 @@ struct BatchSheet {
     return (places, samples.map { SettingLabel.text(setting, $0, isWhole: true) })
   }
 
-  private static func entries(_ batch: Int64, _ store: any JobQueue) throws -> [Entry] {
+  private static func entries(
+    _ batch: Int64, _ store: any JobQueue, _ files: SharedPictures
+  ) throws -> ([Entry], [Problem]) {
+    var problems: [Problem] = []
     var filter = JobFilter()
     filter.batch = batch
     let requests = Dictionary(
       try store.jobs(batch: batch).map { ($0.id, $0.request.render) }, uniquingKeysWith: { first, _ in first }
     )
-    return try store.list(filter).flatMap { job -> [Entry] in
+    let entries = try store.list(filter).flatMap { job -> [Entry] in
       // A job that came between the two readings comes into the next sheet.
       guard let whole = requests[job.id] else { return [] }
-      return job.images.map { image in
+      return try job.images.map { image in
         var one = whole
         (one.seed, one.count) = (image.seed, 1)
-        return Entry(
-          request: one,
-          content: image.path.map { .picture(path: $0) } ?? .missing(reason: reason(job, image)))
+        var entry = Entry(request: one, content: .missing(reason: reason(job, image)))
+        guard let record = image.record else { return entry }
+        do {
+          entry.content = .picture(path: try files.path(of: record, job: job.id))
+        } catch {
+          // The others are shown all the same, unless the next one would end as this one does.
+          guard let problem = problem(of: error) else { throw error }
+          problems.append(problem)
+          entry.content = .missing(reason: "not to be had from here")
+        }
+        return entry
       }
+    }
+    return (entries, problems)
+  }
+
+  /// What is wrong with one picture alone; nil: it is something else.
+  private static func problem(of error: any Error) -> Problem? {
+    switch error {
+    case let problem as Problem: problem
+    case SharedError.damaged, SharedError.tooLarge: Problem(error)
+    default: nil
     }
   }
 

@@ -44,7 +44,8 @@ struct Compare: ParsableCommand {
       models: enqueuing.known, share: sharedOption.share(for: location.place, isLook: look.dryRun))
     if look.dryRun { return try enqueuing.preview(&source) }
     try SheetBatch(
-      enqueuing: enqueuing, output: output, format: format, rows: Setting.named("prompt"),
+      enqueuing: enqueuing, output: output, format: format, sharedOption: sharedOption,
+      rows: Setting.named("prompt"),
       columns: Setting.named("model")
     ).run(&source, to: file)
   }

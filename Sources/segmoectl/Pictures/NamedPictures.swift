@@ -38,7 +38,7 @@ struct NamedPictures: ParsableArguments {
           }
         throw Problem.badInput("job \(job) is \(state) and has no picture; \(advice)")
       }
-      return try here(details.images)
+      return try here(details.images, of: job)
     }
     guard let image = details.images.first(where: { $0.index == index }) else {
       let count = details.summary.images.count
@@ -47,12 +47,12 @@ struct NamedPictures: ParsableArguments {
           ? "job \(job) is \(state), and its picture \(index) is not finished"
           : "job \(job) has no picture \(index): it has \(TerminalText.count(count, "picture")), from 0 on")
     }
-    return try here([image])
+    return try here([image], of: job)
   }
 
-  private func here(_ images: [ImageRecord]) throws -> [String] {
-    guard let place = try sharedOption.place(of: location.place) else { return images.map(\.path) }
-    return try images.map { try SharedPicture($0).path(from: place) }
+  private func here(_ images: [ImageRecord], of job: Int64) throws -> [String] {
+    let pictures = try sharedOption.pictures(of: location.place)
+    return try images.map { try pictures.path(of: $0, job: job) }
   }
 
   /// Prints the paths: a line each, or JSON.

@@ -25,6 +25,8 @@ struct Sheet: ParsableCommand {
   @Option(help: ArgumentHelp("A column for each value of this setting, such as model.", valueName: "setting"))
   var columns: String?
 
+  @OptionGroup var sharedOption: SharedOption
+
   @OptionGroup var format: Format
 
   func run() throws {
@@ -36,8 +38,11 @@ struct Sheet: ParsableCommand {
     let file = try output.file()
     let store = try location.open(for: .reading)
     let number = try batch.number(in: store)
-    let sheet = try BatchSheet(batch: number, in: store, rows: rows, columns: columns)
+    let sheet = try BatchSheet(
+      batch: number, in: store, rows: rows, columns: columns,
+      files: try sharedOption.pictures(of: location.place))
     guard sheet.pictures > 0 else {
+      if let problem = sheet.problems.first { throw problem }
       throw Problem.badInput(
         "batch \(number) has no finished picture; `segmoectl list --batch \(number)` says what its jobs do")
     }

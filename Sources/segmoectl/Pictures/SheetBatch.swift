@@ -9,6 +9,7 @@ struct SheetBatch {
   let enqueuing: Enqueuing
   let output: SheetOutput
   let format: Format
+  let sharedOption: SharedOption
   /// A row for each of its values.
   let rows: Setting?
   /// A column for each of its values.
@@ -28,6 +29,7 @@ struct SheetBatch {
   /// - Parameter file: checked before.
   /// - Throws: `Problem` as `Waiting`; `JobStoreError`, `ImageError`.
   func run(_ source: inout PromptSource, to file: OutputFile) throws {
+    let files = try sharedOption.pictures(of: enqueuing.location.place)
     let enqueued = try enqueuing.put(&source, as: BatchRequest())
     let store = try enqueuing.location.open(for: .reading)
     let advice = advice(enqueued.batch)
@@ -37,19 +39,27 @@ struct SheetBatch {
     }
     defer { withExtendedLifetime(listener) {} }
     var isSettled = false
+    var lost = 0
     do {
       try Waiting(store: store, batch: enqueued.batch, isJSON: format.json, notify: nil).run {
-        let sheet = try BatchSheet(batch: enqueued.batch, in: store, rows: rows, columns: columns)
+        let sheet = try BatchSheet(
+          batch: enqueued.batch, in: store, rows: rows, columns: columns, files: files)
         // Nothing can be shown if all failed; why, is said next.
+        if sheet.pictures == 0, let problem = sheet.problems.first { throw problem }
         if sheet.pictures > 0 {
           try output.write(sheet, of: enqueued.batch, to: file, isJSON: format.json)
         }
         isSettled = true
+        lost = sheet.problems.count
       }
     } catch {
       // The pictures are not lost with the command.
       if !isSettled { complain("batch \(enqueued.batch) is in the queue; \(advice)") }
       throw error
+    }
+    guard lost == 0 else {
+      throw Problem.missing(
+        "\(TerminalText.count(lost, "picture")) of batch \(enqueued.batch) can be had nowhere")
     }
   }
 
@@ -61,6 +71,7 @@ struct SheetBatch {
     if let database = location.database {
       words += ["--database", location.place.isFile ? database : "ADDRESS"]
     }
+    if let shared = sharedOption.shared { words += ["--shared", shared] }
     for case (let option, let setting?) in [("--rows", rows), ("--columns", columns)] {
       words += [option, setting.name]
     }

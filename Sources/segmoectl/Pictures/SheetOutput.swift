@@ -23,6 +23,7 @@ struct SheetOutput: ParsableArguments {
   ///   - isJSON: whether that is said as JSON.
   /// - Throws: `ImageError`
   func write(_ sheet: BatchSheet, of batch: Int64, to file: OutputFile, isJSON: Bool) throws {
+    for problem in sheet.problems { complain(problem.message) }
     let page = try sheet.sheet.page()
     for problem in page.unreadable { complain("\(problem)") }
     try PNGFile.write(page.image, to: file)

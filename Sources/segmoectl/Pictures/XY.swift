@@ -34,7 +34,7 @@ struct XY: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A model the daemon knows, a folder, a .safetensors file, or one of a hub: owner/name[@revision] or a link.",
+      "A model the daemon knows, a folder, a .safetensors file, or one of a hub (owner/name[@revision] or a link) or of the shared place (shared:NAME).",
       valueName: "name|dir|source"))
   var model: String?
 
@@ -67,7 +67,8 @@ struct XY: ParsableCommand {
       share: sharedOption.share(for: location.place, isLook: look.dryRun))
     if look.dryRun { return try enqueuing.preview(&source) }
     try SheetBatch(
-      enqueuing: enqueuing, output: output, format: format, rows: rows?.setting, columns: columns.setting
+      enqueuing: enqueuing, output: output, format: format, sharedOption: sharedOption, rows: rows?.setting,
+      columns: columns.setting
     ).run(&source, to: file)
   }
 

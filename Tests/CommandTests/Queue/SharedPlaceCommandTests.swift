@@ -66,6 +66,55 @@ import Testing
     #expect(!text.contains(TestBucket.secret) && !text.contains(TestBucket.key))
   }
 
+  /// A model that is in the place is queued by its name there, from a machine that has none of it.
+  @Test(
+    .enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)),
+    arguments: ["folder", "bucket"])
+  func whatIsThereIsQueuedByItsName(kind: String) throws {
+    let command = try folderWithFiles()
+    let bucket = try TestBucket()
+    let place = command.folder + "/place"
+    try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
+    let environment = [
+      "SEGMOE_DATABASE": try PostgresServer.shared().newDatabase(), "HOME": command.folder,
+      "SEGMOE_SHARED": kind == "folder" ? place : "s3://\(TestBucket.name)/x",
+    ].merging(bucket.environment) { $1 }
+    func run(_ arguments: String...) throws -> Outcome {
+      try command.run(arguments, environment: environment)
+    }
+    let plain = try run("share", "taesd")
+    let digest = try #require(SharedName(plain.output.trimmingCharacters(in: .newlines)), "\(plain)")
+    #expect(digest.kind == .tree && digest.path == "taesd")
+    for _ in 0..<2 { #expect(try run("share", "taesd", "--name", "demo").output == "shared:demo\n") }
+    expectComplaint(
+      try run("share", "cat.png", "--name", "demo"), code: 65, "shared:demo is the name of \(digest)")
+    try FileManager.default.removeItem(atPath: command.folder + "/taesd")
+    let arguments = ["enqueue", "p", "--model", "shared:demo", "--vae", "shared:demo"]
+    #expect(try command.run(arguments + ["--dry-run"], environment: environment).code == 0)
+    #expect(try command.run(arguments, environment: environment).code == 0)
+    let settings = try #require(try run("show", "1", "--json").object()["settings"] as? [String: Any])
+    #expect(settings["model"] as? String == "\(digest)" && settings["vae"] as? String == "\(digest)")
+    #expect(try run("edit", "1", "--model", "shared:demo").output.contains("is so already"))
+    expectComplaint(try run("enqueue", "p", "--model", "shared:dmeo"), code: 66, "nothing in", "shared:dmeo")
+    expectComplaint(
+      try command.run(
+        arguments, environment: environment.filter { $0.key != "SEGMOE_SHARED" }), code: 64,
+      "name the place with --shared")
+    expectComplaint(try run("share", "cat.png", "--name", "a/b"), code: 64, "'a/b' is no name")
+    expectComplaint(try run("share", "none"), code: 66, "none")
+    #expect(try run("list", "--json").list().count == 1)
+  }
+
+  @Test func aNameInAPlaceIsForNoQueueInAFile() throws {
+    let command = try folderWithFiles()
+    for arguments in [["--model", "shared:demo"], ["--model", "m", "--lora", "shared:robot:0.5"]] {
+      let outcome = try command.run(["enqueue", "p"] + arguments)
+      expectComplaint(outcome, code: 64, "is a name in a shared place")
+    }
+    expectComplaint(
+      try command.run(["share", "cat.png"], environment: ["HOME": command.folder]), code: 64, "--shared")
+  }
+
   @Test(
     .enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)),
     arguments: [

@@ -95,6 +95,7 @@ import Testing
     try session.heartbeat()
     try change(&seen)
     try move(&seen)
+    try share(&seen)
     for name in seen.published.folder.names where name.hasPrefix("segmoectl-") && name != "segmoectl-rerun" {
       #expect(seen.published.gaps(in: name) == [], "\(name)")
     }
@@ -250,6 +251,18 @@ import Testing
     #expect(try seen.command("enqueue", "moved", "--model", "m", "--database", "from.sqlite").code == 0)
     try seen.run("move", "--from", "from.sqlite", "--to", "to.sqlite", "--dry-run")
     try seen.run("move", "--from", "from.sqlite", "--to", "to.sqlite")
+  }
+
+  private func share(_ seen: inout Seen) throws {
+    try FileManager.default.createDirectory(
+      atPath: seen.command.folder + "/place", withIntermediateDirectories: false)
+    for more in [[], ["--name", "demo"]] {
+      let outcome = try seen.command.run(
+        ["share", "l.safetensors", "--shared", "place", "--json"] + more,
+        environment: ["HOME": seen.command.folder])
+      #expect(outcome.code == 0, "\(outcome)")
+      try seen.judge(outcome.output, by: "share")
+    }
   }
 
   private static func image(of claimed: ClaimedJob) -> ImageRecord {

@@ -37,12 +37,13 @@ struct SharedPlaceDaemonTests {
         ]) { $1 })
     }
 
-    func replace(_ digest: String, by bytes: [UInt8]) throws {
+    /// nil: nothing is there any more.
+    func replace(_ digest: String, by bytes: [UInt8]?) throws {
       bucket.objects.withLock { $0["x/files/\(digest)"] = bytes }
       guard address.hasPrefix("/") else { return }
       let path = "\(address)/files/\(digest)"
       try FileManager.default.removeItem(atPath: path)
-      try Data(bytes).write(to: URL(fileURLWithPath: path))
+      if let bytes { try Data(bytes).write(to: URL(fileURLWithPath: path)) }
     }
   }
 
@@ -88,6 +89,51 @@ struct SharedPlaceDaemonTests {
     #expect(!everything.contains(TestBucket.secret))
   }
 
+  /// A page of pictures that another machine rendered.
+  @Test(arguments: ["folder", "bucket"]) func aSheetOnAnotherMachine(kind: String) throws {
+    let world = try World(kind)
+    let id = try world.house.enqueue(steps: 2)
+    try world.house.drain(environment: world.environment)
+    let images = try world.house.client.details(job: id).images
+    try #require(images.count == 2)
+    func page(_ name: String) throws -> RGBImage { try PNGFile.readPixels(world.folder.file(name)) }
+    let there = try world.client("a", "sheet", "1", "--output", "there.png")
+    #expect(there.code == 0 && there.errors == "", "\(there)")
+    // Under one path lies something else on the other machine, under the other one nothing.
+    try FileManager.default.removeItem(atPath: images[1].path)
+    try FileManager.default.removeItem(atPath: images[0].path)
+    try Data(PNGFile.encode(RGBImage(width: 96, height: 96, red: 9, green: 90, blue: 200))).write(
+      to: URL(fileURLWithPath: images[0].path))
+    let other = try world.client("b", "sheet", "1", "--output", "other.png")
+    #expect(other.code == 0 && other.errors == "", "\(other)")
+    #expect(try page("other.png") == page("there.png"))
+    // One can be had nowhere: it is named, and the other one is shown.
+    try world.replace(images[1].digest, by: nil)
+    let less = try world.client("c", "sheet", "1", "--output", "less.png", "--json")
+    #expect(less.code == 0 && less.output.contains("\"pictures\": 1, \"missing\": 1"), "\(less)")
+    #expect(less.errors.contains("picture 1 of job \(id) is neither on this machine"), "\(less)")
+    // So is one that is another's now.
+    try world.replace(images[0].digest, by: [1, 2, 3])
+    let none = try world.client("d", "sheet", "1", "--output", "none.png")
+    #expect(none.code == 65 && none.errors.contains(images[0].digest), "\(none)")
+    #expect(!FileManager.default.fileExists(atPath: world.folder.file("none.png")))
+  }
+
+  @Test func aSheetWithoutAPlaceNamesThePictures() throws {
+    let house = try ServerHouse()
+    let id = try house.enqueue(steps: 2)
+    try house.drain()
+    for image in try house.client.details(job: id).images {
+      try FileManager.default.removeItem(atPath: image.path)
+    }
+    for arguments in [["sheet", "1", "--output", house.file("t.png")], ["view", "\(id)"]] {
+      let outcome = try house.control(arguments)
+      #expect(outcome.code == 66, "\(outcome)")
+      #expect(outcome.errors.contains("picture 0 of job \(id) is not on this machine"), "\(outcome)")
+      #expect(outcome.errors.contains("--shared"))
+    }
+  }
+
   /// A model that no daemon has under a name.
   @Test(arguments: ["folder", "bucket"]) func aModelByItsDigest(kind: String) throws {
     let world = try World(kind)
@@ -98,9 +144,17 @@ struct SharedPlaceDaemonTests {
     #expect(queued.code == 0, "\(queued)")
     let model = try world.house.client.details(job: 1).job.request.render.model
     #expect(SharedName(model)?.kind == .tree)
+    // By a name that somebody gave it, it is the same.
+    let named = try world.client("a", "share", world.house.file("models/tiny"), "--name", "small")
+    #expect(named.code == 0 && named.output == "shared:small\n", "\(named)")
+    let other = try world.client(
+      "b", "enqueue", "a red fox", "--model", "shared:small", "--width", "96", "--height", "96", "--steps",
+      "2", "--scheduler", "ddpm", "--seed", "3")
+    #expect(other.code == 0, "\(other)")
+    #expect(try world.house.client.details(job: 2).job.request.render.model == model)
     try world.house.drain(["--models", world.folder.file("empty")], environment: world.environment)
-    let details = try world.house.client.details(job: 1)
-    #expect(details.job.state == .done, "\(details.job) \(world.house.words)")
+    let details = try (1...2).map { try world.house.client.details(job: $0) }
+    #expect(details.allSatisfy { $0.job.state == .done }, "\(details.map(\.job)) \(world.house.words)")
   }
 
   /// Other bytes than those that were queued are not rendered from, and the job says so.

@@ -20,6 +20,10 @@ package final class TestBucket: Sendable {
     case length(Int)
     /// The request is carried out, and the answer lost.
     case lost
+    /// An error of this code, after a status that says that all is well.
+    case wrong(String)
+    /// None.
+    case right
   }
 
   /// The key and the secret that signatures are made with.
@@ -31,8 +35,12 @@ package final class TestBucket: Sendable {
 
   /// By their keys.
   package let objects = Mutex<[String: [UInt8]]>([:])
-  /// For the next requests that get or put an object.
+  /// For the next requests that get or put an object, or that have to do with its parts.
   package let faults = Mutex<[Fault]>([])
+  /// Those that are open.
+  package let uploads = Mutex(TestUploads())
+  /// Called with each request before it is carried out.
+  package let meanwhile = Mutex<(@Sendable (SeenRequest) -> Void)?>(nil)
   /// All requests, but those whose signature is wrong.
   package let requests = Mutex<[SeenRequest]>([])
   /// A token that must come along; nil: none must.
@@ -75,6 +83,7 @@ package final class TestBucket: Sendable {
   private func answer(_ request: SeenRequest) -> CannedAnswer {
     guard let problem = signatureFault(request) else {
       requests.withLock { $0.append(request) }
+      meanwhile.withLock { $0 }?(request)
       return carryOut(request)
     }
     return refusal(problem == "XAmzContentSHA256Mismatch" ? 400 : 403, problem)
@@ -99,7 +108,24 @@ package final class TestBucket: Sendable {
     }
     let fault = faults.withLock { $0.isEmpty ? nil : $0.removeFirst() }
     if case .status(let status) = fault { return refusal(status, "Trouble") }
-    var answer = request.method == "PUT" ? put(request, key) : get(request, key, fault)
+    if case .wrong(let code) = fault { return refusal(200, code) }
+    let query = request.query
+    var answer: CannedAnswer
+    switch request.method {
+    case "POST" where query["uploads"] == "":
+      let name = uploads.withLock { $0.begin(key) }.replacing("&", with: "&amp;")
+      answer = CannedAnswer(body: Array("<X>\n<UploadId>\(name)</UploadId></X>".utf8))
+    case "POST": answer = complete(request, key, query["uploadId"] ?? "")
+    case "DELETE":
+      let isThere = uploads.withLock { $0.giveUp(query["uploadId"] ?? "", key) }
+      answer = isThere ? CannedAnswer(status: 204) : refusal(404, "NoSuchUpload")
+    case "PUT" where query["uploadId"] != nil:
+      let number = Int(query["partNumber"] ?? "") ?? 0
+      let tag = uploads.withLock { $0.take(number, of: query["uploadId"] ?? "", key, request.body) }
+      answer = tag.map { CannedAnswer(headers: ["ETag": $0]) } ?? refusal(404, "NoSuchUpload")
+    case "PUT": answer = put(request, key)
+    default: answer = get(request, key, fault)
+    }
     if case .lost = fault { answer.isLost = true }
     if case .cut(let bytes) = fault { answer.cutAfter = bytes }
     if case .length(let bytes) = fault { answer.headers["Content-Length"] = "\(bytes)" }
@@ -112,6 +138,27 @@ package final class TestBucket: Sendable {
       guard objects[key] == nil else { return refusal(412, "PreconditionFailed") }
       objects[key] = request.body
       return CannedAnswer()
+    }
+  }
+
+  /// As S3 does, it says that all is well before it looks.
+  private func complete(_ request: SeenRequest, _ key: String, _ upload: String) -> CannedAnswer {
+    guard request.headers["if-none-match"] == "*" else { return refusal(400, "NotConditional") }
+    let pattern = #/<Part><PartNumber>(\d+)<\/PartNumber><ETag>([^<]+)<\/ETag><\/Part>/#
+    let tags = String(decoding: request.body, as: UTF8.self).matches(of: pattern).map {
+      (number: Int($0.output.1) ?? 0, tag: String($0.output.2))
+    }
+    return uploads.withLock { uploads in
+      guard uploads.has(upload, key) else { return refusal(404, "NoSuchUpload") }
+      guard let bytes = uploads.bytes(of: upload, tags: tags) else { return refusal(200, "InvalidPart") }
+      return objects.withLock { objects in
+        guard objects[key] == nil else { return refusal(412, "PreconditionFailed") }
+        objects[key] = bytes
+        _ = uploads.giveUp(upload, key)
+        let spaces = String(repeating: " ", count: 10_000)
+        return CannedAnswer(
+          body: Array("<?xml version=\"1.0\"?>\(spaces)<CompleteMultipartUploadResult/>".utf8))
+      }
     }
   }
 
@@ -143,13 +190,17 @@ package final class TestBucket: Sendable {
     let names = match.output.4.split(separator: ";").map(String.init)
     let needed =
       ["host"] + request.headers.keys.filter { $0.hasPrefix("x-amz-") }
-      + (request.method == "PUT" ? ["if-none-match"] : [])
+      + (request.headers["if-none-match"] == nil ? [] : ["if-none-match"])
     guard names == names.sorted(), needed.allSatisfy(names.contains),
       names.allSatisfy({ request.headers[$0] != nil })
     else { return "SignatureDoesNotMatch" }
     let lines = names.map { "\($0):\(request.headers[$0] ?? "")\n" }.joined()
-    let canonical = [request.method, request.path, "", lines, names.joined(separator: ";"), payload]
-      .joined(separator: "\n")
+    let query = request.query.map { "\(Self.encoded($0.key))=\(Self.encoded($0.value))" }.sorted()
+    let canonical = [
+      request.method, request.path, query.joined(separator: "&"), lines, names.joined(separator: ";"),
+      payload,
+    ]
+    .joined(separator: "\n")
     let scope = "\(match.output.2)/\(match.output.3)/s3/aws4_request"
     let text = ["AWS4-HMAC-SHA256", time, scope, Digest.hexadecimal(of: Array(canonical.utf8))]
       .joined(separator: "\n")
@@ -160,6 +211,13 @@ package final class TestBucket: Sendable {
       String($0 >> 4, radix: 16) + String($0 & 15, radix: 16)
     }
     return signature.joined() == match.output.5 ? nil : "SignatureDoesNotMatch"
+  }
+
+  /// As a signature has a query's names and values (RFC 3986).
+  private static func encoded(_ text: String) -> String {
+    let plain = CharacterSet(
+      charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+    return text.addingPercentEncoding(withAllowedCharacters: plain) ?? ""
   }
 
   /// HMAC-SHA256 (RFC 2104).

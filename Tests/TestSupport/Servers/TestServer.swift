@@ -15,6 +15,15 @@ package struct SeenRequest: Sendable {
 
   /// Without the query.
   package var path: String { String(target.prefix { $0 != "?" }) }
+  /// The query's values by their names, decoded.
+  package var query: [String: String] {
+    let pairs = target.drop { $0 != "?" }.dropFirst().split(separator: "&").map {
+      $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
+        $0.removingPercentEncoding ?? ""
+      }
+    }
+    return Dictionary(pairs.map { ($0[0], $0.count > 1 ? $0[1] : "") }) { first, _ in first }
+  }
   /// Whether it says who asks.
   package var hasToken: Bool { headers["authorization"] != nil }
 }

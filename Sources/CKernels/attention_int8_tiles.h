@@ -1,0 +1,44 @@
+// The two products of attention in int8 on AMX's tiles: a part of attention_int8_body.h. Scores, weights and sums lie as
+// there. A row of tile A is a key or a channel, of −127…127, a row of tile B a step of all rows, of 0…255.
+#undef BEGIN_TILES
+#undef END_TILES
+#define BEGIN_TILES() configure_whole_tiles()
+#define END_TILES() _tile_release()
+
+/// Integer scores of `count` keys, `[key][row]`, and the highest of each row. Keys are `[tile of keys][tile of steps]`.
+INLINE void VARIANT(score)(int vectors, const int32_t *queries, const packed_keys *keys, size_t first, size_t count,
+                           size_t depth, int32_t *scores, int32_t *highest) {
+  typedef VARIANT(integers) integers;
+  for (size_t key = 0; key < count; key += ATTENTION_TILE)
+    multiply_tiles(1, vectors, (const char *)(keys->steps + (first + key) * depth), depth / ATTENTION_TILE, queries,
+                   scores + key * TILE_ROWS, TILE_ROWS * sizeof(int32_t));
+  integers high[TILE_VECTORS];
+  UNROLLED for (int v = 0; v < vectors; v++) high[v] = (integers){0} + INT32_MIN;
+  for (size_t key = 0; key < count; key++)
+    UNROLLED for (int v = 0; v < vectors; v++) {
+      integers *score = (integers *)(scores + key * TILE_ROWS + v * LANES);
+      *score += keys->offsets[first + key];
+      high[v] = __builtin_elementwise_max(high[v], *score);
+    }
+  UNROLLED for (int v = 0; v < vectors; v++) *(integers *)(highest + v * LANES) = high[v];
+}
+
+/// mixed[channel][row] = mixed · earlier + Σ weight · value · now over so many steps of keys. Values are
+/// `[tile of channels][tile of steps]`, a tile of channels is `panel` steps. After the last step `weights` are overwritten.
+INLINE void VARIANT(mix)(int vectors, int32_t *weights, size_t steps, const int32_t *values, size_t panel, size_t channels,
+                         const float *earlier, const float *now, float *mixed) {
+  typedef VARIANT(integers) integers;
+  typedef VARIANT(vector) vector;
+  memset(weights + steps * TILE_ROWS, 0, (attention_whole(steps) - steps) * TILE_ROWS * sizeof(int32_t));
+  for (size_t channel = 0; channel < channels; channel += ATTENTION_TILE) {
+    _Alignas(64) int32_t sums[ATTENTION_TILE][TILE_ROWS];
+    multiply_tiles(1, vectors, (const char *)(values + channel / ATTENTION_TILE * panel), attention_whole(steps) / ATTENTION_TILE,
+                   weights, sums, sizeof sums[0]);
+    for (int c = 0; c < ATTENTION_TILE; c++)
+      UNROLLED for (int v = 0; v < vectors; v++) {
+        vector *out = (vector *)(mixed + (channel + (size_t)c) * TILE_ROWS + v * LANES);
+        *out = FMA(__builtin_convertvector(*(const integers *)(sums[c] + v * LANES), vector),
+                   *(const vector *)(now + v * LANES), *out * *(const vector *)(earlier + v * LANES));
+      }
+  }
+}
