@@ -141,8 +141,8 @@ let package = Package(
     tests(
       "HubTests",
       [
-        "Boundary", "Requests", "HTTP", "Hub", "Checkpoints", "JobStore", "Fetching", "TestSupport", logging,
-        grdb,
+        "Boundary", "Requests", "HTTP", "Hub", "Checkpoints", "JobStore", "PostgresStore", "Fetching",
+        "TestSupport", logging, grdb,
       ]),
     tests("SharedFilesTests", ["Boundary", "Requests", "HTTP", "SharedFiles", "TestSupport"]),
     tests("ImagesTests", ["Images", "Fuzzing", "TestSupport"]),

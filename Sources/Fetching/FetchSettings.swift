@@ -33,7 +33,7 @@ package struct FetchSettings: Sendable {
   ///   - error: what ended the try.
   ///   - tries: that ended so before.
   func pause(after error: any Error, tries: Int) -> Double? {
-    guard tries < pauses.count else { return nil }
+    guard pauses.indices.contains(tries) else { return nil }
     switch error {
     case HubError.rateLimited(_, let seconds, _): return max(pauses[tries], Double(seconds ?? 0))
     case HubError.unreachable, HubError.gaveUp: return pauses[tries]

@@ -10,7 +10,7 @@ import Synchronization
 /// that renders reads what it leaves in the cache.
 package final class SourceFetcher: Sendable {
   private let settings: FetchSettings
-  private let session: FetcherSession
+  private let session: any JobFetcher
   private let transport: any HTTPTransport
   private let log: Logger
   private let stop = StopFlag()
@@ -27,7 +27,7 @@ package final class SourceFetcher: Sendable {
   ///   - session: signed on; `run` signs it off.
   ///   - transport: makes the requests.
   ///   - log: gets what it does.
-  package init(settings: FetchSettings, session: FetcherSession, transport: any HTTPTransport, log: Logger) {
+  package init(settings: FetchSettings, session: any JobFetcher, transport: any HTTPTransport, log: Logger) {
     self.settings = settings
     self.session = session
     self.transport = transport
@@ -81,14 +81,21 @@ package final class SourceFetcher: Sendable {
     if stop.isSet { flag.set() }
     log.info("\(claimed.text): fetching")
     do {
-      let model = try fetch(claimed, flag)
+      let source = try remote(claimed)
+      if let path = localPath(source) {
+        _ = try persistently { try session.finish(claimed, localPath: path) }
+        log.info("\(claimed.text): \(path), which was here")
+        return true
+      }
+      let pulled = try fetch(source, claimed, flag)
+      let name = ModelSource.name(ofPath: pulled.path)
       _ = try persistently {
         try session.finish(
-          claimed, name: model.name, revision: model.pulled.revision, path: model.pulled.path,
-          bytes: model.pulled.bytes)
+          claimed, name: ModelSource.remote(name) == nil ? claimed.text : name, revision: pulled.revision,
+          path: pulled.path, bytes: pulled.bytes)
       }
-      let cached = model.pulled.fromCache ? ", which was here" : ""
-      log.info("\(claimed.text): ready, \(HubError.size(model.pulled.bytes))\(cached)")
+      let cached = pulled.fromCache ? ", which was here" : ""
+      log.info("\(claimed.text): ready, \(HubError.size(pulled.bytes))\(cached)")
     } catch HubError.stopped {
       log.info("\(claimed.text): stopped")
       _ = try persistently { try session.giveBack(claimed) }
@@ -103,17 +110,16 @@ package final class SourceFetcher: Sendable {
     return true
   }
 
-  /// - Returns: the model, and its exact name.
-  private func fetch(_ claimed: ClaimedSource, _ flag: StopFlag) throws -> (pulled: PulledModel, name: String)
-  {
+  private func remote(_ claimed: ClaimedSource) throws -> ModelSource {
     guard let source = ModelSource.remote(claimed.text) else {
       throw HubError.gone(what: claimed.text, reason: "this is neither a card nor a link of a hub")
     }
-    if let path = localPath(source) {
-      return (
-        PulledModel(source: claimed.text, path: path, revision: nil, bytes: 0, fromCache: true), path
-      )
-    }
+    return source
+  }
+
+  private func fetch(
+    _ source: ModelSource, _ claimed: ClaimedSource, _ flag: StopFlag
+  ) throws -> PulledModel {
     try settings.limits.check(source)
     let told = Mutex(Date.distantPast)
     let puller = ModelPuller(
@@ -131,9 +137,7 @@ package final class SourceFetcher: Sendable {
           claimed, done: progress.done, total: progress.total, perSecond: progress.rate)
         if goesOn == false { flag.set() }
       })
-    let pulled = try puller.pull(source, for: claimed.use)
-    let name = ModelSource.name(ofPath: pulled.path)
-    return (pulled, ModelSource.remote(name) == nil ? claimed.text : name)
+    return try puller.pull(source, for: claimed.use)
   }
 
   /// A local path wins over a card of the same name, here as everywhere.
@@ -142,17 +146,43 @@ package final class SourceFetcher: Sendable {
     return settings.modelFolders.map { "\($0)/\(id)" }.first { access($0, F_OK) == 0 }
   }
 
-  /// Rests until somebody else commits, or a try is due.
+  /// Rests until somebody else commits, the queue tells of something, or a try is due.
   private func waitForWork() throws {
     _ = try persistently { try session.verify() }
-    guard let mark = try persistently({ try session.client.changeMark() }) else { return }
-    let due = try persistently { try session.nextDue() } ?? nil
+    guard let mark = try persistently({ try session.queue.changeMark() }) else { return }
+    let due = try persistently { try nextDue() } ?? nil
     let end = Date(timeIntervalSinceNow: 2)
     while !stop.isSet, Date() < end {
-      rest(0.1)
-      if let due, due <= Date().milliseconds { return }
-      if try persistently({ try session.client.changeMark() }) != mark { return }
+      if listen(session.lookPause, until: due) { return }
+      if try persistently({ try session.queue.changeMark() }) != mark { return }
     }
+  }
+
+  /// When something is tried again, by this machine's clock; nil: nothing is.
+  private func nextDue() throws -> Milliseconds? {
+    guard let due = try session.nextDue() else { return nil }
+    let (time, isBeyond) = due.addingReportingOverflow(Date().milliseconds &- (try session.queue.now()))
+    return isBeyond ? due : time
+  }
+
+  /// Rests for so many seconds.
+  /// - Returns: whether the queue has told of something, or the time has come.
+  private func listen(_ seconds: Double, until due: Milliseconds?) -> Bool {
+    let end = Date(timeIntervalSinceNow: seconds)
+    repeat {
+      if let descriptor = session.newsDescriptor() {
+        var news = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        if poll(&news, 1, 100) != 0 {
+          if session.hears() { return true }
+          // It was an answer to another thread, or the connection is gone.
+          rest(0.1)
+        }
+      } else {
+        rest(0.1)
+      }
+      if let due, due <= Date().milliseconds { return true }
+    } while !stop.isSet && Date() < end
+    return false
   }
 
   private func rest(_ seconds: Double) {
@@ -167,14 +197,10 @@ package final class SourceFetcher: Sendable {
     while true {
       do {
         return try body()
-      } catch let error as JobStoreError {
-        switch error {
-        case .diskFull, .busy, .inputOutput, .notAccessible:
-          log.error("the queue does not answer, trying again: \(error)")
-          if stop.isSet { return nil }
-          rest(1)
-        default: throw error
-        }
+      } catch let error as JobStoreError where error.passesByItself {
+        log.error("the queue does not answer, trying again: \(error)")
+        if stop.isSet { return nil }
+        rest(1)
       }
     }
   }

@@ -119,6 +119,14 @@ extension JobStoreError {
     default: false
     }
   }
+
+  /// Whether the same may work later: a full disk, a lock, a server that is away.
+  package var passesByItself: Bool {
+    switch self {
+    case .diskFull, .busy, .inputOutput, .notAccessible, .temporaryFull, .unreachable: true
+    default: false
+    }
+  }
 }
 
 extension JobStoreError: CustomStringConvertible, LocalizedError {

@@ -12,6 +12,7 @@ final class FetchChild: Sendable {
   }
 
   private let arguments: [String]
+  private let environment: [String: String]
   private let log: Logger
   private let state = Mutex(State())
 
@@ -22,9 +23,11 @@ final class FetchChild: Sendable {
 
   /// - Parameters:
   ///   - arguments: the arguments of `segmoed fetch`.
+  ///   - environment: its variables.
   ///   - log: hears how it ends.
-  init(arguments: [String], log: Logger) {
+  init(arguments: [String], environment: [String: String], log: Logger) {
     self.arguments = arguments
+    self.environment = environment
     self.log = log
   }
 
@@ -36,6 +39,7 @@ final class FetchChild: Sendable {
       let process = Process()
       process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
       process.arguments = ["fetch", "--beside", "\(getpid())"] + arguments
+      process.environment = environment
       process.standardInput = FileHandle.nullDevice
       process.terminationHandler = { [self] process in ended(process.terminationStatus) }
       try process.run()
@@ -47,7 +51,8 @@ final class FetchChild: Sendable {
   func waitUntilReady(_ queue: any JobQueue, seconds: Double = 10) {
     let end = Date(timeIntervalSinceNow: seconds)
     while Date() < end, let pid = state.withLock({ $0.process?.processIdentifier }) {
-      if (try? queue.fetchers().contains { $0.pid == Int(pid) }) ?? false { return }
+      let host = ProcessInfo.processInfo.hostName
+      if (try? queue.fetchers().contains { $0.pid == Int(pid) && $0.host == host }) ?? false { return }
       Thread.sleep(forTimeInterval: 0.02)
     }
   }

@@ -8,6 +8,7 @@ import HTTP
 import Hub
 import JobStore
 import Logging
+import PostgresStore
 import Release
 import RenderDaemon
 import Requests
@@ -42,12 +43,9 @@ struct FetchCommand: ParsableCommand {
     LoggingSystem.bootstrap { _ in ServiceLog(threshold: threshold, journal: journal) }
     let log = Logger(label: "segmoe-fetch")
     let hub = try HubPlaces(settings, environment: environment).settings()
-    let session: FetcherSession
+    let session: any JobFetcher
     do {
-      session = try FetcherSession.signOn(
-        QueueDatabase.open(path: settings.database, role: .client),
-        FetcherRecord(pid: Int(getpid()), host: ProcessInfo.processInfo.hostName, version: Version.current)
-      ) { WorkerProcess.isAlive(WorkerRecord($0)) }
+      session = try Self.signOn(to: settings.database)
     } catch let error as JobStoreError {
       throw error.atStart
     }
@@ -59,8 +57,22 @@ struct FetchCommand: ParsableCommand {
     let signals = [SIGTERM, SIGINT].map { StopListener($0) { fetcher.requestStop() } }
     let parent = ParentWatch(of: beside) { fetcher.requestStop() }
     defer { withExtendedLifetime((signals, parent)) {} }
-    log.info("ready, queue \(settings.database), cache \(hub.cache)")
+    log.info("ready, queue \(session.queue.path), cache \(hub.cache)")
     try fetcher.run()
+  }
+
+  /// Signs the fetcher on to a queue, wherever it is.
+  /// - Throws: `JobStoreError`
+  private static func signOn(to database: String) throws -> any JobFetcher {
+    let record = FetcherRecord(
+      pid: Int(getpid()), host: ProcessInfo.processInfo.hostName, version: Version.current)
+    func isAlive(_ fetcher: FetcherRecord) -> Bool { WorkerProcess.isAlive(WorkerRecord(fetcher)) }
+    guard QueueDatabase.isServer(database) else {
+      return try FetcherSession.signOn(
+        QueueDatabase.open(path: database, role: .client), record, processIsAlive: isAlive)
+    }
+    return try PostgresFetcher.signOn(
+      PostgresDatabase.open(ServerAddress(database), role: .client), record, processIsAlive: isAlive)
   }
 }
 

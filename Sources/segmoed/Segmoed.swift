@@ -100,9 +100,6 @@ struct Segmoed: AsyncParsableCommand {
     let log = Logger(label: "segmoed")
     // Until somebody listens, below: opening the queue may take long, and SIGHUP must not end the daemon.
     signal(SIGHUP, SIG_IGN)
-    guard !fetch || !QueueDatabase.isServer(settings.database) else {
-      throw JobStoreError.notOnServer(what: "segmoed --fetch").atStart
-    }
     let reporter = ServiceReporter(environment: environment)
     reporter.starting(seconds: Self.secondsToOpen(settings.database))
     let worker: Worker
@@ -157,10 +154,13 @@ struct Segmoed: AsyncParsableCommand {
   /// The fetcher beside the daemon, started; nil: none was asked for.
   private func fetcher(_ settings: DaemonSettings, _ log: Logger) throws -> FetchChild? {
     guard fetch else { return nil }
+    // An address may have a password, which is for nobody to see among a process's arguments.
+    var environment = ProcessInfo.processInfo.environment
+    environment["SEGMOE_DATABASE"] = settings.database
     let arguments =
-      ["--database", settings.database, "--log-level", settings.logLevel.rawValue]
+      ["--log-level", settings.logLevel.rawValue]
       + settings.modelFolders.flatMap { ["--models", $0] } + (shared.config.map { ["--config", $0] } ?? [])
-    let child = FetchChild(arguments: arguments, log: log)
+    let child = FetchChild(arguments: arguments, environment: environment, log: log)
     try child.start()
     return child
   }

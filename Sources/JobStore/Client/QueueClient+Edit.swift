@@ -112,7 +112,7 @@ extension Database {
 
 extension RenderRequest {
   /// Writes other names of sources in the place of those that it says.
-  fileprivate mutating func rename(_ names: [String: String]) {
+  package mutating func rename(_ names: [String: String]) {
     model = names[model] ?? model
     changeFiles { file, text in file.use == nil ? text : names[text] ?? text }
   }

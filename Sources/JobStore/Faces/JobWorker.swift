@@ -208,6 +208,10 @@ package protocol JobWorker: Sendable {
   /// - Returns: the names that were found.
   func takeLocalSources(_ isHere: (String) -> Bool) throws -> [String]
 
+  /// Where lies what was brought to this machine of what the worker lacks.
+  /// - Parameter lacked: names of models and files, as jobs have them.
+  func arrivals(among lacked: Set<String>) throws -> [String: String]
+
   /// Records that the worker stopped rendering a job because it was cancelled.
   func cancelled(_ lease: Lease) throws
 
@@ -233,6 +237,9 @@ extension WorkerSession: JobWorker {
 
   /// The kernel tells of commits, and the queue does not.
   package func hears() -> Bool { false }
+
+  /// On one machine, what jobs name is there before they are due.
+  package func arrivals(among lacked: Set<String>) throws -> [String: String] { [:] }
 
   /// A look at a file costs nobody else anything.
   package var crowd: Int { 1 }

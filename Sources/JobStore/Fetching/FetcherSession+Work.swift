@@ -136,16 +136,10 @@ extension FetcherSession {
       let rows = try Row.fetchAll(
         db, sql: "SELECT DISTINCT loras, embeddings FROM jobs WHERE \(jobs)", arguments: ["source": source.id]
       )
+      let renaming = FileRenaming(of: source.text, to: name)
       for row in rows {
-        // Both settings as the request has them, so that the text stays as programs write it.
-        let reader = RowReader(row: row, table: "jobs")
-        var request = RenderRequest()
-        for column in ["loras", "embeddings"] {
-          guard let setting = Setting.named(column) else { continue }
-          let stored = try reader.stored(column)
-          guard setting.restore(stored, &request) else { continue }
-          request.changeFiles { _, text in text == source.text ? name : text }
-          try replace(column, stored.databaseValue, setting.stored(request).databaseValue)
+        for list in try renaming.lists(in: RowReader(row: row, table: "jobs")) {
+          try replace(list.column, list.old.databaseValue, list.new.databaseValue)
         }
       }
     }

@@ -81,15 +81,3 @@ package final class FetcherSession: Sendable {
   /// Closes the connection. Later calls throw `JobStoreError.closed`.
   package func close() throws { try database.close() }
 }
-
-/// A source that a fetcher has just taken.
-package struct ClaimedSource: Sendable, Equatable {
-  package let id: Int64
-  /// The count of claims; another one than in the row means that another fetcher has it.
-  package let claim: Int64
-  /// What to fetch: as it was asked for, or with its commit if that is known.
-  package let text: String
-  package let use: ModelUse
-  /// Tries that ended with a fault which may pass.
-  package let tries: Int
-}

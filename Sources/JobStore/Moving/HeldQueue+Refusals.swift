@@ -24,11 +24,6 @@ extension HeldQueue {
         reason: "job \(id) is running on worker \(try reader.value("lease_owner", as: String.self)): "
           + "if that is gone, its lease runs out in \(seconds) s")
     }
-    if target.absentTables.contains("sources") {
-      try expectNone(
-        "state = 'queued' AND held & \(Hold.source.rawValue) <> 0", at: place,
-        "waits for what it names of a hub, which is not fetched there: let it be fetched first, or cancel it")
-    }
   }
 
   /// Checks that no daemon and no fetcher lives.

@@ -57,8 +57,11 @@ extension PostgresClient {
       next: spool.blocks(from: first, [.integer(id), .integer(try reader.value("created_at"))]))
     let numbers = first == last ? "job \(first)" : "jobs \(first) to \(last)"
     _ = try link.answer(
-      to: "SELECT end_batch($1::bigint, $2::text)",
-      [.integer(id), .text(numbers + (after.map { ", after batch \($0)" } ?? ""))])
+      to: "SELECT end_batch($1::bigint, $2::text, $3::text[], $4::text[])",
+      [
+        .integer(id), .text(numbers + (after.map { ", after batch \($0)" } ?? "")),
+        .texts(spool.sources.map(\.text)), .texts(spool.sources.map(\.use.rawValue)),
+      ])
     return EnqueuedBatch(batch: id, jobs: jobs, isNew: true)
   }
 

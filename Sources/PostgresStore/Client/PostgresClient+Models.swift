@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import JobStore
 
-/// What workers have said of models. What they would fetch of a hub, nobody can enqueue here.
+/// What workers have said of models.
 extension PostgresClient {
   /// Models that workers lack, by worker and model, with the reasons.
   package func lackedModels() throws -> [(worker: String, model: String, reason: String)] {
@@ -50,13 +50,4 @@ extension PostgresClient {
       throw JobStoreError.damagedRow(table: "found_models", column: "worker", value: "no list of texts")
     }
   }
-
-  /// No job waits here for a hub.
-  package func waits(batch: Int64?, limit: Int) throws -> [SourceRecord] { [] }
-
-  /// A job names nothing of a hub here.
-  package func sources(job: Int64) throws -> [SourceRecord] { [] }
-
-  /// There are no fetchers here.
-  package func fetchers() throws -> [FetcherRecord] { [] }
 }

@@ -54,7 +54,8 @@ extension PostgresClient {
       WHERE job = $1::bigint OR batch = $2::bigint AND job IS NULL ORDER BY at, id
       """, [.integer(id), .integer(job.batch)]
     ).map { try Event(row: $0) }
-    return JobDetails(job: job, summary: summary, images: images, events: events, sources: [])
+    return JobDetails(
+      job: job, summary: summary, images: images, events: events, sources: try sources(job: id))
   }
 
   /// A job with all its columns.

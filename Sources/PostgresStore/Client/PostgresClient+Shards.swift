@@ -40,6 +40,7 @@ extension PostgresClient {
         SELECT CASE WHEN b.shards_key IS NOT NULL THEN b.shards END AS place,
           (SELECT min(o.id) FROM batches o WHERE o.shards = $2::text AND o.id <> b.id) AS other,
           (b.same_numerics = 1 AND b.numerics IS NULL)::integer AS floats,
+          EXISTS (SELECT 1 FROM waiting w WHERE w.batch = b.id AND w.holds & 4 <> 0)::integer AS fetching,
           EXISTS (SELECT 1 FROM waiting w WHERE w.batch = b.id AND w.holds & 8 <> 0)::integer AS later
         FROM batches b WHERE b.id = $1::bigint FOR UPDATE
         """, [.integer(batch), .text(folder)]
@@ -48,8 +49,8 @@ extension PostgresClient {
     let reader = RowReader(row: row, table: "batches")
     return ShardProspect(
       batch: batch, folder: folder, place: try reader.optional("place"), other: try reader.optional("other"),
-      // Nothing is fetched for a queue on a server.
-      isFetching: false, isLater: try reader.value("later"), isFloating: try reader.value("floats"))
+      isFetching: try reader.value("fetching"), isLater: try reader.value("later"),
+      isFloating: try reader.value("floats"))
   }
 
   /// The batch whose jobs went into shards with a key; nil if there is none in this queue.
@@ -94,12 +95,22 @@ extension PostgresClient {
       "SELECT * FROM job_rows WHERE id = ANY ($1::bigint[])", [.integers(jobs)]
     ).map { try JobRecord(row: $0) }
     let byNumber = Dictionary(records.map { ($0.id, $0) }) { first, _ in first }
+    var sources: [Int64: [Row]] = [:]
+    for row in try connection.rows(
+      """
+      SELECT js.job, s.id, s.batch, s.source, s.use, s.name, s.revision, s.path, s.created_at
+      FROM job_sources js JOIN sources s ON s.id = js.source
+      WHERE s.state = 'ready' AND js.job = ANY ($1::bigint[]) ORDER BY js.job, s.id
+      """, [.integers(jobs)])
+    {
+      sources[try RowReader(row: row, table: "job_sources").value("job"), default: []].append(row)
+    }
     return ShardCargo(
       batch: row,
       jobs: try jobs.map { id in
         guard let job = byNumber[id] else { throw JobStoreError.notFound(thing: "job", id: "\(id)") }
         return job
-      })
+      }, sources: sources)
   }
 
   /// Batches whose jobs are in shards, in order of their numbers.

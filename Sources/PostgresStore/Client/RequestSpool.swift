@@ -10,6 +10,9 @@ final class RequestSpool {
   private let file: UnsafeMutablePointer<FILE>
   /// Of the request before.
   private var form: LineForm?
+  /// What the requests name of a hub, each once, in order.
+  private(set) var sources: [WantedSource] = []
+  private var known: Set<WantedSource> = []
 
   /// - Throws: `JobStoreError.temporaryFull` if there is no room for a temporary file.
   init() throws {
@@ -26,7 +29,8 @@ final class RequestSpool {
   /// - Throws: `RequestError`, `JobStoreError`, and what `next` throws.
   func take(withFingerprint: Bool, _ next: () throws -> JobRequest?) throws {
     while let request = try next() {
-      let line = try line(of: request)
+      var request = request
+      let line = try line(of: &request)
       guard !line.contains(0) else {
         throw JobStoreError.wrongRow(reason: "a text has a zero byte: remove it")
       }
@@ -37,16 +41,16 @@ final class RequestSpool {
   }
 
   /// Checks a request, and writes it as a line. In most batches only the prompt and the seed change from one to the next.
-  private func line(of request: JobRequest) throws -> [UInt8] {
+  private func line(of request: inout JobRequest) throws -> [UInt8] {
     if let form, form.fits(request) {
       try request.render.validatePrompt()
       return form.line(of: request)
     }
     try request.validate()
-    var render = request.render
-    guard render.takeSources().isEmpty else {
-      throw JobStoreError.notOnServer(what: "a model of a hub, which a daemon would fetch,")
-    }
+    let asked = request
+    for source in request.render.takeSources() where known.insert(source).inserted { sources.append(source) }
+    // A source that is written otherwise than it is kept (with a token) is read anew in each.
+    guard request == asked else { return LineForm(of: request).line(of: request) }
     let form = LineForm(of: request)
     self.form = form
     return form.line(of: request)

@@ -34,7 +34,7 @@ extension HeldServer {
   private static func jobs(_ columns: Set<String>, _ token: (name: String, value: String)) -> [MovedRows] {
     let places = ["id", "batch", "priority", "model", "numerics", "numerics_since"]
     // Nobody holds a model here: whoever lacks it finds out again.
-    let holds = "held & 25"
+    let holds = "held & 29"
     let isOver = "state IN ('done', 'failed', 'cancelled')"
     return [
       MovedRows(
@@ -76,7 +76,9 @@ extension HeldServer {
   }
 
   func empty(_ table: MovedTable) throws {
-    let others = table == .jobs ? ["due", "waiting", "leases"] : []
+    // Places have numbers of the same sequence as sources.
+    let others =
+      table == .jobs ? ["due", "waiting", "leases"] : table.name == "sources" ? ["source_places"] : []
     for name in [table.name] + others { _ = try link.answer(to: "DELETE FROM \(name)") }
   }
 
@@ -88,6 +90,8 @@ extension HeldServer {
         to: "SELECT setval($1::text::regclass, greatest($2::bigint, 1), $2::bigint > 0)",
         [.text(sequence), .integer(last)])
     }
+    _ = try link.answer(
+      to: "SELECT setval('sources_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM sources), false)")
     func sums(_ sum: (String) -> String) -> String {
       JobState.allCases.map { sum($0.rawValue) }.joined(separator: ", ")
     }
@@ -100,6 +104,11 @@ extension HeldServer {
       FROM batches b LEFT JOIN job_rows j ON j.batch = b.id GROUP BY b.id
       """,
       "INSERT INTO counts (batch, \(states)) SELECT 0, \(sums { "coalesce(sum(\($0)), 0)" }) FROM counts",
+      """
+      UPDATE waiting w SET holds = w.holds & ~4, run_after = coalesce(w.run_after, 0)
+      WHERE w.holds & 4 <> 0 AND NOT EXISTS (
+        SELECT 1 FROM job_sources js JOIN sources s ON s.id = js.source WHERE js.job = w.id AND s.state <> 'ready')
+      """,
       """
       UPDATE checkpoints c SET over = 1 FROM jobs j
       WHERE j.id = c.job AND j.outcome IN ('failed', 'cancelled') AND c.over = 0

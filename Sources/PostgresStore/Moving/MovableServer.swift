@@ -15,7 +15,7 @@ package struct MovableServer: MovableQueue {
 
   package var place: String { address.description }
 
-  package var absentTables: Set<String> { ["fetchers", "sources", "job_sources"] }
+  package var absentTables: Set<String> { [] }
 
   /// Runs `body` in one durable transaction, in which nobody else changes the queue.
   package func hold<Value>(_ body: (any HeldQueue) throws -> Value) throws -> Value {
@@ -38,7 +38,8 @@ package struct MovableServer: MovableQueue {
 
   /// Those that anything but upkeep writes.
   private static let tables = """
-    batches, jobs, due, waiting, leases, progress, checkpoints, images, former_images, workers, events, counts, tally
+    batches, jobs, due, waiting, leases, progress, checkpoints, images, former_images, workers, events, counts, tally,
+    fetchers, sources, job_sources
     """
 
   /// Runs `body` on one consistent view.

@@ -36,7 +36,7 @@ extension PostgresSession {
       do {
         let job = try JobRecord(row: row)
         try job.request.validate(limits: limits)
-        return ClaimedJob(lease: lease, job: job, places: [:])
+        return ClaimedJob(lease: lease, job: job, places: try Self.places(ofClaimed: row))
       } catch let error as RequestError {
         try refuse(lease, message: "\(error)")
       } catch let error as JobStoreError {
@@ -56,11 +56,12 @@ extension PostgresSession {
     }
     let rows = try database.connection.rows(
       """
-      SELECT * FROM claim_job($1::text, $2::bigint, $3::bigint, $4::text, $5::text[], $6::text[], $7::text[])
+      SELECT c.*, job_places(c.id, $8::text) AS places
+      FROM claim_job($1::text, $2::bigint, $3::bigint, $4::text, $5::text[], $6::text[], $7::text[]) c
       """,
       [
         .text(name), .integer(token), .integer(leaseSeconds.asMilliseconds), .text(record.numerics),
-        .texts(preferred), .texts(lacked.models.sorted()), .texts(lacked.files.sorted()),
+        .texts(preferred), .texts(lacked.models.sorted()), .texts(lacked.files.sorted()), .text(record.host),
       ])
     looks.withLock { $0 = ClaimLooks() }
     return try hold(rows, token)
@@ -71,15 +72,16 @@ extension PostgresSession {
   ) throws -> (Lease, Row)? {
     let token = Int64.random(in: 1...Int64.max)
     let sql = """
-      SELECT * FROM claim_companion($1::text, $2::bigint, $3::bigint, $4::text, $5::text, $6::integer, $7::integer,
-        $8::text, $9::text, $10::text, $11::text, $12::bigint, $13::text = '1', $14::text[])
+      SELECT c.*, job_places(c.id, $15::text) AS places
+      FROM claim_companion($1::text, $2::bigint, $3::bigint, $4::text, $5::text, $6::integer, $7::integer,
+        $8::text, $9::text, $10::text, $11::text, $12::bigint, $13::text = '1', $14::text[]) c
       """
     let values: [ServerValue] = [
       .text(name), .integer(token), .integer(leaseSeconds.asMilliseconds), .text(record.numerics),
       .text(request.model), .integer(request.width.map(Int64.init)), .integer(request.height.map(Int64.init)),
       .text(request.precision.rawValue), .text(request.vae), .text(request.deepCache?.text),
       ServerValue(request.loras.stored), .integer(request.memoryBudget.map { Int64($0.bytes) }),
-      .flag(request.initImage != nil), .texts(files.sorted()),
+      .flag(request.initImage != nil), .texts(files.sorted()), .text(record.host),
     ]
     guard !waits else { return try hold(database.connection.rows(sql, values), token) }
     do {

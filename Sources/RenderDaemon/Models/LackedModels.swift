@@ -71,6 +71,11 @@ package struct LackedModels {
     return changed
   }
 
+  /// They are lacked no more.
+  mutating func forget(_ models: some Sequence<String>) {
+    for model in models { entries[model] = nil }
+  }
+
   private static func stamp(_ model: String, _ locator: ModelLocator) -> FolderStamp? {
     try? FolderStamp([locator.path(of: model)], within: locator.confinement)
   }

@@ -78,9 +78,7 @@ func passesByItself(_ error: any Error) -> Bool {
   // Of the place that finished pictures go to.
   case SharedError.unreachable, SharedError.noRoom, SharedError.forbidden, SharedError.refused: true
   // Faults of the queue are never the job's fault.
-  case JobStoreError.diskFull, JobStoreError.busy, JobStoreError.inputOutput, JobStoreError.notAccessible,
-    JobStoreError.temporaryFull, JobStoreError.unreachable:
-    true
+  case let error as JobStoreError: error.passesByItself
   default: false
   }
 }

@@ -59,10 +59,11 @@ extension Worker {
       }
       look.jump = nil
       guard
-        let (locator, inputs, names) = shelf.take({ ($0.locator, $0.inputs, $0.names) }),
+        var (locator, inputs, names) = shelf.take({ ($0.locator, $0.inputs, $0.names) }),
         let local = try persistently({ try session.takeLocalSources(locator.hasNamed) })
       else { return nil }
       for name in local { log.info("'\(name)' is in a model folder: it is not fetched") }
+      try takeArrivals(&locator)
       for thing in lacked.withLock({ $0.look(locator) }) {
         guard try persistently({ try session.expect(thing) }) != nil else { return nil }
       }
@@ -86,12 +87,19 @@ extension Worker {
           claimed: claimed, settings: current, reloads: look.reloads, models: locator.confinement,
           pictures: inputs.confinement)
       }
-      // A job at work may be queued again, and others may wait for its end.
-      guard let isOver = try persistently({ try settings.drain && progress.jobs == 0 && isDrained() })
+      // A job at work may be queued again, and others may wait for its end. What became due since the claim is seen by the
+      // next one.
+      guard
+        let isOver = try persistently({
+          try settings.drain && progress.jobs == 0 && isDrained() && session.changeMark() == seen
+        })
       else { return nil }
       look.isOver = isOver
       guard !isOver, let due = try persistently({ look.pace.watchesTimes ? try nextDue(current) : nil }),
-        let waits = try persistently({ try session.queue.waits(batch: nil, limit: 1) })
+        // On a server, where thousands may wait, what comes into a folder is found a little later.
+        let waits = try persistently({
+          look.pace.watchesTimes ? try session.queue.waits(batch: nil, limit: 1) : []
+        })
       else { return nil }
       look.jump = try rest(
         &look, since: seen, ended: progress.ended, due: due,

@@ -80,6 +80,25 @@ extension Worker {
     return nil
   }
 
+  /// Learns where lies what a fetcher has brought to this machine since it was lacked, and tries it again.
+  /// - Parameter locator: a copy of the loaded models', which learns it, too.
+  func takeArrivals(_ locator: inout ModelLocator) throws {
+    let absent = lacked.withLock { $0.all }
+    let names = absent.models.union(absent.files)
+    guard !names.isEmpty, var places = try persistently({ try session.arrivals(among: names) }) else { return }
+    // Where it was looked for in vain, only other files are news.
+    places = places.filter { locator.places[$0.key] != $0.value }
+    guard !places.isEmpty else { return }
+    for name in places.keys.sorted() {
+      guard try persistently({ try session.expect(name) }) != nil else { return }
+      log.info("'\(name)' is here now")
+    }
+    let found = places
+    guard shelf.take({ $0.locator.learn(found) }) != nil else { return }
+    locator.learn(found)
+    lacked.withLock { $0.forget(found.keys) }
+  }
+
   /// When a job may come due without a commit, by this machine's clock; nil: never.
   func nextDue(_ current: DaemonSettings) throws -> Milliseconds? {
     guard let due = try session.nextDue(numericsPatience: numericsPatience(current)) else { return nil }

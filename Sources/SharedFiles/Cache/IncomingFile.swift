@@ -12,15 +12,14 @@ final class IncomingFile {
     let goOn: () throws -> Void
   }
 
-  private let path: String
+  private let file: GrowingFile
   private let name: String
-  private let descriptor: Int32
   private let limits: Limits
-  private var digest: Digest? = Digest()
-  /// The bytes so far.
-  private(set) var count = 0
   /// As the place says; nil: it has not yet.
   private var total: Int?
+
+  /// The bytes so far.
+  var count: Int { file.count }
 
   /// Opens what an earlier try left, or begins.
   /// - Parameters:
@@ -29,24 +28,22 @@ final class IncomingFile {
   ///   - limits: of what is taken.
   /// - Throws: `SharedError.file`, and what the limits throw.
   init(path: String, name: String, limits: Limits) throws {
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw SharedError.file(path: path, reason: SharedError.lastReason) }
-    self.path = path
     self.name = name
     self.limits = limits
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      throw SharedError.file(path: path, reason: "is no file: remove it")
+    do throws(GrowingFile.Fault) {
+      file = try GrowingFile(taking: descriptor, path: path)
+    } catch {
+      throw SharedError(error, path)
     }
-    // Of a large one this takes a while.
-    try FolderStore.pieces(of: descriptor, from: 0, path) { bytes in
-      try limits.goOn()
-      digest?.add(bytes)
-      count += bytes.count
+    do {
+      // Of a large one this takes a while.
+      try file.takeUp(goOn: limits.goOn)
+    } catch let fault as GrowingFile.Fault {
+      throw SharedError(fault, path)
     }
   }
-
-  deinit { close(descriptor) }
 
   /// Checks the size that the place says, before any byte is taken.
   /// - Throws: `SharedError.tooLarge`, `.noRoom`
@@ -56,7 +53,7 @@ final class IncomingFile {
     }
     if count > total { try restart() }
     var status = statvfs()
-    if fstatvfs(descriptor, &status) == 0 {
+    if fstatvfs(file.descriptor, &status) == 0 {
       let (free, overflow) = Int(status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
       guard overflow || total - count <= free else { throw noRoom(total - count) }
     }
@@ -69,11 +66,7 @@ final class IncomingFile {
   /// Forgets all bytes.
   /// - Throws: `SharedError.file`
   func restart() throws {
-    guard ftruncate(descriptor, 0) == 0 else {
-      throw SharedError.file(path: path, reason: SharedError.lastReason)
-    }
-    count = 0
-    digest = Digest()
+    do throws(GrowingFile.Fault) { try file.restart() } catch { throw SharedError(error, file.path) }
   }
 
   /// Adds bytes at the end.
@@ -83,38 +76,41 @@ final class IncomingFile {
     guard let total, count + bytes.count <= total else {
       throw SharedError.tooLarge(name: name, bytes: count + bytes.count, most: total ?? 0)
     }
-    var done = 0
-    while done < bytes.count {
-      let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
-      let step = pwrite(descriptor, rest.baseAddress, rest.count, off_t(count + done))
-      if step < 0, errno == EINTR { continue }
-      guard step > 0 else {
-        throw errno == ENOSPC || errno == EDQUOT
-          ? noRoom(total - count) : SharedError.file(path: path, reason: SharedError.lastReason)
-      }
-      done += step
+    do throws(GrowingFile.Fault) {
+      try file.append(bytes)
+    } catch {
+      throw error == .full ? noRoom(total - count) : SharedError(error, file.path)
     }
-    digest?.add(bytes)
-    count += bytes.count
   }
 
   /// The SHA-256 of all bytes. None may be added afterwards.
-  func hash() -> String { digest.take()?.hexadecimal() ?? "" }
+  func hash() -> String { file.hash() }
 
   /// Gives the file its name, after its bytes are on the disk.
   /// - Throws: `SharedError.file`
   func publish(as name: String) throws {
-    guard fsync(descriptor) == 0, rename(path, name) == 0 else {
-      throw SharedError.file(path: name, reason: SharedError.lastReason)
-    }
+    do throws(GrowingFile.Fault) { try file.publish(as: name) } catch { throw SharedError(error, name) }
   }
 
   /// Removes the unfinished file.
-  func remove() { unlink(path) }
+  func remove() { file.remove() }
 
   /// What fills the disk is not kept.
   private func noRoom(_ needed: Int) -> SharedError {
-    unlink(path)
-    return .noRoom(folder: path, needed: needed)
+    file.remove()
+    return .noRoom(folder: file.path, needed: needed)
+  }
+}
+
+extension SharedError {
+  /// A fault of a file on this machine.
+  init(_ fault: GrowingFile.Fault, _ path: String) {
+    let reason =
+      switch fault {
+      case .notRegular: "is no file: remove it"
+      case .full: String(cString: strerror(ENOSPC))
+      case .system(let code): String(cString: strerror(code))
+      }
+    self = .file(path: path, reason: reason)
   }
 }

@@ -90,17 +90,10 @@ struct FolderStore: ObjectStore {
     of descriptor: Int32, from start: Int, count: Int = .max, _ path: String,
     _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
-    defer { buffer.deallocate() }
-    var offset = start
-    while offset - start < count {
-      let wanted = min(buffer.count, count - (offset - start))
-      let got = pread(descriptor, buffer.baseAddress, wanted, off_t(offset))
-      if got < 0, errno == EINTR { continue }
-      guard got >= 0 else { throw SharedError.file(path: path, reason: SharedError.lastReason) }
-      guard got > 0 else { return }
-      try body(UnsafeRawBufferPointer(rebasing: buffer[..<got]))
-      offset += got
+    do {
+      try GrowingFile.readPieces(of: descriptor, from: start, count: count, body)
+    } catch let fault as GrowingFile.Fault {
+      throw SharedError(fault, path)
     }
   }
 

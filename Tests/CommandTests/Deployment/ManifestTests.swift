@@ -65,7 +65,7 @@ import Testing
 
   @Test(arguments: slips.indices) func aSlipIsSeen(index: Int) throws {
     let slip = Self.slips[index]
-    let manifest = try #require(manifests.first { $0.kind == slip.kind })
+    let manifest = try one(slip.kind)
     let keys = slip.path.split(separator: "/").map(String.init)
     let wrong = manifest.object.with(slip.value, at: keys[...])
     #expect(wrong != manifest.object)
@@ -73,8 +73,9 @@ import Testing
     #expect(found.contains { $0.contains(slip.told) }, "\(found)")
   }
 
-  private func one(_ kind: String) throws -> Manifest {
-    try #require(manifests.first { $0.kind == kind })
+  /// The first of a kind, of the daemons or, in its folder, of the fetcher.
+  private func one(_ kind: String, ofFetcher: Bool = false) throws -> Manifest {
+    try #require(manifests.first { $0.kind == kind && $0.file.hasPrefix("fetcher/") == ofFetcher })
   }
 
   private func names(of kind: String) -> Set<String> {
@@ -114,6 +115,40 @@ import Testing
     let container = try String(contentsOfFile: Places.inRepository("deploy/Containerfile"), encoding: .utf8)
     let user = Int(try #require(daemons["spec/template/spec/securityContext/runAsUser"]?.number))
     #expect(container.contains("--uid \(user) ") && container.contains("USER \(user):\(user)\n"))
+  }
+
+  /// One fetcher, which writes where the daemons read, and goes their way into the queue.
+  @Test func theFetcherFitsTheDaemons() throws {
+    let (fetcher, daemons) = (try one("StatefulSet", ofFetcher: true), try one("StatefulSet"))
+    let labels = try #require(fetcher["spec/template/metadata/labels"])
+    #expect(fetcher["spec/selector/matchLabels"] == labels && fetcher["spec/replicas"] == .number(1))
+    #expect(try one("NetworkPolicy", ofFetcher: true)["spec/podSelector/matchLabels"] == labels)
+    #expect(daemons["spec/template/metadata/labels"] != labels)
+    let pod = "spec/template/spec"
+    for path in [
+      "securityContext", "enableServiceLinks", "containers/0/image", "containers/0/securityContext",
+    ] {
+      #expect(fetcher["\(pod)/\(path)"] == daemons["\(pod)/\(path)"], "\(path)")
+    }
+    func mounts(_ manifest: Manifest) throws -> [String: String] {
+      let list = try #require(manifest["\(pod)/containers/0/volumeMounts"]?.list)
+      return Dictionary(
+        uniqueKeysWithValues: list.compactMap { mount in
+          (mount["name"]?.string).flatMap { name in (mount["mountPath"]?.string).map { (name, $0) } }
+        })
+    }
+    let (its, theirs) = (try mounts(fetcher), try mounts(daemons))
+    let volumes = try #require(fetcher["\(pod)/volumes"]?.list)
+    #expect(Set(volumes.compactMap { $0["name"]?.string }) == Set(its.keys))
+    for (name, path) in its { #expect(theirs[name] == path, "\(name)") }
+    let variables = try #require(fetcher["\(pod)/containers/0/env"]?.list)
+    for variable in try #require(daemons["\(pod)/containers/0/env"]?.list) {
+      #expect(variables.contains(variable))
+    }
+    let hub = variables.first { $0["name"] == .string("SEGMOE_HUB") }?["value"]?.string
+    // Not among the models that daemons list.
+    #expect(hub?.hasPrefix("/var/lib/segmoe/models/.") == true)
+    #expect(theirs["models"] == "/var/lib/segmoe/models")
   }
 
   /// The way in is where the container looks for it, and not readable by others.

@@ -5,6 +5,7 @@ import HTTP
 import Hub
 import JobStore
 import Logging
+import PostgresStore
 import Requests
 import TestSupport
 import Testing
@@ -12,15 +13,25 @@ import Testing
 /// A test hub, a queue, and fetchers on both: in this process, or the real programs.
 final class FetchHouse: Sendable {
   let pulls: PullHouse
-  let client: QueueClient
+  let client: any JobQueue
+  /// The file, or the server's address.
+  let queue: String
+  private let kind: StoreKind
 
   var hub: TestHub { pulls.hub }
   var folder: String { pulls.folder }
-  var queue: String { folder + "/queue.sqlite" }
 
-  init() throws {
+  init(_ kind: StoreKind = .sqlite) throws {
+    self.kind = kind
     pulls = try PullHouse()
-    client = try QueueClient.open(path: pulls.folder + "/queue.sqlite")
+    if kind == .sqlite {
+      queue = pulls.folder + "/queue.sqlite"
+      client = try QueueClient.open(path: queue)
+      return
+    }
+    let direct = try PostgresServer.shared().newDatabase()
+    queue = kind == .pooled ? try PostgresBouncer.shared().address(direct) : direct
+    client = PostgresClient(try PostgresDatabase.open(ServerAddress(queue), role: .daemon))
   }
 
   /// A tiny model that can really be rendered.
@@ -60,9 +71,13 @@ final class FetchHouse: Sendable {
 
   /// A fetcher in this process, not running yet.
   func fetcher(pid: Int = 1, _ settings: FetchSettings) throws -> SourceFetcher {
-    let session = try FetcherSession.signOn(
-      QueueDatabase.open(path: queue, role: .client), FetcherRecord(pid: pid, host: "h", version: "1")
-    ) { _ in true }
+    let record = FetcherRecord(pid: pid, host: "h", version: "1")
+    let session: any JobFetcher =
+      kind == .sqlite
+      ? try FetcherSession.signOn(QueueDatabase.open(path: queue, role: .client), record) { _ in true }
+      : try PostgresFetcher.signOn(
+        PostgresDatabase.open(ServerAddress(queue), role: .client), record
+      ) { _ in true }
     var log = Logger(label: "test")
     log.logLevel = .critical
     return SourceFetcher(settings: settings, session: session, transport: CurlTransport(), log: log)
@@ -94,10 +109,15 @@ final class FetchHouse: Sendable {
   }
 
   func overview(_ column: String, _ job: Int64) throws -> String? {
-    try DatabaseQueue(path: queue).read {
-      try String.fetchOne($0, sql: "SELECT \(column) FROM job_overview WHERE id = ?", arguments: [job])
-    }
+    let sql = "SELECT \(column) FROM job_overview WHERE id = \(job)"
+    guard kind == .sqlite else { return try PostgresServer.sql(at: queue, sql).first }
+    return try DatabaseQueue(path: queue).read { try String.fetchOne($0, sql: sql) }
   }
+}
+
+extension JobQueue {
+  /// What the first job of a batch names of a hub: the same as its others, here.
+  func sources(batch: Int64) throws -> [SourceRecord] { try sources(job: self.batch(batch).firstJob) }
 }
 
 /// One of the built programs as a process of its own.

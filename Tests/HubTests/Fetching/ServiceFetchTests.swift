@@ -2,6 +2,7 @@ import Foundation
 import Hub
 import JobStore
 import Requests
+import TestSupport
 import Testing
 
 /// The service as people have it: the built segmoectl, segmoed and segmoed fetch, with the test hub.
@@ -20,8 +21,9 @@ struct ServiceFetchTests {
   }
 
   /// Enqueue, fetch, render; the card moves between two jobs of a batch, and nobody notices but the next batch.
-  @Test func aCardIsRenderedFromOneCommit() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func aCardIsRenderedFromOneCommit(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     let model = try FetchHouse.model()
     let commit = house.hub.publish("a/tiny", model)
     let models = house.folder + "/models"
@@ -87,8 +89,9 @@ struct ServiceFetchTests {
   }
 
   /// A person's daemon does both, and ends with the last job.
-  @Test func oneDaemonDoesBoth() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func oneDaemonDoesBoth(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     house.hub.publish("a/tiny", try FetchHouse.model())
     let queued = try enqueue(house, "hf://a/tiny")
     #expect(queued.output == "batch 1: job 1 queued\n")
@@ -99,8 +102,9 @@ struct ServiceFetchTests {
   }
 
   /// The fetcher beside a daemon ends with it, however that ends.
-  @Test func theFetcherEndsWithItsDaemon() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func theFetcherEndsWithItsDaemon(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     let daemon = try RealProgram("segmoed", house, ["--fetch"])
     try house.wait { try !house.client.fetchers().isEmpty }
     let pid = try #require(try house.client.fetchers().first).pid
@@ -111,8 +115,9 @@ struct ServiceFetchTests {
   }
 
   /// Killed again and again in the middle of files: in the end the right bytes are there, and the job is rendered.
-  @Test func aKilledFetcherIsGoneOnWith() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func aKilledFetcherIsGoneOnWith(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     house.hub.publish("a/tiny", try FetchHouse.model())
     try house.enqueue("a/tiny")
     for round in 0..<4 {
@@ -137,8 +142,9 @@ struct ServiceFetchTests {
 
   /// What the configuration does not allow, and what the hub does not have: the reason is the job's error, and `--wait`
   /// says it.
-  @Test func refusalsReachTheClient() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func refusalsReachTheClient(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     house.hub.publish("bad/model", PullHouse.model())
     let fetcher = try RealProgram("segmoed", house, ["fetch"], ["SEGMOE_FETCH_OWNERS": "good, other"])
     let daemon = try RealProgram("segmoed", house, [])

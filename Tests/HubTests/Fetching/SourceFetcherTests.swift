@@ -3,13 +3,15 @@ import HTTP
 import Hub
 import JobStore
 import Requests
+import TestSupport
 import Testing
 
 /// The fetcher with a test hub and a queue, within this process.
 @Suite(.serialized)
 struct SourceFetcherTests {
-  @Test func aSourceIsFetchedAndItsJobsNameItsCommit() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func aSourceIsFetchedAndItsJobsNameItsCommit(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     let commit = house.hub.publish("a/model", PullHouse.model())
     let bytes = TestHub.safetensors()
     house.hub.publish("a/lora", ["x.safetensors": bytes])
@@ -38,8 +40,9 @@ struct SourceFetcherTests {
   }
 
   /// The card moves while a batch waits and between two batches.
-  @Test func aBatchStaysAtItsCommit() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func aBatchStaysAtItsCommit(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     let first = house.hub.publish("a/model", PullHouse.model(bytes: 1000))
     try house.enqueue("a/model", 3)
     try house.fetch { try house.client.sources(batch: 1).first?.state == .ready }
@@ -49,12 +52,13 @@ struct SourceFetcherTests {
     let names = try (1...4).map { try house.job($0).job.request.render.model }
     #expect(names == Array(repeating: "a/model@\(first)", count: 3) + ["a/model@\(second)"])
     // One whose model is gone from the cache is fetched at its own commit, or not at all.
-    _ = try house.client.cancel(job: 1)
+    _ = try house.client.cancel(.job(1), discard: false)
     #expect(try house.client.sources(batch: 1).first?.revision == first)
   }
 
-  @Test func whatCannotBeHadFailsOnceWithTheReason() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func whatCannotBeHadFailsOnceWithTheReason(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     house.hub.publish("a/gated", PullHouse.model(), isGated: true)
     house.hub.publish(
       "a/pickled", ["model_index.json": Array(#"{"unet":["d","U"]}"#.utf8), "unet/model.bin": [1]])
@@ -78,8 +82,9 @@ struct SourceFetcherTests {
   }
 
   /// Owners, sites and sizes that are not allowed are refused by name, before any byte.
-  @Test func limitsAreKept() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func limitsAreKept(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     house.hub.publish("good/model", PullHouse.model(bytes: 1000))
     house.hub.publish("good/large", PullHouse.model(bytes: 100_000))
     house.hub.publish("bad/model", PullHouse.model())
@@ -115,8 +120,9 @@ struct SourceFetcherTests {
   }
 
   /// Without a network: tried again, visible meanwhile, and failed in the end.
-  @Test func aSiteThatCannotBeReachedIsTriedAgain() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func aSiteThatCannotBeReachedIsTriedAgain(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     house.hub.publish("a/model", PullHouse.model())
     try house.enqueue("a/model")
     let nobody = try #require(WebAddress("http://127.0.0.1:9"))
@@ -127,7 +133,7 @@ struct SourceFetcherTests {
     #expect(try house.overview("error", 1)?.contains("127.0.0.1 cannot be reached") == true)
     #expect(try house.job(1).job.state == .queued)
     // There is a network again; somebody does not want to wait.
-    try house.client.retry(job: 1)
+    _ = try house.client.retry(.job(1))
     try house.fetch { try !house.job(1).job.isWaitingForSource }
     try house.enqueue("a/other")
     try house.fetch(house.settings { ($0.hub.endpoint, $0.pauses) = (nobody, [0, 0]) }) {
@@ -137,8 +143,9 @@ struct SourceFetcherTests {
   }
 
   /// Offline, what is whole in the cache is taken, and what is not fails.
-  @Test func offlineTheCacheIsEnough() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func offlineTheCacheIsEnough(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     house.hub.publish("a/model", PullHouse.model())
     try house.pulls.pull("a/model")
     house.hub.forgetRequests()
@@ -152,8 +159,9 @@ struct SourceFetcherTests {
 
   /// A fetcher that stops in the middle leaves its source to the next one. That half a file is gone on with is tried by
   /// killing the real one (`aKilledFetcherIsGoneOnWith`).
-  @Test func whatWasBegunIsGoneOnWith() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func whatWasBegunIsGoneOnWith(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     house.hub.publish("a/model", PullHouse.model(bytes: 400_000))
     try house.enqueue("a/model")
     house.hub.plant(2, on: { $0.server == "storage" }) { answer in
@@ -174,8 +182,9 @@ struct SourceFetcherTests {
   }
 
   /// Two fetchers and many batches: each file of each commit comes over the network once.
-  @Test func twoFetchersFetchEachFileOnce() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func twoFetchersFetchEachFileOnce(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     for name in ["x", "y", "z"] {
       house.hub.publish("a/\(name)", PullHouse.model(bytes: 500 * Int(name.utf8.first ?? 0)))
       for _ in 0..<3 { try house.enqueue("a/\(name)") }
@@ -191,21 +200,25 @@ struct SourceFetcherTests {
   }
 
   /// A folder of models that has the card's name: the local path wins, and nothing is asked.
-  @Test func aLocalModelWins() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func aLocalModelWins(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     let models = house.folder + "/models"
     try FileManager.default.createDirectory(atPath: models + "/a/model", withIntermediateDirectories: true)
     try house.enqueue("a/model")
     try house.fetch(house.settings { $0.modelFolders = [models] }) {
-      try house.client.sources(batch: 1).first?.state == .ready
+      try !house.job(1).job.isWaitingForSource
     }
-    #expect(try house.job(1).job.request.render.model == models + "/a/model")
+    // A path of this machine means nothing to the others.
+    let name = kind == .sqlite ? models + "/a/model" : "a/model"
+    #expect(try house.job(1).job.request.render.model == name)
     #expect(house.hub.requests.isEmpty)
   }
 
   /// Nobody wants it any more: the download ends.
-  @Test func aCancelledJobEndsItsDownload() throws {
-    let house = try FetchHouse()
+  @Test(arguments: StoreKind.here)
+  func aCancelledJobEndsItsDownload(kind: StoreKind) throws {
+    let house = try FetchHouse(kind)
     house.hub.publish("a/model", PullHouse.model(bytes: 400_000))
     try house.enqueue("a/model")
     house.hub.plant(20, on: { $0.server == "storage" }) { answer in
@@ -213,7 +226,7 @@ struct SourceFetcherTests {
     }
     try house.fetch {
       guard try house.client.sources(batch: 1).first?.state == .fetching else { return false }
-      _ = try house.client.cancel(job: 1)
+      _ = try house.client.cancel(.job(1), discard: false)
       try house.wait { try house.client.sources(batch: 1).first?.state == .wanted }
       return true
     }

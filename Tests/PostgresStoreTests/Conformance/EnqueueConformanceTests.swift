@@ -1,6 +1,7 @@
 import Foundation
 import JobStore
 import Requests
+import TestSupport
 import Testing
 
 /// What both stores promise of the requests of a batch: they come back as they were sent.

@@ -1,6 +1,7 @@
 import Foundation
 import JobStore
 import Requests
+import TestSupport
 import Testing
 
 /// What whoever watches a queue, or starts daemons for it, is told of both stores.

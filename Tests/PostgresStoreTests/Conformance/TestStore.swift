@@ -1,49 +1,43 @@
 import Foundation
+import GRDB
 import JobStore
 import PostgresStore
 import Requests
 import TestSupport
 import Testing
 
-/// Which store keeps a queue.
-enum StoreKind: String, CaseIterable, CustomTestStringConvertible {
-  case sqlite, postgresql
-  /// PostgreSQL through pgbouncer, which may give each transaction another connection.
-  case pooled
-
-  /// Those that can be tried here.
-  static let here = allCases.filter {
-    switch $0 {
-    case .sqlite: true
-    case .postgresql: PostgresServer.isInstalled
-    case .pooled: PostgresBouncer.isInstalled
-    }
-  }
-
-  var testDescription: String { rawValue }
-}
-
 /// An empty queue in one of the stores.
-struct TestStore {
+struct TestStore: Sendable {
   let client: any JobQueue
   /// A worker that signs on, on a connection of its own.
-  let signOn: (WorkerRecord, _ leaseSeconds: Double) throws -> any JobWorker
+  let signOn: @Sendable (WorkerRecord, _ leaseSeconds: Double) throws -> any JobWorker
+  /// A fetcher that signs on, on a connection of its own; the last says whether others of its host still run.
+  let signOnFetcher: @Sendable (FetcherRecord, _ othersLive: Bool) throws -> any JobFetcher
   private let folder: TemporaryFolder?
+  /// Of the server, without a pooler.
+  private let address: String?
 
   init(_ kind: StoreKind) throws {
     switch kind {
     case .sqlite:
       let folder = try TemporaryFolder()
       self.folder = folder
+      address = nil
       client = QueueClient(try QueueDatabase.open(path: folder.file("queue.sqlite"), role: .daemon))
       signOn = { worker, seconds in
         try WorkerSession.signOn(
           QueueDatabase.open(path: folder.file("queue.sqlite"), role: .daemon), worker, leaseSeconds: seconds
         ) { _ in true }
       }
+      signOnFetcher = { fetcher, othersLive in
+        try FetcherSession.signOn(
+          QueueDatabase.open(path: folder.file("queue.sqlite"), role: .client), fetcher
+        ) { _ in othersLive }
+      }
     case .postgresql, .pooled:
       folder = nil
       let direct = try PostgresServer.shared().newDatabase()
+      self.address = direct
       let address = try ServerAddress(
         kind == .pooled ? PostgresBouncer.shared().address(direct) : direct)
       client = PostgresClient(try PostgresDatabase.open(address, role: .client))
@@ -52,13 +46,40 @@ struct TestStore {
           PostgresDatabase.open(address, role: .daemon), worker, leaseSeconds: seconds
         ) { _ in true }
       }
+      signOnFetcher = { fetcher, othersLive in
+        try PostgresFetcher.signOn(PostgresDatabase.open(address, role: .client), fetcher) { _ in othersLive }
+      }
     }
   }
 
   func worker(
-    _ name: String = "w", pid: Int = 10, class numerics: String? = nil, lease seconds: Double = 60
+    _ name: String = "w", pid: Int = 10, class numerics: String? = nil, lease seconds: Double = 60,
+    host: String = "h"
   ) throws -> any JobWorker {
-    try signOn(WorkerRecord(name: name, pid: pid, host: "h", version: "1", numerics: numerics), seconds)
+    try signOn(WorkerRecord(name: name, pid: pid, host: host, version: "1", numerics: numerics), seconds)
+  }
+
+  func fetcher(pid: Int = 20, host: String = "h", othersLive: Bool = true) throws -> any JobFetcher {
+    try signOnFetcher(FetcherRecord(pid: pid, host: host, version: "1"), othersLive)
+  }
+
+  /// What a person sees of a job who looks into the view.
+  func overview(_ column: String = "state", _ job: Int64 = 1) throws -> String? {
+    try sql("SELECT \(column) FROM job_overview WHERE id = \(job)").first
+  }
+
+  /// What a person at sqlite3 or psql would do. Rows are their first columns.
+  @discardableResult
+  func sql(_ statement: String) throws -> [String] {
+    if let address { return try PostgresServer.sql(at: address, statement) }
+    guard let folder else { return [] }
+    return try DatabaseQueue(path: folder.file("queue.sqlite")).write { db in
+      guard statement.hasPrefix("SELECT") else {
+        try db.execute(sql: statement)
+        return []
+      }
+      return try String.fetchAll(db, sql: statement)
+    }
   }
 
   @discardableResult

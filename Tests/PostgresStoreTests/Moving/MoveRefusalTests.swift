@@ -68,20 +68,14 @@ import Testing
       to: MovableFile(path: folder.file("b"), makes: true))
   }
 
-  /// What jobs wait for does not go onto a server; into a file it does.
-  @Test func whatTheTargetCannotKeep() throws {
+  /// What jobs wait for goes with them: shards, and what is not fetched.
+  @Test(arguments: StoreKind.here) func heldJobs(kind: StoreKind) throws {
     _ = try client().enqueue(BatchRequest(), [request("a")])
-    try sql("UPDATE jobs SET held = 4")
-    if PostgresServer.isInstalled {
-      let server = try MoveTarget(.postgresql, in: folder)
-      expectRefusal("job 1 waits for what it names of a hub", from: source, to: server.queue)
-      guard case .noQueue? = storeError({ _ = try server.client(.reading) }) else {
-        Issue.record("the refused move has made a queue")
-        return
-      }
-    }
-    let target = try MoveTarget(.sqlite, in: folder)
+    try sql("UPDATE jobs SET held = 20")
+    let target = try MoveTarget(kind, in: folder)
     #expect(try QueueMove(from: source, to: target.queue).run().counts.queued == 1)
+    let job = try #require(try target.client().job(1))
+    #expect(job.isWaitingForSource && job.isInShards)
   }
 
   @Test(arguments: StoreKind.here)

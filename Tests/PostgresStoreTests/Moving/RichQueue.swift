@@ -80,6 +80,14 @@ struct RichQueue {
           VALUES ('demo', '/models/demo', 'segmoe', 'd', 7, '4x2', 1, 2);
           INSERT INTO found_models VALUES ('w', 'demo', 'cut short');
           INSERT INTO lacking_models VALUES ('w', 'gone', 3, 'no folder named gone');
+          INSERT INTO fetchers VALUES ('h:20', 20, 'h', '1', 1, 2);
+          INSERT INTO sources (id, batch, source, use, state, fetcher, claims, tries, not_before, bytes_done, bytes_total,
+            bytes_per_second, error, name, revision, path, created_at, updated_at)
+          VALUES (1, 1, 'a/model', 'model', 'ready', NULL, 1, 0, NULL, 9, 9, 3, NULL, 'a/model@c', 'c', '/hub/m', 4, 5),
+            (2, 4, 'a/lora', 'adapter', 'fetching', 'h:20', 2, 0, NULL, 1, 9, 3, NULL, NULL, NULL, NULL, 4, 5),
+            (3, 4, 'a/vae', 'autoencoder', 'wanted', NULL, 3, 1, 6, 0, NULL, NULL, 'no network', NULL, NULL, NULL, 4, 5);
+          INSERT INTO job_sources VALUES (1, 1), (12, 2), (12, 3);
+          UPDATE jobs SET held = held | 4 WHERE id = 12;
           DELETE FROM batches WHERE id = 5;
           """)
     }

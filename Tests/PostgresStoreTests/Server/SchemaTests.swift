@@ -94,7 +94,7 @@ struct PostgresSchemaTests {
     func sqlite(_ table: String) throws -> Set<String> {
       try SQLiteColumns(path: path).of(table)
     }
-    for view in ["job_overview", "batch_overview", "event_log"] {
+    for view in ["job_overview", "batch_overview", "event_log", "source_overview", "job_waits"] {
       #expect(try columns(view) == sqlite(view), "\(view)")
     }
     // What only one of them has, on purpose.
@@ -103,7 +103,7 @@ struct PostgresSchemaTests {
     #expect(try columns("checkpoints").subtracting(sqlite("checkpoints")) == ["over"])
     #expect(try sqlite("checkpoints").isSubset(of: columns("checkpoints")))
     #expect(try columns("progress") == sqlite("progress"))
-    for table in ["previews", "found_models", "lacking_models"] {
+    for table in ["previews", "found_models", "lacking_models", "fetchers", "sources", "job_sources"] {
       #expect(try columns(table) == sqlite(table), "\(table)")
     }
     // A person may hold a model in a file alone.
