@@ -79,7 +79,8 @@ package struct Convolution: Layer {
     case .direct(let weight):
       let source = size.map { compute.resizeNearest(x, height: $0.height, width: $0.width) } ?? x
       guard let rows else {
-        return compute.convolution(source, weight, shape: shape, ProductEpilogue(bias: bias), adding: residual)
+        return compute.convolution(
+          source, weight, shape: shape, ProductEpilogue(bias: bias), adding: residual)
       }
       var result = compute.convolution(source, weight, shape: shape, ProductEpilogue(bias: bias))
       compute.addRows(rows, to: &result)

@@ -2,12 +2,10 @@ import GRDB
 
 /// Why a queue cannot be moved now, or cannot take one.
 extension HeldQueue {
-  /// Checks that nobody works on the queue, and that all that its jobs wait for goes with it.
-  /// - Parameters:
-  ///   - place: where it is.
-  ///   - target: where it shall go.
+  /// Checks that nobody works on the queue.
+  /// - Parameter place: where it is.
   /// - Throws: `JobStoreError.notMovable`
-  func expectStill(at place: String, goingTo target: any MovableQueue) throws {
+  func expectStill(at place: String) throws {
     try expectNobody(at: place)
     let now = try now()
     if let row = try fewRows(
@@ -70,13 +68,5 @@ extension HeldQueue {
       if count > 0 { throw JobStoreError.occupied(path: place, reason: "\(table.name) are in it (\(count))") }
     }
     try expectNobody(at: place)
-  }
-
-  private func expectNone(_ condition: String, at place: String, _ words: String) throws {
-    let rows = try fewRows(
-      "SELECT id FROM \(relation(of: .jobs)) WHERE \(condition) ORDER BY id LIMIT 1")
-    guard let row = rows.first else { return }
-    let id: Int64 = try RowReader(row: row, table: "jobs").value("id")
-    throw JobStoreError.notMovable(path: place, reason: "job \(id) \(words)")
   }
 }

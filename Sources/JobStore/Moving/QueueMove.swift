@@ -25,7 +25,7 @@ package struct QueueMove {
       if let elsewhere = mark.movedTo {
         throw JobStoreError.moved(path: self.source.place, to: elsewhere)
       }
-      try source.expectStill(at: self.source.place, goingTo: target)
+      try source.expectStill(at: self.source.place)
       do {
         try target.look { try $0.expectVacant(at: target.place, for: mark.identity) }
       } catch JobStoreError.noQueue {}
@@ -50,7 +50,7 @@ package struct QueueMove {
       if let elsewhere = mark.movedTo {
         return try arrived(from: source, with: identity, goneTo: elsewhere)
       }
-      try source.expectStill(at: self.source.place, goingTo: target)
+      try source.expectStill(at: self.source.place)
       let moved = try target.hold { target in
         try target.expectVacant(at: self.target.place, for: identity)
         return try carry(source, to: target, with: identity)

@@ -4,7 +4,7 @@ import JobStore
 /// Jobs that are rendered elsewhere, from shards.
 extension PostgresClient {
   /// Whoever puts jobs into shards: a folder is one batch's.
-  private static let shardingLock: Int64 = 7_366_760_005
+  private static let shardingLock: Int64 = 7_366_760_006
 
   /// Holds the waiting jobs of a batch, because they go into shards.
   package func putInShards(batch: Int64, folder: String) throws -> ShardedBatch {

@@ -85,7 +85,9 @@ extension Worker {
   func takeArrivals(_ locator: inout ModelLocator) throws {
     let absent = lacked.withLock { $0.all }
     let names = absent.models.union(absent.files)
-    guard !names.isEmpty, var places = try persistently({ try session.arrivals(among: names) }) else { return }
+    guard !names.isEmpty, var places = try persistently({ try session.arrivals(among: names) }) else {
+      return
+    }
     // Where it was looked for in vain, only other files are news.
     places = places.filter { locator.places[$0.key] != $0.value }
     guard !places.isEmpty else { return }

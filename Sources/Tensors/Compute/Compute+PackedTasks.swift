@@ -52,7 +52,8 @@ struct ProductCut {
     let wanted = blocks == 0 ? 0 : (Self.tasks + blocks - 1) / blocks
     let most = (groups + Self.fewestGroups - 1) / Self.fewestGroups
     parts = compute.cut(
-      blocks, of: groups, into: min(most, max(wanted, (byteCount + Self.bytes - 1) / Self.bytes)), most: groups)
+      blocks, of: groups, into: min(most, max(wanted, (byteCount + Self.bytes - 1) / Self.bytes)),
+      most: groups)
   }
 }
 
