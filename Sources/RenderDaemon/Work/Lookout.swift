@@ -59,10 +59,11 @@ extension Worker {
       }
       look.jump = nil
       guard
-        var (locator, inputs, names) = shelf.take({ ($0.locator, $0.inputs, $0.names) }),
-        let local = try persistently({ try session.takeLocalSources(locator.hasNamed) })
+        let (known, inputs, names) = shelf.take({ ($0.locator, $0.inputs, $0.names) }),
+        let local = try persistently({ try session.takeLocalSources(known.hasNamed) })
       else { return nil }
       for name in local { log.info("'\(name)' is in a model folder: it is not fetched") }
+      var locator = known
       try takeArrivals(&locator)
       for thing in lacked.withLock({ $0.look(locator) }) {
         guard try persistently({ try session.expect(thing) }) != nil else { return nil }

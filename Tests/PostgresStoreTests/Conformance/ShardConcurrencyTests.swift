@@ -1,4 +1,5 @@
 import JobStore
+import TestSupport
 import Testing
 
 /// Shards of a queue that others work on at the same time.

@@ -1,6 +1,7 @@
 import Foundation
 import JobStore
 import Requests
+import TestSupport
 import Testing
 
 /// What both stores promise of jobs that are in shards. How they come home: `CollectConformanceTests`.
