@@ -40,13 +40,15 @@ struct ShardFiles {
   ///   - name: an absolute path, or the name of a model or of something below a folder of models.
   /// - Throws: `Problem` if there is none, `SharedError`
   mutating func place(_ job: Int64, _ file: RequestFile?, _ name: String) throws -> String {
+    // What is copied changes nothing but the folder.
+    let files = self
     if !ownsPaths, let common = SharedName(name) {
       guard file != nil || copiesModels else {
         throw Problem.badInput(
           "job \(job) names its model by its digest, \(name), and the machines have none of what the queue's machines "
             + "share: give --copy-models, or name it as they know it")
       }
-      return try remember(name, file) { try bring(common, of: job) }
+      return try remember(name, file) { try files.bring(common, of: job) }
     }
     guard name.hasPrefix("/") else {
       // What is of a hub is found where it was fetched or copied.
@@ -69,8 +71,10 @@ struct ShardFiles {
       let isPicture = file == .initImage || file == .mask
       let (folder, name) = Self.parts(of: path)
       let beside = isPicture ? [] : Companions.names(of: name, in: folder)
-      guard !beside.isEmpty else { return try copy(path, of: job) }
-      return try keepTree(holding: name, of: job) { try FileTree.copy([name] + beside, of: folder, to: $0) }
+      guard !beside.isEmpty else { return try files.copy(path, of: job) }
+      return try files.keepTree(holding: name, of: job) {
+        try FileTree.copy([name] + beside, of: folder, to: $0)
+      }
     }
   }
 
