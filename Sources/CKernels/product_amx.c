@@ -199,10 +199,12 @@ SEGMOE_TILE(SEGMOE_SET_AMX)
 void multiply_block(const amx_product *product, const int in_int8, const char *packed, const char *const *a, size_t rows, size_t first,
                     size_t last, const segmoe_epilogue *epilogue, float *sums, float *result, size_t stride) {
   const size_t segments = product->packing->segments, group_bytes = group_panels * product->panel;
+  // Tiles are stored whole.
+  const size_t whole_rows = (rows + pair_rows - 1) / pair_rows * pair_rows;
   for (size_t segment = 0; segment < segments; segment++) {
     fill_tiles(product, a + segment, segments, rows);
     for (size_t group = first; group < last; group++) {
-      float *here = sums + (segments > 1 ? (group - first) * rows * SEGMOE_GROUP : 0);
+      float *here = sums + (segments > 1 ? (group - first) * whole_rows * SEGMOE_GROUP : 0);
       const char *panels = packed + group * group_bytes + segment * product->segment;
       const char *next = group + 1 < last ? panels + group_bytes : packed + first * group_bytes + (segment + 1) * product->segment;
       add_segment(product, in_int8, a + segment, segments, rows, panels, panels_of_group(product->packing, group), next,

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-// A product with every remainder there is: 55 rows are nine tiles of 6 and one row, or two of AMX's tiles, one and a part;
-// 83 columns a group, a panel and three columns, 67 values neither pairs nor quads.
-enum { rows = 55, columns = 83, count = 2, depth = 67, most_bytes = 1 << 17 };
+// A product with every remainder there is: 43 rows are seven tiles of 6 and one row, or two of AMX's tiles and a part of one;
+// 99 columns a group, two panels and three columns, 67 values neither pairs nor quads.
+enum { rows = 43, columns = 99, count = 2, depth = 67, most_bytes = 1 << 17 };
 
 typedef struct trial {
   float x[rows * count * depth], weight[columns * count * depth], bias[columns];

@@ -48,7 +48,7 @@ typedef struct product {
   size_t (*segment_bytes)(size_t);
   void (*prologue)(const float *, size_t, size_t, void *);
   void (*multiply)(const segmoe_packing *, const void *, const void *const *, size_t, size_t, size_t,
-                   const segmoe_epilogue *, float *, size_t);
+                   const segmoe_epilogue *, float *, size_t, void *);
 } product;
 
 static void as_they_are(const float *x, size_t count, size_t depth, void *prepared) {
@@ -76,7 +76,11 @@ static void multiply(const product *kind, size_t rows, segmoe_packing packing, i
   kind->pack(&packing, w, 0, segmoe_groups(&packing), packed);
   kind->prologue(x, count, packing.depth, prepared);
   const segmoe_epilogue epilogue = {bias, (segmoe_activation)activation, added ? weights : NULL, added ? residual : NULL};
-  kind->multiply(&packing, packed, segments, rows, 0, segmoe_groups(&packing), &epilogue, result, packing.outputs);
+  const size_t groups = segmoe_groups(&packing), most = segmoe_product_scratch(&packing, 0, rows, groups);
+  const size_t in_int8 = segmoe_product_scratch(&packing, 1, rows, groups);
+  void *scratch = fresh((most > in_int8 ? most : in_int8) + 64);
+  kind->multiply(&packing, packed, segments, rows, 0, groups, &epilogue, result, packing.outputs, scratch);
+  free(scratch);
   char name[80];
   snprintf(name, sizeof name, "product %s %zux%zux%zux%zu %d%d%d", kind->name, rows, packing.segments, packing.depth,
            packing.outputs, packing.gated, activation, added);

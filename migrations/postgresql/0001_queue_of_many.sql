@@ -663,7 +663,7 @@ END $$;
 -- Workers.
 
 CREATE FUNCTION lacks_source(job_id bigint) RETURNS boolean LANGUAGE plpgsql AS $$
--- Whether a job names something of a hub that is not fetched. Whoever is just bringing it is waited for.
+-- Whether a job names something of a hub that is still to be fetched. Whoever is just bringing it is waited for.
 DECLARE
   lacks boolean := false;
   s record;
@@ -671,7 +671,7 @@ BEGIN
   FOR s IN
     SELECT o.state FROM sources o WHERE o.id IN (SELECT source FROM job_sources WHERE job = job_id) ORDER BY o.id FOR SHARE
   LOOP
-    lacks := lacks OR s.state <> 'ready';
+    lacks := lacks OR s.state NOT IN ('ready', 'failed');
   END LOOP;
   RETURN lacks;
 END $$;
@@ -936,7 +936,8 @@ END $$;
 
 CREATE FUNCTION is_coming(its_worker text, thing text) RETURNS boolean LANGUAGE sql STABLE AS $$
 -- Whether a fetcher of its host will bring what a worker lacks, or has brought it since the worker looked.
-  SELECT EXISTS (
+-- A path is of one machine, and nobody brings it.
+  SELECT NOT starts_with(thing, '/') AND EXISTS (
     SELECT 1 FROM workers w JOIN lacking_models l ON l.worker = w.name AND l.model = thing
     WHERE w.name = its_worker AND EXISTS (SELECT 1 FROM sources s WHERE s.name = thing AND s.state = 'ready')
       AND EXISTS (SELECT 1 FROM fetchers f WHERE f.host = w.host AND f.heartbeat_at > milliseconds_now() - 60000)
@@ -1773,8 +1774,9 @@ BEGIN
   SELECT array_agg(id), array_agg(name) INTO again, names FROM touched;
   IF again IS NULL THEN RETURN; END IF;
   DELETE FROM source_places WHERE state = 'ready' AND name = ANY (names);
-  -- Others of the batch that are not rendered yet.
-  UPDATE waiting SET holds = holds | 4 WHERE id IN (SELECT job FROM job_sources WHERE source = ANY (again));
+  -- Others of the batch that are not rendered yet. What is in shards has its own.
+  UPDATE waiting SET holds = holds | 4
+  WHERE holds & 16 = 0 AND id IN (SELECT job FROM job_sources WHERE source = ANY (again));
   WITH gone AS (
     DELETE FROM due WHERE id IN (SELECT job FROM job_sources WHERE source = ANY (again)) RETURNING *)
   INSERT INTO waiting (id, batch, priority, model, numerics, numerics_since, holds)
@@ -1799,7 +1801,8 @@ BEGIN
       VALUES (b, w.text, w.use, milliseconds_now(), milliseconds_now()) ON CONFLICT DO NOTHING;
     END IF;
     SELECT o.id, o.name INTO STRICT s FROM sources o
-    WHERE o.batch = b AND o.use = w.use AND (o.source = w.text OR o.name = w.text) ORDER BY o.id LIMIT 1;
+    WHERE o.batch = b AND o.use = w.use AND (o.source = w.text OR o.name = w.text) ORDER BY o.id LIMIT 1
+    FOR NO KEY UPDATE;
     UPDATE sources SET state = 'wanted', tries = 0, not_before = NULL, error = NULL, updated_at = milliseconds_now()
     WHERE id = s.id AND state = 'failed';
     INSERT INTO job_sources (job, source) VALUES (job_id, s.id) ON CONFLICT DO NOTHING;
@@ -1957,9 +1960,9 @@ BEGIN
   ON CONFLICT (host, use, name) DO UPDATE SET state = 'ready', fetcher = NULL, not_before = NULL, path = its_path,
     updated_at = now;
   IF s.use = 'model' AND s.text <> exact THEN
-    UPDATE jobs SET model = exact WHERE model = s.text AND id IN (SELECT job FROM job_sources WHERE source = which);
     UPDATE waiting SET model = exact WHERE model = s.text AND id IN (SELECT job FROM job_sources WHERE source = which);
     UPDATE due SET model = exact WHERE model = s.text AND id IN (SELECT job FROM job_sources WHERE source = which);
+    UPDATE jobs SET model = exact WHERE model = s.text AND id IN (SELECT job FROM job_sources WHERE source = which);
   ELSIF s.use = 'autoencoder' AND s.text <> exact THEN
     UPDATE jobs SET vae = exact WHERE vae = s.text AND id IN (SELECT job FROM job_sources WHERE source = which);
   END IF;
@@ -2028,7 +2031,7 @@ DECLARE
   moved bigint;
   more bigint;
 BEGIN
-  SELECT * INTO STRICT b FROM batches WHERE id = which FOR UPDATE;
+  SELECT * INTO STRICT b FROM batches WHERE id = which FOR NO KEY UPDATE;
   -- A job may move on between these statements: another round finds it.
   LOOP
     UPDATE waiting SET holds = holds | 16 WHERE id BETWEEN b.first_job AND b.last_job AND batch = which AND holds & 16 = 0;
@@ -2050,7 +2053,7 @@ CREATE FUNCTION end_shards(which bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   many bigint;
 BEGIN
-  PERFORM 1 FROM batches WHERE id = which FOR UPDATE;
+  PERFORM 1 FROM batches WHERE id = which FOR NO KEY UPDATE;
   UPDATE waiting SET holds = holds & ~16, run_after = coalesce(run_after, 0) WHERE batch = which AND holds & 16 <> 0;
   GET DIAGNOSTICS many = ROW_COUNT;
   WITH ready AS (DELETE FROM waiting WHERE batch = which AND holds = 0 AND run_after <= milliseconds_now() RETURNING *)

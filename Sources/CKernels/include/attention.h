@@ -33,7 +33,7 @@ void segmoe_pack_values(const float *values, size_t stride, size_t count, size_t
                         void *packed, size_t first, size_t last);
 
 /// The same in pairs of bfloat16, four bytes a pair. Sizes are in units of four bytes. Keys are
-/// `[panel][pair of width][8]`, values `[panel][pair of keys][8]`.
+/// `[panel][pair of width][8]`, values `[panel][pair of keys][8]`; on AMX both lie in tiles (attention_shape.h).
 size_t segmoe_packed_keys_bf16_size(size_t keys, size_t width);
 size_t segmoe_packed_values_bf16_size(size_t keys, size_t width);
 void segmoe_pack_keys_bf16(const float *keys, size_t stride, size_t count, size_t width, void *packed,
@@ -53,7 +53,8 @@ void segmoe_attend(const segmoe_attention *shape, const float *query, size_t fir
                    const void *keys, const void *values, float *result, float *scratch);
 
 /// The same with queries, keys, weights and values rounded to bfloat16. Scores, softmax and sums are in single
-/// precision. It runs on VDPBF16PS where product_isa.h says that this is in use, else on the scalar reference.
+/// precision. It runs on AMX's tiles or on VDPBF16PS where product_isa.h says that this is in use, else on the scalar
+/// reference.
 void segmoe_attend_bf16(const segmoe_attention *shape, const float *query, size_t first, size_t rows,
                         const void *keys, const void *values, float *result, float *scratch);
 

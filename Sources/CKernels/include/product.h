@@ -15,7 +15,7 @@
 //
 // bfloat16: x and w are rounded to nearest even; Σ x·w runs over the row in order, of each pair the
 // second value first, in single precision. Products of two such numbers are exact, so every
-// instruction set gives the same bits, but for VDPBF16PS, which takes subnormal numbers for 0.
+// instruction set gives the same bits, but for VDPBF16PS, AMX and BFDOT (docs/precision.md).
 //
 // int8: w is rounded to −127…127 per column and segment, x to 0…255 per segment of a row, with 0 exact;
 // sums over a segment are exact integers, and Σ over segments of scale · sum is in single precision. Every

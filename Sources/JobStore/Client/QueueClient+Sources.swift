@@ -80,7 +80,7 @@ extension Database {
     guard changesCount > 0 else { return }
     try execute(
       sql: """
-        UPDATE jobs SET held = held | \(Hold.source.rawValue) WHERE state <> 'running' AND id IN (
+        UPDATE jobs SET held = held | \(Hold.source.rawValue) WHERE state <> 'running' AND held & \(Hold.shards.rawValue) = 0 AND id IN (
           SELECT js.job FROM job_sources js JOIN sources s ON s.id = js.source WHERE s.state = 'wanted')
         """)
   }

@@ -9,7 +9,8 @@ package struct ShardCargo {
   package let sources: [Int64: [Row]]
 
   package init(batch: Row, jobs: [JobRecord], sources: [Int64: [Row]] = [:]) {
-    self.batch = Array(batch.databaseValues)
+    // A server's rows have their columns in any order.
+    self.batch = Self.batchColumns.components(separatedBy: ", ").map { batch[$0] ?? .null }
     self.jobs = jobs
     self.sources = sources
   }

@@ -16,6 +16,7 @@ extension PostgresClient {
     // If the answer is lost, the same call finds the job as it has ended it.
     var isEnded = false
     return try connection.transaction { link in
+      try Self.boundIdleness(link)
       guard let job = try Self.job(outcome.job, link), job.batch == batch.batch else { return .unwanted }
       let own = try outcome.checked(for: job, now: Self.now(link))
       if try Self.end(own, key: batch.key, link) {
@@ -65,6 +66,11 @@ extension PostgresClient {
     return rows.first.flatMap { try? JobRecord(row: $0) }
   }
 
+  /// A client that is stopped in the middle of the transaction must not stop everybody else.
+  private static func boundIdleness(_ link: ServerLink) throws {
+    _ = try link.answer(to: "SET LOCAL idle_in_transaction_session_timeout = '5s'")
+  }
+
   private static func now(_ link: ServerLink) throws -> Milliseconds {
     let rows = try link.answer(to: "SELECT milliseconds_now() AS now").rows
     return try rows.first.map { try RowReader(row: $0, table: "queue").value("now") } ?? 0
@@ -75,6 +81,7 @@ extension PostgresClient {
     // If the answer is lost, the same call finds none any more.
     var most = 0
     return try connection.transaction { link in
+      try Self.boundIdleness(link)
       let rows = try link.answer(
         to: "SELECT end_shards($1::bigint)::integer AS jobs", [.integer(batch)]
       ).rows
@@ -87,11 +94,12 @@ extension PostgresClient {
   /// Ends the sharding of a batch if all its jobs are back.
   package func settleShards(_ batch: ShardedBatch) throws -> Int {
     try connection.transaction { link in
+      try Self.boundIdleness(link)
       // Whoever has one of them queued again meanwhile waits.
       let rows = try link.answer(
         to: """
           SELECT (shards IS NOT NULL AND shards_key IS NOT DISTINCT FROM $2::text)::integer AS there FROM batches
-          WHERE id = $1::bigint FOR UPDATE
+          WHERE id = $1::bigint FOR NO KEY UPDATE
           """, [.integer(batch.batch), .text(batch.key)]
       ).rows
       let counted = try link.answer(

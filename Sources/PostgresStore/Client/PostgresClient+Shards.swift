@@ -42,7 +42,7 @@ extension PostgresClient {
           (b.same_numerics = 1 AND b.numerics IS NULL)::integer AS floats,
           EXISTS (SELECT 1 FROM waiting w WHERE w.batch = b.id AND w.holds & 4 <> 0)::integer AS fetching,
           EXISTS (SELECT 1 FROM waiting w WHERE w.batch = b.id AND w.holds & 8 <> 0)::integer AS later
-        FROM batches b WHERE b.id = $1::bigint FOR UPDATE
+        FROM batches b WHERE b.id = $1::bigint FOR NO KEY UPDATE
         """, [.integer(batch), .text(folder)]
     ).rows
     guard let row = rows.first else { throw JobStoreError.notFound(thing: "batch", id: "\(batch)") }

@@ -1,6 +1,7 @@
 import GRDB
 import JobStore
 import Requests
+import Synchronization
 
 /// How jobs are taken.
 extension PostgresSession {
@@ -22,9 +23,9 @@ extension PostgresSession {
   package func claimCompanion(
     of request: RenderRequest, limits: RenderLimits, without files: Set<String>, waits: Bool
   ) throws -> ClaimedJob? {
-    guard waits || looks.withLock({ $0.mayLook(now: .now) }) else { return nil }
+    guard waits || looks.state.withLock({ $0.mayLook(now: .now) }) else { return nil }
     let job = try firstValid(limits) { try takeCompanion(of: request, without: files, waits: waits) }
-    looks.withLock { $0.fruitless = job == nil ? .now : nil }
+    looks.state.withLock { $0.fruitless = job == nil ? .now : nil }
     return job
   }
 
@@ -49,9 +50,10 @@ extension PostgresSession {
 
   private func take(_ preferred: [String], _ lacked: WorkerSession.Lacked) throws -> (Lease, Row)? {
     // After a lost answer the same number gets the job that the worker has perhaps, not another.
-    let token = looks.withLock { looks in
-      let token = looks.unanswered ?? .random(in: 1...Int64.max)
-      looks.unanswered = token
+    let token = looks.state.withLock { looks in
+      if let first = looks.unanswered.first { return first }
+      let token = Int64.random(in: 1...Int64.max)
+      looks.unanswered.append(token)
       return token
     }
     let rows = try database.connection.rows(
@@ -63,7 +65,10 @@ extension PostgresSession {
         .text(name), .integer(token), .integer(leaseSeconds.asMilliseconds), .text(record.numerics),
         .texts(preferred), .texts(lacked.models.sorted()), .texts(lacked.files.sorted()), .text(record.host),
       ])
-    looks.withLock { $0 = ClaimLooks() }
+    looks.state.withLock { looks in
+      looks.unanswered.removeAll { $0 == token }
+      looks.fruitless = nil
+    }
     return try hold(rows, token)
   }
 
@@ -88,7 +93,7 @@ extension PostgresSession {
       return try hold(database.connection.rowsAtOnce(sql, values), token)
     } catch JobStoreError.busy(let server) {
       // The next claim asks what has become of it.
-      looks.withLock { $0.unanswered = token }
+      looks.state.withLock { $0.unanswered.append(token) }
       throw JobStoreError.busy(path: server)
     }
   }
@@ -103,16 +108,21 @@ extension PostgresSession {
   }
 }
 
+/// What the connections of a worker remember together: whichever claims next asks what has become of another's claim.
+final class SharedLooks: Sendable {
+  let state = Mutex(ClaimLooks())
+}
+
 /// What a worker remembers from one claim to the next.
 struct ClaimLooks: Sendable {
-  /// The number of a claim that was not answered. Perhaps there is a lease with it.
-  var unanswered: Int64?
+  /// The numbers of claims that were not answered. Perhaps there are leases with them.
+  var unanswered: [Int64] = []
   /// When it last looked in vain for another job to render together with one at work.
   var fruitless: ContinuousClock.Instant?
 
   /// Whether a render that is under way looks for another: at most four times a second, and not again once the server has
   /// not answered. It looks between all its steps, and there may be thousands of workers.
   func mayLook(now: ContinuousClock.Instant) -> Bool {
-    unanswered == nil && fruitless.map { now - $0 >= .seconds(0.25) } ?? true
+    unanswered.isEmpty && fruitless.map { now - $0 >= .seconds(0.25) } ?? true
   }
 }

@@ -15,26 +15,27 @@ package final class PostgresSession: JobWorker {
   /// Seconds until a lease expires unless it is renewed.
   package let leaseSeconds: Double
   let held: HeldLeases
-  let looks = Mutex(ClaimLooks())
+  let looks: SharedLooks
   let lastLook: LastLook
   let reportPace = ReportPace()
 
   private init(
     _ database: PostgresDatabase, _ record: WorkerRecord, leaseSeconds: Double,
-    held: HeldLeases = HeldLeases(), lastLook: LastLook = LastLook()
+    held: HeldLeases = HeldLeases(), lastLook: LastLook = LastLook(), looks: SharedLooks = SharedLooks()
   ) {
     self.database = database
     self.record = record
     self.leaseSeconds = leaseSeconds
     self.held = held
     self.lastLook = lastLook
+    self.looks = looks
   }
 
   /// The same session on a connection of its own, with the same leases.
   package func beside() throws -> PostgresSession {
     PostgresSession(
       PostgresDatabase(connection: try ServerConnection(database.connection.address)), record,
-      leaseSeconds: leaseSeconds, held: held, lastLook: lastLook)
+      leaseSeconds: leaseSeconds, held: held, lastLook: lastLook, looks: looks)
   }
 
   /// Signs a worker on. Jobs that an earlier worker of this name left running are freed at once; each loses an attempt.

@@ -30,7 +30,8 @@ package struct RenderService: Service {
       log.notice("stopped in the middle of a step")
     }
     // Another process holds the queue's lock, or the disk hangs. The job's lease will expire by itself.
-    try endStop("segmoed-stop-2", after: grace + 1.5) { [log] in
+    // Each of several jobs gets its time, as far as the manager waits (`TimeoutStopSec` of the unit).
+    try endStop("segmoed-stop-2", after: grace + min(15, 1.5 * Double(worker.settings.jobs))) { [log] in
       log.error("stopped without having given its job back: the queue does not answer")
     }
     try await withGracefulShutdownHandler {

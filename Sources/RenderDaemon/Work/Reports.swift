@@ -94,6 +94,7 @@ final class Reports: Sendable {
 
   /// Waits until all tasks are done that were added before. Others may go on adding some.
   func flush() {
+    reporter.rests()
     var added = 0
     change { added = $0.added }
     wait { $0.done >= added }
@@ -115,6 +116,8 @@ final class Reports: Sendable {
 
   /// Adds a task. It waits while too much is in memory for others.
   func add(_ task: Task) {
+    // Neither a full disk nor a silent queue is a job that hangs.
+    reporter.rests()
     change(when: { $0.bytes == 0 || $0.bytes + task.bytes <= Self.room }) {
       $0.tasks.append(task)
       $0.added += 1

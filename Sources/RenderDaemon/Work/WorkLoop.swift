@@ -63,10 +63,11 @@ struct WorkLoop: Sendable {
   private func work(on found: Lookout.Found) {
     var next: ClaimedJob? = found.claimed
     defer {
-      worker.reports.flush()
       worker.reporter.rests()
+      worker.reports.flush()
       governor.end()
     }
+    if !governor.hasOthers, governor.measureAgain() != nil { worker.sayBudget() }
     do {
       try renderer.waitForMemory(found.claimed)
     } catch {
@@ -74,7 +75,6 @@ struct WorkLoop: Sendable {
       return
     }
     renderer.peak.restart()
-    if !governor.hasOthers, governor.measureAgain() != nil { worker.sayBudget() }
     var group = JobGroup(renderer: renderer, coalesce: worker.settings.coalesce)
     while let claimed = next {
       if claimed.lease.claim > 1 { worker.output.removeTemporaries(of: claimed.job) }
@@ -84,8 +84,8 @@ struct WorkLoop: Sendable {
       for ended in group.add(claimed, worker.shelf) { worker.end(ended) }
       next = nil
       while next == nil, !group.isEmpty {
-        // After a reload no further job is taken.
-        if group.wantsMore, worker.current.withLock({ $0.reloads }) == found.reloads,
+        // After a reload no further job is taken, nor while another waits for this one's memory.
+        if group.wantsMore, !governor.isTaken, worker.current.withLock({ $0.reloads }) == found.reloads,
           !worker.stop.isRequested
         {
           next = companion(of: claimed, found.settings)

@@ -139,7 +139,8 @@ extension Compute {
   /// Whether each task prepares its own rows. If a task computes all columns, no row is prepared twice, and the rows
   /// are still in its cache when they are multiplied.
   private func preparesInTasks(_ weight: PackedWeight, rows: Int) -> Bool {
-    let cut = ProductCut(weight.packing, byteCount: weight.byteCount, rows: rows, self)
+    let cut = ProductCut(
+      weight.packing, byteCount: weight.byteCount, rows: rows, isReduced: weight.precision != .f32, self)
     return weight.precision != .f32 && cut.parts == 1
       && cut.block * weight.segments * weight.segmentBytes <= Self.preparedBytes
   }

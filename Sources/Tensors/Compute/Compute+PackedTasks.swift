@@ -9,6 +9,8 @@ struct PackedColumns {
     case f32OfBF16
     case bf16
     case int8
+
+    var isReduced: Bool { self == .bf16 || self == .int8 }
   }
 
   let arithmetic: Arithmetic
@@ -28,11 +30,21 @@ struct PackedColumns {
 
 /// How a product is cut into tasks.
 struct ProductCut {
-  /// Rows that one task computes at most, and tasks that a product is cut into if its shape allows: enough for many
-  /// threads to end together. AMX multiplies so fast that reading columns, once for each task, is what takes time.
-  private static let (rows, tasks) = ProductInstructions.multiplyOnTiles ? (256, 16) : (96, 64)
-  /// Rows of a tile, and groups of columns that a task has at least if there are enough.
-  private static let (tileRows, fewestGroups) = ProductInstructions.multiplyOnTiles ? (32, 4) : (6, 1)
+  /// What a task is at most, and at least if there is enough.
+  private struct Bounds {
+    /// Rows that one task computes at most, and rows of a tile.
+    let rows: Int
+    let tileRows: Int
+    /// Tasks that a product is cut into if its shape allows: enough for many threads to end together.
+    let tasks: Int
+    /// Groups of columns that a task has at least.
+    let fewestGroups: Int
+
+    static let usual = Bounds(rows: 96, tileRows: 6, tasks: 64, fewestGroups: 1)
+    /// AMX multiplies so fast that reading columns, once for each task, is what takes time.
+    static let tiles = Bounds(rows: 256, tileRows: 32, tasks: 16, fewestGroups: 4)
+  }
+
   /// Bytes of packed weights that are multiplied with all rows before the next ones are read: a share of a
   /// third-level cache.
   private static let bytes = 4 << 20
@@ -44,13 +56,15 @@ struct ProductCut {
   let blocks: Int
   let block: Int
 
-  init(_ packing: segmoe_packing, byteCount: Int, rows: Int, _ compute: Compute) {
+  /// - Parameter isReduced: whether the product is in bfloat16 or int8.
+  init(_ packing: segmoe_packing, byteCount: Int, rows: Int, isReduced: Bool, _ compute: Compute) {
+    let bounds = isReduced && ProductInstructions.multiplyOnTiles ? Bounds.tiles : .usual
     groups = withUnsafePointer(to: packing) { segmoe_groups($0) }
-    blocks = (rows + Self.rows - 1) / Self.rows
+    blocks = (rows + bounds.rows - 1) / bounds.rows
     let even = blocks == 0 ? 0 : (rows + blocks - 1) / blocks
-    block = (even + Self.tileRows - 1) / Self.tileRows * Self.tileRows
-    let wanted = blocks == 0 ? 0 : (Self.tasks + blocks - 1) / blocks
-    let most = (groups + Self.fewestGroups - 1) / Self.fewestGroups
+    block = (even + bounds.tileRows - 1) / bounds.tileRows * bounds.tileRows
+    let wanted = blocks == 0 ? 0 : (bounds.tasks + blocks - 1) / blocks
+    let most = (groups + bounds.fewestGroups - 1) / bounds.fewestGroups
     parts = compute.cut(
       blocks, of: groups, into: min(most, max(wanted, (byteCount + Self.bytes - 1) / Self.bytes)),
       most: groups)
@@ -101,7 +115,8 @@ extension Compute {
     let packing = columns.packing
     let (segments, stride) = (packing.segments, packing.outputs)
     work.add(2 * rows * segments * packing.depth * stride * (packing.gated != 0 ? 2 : 1))
-    let cut = ProductCut(packing, byteCount: columns.byteCount, rows: rows, self)
+    let cut = ProductCut(
+      packing, byteCount: columns.byteCount, rows: rows, isReduced: columns.arithmetic.isReduced, self)
     let product =
       switch columns.arithmetic {
       case .f32: segmoe_f32_product

@@ -242,11 +242,12 @@ package final class MemoryGovernor: Sendable {
   ) {
     common.state.withLock { $0.shares[own].phaseBytes = tensors }
     guard let budget = standing.budget else { return }
-    let fixed = standing.fixed + kept
-    cache.setBudget(max(0, budget.bytes - fixed - tensors - others), ledger: ledger)
     let (now, largestPhases) = common.state.withLock {
       ($0.shares.others(than: own), $0.shares.largestPhases)
     }
+    // Others may have begun since that was measured.
+    let (fixed, grown) = (standing.fixed + kept, max(0, now.tensors - standing.others.tensors))
+    cache.setBudget(max(0, budget.bytes - fixed - grown - tensors - others), ledger: ledger)
     let besideTensors =
       fixed - standing.others.tensors - (TensorMemory.now.live - cache.byteCount - now.live)
     // Freed memory is kept for the next step, because the kernel clears pages that it gives anew. What a person gave

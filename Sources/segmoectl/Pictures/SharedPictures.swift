@@ -18,13 +18,12 @@ struct SharedPictures {
   func path(of image: ImageRecord, job: Int64) throws -> String {
     if isLocal { return image.path }
     let called = "picture \(image.index) of job \(job)"
+    if isHere(image) { return image.path }
     guard let place else {
-      guard access(image.path, F_OK) != 0 else { return image.path }
       throw Problem.missing(
         "\(called) is not on this machine (\(image.path)): name the place that its daemon puts pictures into, "
           + "with --shared (docs/shared-place.md)")
     }
-    if isHere(image) { return image.path }
     let last = URL(fileURLWithPath: image.path).lastPathComponent
     let name = SharedName(.file, digest: image.digest, path: last.hasSuffix(".png") ? last : "picture.png")
     guard let name = name ?? SharedName(.file, digest: image.digest, path: "picture.png") else {

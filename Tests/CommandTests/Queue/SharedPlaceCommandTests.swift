@@ -92,8 +92,9 @@ import Testing
     let arguments = ["enqueue", "p", "--model", "shared:demo", "--vae", "shared:demo"]
     #expect(try command.run(arguments + ["--dry-run"], environment: environment).code == 0)
     #expect(try command.run(arguments, environment: environment).code == 0)
-    let settings = try #require(try run("show", "1", "--json").object()["settings"] as? [String: Any])
-    #expect(settings["model"] as? String == "\(digest)" && settings["vae"] as? String == "\(digest)")
+    let job = try run("show", "1", "--json").object()
+    let settings = try #require(job["settings"] as? [String: Any])
+    #expect(job["model"] as? String == "\(digest)" && settings["vae"] as? String == "\(digest)", "\(job)")
     #expect(try run("edit", "1", "--model", "shared:demo").output.contains("is so already"))
     expectComplaint(try run("enqueue", "p", "--model", "shared:dmeo"), code: 66, "nothing in", "shared:dmeo")
     expectComplaint(

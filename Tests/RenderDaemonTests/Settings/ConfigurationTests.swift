@@ -70,7 +70,7 @@ import Testing
       "HOME": "/h"
     ])
     #expect(open.allowedFolders == [] && open.allowedInputs == [])
-    #expect(own.reload(named) == ["shared"])
+    #expect(own.reload(named) == ["digests", "shared"])
   }
 
   @Test func theShippedExampleIsRightWithAndWithoutItsComments() throws {
