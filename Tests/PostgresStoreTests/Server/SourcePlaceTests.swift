@@ -173,7 +173,7 @@ struct SourcePlaceTests {
     #expect(try worker.claim() == nil && store.state(2) == .failed)
     #expect(try store.fetcher(pid: 9, host: "nowhere").claim() == nil)
     // Lists say that such a row is there.
-    try store.sql("UPDATE jobs SET loras = NULL WHERE id = 2")
+    try store.sql("UPDATE jobs SET loras = '[]' WHERE id = 2")
     try store.enqueue("c", model: "other/model")
     let fetching = "state = 'fetching', fetcher = 'x'"
     let wanted = "state = 'wanted', fetcher = NULL"
