@@ -6,6 +6,7 @@
 // themselves, BFDOT rounds to odd. So there rounding may differ. It may not where numbers are whole.
 #include "attention_levels.h"
 #include "convert.h"
+#include "cuts.h"
 #include "isa.h"
 #include "product.h"
 #include "product_levels.h"
@@ -176,7 +177,7 @@ int main(void) {
   static const size_t outputs[] = {1, 16, 17, 50, 65};
 #endif
   static const size_t depths[] = {1, 2, 3, 8, 67, 700};
-  // Around AMX's tiles of 16 rows, calls of 32, and blocks of 96.
+  // Around AMX's tiles of 16 rows, pairs of them, and blocks of 96.
   static const size_t many_rows[] = {16, 17, 31, 32, 33, 97}, few_outputs[] = {17, 64, 100}, few_depths[] = {3, 67, 1100};
 #if defined(SEGMOE_SIMDE)
   int faults = tiles_faults();
@@ -215,6 +216,7 @@ int main(void) {
   faults += compare_attentions("attention by AMX", SEGMOE_PRODUCT_AMX, 1, 0);
   faults += compare_attentions("bf16 by VDPBF16PS", SEGMOE_PRODUCT_AVX512_BF16, 0, 4e-3);
   faults += compare_attentions("bf16 by AMX", SEGMOE_PRODUCT_AMX, 0, 4e-3);
+  if (is_there(SEGMOE_PRODUCT_AMX)) faults += cut_faults();
 #else
   faults += compare_attentions("attention by SDOT", SEGMOE_PRODUCT_NEON_DOT, 1, 0);
 #endif
