@@ -130,8 +130,10 @@ struct S3Upload {
     }
   }
 
+  /// Whether an answer is whole and says that the object is there. S3 calls it a result, moto a response.
   private func isResult(_ answer: HTTPAnswer) -> Bool {
-    String(decoding: answer.body.prefix(64 << 10), as: UTF8.self).contains("<CompleteMultipartUploadResult")
+    let text = String(decoding: answer.body.prefix(64 << 10), as: UTF8.self)
+    return ["Result", "Response"].contains { text.contains("</CompleteMultipartUpload\($0)>") }
   }
 
   /// Frees the room that the parts take. It goes on for a while although somebody wants to end: parts cost money for
