@@ -156,8 +156,9 @@ package final class TestBucket: Sendable {
         objects[key] = bytes
         _ = uploads.giveUp(upload, key)
         let spaces = String(repeating: " ", count: 10_000)
+        let name = "CompleteMultipartUploadResult"
         return CannedAnswer(
-          body: Array("<?xml version=\"1.0\"?>\(spaces)<CompleteMultipartUploadResult/>".utf8))
+          body: Array("<?xml version=\"1.0\"?>\(spaces)<\(name)><ETag>x</ETag></\(name)>".utf8))
       }
     }
   }
