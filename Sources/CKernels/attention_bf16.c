@@ -67,9 +67,7 @@ static inline floats_reference stored_reference(const floats_reference *weights)
 #if defined(__x86_64__)
 #define LANES 16
 #define VARIANT(name) name##_native
-#if !defined(SEGMOE_SIMDE)
-#pragma clang attribute push(__attribute__((target(SEGMOE_SET_BF16))), apply_to = function)
-#endif
+BEGIN_SET(SEGMOE_SET_BF16)
 typedef float floats_native __attribute__((vector_size(64), aligned(4), may_alias));
 
 static inline __attribute__((always_inline)) floats_native step_native(floats_native sum, floats_native x,
@@ -87,34 +85,26 @@ static inline __attribute__((always_inline)) floats_native stored_native(const f
   return (floats_native)_mm512_permutexvar_epi16(_mm512_loadu_si512(places), rounded);
 }
 #include "attention_body.h"
-#if !defined(SEGMOE_SIMDE)
-#pragma clang attribute pop
-#endif
+END_SET
 #undef VARIANT
 
 // On tiles, weights are rounded as for VDPBF16PS.
 #undef ON_TILES
 #define ON_TILES 1
 #define VARIANT(name) name##_tiles
-#if !defined(SEGMOE_SIMDE)
-#pragma clang attribute push(__attribute__((target(SEGMOE_SET_AMX))), apply_to = function)
-#endif
+BEGIN_SET(SEGMOE_SET_AMX)
 typedef floats_native floats_tiles;
 #define stored_tiles stored_native
 #include "attention_body.h"
-#if !defined(SEGMOE_SIMDE)
-#pragma clang attribute pop
-#endif
+END_SET
 #endif
 
 size_t segmoe_packed_keys_bf16_size_at(segmoe_product_isa isa, size_t keys, size_t width) {
-  const size_t pairs = attention_steps(width);
-  return isa == SEGMOE_PRODUCT_AMX ? attention_whole(keys) * attention_whole(pairs) : attention_rounded(keys) * pairs;
+  return packed_steps(layout_of(is_on_tiles(isa), attention_steps(width)), keys);
 }
 
 size_t segmoe_packed_values_bf16_size_at(segmoe_product_isa isa, size_t keys, size_t width) {
-  const size_t pairs = attention_steps(keys);
-  return isa == SEGMOE_PRODUCT_AMX ? attention_whole(pairs) * attention_whole(width) : pairs * attention_rounded(width);
+  return packed_steps(layout_of(is_on_tiles(isa), attention_steps(keys)), width);
 }
 
 // Values that are rounded at a time, an even number.
@@ -123,7 +113,7 @@ enum { rounded_values = 64 };
 void segmoe_pack_keys_bf16_at(segmoe_product_isa isa, const float *keys, size_t stride, size_t count, size_t width,
                               void *packed, size_t first, size_t last) {
   const size_t pairs = attention_steps(width);
-  const attention_layout layout = layout_of(isa == SEGMOE_PRODUCT_AMX, pairs);
+  const attention_layout layout = layout_of(is_on_tiles(isa), pairs);
   for (size_t key = first * ATTENTION_PANEL; key < last * ATTENTION_PANEL; key++)
     for (size_t d = 0; d < width; d += rounded_values) {
       const size_t now = width - d < rounded_values ? width - d : rounded_values;
@@ -139,7 +129,7 @@ void segmoe_pack_keys_bf16_at(segmoe_product_isa isa, const float *keys, size_t 
 
 void segmoe_pack_values_bf16_at(segmoe_product_isa isa, const float *values, size_t stride, size_t count, size_t width,
                                 void *packed, size_t first, size_t last) {
-  const attention_layout layout = layout_of(isa == SEGMOE_PRODUCT_AMX, attention_steps(count));
+  const attention_layout layout = layout_of(is_on_tiles(isa), attention_steps(count));
   const size_t end = last * ATTENTION_PANEL < count ? last * ATTENTION_PANEL / 2 : layout.steps;
   for (size_t pair = first * ATTENTION_PANEL / 2; pair < end; pair++)
     for (size_t d = 0; d < width; d += rounded_values) {

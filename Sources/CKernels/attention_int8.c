@@ -30,16 +30,6 @@ static inline integers_reference dot_reference(integers_reference sum, integers_
 #undef LANES
 #undef VARIANT
 
-// Between `BEGIN_SET` and its end, functions are compiled for a set.
-#if defined(SEGMOE_SIMDE)
-#define BEGIN_SET(set)
-#define END_SET
-#else
-#define PRAGMA(...) _Pragma(#__VA_ARGS__)
-#define BEGIN_SET(set) PRAGMA(clang attribute push(__attribute__((target(set))), apply_to = function))
-#define END_SET PRAGMA(clang attribute pop)
-#endif
-
 #if defined(__aarch64__)
 #undef UNIT
 #define UNIT 4

@@ -5,6 +5,9 @@
 #include "attention.h"
 #include "isa.h"
 
+/// Whether a level has both products of attention on AMX's tiles.
+static inline int is_on_tiles(segmoe_product_isa isa) { return isa == SEGMOE_PRODUCT_AMX; }
+
 size_t segmoe_packed_keys_int8_size_at(segmoe_product_isa isa, size_t keys, size_t width);
 size_t segmoe_packed_values_int8_size_at(segmoe_product_isa isa, size_t keys, size_t width);
 

@@ -58,6 +58,12 @@ static inline attention_layout layout_of(int on_tiles, size_t steps) {
   return on_tiles ? (attention_layout){4, 4, attention_whole(steps)} : (attention_layout){3, 0, steps};
 }
 
+/// Steps that so many keys or channels take.
+static inline size_t packed_steps(attention_layout layout, size_t rows) {
+  const size_t others = ((size_t)1 << layout.side) - 1;
+  return ((rows + others) & ~others) * layout.steps;
+}
+
 /// The place of a step of key or channel `row`, in steps.
 static inline size_t place_of(attention_layout layout, size_t row, size_t step) {
   const size_t others = ((size_t)1 << layout.side) - 1, inside = ((size_t)1 << layout.together) - 1;

@@ -19,8 +19,6 @@ typedef struct packed_values {
   int32_t *steps;
 } packed_values;
 
-static inline int is_on_tiles(segmoe_product_isa isa) { return isa == SEGMOE_PRODUCT_AMX; }
-
 /// Numbers of a step.
 static inline size_t unit_of(segmoe_product_isa isa) { return reads_bytes(isa) ? 4 : 2; }
 

@@ -14,6 +14,9 @@ enum { block_bytes = 5 << 18, most_block_rows = 256, pair_rows = 2 * amx_rows, p
 /// Tiles that the steps of a segment fill.
 static size_t tiles_of(size_t steps) { return (steps + amx_steps - 1) / amx_steps; }
 
+/// So many rows, rounded up to whole pairs of tiles: what tiles of rows and of sums take.
+static size_t whole_pairs(size_t rows) { return (rows + pair_rows - 1) / pair_rows * pair_rows; }
+
 /// Steps of a segment. A step has four bytes.
 static size_t steps_of(const segmoe_packing *packing, int in_int8) {
   return in_int8 ? quads_of(packing->depth) : (packing->depth + 1) / 2;
@@ -32,7 +35,7 @@ static size_t rows_of_block(const segmoe_packing *packing, int in_int8, size_t g
 
 size_t segmoe_amx_product_scratch(const segmoe_packing *packing, int in_int8, size_t rows, size_t groups) {
   const size_t most = rows_of_block(packing, in_int8, groups);
-  const size_t block = rows < most ? (rows + pair_rows - 1) / pair_rows * pair_rows : most;
+  const size_t block = rows < most ? whole_pairs(rows) : most;
   return block * bytes_of_row(packing, in_int8, groups) + group_panels * amx_tile_bytes;
 }
 
@@ -53,7 +56,7 @@ typedef struct amx_product {
 /// Copies a segment of so many rows into tiles; what they do not fill becomes 0.
 static void fill_tiles(const amx_product *product, const char *const *a, size_t apart, size_t rows) {
   const size_t bytes = product->steps * 4, whole = product->whole * amx_row_bytes;
-  for (size_t r = 0; r < (rows + pair_rows - 1) / pair_rows * pair_rows; r++) {
+  for (size_t r = 0; r < whole_pairs(rows); r++) {
     char *target = product->rows + r / amx_rows * product->tiles * amx_tile_bytes + r % amx_rows * amx_row_bytes;
     if (r >= rows) {
       for (size_t t = 0; t < product->tiles; t++) memset(target + t * amx_tile_bytes, 0, amx_row_bytes);
@@ -199,12 +202,10 @@ SEGMOE_TILE(SEGMOE_SET_AMX)
 void multiply_block(const amx_product *product, const int in_int8, const char *packed, const char *const *a, size_t rows, size_t first,
                     size_t last, const segmoe_epilogue *epilogue, float *sums, float *result, size_t stride) {
   const size_t segments = product->packing->segments, group_bytes = group_panels * product->panel;
-  // Tiles are stored whole.
-  const size_t whole_rows = (rows + pair_rows - 1) / pair_rows * pair_rows;
   for (size_t segment = 0; segment < segments; segment++) {
     fill_tiles(product, a + segment, segments, rows);
     for (size_t group = first; group < last; group++) {
-      float *here = sums + (segments > 1 ? (group - first) * whole_rows * SEGMOE_GROUP : 0);
+      float *here = sums + (segments > 1 ? (group - first) * whole_pairs(rows) * SEGMOE_GROUP : 0);
       const char *panels = packed + group * group_bytes + segment * product->segment;
       const char *next = group + 1 < last ? panels + group_bytes : packed + first * group_bytes + (segment + 1) * product->segment;
       add_segment(product, in_int8, a + segment, segments, rows, panels, panels_of_group(product->packing, group), next,
@@ -235,8 +236,7 @@ void segmoe_amx_product(const segmoe_packing *packing, int in_int8, const void *
   configure_whole_tiles();
   for (size_t row = 0; row < rows; row += most) {
     const size_t block = rows - row < most ? rows - row : most;
-    const size_t tiles = (block + pair_rows - 1) / pair_rows * 2 * product.tiles;
-    float *sums = (float *)(product.rows + tiles * amx_tile_bytes);
+    float *sums = (float *)(product.rows + whole_pairs(block) * product.tiles * amx_row_bytes);
     const char *const *a = (const char *const *)segments + row * packing->segments;
     segmoe_epilogue part = *epilogue;
     if (part.row_weights != NULL) part.row_weights += row;

@@ -63,4 +63,14 @@ static inline __m512i segmoe_cvtne2ps_pbh(__m512 high, __m512 low) {
 
 #define SEGMOE_TILE(set) SEGMOE_TARGET(set) static inline __attribute__((always_inline))
 
+// Between `BEGIN_SET` and its end, functions are compiled for a set.
+#if defined(SEGMOE_SIMDE)
+#define BEGIN_SET(set)
+#define END_SET
+#else
+#define PRAGMA(...) _Pragma(#__VA_ARGS__)
+#define BEGIN_SET(set) PRAGMA(clang attribute push(__attribute__((target(set))), apply_to = function))
+#define END_SET PRAGMA(clang attribute pop)
+#endif
+
 #endif

@@ -78,13 +78,13 @@ package struct Convolution: Layer {
       return compute.convolution(x, weight, bias: addend, adding: residual, enlargedTo: size)
     case .direct(let weight):
       let source = size.map { compute.resizeNearest(x, height: $0.height, width: $0.width) } ?? x
-      guard let rows else {
-        return compute.convolution(
-          source, weight, shape: shape, ProductEpilogue(bias: bias), adding: residual)
+      // Rows come before the residual.
+      var result = compute.convolution(
+        source, weight, shape: shape, ProductEpilogue(bias: bias), adding: rows == nil ? residual : nil)
+      if let rows {
+        compute.addRows(rows, to: &result)
+        if let residual { compute.accumulate(residual, into: &result) }
       }
-      var result = compute.convolution(source, weight, shape: shape, ProductEpilogue(bias: bias))
-      compute.addRows(rows, to: &result)
-      if let residual { compute.accumulate(residual, into: &result) }
       return result
     }
   }

@@ -94,7 +94,7 @@ extension Compute {
       withPrepared(x, weight, in: prepared) { pixels, outside, bytes in
         let pictures = Pictures(
           pixels: pixels, outside: outside, bytes: bytes, height: height, width: width, shape: shape)
-        Self.withOptional(residual) { residual in
+        Self.withPointer(to: residual) { residual in
           weight.withColumns {
             run(
               $0, rows: batch * positions, epilogue, residual: residual, into: result,

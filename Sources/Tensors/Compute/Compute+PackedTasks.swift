@@ -153,7 +153,8 @@ extension Compute {
     }
   }
 
-  private static func withPointer<R>(to tensor: Tensor?, _ body: (UnsafePointer<Float>?) -> R) -> R {
+  /// Lends a tensor's numbers, or nil.
+  static func withPointer<R>(to tensor: Tensor?, _ body: (UnsafePointer<Float>?) -> R) -> R {
     guard let tensor else { return body(nil) }
     return tensor.withUnsafe { body($0.baseAddress) }
   }

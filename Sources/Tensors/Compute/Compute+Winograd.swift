@@ -41,8 +41,8 @@ extension Compute {
     ) { result, transformed in
       x.withUnsafe { x in
         weight.withBytes { panels in
-          Self.withOptional(bias) { biasBase in
-            Self.withOptional(residual) { residual in
+          Self.withPointer(to: bias) { biasBase in
+            Self.withPointer(to: residual) { residual in
               guard let x = x.baseAddress, let panels = panels.baseAddress,
                 let result = result.baseAddress
               else { return }
@@ -67,7 +67,7 @@ extension Compute {
     let bytes = weight.inputs * MemoryLayout<Float>.stride
     return tensor(shape: [batch, height, width, weight.outputs]) { result in
       Self.withZeros(beside: x, bytes: bytes) { pixels, zeros in
-        Self.withOptional(residual) { residual in
+        Self.withPointer(to: residual) { residual in
           guard let result = result.baseAddress else { return }
           let pictures = Pictures(
             pixels: pixels, outside: zeros, bytes: bytes, height: height, width: width,
@@ -131,11 +131,6 @@ extension Compute {
         }
       }
     }
-  }
-
-  static func withOptional(_ tensor: Tensor?, _ body: (UnsafePointer<Float>?) -> Void) {
-    guard let tensor else { return body(nil) }
-    tensor.withUnsafe { body($0.baseAddress) }
   }
 }
 
