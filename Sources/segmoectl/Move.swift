@@ -57,9 +57,6 @@ struct Move: ParsableCommand {
     let rows = moved.rows.filter { $0.value > 0 && $0.key != MovedTable.jobs.name }
     if !rows.isEmpty { print("rows: \(Self.list(rows))") }
     if moved.isPaused { print("the queue is paused, there too") }
-    if !moved.left.isEmpty {
-      complain("no table there for these rows, which stay behind: \(Self.list(moved.left))")
-    }
   }
 
   private static func list(_ rows: [String: Int]) -> String {
@@ -77,7 +74,7 @@ struct Move: ParsableCommand {
       ("from", .string(source)), ("to", .string(target)), ("dry_run", .bool(look.dryRun)),
       ("paused", .bool(moved.isPaused)),
       ("jobs", .object(JobState.allCases.map { ($0.rawValue, .integer(moved.counts[$0])) })),
-      ("tables", list(moved.rows)), ("left", list(moved.left)),
+      ("tables", list(moved.rows)),
     ])
   }
 }

@@ -49,9 +49,8 @@ final class FetchChild: Sendable {
 
   /// Waits until it has signed on, so that a daemon which ends with the last job knows of it.
   func waitUntilReady(_ queue: any JobQueue, seconds: Double = 10) {
-    let end = Date(timeIntervalSinceNow: seconds)
+    let (end, host) = (Date(timeIntervalSinceNow: seconds), ProcessInfo.processInfo.hostName)
     while Date() < end, let pid = state.withLock({ $0.process?.processIdentifier }) {
-      let host = ProcessInfo.processInfo.hostName
       if (try? queue.fetchers().contains { $0.pid == Int(pid) && $0.host == host }) ?? false { return }
       Thread.sleep(forTimeInterval: 0.02)
     }

@@ -110,6 +110,22 @@ final class DaemonHouse: Sendable {
 
   func job(_ id: Int64) throws -> JobRecord { try client.details(job: id).job }
 
+  /// Steps that the resume state of a job's first picture has; 0: there is none.
+  func savedSteps(_ id: Int64) throws -> Int {
+    guard case .step(let step, _, _) = try client.checkpoint(job: id, index: 0) else { return 0 }
+    return step
+  }
+
+  /// A stop must have given jobs back, without a lost attempt and with more than so many steps.
+  func expectGivenBack(_ jobs: [Int64], after steps: Int, location: SourceLocation = #_sourceLocation) throws
+  {
+    for id in jobs {
+      let (job, saved) = (try job(id), try savedSteps(id))
+      #expect(job.state == .queued && job.attempts == 0, "\(job)", sourceLocation: location)
+      #expect(saved > steps, "job \(id)", sourceLocation: location)
+    }
+  }
+
   /// The pictures of jobs that must be done: pixels alone, because the files also name their jobs.
   func pictures(_ jobs: [Int64]) throws -> [[RGBImage]] {
     try jobs.map { id in

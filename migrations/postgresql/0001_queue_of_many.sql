@@ -612,7 +612,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION end_batch(
-  made bigint, told text, wanted text[] DEFAULT '{}', uses text[] DEFAULT '{}'
+  made bigint, told text, wanted text[], uses text[]
 ) RETURNS bigint LANGUAGE plpgsql AS $$
 -- Lets the jobs of a new batch, which were copied in before, be claimed, or wait for what they name of a hub: wanted, each
 -- for its use. Returns how many jobs there are.
@@ -1833,24 +1833,19 @@ BEGIN
   PERFORM drop_sources(ARRAY(SELECT id FROM sources WHERE source = ANY (names) AND state = 'wanted' FOR UPDATE));
 END $$;
 
-CREATE FUNCTION places_at(its_host text, names text[]) RETURNS TABLE (its_name text, its_path text) LANGUAGE sql STABLE AS $$
--- Where lies what jobs name of a hub, as a host sees it. One without a fetcher shares the folder of another's.
-  SELECT * FROM (
+CREATE FUNCTION job_places(job_id bigint, its_host text) RETURNS text LANGUAGE sql STABLE AS $$
+-- Where lies what a job names of a hub, as a host sees it: a JSON object by the names. A host without a fetcher shares the
+-- folder of another's.
+  SELECT json_object_agg(found.name, found.path)::text FROM (
     SELECT n.name, coalesce(
       (SELECT p.path FROM source_places p WHERE p.host = its_host AND p.name = n.name AND p.state = 'ready' LIMIT 1),
       CASE WHEN NOT EXISTS (
         SELECT 1 FROM fetchers f WHERE f.host = its_host AND f.heartbeat_at > milliseconds_now() - 60000)
         THEN (SELECT s.path FROM sources s WHERE s.name = n.name AND s.state = 'ready' ORDER BY s.id DESC LIMIT 1) END)
       AS path
-    FROM unnest(names) AS n (name)) found
+    FROM job_sources js JOIN sources n ON n.id = js.source
+    WHERE js.job = job_id AND n.state = 'ready' AND n.name IS NOT NULL) found
   WHERE found.path IS NOT NULL
-$$;
-
-CREATE FUNCTION job_places(job_id bigint, its_host text) RETURNS text LANGUAGE sql STABLE AS $$
--- The same of all that a job names, as a JSON object.
-  SELECT json_object_agg(p.its_name, p.its_path)::text FROM places_at(its_host, ARRAY(
-    SELECT s.name FROM job_sources js JOIN sources s ON s.id = js.source
-    WHERE js.job = job_id AND s.state = 'ready' AND s.name IS NOT NULL)) p
 $$;
 
 CREATE FUNCTION forget_fetcher(its_name text) RETURNS void LANGUAGE plpgsql AS $$

@@ -62,7 +62,7 @@ package struct RenderGroup: Sendable {
   ///   - holding: whether it will be added at once, so that no work beside this group may take its room.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
   package func hasRoom(
-    for request: PictureRequest, with renderer: Renderer, always: Bool = false, holding: Bool = false
+    for request: PictureRequest, with renderer: Renderer, always: Bool, holding: Bool
   ) throws -> Bool {
     guard let first = members.first, first.renderer.model.cacheName == renderer.model.cacheName
     else { return false }

@@ -2,15 +2,6 @@ import GRDB
 import Requests
 
 extension QueueClient {
-  /// What the jobs of a batch name of a hub, in order.
-  package func sources(batch: Int64) throws -> [SourceRecord] {
-    try database.read { db in
-      try SourceRecord.fetchAll(
-        db, sql: "SELECT \(SourceRecord.columns) FROM source_overview WHERE batch = ? ORDER BY id",
-        arguments: [batch])
-    }
-  }
-
   /// What a job names of a hub, in order.
   package func sources(job: Int64) throws -> [SourceRecord] {
     try database.read { db in try db.sources(ofJob: job) }

@@ -14,8 +14,6 @@ package struct MovableFile: MovableQueue {
     self.makes = makes
   }
 
-  package var absentTables: Set<String> { [] }
-
   /// Runs `body` in one durable transaction, in which nobody else changes the queue.
   package func hold<Value>(_ body: (any HeldQueue) throws -> Value) throws -> Value {
     let database = try open(makes ? .creating : .changing)

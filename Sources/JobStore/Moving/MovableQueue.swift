@@ -5,9 +5,6 @@ package protocol MovableQueue {
   /// Where it is, for a person; no password is in it.
   var place: String { get }
 
-  /// Moved tables that its kind of store does not have.
-  var absentTables: Set<String> { get }
-
   /// Runs `body` in one durable transaction, in which nobody else changes the queue. It may run more than once.
   /// - Throws: `JobStoreError`, and what `body` throws.
   func hold<Value>(_ body: (any HeldQueue) throws -> Value) throws -> Value

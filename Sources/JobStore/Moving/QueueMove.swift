@@ -86,10 +86,8 @@ package struct QueueMove {
   private func carry(
     _ source: any HeldQueue, to target: any HeldQueue, with identity: String
   ) throws -> MovedQueue {
-    for table in MovedTable.all.reversed() where !self.target.absentTables.contains(table.name) {
-      try target.empty(table)
-    }
-    for table in MovedTable.all where !self.target.absentTables.contains(table.name) {
+    for table in MovedTable.all.reversed() { try target.empty(table) }
+    for table in MovedTable.all {
       let given = try source.columns(of: table)
       guard !given.isEmpty else { continue }
       for rows in try target.landings(of: table, given: given) {
@@ -114,12 +112,7 @@ package struct QueueMove {
   private func content(of source: any HeldQueue) throws -> MovedQueue {
     var moved = MovedQueue(isPaused: try source.mark().isPaused, counts: try source.stateCounts())
     for table in MovedTable.all where try !source.columns(of: table).isEmpty {
-      let count = try source.count(table)
-      if !target.absentTables.contains(table.name) {
-        moved.rows[table.name] = count
-      } else if count > 0 {
-        moved.left[table.name] = count
-      }
+      moved.rows[table.name] = try source.count(table)
     }
     return moved
   }
@@ -144,6 +137,4 @@ package struct MovedQueue: Sendable, Equatable {
   package var counts: StateCounts
   /// Rows that were moved, by the names of their tables.
   package var rows: [String: Int] = [:]
-  /// Rows that the target has no table for, by the names of their tables.
-  package var left: [String: Int] = [:]
 }

@@ -4,7 +4,6 @@ extension QueueClient {
   /// Holds the waiting jobs of a batch, because they go into shards.
   package func putInShards(batch: Int64, folder: String) throws -> ShardedBatch {
     try database.write { db, now in
-      try db.check(batch: batch)
       let prospect = try Self.prospect(batch, folder, db)
       if !prospect.isThere {
         try prospect.expectMovable()
@@ -86,7 +85,7 @@ extension QueueClient {
           b.same_numerics AND b.numerics IS NULL AS floats,
           ifnull(sum(j.held & \(Hold.source.rawValue) <> 0), 0) AS fetching,
           ifnull(sum(j.held & \(Hold.predecessor.rawValue) <> 0), 0) AS later
-        FROM batches b LEFT JOIN jobs j ON j.batch = b.id AND j.state = 'queued' WHERE b.id = ?1
+        FROM batches b LEFT JOIN jobs j ON j.batch = b.id AND j.state = 'queued' WHERE b.id = ?1 GROUP BY b.id
         """, arguments: [batch, folder])
     guard let row else { throw JobStoreError.notFound(thing: "batch", id: "\(batch)") }
     let reader = RowReader(row: row, table: "batches")

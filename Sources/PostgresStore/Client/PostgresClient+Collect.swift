@@ -6,9 +6,8 @@ import JobStore
 extension PostgresClient {
   /// Whether a job is awaited, and this is how it may have ended.
   package func awaits(_ outcome: ShardOutcome, of batch: ShardedBatch) throws -> Bool {
-    try connection.transaction { link in
-      try outcome.isAwaited(by: Self.job(outcome.job, link), of: batch.batch)
-    }
+    let rows = try connection.rows("SELECT * FROM job_rows WHERE id = $1::bigint", [.integer(outcome.job)])
+    return try outcome.isAwaited(by: rows.first.flatMap { try? JobRecord(row: $0) }, of: batch.batch)
   }
 
   /// Ends a job as it ended in a shard, in one transaction.
@@ -16,7 +15,7 @@ extension PostgresClient {
     // If the answer is lost, the same call finds the job as it has ended it.
     var isEnded = false
     return try connection.transaction { link in
-      try Self.boundIdleness(link)
+      try link.boundIdleness()
       guard let job = try Self.job(outcome.job, link), job.batch == batch.batch else { return .unwanted }
       let own = try outcome.checked(for: job, now: Self.now(link))
       if try Self.end(own, key: batch.key, link) {
@@ -50,7 +49,7 @@ extension PostgresClient {
         .integer(outcome.job), .text(key), try .json(outcome.images.map(FinishedPicture.init)),
         try .json(outcome.events.map(CollectedEvent.init)), .integer(Int64(outcome.attempts)),
         .integer(outcome.startedAt), .integer(outcome.finishedAt),
-        .text(outcome.failure.map { PlainText.line($0.message) }),
+        .text(outcome.failure?.message),
         .text(outcome.failure?.kind?.rawValue), .text(outcome.modelDigest), .integer(statistics.cacheHits),
         .integer(statistics.cacheMisses), .integer(statistics.cacheEvictions),
         .integer(statistics.cacheBypasses), .integer(statistics.bytesRead), .integer(statistics.stall),
@@ -66,11 +65,6 @@ extension PostgresClient {
     return rows.first.flatMap { try? JobRecord(row: $0) }
   }
 
-  /// A client that is stopped in the middle of the transaction must not stop everybody else.
-  private static func boundIdleness(_ link: ServerLink) throws {
-    _ = try link.answer(to: "SET LOCAL idle_in_transaction_session_timeout = '5s'")
-  }
-
   private static func now(_ link: ServerLink) throws -> Milliseconds {
     let rows = try link.answer(to: "SELECT milliseconds_now() AS now").rows
     return try rows.first.map { try RowReader(row: $0, table: "queue").value("now") } ?? 0
@@ -81,7 +75,7 @@ extension PostgresClient {
     // If the answer is lost, the same call finds none any more.
     var most = 0
     return try connection.transaction { link in
-      try Self.boundIdleness(link)
+      try link.boundIdleness()
       let rows = try link.answer(
         to: "SELECT end_shards($1::bigint)::integer AS jobs", [.integer(batch)]
       ).rows
@@ -94,7 +88,7 @@ extension PostgresClient {
   /// Ends the sharding of a batch if all its jobs are back.
   package func settleShards(_ batch: ShardedBatch) throws -> Int {
     try connection.transaction { link in
-      try Self.boundIdleness(link)
+      try link.boundIdleness()
       // Whoever has one of them queued again meanwhile waits.
       let rows = try link.answer(
         to: """

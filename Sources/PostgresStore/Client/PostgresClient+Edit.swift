@@ -10,7 +10,7 @@ extension PostgresClient {
     var made: JobEdit?
     return try connection.transaction { link in
       // A client that stops in the middle must not keep the row still for long: upkeep waits for it.
-      _ = try link.answer(to: "SET LOCAL idle_in_transaction_session_timeout = '5s'")
+      try link.boundIdleness()
       _ = try link.answer(to: "SELECT hold_still($1::bigint)", [.integer(id)])
       var (edit, sources) = try planned(id, change, link)
       guard !edit.changes.isEmpty else {

@@ -11,7 +11,7 @@ extension PostgresClient {
     let key = ShardedBatch.newKey()
     return try connection.transaction { link in
       // A client that stops in the middle must not keep the jobs still for long.
-      _ = try link.answer(to: "SET LOCAL idle_in_transaction_session_timeout = '5s'")
+      try link.boundIdleness()
       _ = try link.answer(
         to: "SELECT pg_advisory_xact_lock($1::bigint)", [.integer(Self.shardingLock)])
       let prospect = try prospect(batch, folder, link)

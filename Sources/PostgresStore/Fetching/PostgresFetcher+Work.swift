@@ -47,8 +47,7 @@ extension PostgresFetcher {
   ) throws {
     try ending(source) {
       try database.connection.transaction { link in
-        // A fetcher that is stopped here must not stop all others.
-        _ = try link.answer(to: "SET LOCAL idle_in_transaction_session_timeout = '5s'")
+        try link.boundIdleness()
         let rows = try link.answer(
           to: """
             SELECT finish_source($1::bigint, $2::bigint, $3::text, $4::text, $5::text, $6::text, $7::text,

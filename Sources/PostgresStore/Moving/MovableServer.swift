@@ -15,8 +15,6 @@ package struct MovableServer: MovableQueue {
 
   package var place: String { address.description }
 
-  package var absentTables: Set<String> { [] }
-
   /// Runs `body` in one durable transaction, in which nobody else changes the queue.
   package func hold<Value>(_ body: (any HeldQueue) throws -> Value) throws -> Value {
     let database = try open(makes ? .creating : .changing)

@@ -41,6 +41,12 @@ final class ServerLink {
     return isHere ? nil : false
   }
 
+  /// Bounds how long a transaction may wait for this client: one that is stopped in the middle must not stop everybody else.
+  /// - Throws: `ServerError`
+  func boundIdleness() throws {
+    _ = try answer(to: "SET LOCAL idle_in_transaction_session_timeout = '5s'")
+  }
+
   /// Runs one statement. Without `BEGIN` before it, it is a transaction of its own.
   /// - Parameters:
   ///   - sql: one statement, with $1, $2, … for values.

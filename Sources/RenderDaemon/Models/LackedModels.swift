@@ -20,9 +20,6 @@ package struct LackedModels {
 
   private var entries: [String: Entry] = [:]
 
-  /// Whether nothing is lacked.
-  var isEmpty: Bool { entries.isEmpty }
-
   /// The models to leave to others now.
   package var names: Set<String> { all.models }
 

@@ -5,8 +5,8 @@ import Tensors
 
 /// Tells the service manager what the daemon does, and that it is alive.
 ///
-/// Only the render thread sends pings: one after each step or stage, and some while it waits for work. If a step
-/// hangs, the pings stop, and the manager restarts the daemon. Of jobs side by side each must give signs of life, or the
+/// Threads that render send pings: one after each step or stage, and some while they wait for work. Whoever waits for the
+/// queue or the disk sends some, too. If a step hangs, the pings stop, and the manager restarts the daemon. Of jobs side by side each must give signs of life, or the
 /// others' pings stop, too.
 package final class ServiceReporter: Sendable {
   /// A job's progress, for the status line.

@@ -14,13 +14,11 @@ struct Lookout {
   /// A jump of the clock that is still to be heeded.
   var jump: ClockWatch.Jump?
   var introduction = Introduction()
-  /// The memory budget that was given last.
-  var given: Int?
   /// Nothing is left to render.
   var isOver = false
 
   init(_ settings: DaemonSettings, reloads: Int) {
-    (current, self.reloads, given) = (settings, reloads, settings.memoryBudget)
+    (current, self.reloads) = (settings, reloads)
     pace = LookPace(settings)
   }
 
@@ -114,6 +112,7 @@ extension Worker {
   private func takeReloads(_ look: inout Lookout, _ governor: MemoryGovernor) -> Bool {
     let latest = self.current.withLock { $0 }
     guard latest.reloads != look.reloads else { return true }
+    let before = look.current.memoryBudget
     (look.current, look.reloads) = latest
     let current = look.current
     let isTaken: Void? = shelf.take { pool in
@@ -123,8 +122,7 @@ extension Worker {
     }
     guard isTaken != nil else { return false }
     register.use(folders: current.modelFolders, allowed: current.allowedFolders)
-    guard current.memoryBudget != look.given else { return true }
-    look.given = current.memoryBudget
+    guard current.memoryBudget != before else { return true }
     do {
       // What is at work was planned for the old one.
       try governor.begin(alone: true) {
@@ -134,7 +132,7 @@ extension Worker {
     } catch {
       return false
     }
-    governor.setBudget(MemoryBudget.chosen(given: look.given))
+    governor.setBudget(MemoryBudget.chosen(given: current.memoryBudget))
     governor.end()
     sayBudget()
     return true

@@ -26,7 +26,7 @@ struct WorkLoop: Sendable {
     governor = isOnly ? worker.governor : worker.governor.beside()
     renderer = JobRenderer(
       session: session, reports: worker.reports, side: worker.side,
-      compute: Compute(threads: isOnly ? settings.threads : settings.threads(ofJob: index)),
+      compute: Compute(threads: settings.threads(ofJob: index)),
       governor: governor, output: settings.output,
       hasSharedNames: QueueDatabase.isServer(settings.database), shared: worker.shared,
       mostShared: settings.sourceLimits.largest, lastStep: worker.lastStep, stop: worker.stop,
@@ -63,7 +63,6 @@ struct WorkLoop: Sendable {
   private func work(on found: Lookout.Found) {
     var next: ClaimedJob? = found.claimed
     defer {
-      worker.reporter.rests()
       worker.reports.flush()
       governor.end()
     }
@@ -149,31 +148,20 @@ extension Worker {
 
 /// How a worker's loops ended.
 private final class LoopEnds: Sendable {
-  private let changed = NSCondition()
-  /// Guarded by `changed`.
-  private nonisolated(unsafe) var running = 0
-  private nonisolated(unsafe) var failure: (any Error)?
+  private let running = DispatchGroup()
+  private let failure = Mutex<(any Error)?>(nil)
 
-  func begin() {
-    changed.lock()
-    running += 1
-    changed.unlock()
-  }
+  func begin() { running.enter() }
 
   func end(_ result: Result<Void, any Error>) {
-    changed.lock()
-    running -= 1
-    if case .failure(let error) = result { failure = failure ?? error }
-    changed.broadcast()
-    changed.unlock()
+    if case .failure(let error) = result { failure.withLock { $0 = $0 ?? error } }
+    running.leave()
   }
 
   /// Waits until all have ended.
   /// - Throws: the first error of one.
   func wait() throws {
-    changed.lock()
-    defer { changed.unlock() }
-    while running > 0 { changed.wait() }
-    if let failure { throw failure }
+    running.wait()
+    if let error = failure.withLock({ $0 }) { throw error }
   }
 }

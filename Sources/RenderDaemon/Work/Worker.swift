@@ -106,7 +106,7 @@ package final class Worker: Sendable {
   /// The queue, for whoever only looks at it.
   package var client: any JobQueue { session.queue }
 
-  /// Asks the worker to stop. The running job is given back at the next step, and `run` returns.
+  /// Asks the worker to stop. Running jobs are given back, each at its next step, and `run` returns.
   package func requestStop() {
     reporter.stopping()
     halt()

@@ -89,14 +89,14 @@ struct S3Client {
   func passing(_ answer: HTTPAnswer) -> SharedError? {
     switch answer.head.status {
     // 409: two put it at once.
-    case 408, 409, 429, 500, 502, 503, 504: passing(answer.head.status, answer)
+    case 408, 409, 429, 500, 502, 503, 504: outage(answer)
     default: nil
     }
   }
 
   /// An answer that may be another one next time.
-  func passing(_ status: Int, _ answer: HTTPAnswer) -> SharedError {
-    .unreachable(place: place, reason: "it answers \(status)\(words(answer))")
+  func outage(_ answer: HTTPAnswer) -> SharedError {
+    .unreachable(place: place, reason: "it answers \(answer.head.status)\(words(answer))")
   }
 
   /// - Throws: `SharedError` for what does not pass.
@@ -136,7 +136,7 @@ struct S3Client {
     let status = answer.head.status
     switch status {
     case 401, 403:
-      return .forbidden(place: place, reason: "it answers \(status)\(words(answer))")
+      return .forbidden(place: place, reason: "it answers \(answer.head.status)\(words(answer))")
     case 404: return .refused(place: place, reason: "there is no such bucket: make it, or name another")
     case 301, 307, 308, 400:
       let other = answer.head["x-amz-bucket-region"].map { PlainText.line($0, limit: 40) }
@@ -144,8 +144,9 @@ struct S3Client {
         return .refused(place: place, reason: "the bucket is in \(other): set AWS_REGION=\(other)")
       }
       return .refused(
-        place: place, reason: "it answers \(status)\(words(answer)): look at AWS_REGION and AWS_ENDPOINT_URL")
-    default: return .refused(place: place, reason: "it answers \(status)\(words(answer))")
+        place: place,
+        reason: "it answers \(answer.head.status)\(words(answer)): look at AWS_REGION and AWS_ENDPOINT_URL")
+    default: return .refused(place: place, reason: "it answers \(answer.head.status)\(words(answer))")
     }
   }
 

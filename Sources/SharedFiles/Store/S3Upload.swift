@@ -117,7 +117,7 @@ struct S3Upload {
       guard let code = client.code(of: answer) else {
         return isResult(answer) ? nil : .unreachable(place: client.place, reason: "its answer has no end")
       }
-      return Self.passing.contains(code) ? client.passing(200, answer) : nil
+      return Self.passing.contains(code) ? client.outage(answer) : nil
     }
     switch (answer.head.status, client.code(of: answer)) {
     case (200, nil): return true

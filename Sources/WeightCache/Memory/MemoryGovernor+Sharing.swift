@@ -6,7 +6,7 @@ extension MemoryGovernor {
   package func beside() -> MemoryGovernor { MemoryGovernor(beside: self) }
 
   /// Whether other works of the process may run beside this one's.
-  package var isShared: Bool { lane != nil }
+  var isShared: Bool { lane != nil }
 
   /// Whether a refusal counts: no other work could have taken the memory. If not, it may be had when others are over
   /// (`waitToBeAlone`).

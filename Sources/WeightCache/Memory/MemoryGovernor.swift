@@ -133,7 +133,7 @@ package final class MemoryGovernor: Sendable {
     let unknown = max(0, tensors.live - cache.byteCount - known - beside - others.live)
     let resident = Int(ResidentMemory.bytes)
     let measured = max(0, resident - tensors.spare - tensors.live)
-    guard isShared, common.state.withLock({ $0.shares.hasOthers(than: own) }) else {
+    guard hasOthers else {
       let (budget, alone) = (common.state.withLock { $0.current }, reckon(measured: measured))
       common.state.withLock { $0.measured = measured }
       return MemoryStanding(budget: budget, alone: alone + unknown, beside: beside, others: others)

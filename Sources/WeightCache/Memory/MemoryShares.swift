@@ -32,7 +32,7 @@ struct MemoryShares: Sendable {
     var live = 0
   }
 
-  private(set) var shares = [Share(lane: nil)]
+  private var shares = [Share(lane: nil)]
   /// Who waits, in the order in which they came.
   private var line: [Int] = []
   /// Beside whom nobody may begin.

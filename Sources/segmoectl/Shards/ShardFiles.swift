@@ -40,15 +40,14 @@ struct ShardFiles {
   ///   - name: an absolute path, or the name of a model or of something below a folder of models.
   /// - Throws: `Problem` if there is none, `SharedError`
   mutating func place(_ job: Int64, _ file: RequestFile?, _ name: String) throws -> String {
-    // What is copied changes nothing but the folder.
-    let files = self
     if !ownsPaths, let common = SharedName(name) {
       guard file != nil || copiesModels else {
         throw Problem.badInput(
           "job \(job) names its model by its digest, \(name), and the machines have none of what the queue's machines "
             + "share: give --copy-models, or name it as they know it")
       }
-      return try remember(name, file) { try files.bring(common, of: job) }
+      if let known = known[name] { return known }
+      return keep(try bring(common, of: job), for: name, file)
     }
     guard name.hasPrefix("/") else {
       // What is of a hub is found where it was fetched or copied.
@@ -67,23 +66,19 @@ struct ShardFiles {
         "job \(job) names its model by a path of this machine, \(path): name it as the machines know it, give --shared "
           + "FOLDER if they have it there, too, or --copy-models")
     }
-    return try remember(path, file) {
-      let isPicture = file == .initImage || file == .mask
-      let (folder, name) = Self.parts(of: path)
-      let beside = isPicture ? [] : Companions.names(of: name, in: folder)
-      guard !beside.isEmpty else { return try files.copy(path, of: job) }
-      return try files.keepTree(holding: name, of: job) {
-        try FileTree.copy([name] + beside, of: folder, to: $0)
-      }
+    if let known = known[path] { return known }
+    let isPicture = file == .initImage || file == .mask
+    let (folder, last) = Self.parts(of: path)
+    let beside = isPicture ? [] : Companions.names(of: last, in: folder)
+    guard !beside.isEmpty else { return keep(try copy(path, of: job), for: path, file) }
+    let place = try keepTree(holding: last, of: job) {
+      try FileTree.copy([last] + beside, of: folder, to: $0)
     }
+    return keep(place, for: path, file)
   }
 
-  /// Where something lies beside the shards, which is copied once.
-  private mutating func remember(
-    _ name: String, _ file: RequestFile?, _ copy: () throws -> String
-  ) throws -> String {
-    if let known = known[name] { return known }
-    let place = try copy()
+  /// Remembers where something lies beside the shards: it is copied once.
+  private mutating func keep(_ place: String, for name: String, _ file: RequestFile?) -> String {
     if file != .initImage && file != .mask { hasWeights = true }
     known[name] = place
     return place

@@ -27,7 +27,7 @@ import Testing
     queue.pass(seconds: 31)
     #expect(try fetcher.claim()?.tries == 1)
     // A person who does not want to wait.
-    let source = try #require(try queue.client.sources(batch: 1).first)
+    let source = try #require(try queue.client.sources(job: 1).first)
     #expect(source.state == .fetching)
     _ = try fetcher.signOff()
     let other = try queue.fetcher(pid: 21)

@@ -22,14 +22,13 @@ import Testing
     let server = try MovableServer(ServerAddress(PostgresServer.shared().newDatabase()), makes: true)
     // Everything that is carried is in it, but for shards (`shardsGoWithTheirQueue`).
     #expect(
-      try queue.emptyColumns(without: server.absentTables) == [
+      try queue.emptyColumns() == [
         "workers.job", "batches.shards", "batches.shards_key", "models.load_error", "models.held_until",
         "models.held_at",
       ])
-    let before = try RichQueue.rows(queue.path, without: server.absentTables)
+    let before = try RichQueue.rows(queue.path)
     #expect(before.count == 14 && before.values.allSatisfy { !$0.isEmpty })
     let there = try QueueMove(from: file("a", makes: false), to: server).run()
-    #expect(there.left == [:])
     #expect(
       there.isPaused
         && there.counts
@@ -40,8 +39,8 @@ import Testing
     )
     #expect(there.rows == before.mapValues(\.count))
     let back = try QueueMove(from: server, to: file("b")).run()
-    #expect(back.counts == there.counts && back.rows == there.rows && back.left == [:])
-    let after = try RichQueue.rows(folder.file("b"), without: server.absentTables)
+    #expect(back.counts == there.counts && back.rows == there.rows)
+    let after = try RichQueue.rows(folder.file("b"))
     for (table, rows) in before { #expect(after[table] == rows, "\(table)") }
     // Also the numbers of what was purged are not given again.
     let client = try QueueClient.open(path: folder.file("b"))
@@ -134,7 +133,7 @@ import Testing
     try client.enqueue(BatchRequest(), [request("a"), request("b"), request("c")])
     let made = try client.putInShards(batch: 1, folder: "/shards")
     _ = try client.cancel(job: 1)
-    let before = try RichQueue.rows(folder.file("a"), without: ["sources", "job_sources", "fetchers"])
+    let before = try RichQueue.rows(folder.file("a"))
     let address = try ServerAddress(PostgresServer.shared().newDatabase())
     _ = try QueueMove(from: file("a", makes: false), to: MovableServer(address, makes: true)).run()
     let server = PostgresClient(try PostgresDatabase.open(address, role: .client))
@@ -147,8 +146,8 @@ import Testing
     _ = try server.cancel(.job(1), discard: false)
     let failed = ShardOutcome(job: 2, attempts: 1, failure: JobFailure(message: "m", kind: .badInput))
     _ = try QueueMove(from: MovableServer(address, makes: false), to: file("b")).run()
-    let after = try RichQueue.rows(folder.file("b"), without: ["sources", "job_sources", "fetchers"])
-    for table in ["batches", "images", "workers"] { #expect(after[table] == before[table], "\(table)") }
+    let after = try RichQueue.rows(folder.file("b"))
+    #expect(after["batches"] == before["batches"])
     let back = try QueueClient.open(path: folder.file("b"))
     #expect(try back.list().map(\.shards) == [nil, "/shards", "/shards"])
     #expect(try back.collect(failed, of: made) == .taken)
@@ -157,13 +156,13 @@ import Testing
     #expect(try back.list().map(\.isHeld) == [false, false, false])
   }
 
-  /// From file to file everything goes, also what a server has no table for.
+  /// From file to file everything goes.
   @Test func fromFileToFile() throws {
     let queue = try RichQueue(at: folder.file("a"))
-    let before = try RichQueue.rows(queue.path, without: [])
+    let before = try RichQueue.rows(queue.path)
     let moved = try QueueMove(from: file("a", makes: false), to: file("b")).run()
-    #expect(moved.left == [:] && moved.rows["models"] == 1)
-    #expect(try RichQueue.rows(folder.file("b"), without: []) == before)
+    #expect(moved.rows["models"] == 1)
+    #expect(try RichQueue.rows(folder.file("b")) == before)
     // A fence of before is none.
     #expect(
       try DatabaseQueue(path: folder.file("b")).read { db in
@@ -182,11 +181,11 @@ import Testing
   @Test(arguments: StoreKind.here)
   func aLookChangesNothing(kind: StoreKind) throws {
     let queue = try RichQueue(at: folder.file("a"))
-    let before = try RichQueue.rows(queue.path, without: [])
+    let before = try RichQueue.rows(queue.path)
     let target = try MoveTarget(kind, in: folder)
     let move = QueueMove(from: file("a", makes: false), to: target.queue)
     let seen = try move.look()
-    #expect(try RichQueue.rows(queue.path, without: []) == before)
+    #expect(try RichQueue.rows(queue.path) == before)
     guard case .noQueue? = storeError({ _ = try target.client(.reading) }) else {
       Issue.record("a look has made a queue")
       return
@@ -194,14 +193,14 @@ import Testing
     #expect(try move.run() == seen)
   }
 
-  /// What is said of a store is so: when it gets another of these tables, moves carry it.
+  /// Moves carry every table, whatever the store.
   @Test(arguments: StoreKind.here)
-  func everyTableIsThereOrSaidToBeAbsent(kind: StoreKind) throws {
+  func everyTableIsThere(kind: StoreKind) throws {
     let target = try MoveTarget(kind, in: folder)
     _ = try target.client(.creating)
     try target.queue.look { held in
       let absent = try MovedTable.all.filter { try held.columns(of: $0).isEmpty }
-      #expect(Set(absent.map(\.name)) == target.queue.absentTables)
+      #expect(absent.map(\.name) == [])
     }
     // What is in no move is so on purpose.
     let tables = try DatabaseQueue(path: RichQueue(at: folder.file("all")).path).read { db in

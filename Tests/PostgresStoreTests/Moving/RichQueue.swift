@@ -110,11 +110,11 @@ struct RichQueue {
   }
 
   /// All rows that a move carries, by table, as far as both stores keep them.
-  static func rows(_ path: String, without absent: Set<String>) throws -> [String: [String]] {
+  static func rows(_ path: String) throws -> [String: [String]] {
     let columns = SQLiteColumns(path: path)
     return try DatabaseQueue(path: path).read { db in
       var rows: [String: [String]] = [:]
-      for table in MovedTable.all where !absent.contains(table.name) {
+      for table in MovedTable.all {
         let names = try columns.of(table.name).sorted().filter { !ownColumns.contains("\(table.name).\($0)") }
         let values = names.map { passing["\(table.name).\($0)"] ?? $0 }
         rows[table.name] = try Row.fetchAll(
@@ -137,11 +137,11 @@ struct RichQueue {
   ]
 
   /// Columns in which no row has anything.
-  func emptyColumns(without absent: Set<String>) throws -> Set<String> {
+  func emptyColumns() throws -> Set<String> {
     let columns = SQLiteColumns(path: path)
     return try DatabaseQueue(path: path).read { db in
       var empty: Set<String> = []
-      for table in MovedTable.all where !absent.contains(table.name) {
+      for table in MovedTable.all {
         for name in try columns.of(table.name) {
           let count = try Int.fetchOne(db, sql: "SELECT count(\(name)) FROM \(table.name)")
           if count == 0 { empty.insert("\(table.name).\(name)") }

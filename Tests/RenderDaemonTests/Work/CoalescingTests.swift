@@ -91,14 +91,7 @@ import Testing
     worker.requestStop()
     thread.wait()
     let taken = try house.stepsTaken()
-    for id in jobs {
-      #expect(try house.job(id).state == .queued && house.job(id).attempts == 0)
-      guard case .step(let step, _, _) = try house.client.checkpoint(job: id, index: 0) else {
-        Issue.record("job \(id) has no checkpoint")
-        continue
-      }
-      #expect(step > 2)
-    }
+    try house.expectGivenBack(jobs, after: 2)
     try house.worker(coalesce: 2).run()
     #expect(try taken + house.stepsTaken() == 120)
     #expect(try house.pictures(jobs) == undisturbed.pictures(wanted))

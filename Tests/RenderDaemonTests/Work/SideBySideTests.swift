@@ -74,14 +74,7 @@ import Testing
     worker.requestStop()
     thread.wait()
     let taken = try house.stepsTaken()
-    for id in jobs {
-      #expect(try house.job(id).state == .queued && house.job(id).attempts == 0)
-      guard case .step(let step, _, _) = try house.client.checkpoint(job: id, index: 0) else {
-        Issue.record("job \(id) has no checkpoint")
-        continue
-      }
-      #expect(step > 2)
-    }
+    try house.expectGivenBack(jobs, after: 2)
     try house.worker(jobs: 2).run()
     #expect(try taken + house.stepsTaken() == 1200)
     #expect(try house.pictures(jobs) == undisturbed.pictures(wanted))
@@ -168,22 +161,16 @@ import Testing
     try undisturbed.worker().run()
     var reached = [0, 0]
     for _ in 0..<3 {
-      let daemon = try RealDaemon(house, environment: ["SEGMOE_JOBS": "2"])
-      // Both get further than they were.
-      try house.wait {
-        try zip(jobs, reached).allSatisfy { job, before in
-          guard case .step(let step, _, _) = try house.client.checkpoint(job: job, index: 0) else {
-            return false
-          }
-          return step > before
-        } || !daemon.isRunning
+      let daemon = try RealDaemon(
+        house, faults: [RealDaemon.beforeEachState], environment: ["SEGMOE_JOBS": "2"])
+      // Both get further than they were. It stands there, so that neither is over when it is killed.
+      let stands = try daemon.goOn(in: house) {
+        try zip(jobs, reached).allSatisfy { job, before in try house.savedSteps(job) > before }
       }
+      try #require(stands, "\(daemon.account)")
       #expect(try house.client.status().counts.running == 2, "\(daemon.account)")
       daemon.kill()
-      reached = try jobs.map { job in
-        guard case .step(let step, _, _) = try house.client.checkpoint(job: job, index: 0) else { return 0 }
-        return step
-      }
+      reached = try jobs.map { try house.savedSteps($0) }
       #expect(reached.allSatisfy { $0 > 0 })
     }
     try RealDaemon.drain(house, environment: ["SEGMOE_JOBS": "2"])
