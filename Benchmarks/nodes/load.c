@@ -27,7 +27,7 @@
 enum { SIGN_ON, BEAT, REPORT, LEFTOVERS, VERIFY, LOOK, CLAIM, ANNOUNCE, FINISH, KINDS };
 static const struct { const char *name; int values; } kinds[KINDS] = {
     [SIGN_ON] = {"sign_on", 9},   [BEAT] = {"beat", 5},     [REPORT] = {"report_progress", 8}, [LEFTOVERS] = {"leftovers", 1},
-    [VERIFY] = {"verify", 1},     [LOOK] = {"look", 2},     [CLAIM] = {"claim_job", 7},        [ANNOUNCE] = {"announce_image", 13},
+    [VERIFY] = {"verify", 1},     [LOOK] = {"look", 2},     [CLAIM] = {"claim_job", 8},        [ANNOUNCE] = {"announce_image", 13},
     [FINISH] = {"finish_job", 11}};
 static char *statements[KINDS];
 // How many values each takes; the last ones may be left out.
@@ -104,7 +104,7 @@ static void ask(struct node *node, int kind) {
     case LOOK: VALUES(lease, "120000"); break;
     case CLAIM:
       snprintf(node->token, sizeof node->token, "%lld", (long long)(random() << 31 | random()) + 1);
-      VALUES(node->name, node->token, lease, "1/avx2", "{demo}", "{}", "{}");
+      VALUES(node->name, node->token, lease, "1/avx2", "{demo}", "{}", "{}", node->name);
       break;
     case ANNOUNCE:
       VALUES(node->job, node->token, "0", "25", "d", path, "17", "512", "512", digest, "300000", "97.5", "1/avx2");
@@ -225,7 +225,7 @@ static void enqueue(PGconn *link, long many) {
            random() << 31 | random(), many);
   plain(link, "BEGIN");
   plain(link, statement);
-  plain(link, "SELECT end_batch((SELECT max(id) FROM batches), 'jobs')");
+  plain(link, "SELECT end_batch((SELECT max(id) FROM batches), 'jobs', '{}', '{}')");
   plain(link, "COMMIT");
 }
 

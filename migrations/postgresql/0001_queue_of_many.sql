@@ -1833,10 +1833,12 @@ BEGIN
   PERFORM drop_sources(ARRAY(SELECT id FROM sources WHERE source = ANY (names) AND state = 'wanted' FOR UPDATE));
 END $$;
 
-CREATE FUNCTION job_places(job_id bigint, its_host text) RETURNS text LANGUAGE sql STABLE AS $$
--- Where lies what a job names of a hub, as a host sees it: a JSON object by the names. A host without a fetcher shares the
--- folder of another's.
-  SELECT json_object_agg(found.name, found.path)::text FROM (
+CREATE FUNCTION job_places(job_id bigint, its_host text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+-- Where lies what a job names of a hub, as a host sees it: a JSON object by the names, NULL if it names nothing. A host without
+-- a fetcher shares the folder of another's. Every claim asks, so plans are kept (plpgsql) and most answers take one look.
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM job_sources js WHERE js.job = job_id) THEN RETURN NULL; END IF;
+  RETURN (SELECT json_object_agg(found.name, found.path)::text FROM (
     SELECT n.name, coalesce(
       (SELECT p.path FROM source_places p WHERE p.host = its_host AND p.name = n.name AND p.state = 'ready' LIMIT 1),
       CASE WHEN NOT EXISTS (
@@ -1845,8 +1847,8 @@ CREATE FUNCTION job_places(job_id bigint, its_host text) RETURNS text LANGUAGE s
       AS path
     FROM job_sources js JOIN sources n ON n.id = js.source
     WHERE js.job = job_id AND n.state = 'ready' AND n.name IS NOT NULL) found
-  WHERE found.path IS NOT NULL
-$$;
+  WHERE found.path IS NOT NULL);
+END $$;
 
 CREATE FUNCTION forget_fetcher(its_name text) RETURNS void LANGUAGE plpgsql AS $$
 -- A fetcher stops, or is gone. What it was at is wanted again.
