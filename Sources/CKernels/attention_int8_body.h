@@ -144,6 +144,7 @@ static void VARIANT(attend)(const segmoe_attention *shape, const float *query, s
         run.scales[r] = scale * segmoe_round_query_int8(query + row * shape->stride, &keys, shape->width, UNIT, TILE_ROWS,
                                                         run.queries + r);
     }
+    VARIANT(center)(run.queries, depth);
   }
   // Tile by tile, so that a block of keys and values is read from memory once.
   for (size_t key = 0; key < shape->keys; key += attention_block)

@@ -5,21 +5,23 @@
 #define BEGIN_TILES() configure_whole_tiles()
 #define END_TILES() _tile_release()
 
+/// Makes the zero point of queries 0: tiles multiply signed bytes, and scores need no offset.
+INLINE void VARIANT(center)(int32_t *queries, size_t depth) {
+  for (size_t i = 0; i < depth * TILE_ROWS; i++) queries[i] ^= (int32_t)0x80808080;
+}
+
 /// Integer scores of `count` keys, `[key][row]`, and the highest of each row. Keys are `[tile of keys][tile of steps]`.
 INLINE void VARIANT(score)(int vectors, const int32_t *queries, const packed_keys *keys, size_t first, size_t count,
                            size_t depth, int32_t *scores, int32_t *highest) {
   typedef VARIANT(integers) integers;
   for (size_t key = 0; key < count; key += ATTENTION_TILE)
-    multiply_tiles(1, vectors, (const char *)(keys->steps + (first + key) * depth), depth / ATTENTION_TILE, queries,
+    multiply_tiles(SIGNED_BYTES, vectors, (const char *)(keys->steps + (first + key) * depth), depth / ATTENTION_TILE, queries,
                    scores + key * TILE_ROWS, TILE_ROWS * sizeof(int32_t));
   integers high[TILE_VECTORS];
   UNROLLED for (int v = 0; v < vectors; v++) high[v] = (integers){0} + INT32_MIN;
   for (size_t key = 0; key < count; key++)
-    UNROLLED for (int v = 0; v < vectors; v++) {
-      integers *score = (integers *)(scores + key * TILE_ROWS + v * LANES);
-      *score += keys->offsets[first + key];
-      high[v] = __builtin_elementwise_max(high[v], *score);
-    }
+    UNROLLED for (int v = 0; v < vectors; v++)
+      high[v] = __builtin_elementwise_max(high[v], *(const integers *)(scores + key * TILE_ROWS + v * LANES));
   UNROLLED for (int v = 0; v < vectors; v++) *(integers *)(highest + v * LANES) = high[v];
 }
 
@@ -32,7 +34,7 @@ INLINE void VARIANT(mix)(int vectors, int32_t *weights, size_t steps, const int3
   memset(weights + steps * TILE_ROWS, 0, (attention_whole(steps) - steps) * TILE_ROWS * sizeof(int32_t));
   for (size_t channel = 0; channel < channels; channel += ATTENTION_TILE) {
     _Alignas(64) int32_t sums[ATTENTION_TILE][TILE_ROWS];
-    multiply_tiles(1, vectors, (const char *)(values + channel / ATTENTION_TILE * panel), attention_whole(steps) / ATTENTION_TILE,
+    multiply_tiles(TURNED_BYTES, vectors, (const char *)(values + channel / ATTENTION_TILE * panel), attention_whole(steps) / ATTENTION_TILE,
                    weights, sums, sizeof sums[0]);
     for (int c = 0; c < ATTENTION_TILE; c++)
       UNROLLED for (int v = 0; v < vectors; v++) {

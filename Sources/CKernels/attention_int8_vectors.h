@@ -4,6 +4,9 @@
 #define BEGIN_TILES()
 #define END_TILES()
 
+/// Queries keep their zero point: the offsets of keys make up for it.
+INLINE void VARIANT(center)(int32_t *queries, size_t depth) { (void)queries, (void)depth; }
+
 /// sum[channel][vector] += Σ x · y over so many steps: rows of `x` are `TILE_ROWS` steps apart, of `y` a panel's width.
 INLINE void VARIANT(sums)(int vectors, const int32_t *x, const int32_t *y, size_t steps,
                           VARIANT(integers) sum[CHANNELS][TILE_VECTORS]) {

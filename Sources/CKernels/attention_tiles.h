@@ -10,7 +10,7 @@ INLINE void VARIANT(score)(int vectors, const float *queries, const float *keys,
                            float *scores, float *tops) {
   typedef VARIANT(vector) vector;
   for (size_t key = 0; key < count; key += ATTENTION_TILE)
-    multiply_tiles(0, vectors, (const char *)(keys + key * depth), depth / ATTENTION_TILE, queries,
+    multiply_tiles(PAIRS, vectors, (const char *)(keys + key * depth), depth / ATTENTION_TILE, queries,
                    scores + key * TILE_ROWS, TILE_ROWS * sizeof(float));
   UNROLLED for (int v = 0; v < vectors; v++) {
     vector high = *(const vector *)(tops + v * LANES);
@@ -29,7 +29,7 @@ INLINE void VARIANT(mix)(int vectors, float *weights, size_t steps, const float 
   memset(weights + steps * TILE_ROWS, 0, (attention_whole(steps) - steps) * TILE_ROWS * sizeof(float));
   for (size_t channel = 0; channel < channels; channel += ATTENTION_TILE) {
     _Alignas(64) float sums[ATTENTION_TILE][TILE_ROWS];
-    multiply_tiles(0, vectors, (const char *)(values + channel / ATTENTION_TILE * panel), attention_whole(steps) / ATTENTION_TILE,
+    multiply_tiles(PAIRS, vectors, (const char *)(values + channel / ATTENTION_TILE * panel), attention_whole(steps) / ATTENTION_TILE,
                    weights, sums, sizeof sums[0]);
     for (int c = 0; c < ATTENTION_TILE; c++)
       UNROLLED for (int v = 0; v < vectors; v++) {

@@ -7,7 +7,7 @@
 #include "int8.h"
 
 /// Packed keys of one head: of each channel its mean, and the factors of queries and of keys, whose product is 1; a
-/// scale per block; −128 · the sum of each key (queries are stored with a zero point of 128); steps (attention_layout).
+/// scale per block; −128 · the sum of each key (queries have a zero point of 128, but on tiles); steps (attention_layout).
 typedef struct packed_keys {
   float *mean, *query_factor, *key_factor, *scales;
   int32_t *offsets, *steps;

@@ -31,10 +31,14 @@ void configure_whole_tiles(void) {
       _tile_dpbf16ps(sum, a, b);                                                                   \
   } while (0)
 
-/// The same, where the bytes of b are from 0 on.
-#define SEGMOE_ADD_TURNED_PRODUCTS(in_int8, sum, a, b)                                             \
+/// What `multiply_tiles` multiplies: pairs of bfloat16, signed bytes, or signed bytes of a and bytes of b from 0 on.
+enum { PAIRS, SIGNED_BYTES, TURNED_BYTES };
+
+#define SEGMOE_ADD_PRODUCTS_OF(kind, sum, a, b)                                                    \
   do {                                                                                             \
-    if (in_int8)                                                                                   \
+    if ((kind) == SIGNED_BYTES)                                                                    \
+      _tile_dpbssd(sum, a, b);                                                                     \
+    else if ((kind) == TURNED_BYTES)                                                               \
       _tile_dpbsud(sum, a, b);                                                                     \
     else                                                                                           \
       _tile_dpbf16ps(sum, a, b);                                                                   \
@@ -43,7 +47,7 @@ void configure_whole_tiles(void) {
 /// sums = a · b, of 16 rows, which `tiles` tiles side by side hold, and `vectors` ≤ 3 times 16 columns: `b` has a row of
 /// columns for each step, and its rows are as far apart as those of the sums, `apart` bytes.
 SEGMOE_TILE(SEGMOE_SET_AMX)
-void multiply_tiles(const int in_int8, const int vectors, const char *a, size_t tiles, const void *b, void *sums, size_t apart) {
+void multiply_tiles(const int kind, const int vectors, const char *a, size_t tiles, const void *b, void *sums, size_t apart) {
   const char *columns = (const char *)b;
   _tile_zero(0);
   if (vectors > 1) _tile_zero(1);
@@ -51,14 +55,14 @@ void multiply_tiles(const int in_int8, const int vectors, const char *a, size_t 
   for (size_t t = 0; t < tiles; t++, a += amx_tile_bytes, columns += amx_steps * apart) {
     _tile_loadd(3, a, amx_row_bytes);
     _tile_loadd(4, columns, apart);
-    SEGMOE_ADD_TURNED_PRODUCTS(in_int8, 0, 3, 4);
+    SEGMOE_ADD_PRODUCTS_OF(kind, 0, 3, 4);
     if (vectors > 1) {
       _tile_loadd(5, columns + 64, apart);
-      SEGMOE_ADD_TURNED_PRODUCTS(in_int8, 1, 3, 5);
+      SEGMOE_ADD_PRODUCTS_OF(kind, 1, 3, 5);
     }
     if (vectors > 2) {
       _tile_loadd(6, columns + 128, apart);
-      SEGMOE_ADD_TURNED_PRODUCTS(in_int8, 2, 3, 6);
+      SEGMOE_ADD_PRODUCTS_OF(kind, 2, 3, 6);
     }
   }
   _tile_stored(0, sums, apart);

@@ -84,10 +84,13 @@ static void product_of(const char *instruction, int sum, int a, int b, tile **c,
     fault(instruction, "shapes do not fit");
 }
 
-void tiles_add_products_of_bytes(int is_signed, int sum, int a, int b) {
+/// A byte as the instruction takes it.
+static int32_t number_of(uint8_t byte, int is_signed) { return is_signed ? (int32_t)(int8_t)byte : (int32_t)byte; }
+
+void tiles_add_products_of_bytes(int left_signed, int right_signed, int sum, int a, int b) {
   tile *c;
   const tile *x, *y;
-  product_of(is_signed ? "TDPBSUD" : "TDPBUSD", sum, a, b, &c, &x, &y);
+  product_of(!left_signed ? "TDPBUSD" : right_signed ? "TDPBSSD" : "TDPBSUD", sum, a, b, &c, &x, &y);
   for (size_t m = 0; m < c->rows; m++)
     for (size_t k = 0; k < x->row_bytes / 4; k++)
       for (size_t n = 0; n < c->row_bytes / 4; n++) {
@@ -96,7 +99,7 @@ void tiles_add_products_of_bytes(int is_signed, int sum, int a, int b) {
         memcpy(&total, c->values[m] + 4 * n, sizeof total);
         for (size_t i = 0; i < 4; i++) {
           const uint8_t left = x->values[m][4 * k + i], right = y->values[k][4 * n + i];
-          total += (uint32_t)(is_signed ? (int32_t)(int8_t)left * (int32_t)right : (int32_t)left * (int32_t)(int8_t)right);
+          total += (uint32_t)(number_of(left, left_signed) * number_of(right, right_signed));
         }
         memcpy(c->values[m] + 4 * n, &total, sizeof total);
       }
