@@ -21,10 +21,11 @@ def arguments():
     parser.add_argument("--segmoe", required=True, help="the engine; `run` gives this and the next two")
     parser.add_argument("--model", required=True, help="a diffusers folder")
     parser.add_argument("--work", required=True, help="where OpenVINO's networks are kept")
-    parser.add_argument("--subjects", nargs="+", default=["unet", "vae"], choices=["unet", "vae"])
+    parser.add_argument("--subjects", nargs="+", default=["unet", "vae"], choices=["unet", "vae", "picture"])
     parser.add_argument("--precisions", nargs="+", default=["f32"], choices=["f32", "bf16", "int8"])
     parser.add_argument("--peers", nargs="*", default=["openvino", "torch"], choices=["openvino", "torch"])
     parser.add_argument("--plain", help="a model without experts, of the same size otherwise")
+    parser.add_argument("--taesd", help="a TAESD for pictures, as `segmoed` takes it")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeat", type=int, default=2, help="measured runs per round and contender")
@@ -52,15 +53,18 @@ def check(options):
             sys.exit(f"peers: --{name} must be at least 1")
     if options.size < 8 or options.size % 8 != 0:
         sys.exit("peers: --size must be a multiple of 8")
-    for path in filter(None, (options.segmoe, options.model, options.plain)):
+    if "picture" in options.subjects and not options.taesd:
+        sys.exit("peers: a picture needs --taesd")
+    for path in filter(None, (options.segmoe, options.model, options.plain, options.taesd)):
         if not os.path.exists(path):
             sys.exit(f"peers: {path} is not there")
     needed = packages(options)
     if options.peers:
         for subject in options.subjects:
-            if not os.path.exists(os.path.join(options.model, subject, "config.json")):
-                sys.exit(f"peers: {options.model} is not a diffusers folder with a {subject}")
-        if "unet" in options.subjects and contenders.is_mixture(options.model):
+            folder = "unet" if subject == "picture" else subject
+            if not os.path.exists(os.path.join(options.model, folder, "config.json")):
+                sys.exit(f"peers: {options.model} is not a diffusers folder with a {folder}")
+        if {"unet", "picture"} & {*options.subjects} and contenders.is_mixture(options.model):
             needed = [*needed, "segmoe"]
     for name in needed:
         if importlib.util.find_spec(name) is None:
@@ -77,12 +81,25 @@ def output(command, threads):
 
 
 def ours(options, model, subject, precision):
+    if subject == "picture":
+        return picture(options, model, precision)
     result = output(
         [options.segmoe, "bench", subject, model, "--precision", precision, "--width", str(options.size),
          "--height", str(options.size), "--repeat", str(options.repeat), "--threads", str(options.threads), "--json"],
         options.threads,
     )
     return {"seconds": result["seconds"]["all"], "peak_rss_bytes": result["peak_rss_bytes"]}
+
+
+def picture(options, model, precision):
+    """Pictures of a daemon that has the model: jobs after its first one."""
+    environment = dict(
+        os.environ, JSON="1", RUNS="1", JOBS=str(options.repeat + 1), VAE=options.taesd, PRECISION=precision,
+        SIZE=str(options.size), THREADS=str(options.threads), BIN=os.path.dirname(options.segmoe))
+    done = subprocess.run([os.path.join(HERE, "..", "first-picture"), model], capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        sys.exit(f"peers: first-picture failed:\n{done.stderr[-2000:]}")
+    return {"seconds": json.loads(done.stdout)["later"], "peak_rss_bytes": 0}
 
 
 def peer(options, name, subject="unet", precision="f32", more=()):
@@ -101,7 +118,7 @@ def main():
     cases = [(s, p) for s in options.subjects for p in options.precisions]
     networks = {}
     if "openvino" in options.peers:
-        networks = {(s, p): peer(options, "convert", s, p)["network"] for s, p in cases}
+        networks = {(s, p): peer(options, "convert", s, p)["networks"] for s, p in cases}
     times, memory, calibrations = {}, {}, []
     for round_ in range(options.rounds):
         for subject, precision in cases:
@@ -113,7 +130,7 @@ def main():
                     model = options.model if name == "segmoe" else options.plain
                     run = ours(options, model, subject, precision)
                 else:
-                    more = ["--network", networks[subject, precision]] if name == "openvino" else []
+                    more = ["--networks", *networks[subject, precision]] if name == "openvino" else []
                     run = peer(options, name, subject, precision, more)
                 key = (subject, precision, name)
                 times.setdefault(key, []).extend(run["seconds"])
