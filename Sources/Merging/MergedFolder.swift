@@ -13,25 +13,29 @@ struct MergedFolder {
   let gates: [String: Tensor]
 
   /// Writes into a temporary folder beside `output`, then gives it its name.
-  /// - Throws: `MergeError.notWritable`, and what reading the sources or `report` throws.
+  /// - Throws: `MergeError.notWritable`, `MemoryRefusal`, and what reading the sources or `report` throws.
   func write(to output: String, report: (MergeProgress) throws -> Void) throws {
     let partial = try PartialFolder(for: output)
     do {
-      for name in ComponentCopy.names where base.files.has(name) {
-        try report(.copying(component: name))
-        try ComponentCopy(base: base, folder: partial.path).write(name)
-      }
-      try PartialFolder.writeJSON(modelIndex(), to: partial.path + "/model_index.json")
-      try PartialFolder.makeFolder(partial.path + "/scheduler")
-      try PartialFolder.writeJSON(scheduler(), to: partial.path + "/scheduler/scheduler_config.json")
-      try PartialFolder.makeFolder(partial.path + "/unet")
-      try PartialFolder.writeJSON(unetConfig(), to: partial.path + "/unet/config.json")
-      try writeUNet(to: partial.path + "/unet/diffusion_pytorch_model.safetensors", report: report)
+      try MemoryRefusal.check { try writeParts(to: partial.path, report: report) }
       try partial.publish()
     } catch {
       partial.discard()
       throw error
     }
+  }
+
+  private func writeParts(to folder: String, report: (MergeProgress) throws -> Void) throws {
+    for name in ComponentCopy.names where base.files.has(name) {
+      try report(.copying(component: name))
+      try ComponentCopy(base: base, folder: folder).write(name)
+    }
+    try PartialFolder.writeJSON(modelIndex(), to: folder + "/model_index.json")
+    try PartialFolder.makeFolder(folder + "/scheduler")
+    try PartialFolder.writeJSON(scheduler(), to: folder + "/scheduler/scheduler_config.json")
+    try PartialFolder.makeFolder(folder + "/unet")
+    try PartialFolder.writeJSON(unetConfig(), to: folder + "/unet/config.json")
+    try writeUNet(to: folder + "/unet/diffusion_pytorch_model.safetensors", report: report)
   }
 
   /// The content of `model_index.json`, with the scheduler that is saved and without a safety checker.

@@ -32,13 +32,13 @@ package struct Merger: Sendable {
   }
 
   /// Merges into `output`, which must not exist. It appears as a whole or not at all.
-  /// - Throws: `MergeError`, with the expert at fault, and what `report` throws.
+  /// - Throws: `MergeError`, with the expert at fault, `MemoryRefusal`, and what `report` throws.
   package func merge(into output: String, report: (MergeProgress) throws -> Void = { _ in }) throws {
     try Self.checkPlace(output)
     var sources = try OpenedSources(recipe, arrivals)
     try sources.openArrived()
     let layers = sources.covered.layers(of: sources.base.weights.names)
-    let gates = try gates(layers, &sources, report: report)
+    let gates = try MemoryRefusal.check { try self.gates(layers, &sources, report: report) }
     try MergedFolder(
       recipe: recipe, base: sources.base, experts: sources.all(), covered: sources.covered, gates: gates
     ).write(to: output, report: report)

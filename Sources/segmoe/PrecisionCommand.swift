@@ -98,6 +98,12 @@ struct PrecisionCommand: ParsableCommand {
   private func outputs(_ precision: Precision, latents: (Tensor, Tensor)?) throws -> (
     Outputs, latents: (Tensor, Tensor)
   ) {
+    try MemoryRefusal.check { try unchecked(precision, latents: latents) }
+  }
+
+  private func unchecked(_ precision: Precision, latents: (Tensor, Tensor)?) throws -> (
+    Outputs, latents: (Tensor, Tensor)
+  ) {
     let governor = MemoryGovernor(budget: MemoryBudget.chosen(given: nil))
     let loaded = try DiffusionModel(
       folder: ModelPath(model).open(), cache: governor.cache, precision: precision,

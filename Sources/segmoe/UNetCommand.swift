@@ -52,14 +52,16 @@ struct UNetCommand: ParsableCommand {
         "\(input): the model takes \(unet.configuration.inputChannels) channels of latents and states of width "
           + "\(unet.configuration.contextWidth)")
     }
-    let added = try unet.configuration.added.map { _ in
-      AddedConditions(
-        pooled: try tensor("pooled", rank: 2, file), sizes: try tensor("sizes", rank: 1, file).values)
-    }
     let pass = ForwardPass(compute: engine.compute())
-    let text = try unet.prepare(states, added: added, pass)
-    let noise = try unet(Self.channelsLast(latents), timestep: timestep[0], text: text, pass)
-    let result = Self.channelsFirst(noise)
+    let result = try MemoryRefusal.check {
+      let added = try unet.configuration.added.map { _ in
+        AddedConditions(
+          pooled: try tensor("pooled", rank: 2, file), sizes: try tensor("sizes", rank: 1, file).values)
+      }
+      let text = try unet.prepare(states, added: added, pass)
+      return Self.channelsFirst(
+        try unet(Self.channelsLast(latents), timestep: timestep[0], text: text, pass))
+    }
     // The writer renames a file of its own over the target, which may be a device.
     let whole = NSTemporaryDirectory() + "segmoe-unet-\(UUID().uuidString)"
     defer { unlink(whole) }

@@ -3,7 +3,8 @@
 //
 // FAULTS holds rules with commas between:   CALL:PLACE:WHEN:WHAT
 //   CALL   read (pread), write (also pwrite), sync (fsync, fdatasync), rename (also link), map (mmap of memory, a
-//          mebibyte or more; its PLACE is memory), thread (pthread_create; its PLACE is thread)
+//          mebibyte or more; its PLACE is memory), take (of memory at a multiple of 64 bytes, as small tensors have it;
+//          its PLACE is tensor), thread (pthread_create; its PLACE is thread)
 //   PLACE  a part of the file's path (of the new one, for rename); with $ at the end, its last part;
 //          PLACE~TEXT: only writes whose bytes contain TEXT
 //   WHEN   3: the third such call of this process; 3+: it and all after it; 3-5: the third to the fifth
@@ -25,7 +26,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum call { READ, WRITE, SYNC, RENAME, MAP, THREAD };
+enum call { READ, WRITE, SYNC, RENAME, MAP, TAKE, THREAD };
 enum action { FAIL, KILL, KILL_AFTER, KILL_HALF, SHORT, HANG, STOP };
 
 struct rule {
@@ -59,6 +60,7 @@ static void parse(struct rule *rule) {
   else if (!strcmp(call, "sync")) rule->call = SYNC;
   else if (!strcmp(call, "rename")) rule->call = RENAME;
   else if (!strcmp(call, "map")) rule->call = MAP;
+  else if (!strcmp(call, "take")) rule->call = TAKE;
   else if (!strcmp(call, "thread")) rule->call = THREAD;
   else die_of(rule->text);
   char *tilde = strchr(place, '~');
@@ -230,6 +232,16 @@ void *mmap(void *place, size_t bytes, int protection, int flags, int descriptor,
   int counts = descriptor == -1 && bytes >= (size_t)1 << 20 && !(flags & MAP_NORESERVE);
   if (counts && fails(strike(MAP, -1, "memory", NULL, 0))) return MAP_FAILED;
   return next(place, bytes, protection, flags, descriptor, offset);
+}
+
+int posix_memalign(void **place, size_t alignment, size_t bytes) {
+  NEXT(posix_memalign);
+  // Swift's own memory is as well aligned sometimes, and to refuse it ends the process.
+  Dl_info caller;
+  int isSwifts = dladdr(__builtin_return_address(0), &caller) && strstr(caller.dli_fname, "libswift");
+  // It returns its error.
+  struct rule *rule = alignment == 64 && !isSwifts ? strike(TAKE, -1, "tensor", NULL, 0) : NULL;
+  return fails(rule) ? rule->error : next(place, alignment, bytes);
 }
 
 int pthread_create(

@@ -52,27 +52,32 @@ struct DecomposedPatch: WeightPatch {
   private func factors(of weight: StoredTensor) throws -> [Float] {
     try factors.values.withLock { known in
       if let known { return known }
-      var squares = [Double](repeating: 0, count: magnitudes.count)
-      let place = Self.place(axis, weight.shape)
-      let (count, chunk) = (weight.count, 1 << 16)
-      var values = [Float](repeating: 0, count: min(chunk, count))
-      for start in stride(from: 0, to: count, by: chunk) {
-        let range = start..<min(count, start + chunk)
-        try values.withUnsafeMutableBufferPointer { buffer in
-          let part = UnsafeMutableBufferPointer(rebasing: buffer[..<range.count])
-          try weight.read(into: part, elements: range)
-          delta.add(to: part, elements: range)
-          for (index, element) in range.enumerated() {
-            squares[place(element)] += Double(part[index]) * Double(part[index])
-          }
-        }
-      }
-      // LyCORIS adds epsilon too. Otherwise a row of zeros would be divided by 0.
-      let factors = zip(magnitudes, squares).map { magnitude, square in
-        1 + strength * (magnitude / (Float(square.squareRoot()) + Float.ulpOfOne) - 1)
-      }
+      // They are kept longer than the read that needs them, whose check comes too late.
+      let factors = try MemoryRefusal.check { try computed(from: weight) }
       known = factors
       return factors
+    }
+  }
+
+  private func computed(from weight: StoredTensor) throws -> [Float] {
+    var squares = [Double](repeating: 0, count: magnitudes.count)
+    let place = Self.place(axis, weight.shape)
+    let (count, chunk) = (weight.count, 1 << 16)
+    var values = [Float](repeating: 0, count: min(chunk, count))
+    for start in stride(from: 0, to: count, by: chunk) {
+      let range = start..<min(count, start + chunk)
+      try values.withUnsafeMutableBufferPointer { buffer in
+        let part = UnsafeMutableBufferPointer(rebasing: buffer[..<range.count])
+        try weight.read(into: part, elements: range)
+        delta.add(to: part, elements: range)
+        for (index, element) in range.enumerated() {
+          squares[place(element)] += Double(part[index]) * Double(part[index])
+        }
+      }
+    }
+    // LyCORIS adds epsilon too. Otherwise a row of zeros would be divided by 0.
+    return zip(magnitudes, squares).map { magnitude, square in
+      1 + strength * (magnitude / (Float(square.squareRoot()) + Float.ulpOfOne) - 1)
     }
   }
 }

@@ -141,7 +141,11 @@ package struct RenderGroup: Sendable {
     var failures: [Handle: any Error] = [:]
     for (index, outcome) in zip(open, outcomes) {
       do {
-        members[index].renderer.take(try outcome.get(), &members[index].denoising)
+        let (prediction, member) = (try outcome.get(), members[index])
+        // Memory that is refused here is refused to this render alone.
+        members[index].denoising = try MemoryRefusal.check {
+          member.renderer.taken(prediction, member.denoising)
+        }
       } catch {
         failures[members[index].handle] = error
       }

@@ -8,10 +8,10 @@ extension Renderer {
   /// - Parameter denoising: the render between two steps.
   /// - Returns: nil before the first step since the render began or was resumed, and if it is not known how its latents
   ///   look.
-  /// - Throws: `ImageError`
+  /// - Throws: `ImageError`, `MemoryRefusal`.
   package func preview(of denoising: Denoising) throws -> RGBImage? {
     guard let look = LatentPreview(of: model) else { return nil }
-    return try predicted(denoising).map { try look($0) }
+    return try MemoryRefusal.check { try predicted(denoising).map { try look($0) } }
   }
 
   /// The same, decoded by the tiny autoencoder for previews. It takes the threads, and memory that a step needs and that
@@ -21,10 +21,13 @@ extension Renderer {
   ///   no room for it, and for latents that are not numbers.
   /// - Throws: `DiffusionError.notFinite`, `MemoryRefusal`, and what reading weights throws.
   package func decodedPreview(of denoising: Denoising) throws -> RGBImage? {
-    guard let previews, let plan = denoising.plan.preview, governor.hasRoom(for: plan.phase),
-      let latents = predicted(denoising), latents.isFinite
-    else { return nil }
-    return try MemoryRefusal.check { try previews(latents, pass.compute) }
+    guard let previews, let plan = denoising.plan.preview, governor.hasRoom(for: plan.phase) else {
+      return nil
+    }
+    return try MemoryRefusal.check {
+      guard let latents = predicted(denoising), latents.isFinite else { return nil }
+      return try previews(latents, pass.compute)
+    }
   }
 
   /// The clean latents that a render's last step predicted, at the UNet's scale.

@@ -40,13 +40,16 @@ extension Renderer {
   ///   - seal: must be the key that the state was sealed with.
   /// - Returns: false if the bytes are damaged, were sealed with another key, or belong to another request, other
   ///   weights, another version or another class of numerics. Then the render starts at its first step.
+  /// - Throws: `MemoryRefusal`
   package func restore(
     _ denoising: inout Denoising, from bytes: [UInt8], of request: PictureRequest, seal: SealingKey
-  ) -> Bool {
-    let state = ResumeState(
-      sealed: bytes, key: resumeKey(of: request), with: seal, steps: denoising.steps,
-      isCut: denoising.plan.savings.cut != nil, shape: denoising.latents.shape
-    ) { denoising.expectedCounters(after: $0) }
+  ) throws -> Bool {
+    let state = try MemoryRefusal.check {
+      ResumeState(
+        sealed: bytes, key: resumeKey(of: request), with: seal, steps: denoising.steps,
+        isCut: denoising.plan.savings.cut != nil, shape: denoising.latents.shape
+      ) { denoising.expectedCounters(after: $0) }
+    }
     guard let state else { return false }
     denoising.scheduler.history = state.history
     denoising.noise = state.noise

@@ -57,9 +57,15 @@ package struct Renderer: Sendable {
   ///   - request: what is rendered.
   ///   - beside: bytes that other renders hold at the same time (`RenderGroup.keptBytes`).
   ///   - report: called as the render goes on. An error that it throws ends the render.
-  /// - Throws: `DiffusionError`, `MemoryError`, and what reading weights and `report` throw.
+  /// - Throws: `DiffusionError`, `MemoryError`, `MemoryRefusal`, and what reading weights and `report` throw.
   package func begin(
     _ request: PictureRequest, beside: Int = 0, report: (RenderProgress) throws -> Void = { _ in }
+  ) throws -> Denoising {
+    try MemoryRefusal.check { try begun(request, beside: beside, report: report) }
+  }
+
+  private func begun(
+    _ request: PictureRequest, beside: Int, report: (RenderProgress) throws -> Void
   ) throws -> Denoising {
     let pixels = model.decoder.pixelsPerLatent
     try request.validate(multiple: pixels)
@@ -75,14 +81,13 @@ package struct Renderer: Sendable {
       text = known
     } else {
       enter(plan.text, standing)
+      // What is kept for later renders must not wait for the check of this one.
       text = try MemoryRefusal.check { try prepare(request, isGuided: isGuided, pass) }
       texts.keep(text, for: textKey(request))
     }
     if let encoding = plan.encoding { enter(encoding, standing, kept: plan.text.keptBytes) }
     var noise = TorchNoise(seed: request.seed)
-    let start = try request.source.map { source in
-      try MemoryRefusal.check { try startingPoint(from: source, request, noise: &noise) }
-    }
+    let start = try request.source.map { try startingPoint(from: $0, request, noise: &noise) }
     let kept = plan.text.keptBytes
     enter(
       plan.step.sharing(with: plan.preview?.phase, within: standing.left.map { $0 - kept }), standing,
@@ -128,10 +133,12 @@ package struct Renderer: Sendable {
 
   /// A request with its files read, for its first picture. Weights make room for reading them.
   /// - Throws: `CheckpointError` and `ImageError` for files that cannot be read, `MemoryError` if there is no room to
-  ///   read them or to render.
+  ///   read them or to render, `MemoryRefusal`.
   package func picture(_ request: RenderRequest) throws -> PictureRequest {
-    try model.picture(request) { bytes, unread in
-      try governor.spare(bytes, before: reckon(unread, beside: 0).plan.memory)
+    try MemoryRefusal.check {
+      try model.picture(request) { bytes, unread in
+        try governor.spare(bytes, before: reckon(unread, beside: 0).plan.memory)
+      }
     }
   }
 
@@ -180,15 +187,17 @@ package struct Renderer: Sendable {
 
   /// Takes one denoising step.
   /// - Returns: false if none was left.
+  /// - Throws: `MemoryRefusal`, and what reading weights throws. Then no step was taken.
   package func advance(_ denoising: inout Denoising) throws -> Bool {
     guard denoising.step < denoising.steps else { return false }
     denoising.forgetStaleFeature()
-    let prediction = try MemoryRefusal.check {
-      try model.cache.step(ledger: pass.ledger, isWhole: denoising.isWhole(at: denoising.step)) {
-        try predict(denoising, pass)
+    let before = denoising
+    denoising = try MemoryRefusal.check {
+      let prediction = try model.cache.step(ledger: pass.ledger, isWhole: before.isWhole(at: before.step)) {
+        try predict(before, pass)
       }
+      return taken(prediction, before)
     }
-    take(prediction, &denoising)
     return true
   }
 
@@ -224,7 +233,9 @@ package struct Renderer: Sendable {
   }
 
   /// Takes a scheduler's step with a prediction.
-  func take(_ prediction: Prediction, _ denoising: inout Denoising) {
+  /// - Returns: the render after the step.
+  func taken(_ prediction: Prediction, _ before: Denoising) -> Denoising {
+    var denoising = before
     let (step, latents) = (denoising.firstCall + denoising.step, denoising.latents)
     if denoising.isWhole(at: denoising.step) {
       denoising.deep = prediction.feature.map { _ in DeepFeature(step: denoising.step, latents: latents) }
@@ -249,10 +260,11 @@ package struct Renderer: Sendable {
     denoising.noise = noise
     denoising.step += 1
     if denoising.isDone { denoising.deep = nil }
+    return denoising
   }
 
   /// Decodes the picture of a render whose steps are done.
-  /// - Throws: `DiffusionError.notFinite`, and what reading weights throws.
+  /// - Throws: `DiffusionError.notFinite`, `MemoryRefusal`, and what reading weights throws.
   package func decode(_ denoising: Denoising) throws -> RGBImage {
     let kept = denoising.plan.text.keptBytes
     enter(denoising.plan.decoding, governor.standing(known: kept), kept: kept)
@@ -270,7 +282,7 @@ package struct Renderer: Sendable {
   /// - Parameters:
   ///   - latents: the latents of the finished render.
   ///   - tile: edge of a tile in latents; nil to decode the whole at once.
-  /// - Throws: `DiffusionError.notFinite`, and what reading weights throws.
+  /// - Throws: `DiffusionError.notFinite`, `MemoryRefusal`, and what reading weights throws.
   private func decode(_ latents: Tensor, tile: Int?) throws -> RGBImage {
     guard latents.isFinite else { throw DiffusionError.notFinite(stage: "denoiser") }
     let pixels = try MemoryRefusal.check { try decoded(latents, tile: tile, pass) }

@@ -1,6 +1,7 @@
 import Boundary
 import Checkpoints
 import Diffusion
+import Tensors
 import WeightCache
 
 /// The tiny autoencoders (TAESD) that decode previews. They lie where jobs' VAEs do. Nothing in such a file tells the
@@ -34,8 +35,10 @@ package struct PreviewAutoencoders: Sendable {
     // If it is replaced while it is read, it must not be a mixture of two.
     let decoder = try Confinement.$models.withValue(locator.confinement.only(stamp.identities)) {
       try governor.prepareToOpen(files)
-      let files = try AutoencoderFiles(path: path, own: nil, isXL: family == .xl)
-      return try PreviewDecoder(files, cache: governor.cache)
+      return try MemoryRefusal.check {
+        try PreviewDecoder(
+          AutoencoderFiles(path: path, own: nil, isXL: family == .xl), cache: governor.cache)
+      }
     }
     entries[family] = Entry(path: path, stamp: stamp, decoder: decoder)
     return decoder

@@ -29,7 +29,7 @@ extension JobRenderer {
       try report(claimed, index: index, .encoding, step: 0, steps: request.steps)
     }
     if case .step(_, let state, _) = kept {
-      if renderer.restore(&denoising, from: [UInt8](state), of: request, seal: seal) {
+      if try renderer.restore(&denoising, from: [UInt8](state), of: request, seal: seal) {
         log.info(
           "job \(claimed.job.id), image \(index): goes on at step \(denoising.step)", metadata: claimed.fields
         )

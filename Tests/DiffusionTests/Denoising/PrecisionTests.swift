@@ -99,14 +99,14 @@ import WeightCache
     } while try first.advance(&undisturbed)
     for checkpoint in checkpoints {
       var resumed = try second.begin(request)
-      #expect(second.restore(&resumed, from: checkpoint, of: request, seal: seal))
+      #expect(try second.restore(&resumed, from: checkpoint, of: request, seal: seal))
       while try second.advance(&resumed) {}
       #expect(resumed.latents.values == undisturbed.latents.values)
     }
     for other in Precision.allCases where other != precision {
       let renderer = try renderer(other)
       var fresh = try renderer.begin(request)
-      #expect(!renderer.restore(&fresh, from: checkpoints[1], of: request, seal: seal))
+      #expect(try !renderer.restore(&fresh, from: checkpoints[1], of: request, seal: seal))
     }
   }
 

@@ -36,7 +36,7 @@ import WeightCache
     let wanted = undisturbed.latents.values
     for (number, state) in states.enumerated() {
       var resumed = try renderer.begin(request)
-      #expect(renderer.restore(&resumed, from: state, of: request, seal: seal))
+      #expect(try renderer.restore(&resumed, from: state, of: request, seal: seal))
       #expect(number == 0 || resumed.step > 0)
       while try renderer.advance(&resumed) {}
       #expect(resumed.latents.values == wanted, "\(scheduler) from state \(number)")
@@ -56,17 +56,17 @@ import WeightCache
     ] {
       var other = request
       change(&other)
-      #expect(!renderer.restore(&fresh, from: state, of: other, seal: seal), "\(other)")
+      #expect(try !renderer.restore(&fresh, from: state, of: other, seal: seal), "\(other)")
     }
     let another = Renderer(model: try Golden.ModelParts("all-3x2").load(), pass: renderer.pass)
-    #expect(!another.restore(&fresh, from: state, of: request, seal: seal))
+    #expect(try !another.restore(&fresh, from: state, of: request, seal: seal))
     for length in [0, 1, 63, 64, 100, state.count - 1] {
-      #expect(!renderer.restore(&fresh, from: Array(state.prefix(length)), of: request, seal: seal))
+      #expect(try !renderer.restore(&fresh, from: Array(state.prefix(length)), of: request, seal: seal))
     }
     for place in stride(from: 0, to: state.count, by: 501) {
       var damaged = state
       damaged[place] ^= 4
-      #expect(!renderer.restore(&fresh, from: damaged, of: request, seal: seal), "byte \(place)")
+      #expect(try !renderer.restore(&fresh, from: damaged, of: request, seal: seal), "byte \(place)")
     }
     // Sealed by somebody else, by nobody, or by the SHA-256 that anybody can compute.
     let content = Array(state.dropLast(SealingKey.length))
@@ -76,10 +76,10 @@ import WeightCache
       renderer.resumeState(denoising, of: request, seal: SealingKey()), content,
       content + [UInt8](repeating: 0, count: SealingKey.length), content + Array(digest.hexadecimal().utf8),
     ] {
-      #expect(!renderer.restore(&fresh, from: other, of: request, seal: seal))
+      #expect(try !renderer.restore(&fresh, from: other, of: request, seal: seal))
     }
     #expect(fresh.step == 0)
-    #expect(renderer.restore(&fresh, from: state, of: request, seal: seal) && fresh.step == 1)
+    #expect(try renderer.restore(&fresh, from: state, of: request, seal: seal) && fresh.step == 1)
   }
 
   /// Bytes that are sealed as they should be, with contents that no render of this request has.
@@ -94,7 +94,7 @@ import WeightCache
     func isTaken(_ change: (inout ResumeState) -> Void) throws -> Bool {
       var (other, fresh) = (ResumeState(denoising), try renderer.begin(request))
       change(&other)
-      let taken = renderer.restore(
+      let taken = try renderer.restore(
         &fresh, from: renderer.resumeState(other, of: request, seal: seal), of: request, seal: seal)
       #expect(taken || fresh.step == 0)
       return taken
@@ -130,7 +130,7 @@ import WeightCache
       var bytes = Array(good)
       numbers.mutate(&bytes, from: number % 2 == 0 ? afterKey : afterNoise)
       var fresh = try renderer.begin(request)
-      if renderer.restore(&fresh, from: bytes + seal.seal(of: bytes), of: request, seal: seal) {
+      if try renderer.restore(&fresh, from: bytes + seal.seal(of: bytes), of: request, seal: seal) {
         while try renderer.advance(&fresh) {}
         #expect(fresh.latents.shape == denoising.latents.shape)
       }

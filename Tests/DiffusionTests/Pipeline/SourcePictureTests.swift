@@ -91,13 +91,13 @@ import WeightCache
     _ = try renderer.advance(&first)
     let kept = renderer.resumeState(first, of: request, seal: seal)
     var second = try renderer.begin(request)
-    #expect(renderer.restore(&second, from: kept, of: request, seal: seal) && second.step == 1)
+    #expect(try renderer.restore(&second, from: kept, of: request, seal: seal) && second.step == 1)
     while try renderer.advance(&second) {}
     #expect(try renderer.decode(second) == undisturbed)
     var other = request
     other.source = SourcePicture(
       image: try RGBImage(width: 8, height: 8, red: 1, green: 2, blue: 3), mask: request.source?.mask)
     var third = try renderer.begin(other)
-    #expect(!renderer.restore(&third, from: kept, of: other, seal: seal))
+    #expect(try !renderer.restore(&third, from: kept, of: other, seal: seal))
   }
 }

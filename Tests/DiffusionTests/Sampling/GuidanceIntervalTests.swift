@@ -54,7 +54,7 @@ import WeightCache
     } while try renderer.advance(&whole)
     for state in states {
       var resumed = try renderer.begin(request)
-      #expect(renderer.restore(&resumed, from: state, of: request, seal: seal))
+      #expect(try renderer.restore(&resumed, from: state, of: request, seal: seal))
       while try renderer.advance(&resumed) {}
       #expect(resumed.latents.values == whole.latents.values)
     }
