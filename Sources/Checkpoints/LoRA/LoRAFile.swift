@@ -1,3 +1,5 @@
+import Boundary
+
 /// A LoRA file: small changes to many layers. It may be written by PEFT, diffusers, kohya's trainer, LyCORIS,
 /// SimpleTuner or OneTrainer (see `LoRAKey` and `AdapterFactor`).
 ///
@@ -9,9 +11,9 @@ package struct LoRAFile: Sendable {
   package let words: [BundledWord]
   /// Notices for the user, one line each: for example that the file does not say how strong it is.
   package let notices: [String]
+  private let file: SafetensorsFile
   private let layers: [Layer]
   private let settings: AdapterSettings
-  private let metadata: [String: String]
 
   private struct Layer: Sendable {
     let component: LoRAComponent
@@ -56,8 +58,8 @@ package struct LoRAFile: Sendable {
       throw CheckpointError.malformed(path: path, reason: "holds no LoRA layer")
     }
     self.path = path
+    self.file = file
     self.settings = settings
-    metadata = file.metadata
     self.layers = layers.values.sorted { ($0.component.rawValue, $0.name) < ($1.component.rawValue, $1.name) }
     let unsaid = try self.layers.filter { layer in
       try layer.adapter.needsAlpha && settings.layer(layer.name, of: layer.component).alpha == nil
@@ -87,6 +89,10 @@ package struct LoRAFile: Sendable {
 
   /// The settings outside the file. They are part of a model's identity, because other settings give other weights.
   package var settingsText: String { settings.textBeside }
+
+  /// Adds the file's bytes to a digest, those of the very file that its factors are read from.
+  /// - Throws: `CheckpointError.changed`, `unreadable`.
+  package func add(to digest: inout Digest) throws { try file.add(to: &digest) }
 
   /// Bytes of memory that its factors take once it is applied. Whole differences stay in the file.
   package var memory: Int {
@@ -153,7 +159,7 @@ extension LoRAFile {
       layers: layers.map { layer in
         (layer.name, layer.component, layer.adapter.factors[.down].flatMap { $0.shape.dropFirst().first })
       },
-      metadata: metadata, contextWidth: crossAttention?.value.shape.last,
+      metadata: file.metadata, contextWidth: crossAttention?.value.shape.last,
       hasSecondEncoder: networks[.textEncoder2] != nil)
   }
 }

@@ -1,3 +1,5 @@
+import Boundary
+
 /// An open safetensors file. Its header has been checked: every tensor is inside the file, no two overlap, and each has
 /// the length that its type and shape need.
 ///
@@ -80,6 +82,11 @@ package struct SafetensorsFile: TensorFile {
 
   /// The tensor of that name, not yet read.
   package subscript(name: String) -> StoredTensor? { tensors[name] }
+
+  /// Adds the file's bytes to a digest. They are read from the file that the tensors are read from, whatever its path
+  /// leads to by now.
+  /// - Throws: `changed`, `unreadable`.
+  package func add(to digest: inout Digest) throws { try digest.add(contentsOf: reader) }
 
   /// Fails with `changed` if the file has been replaced, cut short or written to since it was opened.
   package func verifyUnchanged() throws { try reader.verifyUnchanged() }

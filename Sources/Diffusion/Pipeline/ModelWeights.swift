@@ -41,13 +41,12 @@ package struct ModelWeights: Sendable {
       let weight = Float(lora.weight)
       networks = try file.apply(to: networks, weight: weight)
       notices += file.notices
-      let reader = try FileReader(path: file.path, purpose: "a LoRA")
       var own = Digest()
-      try own.add(contentsOf: reader)
+      try file.add(to: &own)
       let text = own.hexadecimal()
       files.append(text)
       words += try file.words.map { try TextualInversion($0, path: file.path, digest: text) }
-      try digest.add(contentsOf: reader)
+      try file.add(to: &digest)
       digest.add(Array(file.settingsText.utf8))
       digest.add(Array(" \(weight) ".utf8))
     }

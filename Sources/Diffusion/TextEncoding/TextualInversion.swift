@@ -43,8 +43,9 @@ package struct TextualInversion: Sendable {
     var kinds: [Packing] = []
     for path in files {
       try PickledFile.refuse(path)
-      kinds.append(try Packing(SafetensorsFile(path: path, largestHeader: Self.largestHeader)))
-      try digest.add(contentsOf: FileReader(path: path, purpose: "an embedding"))
+      let file = try SafetensorsFile(path: path, largestHeader: Self.largestHeader)
+      kinds.append(try Packing(file))
+      try file.add(to: &digest)
     }
     let stem = (((files[0] as NSString).lastPathComponent) as NSString).deletingPathExtension
     let tensors = kinds.flatMap(\.tensors)
