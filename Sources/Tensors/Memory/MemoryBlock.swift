@@ -59,13 +59,17 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
   }
 
   /// Runs `body`.
-  /// - Throws: `MemoryRefusal` if the system refused memory to any thread of the process meanwhile, and what `body`
-  ///   throws.
+  /// - Throws: `MemoryRefusal` if the system refused memory to any thread of the process meanwhile, else what `body`
+  ///   throws. What it throws after a refusal may be about garbage: a file that seems damaged, numbers that are none.
   package static func check<Result>(_ body: () throws -> Result) throws -> Result {
     let before = segmoe_memory_refusals()
-    let result = try body()
-    guard segmoe_memory_refusals() == before else { throw MemoryRefusal() }
-    return result
+    do {
+      let result = try body()
+      guard segmoe_memory_refusals() == before else { throw MemoryRefusal() }
+      return result
+    } catch {
+      throw segmoe_memory_refusals() == before ? error : MemoryRefusal()
+    }
   }
 
   /// The most that a thread's scratch memory takes, in bytes.

@@ -27,6 +27,20 @@ import Testing
       }
     }
 
+    /// What garbage looks like is nobody's fault: a file must not be called damaged for it.
+    @Test func errorsAfterARefusalAreTheRefusal() async {
+      await #expect(processExitsWith: .success) {
+        let damage = CheckpointError.malformed(path: "a", reason: "not finite")
+        #expect(throws: MemoryRefusal()) {
+          try MemoryRefusal.check {
+            #expect(segmoe_memory_take_reserve(.max) == nil)
+            throw damage
+          }
+        }
+        #expect(throws: damage) { try MemoryRefusal.check { throw damage } }
+      }
+    }
+
     /// The factors of a DoRA are computed once, at the first read.
     @Test func theNextReadIsRight() async {
       await #expect(processExitsWith: .success) {
