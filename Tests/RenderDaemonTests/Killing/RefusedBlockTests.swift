@@ -6,6 +6,14 @@ import Testing
 @Suite struct RefusedBlockTests {
   private static let sweeps = 4
 
+  /// Exit codes of renders that end without a picture. In a debug build Swift itself ends the process where one copies
+  /// between blocks that overlap.
+  #if DEBUG
+    private static let refusals: Set<Int32> = [69, -1]
+  #else
+    private static let refusals: Set<Int32> = [69]
+  #endif
+
   /// Refused blocks share the reserve, so two that are in use at one time spoil each other. Every pair of blocks that
   /// follow each other, from the start of the program to the picture's last byte, is refused in one of the runs.
   @Test(.enabled(if: FaultLibrary.isThere), arguments: 0..<sweeps)
@@ -19,7 +27,8 @@ import Testing
       if ending.code == 0 {
         #expect(ending.picture == wanted, "refused from block \(first) on")
       } else {
-        #expect(ending.code == 69 && ending.picture == nil, "block \(first): \(ending.code) \(ending.errors)")
+        #expect(ending.picture == nil)
+        #expect(Self.refusals.contains(ending.code), "block \(first): \(ending.code) \(ending.errors)")
         refused += 1
       }
       guard ending.wasStruck else { break }
