@@ -150,6 +150,7 @@ private final class Block: Weighted {
   private let alive: LoadedBytes
   let byteCount: Int
   func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {}
+  var settings: [String] { [] }
   init(number: Int, alive: LoadedBytes, byteCount: Int = 10) {
     self.number = number
     self.alive = alive
