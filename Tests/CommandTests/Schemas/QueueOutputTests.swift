@@ -81,7 +81,7 @@ import Testing
     try seen.run("enqueue", "{a|b}", "--templates", "combinatorial", "--model", "m", "--dry-run")
     // Jobs 1 to 4, the last of which goes first.
     try seen.run("enqueue", "--file", "p.jsonl", "--model", "m")
-    let session = try seen.command.daemon(numerics: "1/avx2/x")
+    let session = try seen.command.daemon(numerics: "1/avx2/x", beats: true)
     try session.introduce("2 GiB")
     try renderInEveryWay(session, &seen)
     try waitForAHub(session, &seen)
