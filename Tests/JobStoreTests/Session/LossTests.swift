@@ -76,11 +76,17 @@ import Testing
     let queue = try TestQueue()
     try queue.enqueue("a")
     let mine = try #require(try queue.claim("alive")).lease
-    let thief = try queue.anotherSession("other")
-    let locked = DispatchSemaphore(value: 0)
+    let (locked, asked) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let isHeld = Mutex(false)
+    let thief = try queue.anotherSession("other") { statement in
+      if isHeld.withLock({ $0 }), statement.hasPrefix("BEGIN IMMEDIATE") { asked.signal() }
+    }
     let holder = Thread { [path = queue.path] in
       try? DatabaseQueue(path: path).inTransaction(.immediate) { db in
+        isHeld.withLock { $0 = true }
         locked.signal()
+        // From when the thief asks for the lock.
+        asked.wait()
         Thread.sleep(forTimeInterval: 0.7)
         return .commit
       }
