@@ -139,8 +139,8 @@ final class DaemonHouse: Sendable {
   func files() -> [String] { TemporaryFolder.files(below: output) }
 
   /// Waits until something is so. The limit only guards against waiting for ever, on a machine as busy as may be.
-  func wait(seconds: Double = 300, every pause: Double = 0.01, _ condition: () throws -> Bool) throws {
-    let end = Date(timeIntervalSinceNow: seconds)
+  func wait(every pause: Double = 0.01, _ condition: () throws -> Bool) throws {
+    let end = Patience.end
     while try !condition() {
       try #require(Date() < end, "waited too long")
       Thread.sleep(forTimeInterval: pause)

@@ -10,6 +10,7 @@ final class RealDaemon {
 
   /// Starts one on a house.
   /// - Parameters:
+  ///   - leaseSeconds: after which another may take what it has; long where nobody may.
   ///   - metrics: where it leaves its numbers; daemons at the same time need one each.
   ///   - models: the folder of its models, if not the house's.
   ///   - faults: rules of `faults.c`.
@@ -18,7 +19,7 @@ final class RealDaemon {
   ///   - arguments: more flags.
   ///   - says: where its log goes, in place of a file.
   init(
-    _ house: DaemonHouse, worker: String = "real", drain: Bool = false, leaseSeconds: Int = 60,
+    _ house: DaemonHouse, worker: String = "real", drain: Bool = false, leaseSeconds: Int = 3600,
     checkpointSteps: Int = 1, metrics: String? = nil, models: String? = nil, faults: [String] = [],
     clock: String? = nil, environment: [String: String] = [:], arguments: [String] = [],
     says: FileHandle? = nil
@@ -27,7 +28,7 @@ final class RealDaemon {
     log = house.logs + "/\(worker).log"
     let variables = [
       "SEGMOE_CHECKPOINT_STEPS": "\(checkpointSteps)", "SEGMOE_LEASE_SECONDS": "\(leaseSeconds)",
-      "SEGMOE_METRICS": metrics ?? house.metrics, "PATH": "/usr/bin:/bin",
+      "SEGMOE_METRICS": metrics ?? house.metrics, "SEGMOE_MODEL_PATIENCE": "86400", "PATH": "/usr/bin:/bin",
     ].merging(FaultLibrary.environment(faults, log: strikes, clock: clock)) { $1 }.merging(environment) { $1 }
     process = try Process(
       "segmoed",
@@ -113,10 +114,9 @@ final class RealDaemon {
     #expect(code == expected, "\(daemon.account)", sourceLocation: location)
   }
 
-  /// Waits for its end; gives the exit code, -1 if a signal ended it. One that hangs is killed after two
-  /// minutes.
+  /// Waits for its end; gives the exit code, -1 if a signal ended it. One that hangs is killed in the end.
   func end() -> Int32 {
-    let limit = Date(timeIntervalSinceNow: 120)
+    let limit = Patience.end
     while process.isRunning, Date() < limit { Thread.sleep(forTimeInterval: 0.005) }
     if process.isRunning { kill() }
     process.waitUntilExit()

@@ -3,6 +3,7 @@ import JobStore
 import Logging
 import RenderDaemon
 import Requests
+import TestSupport
 import Testing
 
 /// Jobs whose daemon stopped or died go on where they were, and end in the same bytes.
@@ -67,7 +68,7 @@ import Testing
       let begun = try kept(house, id)
       let target = (begun.step + Int.random(in: 1...4)) % Self.steps
       if resumptions < 6 {
-        _ = try daemon.goOn(in: house) {
+        _ = try daemon.goOn {
           let job = try house.client.details(job: id)
           return job.summary.step >= target && job.job.state == .running
         }
@@ -100,7 +101,7 @@ import Testing
       let before = try kept(house, id)
       let target = min(before.step + Int.random(in: 2...10), Self.steps - 1)
       let daemon = try RealDaemon(house, drain: true, faults: [RealDaemon.beforeEachState])
-      let stands = try daemon.goOn(in: house) {
+      let stands = try daemon.goOn {
         let now = try kept(house, id)
         return now.step >= target || now.firstIsFinished != before.firstIsFinished
       }
@@ -133,7 +134,7 @@ import Testing
       let id = try enqueue(house, .ddim, steps: Self.manySteps)
       let daemon = try RealDaemon(
         house, drain: true, checkpointSteps: 20, faults: [RealDaemon.beforeEachState])
-      let stands = try daemon.goOn(in: house) {
+      let stands = try daemon.goOn {
         try kept(house, id).firstIsFinished && kept(house, id).step > 0
       }
       try #require(stands, "\(daemon.account)")
@@ -160,7 +161,7 @@ import Testing
     let id = try enqueue(house, .ddim, steps: Self.manySteps)
     let daemon = try RealDaemon(
       house, drain: true, checkpointSteps: 20, faults: [RealDaemon.beforeEachState])
-    let stands = try daemon.goOn(in: house) {
+    let stands = try daemon.goOn {
       try kept(house, id).firstIsFinished && kept(house, id).step > 0
     }
     try #require(stands, "\(daemon.account)")
