@@ -85,7 +85,7 @@ final class TestQueue: Sendable {
   /// What a person at sqlite3 would do.
   func sql<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws -> Value {
     var patient = Configuration()
-    patient.busyMode = .timeout(10)
+    patient.busyMode = .timeout(Patience.seconds)
     return try DatabaseQueue(path: path, configuration: patient).write(body)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import JobStore
 import TestSupport
 import Testing
@@ -58,6 +59,13 @@ final class Command: Sendable {
 
   /// The same queue as this program sees it.
   func client() throws -> QueueClient { try QueueClient.open(path: database) }
+
+  /// The queue as somebody at sqlite3 has it, who waits for the lock.
+  func sqlite() throws -> DatabaseQueue {
+    var patient = Configuration()
+    patient.busyMode = .timeout(Patience.seconds)
+    return try DatabaseQueue(path: database, configuration: patient)
+  }
 
   /// Signs a worker on.
   /// - Parameters:

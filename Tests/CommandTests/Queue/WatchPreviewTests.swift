@@ -14,7 +14,7 @@ import Testing
   private func put(_ png: [UInt8], job: Int64, number: Int, step: Int, madeAt: Int64, _ command: Command)
     throws
   {
-    try DatabaseQueue(path: command.database).write { db in
+    try command.sqlite().write { db in
       try db.execute(
         sql: "INSERT OR REPLACE INTO previews VALUES (?, ?, ?, ?, ?)",
         arguments: [job, number, step, Data(png), madeAt])

@@ -164,7 +164,7 @@ import Testing
         name: "m", path: "/models/m", kind: "sd", digest: digest, bytes: 5, description: "4x2, layers all"),
       loaded: true)
     try session.register(ModelRecord(name: "broken"), loaded: false)
-    try DatabaseQueue(path: seen.command.database).write { db in
+    try seen.command.sqlite().write { db in
       try db.execute(
         sql: "UPDATE models SET load_error = 'is damaged', held_until = ? WHERE name = 'broken'",
         arguments: [Date().addingTimeInterval(600).milliseconds])
