@@ -28,6 +28,11 @@ final class DaemonHouse: Sendable {
   /// Denoising steps that the last daemon took.
   func stepsTaken() throws -> Int { try number("segmoe_steps_total") }
 
+  /// Whether the last daemon says, as it does every few seconds, that it has taken so many steps or more.
+  func haveTaken(_ steps: Int) throws -> Bool {
+    try FileManager.default.fileExists(atPath: metrics) && stepsTaken() >= steps
+  }
+
   /// A whole number of the last daemon's, by its name.
   func number(_ name: String) throws -> Int {
     let text = try String(contentsOfFile: metrics, encoding: .utf8)
@@ -38,7 +43,7 @@ final class DaemonHouse: Sendable {
   /// The queue as somebody at sqlite3 has it, who waits for the lock: daemons write, too.
   func sqlite() throws -> DatabaseQueue {
     var patient = Configuration()
-    patient.busyMode = .timeout(10)
+    patient.busyMode = .timeout(Patience.seconds)
     return try DatabaseQueue(path: client.path, configuration: patient)
   }
 

@@ -7,6 +7,8 @@ final class RealDaemon {
   private let process: Process
   private let strikes: String
   private let log: String
+  /// Bytes of the log that others wrote before it.
+  private let before: Int
 
   /// Starts one on a house.
   /// - Parameters:
@@ -26,6 +28,7 @@ final class RealDaemon {
   ) throws {
     strikes = house.logs + "/strikes-\(UUID().uuidString)"
     log = house.logs + "/\(worker).log"
+    before = FileManager.default.contents(atPath: log)?.count ?? 0
     let variables = [
       "SEGMOE_CHECKPOINT_STEPS": "\(checkpointSteps)", "SEGMOE_LEASE_SECONDS": "\(leaseSeconds)",
       "SEGMOE_METRICS": metrics ?? house.metrics, "SEGMOE_MODEL_PATIENCE": "86400", "PATH": "/usr/bin:/bin",
@@ -71,6 +74,13 @@ final class RealDaemon {
 
   /// Everything it has said.
   var words: String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
+
+  /// Whether it has ended, at a stop, without waiting for the step that it was in, as on a busy machine. Then its numbers are
+  /// older, and its states are what it had taken.
+  var hasEndedInAStep: Bool {
+    let own = (FileManager.default.contents(atPath: log) ?? Data()).dropFirst(before)
+    return String(decoding: own, as: UTF8.self).contains("in the middle of a step")
+  }
 
   /// Asks it to read its configuration again.
   func askToReload() { Glibc.kill(process.processIdentifier, SIGHUP) }

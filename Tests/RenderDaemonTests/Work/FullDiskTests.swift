@@ -51,7 +51,7 @@ import Testing
     Thread.sleep(forTimeInterval: 1.5)
     #expect(try house.job(jobs[0]).state == .running && house.job(jobs[1]).state == .queued)
     disk.grow()
-    try house.wait { try house.client.status().counts.done == 2 }
+    try house.wait { try house.client.status().counts.done == 2 && house.haveTaken(4) }
     #expect(daemon.stop() == 0)
     #expect(try house.stepsTaken() == 4)
     try QueueAccount.expectInOrder(house, accepted: [jobs[0]...jobs[1]], "")
@@ -77,7 +77,7 @@ import Testing
     try house.wait { try house.job(id).state == .cancelled }
     disk.grow()
     let next = try enqueue(house)
-    try house.wait { try house.job(next).state == .done }
+    try house.wait { try house.job(next).state == .done && house.haveTaken(2) }
     #expect(second.stop() == 0)
     // Of the second job alone: the first had its steps done already.
     #expect(try house.stepsTaken() == 2)

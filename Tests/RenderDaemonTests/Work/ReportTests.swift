@@ -18,12 +18,6 @@ import Testing
     }
   }
 
-  /// Whether a daemon has taken so many steps or more.
-  private func haveTaken(_ steps: Int, _ house: DaemonHouse) throws -> Bool {
-    // It says so for the first time after a while.
-    try FileManager.default.fileExists(atPath: house.metrics) && house.stepsTaken() >= steps
-  }
-
   private func pictures(_ house: DaemonHouse, _ id: Int64) throws -> [Data] {
     try house.client.details(job: id).images.map { try Data(contentsOf: URL(fileURLWithPath: $0.path)) }
   }
@@ -56,7 +50,7 @@ import Testing
       #expect(before < 3 * Self.steps)
       // Nobody lets go before that.
       let expires = try #require(try house.job(id).tenure).leaseExpires
-      try house.wait { try haveTaken(3 * Self.steps, house) && Date().milliseconds > expires }
+      try house.wait { try house.haveTaken(3 * Self.steps) && Date().milliseconds > expires }
       #expect(try house.client.details(job: id).summary.step <= before + 2)
       #expect(house.files().isEmpty)
       try db.execute(sql: "UPDATE queue SET paused = 0")
@@ -81,7 +75,7 @@ import Testing
     try house.sqlite().write { db in
       try db.execute(sql: "UPDATE queue SET paused = 1")
       daemon.held.goOn()
-      try house.wait { try haveTaken(Self.steps + 1, house) }
+      try house.wait { try house.haveTaken(Self.steps + 1) }
       daemon.kill()
       try db.execute(sql: "UPDATE queue SET paused = 0")
     }
