@@ -78,7 +78,7 @@ import Testing
     let mine = try #require(try queue.claim("alive")).lease
     let (locked, asked) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
     let isHeld = Mutex(false)
-    let thief = try queue.anotherSession("other") { statement in
+    let thief = try queue.anotherSession("other", lease: 3600) { statement in
       if isHeld.withLock({ $0 }), statement.hasPrefix("BEGIN IMMEDIATE") { asked.signal() }
     }
     let holder = Thread { [path = queue.path] in
@@ -106,7 +106,7 @@ import Testing
     let queue = try TestQueue()
     try queue.enqueue("a", "b")
     let mine = try #require(try queue.claim("alive")).lease
-    let other = try queue.anotherSession("other")
+    let other = try queue.anotherSession("other", lease: 3600)
     let own = try #require(try other.claim()).lease
     let (locked, free) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
     let holder = Thread { [path = queue.path] in

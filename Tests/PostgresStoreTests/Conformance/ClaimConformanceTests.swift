@@ -185,6 +185,7 @@ import Testing
   func aLiveNameIsTaken(kind: StoreKind) throws {
     let store = try TestStore(kind)
     let worker = try store.worker("w", pid: 10)
+    try worker.beat()
     #expect(
       storeError { _ = try store.worker("w", pid: 11) } == .workerNameTaken(name: "w", host: "h", pid: 10))
     try worker.signOff()
