@@ -81,7 +81,7 @@ final class DaemonHouse: Sendable {
   func worker(
     budget: Int = .max, drain: Bool = true, checkpointSteps: Int? = nil, inputs: [String] = [],
     coalesce: Int? = nil, jobs: Int = 1, previews: Bool = true,
-    previewVAE: PreviewVAENames = PreviewVAENames()
+    previewVAE: PreviewVAENames = PreviewVAENames(), trace: (@Sendable (String) -> Void)? = nil
   ) throws -> Worker {
     var log = Logger(label: "test")
     log.logLevel = .critical
@@ -93,7 +93,7 @@ final class DaemonHouse: Sendable {
     settings.previewVAE = previewVAE
     settings.metrics = metrics
     settings.inputFolders = inputs
-    return try Worker(settings, log: log)
+    return try Worker(settings, log: log, trace: trace)
   }
 
   /// One job that renders small and fast; `change` makes it what the test needs. No second attempt.

@@ -16,7 +16,9 @@ package struct HeldProcess {
   package var isStopped: Bool { value("State")?.first == "T" }
 
   /// Whether it is over, by itself or not.
-  package var hasEnded: Bool { value("State").map { "ZX".contains($0.prefix(1)) } ?? true }
+  package var hasEnded: Bool {
+    kill(pid, 0) != 0 || value("State").map { "ZX".contains($0.prefix(1)) } == true
+  }
 
   /// Whether a signal has come that it will get when it goes on.
   package func awaits(_ signal: Int32) -> Bool {
