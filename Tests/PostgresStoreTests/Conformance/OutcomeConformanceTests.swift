@@ -118,6 +118,29 @@ import Testing
         == .leaseLost(job: 1, worker: "late"))
   }
 
+  /// A worker may get its own lapsed job again, on another thread. The old attempt hears at the next beat that it is over,
+  /// and the new one goes on.
+  @Test(arguments: StoreKind.here)
+  func aLapsedLeaseIsLostToItsOwnWorkerToo(kind: StoreKind) throws {
+    let store = try TestStore(kind)
+    let worker = try store.worker(lease: 0.2)
+    try store.enqueue("a")
+    let old = try #require(try worker.claim()).lease
+    let new = try worker.awaitJob().lease
+    #expect(new.job == 1 && new != old && Set(worker.leases) == [old, new])
+    try worker.beat()
+    #expect(worker.verdict(of: old) == .init(lost: true))
+    #expect(worker.verdict(of: new) == .init())
+    // What people want of the job is told to the attempt at hand.
+    _ = try store.client.cancel(.job(1), discard: false)
+    try worker.beat()
+    #expect(worker.verdict(of: old) == .init(lost: true))
+    #expect(worker.verdict(of: new) == .init(cancelled: true))
+    #expect(storeError { try worker.giveBack(old) } == .leaseLost(job: 1, worker: "w"))
+    try worker.cancelled(new)
+    #expect(try store.state(1) == .cancelled)
+  }
+
   @Test(arguments: StoreKind.here)
   func aBeatKeepsALease(kind: StoreKind) throws {
     let store = try TestStore(kind)
