@@ -15,7 +15,8 @@ package protocol Weighted: Sendable {
 extension Weighted {
   /// Whether settings are the same and weights are bit for bit, as in two merges that have an expert in common.
   func isSameFunction(as other: any Weighted) -> Bool {
-    guard type(of: other) == Self.self, byteCount == other.byteCount, settings == other.settings else { return false }
+    guard type(of: other) == Self.self, byteCount == other.byteCount, settings == other.settings
+    else { return false }
     var mine: [UnsafeRawBufferPointer] = []
     withWeights { mine.append($0) }
     var (index, isSame) = (0, true)
