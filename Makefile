@@ -37,7 +37,7 @@ help:
 	@echo "make sanitize   the tests under the address, thread and undefined behaviour sanitizers"
 	@echo "make fuzz       readers of files and prompts on random inputs, 60 s each (FUZZ=…)"
 	@echo "make gates      formatting, layers, circles, dead code, doc comments, units: what needs nothing built"
-	@echo "make check      the gates, the tests, the DocC pages, an installation, kernels of other processors"
+	@echo "make check      the gates, the tests, the DocC pages, an installation, benchmarks, kernels of other processors"
 	@echo "make docs       the DocC pages of every library module, warnings as errors"
 	@echo "make test-sets  networks and pictures in every set of instructions (SETS=…)"
 	@echo "make build      build the programs"
@@ -114,6 +114,8 @@ check: setup gates
 	scripts/build-docs
 	scripts/check-install
 	scripts/check-deb
+	scripts/check-benchmarks
+	scripts/check-benchmarks --self-test
 	scripts/check-avx512 || [ $$? -eq 69 ]
 	scripts/check-avx512 --self-test || [ $$? -eq 69 ]
 	scripts/check-arm || [ $$? -eq 69 ]

@@ -15,6 +15,13 @@ void openblas_set_num_threads(int);
 // An attention is short, so that another process is seldom in the way of all runs.
 enum { runs = 3, attention_runs = 12, panels_per_task = 4, tiles_per_task = 48 };
 
+/// How many shapes of a list are measured: SHAPES of them, or all.
+static size_t first(size_t count) {
+  const char *wanted = getenv("SHAPES");
+  const size_t most = wanted != NULL ? strtoul(wanted, NULL, 10) : count;
+  return most < count ? most : count;
+}
+
 static double now(void) {
   struct timespec t;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
@@ -171,7 +178,7 @@ static void attentions(double peak) {
   printf("\nattention (GFLOP/s, and times OpenBLAS)\n                   ");
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) printf("%12s     ", kinds[k].name);
   printf("\n");
-  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+  for (size_t i = 0; i < first(sizeof shapes / sizeof *shapes); i++) {
     printf("%4zu to %4zu of %3zu ", shapes[i][0], shapes[i][1], shapes[i][2]);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
       const double rate = attention(&kinds[k], shapes[i][0], shapes[i][1], shapes[i][2]);
@@ -231,7 +238,7 @@ static void products(void) {
   printf("\nlinear layers on %s (GFLOP/s; OpenBLAS in single precision)\n",
          segmoe_product_isa_name(segmoe_product_isa_in_use()));
   printf("rows depth columns     f32    bf16    int8  OpenBLAS\n");
-  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+  for (size_t i = 0; i < first(sizeof shapes / sizeof *shapes); i++) {
     const size_t rows = shapes[i][0], depth = shapes[i][1], columns = shapes[i][2];
     printf("%4zu %5zu %5zu    ", rows, depth, columns);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
@@ -258,7 +265,7 @@ int main(void) {
     {2, 6, 1280, 1280},  {2, 7, 1280, 1280},  {1, 8, 1280, 1280},  {1, 8, 640, 640},    {1, 8, 128, 128},
     {1, 4, 128, 128},    {2, 4, 128, 128},    {2, 2, 128, 128},    {1, 12, 1280, 1280},
   };
-  for (size_t i = 0; i < sizeof convolutions / sizeof *convolutions; i++)
+  for (size_t i = 0; i < first(sizeof convolutions / sizeof *convolutions); i++)
     convolution(convolutions[i][0], convolutions[i][1], convolutions[i][2], convolutions[i][3]);
   attentions(peak);
   products();

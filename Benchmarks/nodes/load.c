@@ -4,8 +4,8 @@
 //   load ADDRESS STATEMENTS NODES SECONDS DEPTH POSTMASTER BOUNCER
 //
 // STATEMENTS has lines "name<tab>statement"; POSTMASTER and BOUNCER are process numbers whose processor time is told, 0 for
-// none. CLAIM, BEAT and REPORT are seconds between two of each, 0 for never. DEPTH jobs are queued, and stay so many: what is
-// claimed is enqueued anew once a second, from a thread of its own.
+// none. CLAIM, BEAT and REPORT are seconds between two of each, 0 for never; WARM_UP those before what counts. DEPTH jobs are queued,
+// and stay so many: what is claimed is enqueued anew once a second, from a thread of its own.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <libpq-fe.h>
@@ -274,9 +274,9 @@ int main(int count, char **arguments) {
   double seconds = atof(arguments[4]);
   long depth = atol(arguments[5]);
   int postmaster = atoi(arguments[6]), bouncer = atoi(arguments[7]);
-  double pause[3];
-  const char *names[3] = {"CLAIM", "BEAT", "REPORT"};
-  for (int i = 0; i < 3; i++) {
+  double pause[4];
+  const char *names[4] = {"CLAIM", "BEAT", "REPORT", "WARM_UP"};
+  for (int i = 0; i < 4; i++) {
     if (!getenv(names[i])) fail(names[i], "not set");
     pause[i] = atof(getenv(names[i]));
   }
@@ -326,7 +326,7 @@ int main(int count, char **arguments) {
       if (pause[j] > 0) push(begun + pause[j] * (double)random() / RAND_MAX, i, what[j]);
   }
   // The caches of the connections are warm then.
-  listen_until(begun + 10, false);
+  listen_until(begun + pause[3], false);
   measures = true;
   begun = now();
   long before = atomic_load(&claimed);

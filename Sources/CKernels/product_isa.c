@@ -2,10 +2,11 @@
 #include "product_isa.h"
 #include "attention_check.h"
 #include "product_check.h"
-#include <stdatomic.h>
+#include <pthread.h>
 
-// -1: not chosen yet, none failed. Threads that choose at once choose the same.
-static atomic_int chosen = -1, failed = -1;
+// What is chosen and what failed its check, once for the process: packed weights have the chosen level's form.
+static pthread_once_t choice = PTHREAD_ONCE_INIT;
+static int chosen, failed = -1;
 
 /// Whether a level is the fast way on the processors that have it. Never measured here: a picture depends on the choice, and on a
 /// busy machine a clock answers differently from start to start. docs/precision.md has what was measured.
@@ -19,37 +20,32 @@ static int is_fast(segmoe_product_isa isa) {
   return 1;
 }
 
-static segmoe_product_isa best(void) {
+static void choose(void) {
   const int asked = segmoe_product_isa_asked();
   const int has_asked = asked >= 0 && segmoe_product_isa_available((segmoe_product_isa)asked);
   int isa = has_asked ? asked : SEGMOE_PRODUCT_NEON_BF16;
   while (isa > SEGMOE_PRODUCT_SCALAR) {
     if (segmoe_product_isa_available((segmoe_product_isa)isa)) {
       if (!segmoe_product_is_right((segmoe_product_isa)isa) || !segmoe_attention_is_right((segmoe_product_isa)isa)) {
-        int none = -1;
-        atomic_compare_exchange_strong(&failed, &none, isa);
+        if (failed < 0) failed = isa;
       } else if (isa == asked || is_fast((segmoe_product_isa)isa)) {
         break;
       }
     }
     isa--;
   }
-  return (segmoe_product_isa)isa;
+  chosen = isa;
 }
 
 segmoe_product_isa segmoe_product_isa_in_use(void) {
   if (segmoe_product_isa_forced() >= 0) return (segmoe_product_isa)segmoe_product_isa_forced();
-  int isa = atomic_load_explicit(&chosen, memory_order_acquire);
-  if (isa < 0) {
-    isa = (int)best();
-    atomic_store_explicit(&chosen, isa, memory_order_release);
-  }
+  pthread_once(&choice, choose);
   // The first three levels are those of isa.h. Its NEON has all levels of Arm.
   const int base = (int)segmoe_isa_in_use();
-  return (segmoe_product_isa)(base < SEGMOE_ISA_AVX512 && isa > base ? base : isa);
+  return (segmoe_product_isa)(base < SEGMOE_ISA_AVX512 && chosen > base ? base : chosen);
 }
 
 int segmoe_product_isa_failed(void) {
-  (void)segmoe_product_isa_in_use();
-  return atomic_load_explicit(&failed, memory_order_relaxed);
+  pthread_once(&choice, choose);
+  return failed;
 }

@@ -52,6 +52,9 @@ package struct Convolution: Layer {
     bias?.withBytes(body)
   }
 
+  /// Kernel, stride and padding.
+  package var settings: [String] { ["\(shape)", "\(outputs)"] }
+
   /// `[batch, height, width, in]` to `[batch, height', width', out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
     self(x, rows: nil, compute)

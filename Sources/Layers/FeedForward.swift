@@ -22,6 +22,9 @@ package struct FeedForward: Layer {
     contract.withWeights(body)
   }
 
+  /// Those of both layers.
+  package var settings: [String] { expand.settings + contract.settings }
+
   /// `[…, width]`, shape kept.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
     contract(expand(x, compute), compute)
@@ -58,6 +61,9 @@ struct GatedLinear: Layer {
     weight.withBytes(body)
     bias.withBytes(body)
   }
+
+  /// None: the bias has the width.
+  var settings: [String] { [] }
 
   /// `[…, in]` to `[…, out]`.
   func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {

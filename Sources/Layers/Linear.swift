@@ -50,6 +50,9 @@ package struct Linear: Layer {
     bias?.withBytes(body)
   }
 
+  /// Width of a row that goes in.
+  package var settings: [String] { ["\(inputs)"] }
+
   /// `[…, in]` to `[…, out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
     compute.product(x, weight, ProductEpilogue(bias: bias))

@@ -32,6 +32,9 @@ package struct GroupNorm: Layer {
     bias.withBytes(body)
   }
 
+  /// Groups, epsilon, and whether SiLU follows.
+  package var settings: [String] { ["\(groups)", "\(epsilon)", "\(silu)"] }
+
   /// `[batch, …, channel]`, shape kept.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
     compute.groupNorm(x, groups: groups, weight: weight, bias: bias, epsilon: epsilon, silu: silu)
@@ -59,6 +62,9 @@ package struct LayerNorm: Layer {
     weight.withBytes(body)
     bias.withBytes(body)
   }
+
+  /// Epsilon.
+  package var settings: [String] { ["\(epsilon)"] }
 
   /// `[…, channel]`, shape kept.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {

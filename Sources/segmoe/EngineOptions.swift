@@ -29,10 +29,7 @@ struct EngineOptions: ParsableArguments {
 
   /// Warns on standard error if the processor's instructions gave wrong numbers and are not used.
   func reportInstructions() {
-    guard let failed = ProductInstructions.failed else { return }
-    complain(
-      "\(failed) gave wrong products here and is not used, \(ProductInstructions.inUse) is; please report this processor"
-    )
+    if let warning = ProductInstructions.failureWarning { complain(warning) }
   }
 
   /// The owner of this process's memory. If the request has no budget, the budget is what the machine has left.

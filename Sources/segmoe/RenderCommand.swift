@@ -57,6 +57,7 @@ struct RenderCommand: ParsableCommand {
     try SourcePulls(quiet: quiet).pull(&request)
     try paths.resolve(&request)
     let ledger = CacheLedger()
+    engine.reportInstructions()
     let governor = engine.governor(request)
     let loaded = try engine.load(request, governor)
     // After what may fail: an error is one line.

@@ -15,6 +15,7 @@ enum Main {
       if var daemon = command as? any AsyncParsableCommand {
         // Some libraries wait for ever if they cannot start a thread.
         try ProcessRoom.check(threads: 10, bytes: 256 << 20)
+        if let warning = ProductInstructions.failureWarning { complain(warning) }
         try await daemon.run()
       } else {
         try command.run()

@@ -1,12 +1,12 @@
-// Makes reading, writing, syncing, renaming and taking memory fail, or kills the process in the middle of it. Loaded by
+// Makes reading, writing, sending, syncing, renaming and taking memory fail, or kills the process in the middle of it. Loaded by
 // LD_PRELOAD into the daemon and the client; compiled by the tests (FaultLibrary.swift).
 //
 // FAULTS holds rules with commas between:   CALL:PLACE:WHEN:WHAT
-//   CALL   read (pread), write (also pwrite), sync (fsync, fdatasync), rename (also link), map (mmap of memory, a
-//          mebibyte or more; its PLACE is memory), take (of memory at a multiple of 64 bytes, as small tensors have it;
-//          its PLACE is tensor), thread (pthread_create; its PLACE is thread)
+//   CALL   read (pread), write (also pwrite), send (its PLACE is socket), sync (fsync, fdatasync), rename (also link),
+//          map (mmap of memory, a mebibyte or more; its PLACE is memory), take (of memory at a multiple of 64 bytes, as
+//          small tensors have it; its PLACE is tensor), thread (pthread_create; its PLACE is thread)
 //   PLACE  a part of the file's path (of the new one, for rename); with $ at the end, its last part;
-//          PLACE~TEXT: only writes whose bytes contain TEXT
+//          PLACE~TEXT: only writes and sends whose bytes contain TEXT
 //   WHEN   3: the third such call of this process; 3+: it and all after it; 3-5: the third to the fifth
 //   WHAT   kill: SIGKILL before the call; after: SIGKILL after it; half: SIGKILL after half of a write;
 //          short: half of a read or write, which is allowed; hang: never returns; stop: SIGSTOP before the call, which
@@ -23,10 +23,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum call { READ, WRITE, SYNC, RENAME, MAP, TAKE, THREAD };
+enum call { READ, WRITE, SEND, SYNC, RENAME, MAP, TAKE, THREAD };
 enum action { FAIL, KILL, KILL_AFTER, KILL_HALF, SHORT, HANG, STOP };
 
 struct rule {
@@ -57,6 +58,7 @@ static void parse(struct rule *rule) {
   if (!what || rest || strlen(place) >= sizeof rule->place) die_of(rule->text);
   if (!strcmp(call, "read")) rule->call = READ;
   else if (!strcmp(call, "write")) rule->call = WRITE;
+  else if (!strcmp(call, "send")) rule->call = SEND;
   else if (!strcmp(call, "sync")) rule->call = SYNC;
   else if (!strcmp(call, "rename")) rule->call = RENAME;
   else if (!strcmp(call, "map")) rule->call = MAP;
@@ -195,6 +197,15 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t offset) {
 
 ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off64_t offset) {
   return pwrite(descriptor, bytes, count, offset);
+}
+
+// As libpq asks a server.
+ssize_t send(int descriptor, const void *bytes, size_t count, int flags) {
+  NEXT(send);
+  struct rule *rule = strike(SEND, descriptor, NULL, bytes, count);
+  if (fails(rule)) return -1;
+  return rule ? outcome(rule, next(descriptor, bytes, share(rule, count), flags))
+              : next(descriptor, bytes, count, flags);
 }
 
 int fsync(int descriptor) {

@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import Hub
 import Synchronization
+import TestSupport
 import Testing
 
 /// The four example recipes of the SegMoE repository, and others, merged by the built program from a hub.
@@ -173,14 +174,14 @@ struct RecipeMergeTests {
       house.hub.plant(
         100, on: { $0.path.hasPrefix("/\(third)/resolve/") && $0.path.hasSuffix("unet/config.json") }
       ) { _ in
-        let limit = Date(timeIntervalSinceNow: 60)
+        let limit = Date(timeIntervalSinceNow: 2 * Patience.seconds)
         while Date() < limit, !seen.withLock({ $0 }) { Thread.sleep(forTimeInterval: 0.01) }
       }
     }
     let merge = try RealProgram(
       "segmoe", house,
       ["merge", recipe, "out", "--gate-steps", "2", "--gate-size", "64x64", "--threads", "1"])
-    let limit = Date(timeIntervalSinceNow: 50)
+    let limit = Patience.end
     while Date() < limit, merge.isRunning, !merge.words.contains("gates of expert 1 of \(example.experts)") {
       Thread.sleep(forTimeInterval: 0.01)
     }

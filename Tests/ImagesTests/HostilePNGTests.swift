@@ -1,3 +1,4 @@
+import Foundation
 import Fuzzing
 import Images
 import TestSupport
@@ -44,12 +45,19 @@ import Testing
     // Behind the header: 2 GiB of text, of which four bytes are there. libpng alone would take it all.
     let claim = PNGBytes.big(0x7FFF_FFF0) + Array("tEXtk".utf8) + [0, 0x41, 0x42]
     let bytes = Array(file.prefix(33)) + claim + file.dropFirst(33)
-    let started = ContinuousClock.now
+    let started = Self.ownSeconds
     #expect(throws: ImageError.damaged(name: "PNG", reason: "the data ends too early")) {
       for _ in 0..<20 { _ = try? PNGFile.decode(bytes) }
       return try PNGFile.decode(bytes)
     }
-    #expect(ContinuousClock.now - started < .seconds(1))
+    #expect(Self.ownSeconds - started < 1)
+  }
+
+  /// Seconds that this thread has computed. On a busy machine it may stand still for longer.
+  private static var ownSeconds: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 
   @Test func everyTruncationIsAnError() throws {

@@ -53,14 +53,15 @@ final class TestQueue: Sendable {
     return try QueueClient.open(path: path) { time.now }
   }
 
-  /// A worker on another connection.
+  /// A worker on another connection. How long it has been there it knows by the real clock: one with a long lease is young for
+  /// as long.
   func anotherSession(
-    _ name: String, trace: (@Sendable (String) -> Void)? = nil
+    _ name: String, lease seconds: Double = 60, trace: (@Sendable (String) -> Void)? = nil
   ) throws -> WorkerSession {
     let time = time
     let database = try QueueDatabase.open(path: path, role: .daemon, clock: { time.now }, trace: trace)
     return try WorkerSession.signOn(
-      database, WorkerRecord(name: name, pid: 11, host: "h", version: "1"), leaseSeconds: 60
+      database, WorkerRecord(name: name, pid: 11, host: "h", version: "1"), leaseSeconds: seconds
     ) { _ in false }
   }
 
@@ -85,7 +86,7 @@ final class TestQueue: Sendable {
   /// What a person at sqlite3 would do.
   func sql<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws -> Value {
     var patient = Configuration()
-    patient.busyMode = .timeout(10)
+    patient.busyMode = .timeout(Patience.seconds)
     return try DatabaseQueue(path: path, configuration: patient).write(body)
   }
 }

@@ -29,7 +29,7 @@ import Testing
     func path(of source: Recipe.Source) throws -> String {
       asked.withLock { $0.append(source.written) }
       guard source.written == late else { return source.path }
-      let limit = Date(timeIntervalSinceNow: 60)
+      let limit = Patience.end
       return try condition.withLock {
         while outcome == nil {
           guard condition.wait(until: limit) else { throw NeverComes() }

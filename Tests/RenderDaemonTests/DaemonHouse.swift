@@ -28,6 +28,11 @@ final class DaemonHouse: Sendable {
   /// Denoising steps that the last daemon took.
   func stepsTaken() throws -> Int { try number("segmoe_steps_total") }
 
+  /// Whether the last daemon says, as it does every few seconds, that it has taken so many steps or more.
+  func haveTaken(_ steps: Int) throws -> Bool {
+    try FileManager.default.fileExists(atPath: metrics) && stepsTaken() >= steps
+  }
+
   /// A whole number of the last daemon's, by its name.
   func number(_ name: String) throws -> Int {
     let text = try String(contentsOfFile: metrics, encoding: .utf8)
@@ -38,7 +43,7 @@ final class DaemonHouse: Sendable {
   /// The queue as somebody at sqlite3 has it, who waits for the lock: daemons write, too.
   func sqlite() throws -> DatabaseQueue {
     var patient = Configuration()
-    patient.busyMode = .timeout(10)
+    patient.busyMode = .timeout(Patience.seconds)
     return try DatabaseQueue(path: client.path, configuration: patient)
   }
 
@@ -76,7 +81,7 @@ final class DaemonHouse: Sendable {
   func worker(
     budget: Int = .max, drain: Bool = true, checkpointSteps: Int? = nil, inputs: [String] = [],
     coalesce: Int? = nil, jobs: Int = 1, previews: Bool = true,
-    previewVAE: PreviewVAENames = PreviewVAENames()
+    previewVAE: PreviewVAENames = PreviewVAENames(), trace: (@Sendable (String) -> Void)? = nil
   ) throws -> Worker {
     var log = Logger(label: "test")
     log.logLevel = .critical
@@ -88,7 +93,7 @@ final class DaemonHouse: Sendable {
     settings.previewVAE = previewVAE
     settings.metrics = metrics
     settings.inputFolders = inputs
-    return try Worker(settings, log: log)
+    return try Worker(settings, log: log, trace: trace)
   }
 
   /// One job that renders small and fast; `change` makes it what the test needs. No second attempt.
@@ -139,8 +144,8 @@ final class DaemonHouse: Sendable {
   func files() -> [String] { TemporaryFolder.files(below: output) }
 
   /// Waits until something is so. The limit only guards against waiting for ever, on a machine as busy as may be.
-  func wait(seconds: Double = 300, every pause: Double = 0.01, _ condition: () throws -> Bool) throws {
-    let end = Date(timeIntervalSinceNow: seconds)
+  func wait(every pause: Double = 0.01, _ condition: () throws -> Bool) throws {
+    let end = Patience.end
     while try !condition() {
       try #require(Date() < end, "waited too long")
       Thread.sleep(forTimeInterval: pause)

@@ -14,24 +14,11 @@ extension RealDaemon {
 
   /// Lets one with such a rule go on until something is so while it stands still.
   /// - Returns: false if it has ended before that.
-  func goOn(in house: DaemonHouse, until condition: () throws -> Bool) throws -> Bool {
-    var isSo = false
-    try house.wait {
-      guard held.isStopped else { return !isRunning }
-      isSo = try condition()
-      if !isSo { held.goOn() }
-      return isSo
-    }
-    return isSo
-  }
+  func goOn(until condition: () throws -> Bool) throws -> Bool { try held.goOn(until: condition) }
 
   /// Lets it go on, wherever it stops itself, to its end; gives the exit code.
   func goOnToTheEnd() -> Int32 {
-    let limit = Date(timeIntervalSinceNow: 300)
-    while isRunning, Date() < limit {
-      held.goOn()
-      Thread.sleep(forTimeInterval: 0.005)
-    }
+    held.goOnToTheEnd()
     return end()
   }
 

@@ -7,9 +7,12 @@ final class RealDaemon {
   private let process: Process
   private let strikes: String
   private let log: String
+  /// Bytes of the log that others wrote before it.
+  private let before: Int
 
   /// Starts one on a house.
   /// - Parameters:
+  ///   - leaseSeconds: after which another may take what it has; long where nobody may.
   ///   - metrics: where it leaves its numbers; daemons at the same time need one each.
   ///   - models: the folder of its models, if not the house's.
   ///   - faults: rules of `faults.c`.
@@ -18,16 +21,17 @@ final class RealDaemon {
   ///   - arguments: more flags.
   ///   - says: where its log goes, in place of a file.
   init(
-    _ house: DaemonHouse, worker: String = "real", drain: Bool = false, leaseSeconds: Int = 60,
+    _ house: DaemonHouse, worker: String = "real", drain: Bool = false, leaseSeconds: Int = 3600,
     checkpointSteps: Int = 1, metrics: String? = nil, models: String? = nil, faults: [String] = [],
     clock: String? = nil, environment: [String: String] = [:], arguments: [String] = [],
     says: FileHandle? = nil
   ) throws {
     strikes = house.logs + "/strikes-\(UUID().uuidString)"
     log = house.logs + "/\(worker).log"
+    before = FileManager.default.contents(atPath: log)?.count ?? 0
     let variables = [
       "SEGMOE_CHECKPOINT_STEPS": "\(checkpointSteps)", "SEGMOE_LEASE_SECONDS": "\(leaseSeconds)",
-      "SEGMOE_METRICS": metrics ?? house.metrics, "PATH": "/usr/bin:/bin",
+      "SEGMOE_METRICS": metrics ?? house.metrics, "SEGMOE_MODEL_PATIENCE": "86400", "PATH": "/usr/bin:/bin",
     ].merging(FaultLibrary.environment(faults, log: strikes, clock: clock)) { $1 }.merging(environment) { $1 }
     process = try Process(
       "segmoed",
@@ -71,6 +75,13 @@ final class RealDaemon {
   /// Everything it has said.
   var words: String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
 
+  /// Whether it has ended, at a stop, without waiting for the step that it was in, as on a busy machine. Then its numbers are
+  /// older, and its states are what it had taken.
+  var hasEndedInAStep: Bool {
+    let own = (FileManager.default.contents(atPath: log) ?? Data()).dropFirst(before)
+    return String(decoding: own, as: UTF8.self).contains("in the middle of a step")
+  }
+
   /// Asks it to read its configuration again.
   func askToReload() { Glibc.kill(process.processIdentifier, SIGHUP) }
 
@@ -80,14 +91,13 @@ final class RealDaemon {
     process.waitUntilExit()
   }
 
-  /// Seconds that its threads have computed so far.
+  /// Seconds that its threads have computed so far, those that have ended among them.
   func processorSeconds() throws -> Double {
     // In nanoseconds; /proc/PID/stat counts in hundredths.
-    let tasks = "/proc/\(process.processIdentifier)/task"
-    return try FileManager.default.contentsOfDirectory(atPath: tasks).reduce(0.0) { sum, task in
-      let text = try String(contentsOfFile: "\(tasks)/\(task)/schedstat", encoding: .utf8)
-      return sum + (text.split(separator: " ").first.flatMap { Double($0) } ?? 0) / 1e9
-    }
+    var (clock, time) = (clockid_t(), timespec())
+    try #require(clock_getcpuclockid(process.processIdentifier, &clock) == 0)
+    try #require(clock_gettime(clock, &time) == 0)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 
   /// Asks it to stop and doesn't wait.
@@ -106,17 +116,17 @@ final class RealDaemon {
     location: SourceLocation = #_sourceLocation
   ) throws {
     let failed = try house.client.status().counts.failed
+    // Who waits for the lock forgives others for as long as its own lease: of the dead it must not wait for an hour.
     let daemon = try RealDaemon(
-      house, worker: worker, drain: true, metrics: metrics, environment: environment)
+      house, worker: worker, drain: true, leaseSeconds: 60, metrics: metrics, environment: environment)
     let code = daemon.end()
     let expected: Int32 = try house.client.status().counts.failed > failed ? 1 : 0
     #expect(code == expected, "\(daemon.account)", sourceLocation: location)
   }
 
-  /// Waits for its end; gives the exit code, -1 if a signal ended it. One that hangs is killed after two
-  /// minutes.
+  /// Waits for its end; gives the exit code, -1 if a signal ended it. One that hangs is killed in the end.
   func end() -> Int32 {
-    let limit = Date(timeIntervalSinceNow: 120)
+    let limit = Patience.end
     while process.isRunning, Date() < limit { Thread.sleep(forTimeInterval: 0.005) }
     if process.isRunning { kill() }
     process.waitUntilExit()

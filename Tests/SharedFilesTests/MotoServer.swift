@@ -48,7 +48,7 @@ final class MotoServer {
 
   /// Makes the bucket, as soon as the server answers. The limit only guards against waiting for ever.
   private func awaitBucket() throws {
-    let end = Date(timeIntervalSinceNow: 300)
+    let end = Patience.end
     while true {
       do {
         let answer = try send(.put, "/\(TestBucket.name)")

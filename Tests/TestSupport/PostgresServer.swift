@@ -44,9 +44,9 @@ package final class PostgresServer: Sendable {
   /// - Throws: what keeps it from starting.
   package func crash() throws { try script.crash() }
 
-  /// The address of a database.
+  /// The address of a database. A busy machine may let nobody in for minutes.
   package func address(_ database: String) -> String {
-    "postgresql:///\(database)?host=\(folder)&user=postgres"
+    "postgresql:///\(database)?host=\(folder)&user=postgres&connect_timeout=\(Int(Patience.seconds))"
   }
 
   /// The address of a new, empty database.

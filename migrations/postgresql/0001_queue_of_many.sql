@@ -1111,8 +1111,9 @@ END $$;
 
 CREATE FUNCTION beat(
   its_name text, its_start bigint, jobs bigint[], tokens bigint[], lease_ms bigint
-) RETURNS TABLE (held_job bigint, cancelled smallint) LANGUAGE plpgsql AS $$
--- Renews leases and the heartbeat. Jobs that are not returned are lost. Not durable.
+) RETURNS TABLE (held_job bigint, held_token bigint, cancelled smallint) LANGUAGE plpgsql AS $$
+-- Renews leases and the heartbeat. Leases that are not returned are lost: a worker may have got its own lapsed job anew, and
+-- hold it under two tokens. Not durable.
 DECLARE
   now bigint := milliseconds_now();
 BEGIN
@@ -1122,7 +1123,7 @@ BEGIN
   WHERE name = its_name AND started_at = its_start;
   RETURN QUERY UPDATE leases SET expires = now + lease_ms
     FROM unnest(jobs, tokens) AS mine (id, fence) WHERE leases.job = mine.id AND leases.token = mine.fence
-    RETURNING leases.job, leases.cancel_requested;
+    RETURNING leases.job, leases.token, leases.cancel_requested;
 END $$;
 
 CREATE FUNCTION report_progress(

@@ -68,6 +68,10 @@ struct AutoencoderAttention: Weighted {
     for layer in [query, key, value, output] { layer.withWeights(body) }
   }
 
+  var settings: [String] {
+    norm.settings + [query, key, value, output].flatMap(\.settings) + ["\(precision)"]
+  }
+
   var byteCount: Int {
     norm.byteCount + query.byteCount + key.byteCount + value.byteCount + output.byteCount
   }

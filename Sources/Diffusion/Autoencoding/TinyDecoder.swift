@@ -67,6 +67,9 @@ package struct TinyDecoder: LatentDecoder, Weighted {
     convOut.withWeights(body)
   }
 
+  /// The configuration: activation, scaling factor, blocks.
+  package var settings: [String] { ["\(configuration)"] }
+
   /// False: it needs so little memory that tiles would gain nothing.
   package var canTile: Bool { false }
 

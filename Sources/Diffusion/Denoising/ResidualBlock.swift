@@ -19,6 +19,7 @@ struct ResidualBlock: Sendable {
     let timeProjection: Linear?
 
     var byteCount: Int { norm.byteCount + convolution.byteCount + (timeProjection?.byteCount ?? 0) }
+    var settings: [String] { norm.settings + convolution.settings + (timeProjection?.settings ?? []) }
 
     func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
       norm.withWeights(body)
@@ -34,6 +35,7 @@ struct ResidualBlock: Sendable {
     let shortcut: Linear?
 
     var byteCount: Int { norm.byteCount + convolution.byteCount + (shortcut?.byteCount ?? 0) }
+    var settings: [String] { norm.settings + convolution.settings + (shortcut?.settings ?? []) }
 
     func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {
       norm.withWeights(body)

@@ -68,6 +68,9 @@ package struct EmbeddingNetwork: Weighted {
 
   package var byteCount: Int { first.byteCount + second.byteCount }
 
+  /// Those of both layers.
+  package var settings: [String] { first.settings + second.settings }
+
   /// `[batch, in]` to `[batch, out]`.
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
     second(compute.activate(first(x, compute), .silu), compute)

@@ -41,6 +41,11 @@ struct CLIPTextLayer: Weighted {
     for layer in [query, key, value, output, expand, contract] { layer.withWeights(body) }
   }
 
+  var settings: [String] {
+    norm1.settings + norm2.settings + [query, key, value, output, expand, contract].flatMap(\.settings)
+      + ["\(heads)", "\(activation)"]
+  }
+
   var byteCount: Int {
     [query, key, value, output, expand, contract].reduce(norm1.byteCount + norm2.byteCount) {
       $0 + $1.byteCount

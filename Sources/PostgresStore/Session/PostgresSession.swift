@@ -109,18 +109,24 @@ package final class PostgresSession: JobWorker {
   package func beat() throws {
     let leases = leases.filter { !verdict(of: $0).lost }
     let rows = try database.connection.rows(
-      "SELECT held_job, cancelled FROM beat($1::text, $2::bigint, $3::bigint[], $4::bigint[], $5::bigint)",
+      """
+      SELECT held_job, held_token, cancelled
+      FROM beat($1::text, $2::bigint, $3::bigint[], $4::bigint[], $5::bigint)
+      """,
       [
         .text(name), .integer(record.startedAt), .integers(leases.map(\.job)), .integers(leases.map(\.claim)),
         .integer(leaseSeconds.asMilliseconds),
       ])
-    var news: [Int64: Bool] = [:]
+    // By lease, not by job: one whose lease has lapsed may have come back under another token.
+    var news: [Lease: Bool] = [:]
     for row in rows {
       let reader = RowReader(row: row, table: "leases")
-      news[try reader.value("held_job")] = try reader.value("cancelled", as: Bool.self)
+      let lease = Lease(
+        job: try reader.value("held_job"), worker: name, claim: try reader.value("held_token"))
+      news[lease] = try reader.value("cancelled", as: Bool.self)
     }
     for lease in leases {
-      held.learn(news[lease.job].map { .init(cancelled: $0) } ?? .init(lost: true), of: lease)
+      held.learn(news[lease].map { .init(cancelled: $0) } ?? .init(lost: true), of: lease)
     }
   }
 

@@ -7,7 +7,8 @@ import Release
 package struct NumericsClass: Sendable, Hashable, CustomStringConvertible {
   /// Of the program.
   package let version: String
-  /// The instruction set in use. Sets that agree to the bit have the name of the smallest one.
+  /// The instruction set in use. Sets that agree to the bit have the name of the smallest one. `avx2+scalar` if products of
+  /// reduced precision run on another one than all else, because the processor's own gave wrong numbers.
   package let instructions: String
   /// The kernels that OpenBLAS has chosen for this processor, and its version.
   package let algebra: String
@@ -17,8 +18,16 @@ package struct NumericsClass: Sendable, Hashable, CustomStringConvertible {
   /// The class of this process.
   package static var inUse: NumericsClass {
     NumericsClass(
-      version: Version.current, instructions: name(ofBitsIn: ProductInstructions.inUse), algebra: algebraInUse
-    )
+      version: Version.current,
+      instructions: name(
+        ofProducts: ProductInstructions.inUse, andAllElse: ProductInstructions.ofAllElse),
+      algebra: algebraInUse)
+  }
+
+  /// The class's name for the sets of products of reduced precision and of all else.
+  package static func name(ofProducts products: String, andAllElse base: String) -> String {
+    let name = name(ofBitsIn: products)
+    return products == "scalar" && base != "scalar" ? "\(Self.name(ofBitsIn: base))+\(name)" : name
   }
 
   /// The class's name for an instruction set: `avx2`, `avx512` and `avx512vnni` add and fuse alike in every precision, and so

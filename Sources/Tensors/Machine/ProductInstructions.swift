@@ -7,6 +7,16 @@ package enum ProductInstructions {
   /// `scalar`, `avx2`, `avx512`, `avx512vnni`, `avx512bf16` or `amx`; on Arm `scalar`, `neon`, `neondot` or `neonbf16`.
   package static var inUse: String { String(cString: segmoe_product_isa_name(segmoe_product_isa_in_use())) }
 
+  /// The set that everything but such products runs on: `scalar`, `avx2`, `avx512` or `neon`.
+  package static var ofAllElse: String {
+    switch segmoe_isa_in_use() {
+    case SEGMOE_ISA_SCALAR: "scalar"
+    case SEGMOE_ISA_AVX512: "avx512"
+    case SEGMOE_ISA_NEON: "neon"
+    default: "avx2"
+    }
+  }
+
   /// Whether products of bfloat16 run on an instruction that attention has, too. BFDOT is for layers alone.
   package static var multiplyBF16: Bool {
     segmoe_product_isa_in_use() == SEGMOE_PRODUCT_AVX512_BF16 || multiplyOnTiles
@@ -19,6 +29,11 @@ package enum ProductInstructions {
   package static var failed: String? {
     let isa = segmoe_product_isa_failed()
     return isa < 0 ? nil : String(cString: segmoe_product_isa_name(segmoe_product_isa(UInt32(isa))))
+  }
+
+  /// For people: that such a set is not used.
+  package static var failureWarning: String? {
+    failed.map { "\($0) gave wrong products here and is not used, \(inUse) is; please report this processor" }
   }
 }
 

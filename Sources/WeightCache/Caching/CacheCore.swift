@@ -122,7 +122,7 @@ final class CacheCore: @unchecked Sendable {
     let layer = use.key.layer
     let twin = book.entries.first { key, entry in
       key.model != use.key.model && entry.byteCount == use.byteCount && key.layer == layer
-        && parts[key].map { part.hasSameWeights(as: $0) } == true
+        && parts[key].map { part.isSameFunction(as: $0) } == true
     }
     guard let twin, let held = parts[twin.key] else {
       parts[use.key] = part

@@ -7,12 +7,16 @@ package protocol Weighted: Sendable {
   /// Passes all weights to `body`, block by block, in an order that depends only on the type. The blocks stay at their
   /// addresses as long as this value lives.
   func withWeights(_ body: (UnsafeRawBufferPointer) -> Void)
+  /// What it computes with beside weights, such as a norm's epsilon or an attention's heads, in an order that depends only on
+  /// the type. Two values of one type with equal weights and settings are the same function.
+  var settings: [String] { get }
 }
 
 extension Weighted {
-  /// Whether the weights are bit for bit the same, as in two merges that have an expert in common.
-  func hasSameWeights(as other: any Weighted) -> Bool {
-    guard type(of: other) == Self.self, byteCount == other.byteCount else { return false }
+  /// Whether settings are the same and weights are bit for bit, as in two merges that have an expert in common.
+  func isSameFunction(as other: any Weighted) -> Bool {
+    guard type(of: other) == Self.self, byteCount == other.byteCount, settings == other.settings
+    else { return false }
     var mine: [UnsafeRawBufferPointer] = []
     withWeights { mine.append($0) }
     var (index, isSame) = (0, true)

@@ -6,6 +6,9 @@ import Testing
 @Suite struct MergeInterruptTests {
   private static let model = Places.golden("model/base")
 
+  /// The rule of a merge that stands still in the middle of its files.
+  private static let halfWritten = "write:out.partial-:20:stop"
+
   /// How a merge ended.
   private struct End {
     let reason: Process.TerminationReason
@@ -14,36 +17,47 @@ import Testing
     let left: [String]
   }
 
-  /// Starts a merge of as many experts, and sends the signal when standard error first says `word`.
-  private func merge(_ experts: Int, gates: String, until word: String, signal number: Int32) throws -> End {
+  /// Starts a merge of as many experts, and sends the signal when standard error first says `word`, or while it stands still
+  /// by a rule of `faults.c`.
+  private func merge(
+    _ experts: Int, gates: String, until word: String, at rule: String? = nil, signal number: Int32
+  ) throws -> End {
     let folder = try TemporaryFolder()
     let expert = "  - {source_model: \(Self.model), positive_prompt: a, negative_prompt: b}\n"
     let recipe =
       "base_model: \(Self.model)\ntype: sd\nmoe_layers: all\ninit: \(gates)\nexperts:\n"
       + String(repeating: expert, count: experts)
-    let process = try Process("segmoe", ["merge", folder.write("recipe.yaml", recipe), folder.file("out")])
+    let faults = FaultLibrary.environment(rule.map { [$0] } ?? [], log: folder.file("strikes"))
+    let process = try Process(
+      "segmoe", ["merge", folder.write("recipe.yaml", recipe), folder.file("out")],
+      environment: ["PATH": "/usr/bin:/bin"].merging(faults) { $1 })
     let errors = Pipe()
     process.standardError = errors
     try process.run()
+    let held = HeldProcess(pid: process.processIdentifier)
     var text = ""
     var isSent = false
     while case let data = errors.fileHandleForReading.availableData, !data.isEmpty {
       text += String(decoding: data, as: UTF8.self)
       if !isSent, text.contains(word) {
+        // It stands in the middle of what the test is about, however late this comes.
+        while rule != nil, !held.isStopped, !held.hasEnded { Thread.sleep(forTimeInterval: 0.01) }
         kill(process.processIdentifier, number)
+        held.goOn()
         isSent = true
       }
     }
     process.waitUntilExit()
     #expect(isSent, "\(text)")
-    let left = folder.names.filter { $0 != "recipe.yaml" }
+    let left = folder.names.filter { !["recipe.yaml", "strikes"].contains($0) }
     return End(
       reason: process.terminationReason, code: process.terminationStatus, errors: text, left: left)
   }
 
   /// While files are written: what is there is taken back, and the exit code is the shell's.
-  @Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func whileWriting(_ number: Int32) throws {
-    let end = try merge(250, gates: "random", until: "writing", signal: number)
+  @Test(.enabled(if: FaultLibrary.isThere), arguments: [SIGINT, SIGTERM, SIGHUP])
+  func whileWriting(_ number: Int32) throws {
+    let end = try merge(50, gates: "random", until: "writing", at: Self.halfWritten, signal: number)
     #expect(end.reason == .exit && end.code == 128 + number, "\(end)")
     #expect(end.errors.hasSuffix("segmoe: interrupted; nothing was written\n"), "\(end.errors)")
     #expect(end.left.isEmpty, "\(end.left)")
@@ -57,8 +71,8 @@ import Testing
   }
 
   /// SIGKILL cannot be caught: nothing under the final name, and the next merge takes the rest away.
-  @Test func killedWhileWriting() throws {
-    let end = try merge(250, gates: "random", until: "writing", signal: SIGKILL)
+  @Test(.enabled(if: FaultLibrary.isThere)) func killedWhileWriting() throws {
+    let end = try merge(50, gates: "random", until: "writing", at: Self.halfWritten, signal: SIGKILL)
     #expect(end.reason == .uncaughtSignal && end.code == SIGKILL, "\(end)")
     #expect(!end.left.contains("out") && end.left.allSatisfy { $0.hasPrefix("out.partial-") }, "\(end.left)")
   }

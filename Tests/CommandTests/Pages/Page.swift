@@ -142,7 +142,7 @@ extension Page {
     let programs = URL(fileURLWithPath: try Places.program("segmoectl")).deletingLastPathComponent().path
     let path = try place.write("page.sh", script)
     _ = try Outcome(
-      of: "/usr/bin/timeout", ["--kill-after=5", "600", "/bin/bash", path], in: place.path,
+      of: "/usr/bin/timeout", ["--kill-after=5", "\(Patience.seconds)", "/bin/bash", path], in: place.path,
       environment: [
         "PATH": "\(programs):/usr/bin:/bin", "HOME": place.path, "TZ": "UTC", "LC_ALL": "C.UTF-8",
       ])

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import JobStore
 import TestSupport
 import Testing
@@ -59,13 +60,32 @@ final class Command: Sendable {
   /// The same queue as this program sees it.
   func client() throws -> QueueClient { try QueueClient.open(path: database) }
 
+  /// The queue as somebody at sqlite3 has it, who waits for the lock.
+  func sqlite() throws -> DatabaseQueue {
+    var patient = Configuration()
+    patient.busyMode = .timeout(Patience.seconds)
+    return try DatabaseQueue(path: database, configuration: patient)
+  }
+
   /// Signs a worker on.
-  /// - Parameter numerics: its class of numerics; nil: it does not say.
-  func daemon(numerics: String? = nil) throws -> WorkerSession {
-    try WorkerSession.signOn(
+  /// - Parameters:
+  ///   - numerics: its class of numerics; nil: it does not say.
+  ///   - beats: whether it goes on to give signs of life while this is there. A client on a busy machine may look after more
+  ///     than a minute only.
+  func daemon(numerics: String? = nil, beats: Bool = false) throws -> WorkerSession {
+    let session = try WorkerSession.signOn(
       QueueDatabase.open(path: database, role: .daemon),
-      WorkerRecord(name: "w", pid: 1, host: "h", version: "1", numerics: numerics), leaseSeconds: 600
+      WorkerRecord(name: "w", pid: 1, host: "h", version: "1", numerics: numerics), leaseSeconds: 3600
     ) { _ in false }
+    guard beats else { return session }
+    let side = try session.beside()
+    Thread.detachNewThread { [weak self] in
+      while self != nil {
+        try? side.heartbeat()
+        Thread.sleep(forTimeInterval: 5)
+      }
+    }
+    return session
   }
 
   /// Claims the next job and finishes it.

@@ -280,7 +280,7 @@ import Testing
 
   @Test func modelsAndStatus() throws {
     let command = try Command()
-    let session = try command.daemon()
+    let session = try command.daemon(beats: true)
     #expect(try command("models", "--json").output == "[]\n")
     try session.register(ModelRecord(name: "demo", path: "/m/demo", kind: "segmoe"), loaded: true)
     #expect(try command("models", "--json").list().first?["path"] as? String == "/m/demo")

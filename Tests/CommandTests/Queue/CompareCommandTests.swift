@@ -93,7 +93,7 @@ import Testing
   /// A failed picture has a place that says why; the sheet is written, and the exit code says that it is not whole.
   @Test func whatFailsIsOnTheSheet() throws {
     let command = try Command()
-    let session = try command.daemon()
+    let session = try command.daemon(beats: true)
     try command.file("p.txt", Data("a zebra\n".utf8))
     let (output, errors) = (Pipe(), Pipe())
     let process = try command.start(

@@ -31,7 +31,7 @@ import Testing
 
   @Test func aHealthyQueueHasNoFaults() throws {
     let command = try Command()
-    let session = try command.daemon()
+    let session = try command.daemon(beats: true)
     _ = try command("enqueue", "p", "--model", "m")
     let (_, found) = try findings(command)
     #expect(!found.contains { $0["state"] as? String == "bad" }, "\(found)")

@@ -9,7 +9,7 @@ import Testing
   @Test func argumentsBecomeJobs() throws {
     let command = try Command()
     // A daemon that is alive: nothing has to be said.
-    _ = try command.daemon()
+    _ = try command.daemon(beats: true)
     let outcome = try command("enqueue", "a cat", "", "--model", "demo", "--name", "pets", "--json")
     #expect(outcome.code == 0)
     #expect(outcome.errors == "")
@@ -238,7 +238,7 @@ import Testing
 
   @Test func waitingEndsWithTheBatch() throws {
     let command = try Command()
-    let session = try command.daemon()
+    let session = try command.daemon(beats: true)
     let (output, errors) = (Pipe(), Pipe())
     let process = try command.start(
       ["enqueue", "good", "bad", "--model", "m", "--wait", "--json"], output: output.fileHandleForWriting,

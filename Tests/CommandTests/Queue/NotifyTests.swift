@@ -17,7 +17,7 @@ import Testing
 
   /// Runs segmoectl while somebody renders what is queued: all but jobs of the prompt "bad".
   private func run(_ command: Command, _ arguments: [String], jobs: Int) throws -> Outcome {
-    let session = try command.daemon()
+    let session = try command.daemon(beats: true)
     let (output, errors) = (Pipe(), Pipe())
     let process = try command.start(arguments, output: output.fileHandleForWriting, errors: errors)
     try output.fileHandleForWriting.close()

@@ -42,7 +42,7 @@ import Testing
     {
       Thread.sleep(forTimeInterval: 0.01)
     }
-    let session = try command.daemon()
+    let session = try command.daemon(beats: true)
     try command.render(session)
     process.waitUntilExit()
     let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

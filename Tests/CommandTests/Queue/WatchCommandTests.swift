@@ -18,7 +18,7 @@ import Testing
   @Test func whatWaitsForTheDiskSaysSo() throws {
     let command = try Command()
     _ = try command("enqueue", "a", "--model", "m")
-    let session = try command.daemon()
+    let session = try command.daemon(beats: true)
     let claimed = try #require(try session.claim())
     try session.report(ImageProgress(index: 0, phase: .denoising, step: 3, steps: 25), claimed.lease)
     try session.note("the disk is full", claimed.lease)
@@ -58,7 +58,7 @@ import Testing
     on handles: (read: FileHandle, write: FileHandle)
   ) throws -> (code: Int32, text: String) {
     let command = try Command()
-    let session = try command.daemon()
+    let session = try command.daemon(beats: true)
     for _ in 0..<before {
       _ = try command("enqueue", "old", "--model", "m")
       try command.render(session)

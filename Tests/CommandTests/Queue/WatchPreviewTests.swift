@@ -14,7 +14,7 @@ import Testing
   private func put(_ png: [UInt8], job: Int64, number: Int, step: Int, madeAt: Int64, _ command: Command)
     throws
   {
-    try DatabaseQueue(path: command.database).write { db in
+    try command.sqlite().write { db in
       try db.execute(
         sql: "INSERT OR REPLACE INTO previews VALUES (?, ?, ?, ?, ?)",
         arguments: [job, number, step, Data(png), madeAt])
@@ -55,7 +55,7 @@ import Testing
   @Test func theNewestPictureIsBelowItsBar() throws {
     let command = try Command()
     _ = try command("enqueue", "red fox", "--model", "m", "--count", "2")
-    let session = try command.daemon()
+    let session = try command.daemon(beats: true)
     let claimed = try #require(try session.claim())
     let (old, new, newer) = try (Self.picture(10), Self.picture(60), Self.picture(110))
     try put(PNGFile.encode(old), job: 1, number: 1, step: 9, madeAt: 5, command)
@@ -83,7 +83,7 @@ import Testing
   @Test func kittyIsToldToForget() throws {
     let command = try Command()
     _ = try command("enqueue", "red fox", "--model", "m")
-    let session = try command.daemon()
+    let session = try command.daemon(beats: true)
     let claimed = try #require(try session.claim())
     try put(PNGFile.encode(Self.picture(10)), job: 1, number: 0, step: 3, madeAt: 6, command)
     let text = try watch(
@@ -106,7 +106,7 @@ import Testing
   ) throws {
     let command = try Command()
     _ = try command("enqueue", "red fox", "--model", "m")
-    let session = try command.daemon()
+    let session = try command.daemon(beats: true)
     let claimed = try #require(try session.claim())
     let png: [UInt8] =
       switch kind {

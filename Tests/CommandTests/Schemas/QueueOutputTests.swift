@@ -81,7 +81,7 @@ import Testing
     try seen.run("enqueue", "{a|b}", "--templates", "combinatorial", "--model", "m", "--dry-run")
     // Jobs 1 to 4, the last of which goes first.
     try seen.run("enqueue", "--file", "p.jsonl", "--model", "m")
-    let session = try seen.command.daemon(numerics: "1/avx2/x")
+    let session = try seen.command.daemon(numerics: "1/avx2/x", beats: true)
     try session.introduce("2 GiB")
     try renderInEveryWay(session, &seen)
     try waitForAHub(session, &seen)
@@ -164,7 +164,7 @@ import Testing
         name: "m", path: "/models/m", kind: "sd", digest: digest, bytes: 5, description: "4x2, layers all"),
       loaded: true)
     try session.register(ModelRecord(name: "broken"), loaded: false)
-    try DatabaseQueue(path: seen.command.database).write { db in
+    try seen.command.sqlite().write { db in
       try db.execute(
         sql: "UPDATE models SET load_error = 'is damaged', held_until = ? WHERE name = 'broken'",
         arguments: [Date().addingTimeInterval(600).milliseconds])

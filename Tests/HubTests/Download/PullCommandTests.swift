@@ -12,7 +12,7 @@ struct PullCommandTests {
     let own = [
       "HOME": house.folder, "PATH": "/usr/bin:/bin", "HF_HOME": house.folder,
       "HF_ENDPOINT": house.hub.endpoint,
-      "CIVITAI_ENDPOINT": house.hub.civitai,
+      "CIVITAI_ENDPOINT": house.hub.civitai, "HF_HUB_DOWNLOAD_TIMEOUT": "\(Patience.seconds)",
     ]
     return try Outcome(
       of: "segmoe", arguments, in: house.folder, environment: own.merging(more) { $1 })

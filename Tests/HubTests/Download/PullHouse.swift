@@ -26,7 +26,8 @@ final class PullHouse: Sendable {
     let own = [
       "HF_HOME": folder, "HF_ENDPOINT": hub.endpoint, "CIVITAI_ENDPOINT": hub.civitai,
       "XDG_CACHE_HOME": folder,
-      "HF_HUB_DOWNLOAD_TIMEOUT": "1",
+      // The hub is in this very process, which a busy machine may stop: its silence means nothing.
+      "HF_HUB_DOWNLOAD_TIMEOUT": "\(Patience.seconds)",
     ]
     return try HubSettings(environment: own.merging(more) { $1 }, home: folder)
   }

@@ -52,7 +52,7 @@ struct PullTests {
       switch self {
       case .cut: answer.cutAfter = answer.body.count / 2
       case .reset: (answer.cutAfter, answer.isReset) = (answer.body.count / 2, true)
-      case .stall: (answer.cutAfter, answer.stall) = (answer.body.count / 2, 4)
+      case .stall: (answer.cutAfter, answer.stall) = (answer.body.count / 2, Patience.seconds)
       case .serverError: answer = CannedAnswer(status: 503)
       case .lost: answer.isLost = true
       case .expired:
@@ -90,7 +90,8 @@ struct PullTests {
       #expect(expected == TestHub.hash(bytes))
       #expect(!house.blobs("a/model").contains { $0.hasPrefix(expected) }, "nothing of it is kept")
     }
-    let pulled = try house.pull("a/model")
+    // Of silence alone a pull tires.
+    let pulled = try house.pull("a/model", kind == .stall ? ["HF_HUB_DOWNLOAD_TIMEOUT": "5"] : [:])
     #expect(try house.content(of: pulled.path, [Self.unet])[Self.unet] == bytes)
     #expect(!house.blobs("a/model").contains { $0.hasSuffix(".incomplete") })
   }

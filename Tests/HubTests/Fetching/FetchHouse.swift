@@ -100,8 +100,9 @@ final class FetchHouse: Sendable {
     try wait(condition)
   }
 
-  func wait(seconds: Double = 60, _ condition: () throws -> Bool) throws {
-    let end = Date(timeIntervalSinceNow: seconds)
+  /// Waits until something is so. The limit only guards against waiting for ever.
+  func wait(_ condition: () throws -> Bool) throws {
+    let end = Patience.end
     while try !condition() {
       try #require(Date() < end, "waited too long")
       Thread.sleep(forTimeInterval: 0.01)
@@ -140,6 +141,7 @@ final class RealProgram {
     let own = [
       "HOME": house.folder, "PATH": "/usr/bin:/bin", "HF_HOME": house.folder, "XDG_CACHE_HOME": house.folder,
       "HF_ENDPOINT": house.hub.endpoint, "CIVITAI_ENDPOINT": house.hub.civitai,
+      "HF_HUB_DOWNLOAD_TIMEOUT": "\(Patience.seconds)",
       "SEGMOE_DATABASE": house.queue, "SEGMOE_OUTPUT": house.folder + "/out", "SEGMOE_THREADS": "1",
     ]
     let sanitizer = ProcessInfo.processInfo.environment.filter { $0.key.hasSuffix("SAN_OPTIONS") }
@@ -187,10 +189,10 @@ final class RealProgram {
     return end()
   }
 
-  /// Waits for its end; one that hangs is killed after two minutes.
+  /// Waits for its end; one that hangs is killed in the end.
   @discardableResult
   func end() -> Int32 {
-    let limit = Date(timeIntervalSinceNow: 120)
+    let limit = Patience.end
     while process.isRunning, Date() < limit { Thread.sleep(forTimeInterval: 0.005) }
     kill()
     return process.terminationReason == .exit ? process.terminationStatus : -1

@@ -122,7 +122,7 @@ struct ServiceFetchTests {
     try house.enqueue("a/tiny")
     for round in 0..<4 {
       house.hub.plant(2, on: { $0.server == "storage" }) { answer in
-        (answer.cutAfter, answer.stall) = (answer.body.count * (round + 1) / 6, 30)
+        (answer.cutAfter, answer.stall) = (answer.body.count * (round + 1) / 6, Patience.seconds)
       }
       let before = house.hub.requests.filter { $0.server == "storage" }.count
       let fetcher = try RealProgram("segmoed", house, ["fetch"])

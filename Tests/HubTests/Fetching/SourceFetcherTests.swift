@@ -3,6 +3,7 @@ import HTTP
 import Hub
 import JobStore
 import Requests
+import Synchronization
 import TestSupport
 import Testing
 
@@ -165,7 +166,7 @@ struct SourceFetcherTests {
     house.hub.publish("a/model", PullHouse.model(bytes: 400_000))
     try house.enqueue("a/model")
     house.hub.plant(2, on: { $0.server == "storage" }) { answer in
-      (answer.cutAfter, answer.stall) = (answer.body.count / 2, 20)
+      (answer.cutAfter, answer.stall) = (answer.body.count / 2, Patience.seconds)
     }
     try house.fetch {
       let folder = "\(house.pulls.cache)/models--a--model/blobs"
@@ -221,12 +222,17 @@ struct SourceFetcherTests {
     let house = try FetchHouse(kind)
     house.hub.publish("a/model", PullHouse.model(bytes: 400_000))
     try house.enqueue("a/model")
+    let isCancelled = Mutex(false)
     house.hub.plant(20, on: { $0.server == "storage" }) { answer in
+      // Bytes come when nobody wants them any more.
+      let limit = Patience.end
+      while !isCancelled.withLock({ $0 }), Date() < limit { Thread.sleep(forTimeInterval: 0.01) }
       (answer.cutAfter, answer.stall) = (answer.body.count / 3, 0.3)
     }
     try house.fetch {
       guard try house.client.sources(batch: 1).first?.state == .fetching else { return false }
       _ = try house.client.cancel(.job(1), discard: false)
+      isCancelled.withLock { $0 = true }
       try house.wait { try house.client.sources(batch: 1).first?.state == .wanted }
       return true
     }

@@ -21,7 +21,7 @@ import Testing
   @Test(arguments: StoreKind.here)
   func aClaimIsAnAttemptWithALease(kind: StoreKind) throws {
     let store = try TestStore(kind)
-    let worker = try store.worker("w1")
+    let worker = try store.worker("w1", lease: 60)
     try store.enqueue("a")
     let claimed = try #require(try worker.claim())
     #expect(claimed.lease.worker == "w1")
@@ -63,12 +63,16 @@ import Testing
   func notBeforeItsTime(kind: StoreKind) throws {
     let store = try TestStore(kind)
     var later = request("later", priority: 9)
-    let time = Date().milliseconds + 700
-    later.runAfter = time
+    later.runAfter = Date().milliseconds + 3_600_000
     try store.client.enqueue(BatchRequest(), [later, request("now")])
-    #expect(try store.client.details(job: 1).job.runAfter == time)
+    #expect(try store.client.details(job: 1).job.runAfter == later.runAfter)
     let worker = try store.worker()
     #expect(try worker.awaitJob().request.render.prompt == "now")
+    #expect(try worker.claim() == nil)
+    // The time comes.
+    let time = Date().milliseconds + 700
+    _ = try store.client.edit(job: 1) { $0.runAfter = time }
+    #expect(try store.client.details(job: 1).job.runAfter == time)
     #expect(try worker.awaitJob().request.render.prompt == "later")
     #expect(Date().milliseconds >= time)
   }
@@ -181,6 +185,7 @@ import Testing
   func aLiveNameIsTaken(kind: StoreKind) throws {
     let store = try TestStore(kind)
     let worker = try store.worker("w", pid: 10)
+    try worker.beat()
     #expect(
       storeError { _ = try store.worker("w", pid: 11) } == .workerNameTaken(name: "w", host: "h", pid: 10))
     try worker.signOff()

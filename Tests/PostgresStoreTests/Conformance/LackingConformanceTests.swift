@@ -46,6 +46,8 @@ import Testing
     let (one, two) = (try store.worker("one"), try store.worker("two", pid: 11))
     try lack(one, "gone")
     func expectFailed(_ count: Int, after patience: Double) throws {
+      // Both live, however long the steps before took.
+      for worker in [one, two] { try worker.beat() }
       let fine = try #require(try one.claim(avoiding: ["gone"], patience: patience))
       #expect(fine.request.render.model == "there")
       try one.giveBack(fine.lease)
@@ -121,6 +123,7 @@ import Testing
     try store.enqueue("x", "y", model: "gone")
     let (one, two) = (try store.worker("one"), try store.worker("two", pid: 11))
     try lack(one, "gone")
+    try two.beat()
     #expect(try one.claim(avoiding: ["gone"], patience: 0) == nil)
     #expect(try store.state(1) == .queued)
     try two.signOff()
@@ -204,6 +207,7 @@ import Testing
       let job = try #require(try two.claim(files: lacked.subtracting([file])))
       try two.lack(file, reason: "nor here", job.lease)
     }
+    for worker in [one, two] { try worker.beat() }
     #expect(try two.claim(files: [vae, word], patience: 0) == nil)
     for (id, file) in [(Int64(2), vae), (3, word)] {
       let job = try store.client.details(job: id).job

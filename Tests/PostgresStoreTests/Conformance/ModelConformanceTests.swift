@@ -63,11 +63,13 @@ import Testing
     try left.declare([model("fox"), model("owl", fault: "cut short")], areAll: true)
     #expect(try !store.client.knownModels().isComplete)
     try right.declare([model("owl")], areAll: true)
+    for worker in [left, right] { try worker.beat() }
     let both = try store.client.knownModels()
     #expect(both.isComplete && both.models.map(\.workers) == [["left"], ["left", "right"]])
     // One of them can use it.
     #expect(both.models.map(\.fault) == [nil, nil])
     try left.signOff()
+    try right.beat()
     #expect(try store.client.knownModels().models.map(\.name) == ["owl"])
     try right.signOff()
     #expect(try store.client.knownModels().models.map(\.name) == ["fox", "owl"])

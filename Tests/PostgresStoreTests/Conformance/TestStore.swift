@@ -52,8 +52,9 @@ struct TestStore: Sendable {
     }
   }
 
+  /// A worker that signs on. Its leases are long: nothing is lost because a busy machine stood still.
   func worker(
-    _ name: String = "w", pid: Int = 10, class numerics: String? = nil, lease seconds: Double = 60,
+    _ name: String = "w", pid: Int = 10, class numerics: String? = nil, lease seconds: Double = 3600,
     host: String = "h"
   ) throws -> any JobWorker {
     try signOn(WorkerRecord(name: name, pid: pid, host: host, version: "1", numerics: numerics), seconds)

@@ -61,6 +61,7 @@ import Testing
     let (one, other) = (try store.worker("w"), try store.worker("v", pid: 11))
     let after = try store.client.now()
     #expect(try store.client.workers().allSatisfy { (before...after).contains($0.startedAt) })
+    for worker in [one, other] { try worker.beat() }
     #expect(try store.client.livingWorkers().map(\.name) == ["v", "w"])
     try other.signOff()
     #expect(try store.client.livingWorkers().map(\.name) == ["w"])

@@ -41,6 +41,7 @@ import Testing
     _ = try queue.client(.creating).enqueue(BatchRequest(), [request("a"), request("b")])
     let worker = try queue.worker("w")
     let target = MovableFile(path: folder.file("b"), makes: true)
+    try worker.beat()
     expectRefusal("daemon w (process 10 on h) works on it", from: queue.queue, to: target)
     let claimed = try #require(try worker.claim())
     // It is gone for a minute, but its lease has not run out.

@@ -15,7 +15,7 @@ struct ConcurrentChangeTests {
   private static func worker(_ name: String, _ address: String) throws -> PostgresSession {
     try PostgresSession.signOn(
       PostgresDatabase.open(ServerAddress(address), role: .daemon),
-      WorkerRecord(name: name, pid: 1, host: "h", version: "1"), leaseSeconds: 60
+      WorkerRecord(name: name, pid: 1, host: "h", version: "1"), leaseSeconds: 3600
     ) { _ in true }
   }
 

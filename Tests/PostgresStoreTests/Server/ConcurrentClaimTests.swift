@@ -35,7 +35,7 @@ struct ConcurrentClaimTests {
 
   /// Starts workers, and `trouble` beside them until they are done.
   private func crowd(
-    _ count: Int, at address: String, lease: Double = 60, _ record: Record<Int64>,
+    _ count: Int, at address: String, lease: Double = 3600, _ record: Record<Int64>,
     trouble: (@Sendable () throws -> Void)? = nil
   ) async throws {
     let ends = Record<Bool>()
@@ -137,7 +137,7 @@ struct ConcurrentClaimTests {
     let database = try PostgresDatabase.open(ServerAddress(address), role: .daemon)
     try PostgresClient(database).enqueue(BatchRequest(), (0..<3).map { request("\($0)") })
     let worker = try PostgresSession.signOn(
-      database, WorkerRecord(name: "w", pid: 1, host: "h", version: "1"), leaseSeconds: 60
+      database, WorkerRecord(name: "w", pid: 1, host: "h", version: "1"), leaseSeconds: 3600
     ) { _ in true }
     let claims = try (0..<3).map { _ in try #require(try worker.claim()) }
     for _ in 0..<2 {

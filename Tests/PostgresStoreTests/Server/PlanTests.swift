@@ -26,7 +26,7 @@ struct PlanTests {
     _ = try sql("SELECT pg_stat_reset()")
     let worker = try PostgresSession.signOn(
       PostgresDatabase.open(ServerAddress(address), role: .daemon),
-      WorkerRecord(name: "w", pid: 1, host: "h", version: "1", numerics: "1/avx2"), leaseSeconds: 60
+      WorkerRecord(name: "w", pid: 1, host: "h", version: "1", numerics: "1/avx2"), leaseSeconds: 3600
     ) { _ in true }
     for _ in 0..<12 {
       _ = try worker.changeMark()

@@ -27,7 +27,7 @@ struct ScalerQueryTests {
     try client.enqueue(BatchRequest(after: "first"), [request("d")])
     #expect(try answer() == ["3"])
     let worker = try PostgresSession.signOn(
-      database, WorkerRecord(name: "w", pid: 1, host: "h", version: "1"), leaseSeconds: 60
+      database, WorkerRecord(name: "w", pid: 1, host: "h", version: "1"), leaseSeconds: 3600
     ) { _ in true }
     let claimed = try #require(try worker.claim())
     #expect(try answer() == ["3"])

@@ -42,6 +42,9 @@ struct SourcePlaceTests {
     // It is on its way: nobody fails the jobs, and whoever drains waits.
     #expect(try worker.isAwaitingSources() && worker.arrivals(among: [Self.exact]) == [:])
     try store.sql("UPDATE lacking_models SET since = since - 1000000")
+    // Both live, however long that took.
+    try worker.beat()
+    try fetcher.beat()
     #expect(try worker.claim(avoiding: [Self.exact], patience: 1) == nil)
     #expect(try store.state(1) == .queued)
     let source = try #require(try fetcher.claim())
@@ -69,6 +72,8 @@ struct SourcePlaceTests {
     #expect(try fetcher.claim() == nil && worker.isAwaitingSources())
     #expect(try #require(try fetcher.nextDue()) > store.client.now())
     try store.sql("UPDATE source_places SET not_before = 1 WHERE host = 'far'")
+    try worker.beat()
+    try fetcher.beat()
     let again = try #require(try fetcher.claim())
     #expect(again.tries == 1)
     try fetcher.fail(again, message: "no room at all", tryingAgainIn: nil)
@@ -97,6 +102,7 @@ struct SourcePlaceTests {
     try worker.lack(Self.exact, reason: "no such model", #require(try worker.claim()).lease)
     let source = try #require(try dead.claim())
     let heir = try store.fetcher(pid: 6, host: "far", othersLive: false)
+    try worker.beat()
     let again = try #require(try heir.claim())
     #expect(again.id == source.id && again.claim == source.claim + 1)
     try dead.finish(source, name: Self.exact, revision: "c1", path: "/late", bytes: 10)

@@ -17,7 +17,7 @@ import Testing
   }
 
   private func drain(_ house: DaemonHouse) throws {
-    let end = Date(timeIntervalSinceNow: 900)
+    let end = Patience.end
     repeat {
       try #require(Date() < end, "waited too long for the queue to drain")
       // Whose worker stopped without a word must wait for its lease, whose disk failed for its pause.

@@ -46,13 +46,9 @@ struct FaultyRender {
     process.standardError = errors
     let complaint = GatheredOutput(errors)
     try process.run()
-    let held = HeldProcess(pid: process.processIdentifier)
-    while process.isRunning {
-      if held.isStopped {
-        try whenHeld()
-        held.goOn()
-      }
-      Thread.sleep(forTimeInterval: 0.002)
+    _ = try HeldProcess(pid: process.processIdentifier).goOn {
+      try whenHeld()
+      return false
     }
     process.waitUntilExit()
     return Ending(

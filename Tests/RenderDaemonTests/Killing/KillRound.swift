@@ -86,7 +86,7 @@ final class KillRound {
 
   private func strike(_ kills: Int) throws {
     var turns = 0
-    let end = Date(timeIntervalSinceNow: Double(300 + kills * 30))
+    let end = Date(timeIntervalSinceNow: Patience.seconds + Double(kills * 30))
     while self.kills < kills {
       try #require(Date() < end, "waited too long for kills: \(deaths)")
       if queued() < 6 { try enqueue() }
@@ -227,7 +227,7 @@ final class KillRound {
 
   /// Lets daemons end what is left, waiting for the leases of the dead and for retries.
   func drain() throws {
-    let end = Date(timeIntervalSinceNow: 900)
+    let end = Patience.end
     // What was changed by hand must not refuse what follows.
     let mender = try house.session("mender")
     try mender.signOff()

@@ -1,6 +1,7 @@
 import Foundation
 import Images
 import JobStore
+import TestSupport
 import Testing
 
 /// A system that refuses memory to a daemon at work: the job says so and is tried again, the daemon lives.

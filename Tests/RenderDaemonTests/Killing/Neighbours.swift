@@ -40,8 +40,9 @@ final class LockHolder: Sendable {
   /// - Parameters:
   ///   - path: of the database.
   ///   - lease: seconds that he now and then exceeds.
+  ///   - longest: how many times as long he holds it at most.
   ///   - seed: of his choices.
-  init(path: String, lease: Double, seed: UInt64) throws {
+  init(path: String, lease: Double, longest: Double = 2.5, seed: UInt64) throws {
     var patient = Configuration()
     patient.busyMode = .timeout(20)
     let connection = try DatabaseQueue(path: path, configuration: patient)
@@ -50,7 +51,8 @@ final class LockHolder: Sendable {
       while !state.withLock({ $0.isOver }) {
         // The first one always, so that no round is without.
         let isLong = state.withLock { $0.longHolds == 0 } || random.isLucky(oneIn: 5)
-        let seconds = Double.random(in: isLong ? lease * 1.1...lease * 2.5 : 0.01...lease / 2, using: &random)
+        let seconds = Double.random(
+          in: isLong ? lease * 1.1...lease * longest : 0.01...lease / 2, using: &random)
         let held: Void? = try? connection.inTransaction(.immediate) { _ in
           wait(seconds)
           return .commit

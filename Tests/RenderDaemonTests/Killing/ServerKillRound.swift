@@ -60,7 +60,7 @@ final class ServerKillRound {
   func run(kills: Int) throws {
     var turns = 0
     // The limit only guards against waiting for ever.
-    let end = Date(timeIntervalSinceNow: Double(300 + kills * 30))
+    let end = Date(timeIntervalSinceNow: Patience.seconds + Double(kills * 30))
     while count < kills {
       try #require(Date() < end, "waited too long for kills: \(self.kills); \(house.words.suffix(600))")
       if turns % 10 == 0, try house.client.status().counts.queued < 6 { try enqueue() }
@@ -88,6 +88,9 @@ final class ServerKillRound {
     try body()
     deaths[what, default: 0] += 1
   }
+
+  /// Seconds.
+  private static let lease = 2
 
   /// Longer and shorter than a lease.
   private func pullTheCable(if itIsTime: Bool) throws {
@@ -121,9 +124,10 @@ final class ServerKillRound {
       // It lives long enough to be alone for a while.
       end += 6
       daemon = try house.daemon(
-        name, on: pooler.address(house.address, at: network.host), in: network.name)
+        name, on: pooler.address(house.address, at: network.host), leaseSeconds: Self.lease,
+        in: network.name)
     } else {
-      daemon = try house.daemon(name, on: way())
+      daemon = try house.daemon(name, on: way(), leaseSeconds: Self.lease)
     }
     if random.isLucky(oneIn: 5) {
       stop = end
@@ -198,7 +202,7 @@ final class ServerKillRound {
 
   /// Lets daemons end what is left, waiting for the leases of the dead and for retries.
   private func drain() throws {
-    let end = Date(timeIntervalSinceNow: 600)
+    let end = Patience.end
     for batch in try house.client.batches(limit: 100_000) where batch.isPaused {
       try house.client.setPaused(false, batch: batch.id)
     }
@@ -211,7 +215,7 @@ final class ServerKillRound {
       for job in try house.client.list(JobFilter()) where job.state == .queued && job.runAfter != nil {
         _ = try? house.client.retry(.job(job.id))
       }
-      let daemon = try house.daemon("last", drains: true)
+      let daemon = try house.daemon("last", drains: true, leaseSeconds: Self.lease)
       daemon.waitUntilExit()
       #expect([0, 1].contains(daemon.terminationStatus), "\(house.words.suffix(600))")
       usleep(100_000)

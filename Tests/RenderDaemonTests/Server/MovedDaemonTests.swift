@@ -5,17 +5,19 @@ import TestSupport
 import Testing
 
 /// A picture that was begun in one store is finished in the other, with the same bytes.
-@Suite(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)))
+@Suite(
+  .enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)),
+  .enabled(if: FaultLibrary.isThere))
 struct MovedDaemonTests {
   /// Stops a daemon in the middle of a job's pictures.
   /// - Returns: the picture that is half rendered.
   private func begin(
     _ job: Int64, _ house: ServerHouse, in queue: any JobQueue, on database: String? = nil
   ) throws -> Int {
-    let daemon = try house.daemon(on: database)
-    try house.wait { try house.saved(job, image: 0, in: queue) >= 20 }
+    let daemon = try house.daemon(on: database, faults: ServerHouse.beforeEachState)
+    try house.hold(daemon) { try house.saved(job, image: 0, in: queue) >= 20 }
     daemon.terminate()
-    daemon.waitUntilExit()
+    house.goOnToTheEnd(daemon)
     #expect(daemon.terminationStatus == 0, "\(house.words)")
     #expect(try queue.details(job: job).job.state == .queued)
     let half = try (0..<2).first { index in

@@ -12,9 +12,12 @@ import Testing
   func everythingGoesThroughAPooler() throws {
     let house = try ServerHouse()
     let way = try PostgresBouncer.shared().address(house.address)
+    // The second job is more than it renders until somebody cancels it.
     let small = ["--model", "tiny", "--width", "64", "--height", "64"]
     let id = try house.enqueue(steps: Self.steps)
-    for words in [["enqueue", "b", "--steps", "900"] + small, ["reorder", "2", "--priority", "-1"]] {
+    for words in [
+      ["enqueue", "b", "--steps", "900", "--count", "50"] + small, ["reorder", "2", "--priority", "-1"],
+    ] {
       let outcome = try house.control(by: way, words)
       #expect(outcome.code == 0, "\(words): \(outcome.errors)")
     }
@@ -34,18 +37,21 @@ import Testing
     #expect(try house.pictures(id) == ServerHouse.undisturbed(steps: Self.steps))
   }
 
-  @Test(.enabled(if: PostgresBouncer.isInstalled, Comment(rawValue: PostgresBouncer.absence)))
+  @Test(
+    .enabled(if: PostgresBouncer.isInstalled, Comment(rawValue: PostgresBouncer.absence)),
+    .enabled(if: FaultLibrary.isThere))
   func aKilledPoolerLosesNothing() throws {
     let server = try PostgresServer()
     let bouncer = try PostgresBouncer(before: server)
     let house = try ServerHouse(on: server)
     let id = try house.enqueue(steps: Self.steps)
-    let daemon = try house.daemon(drains: true, on: bouncer.address(house.address))
+    let daemon = try house.daemon(
+      drains: true, on: bouncer.address(house.address), faults: ServerHouse.beforeEachState)
     for image in 0..<2 {
-      try house.wait { try house.saved(id, image: image) >= 5 }
+      try house.hold(daemon) { try (5..<Self.steps).contains(house.saved(id, image: image)) }
       try bouncer.crash()
     }
-    daemon.waitUntilExit()
+    house.goOnToTheEnd(daemon)
     #expect(daemon.terminationStatus == 0, "\(house.words)")
     #expect(try house.pictures(id) == ServerHouse.undisturbed(steps: Self.steps))
   }

@@ -124,7 +124,8 @@ struct ServerCommandTests {
   /// There is one of an image at work, and none of a job that is over.
   @Test func previewsOfWhatIsAtWork() throws {
     let house = try ServerHouse()
-    let id = try house.enqueue(steps: 900)
+    // More than it renders until then.
+    let id = try house.enqueue(steps: 900) { $0.count = 50 }
     let daemon = try house.daemon(previews: true)
     defer { house.stop(daemon) }
     try house.wait { try !house.client.previews(jobs: [id]).isEmpty }

@@ -26,18 +26,17 @@ struct ServerDaemonTests {
   }
 
   /// Killed daemons leave a lease behind, which another waits for, or the next of their name frees.
-  @Test(arguments: [["w", "w", "w"], ["a", "b", "c"]])
+  @Test(.enabled(if: FaultLibrary.isThere), arguments: [["w", "w", "w"], ["a", "b", "c"]])
   func killedDaemons(names: [String]) throws {
     let house = try ServerHouse()
     let id = try house.enqueue(steps: Self.steps)
     for (index, name) in names.enumerated() {
-      let daemon = try house.daemon(name)
+      let daemon = try house.daemon(name, leaseSeconds: 2, faults: ServerHouse.beforeEachState)
       // Further than the one before.
-      try house.wait { try house.saved(id, image: 0) >= 20 * (index + 1) }
-      kill(daemon.processIdentifier, SIGKILL)
-      daemon.waitUntilExit()
+      try house.hold(daemon) { try house.saved(id, image: 0) >= 20 * (index + 1) }
+      house.kill(daemon)
     }
-    let last = try house.daemon("last")
+    let last = try house.daemon("last", leaseSeconds: 2)
     try house.wait { try house.client.details(job: id).job.state == .done }
     last.terminate()
     last.waitUntilExit()
@@ -47,44 +46,45 @@ struct ServerDaemonTests {
   }
 
   /// Two jobs side by side under one name, killed in the middle.
-  @Test func twoSideBySide() throws {
+  @Test(.enabled(if: FaultLibrary.isThere)) func twoSideBySide() throws {
     let (one, several) = (try ServerHouse(), try ServerHouse())
     func enqueue(_ house: ServerHouse) throws -> [Int64] {
       try [3, 4].map { seed in try house.enqueue(steps: Self.steps) { $0.seed = seed } }
     }
     let (alone, beside) = (try enqueue(one), try enqueue(several))
     try one.drain()
-    let daemon = try several.daemon(environment: ["SEGMOE_JOBS": "2"])
-    try several.wait { try beside.allSatisfy { try several.saved($0, image: 0) >= 5 } }
-    #expect(try several.client.workers().count == 1)
-    kill(daemon.processIdentifier, SIGKILL)
-    daemon.waitUntilExit()
+    let daemon = try several.daemon(
+      environment: ["SEGMOE_JOBS": "2"], faults: ServerHouse.beforeEachState)
+    try several.hold(daemon) { try beside.allSatisfy { try several.saved($0, image: 0) >= 5 } }
+    #expect(try several.client.status().counts.running == 2 && several.client.workers().count == 1)
+    several.kill(daemon)
     let last = try several.daemon(drains: true, environment: ["SEGMOE_JOBS": "2"])
     last.waitUntilExit()
     #expect(last.terminationStatus == 0, "\(several.words)")
     #expect(try beside.map { try several.pictures($0) } == alone.map { try one.pictures($0) })
   }
 
-  @Test func aKilledServer() throws {
+  @Test(.enabled(if: FaultLibrary.isThere)) func aKilledServer() throws {
     let server = try PostgresServer()
     let house = try ServerHouse(on: server)
     let id = try house.enqueue(steps: Self.steps)
-    let daemon = try house.daemon(drains: true)
+    let daemon = try house.daemon(drains: true, faults: ServerHouse.beforeEachState)
     for image in 0..<2 {
-      try house.wait { try house.saved(id, image: image) >= 5 }
+      try house.hold(daemon) { try (5..<Self.steps).contains(house.saved(id, image: image)) }
       try server.crash()
     }
-    daemon.waitUntilExit()
+    house.goOnToTheEnd(daemon)
     #expect(daemon.terminationStatus == 0, "\(house.words)")
     #expect(try house.pictures(id) == Self.undisturbed())
   }
 
-  @Test func aCancelledJobStops() throws {
+  @Test(.enabled(if: FaultLibrary.isThere)) func aCancelledJobStops() throws {
     let house = try ServerHouse()
     let id = try house.enqueue(steps: 900)
-    let daemon = try house.daemon()
-    try house.wait { try house.saved(id, image: 0) >= 3 }
+    let daemon = try house.daemon(faults: ["send:socket~keep_state:4:stop"])
+    try house.hold(daemon) { try house.saved(id, image: 0) >= 3 }
     #expect(try house.client.cancel(.job(id), discard: false).stopping == 1)
+    HeldProcess(pid: daemon.processIdentifier).goOn()
     try house.wait { try house.client.details(job: id).job.state != .running }
     #expect(try house.client.details(job: id).job.state == .cancelled)
     // The daemon goes on with the next.
@@ -97,13 +97,13 @@ struct ServerDaemonTests {
   }
 
   /// A daemon that stops gives its job back with its steps.
-  @Test func aStoppedDaemonGivesItsJobBack() throws {
+  @Test(.enabled(if: FaultLibrary.isThere)) func aStoppedDaemonGivesItsJobBack() throws {
     let house = try ServerHouse()
     let id = try house.enqueue(steps: Self.steps)
-    let daemon = try house.daemon()
-    try house.wait { try house.saved(id, image: 0) >= 3 }
+    let daemon = try house.daemon(faults: ServerHouse.beforeEachState)
+    try house.hold(daemon) { try house.saved(id, image: 0) >= 3 }
     daemon.terminate()
-    daemon.waitUntilExit()
+    house.goOnToTheEnd(daemon)
     #expect(daemon.terminationStatus == 0, "\(house.words)")
     let job = try house.client.details(job: id).job
     #expect(job.state == .queued && job.attempts == 0)
@@ -205,16 +205,16 @@ struct ServerDaemonTests {
   }
 
   /// A daemon that is killed with several jobs at work: another goes on with each of them.
-  @Test func aKilledDaemonWithSeveralJobs() throws {
+  @Test(.enabled(if: FaultLibrary.isThere)) func aKilledDaemonWithSeveralJobs() throws {
     let house = try ServerHouse()
     let jobs = try several(house, steps: Self.steps)
-    let daemon = try house.daemon("first", ["--coalesce", "4"])
+    let daemon = try house.daemon(
+      "first", leaseSeconds: 2, ["--coalesce", "4"], faults: ServerHouse.beforeEachState)
     let together = [jobs[0], jobs[1]]
-    try house.wait { try together.allSatisfy { try house.saved($0, image: 0) >= 10 } }
+    try house.hold(daemon) { try together.allSatisfy { try house.saved($0, image: 0) >= 10 } }
     #expect(try house.client.list(JobFilter()).filter { $0.state == .running }.count >= 2)
-    kill(daemon.processIdentifier, SIGKILL)
-    daemon.waitUntilExit()
-    let last = try house.daemon("last", ["--coalesce", "4"])
+    house.kill(daemon)
+    let last = try house.daemon("last", leaseSeconds: 2, ["--coalesce", "4"])
     try house.wait { try jobs.allSatisfy { try !house.client.details(job: $0).job.state.isOpen } }
     last.terminate()
     last.waitUntilExit()

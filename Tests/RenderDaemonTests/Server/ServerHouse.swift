@@ -61,12 +61,15 @@ final class ServerHouse {
   ///   - drains: whether it ends when nothing is queued.
   ///   - database: another address of the same queue, or another queue; nil: the server's own.
   ///   - previews: whether it makes previews.
+  ///   - leaseSeconds: after which another takes what it had, if both say so; long where nobody may take it away.
   ///   - arguments: more flags.
   ///   - environment: more variables.
+  ///   - faults: rules of `faults.c`.
   ///   - namespace: of the network that it is in; nil: that of the tests.
   func daemon(
     _ name: String = "w", drains: Bool = false, on database: String? = nil, previews: Bool = false,
-    _ arguments: [String] = [], environment: [String: String] = [:], in namespace: String? = nil
+    leaseSeconds: Int = 3600, _ arguments: [String] = [], environment: [String: String] = [:],
+    faults: [String] = [], in namespace: String? = nil
   ) throws -> Process {
     let arguments =
       [
@@ -74,9 +77,10 @@ final class ServerHouse {
         name, "--threads", environment["SEGMOE_JOBS"] ?? "1", "--log-level", "info",
       ] + (drains ? ["--drain"] : []) + arguments
     let environment = [
-      "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "2", "SEGMOE_PREVIEWS": "\(previews)",
+      "SEGMOE_CHECKPOINT_STEPS": "1", "SEGMOE_LEASE_SECONDS": "\(leaseSeconds)",
+      "SEGMOE_PREVIEWS": "\(previews)",
       "HOME": place.path, "SEGMOE_METRICS": place.file("segmoed.prom"), "PATH": "/usr/bin:/bin",
-    ].merging(environment) { $1 }
+    ].merging(FaultLibrary.environment(faults, log: place.file("strikes"))) { $1 }.merging(environment) { $1 }
     let process =
       if let namespace {
         try Process(
@@ -106,6 +110,27 @@ final class ServerHouse {
     return try Outcome(
       of: "/usr/bin/timeout", ["--signal=KILL", "\(seconds)", try Places.program("segmoectl")] + line,
       environment: environment)
+  }
+
+  /// The rules of one that stands still before each resume state that it saves, in a queue of either kind.
+  static let beforeEachState = ["send:socket~keep_state:1+:stop", RealDaemon.beforeEachState]
+
+  /// Lets a daemon with such rules go on until something is so while it stands still: in the middle of a job.
+  func hold(_ daemon: Process, until condition: () throws -> Bool) throws {
+    let stands = try HeldProcess(pid: daemon.processIdentifier).goOn(until: condition)
+    try #require(stands, "it has ended: \(words)")
+  }
+
+  /// Lets a daemon with such rules go on to its end.
+  func goOnToTheEnd(_ daemon: Process) {
+    HeldProcess(pid: daemon.processIdentifier).goOnToTheEnd()
+    daemon.waitUntilExit()
+  }
+
+  /// Kills a daemon without a word.
+  func kill(_ daemon: Process) {
+    Glibc.kill(daemon.processIdentifier, SIGKILL)
+    daemon.waitUntilExit()
   }
 
   /// What its daemons said.
@@ -168,7 +193,7 @@ final class ServerHouse {
 
   /// Waits until something is so. The limit only guards against waiting for ever.
   func wait(_ condition: () throws -> Bool) throws {
-    let end = Date(timeIntervalSinceNow: 300)
+    let end = Patience.end
     while try !condition() {
       try #require(Date() < end, "waited too long: \(words)")
       usleep(2_000)

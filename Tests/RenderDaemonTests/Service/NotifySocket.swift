@@ -31,7 +31,7 @@ final class NotifySocket {
   }
 
   /// The next message; nil if none comes in time.
-  func receive(within seconds: Double = 120) -> String? {
+  func receive(within seconds: Double = Patience.seconds) -> String? {
     var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     guard poll(&ready, 1, Int32(seconds * 1000)) == 1 else { return nil }
     var buffer = [UInt8](repeating: 0, count: 4096)
@@ -40,7 +40,7 @@ final class NotifySocket {
   }
 
   /// All messages up to the first that contains a text.
-  func receive(until text: String, within seconds: Double = 120) -> [String] {
+  func receive(until text: String, within seconds: Double = Patience.seconds) -> [String] {
     var messages: [String] = []
     let end = Date(timeIntervalSinceNow: seconds)
     while Date() < end, let message = receive(within: max(0, end.timeIntervalSinceNow)) {

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import JobStore
+import TestSupport
 import Testing
 
 /// The daemon as a service manager, an administrator and time itself treat it.
@@ -18,7 +19,11 @@ import Testing
     let reloading = try #require(socket.receive(until: "RELOADING=1").last)
     #expect(reloading.contains("\nMONOTONIC_USEC="))
     #expect(socket.receive(until: "READY=1").last == "READY=1")
-    let id = try house.enqueue { $0.steps = 300 }
+    // More than it renders until then.
+    let id = try house.enqueue {
+      $0.steps = 900
+      $0.count = 50
+    }
     #expect(socket.receive(until: "STATUS=job \(id), denoising").last?.contains("WATCHDOG=1") == true)
     daemon.askToStop()
     #expect(socket.receive(until: "STOPPING=1").last?.contains("STOPPING=1") == true)
@@ -120,8 +125,8 @@ import Testing
   @Test(.enabled(if: FaultLibrary.isThere)) func aLongStepLosesNoLease() throws {
     let house = try DaemonHouse()
     let id = try house.enqueue { $0.steps = 20 }
-    // It is renewed three times as often: a daemon that comes late by some seconds does not lose it.
-    let lease = 12
+    // It is renewed three times as often: a daemon that comes late by half a minute does not lose it.
+    let lease = 60
     let daemon = try RealDaemon(house, leaseSeconds: lease, faults: ["read:/unet/:80:hang"])
     try house.wait { daemon.wasStruck }
     let first = try #require(try house.job(id).tenure).leaseExpires

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import JobStore
+import TestSupport
 import Testing
 
 /// A daemon that is asked to stop is soon gone, whatever it is at: it waits neither for the step, nor for the lock, nor for the

@@ -9,7 +9,9 @@ import Testing
 struct WakeUpBenchmark {
   @Test func wakeUpAndIdleShare() throws {
     let house = try DaemonHouse()
-    let wanted = ProcessInfo.processInfo.environment["SEGMOE_BENCHMARK_WAKE_UPS"].flatMap { Int($0) } ?? 50
+    let environment = ProcessInfo.processInfo.environment
+    let wanted = environment["SEGMOE_BENCHMARK_WAKE_UPS"].flatMap { Int($0) } ?? 50
+    let idle = environment["SEGMOE_BENCHMARK_IDLE"].flatMap { Double($0) } ?? 20
     let daemon = try RealDaemon(house)
     // Loads the model.
     let first = try house.enqueue()
@@ -32,7 +34,7 @@ struct WakeUpBenchmark {
         waits[waits.count / 2], waits[waits.count * 95 / 100], waits[waits.count - 1]))
     Thread.sleep(forTimeInterval: 1)
     let (begun, before) = (SteadyClock.now, try daemon.processorSeconds())
-    Thread.sleep(forTimeInterval: 20)
+    Thread.sleep(forTimeInterval: idle)
     let share = (try daemon.processorSeconds() - before) / (SteadyClock.now - begun)
     print(String(format: "idle: %.2f%% of a core", share * 100))
     #expect(daemon.stop() == 0)

@@ -9,48 +9,8 @@ import Testing
 struct ServerShardTests {
   private static let steps = 3
 
-  /// A queue on a server, and what its client shares with other machines.
-  private struct World {
-    let house: ServerHouse
-    let folder: TemporaryFolder
-    var shards: String { house.file("shards") }
-    var place: String { folder.file("place") }
-
-    init() throws {
-      house = try ServerHouse()
-      folder = try TemporaryFolder("place")
-    }
-
-    /// A client of the machine of that name.
-    func client(_ arguments: [String], on machine: String = "a", shares: Bool = true) throws -> Outcome {
-      var environment = [
-        "SEGMOE_DATABASE": house.address, "HOME": folder.file(machine), "PATH": "/usr/bin:/bin",
-      ]
-      if shares { environment["SEGMOE_SHARED"] = place }
-      return try Outcome(of: "segmoectl", arguments, in: folder.path, environment: environment)
-    }
-
-    /// Puts a batch into two shards.
-    func shard(shares: Bool = true, _ more: [String] = []) throws -> Outcome {
-      try client(
-        ["shard", "1", "--shards", "1", "--to", self.shards, "--models", house.file("models")] + more,
-        shares: shares)
-    }
-
-    func render(_ shards: Range<Int>, models: String = "models") throws {
-      let node = ShardNode(shards: self.shards, folder: house.file("node"), models: house.file(models))
-      for shard in shards { try node.render(shard) }
-    }
-
-    func collect(_ more: String...) throws -> [String: Int] {
-      let outcome = try client(["collect", shards, "--output", house.output, "--json"] + more)
-      try #require(outcome.code == 0, "\(outcome)")
-      return try JSONDecoder().decode([String: Int].self, from: Data(outcome.output.utf8))
-    }
-  }
-
   @Test func theSamePicturesComeHome() throws {
-    let world = try World()
+    let world = try ServerShardHouse()
     let house = world.house
     _ = try house.client.enqueue(
       BatchRequest(), requests: ShardHouse.requests(jobs: 3, steps: Self.steps))
@@ -87,7 +47,7 @@ struct ServerShardTests {
 
   /// What jobs name by its digest is brought from the shared place, and travels as a file.
   @Test func whatIsSharedTravels() throws {
-    let world = try World()
+    let world = try ServerShardHouse()
     try world.folder.copy(Places.golden("images/picture.png"), to: "start.png")
     let queued = try world.client([
       "enqueue", "a red fox", "--model", "tiny", "--init-image", "start.png", "--strength", "0.8", "--width",
@@ -110,7 +70,7 @@ struct ServerShardTests {
 
   /// A model is large: it is copied if that is said.
   @Test func aModelByItsDigest() throws {
-    let world = try World()
+    let world = try ServerShardHouse()
     let queued = try world.client([
       "enqueue", "a red fox", "--model", world.house.file("models/tiny"), "--width", "64", "--height", "64",
       "--steps", "3", "--scheduler", "ddim", "--seed", "3",
@@ -129,7 +89,7 @@ struct ServerShardTests {
 
   /// A path in a row of a queue that many write is another machine's: what lies there on this one is nobody else's business.
   @Test func aPathIsNotFollowed() throws {
-    let world = try World()
+    let world = try ServerShardHouse()
     _ = try world.house.client.enqueue(
       BatchRequest(), requests: ShardHouse.requests(jobs: 1, steps: Self.steps))
     try world.folder.copy(Places.golden("images/picture.png"), to: "private.png")

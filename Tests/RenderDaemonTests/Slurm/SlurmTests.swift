@@ -56,7 +56,7 @@ struct SlurmTests {
   }
 
   private func expectPicturesOfOneQueue() throws {
-    try shards.house.wait(seconds: 600, every: 0.5) { try cluster.isEmpty() }
+    try shards.house.wait(every: 0.5) { try cluster.isEmpty() }
     let collected = try shards.collect()
     #expect(collected["done"] == Self.jobs && collected["left"] == 0, "\(collected) \(shards.results())")
     #expect(try shards.pictures() == ShardHouse.undisturbed(jobs: Self.jobs, steps: Self.steps))
@@ -100,7 +100,7 @@ struct SlurmTests {
     let daemon = try waitUntilHeld(1)
     try cluster.run("scancel", "--signal=USR1", "--batch", "\(array)_1")
     try letGo(daemon)
-    try shards.house.wait(seconds: 600, every: 0.2) { try cluster.isEmpty() }
+    try shards.house.wait(every: 0.2) { try cluster.isEmpty() }
     let results = shards.results()
     #expect(results.contains { $0.hasPrefix("0001.") && $0.hasSuffix(".1.sqlite") }, "\(results)")
     #expect(!results.contains { $0.hasPrefix("0000.") && $0.hasSuffix(".1.sqlite") }, "\(results)")
@@ -118,9 +118,9 @@ struct SlurmTests {
     _ = try submit()
     let daemon = try waitUntilHeld(0)
     try cluster.loseNode(ofTask: 0)
-    try shards.house.wait(seconds: 600, every: 0.2) { shards.results().contains("0000.over") }
+    try shards.house.wait(every: 0.2) { shards.results().contains("0000.over") }
     daemon.goOn()
-    try shards.house.wait(seconds: 600, every: 0.2) { try cluster.workFolders().isEmpty }
+    try shards.house.wait(every: 0.2) { try cluster.workFolders().isEmpty }
     #expect(attempts(at: 0).count == 2, "\(shards.results())")
     try expectPicturesOfOneQueue()
   }

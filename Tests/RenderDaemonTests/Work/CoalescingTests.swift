@@ -3,6 +3,7 @@ import GRDB
 import JobStore
 import RenderDaemon
 import Requests
+import TestSupport
 import Testing
 
 /// Jobs that go through their model together: the same pictures, and each its own job.
@@ -57,25 +58,30 @@ import Testing
     #expect(try house.job(bad).state == .failed)
   }
 
-  @Test func oneIsCancelledTheOthersGoOn() throws {
+  @Test(.enabled(if: FaultLibrary.isThere)) func oneIsCancelledTheOthersGoOn() throws {
     let house = try DaemonHouse()
     let jobs = try (0..<3).map { _ in try house.enqueue { $0.steps = 300 } }
-    let worker = try house.worker(coalesce: 3)
-    let thread = FinishingThread { try worker.run() }
-    try house.wait { try jobs.allSatisfy { try house.client.details(job: $0).summary.step > 1 } }
+    // Whoever holds the queue's lock would keep the cancellation waiting.
+    let daemon = try RealDaemon(
+      house, drain: true, faults: [RealDaemon.beforeEachReport], environment: ["SEGMOE_COALESCE": "3"])
+    let stands = try daemon.goOn {
+      try jobs.allSatisfy { try house.client.details(job: $0).summary.step > 1 }
+    }
+    try #require(stands, "\(daemon.account)")
+    try daemon.freeQueue(of: house)
     _ = try house.client.cancel(job: jobs[1])
-    thread.wait()
+    #expect(daemon.goOnToTheEnd() == 0, "\(daemon.account)")
     #expect(try jobs.map { try house.job($0).state } == [.done, .cancelled, .done])
     #expect(house.files().count == 2)
   }
 
   /// All are given back at a stop, with what they had done, and end in the same pictures.
-  @Test func allGoOnAfterAStop() throws {
+  @Test(.enabled(if: FaultLibrary.isThere)) func allGoOnAfterAStop() throws {
     let (undisturbed, house) = (try DaemonHouse(), try DaemonHouse())
     func enqueue(_ house: DaemonHouse) throws -> [Int64] {
       try (0..<3).map { index in
         try house.enqueue {
-          $0.steps = 40
+          $0.steps = 150
           $0.scheduler = .ddpm
           $0.deepCache = DeepCache(interval: 3, branch: 1)
           $0.tokenMerging = index == 1 ? TokenMerging(ratio: 0.5) : nil
@@ -85,15 +91,20 @@ import Testing
     }
     let (wanted, jobs) = (try enqueue(undisturbed), try enqueue(house))
     try undisturbed.worker().run()
-    let worker = try house.worker(checkpointSteps: 1000, coalesce: 3)
-    let thread = FinishingThread { try worker.run() }
-    try house.wait { try jobs.allSatisfy { try house.client.details(job: $0).summary.step > 2 } }
-    worker.requestStop()
-    thread.wait()
-    let taken = try house.stepsTaken()
+    let daemon = try RealDaemon(
+      house, drain: true, checkpointSteps: 1000, faults: [RealDaemon.beforeEachReport],
+      environment: ["SEGMOE_COALESCE": "3"])
+    let stands = try daemon.goOn {
+      try jobs.allSatisfy { try house.client.details(job: $0).summary.step > 2 }
+    }
+    try #require(stands, "\(daemon.account)")
+    daemon.askToStop()
+    #expect(daemon.goOnToTheEnd() == 0, "\(daemon.account)")
+    let saved = try jobs.map { try house.savedSteps($0) }.reduce(0, +)
+    #expect(try daemon.hasEndedInAStep || house.stepsTaken() == saved)
     try house.expectGivenBack(jobs, after: 2)
     try house.worker(coalesce: 2).run()
-    #expect(try taken + house.stepsTaken() == 120)
+    #expect(try saved + house.stepsTaken() == 450)
     #expect(try house.pictures(jobs) == undisturbed.pictures(wanted))
   }
 

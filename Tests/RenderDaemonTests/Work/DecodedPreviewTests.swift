@@ -7,6 +7,7 @@ import JobStore
 import Logging
 import RenderDaemon
 import Requests
+import Synchronization
 import Tensors
 import TestSupport
 import Testing
@@ -31,6 +32,30 @@ import WeightCache
     var sizes: (sums: [Int], decoded: [Int]) {
       self == .ofTheJob ? ([32, 36], [28, 32]) : ([16, 18], [28, 32])
     }
+  }
+
+  /// Holds a worker up once it has written a preview of some size: whatever it has to write next waits until the test has looked.
+  private final class Hold: Sendable {
+    private let state = Mutex((isWritten: false, isOpen: false))
+    /// What the preview's PNG has behind its signature: its width and height.
+    private let sign: String
+
+    init(size: [Int]) {
+      sign = size.flatMap(PNGBytes.big).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    /// A statement that the worker is about to make.
+    func see(_ statement: String) {
+      if statement.contains("INTO previews"), statement.lowercased().contains(sign) {
+        state.withLock { $0.isWritten = true }
+      }
+      let limit = Patience.end
+      while statement.hasPrefix("BEGIN"), state.withLock({ $0.isWritten && !$0.isOpen }), Date() < limit {
+        Thread.sleep(forTimeInterval: 0.005)
+      }
+    }
+
+    func open() { state.withLock { $0.isOpen = true } }
   }
 
   private func size(_ preview: Preview) throws -> [Int] {
@@ -78,13 +103,15 @@ import WeightCache
     let file = house.models + "/" + place.file
     try SmallTAESD.write(to: file)
     let (id, request) = try enqueue(house, place)
-    let worker = try house.worker(drain: false, previewVAE: place.names)
+    let hold = Hold(size: place.sizes.decoded)
+    let worker = try house.worker(drain: false, previewVAE: place.names) { hold.see($0) }
     let thread = FinishingThread { try worker.run() }
     var seen: Preview?
     try house.wait {
       seen = try house.client.previews(jobs: [id]).first { try size($0) == place.sizes.decoded }
       return try seen != nil || house.job(id).state == .done
     }
+    hold.open()
     let preview = try #require(seen)
     let picture = try PNGFile.decode(preview.png).image
     #expect(try picture == wanted(preview, of: request, file))

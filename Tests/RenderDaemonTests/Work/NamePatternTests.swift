@@ -5,6 +5,7 @@ import JobStore
 import Logging
 import RenderDaemon
 import Requests
+import TestSupport
 import Testing
 
 /// Pictures that are named by their batch's pattern.

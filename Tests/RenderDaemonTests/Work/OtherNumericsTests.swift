@@ -36,7 +36,7 @@ private let processorFlags = (try? String(contentsOfFile: "/proc/cpuinfo", encod
   private func begin(_ house: DaemonHouse, _ id: Int64, on set: String) throws {
     let daemon = try RealDaemon(
       house, worker: "first", faults: [RealDaemon.beforeEachState], environment: ["SEGMOE_ISA": set])
-    let stands = try daemon.goOn(in: house) {
+    let stands = try daemon.goOn {
       try house.savedSteps(id) > 5
     }
     try #require(stands, "\(daemon.account)")

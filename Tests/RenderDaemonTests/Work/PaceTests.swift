@@ -3,6 +3,7 @@ import GRDB
 import Logging
 import RenderDaemon
 import Synchronization
+import TestSupport
 import Testing
 
 /// How often something happens: checkpoints, warnings, looks at the clock.
@@ -142,7 +143,8 @@ import Testing
     }
     // What its start has committed all its threads look at once more, and its heartbeat it looks at every 20 seconds.
     var (said, elapsed): ([String], Double) = ([], 0)
-    for _ in 0..<5 where Set(said) != ["PRAGMA data_version"] {
+    let limit = Patience.end
+    while Set(said) != ["PRAGMA data_version"], Date() < limit {
       statements.withLock { $0 = [] }
       let begun = CheckpointPace.now
       Thread.sleep(forTimeInterval: 6)
@@ -175,9 +177,10 @@ import Testing
       try Data("x".utf8).write(to: URL(fileURLWithPath: house.folder + "/other-wal"))
       #expect(!commits.hears())
       try house.enqueue()
+      // Whoever does not hear it sleeps for half an hour.
       let begun = CheckpointPace.now
-      #expect(!StopSignal().sleep(seconds: 10, orUntilReadable: commits.descriptor))
-      #expect(CheckpointPace.now - begun < 5)
+      #expect(!StopSignal().sleep(seconds: Patience.seconds, orUntilReadable: commits.descriptor))
+      #expect(CheckpointPace.now - begun < Patience.seconds)
       #expect(commits.hears() && !commits.hears())
     }
     #expect(CommitWatch(database: house.folder + "/none/queue.sqlite") == nil)
@@ -254,11 +257,18 @@ import Testing
     try house.sqlite().writeWithoutTransaction { db in
       try db.execute(sql: "CREATE TABLE junk AS SELECT randomblob(4000000) AS x")
     }
+    /// Waits until it has looked some times more: it does so after each heartbeat.
+    func waitForLooks() throws {
+      for _ in 0..<4 {
+        let before = try house.client.workers().first?.heartbeatAt
+        try house.wait { try house.client.workers().first?.heartbeatAt != before }
+      }
+    }
     try house.wait { said() == 1 }
-    Thread.sleep(forTimeInterval: 0.5)
+    try waitForLooks()
     #expect(said() == 1)
     try reader.writeWithoutTransaction { try $0.execute(sql: "COMMIT") }
-    Thread.sleep(forTimeInterval: 0.5)
+    try waitForLooks()
     #expect(said() == 1)
   }
 

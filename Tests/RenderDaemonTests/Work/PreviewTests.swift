@@ -28,7 +28,8 @@ import Testing
     }
     try house.wait(look)
     let first = try #require(seen.first)
-    #expect(first.number == 0 && (1..<700).contains(first.step) && seen.count == 1)
+    // Of the first image, unless this came late.
+    #expect((0..<50).contains(first.number) && (1..<700).contains(first.step) && seen.count == 1)
     let picture = try PNGFile.decode(first.png).image
     #expect(picture.width == 16 && picture.height == 18)
     #expect(Set(picture.pixels).count > 10, "one colour: \(picture.pixels.prefix(9))")
@@ -63,10 +64,14 @@ import Testing
   /// Pictures that go through the model together have one each.
   @Test func picturesThatGoTogether() throws {
     let house = try DaemonHouse()
-    let id = try enqueue(house, count: 2, steps: 900)
+    // More than it renders until then; the next two go together, too.
+    let id = try enqueue(house, count: 50, steps: 900)
     let worker = try house.worker(drain: false, coalesce: 2)
     let thread = FinishingThread { try worker.run() }
-    try house.wait { try house.client.previews(jobs: [id]).map(\.number) == [0, 1] }
+    try house.wait {
+      let numbers = try house.client.previews(jobs: [id]).map(\.number)
+      return numbers.count == 2 && numbers[1] == numbers[0] + 1
+    }
     worker.requestStop()
     thread.wait()
     #expect(try house.job(id).state == .queued && house.client.previews(jobs: [id]).isEmpty)

@@ -94,13 +94,18 @@ import Testing
     #expect(images[0] == images[1])
   }
 
+  /// A job that takes longer than anybody needs to end it.
+  private func enqueueLong(_ house: DaemonHouse) throws -> Int64 {
+    try house.enqueue {
+      $0.steps = 900
+      $0.width = 256
+      $0.height = 256
+    }
+  }
+
   @Test func stopGivesTheJobBackUnattempted() throws {
     let house = try DaemonHouse()
-    let id = try house.enqueue {
-      $0.steps = 900
-      $0.width = 128
-      $0.height = 128
-    }
+    let id = try enqueueLong(house)
     let worker = try house.worker(drain: false)
     let thread = Thread { try? worker.run() }
     thread.start()
@@ -113,11 +118,7 @@ import Testing
 
   @Test func cancelStopsARunningJob() throws {
     let house = try DaemonHouse()
-    let id = try house.enqueue {
-      $0.steps = 900
-      $0.width = 128
-      $0.height = 128
-    }
+    let id = try enqueueLong(house)
     let worker = try house.worker()
     let thread = Thread { try? worker.run() }
     thread.start()

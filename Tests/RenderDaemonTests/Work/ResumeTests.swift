@@ -3,6 +3,7 @@ import JobStore
 import Logging
 import RenderDaemon
 import Requests
+import TestSupport
 import Testing
 
 /// Jobs whose daemon stopped or died go on where they were, and end in the same bytes.
@@ -40,17 +41,23 @@ import Testing
     return try details.images.map { try Data(contentsOf: URL(fileURLWithPath: $0.path)) }
   }
 
-  /// Steps kept of the image at work, and whether the first is finished.
-  private func kept(_ house: DaemonHouse, _ id: Int64) throws -> (step: Int, firstIsFinished: Bool) {
-    var (step, finished) = (0, false)
+  /// Steps kept of the image at work, whether the first is finished, and steps of both.
+  private func kept(
+    _ house: DaemonHouse, _ id: Int64
+  ) throws -> (step: Int, firstIsFinished: Bool, steps: Int) {
+    var (step, finished, steps) = (0, false, 0)
     for index in 0..<2 {
       switch try house.client.checkpoint(job: id, index: index) {
-      case .step(let done, _, _): step = done
-      case .file: finished = finished || index == 0
+      case .step(let done, _, _):
+        step = done
+        steps += done
+      case .file:
+        finished = finished || index == 0
+        steps += Self.steps
       case nil: break
       }
     }
-    return (step, finished)
+    return (step, finished, steps)
   }
 
   @Test(.enabled(if: FaultLibrary.isThere), arguments: [SchedulerName.ddpm, .ddim, .euler])
@@ -59,7 +66,6 @@ import Testing
     let house = try DaemonHouse()
     let id = try enqueue(house, scheduler)
     var resumptions = 0
-    var stepsTaken = 0
     while try house.job(id).state != .done {
       // Without checkpoints on the way: only the one at the stop.
       let daemon = try RealDaemon(
@@ -67,24 +73,22 @@ import Testing
       let begun = try kept(house, id)
       let target = (begun.step + Int.random(in: 1...4)) % Self.steps
       if resumptions < 6 {
-        _ = try daemon.goOn(in: house) {
+        _ = try daemon.goOn {
           let job = try house.client.details(job: id)
           return job.summary.step >= target && job.job.state == .running
         }
         daemon.askToStop()
       }
       #expect(daemon.goOnToTheEnd() == 0, "\(daemon.account)")
-      stepsTaken += try house.stepsTaken()
       let state = try house.job(id).state
       #expect(state == .queued || state == .done)
-      if state == .queued {
-        let now = try kept(house, id)
-        resumptions += now.step > 0 || now.firstIsFinished ? 1 : 0
-      }
+      let now = try kept(house, id)
+      if state == .queued { resumptions += now.step > 0 || now.firstIsFinished ? 1 : 0 }
+      // No step twice: the bytes would be the same if every attempt had started anew.
+      let taken = (state == .done ? 2 * Self.steps : now.steps) - begun.steps
+      #expect(try daemon.hasEndedInAStep || house.stepsTaken() == taken, "\(begun) \(now) \(state)")
     }
     #expect(resumptions > 0)
-    // No step twice: the bytes would be the same if every attempt had started anew.
-    #expect(stepsTaken == 2 * Self.steps)
     #expect(try pictures(house, id) == wanted)
     #expect(try house.job(id).attempts == 1)
   }
@@ -100,7 +104,7 @@ import Testing
       let before = try kept(house, id)
       let target = min(before.step + Int.random(in: 2...10), Self.steps - 1)
       let daemon = try RealDaemon(house, drain: true, faults: [RealDaemon.beforeEachState])
-      let stands = try daemon.goOn(in: house) {
+      let stands = try daemon.goOn {
         let now = try kept(house, id)
         return now.step >= target || now.firstIsFinished != before.firstIsFinished
       }
@@ -133,7 +137,7 @@ import Testing
       let id = try enqueue(house, .ddim, steps: Self.manySteps)
       let daemon = try RealDaemon(
         house, drain: true, checkpointSteps: 20, faults: [RealDaemon.beforeEachState])
-      let stands = try daemon.goOn(in: house) {
+      let stands = try daemon.goOn {
         try kept(house, id).firstIsFinished && kept(house, id).step > 0
       }
       try #require(stands, "\(daemon.account)")
@@ -160,7 +164,7 @@ import Testing
     let id = try enqueue(house, .ddim, steps: Self.manySteps)
     let daemon = try RealDaemon(
       house, drain: true, checkpointSteps: 20, faults: [RealDaemon.beforeEachState])
-    let stands = try daemon.goOn(in: house) {
+    let stands = try daemon.goOn {
       try kept(house, id).firstIsFinished && kept(house, id).step > 0
     }
     try #require(stands, "\(daemon.account)")

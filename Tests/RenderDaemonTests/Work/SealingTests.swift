@@ -115,7 +115,7 @@ import Testing
     /// Renders a few steps of a job and gives its state.
     func begin(_ id: Int64) throws -> [UInt8] {
       let daemon = try RealDaemon(house, checkpointSteps: 1000, faults: [RealDaemon.beforeEachReport])
-      let stands = try daemon.goOn(in: house) { try house.client.details(job: id).summary.step >= 3 }
+      let stands = try daemon.goOn { try house.client.details(job: id).summary.step >= 3 }
       try #require(stands, "\(daemon.account)")
       daemon.askToStop()
       #expect(daemon.goOnToTheEnd() == 0, "\(daemon.account)")

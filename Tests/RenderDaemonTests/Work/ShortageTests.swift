@@ -3,6 +3,7 @@ import Foundation
 import Images
 import RenderDaemon
 import Requests
+import TestSupport
 import Testing
 
 /// A daemon that the system refuses threads, and a job that finds no descriptor.

@@ -10,6 +10,14 @@ import Testing
     #expect(NumericsClass.name(ofBitsIn: set) == name)
   }
 
+  /// A processor whose sets all fail their check still has vectors for everything else.
+  @Test(arguments: [
+    ("scalar", "scalar", "scalar"), ("scalar", "avx512", "avx2+scalar"), ("scalar", "neon", "neon+scalar"),
+    ("amx", "avx512", "amx"), ("avx2", "avx512", "avx2"), ("avx512vnni", "avx512", "avx2"),
+  ]) func productsOfAnotherSetAreSaid(products: String, base: String, name: String) {
+    #expect(NumericsClass.name(ofProducts: products, andAllElse: base) == name)
+  }
+
   @Test func everySetHasAName() {
     for set in ProductInstructions.names {
       #expect(ProductInstructions.names.contains(NumericsClass.name(ofBitsIn: set)))

@@ -10,11 +10,13 @@ import WeightCache
   struct Weight: Weighted {
     let number: Int
     let byteCount: Int
+    let settings: [String]
     private let content: Tensor
 
-    init(number: Int, byteCount: Int) {
+    init(number: Int, byteCount: Int, settings: [String] = []) {
       self.number = number
       self.byteCount = byteCount
+      self.settings = settings
       content = Tensor(shape: [1], values: [Float(number)])
     }
 
@@ -105,6 +107,20 @@ import WeightCache
     cache.removeAll(model: "a")
     #expect(try use("b", 0, 8) == 8)
     #expect(cache.byteCount == 20 && ledger.counts.misses == 5)
+  }
+
+  /// Equal weights in layers that compute something else with them, such as another activation.
+  @Test func equalWeightsWithOtherSettingsAreApart() throws {
+    let cache = PartCache(budget: 1000)
+    let ledger = CacheLedger()
+    for model in ["gelu", "quick_gelu", "gelu"] {
+      let part = PartUse(key: PartKey(model: model, path: "layers.0"), byteCount: 10) {
+        Weight(number: 7, byteCount: 10, settings: [model])
+      }
+      let settings = try cache.withPart(part, as: Weight.self, ledger: ledger) { $0.settings }
+      #expect(settings == [model])
+    }
+    #expect(cache.count == 2 && ledger.counts.hits == 1)
   }
 
   /// Many threads, few places: each expert is loaded by one thread at a time, the sum is kept.

@@ -133,6 +133,7 @@ import WeightCache
   private struct NoWeights: Weighted {
     var byteCount: Int { 0 }
     func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {}
+    var settings: [String] { [] }
   }
 
   /// Work between two steps gets a step's room, and more only if there is more.

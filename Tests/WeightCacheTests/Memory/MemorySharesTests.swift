@@ -115,6 +115,7 @@ import WeightCache
     let content: Tensor
     var byteCount: Int { 4 << 20 }
     func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) { content.withBytes(body) }
+    var settings: [String] { [] }
   }
 
   /// A step of one work in the midst of another's: of each it is known what it needs next.
@@ -147,6 +148,7 @@ import WeightCache
   private struct Small: Weighted {
     var byteCount: Int { 10 }
     func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {}
+    var settings: [String] { [] }
   }
 
   /// A model is unloaded while another work uses a part that both have: the part is lent and given back under one name.

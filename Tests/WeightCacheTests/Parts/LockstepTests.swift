@@ -75,5 +75,6 @@ import WeightCache
   private struct Weights80: Weighted {
     var byteCount: Int { 80 }
     func withWeights(_ body: (UnsafeRawBufferPointer) -> Void) {}
+    var settings: [String] { [] }
   }
 }

@@ -1,15 +1,13 @@
 import Foundation
-import TestSupport
-import Testing
 
 /// Programs that the tests start, with system calls that fail or kill them (`Tests/Faults/faults.c`), and with a clock
 /// that is set (`clock.c`).
-enum FaultLibrary {
+package enum FaultLibrary {
   /// Compiled once a run; nil where that can't be done.
-  static let path: String? = compile()
+  package static let path: String? = compile()
 
   /// For `.enabled(if:)`; without a compiler, or where a sanitizer must come first, these tests can't be.
-  static let isThere: Bool = {
+  package static let isThere: Bool = {
     let isThere = path != nil
     if !isThere { print("fault tests: skipped, no C compiler (clang, cc) or a sanitized build") }
     return isThere
@@ -20,7 +18,9 @@ enum FaultLibrary {
   ///   - rules: of `faults.c`.
   ///   - log: gets what struck.
   ///   - clock: the file that says how far ahead its clock is.
-  static func environment(_ rules: [String], log: String, clock: String? = nil) -> [String: String] {
+  package static func environment(
+    _ rules: [String], log: String, clock: String? = nil
+  ) -> [String: String] {
     guard let path, !rules.isEmpty || clock != nil else { return [:] }
     var variables = ["LD_PRELOAD": path]
     if !rules.isEmpty {
