@@ -48,7 +48,7 @@ package struct Renderer: Sendable {
     while try advance(&denoising) {
       try report(.denoising(step: denoising.step, steps: denoising.steps))
     }
-    try report(.decoding)
+    try report(.decoding(tile: denoising.plan.tile))
     return try decode(denoising)
   }
 

@@ -166,7 +166,7 @@ struct JobRenderer: Sendable {
     // The picture is done, so a stop that comes now waits until the file is written.
     try report(
       claimed, index: picture.index, .writing, step: request.steps, steps: request.steps, mayStop: false)
-    var text = try PictureText(request, model: model, version: Version.current)
+    var text = try PictureText(request, model: model, tile: denoising.plan.tile, version: Version.current)
     text.batch = claimed.job.batch
     text.job = claimed.job.id
     text.index = picture.index
