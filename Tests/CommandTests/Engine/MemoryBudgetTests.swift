@@ -101,7 +101,7 @@ struct MemoryBudgetTests {
       #expect(
         try picture(["--threads", threads], budget: "\(smallest + 60)MiB") == small, "\(threads) threads")
     }
-    let larger = try picture(budget: "600MiB")
+    let larger = try picture(budget: "650MiB")
     #expect(tile(larger) != nil && tile(larger) != "48" && larger != small)
     let whole = try picture(budget: "2000MiB")
     #expect(tile(whole) == nil && whole != larger)

@@ -104,8 +104,8 @@ import WeightCache
   }
 
   /// The edge of a picture's tiles follows from the budget, or from what the machine has without one.
-  @Test func onlyTheBudgetDecidesOnTiles() throws {
-    let model = try Golden.ModelParts("base").load()
+  @Test(arguments: [Precision.f32, .bf16]) func onlyTheBudgetDecidesOnTiles(precision: Precision) throws {
+    let model = try Golden.ModelParts("base").load(precision: precision)
     func tile(
       _ budget: MemoryBudget?, asked: Int? = nil, threads: Int = 1, prompt: String = "a"
     ) throws -> Int? {
