@@ -43,7 +43,7 @@ struct GateProbe: Sendable {
   /// Limits the process to `memory`, or to the least that the request needs, plus room for what plans do not count.
   private func limit(_ model: DiffusionModel, _ request: PictureRequest) throws {
     let planning = Renderer(model: model, pass: ForwardPass(compute: compute), governor: governor)
-    governor.limit(to: max(memory, try planning.plan(request, room: memory).smallest + Self.besidePlans))
+    governor.limit(to: max(memory, try planning.plan(request).smallest + Self.besidePlans))
   }
 
   /// Bytes for the program itself, its stacks and short-lived objects.
@@ -66,11 +66,12 @@ struct GateProbe: Sendable {
     let wanted = Set(layers)
     let rows = RowStore()
     let size = settings.size ?? model.defaultSize
-    let request = PictureRequest(
+    var request = PictureRequest(
       prompt: prompt, negativePrompt: negativePrompt, width: size.width, height: size.height,
       steps: settings.steps,
       guidance: model.family.defaultGuidance, scheduler: .ddpm,
       seed: settings.seed)
+    request.memoryBudget = ByteCount(bytes: memory)
     try limit(model, request)
     let observing = Renderer(
       model: model,

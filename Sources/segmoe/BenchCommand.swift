@@ -131,7 +131,7 @@ struct BenchCommand: ParsableCommand {
     case .vae:
       let start = try renderer.begin(request)
       return { report in
-        try report(.decoding)
+        try report(.decoding(tile: start.plan.tile))
         _ = try renderer.decode(start)
       }
     case .unet:

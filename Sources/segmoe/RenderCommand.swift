@@ -70,10 +70,15 @@ struct RenderCommand: ParsableCommand {
     for (index, output) in outputs.enumerated() {
       let picture = first.next(index)
       let started = Date()
+      var tile: Int?
       let image = try renderer.render(picture) { progress in
-        if case .denoising(let step, let steps) = progress { tell("\(step)/\(steps)", end: false) }
+        switch progress {
+        case .encoding: break
+        case .denoising(let step, let steps): tell("\(step)/\(steps)", end: false)
+        case .decoding(let edge): tile = edge
+        }
       }
-      let text = try PictureText(picture, model: loaded, version: Version.current)
+      let text = try PictureText(picture, model: loaded, tile: tile, version: Version.current)
       try PNGFile.write(image, texts: text.texts(), to: output)
       let seconds = Date().timeIntervalSince(started)
       tell("\(output.path) \(String(format: "%.1f", seconds)) s", end: true)

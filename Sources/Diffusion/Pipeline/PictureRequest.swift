@@ -115,6 +115,6 @@ package enum RenderProgress: Sendable, Equatable {
   case encoding
   /// `step` of `steps` denoising steps are done.
   case denoising(step: Int, steps: Int)
-  /// Latents are being decoded to pixels.
-  case decoding
+  /// Latents are being decoded to pixels, in tiles with this edge in latents; nil: in one piece.
+  case decoding(tile: Int?)
 }

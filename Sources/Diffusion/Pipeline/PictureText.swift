@@ -17,6 +17,8 @@ package struct PictureText: Sendable {
   private let model: DiffusionModel.Names
   private let words: [TextualInversion]
   private let source: SourcePicture?
+  /// Edge of the decoder's tiles in latents; nil if it decoded the whole at once.
+  private let tile: Int?
   private let version: String
   /// With which the same request gives the same bytes.
   private let numerics = NumericsClass.inUse
@@ -28,20 +30,22 @@ package struct PictureText: Sendable {
   /// - Parameters:
   ///   - picture: the request that was rendered.
   ///   - model: the model that rendered it.
+  ///   - tile: the edge of the decoder's tiles in latents; nil if it decoded the whole at once.
   ///   - version: the version of the program.
   /// - Throws: `DiffusionError.unknownScheduler` if the model's own method is unknown.
-  package init(_ picture: PictureRequest, model: DiffusionModel, version: String) throws {
+  package init(_ picture: PictureRequest, model: DiffusionModel, tile: Int?, version: String) throws {
     var request = picture.render
     (request.width, request.height) = (picture.width, picture.height)
     request.scheduler = try model.schedulerName(for: picture)
     request.count = 1
-    // It changes no pixel.
+    // It changes no pixel but by the tiles, and these are named.
     request.memoryBudget = nil
     if picture.source != nil { request.strength = picture.strength }
     self.request = request
     self.model = model.names
     words = picture.words
     source = picture.source
+    self.tile = tile
     self.version = version
   }
 
@@ -89,6 +93,7 @@ package struct PictureText: Sendable {
       ]
     }
     if let strength = request.strength { pairs.append(.init("Denoising strength", "\(strength)")) }
+    if let tile { pairs.append(.init("Decoder tile", "\(tile)")) }
     if request.isPlainPrompt { pairs.append(.init("Emphasis", "None")) }
     return pairs
   }
@@ -143,6 +148,7 @@ extension PictureText: Encodable {
     }
     try members.encodeIfPresent(source?.digest, forKey: key("init_image"))
     try members.encodeIfPresent(source?.maskDigest, forKey: key("mask"))
+    try members.encodeIfPresent(tile, forKey: key("decoder_tile"))
     try members.encode(version, forKey: key("version"))
     try members.encode(numerics.description, forKey: key("numerics"))
     try members.encode(model.digest, forKey: key("model_digest"))

@@ -68,7 +68,7 @@ package struct RenderGroup: Sendable {
     else { return false }
     let model = renderer.model
     let standing = renderer.governor.standing(beside: keptBytes)
-    let plan = try renderer.plan(request, room: standing.room)
+    let plan = try renderer.plan(request)
     let plans = members.map(\.denoising.plan) + [plan]
     let steps = stepBytes + plan.step.tensorBytes
     guard let room = standing.left else { return always }

@@ -18,23 +18,18 @@ package struct RenderPlan: Sendable {
   /// Work that the steps leave out.
   let savings: RenderSavings
 
-  /// The part of the plan that `MemoryGovernor.admit` needs.
-  package var memory: MemoryPlan {
-    MemoryPlan(smallest: smallest, largestPhase: largestPhase, largestBlock: largestBlock)
-  }
-
   /// Multiplications and additions of a decoded preview; nil if none is decoded.
   package var previewOperations: Int? { preview?.operations }
 
   /// The most bytes of tensors at one time.
-  private var largestPhase: Int {
+  fileprivate var largestPhase: Int {
     max(
       text.tensorBytes,
       text.keptBytes + max(step.tensorBytes, decoding.tensorBytes, encoding?.tensorBytes ?? 0))
   }
 
   /// Bytes of the largest tensor or part.
-  private var largestBlock: Int {
+  fileprivate var largestBlock: Int {
     [text, step, decoding, encoding, preview?.phase].compactMap { $0 }.map {
       max($0.largestTensor, $0.largestPart)
     }.max()
@@ -57,13 +52,9 @@ struct TextPlan {
 
 extension Renderer {
   /// Plans a render.
-  /// - Parameters:
-  ///   - request: what is rendered.
-  ///   - room: bytes for tensors and weights. A decode that would take more is done in tiles.
+  /// - Parameter request: what is rendered.
   /// - Throws: `DiffusionError` for a request that the model cannot render.
-  package func plan(_ request: PictureRequest, room: Int? = nil) throws -> RenderPlan {
-    try plan(request, try textPlan(request), room: room)
-  }
+  package func plan(_ request: PictureRequest) throws -> RenderPlan { try plan(request, textPlan(request)) }
 
   /// Plans the encoding of a request's prompts.
   func textPlan(_ request: PictureRequest) throws -> TextPlan {
@@ -74,23 +65,50 @@ extension Renderer {
   }
 
   /// Plans a render whose first phase is already planned.
-  func plan(_ request: PictureRequest, _ text: TextPlan, room: Int?) throws -> RenderPlan {
+  func plan(_ request: PictureRequest, _ text: TextPlan) throws -> RenderPlan {
+    try plan(request, text, room: governor.roomToDecode(asked: request.memoryBudget?.bytes))
+  }
+
+  /// What `MemoryGovernor.admit` needs of a plan. If there is no room for it, the budget that a refusal names must do for
+  /// the tiles of that budget.
+  func memory(
+    _ plan: RenderPlan, _ request: PictureRequest, _ text: TextPlan, _ standing: MemoryStanding
+  ) throws -> MemoryPlan {
+    var enough = plan.smallest
+    while standing.budget?.source == .given, standing.lacks(enough) {
+      let room = MemoryGovernor.roomToDecode(budget: standing.budget(for: enough))
+      let larger = try self.plan(request, text, room: room).smallest
+      guard larger > enough else { break }
+      enough = larger
+    }
+    return MemoryPlan(
+      smallest: plan.smallest, enough: enough, largestPhase: plan.largestPhase,
+      largestBlock: plan.largestBlock)
+  }
+
+  /// - Parameter room: bytes for the decode's tensors and weights. A decode that would take more is done in tiles.
+  private func plan(_ request: PictureRequest, _ text: TextPlan, room: Int?) throws -> RenderPlan {
     let pixels = model.decoder.pixelsPerLatent
     let (height, width) = (request.height / pixels, request.width / pixels)
     let (step, savings) = try stepPlan(request, text, height: height, width: width)
     let latents = [1, height, width, model.decoder.latentChannels]
-    var (decoding, tile) = (try decodingPlan(latents, tile: nil), Int?.none)
-    let room = room.map { $0 - text.phase.keptBytes }
-    if let room, decoding.smallest > max(room, MemoryBudget.alwaysWhole), model.decoder.canTile {
-      for edge in TiledDecoding.edges where edge < max(height, width) {
-        (decoding, tile) = (try decodingPlan(latents, tile: edge), edge)
-        if decoding.smallest <= room { break }
-      }
-    }
+    let tile = try room.flatMap { try self.tile(for: latents, room: $0) }
     return RenderPlan(
-      text: text.phase, encoding: try encodingPlan(request), step: step, decoding: decoding,
+      text: text.phase, encoding: try encodingPlan(request), step: step,
+      decoding: try decodingPlan(latents, tile: tile, PassPlan(on: pass.compute)),
       preview: try previews?.plan(height: height, width: width, on: pass.compute), tile: tile,
       savings: savings)
+  }
+
+  /// The edge of a decoder's tile; nil if the decode is whole. It changes the picture, so it follows from the room, the
+  /// latents' size and the decoder alone: one thread stands for any number.
+  private func tile(for latents: [Int], room: Int) throws -> Int? {
+    func smallest(_ tile: Int?) throws -> Int {
+      try decodingPlan(latents, tile: tile, PassPlan(taskThreads: 1)).smallest
+    }
+    guard model.decoder.canTile, try smallest(nil) > max(room, MemoryBudget.alwaysWhole) else { return nil }
+    let edges = TiledDecoding.edges.filter { $0 < max(latents[1], latents[2]) }
+    return try edges.first { try smallest($0) <= room } ?? edges.last
   }
 
   /// Plans a step for latents of a size, and what it leaves out.
@@ -134,8 +152,7 @@ extension Renderer {
       uses: plan.uses, keptBytes: 0)
   }
 
-  private func decodingPlan(_ latents: [Int], tile: Int?) throws -> PhasePlan {
-    let plan = PassPlan(on: pass.compute)
+  private func decodingPlan(_ latents: [Int], tile: Int?, _ plan: PassPlan) throws -> PhasePlan {
     let picture = try decoded(
       Tensor(meta: latents), tile: tile, ForwardPass(planning: plan))
     return withExtendedLifetime(picture) { PhasePlan(plan, kept: 0) }

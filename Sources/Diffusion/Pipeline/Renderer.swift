@@ -7,7 +7,8 @@ import WeightCache
 /// Turns requests into pictures with one model (diffusers' `StableDiffusionPipeline.__call__` and
 /// `StableDiffusionXLPipeline.__call__`).
 ///
-/// The pixels depend on the request and the model only, not on threads, budget or earlier renders.
+/// The pixels depend on the request and the model only, and on the budget if a decode goes in tiles for it. They depend
+/// neither on threads nor on what else is in memory or was rendered before.
 package struct Renderer: Sendable {
   package let model: DiffusionModel
   package let pass: ForwardPass
@@ -48,7 +49,7 @@ package struct Renderer: Sendable {
     while try advance(&denoising) {
       try report(.denoising(step: denoising.step, steps: denoising.steps))
     }
-    try report(.decoding)
+    try report(.decoding(tile: denoising.plan.tile))
     return try decode(denoising)
   }
 
@@ -73,8 +74,8 @@ package struct Renderer: Sendable {
     let scheduler = try model.scheduler(for: request)
     try report(.encoding)
     let isGuided = isGuided(request)
-    let (known, plan, standing) = try reckon(request, beside: beside)
-    try governor.admit(plan.memory, standing)
+    let (known, plan, memory, standing) = try reckon(request, beside: beside)
+    try governor.admit(memory, standing)
     model.cache.expect(cycle: plan.step.uses)
     let text: PreparedText
     if let known {
@@ -119,16 +120,17 @@ package struct Renderer: Sendable {
       toward: other.latents(channels: channels, height: height, width: width), by: request.variationStrength)
   }
 
-  /// A request's text context if it is known, its plan, and the process's memory at the moment.
+  /// A request's text context if it is known, its plan and what that takes, and the process's memory at the moment.
   private func reckon(_ request: PictureRequest, beside: Int) throws -> (
-    known: PreparedText?, plan: RenderPlan, standing: MemoryStanding
+    known: PreparedText?, plan: RenderPlan, memory: MemoryPlan, standing: MemoryStanding
   ) {
     let known = texts.text(for: textKey(request))
     let text = try textPlan(request)
     // A known text context is in memory already, and is counted with the render.
     let mine = known == nil ? 0 : text.phase.keptBytes
     let standing = governor.standing(known: mine, beside: beside)
-    return (known, try plan(request, text, room: standing.room), standing)
+    let plan = try plan(request, text)
+    return (known, plan, try memory(plan, request, text, standing), standing)
   }
 
   /// A request with its files read, for its first picture. Weights make room for reading them.
@@ -137,15 +139,15 @@ package struct Renderer: Sendable {
   package func picture(_ request: RenderRequest) throws -> PictureRequest {
     try MemoryRefusal.check {
       try model.picture(request) { bytes, unread in
-        try governor.spare(bytes, before: reckon(unread, beside: 0).plan.memory)
+        try governor.spare(bytes, before: reckon(unread, beside: 0).memory)
       }
     }
   }
 
   /// Whether there is too little memory for a request at the moment.
   package func lacksRoom(for request: PictureRequest) throws -> Bool {
-    let (_, plan, standing) = try reckon(request, beside: 0)
-    return standing.lacks(plan.smallest)
+    let (_, _, memory, standing) = try reckon(request, beside: 0)
+    return standing.lacks(memory.smallest)
   }
 
   /// Whether the UNet also computes an unconditional row.

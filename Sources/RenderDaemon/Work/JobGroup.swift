@@ -17,6 +17,7 @@ struct JobGroup {
   }
 
   private let renderer: JobRenderer
+  private let shelf: ModelShelf
   /// How many pictures may be at work at a time.
   private let limit: Int
   /// Whether pictures go together even if nothing is gained, because the user asked for it.
@@ -32,9 +33,10 @@ struct JobGroup {
 
   /// - Parameters:
   ///   - renderer: renders the pictures.
+  ///   - shelf: the models.
   ///   - coalesce: how many pictures go together; nil means as many as gain by it.
-  init(renderer: JobRenderer, coalesce: Int?) {
-    self.renderer = renderer
+  init(renderer: JobRenderer, shelf: ModelShelf, coalesce: Int?) {
+    (self.renderer, self.shelf) = (renderer, shelf)
     limit = coalesce ?? 4
     isAsked = coalesce != nil
   }
@@ -50,7 +52,7 @@ struct JobGroup {
 
   /// Adds a claimed job.
   /// - Returns: the jobs that ended.
-  mutating func add(_ claimed: ClaimedJob, _ shelf: ModelShelf) -> [Ended] {
+  mutating func add(_ claimed: ClaimedJob) -> [Ended] {
     // Weights may have been evicted to open the model, so the pictures at work get their memory again.
     do {
       jobs.append(try renderer.open(claimed, shelf, mayWait: isEmpty))
@@ -129,6 +131,8 @@ struct JobGroup {
         }
         do {
           try renderer.waitToBeAlone(job.claimed, error)
+          // Models that were in use then may be idle now.
+          _ = try shelf.take { try renderer.makeRoom(for: job.requests[job.begun], job.renderer, &$0) }
         } catch {
           end(job, with: error)
           waitForMemory()

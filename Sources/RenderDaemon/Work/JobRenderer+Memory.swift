@@ -1,4 +1,6 @@
+import Diffusion
 import JobStore
+import Requests
 import WeightCache
 
 /// Jobs side by side wait for each other's memory.
@@ -23,6 +25,28 @@ extension JobRenderer {
     log.notice(
       "job \(claimed.job.id) waits until the jobs beside it are over: \(error)", metadata: claimed.fields)
     try governor.waitToBeAlone { try pause(claimed) }
+  }
+
+  /// Unloads idle models if a job would be refused because of what they hold outside the cache, such as factors of LoRAs.
+  /// - Parameters:
+  ///   - request: the job's next picture.
+  ///   - renderer: renders it.
+  ///   - pool: the models.
+  func makeRoom(for request: PictureRequest, _ renderer: Renderer, _ pool: inout ModelPool) throws {
+    guard pool.names.count > 1, try renderer.lacksRoom(for: request) else { return }
+    pool.unloadOthers(than: renderer.model)
+  }
+
+  /// A job's first picture, with its files read. Idle models are unloaded if there is no room for them.
+  func picture(
+    _ request: RenderRequest, of renderer: Renderer, _ pool: inout ModelPool
+  ) throws -> PictureRequest {
+    do {
+      return try renderer.picture(request)
+    } catch is MemoryError where pool.names.count > 1 {
+      pool.unloadOthers(than: renderer.model)
+      return try renderer.picture(request)
+    }
   }
 
   private func pause(_ claimed: ClaimedJob) throws {

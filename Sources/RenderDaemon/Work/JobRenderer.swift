@@ -128,17 +128,14 @@ struct JobRenderer: Sendable {
     let renderer = Renderer(
       model: model, pass: pass, governor: governor, texts: texts,
       previews: previews ? previewDecoder(for: model, claimed, &pool) : nil)
-    let first = try renderer.picture(request)
+    let first = try picture(request, of: renderer, &pool)
     // The limits also hold for a default size.
     var sized = claimed.request.render
     (sized.width, sized.height) = (first.width, first.height)
     try sized.validate(limits: pool.limits)
     note(first, of: claimed)
     let requests = (0..<request.count).map(first.next)
-    // An idle model holds little outside the cache, but the job must not fail because of it.
-    if pool.names.count > 1, let request = requests.first, try renderer.lacksRoom(for: request) {
-      pool.unloadOthers(than: model)
-    }
+    if let request = requests.first { try makeRoom(for: request, renderer, &pool) }
     let job = JobAtWork(
       claimed: claimed, renderer: renderer, requests: requests, pattern: pattern, use: use)
     do {
@@ -166,7 +163,7 @@ struct JobRenderer: Sendable {
     // The picture is done, so a stop that comes now waits until the file is written.
     try report(
       claimed, index: picture.index, .writing, step: request.steps, steps: request.steps, mayStop: false)
-    var text = try PictureText(request, model: model, version: Version.current)
+    var text = try PictureText(request, model: model, tile: denoising.plan.tile, version: Version.current)
     text.batch = claimed.job.batch
     text.job = claimed.job.id
     text.index = picture.index

@@ -74,13 +74,13 @@ struct WorkLoop: Sendable {
       return
     }
     renderer.peak.restart()
-    var group = JobGroup(renderer: renderer, coalesce: worker.settings.coalesce)
+    var group = JobGroup(renderer: renderer, shelf: worker.shelf, coalesce: worker.settings.coalesce)
     while let claimed = next {
       if claimed.lease.claim > 1 { worker.output.removeTemporaries(of: claimed.job) }
       worker.reports.heartbeat()
       worker.log.info(
         "job \(claimed.job.id) claimed, attempt \(claimed.job.attempts)", metadata: claimed.fields)
-      for ended in group.add(claimed, worker.shelf) { worker.end(ended) }
+      for ended in group.add(claimed) { worker.end(ended) }
       next = nil
       while next == nil, !group.isEmpty {
         // After a reload no further job is taken, nor while another waits for this one's memory.

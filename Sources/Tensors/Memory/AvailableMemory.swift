@@ -1,7 +1,8 @@
 import Foundation
 import Glibc
 
-/// How much more memory this process may take before the system refuses memory or kills a process.
+/// How much more memory this process may take before the system refuses memory or kills a process, and how much it could
+/// have at most.
 package enum AvailableMemory {
   /// In bytes; nil if the kernel does not say.
   package static var bytes: Int? {
@@ -24,6 +25,24 @@ package enum AvailableMemory {
     return ([machine(read) ?? system] + ofGroups + limits(read)).compactMap { $0 }.min()
   }
 
+  /// Bytes that this process could have if nobody else took any, as they were when it first asked; nil if the kernel does
+  /// not say. What is free at the moment does not change them.
+  package static let total = total(
+    groups: KernelFile.text("/proc/self/cgroup") ?? "", system: systemTotal, read: KernelFile.text)
+
+  /// The least of three: what the machine has, the limits of the process's control groups and those above them, and the
+  /// process's own limits.
+  /// - Parameters:
+  ///   - groups: the text of `/proc/self/cgroup`.
+  ///   - system: the machine's bytes, used if no file tells them.
+  ///   - read: the text of a file, nil if it cannot be read.
+  package static func total(groups: String, system: Int? = nil, read: (String) -> String?) -> Int? {
+    let ofGroups = groups.split(separator: "\n").flatMap { line in
+      folders(ofGroup: line).map { files, folder in files.limit(in: folder, read) }
+    }
+    return ([machineTotal(read) ?? system] + ofGroups + ownLimits(read).map(\.limit)).compactMap { $0 }.min()
+  }
+
   // MARK: The machine
 
   private static func machine(_ read: (String) -> String?) -> Int? {
@@ -32,13 +51,22 @@ package enum AvailableMemory {
     }
     // systemd's ProcSubset=pid hides that file. The files of the memory nodes tell nearly the same: free memory, and
     // the page cache, which the kernel gives up when memory is needed.
+    return nodes(of: "MemFree", and: ["Active(file)", "Inactive(file)"], read)
+  }
+
+  private static func machineTotal(_ read: (String) -> String?) -> Int? {
+    read("/proc/meminfo").flatMap { KernelFile.bytes("MemTotal", in: $0) } ?? nodes(of: "MemTotal", read)
+  }
+
+  /// The sum of numbers of all memory nodes that tell the first of them; nil if none does.
+  private static func nodes(
+    of name: String, and others: [String] = [], _ read: (String) -> String?
+  ) -> Int? {
     let nodes = (0..<mostNodes).compactMap { node -> Int? in
       guard let text = read("/sys/devices/system/node/node\(node)/meminfo"),
-        let free = KernelFile.bytes("Node \(node) MemFree", in: text)
+        let first = KernelFile.bytes("Node \(node) \(name)", in: text)
       else { return nil }
-      let files = ["Active(file)", "Inactive(file)"]
-        .compactMap { KernelFile.bytes("Node \(node) \($0)", in: text) }
-      return files.reduce(free, +)
+      return others.compactMap { KernelFile.bytes("Node \(node) \($0)", in: text) }.reduce(first, +)
     }
     return nodes.isEmpty ? nil : nodes.reduce(0, +)
   }
@@ -47,8 +75,12 @@ package enum AvailableMemory {
   private static let mostNodes = 64
 
   /// Free memory by a system call. It leaves out the page cache, so the number is rather too small.
-  private static var systemFree: Int? {
-    let (pages, bytes) = (sysconf(Int32(_SC_AVPHYS_PAGES)), sysconf(Int32(_SC_PAGESIZE)))
+  private static var systemFree: Int? { pages(_SC_AVPHYS_PAGES) }
+
+  private static var systemTotal: Int? { pages(_SC_PHYS_PAGES) }
+
+  private static func pages(_ name: Int) -> Int? {
+    let (pages, bytes) = (sysconf(Int32(name)), sysconf(Int32(_SC_PAGESIZE)))
     return pages > 0 && bytes > 0 ? pages * bytes : nil
   }
 
@@ -59,6 +91,11 @@ package enum AvailableMemory {
   private static func left(
     inGroup line: Substring, resident: Int, _ read: (String) -> String?
   ) -> [Int?] {
+    folders(ofGroup: line).map { files, folder in files.left(in: folder, resident: resident, read) }
+  }
+
+  /// The folders of a group and of the groups above it, with the names of their files.
+  private static func folders(ofGroup line: Substring) -> [(files: GroupFiles, folder: String)] {
     let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
     guard fields.count == 3 else { return [] }
     let files: GroupFiles
@@ -69,9 +106,7 @@ package enum AvailableMemory {
     } else {
       return []
     }
-    return KernelFile.groupFolders(files.root, fields[2]).map {
-      files.left(in: $0, resident: resident, read)
-    }
+    return KernelFile.groupFolders(files.root, fields[2]).map { (files, $0) }
   }
 
   /// The names of a control group's memory files, in one version of control groups.
@@ -90,10 +125,14 @@ package enum AvailableMemory {
     /// Fields of `memory.stat`: memory that the kernel gives up when it is needed.
     let reclaimable: Set<String>
 
+    /// What a group may have; nil if it has no limit.
+    func limit(in folder: String, _ read: (String) -> String?) -> Int? {
+      limits.compactMap { read(folder + "/" + $0).flatMap(Self.number) }.min()
+    }
+
     /// What a group has left; nil if it has no limit.
     func left(in folder: String, resident: Int, _ read: (String) -> String?) -> Int? {
-      let limits = limits.compactMap { read(folder + "/" + $0).flatMap(Self.number) }
-      guard let limit = limits.min() else { return nil }
+      guard let limit = limit(in: folder, read) else { return nil }
       guard let used = read(folder + "/" + usage).flatMap(Self.number) else {
         return max(0, limit - resident)
       }
@@ -117,13 +156,20 @@ package enum AvailableMemory {
   /// What is left of the limits of addresses and of data. They are read from files, because a sandbox may forbid the
   /// system call.
   private static func limits(_ read: (String) -> String?) -> [Int?] {
-    guard let limits = read("/proc/self/limits"), let status = read("/proc/self/status") else { return [] }
-    return [("Max address space", "VmSize"), ("Max data size", "VmData")].map { name, field in
+    guard let status = read("/proc/self/status") else { return [] }
+    return ownLimits(read).map { limit, field in
+      KernelFile.bytes(field, in: status).map { max(0, limit - $0) }
+    }
+  }
+
+  /// The limits of addresses and of data, less `addresses`, and what of `/proc/self/status` counts against each.
+  private static func ownLimits(_ read: (String) -> String?) -> [(limit: Int, field: String)] {
+    guard let limits = read("/proc/self/limits") else { return [] }
+    return [("Max address space", "VmSize"), ("Max data size", "VmData")].compactMap { name, field in
       guard let line = limits.split(separator: "\n").first(where: { $0.hasPrefix(name) }),
-        let limit = line.dropFirst(name.count).split(separator: " ").first.flatMap({ Int($0) }),
-        let used = KernelFile.bytes(field, in: status)
+        let limit = line.dropFirst(name.count).split(separator: " ").first.flatMap({ Int($0) })
       else { return nil }
-      return max(0, limit - used - addresses)
+      return (max(0, limit - addresses), field)
     }
   }
 

@@ -14,13 +14,16 @@ package struct MemoryBudget: Sendable, Equatable, CustomStringConvertible {
   /// Resident bytes, as the kernel counts them.
   package let bytes: Int
   package let source: Source
+  /// Bytes that decide how a picture is decoded: a given budget itself, or what the machine has, whatever is left of it.
+  let basis: Int
 
   /// - Parameters:
   ///   - bytes: resident bytes, as the kernel counts them.
   ///   - source: where the budget comes from.
-  package init(bytes: Int, source: Source = .given) {
-    self.bytes = bytes
-    self.source = source
+  package init(bytes: Int, source: Source = .given) { self.init(bytes: bytes, source: source, basis: bytes) }
+
+  private init(bytes: Int, source: Source, basis: Int) {
+    (self.bytes, self.source, self.basis) = (bytes, source, basis)
   }
 
   /// The given budget, or else what the machine has left for this process; nil if none is given and the kernel does not
@@ -28,17 +31,25 @@ package struct MemoryBudget: Sendable, Equatable, CustomStringConvertible {
   /// - Parameter given: the given budget in bytes; nil if there is none.
   package static func chosen(given: Int?) -> MemoryBudget? {
     if let given { return MemoryBudget(bytes: given) }
-    return AvailableMemory.bytes.map { machine(available: $0, resident: Int(ResidentMemory.bytes)) }
+    return AvailableMemory.bytes.map {
+      machine(available: $0, resident: Int(ResidentMemory.bytes), total: AvailableMemory.total)
+    }
   }
 
   /// What the machine has left for this process, in whole mebibytes.
   /// - Parameters:
   ///   - available: bytes that the process may take beyond what it has.
   ///   - resident: bytes that it has.
-  package static func machine(available: Int, resident: Int) -> MemoryBudget {
-    let all = available + resident
+  ///   - total: bytes that it could have if nobody else took any; nil if the kernel does not tell. Then nothing is
+  ///     decoded in tiles.
+  package static func machine(available: Int, resident: Int, total: Int?) -> MemoryBudget {
+    MemoryBudget(
+      bytes: lessReserve(available + resident), source: .machine, basis: total.map(lessReserve) ?? .max)
+  }
+
+  private static func lessReserve(_ all: Int) -> Int {
     let reserve = min(max(leastReserve, all / reservedShare), all / 2)
-    return MemoryBudget(bytes: ((all - reserve) >> 20) << 20, source: .machine)
+    return ((all - reserve) >> 20) << 20
   }
 
   /// The share of the machine's memory that is left to others.
@@ -68,9 +79,10 @@ package struct MemoryBudget: Sendable, Equatable, CustomStringConvertible {
   /// What a process takes besides the cache differs by at most this much from one start to the next.
   static let variation = 4 << 20
 
-  /// What the process usually takes besides the cache. It decides whether a picture is decoded in tiles, because tiles
+  /// What a process usually takes beside a decode: the program, scratch memory, margins, what stays of a model, and the
+  /// projected prompts of a large one. It decides with the budget whether a picture is decoded in tiles, because tiles
   /// change the picture: with a measured number, the same budget could give different pictures.
-  static let usual = 256 << 20
+  package static let usual = 448 << 20
 
   /// A decode that takes no more than this is done in one piece under any budget.
   package static let alwaysWhole = 128 << 20

@@ -105,6 +105,17 @@ package final class MemoryGovernor: Sendable {
     }
   }
 
+  /// Bytes for a decode's tensors and weights, which decide whether it goes in tiles; nil: there is no bound. Budgets, and
+  /// what the machine has, decide alone: whatever is loaded, free or at work at the moment changes no picture.
+  /// - Parameter asked: the budget that the request asks for in bytes; nil if it asks for none.
+  package func roomToDecode(asked: Int?) -> Int? {
+    let least = [asked, common.state.withLock { $0.process?.basis }].compactMap { $0 }.min()
+    return least.map(Self.roomToDecode)
+  }
+
+  /// Bytes for a decode's tensors and weights under a budget.
+  package static func roomToDecode(budget: Int) -> Int { max(0, budget - MemoryBudget.usual) }
+
   private func change(_ body: (inout State) -> Void) {
     let (before, after) = common.state.withLock { state in
       let before = state.current
@@ -178,7 +189,7 @@ package final class MemoryGovernor: Sendable {
   /// - Throws: `MemoryError`.
   package func admit(_ plan: MemoryPlan, _ standing: MemoryStanding) throws {
     if let budget = standing.budget, !reserve(plan.smallest, tensors: plan.largestPhase, standing) {
-      throw MemoryError(budget, smallest: plan.smallest + standing.taken + MemoryBudget.variation)
+      throw MemoryError(budget, smallest: standing.budget(for: plan.enough))
     }
     guard MemoryRefusal.prepare(forBlocksOf: plan.largestBlock),
       TensorMemory.isAvailable(plan.smallest + MemoryBudget.margin)
@@ -211,7 +222,7 @@ package final class MemoryGovernor: Sendable {
     let standing = standing()
     let smallest = max(bytes, plan?.smallest ?? 0)
     if let budget = standing.budget, !reserve(smallest, tensors: bytes, standing) {
-      throw MemoryError(budget, smallest: smallest + standing.taken + MemoryBudget.variation)
+      throw MemoryError(budget, smallest: standing.budget(for: max(smallest, plan?.enough ?? 0)))
     }
     share(standing, kept: 0, tensors: 0, others: bytes, CacheLedger())
   }

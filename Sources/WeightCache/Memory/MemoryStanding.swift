@@ -17,12 +17,11 @@ package struct MemoryStanding: Sendable {
   /// The same, with the weights that works beside this one need at one time.
   var taken: Int { alone + doubt + beside + others.total }
 
-  /// Bytes for tensors and weights, to decide how to decode; nil: there is no bound. Works beside this one change no
-  /// picture.
-  package var room: Int? { budget.map { $0.bytes - max(alone, MemoryBudget.usual) } }
-
   /// Bytes for tensors and weights as things are; nil: there is no bound.
   package var left: Int? { budget.map { $0.bytes - taken } }
+
+  /// A budget that would be enough for so many bytes of tensors and weights as things are.
+  package func budget(for bytes: Int) -> Int { bytes + taken + MemoryBudget.variation }
 
   /// Whether so many bytes of tensors and weights are more than there is room for.
   package func lacks(_ bytes: Int) -> Bool { left.map { bytes > $0 } ?? false }

@@ -53,6 +53,8 @@ package struct PhasePlan: Sendable {
 package struct MemoryPlan: Sendable {
   /// Tensors and weights that no smaller budget could do without.
   package let smallest: Int
+  /// The same under the budget that a refusal names. A larger budget may let a decode go in larger tiles.
+  package let enough: Int
   /// The most tensors at one time.
   package let largestPhase: Int
   /// The largest tensor or part.
@@ -60,10 +62,12 @@ package struct MemoryPlan: Sendable {
 
   /// - Parameters:
   ///   - smallest: tensors and weights that no smaller budget could do without.
+  ///   - enough: the same under the budget that a refusal names; nil if it is the same.
   ///   - largestPhase: the most tensors at one time.
   ///   - largestBlock: the largest tensor or part.
-  package init(smallest: Int, largestPhase: Int, largestBlock: Int) {
+  package init(smallest: Int, enough: Int? = nil, largestPhase: Int, largestBlock: Int) {
     self.smallest = smallest
+    self.enough = enough ?? smallest
     self.largestPhase = largestPhase
     self.largestBlock = largestBlock
   }

@@ -66,6 +66,9 @@ package final class PassPlan: Sendable {
   /// - Parameter compute: what the pass would compute on.
   package init(on compute: Compute) { taskThreads = compute.taskThreads }
 
+  /// - Parameter taskThreads: the threads for which work is cut into tasks.
+  package init(taskThreads: Int) { self.taskThreads = taskThreads }
+
   /// The most bytes of tensors at one time.
   package var tensorBytes: Int { meter.peak }
 

@@ -72,6 +72,42 @@ struct MemoryBudgetTests {
     }
   }
 
+  /// A picture that was decoded in tiles says so, and neither threads nor the rest of the memory decide on them.
+  @Test func tilesAreNamed() throws {
+    let house = try House()
+    let arguments = [
+      "--width", "768", "--height", "768", "--steps", "1", "--guidance", "1", "--precision", "f32",
+    ]
+    func picture(_ more: [String] = [], budget: String?) throws -> Data {
+      let run = try house.render(arguments + more, budget: budget)
+      #expect(run.code == 0, "\(budget ?? "no budget"): \(run.errors)")
+      if let limit = budget.flatMap({ Int($0.dropLast(3)) }) {
+        #expect(try #require(run.peakMebibytes) <= limit, "of \(limit) MiB")
+      }
+      return try Data(contentsOf: URL(fileURLWithPath: house.picture))
+    }
+    func tile(_ picture: Data) -> String? {
+      let text = String(decoding: picture, as: UTF8.self)
+      let (json, line) = (
+        text.firstMatch(of: /"decoder_tile":(\d+)/), text.firstMatch(of: /Decoder tile: (\d+)/)
+      )
+      #expect(json?.1 == line?.1)
+      return json.map { String($0.1) }
+    }
+    let smallest = try smallest(house.render(arguments, budget: "16MiB"))
+    let small = try picture(budget: "\(smallest)MiB")
+    #expect(tile(small) == "48")
+    for threads in ["1", "3"] {
+      #expect(
+        try picture(["--threads", threads], budget: "\(smallest + 60)MiB") == small, "\(threads) threads")
+    }
+    let larger = try picture(budget: "650MiB")
+    #expect(tile(larger) != nil && tile(larger) != "48" && larger != small)
+    let whole = try picture(budget: "2000MiB")
+    #expect(tile(whole) == nil && whole != larger)
+    #expect(try picture(budget: nil) == whole)
+  }
+
   /// Texts of a picture that nobody reads are not unpacked: here they would take 256 MiB.
   @Test func textsThatUnpackToMuchTakeNothing() throws {
     let house = try House()

@@ -104,6 +104,33 @@ import Testing
         == 2_000_000 * 1024)
   }
 
+  /// What the machine and its limits are does not change with what is taken of them.
+  @Test(arguments: [0, 5_000_000]) func whatIsTakenChangesNoTotal(taken: Int) {
+    let limits = "Max data size unlimited unlimited bytes\nMax address space 2000000000 unlimited bytes\n"
+    let node = "Node 0 MemTotal: 8000 kB\nNode 0 MemFree: \(8000 - taken / 1024) kB\n"
+    let group = "/sys/fs/cgroup/a/b"
+    let files = [
+      "/proc/meminfo": "MemTotal: 16000000 kB\nMemAvailable: \(9_000_000 - taken / 1024) kB\n",
+      "/proc/self/status": "VmSize: \(taken / 1024) kB\nVmData: 0 kB\n",
+      "\(group)/memory.current": "\(taken)\n",
+      "/sys/devices/system/node/node0/meminfo": node,
+      "/sys/devices/system/node/node2/meminfo": node.replacingOccurrences(of: "Node 0", with: "Node 2"),
+    ]
+    func total(_ more: [String: String], without hidden: String? = nil) -> Int? {
+      let all = files.filter { $0.key != hidden }.merging(more) { $1 }
+      return AvailableMemory.total(groups: "0::/a/b\n", system: 1) { all[$0] }
+    }
+    #expect(total([:]) == 16_000_000 * 1024)
+    #expect(total(["\(group)/memory.max": "7000000\n", "\(group)/memory.high": "6000000\n"]) == 6_000_000)
+    #expect(total(["/sys/fs/cgroup/a/memory.max": "5000000", "\(group)/memory.max": "max"]) == 5_000_000)
+    #expect(total(["/proc/self/limits": limits]) == 2_000_000_000 - (256 << 20))
+    #expect(total(["/proc/self/limits": "Max address space 5 5 bytes"]) == 0)
+    #expect(total([:], without: "/proc/meminfo") == 2 * 8000 * 1024)
+    #expect(AvailableMemory.total(groups: "", system: 7) { _ in nil } == 7)
+    #expect(AvailableMemory.total(groups: "", system: nil) { _ in nil } == nil)
+    #expect((AvailableMemory.total ?? 0) >= (AvailableMemory.bytes ?? .max))
+  }
+
   /// Where no file says anything, the system call's number counts; the groups' limits all the same.
   @Test func theSystemCallStandsIn() {
     func available(_ files: [String: String]) -> Int? {

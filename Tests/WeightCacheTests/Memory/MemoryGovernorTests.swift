@@ -35,7 +35,7 @@ import WeightCache
   /// A sixteenth is left to others, 128 MiB at least, half at most.
   @Test func theMachineKeepsAReserve() {
     func budget(_ available: Int, _ resident: Int) -> Int {
-      MemoryBudget.machine(available: available, resident: resident).bytes
+      MemoryBudget.machine(available: available, resident: resident, total: 64 << 30).bytes
     }
     #expect(budget(31 << 30, 1 << 30) == 30 << 30)
     #expect(budget(900 << 20, 100 << 20) == 872 << 20)
@@ -56,6 +56,57 @@ import WeightCache
     #expect(MemoryBudget(bytes: 1536 << 20).description == "1536MiB")
     #expect(MemoryBudget(bytes: 12_345).description == "12345")
     #expect(MemoryBudget(bytes: 2 << 30, source: .machine).description == "2GiB, what this machine has left")
+  }
+
+  /// Pictures must not differ for what is free at the moment, or for what else the process holds.
+  @Test func whatTheMachineHasDecidesHowToDecodeNotWhatIsLeft() throws {
+    func room(_ available: Int, of total: Int?, asked: Int? = nil) -> Int? {
+      governor(.machine(available: available, resident: 50 << 20, total: total)).roomToDecode(asked: asked)
+    }
+    let usual = MemoryBudget.usual
+    #expect(room(31 << 30, of: 32 << 30) == 30 << 30 - usual)
+    #expect(room(1 << 30, of: 32 << 30) == 30 << 30 - usual)
+    #expect(room(1 << 30, of: nil) == .max - usual)
+    // What a job asks for counts, whether or not there is as much at the moment.
+    #expect(room(31 << 30, of: 32 << 30, asked: 4 << 30) == 4 << 30 - usual)
+    #expect(room(1 << 30, of: 32 << 30, asked: 4 << 30) == 4 << 30 - usual)
+    #expect(room(1 << 30, of: 32 << 30, asked: 64 << 30) == 30 << 30 - usual)
+    #expect(room(1 << 30, of: 32 << 30, asked: 1 << 20) == 0)
+    #expect(governor(nil).roomToDecode(asked: nil) == nil)
+    #expect(governor(nil).roomToDecode(asked: 4 << 30) == 4 << 30 - usual)
+  }
+
+  @Test func aGivenBudgetDecidesHowToDecode() {
+    let governor = governor(MemoryBudget(bytes: 1 << 30))
+    let room = governor.roomToDecode(asked: nil)
+    #expect(room == 1 << 30 - MemoryBudget.usual)
+    let loaded = Tensor(shape: [128, 1 << 20], repeating: 1)
+    withExtendedLifetime(loaded) {
+      // What is measured knows of it, the decision does not.
+      #expect(governor.standing().lacks(512 << 20))
+      #expect(governor.roomToDecode(asked: nil) == room)
+      #expect(governor.roomToDecode(asked: 900 << 20) == 900 << 20 - MemoryBudget.usual)
+    }
+    // The bound of a job is no other's.
+    governor.limit(to: 900 << 20)
+    #expect(governor.roomToDecode(asked: nil) == room)
+  }
+
+  /// What is enough under the budget that is named is what is named.
+  @Test func aRefusalNamesWhatIsEnough() throws {
+    let governor = governor(MemoryBudget(bytes: 1 << 20))
+    let plan = MemoryPlan(smallest: 64 << 20, enough: 3 << 30, largestPhase: 64 << 20, largestBlock: 1 << 20)
+    for refuse in [
+      { try governor.admit(plan, governor.standing()) }, { try governor.spare(1, before: plan) },
+    ] {
+      do {
+        try refuse()
+        Issue.record("1 MiB is enough?")
+      } catch MemoryError.budget(_, let smallest) {
+        #expect(smallest > 3 << 30)
+      }
+    }
+    #expect(MemoryError.machine(bytes: 1, smallest: 2).description.contains("--memory-budget"))
   }
 
   @Test func whatDoesNotFitIsRefusedWithWhatWould() throws {

@@ -22,14 +22,15 @@ import WeightCache
     try one.begin { throw GivenUp() }
     try other.begin { throw GivenUp() }
     let (first, second) = (one.standing(), other.standing())
-    #expect(first.room != nil && other.hasOthers && !other.isAlone)
+    let room = try #require(other.roomToDecode(asked: nil))
+    #expect(room == one.roomToDecode(asked: nil) && other.hasOthers && !other.isAlone)
     #expect(one.reserve(40 << 30, tensors: 30 << 30, first))
     // By what was measured before, it would fit: what others have taken since then counts.
     #expect(!second.lacks(40 << 30) && !other.reserve(40 << 30, tensors: 30 << 30, second))
     #expect(other.standing().lacks(24 << 30) && !other.standing().lacks(20 << 30))
     #expect(other.reserve(20 << 30, tensors: 20 << 30, second))
     // How a picture is decoded depends on the budget, and not on who works beside it.
-    #expect(try #require(other.standing().room) > 60 << 30)
+    #expect(other.roomToDecode(asked: nil) == room && room > 60 << 30)
     // Weights get what the tensors of both leave, and the parts of the first are among them.
     let phase = PhasePlan(tensorBytes: 20 << 30, largestTensor: 1, uses: [], keptBytes: 0)
     other.enter(phase, other.standing(), ledger: CacheLedger())
