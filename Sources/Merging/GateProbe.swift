@@ -71,7 +71,8 @@ struct GateProbe: Sendable {
       steps: settings.steps,
       guidance: model.family.defaultGuidance, scheduler: .ddpm,
       seed: settings.seed)
-    request.memoryBudget = ByteCount(bytes: memory)
+    // Nothing is decoded, so the decode is planned as small as can be.
+    request.memoryBudget = ByteCount(bytes: 1)
     try limit(model, request)
     let observing = Renderer(
       model: model,

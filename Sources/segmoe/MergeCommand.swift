@@ -34,6 +34,7 @@ struct MergeCommand: ParsableCommand {
   var quiet = false
 
   func run() throws {
+    if let warning = ProductInstructions.failureWarning { complain(warning) }
     try Merger.checkPlace(output)
     let recipe = try Recipe(reading: config)
     let pulls = SourcePulls(quiet: quiet)

@@ -69,6 +69,7 @@ struct PrecisionCommand: ParsableCommand {
   }
 
   func run() throws {
+    if let warning = ProductInstructions.failureWarning { complain(warning) }
     let exact = try outputs(.f32, latents: nil)
     let rows = try [Precision.f32, .bf16, .int8].map { precision in
       let found = precision == .f32 ? exact : try outputs(precision, latents: exact.latents)

@@ -1,6 +1,7 @@
 import CommandLine
 import Merging
 import Synchronization
+import Tensors
 
 /// Handles SIGINT and SIGTERM while files are being written: the work ends at its next report, and can remove what it
 /// has written so far. Before files are written, the signals end the program at once.
@@ -40,3 +41,6 @@ final class SignalTrap {
     if let number { throw Problem.interrupted(by: number) }
   }
 }
+
+/// Somebody's wish, such as Ctrl-C, whatever else happened meanwhile.
+extension Problem: SaysNothingOfContents {}

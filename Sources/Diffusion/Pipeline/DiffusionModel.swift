@@ -26,6 +26,8 @@ package struct DiffusionModel: Sendable {
   package let encoder: (any LatentEncoder)?
   /// Notices about its LoRAs for the user, one line each.
   package let notices: [String]
+  /// Bytes of memory that its LoRAs' factors take.
+  let loraBytes: Int
   /// The model's noise schedule, from its scheduler file.
   package let schedulerConfiguration: SchedulerConfiguration
 
@@ -50,6 +52,7 @@ package struct DiffusionModel: Sendable {
     family = try ModelFamily(folder)
     let networks = try ModelWeights(folder, loras: loras, precision: precision, inHalves: halves)
     notices = networks.notices
+    loraBytes = networks.loraBytes
     let autoencoder = try ModelAutoencoder(folder, replacement: vae)
     digest = try folder.digest(digests) + networks.suffix + autoencoder.suffix
     names = Names(

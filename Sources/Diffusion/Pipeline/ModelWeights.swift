@@ -17,6 +17,8 @@ package struct ModelWeights: Sendable {
   package let suffix: String
   /// SHA-256 of each LoRA's file, in hexadecimal.
   let loraDigests: [String]
+  /// Bytes of memory that the LoRAs' factors take.
+  let loraBytes: Int
 
   /// Opens the weights of a model; nothing is read yet.
   /// - Parameters:
@@ -35,12 +37,13 @@ package struct ModelWeights: Sendable {
     if folder.has("text_encoder_2") { networks[.textEncoder2] = try folder.weights(for: "text_encoder_2") }
     var digest = Digest()
     var words: [TextualInversion] = []
-    var (notices, files) = ([String](), [String]())
+    var (notices, files, bytes) = ([String](), [String](), 0)
     for lora in loras {
       let file = try LoRAFile(path: LoRAFile.file(of: lora.path))
       let weight = Float(lora.weight)
       networks = try file.apply(to: networks, weight: weight)
       notices += file.notices
+      bytes += file.memory
       var own = Digest()
       try file.add(to: &own)
       let text = own.hexadecimal()
@@ -51,6 +54,7 @@ package struct ModelWeights: Sendable {
       digest.add(Array(" \(weight) ".utf8))
     }
     loraDigests = files
+    loraBytes = bytes
     guard let unet = networks[.unet], let textEncoder = networks[.textEncoder] else {
       throw CheckpointError.missingFile(path: folder.path, purpose: "a UNet and a text encoder")
     }

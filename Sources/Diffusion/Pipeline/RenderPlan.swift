@@ -86,13 +86,16 @@ extension Renderer {
       largestBlock: plan.largestBlock)
   }
 
-  /// - Parameter room: bytes for the decode's tensors and weights. A decode that would take more is done in tiles.
+  /// - Parameter room: bytes for the decode's tensors and weights, for prompts and for LoRAs. A decode for which they are not
+  ///   enough is done in tiles.
   private func plan(_ request: PictureRequest, _ text: TextPlan, room: Int?) throws -> RenderPlan {
     let pixels = model.decoder.pixelsPerLatent
     let (height, width) = (request.height / pixels, request.width / pixels)
     let (step, savings) = try stepPlan(request, text, height: height, width: width)
     let latents = [1, height, width, model.decoder.latentChannels]
-    let tile = try room.flatMap { try self.tile(for: latents, room: $0) }
+    let tile = try room.flatMap {
+      try self.tile(for: latents, room: $0 - text.phase.keptBytes - model.loraBytes)
+    }
     return RenderPlan(
       text: text.phase, encoding: try encodingPlan(request), step: step,
       decoding: try decodingPlan(latents, tile: tile, PassPlan(on: pass.compute)),
@@ -100,8 +103,8 @@ extension Renderer {
       savings: savings)
   }
 
-  /// The edge of a decoder's tile; nil if the decode is whole. It changes the picture, so it follows from the room, the
-  /// latents' size and the decoder alone: one thread stands for any number.
+  /// The edge of a decoder's tile; nil if the decode is whole. It changes the picture, so it follows from the request, the
+  /// room and the model alone: one thread stands for any number.
   private func tile(for latents: [Int], room: Int) throws -> Int? {
     func smallest(_ tile: Int?) throws -> Int {
       try decodingPlan(latents, tile: tile, PassPlan(taskThreads: 1)).smallest

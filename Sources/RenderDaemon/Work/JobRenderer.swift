@@ -12,7 +12,7 @@ import Tensors
 import WeightCache
 
 /// Why a job was interrupted. It is not an error of the job.
-enum Interruption: Error {
+enum Interruption: SaysNothingOfContents {
   /// The daemon is stopping.
   case stopping
   /// The job was cancelled.

@@ -60,13 +60,16 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
 
   /// Runs `body`.
   /// - Throws: `MemoryRefusal` if the system refused memory to any thread of the process meanwhile, else what `body`
-  ///   throws. What it throws after a refusal may be about garbage: a file that seems damaged, numbers that are none.
+  ///   throws. What it throws after a refusal may be about garbage: a file that seems damaged, numbers that are none. Only
+  ///   what says nothing of contents is thrown all the same (`SaysNothingOfContents`).
   package static func check<Result>(_ body: () throws -> Result) throws -> Result {
     let before = segmoe_memory_refusals()
     do {
       let result = try body()
       guard segmoe_memory_refusals() == before else { throw MemoryRefusal() }
       return result
+    } catch let error as any SaysNothingOfContents {
+      throw error
     } catch {
       throw segmoe_memory_refusals() == before ? error : MemoryRefusal()
     }
@@ -82,6 +85,9 @@ package struct MemoryRefusal: Error, Equatable, CustomStringConvertible {
     segmoe_memory_reserve(max(mostScratch, bytes)) == 1
   }
 }
+
+/// An error that garbage in memory cannot have caused: somebody's wish that work ends, or a reckoning of memory.
+package protocol SaysNothingOfContents: Error {}
 
 /// There may be memory later.
 extension MemoryRefusal: ExitCoded {

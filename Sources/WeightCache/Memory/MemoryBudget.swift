@@ -79,10 +79,10 @@ package struct MemoryBudget: Sendable, Equatable, CustomStringConvertible {
   /// What a process takes besides the cache differs by at most this much from one start to the next.
   static let variation = 4 << 20
 
-  /// What a process usually takes beside a decode: the program, scratch memory, margins, what stays of a model, and the
-  /// projected prompts of a large one. It decides with the budget whether a picture is decoded in tiles, because tiles
-  /// change the picture: with a measured number, the same budget could give different pictures.
-  package static let usual = 448 << 20
+  /// What a process usually takes beside tensors and LoRAs: the program, scratch memory, margins, what stays of a model. It
+  /// decides with the budget whether a picture is decoded in tiles, because tiles change the picture: with a measured number,
+  /// the same budget could give different pictures.
+  package static let usual = 352 << 20
 
   /// A decode that takes no more than this is done in one piece under any budget.
   package static let alwaysWhole = 128 << 20

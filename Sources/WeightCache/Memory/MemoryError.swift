@@ -1,5 +1,7 @@
+import Tensors
+
 /// Why there is no memory for a request. All numbers are bytes.
-package enum MemoryError: Error, Equatable, CustomStringConvertible {
+package enum MemoryError: SaysNothingOfContents, Equatable, CustomStringConvertible {
   /// The given budget is too small. `smallest` would be enough.
   case budget(bytes: Int, smallest: Int)
   /// No budget was given, and the machine has too little memory left.
@@ -23,7 +25,7 @@ package enum MemoryError: Error, Equatable, CustomStringConvertible {
     case .budget(let bytes, let smallest):
       "a memory budget of \(Self.mebibytes(bytes)) is too small for this request; the smallest that would do is \(Self.mebibytes(smallest))"
     case .machine(let bytes, let smallest):
-      "this machine has \(Self.mebibytes(bytes)) of memory left, and this request takes at least \(Self.mebibytes(smallest)); end other programs, raise the control group's limit, make the picture smaller, or give --memory-budget, under which a large picture is decoded in tiles"
+      "this machine has \(Self.mebibytes(bytes)) of memory left, and this request takes at least \(Self.mebibytes(smallest)); end other programs, raise the control group's limit, make the picture smaller, or render it with a --memory-budget, under which large pictures are decoded in tiles"
     case .refused(let bytes):
       "the system refuses memory for this request, which takes \(Self.mebibytes(bytes)) more; raise the limits of this process (ulimit -v) or end other programs"
     }

@@ -105,12 +105,14 @@ package final class MemoryGovernor: Sendable {
     }
   }
 
-  /// Bytes for a decode's tensors and weights, which decide whether it goes in tiles; nil: there is no bound. Budgets, and
-  /// what the machine has, decide alone: whatever is loaded, free or at work at the moment changes no picture.
+  /// Bytes for tensors and weights while a picture is decoded, which decide whether it goes in tiles; nil: there is no bound.
+  /// Budgets, or without one what the machine has, decide alone: whatever is loaded, free or at work at the moment changes no
+  /// picture.
   /// - Parameter asked: the budget that the request asks for in bytes; nil if it asks for none.
   package func roomToDecode(asked: Int?) -> Int? {
-    let least = [asked, common.state.withLock { $0.process?.basis }].compactMap { $0 }.min()
-    return least.map(Self.roomToDecode)
+    let process = common.state.withLock { $0.process }
+    let given = [asked, process?.source == .given ? process?.bytes : nil].compactMap { $0 }.min()
+    return (given ?? process?.basis).map(Self.roomToDecode)
   }
 
   /// Bytes for a decode's tensors and weights under a budget.

@@ -78,6 +78,7 @@ struct MemoryBudgetTests {
     let arguments = [
       "--width", "768", "--height", "768", "--steps", "1", "--guidance", "1", "--precision", "f32",
     ]
+    let two = ["--threads", "2"]
     func picture(_ more: [String] = [], budget: String?) throws -> Data {
       let run = try house.render(arguments + more, budget: budget)
       #expect(run.code == 0, "\(budget ?? "no budget"): \(run.errors)")
@@ -94,8 +95,8 @@ struct MemoryBudgetTests {
       #expect(json?.1 == line?.1)
       return json.map { String($0.1) }
     }
-    let smallest = try smallest(house.render(arguments, budget: "16MiB"))
-    let small = try picture(budget: "\(smallest)MiB")
+    let smallest = try smallest(house.render(arguments + two, budget: "16MiB"))
+    let small = try picture(two, budget: "\(smallest)MiB")
     #expect(tile(small) == "48")
     for threads in ["1", "3"] {
       #expect(
@@ -105,7 +106,10 @@ struct MemoryBudgetTests {
     #expect(tile(larger) != nil && tile(larger) != "48" && larger != small)
     let whole = try picture(budget: "2000MiB")
     #expect(tile(whole) == nil && whole != larger)
-    #expect(try picture(budget: nil) == whole)
+    // Whatever is left of the machine: there may be too little for it, but it is not cut.
+    let free = try house.render(arguments, budget: nil)
+    if free.code == 0 { #expect(try Data(contentsOf: URL(fileURLWithPath: house.picture)) == whole) }
+    #expect(free.code == 0 || free.code == 69, "\(free.errors)")
   }
 
   /// Texts of a picture that nobody reads are not unpacked: here they would take 256 MiB.

@@ -70,7 +70,7 @@ import WeightCache
     // What a job asks for counts, whether or not there is as much at the moment.
     #expect(room(31 << 30, of: 32 << 30, asked: 4 << 30) == 4 << 30 - usual)
     #expect(room(1 << 30, of: 32 << 30, asked: 4 << 30) == 4 << 30 - usual)
-    #expect(room(1 << 30, of: 32 << 30, asked: 64 << 30) == 30 << 30 - usual)
+    #expect(room(1 << 30, of: 32 << 30, asked: 64 << 30) == 64 << 30 - usual)
     #expect(room(1 << 30, of: 32 << 30, asked: 1 << 20) == 0)
     #expect(governor(nil).roomToDecode(asked: nil) == nil)
     #expect(governor(nil).roomToDecode(asked: 4 << 30) == 4 << 30 - usual)
