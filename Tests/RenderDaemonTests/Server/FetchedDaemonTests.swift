@@ -64,7 +64,11 @@ struct FetchedDaemonTests {
       try near.fail(source, message: "no room on this disk", tryingAgainIn: nil)
       return true
     }
-    daemon.waitUntilExit()
+    // A fetcher that no longer beats would be gone after a minute, and the job left to others.
+    try house.wait {
+      try near.beat()
+      return !daemon.isRunning
+    }
     #expect(daemon.terminationStatus == 1, "\(house.words)")
     let failure = try house.client.details(job: id).job.failure
     #expect(failure?.message.contains("no room on this disk") == true, "\(house.words)")
