@@ -71,7 +71,10 @@ extension Worker {
       }
       let (current, absent, progress) = (look.current, lacked.withLock { $0.all }, atWork.withLock { $0 })
       guard
-        let seen = try persistently({ try session.changeMark() }),
+        // A source that fails after the claim leaves a job that only the next claim finds hopeless.
+        let (seen, awaits) = try persistently({
+          (try session.changeMark(), try settings.drain && session.isAwaitingSources())
+        }),
         let claimed = try persistently({
           try session.claim(
             preferredModels: names, avoiding: absent,
@@ -90,7 +93,8 @@ extension Worker {
       // next one.
       guard
         let isOver = try persistently({
-          try settings.drain && progress.jobs == 0 && isDrained() && session.changeMark() == seen
+          try settings.drain && !awaits && progress.jobs == 0 && isDrained()
+            && session.changeMark() == seen
         })
       else { return nil }
       look.isOver = isOver
