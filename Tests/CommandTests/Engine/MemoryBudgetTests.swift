@@ -102,7 +102,7 @@ struct MemoryBudgetTests {
       #expect(
         try picture(["--threads", threads], budget: "\(smallest + 60)MiB") == small, "\(threads) threads")
     }
-    let larger = try picture(budget: "650MiB")
+    let larger = try picture(budget: "535MiB")
     #expect(tile(larger) != nil && tile(larger) != "48" && larger != small)
     let whole = try picture(budget: "2000MiB")
     #expect(tile(whole) == nil && whole != larger)
