@@ -79,7 +79,8 @@ import Testing
       try #require(!more.isEmpty, "it ended: \(String(decoding: said, as: UTF8.self))")
       said += more
     }
-    process.terminate()
+    // Threads of tests block SIGTERM, and a program that they start inherits that.
+    kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
   }
 

@@ -35,7 +35,8 @@ import Testing
     let process = try command.start(["watch", "1"], output: pipe.fileHandleForWriting, errors: Pipe())
     try pipe.fileHandleForWriting.close()
     defer {
-      process.terminate()
+      // Threads of tests block SIGTERM, and a program that they start inherits that.
+      kill(process.processIdentifier, SIGKILL)
       process.waitUntilExit()
     }
     var text = ""

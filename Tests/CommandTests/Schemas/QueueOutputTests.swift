@@ -62,7 +62,7 @@ import Testing
       try command.file("followed", Data())
       let output = try #require(FileHandle(forWritingAtPath: path))
       let process = try command.start(arguments + ["--json"], output: output, errors: Pipe())
-      defer { if process.isRunning { process.terminate() } }
+      defer { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
       try body { text in
         while try !String(contentsOfFile: path, encoding: .utf8).contains(text) {
           try #require(process.isRunning, "it ended without \(text)")
