@@ -14,6 +14,8 @@ struct Lookout {
   /// A jump of the clock that is still to be heeded.
   var jump: ClockWatch.Jump?
   var introduction = Introduction()
+  /// Nothing was left to render at the last look.
+  var wasDrained = false
   /// Nothing is left to render.
   var isOver = false
 
@@ -71,10 +73,7 @@ extension Worker {
       }
       let (current, absent, progress) = (look.current, lacked.withLock { $0.all }, atWork.withLock { $0 })
       guard
-        // A source that fails after the claim leaves a job that only the next claim finds hopeless.
-        let (seen, awaits) = try persistently({
-          (try session.changeMark(), try settings.drain && session.isAwaitingSources())
-        }),
+        let seen = try persistently({ try session.changeMark() }),
         let claimed = try persistently({
           try session.claim(
             preferredModels: names, avoiding: absent,
@@ -83,6 +82,7 @@ extension Worker {
         })
       else { return nil }
       if let claimed {
+        look.wasDrained = false
         // Before another loop looks whether anybody is at work.
         atWork.withLock { $0.jobs += 1 }
         return Lookout.Found(
@@ -92,13 +92,14 @@ extension Worker {
       // A job at work may be queued again, and others may wait for its end. What became due since the claim is seen by the
       // next one.
       guard
-        let isOver = try persistently({
-          try settings.drain && !awaits && progress.jobs == 0 && isDrained()
-            && session.changeMark() == seen
+        let isDrained = try persistently({
+          try settings.drain && progress.jobs == 0 && isDrained() && session.changeMark() == seen
         })
       else { return nil }
-      look.isOver = isOver
-      guard !isOver, let due = try persistently({ look.pace.watchesTimes ? try nextDue(current) : nil }),
+      // A source that failed since the claim leaves a job that only a claim finds hopeless: one more is made.
+      (look.isOver, look.wasDrained) = (isDrained && look.wasDrained, isDrained)
+      if isDrained { continue }
+      guard let due = try persistently({ look.pace.watchesTimes ? try nextDue(current) : nil }),
         // On a server, where thousands may wait, what comes into a folder is found a little later.
         let waits = try persistently({
           look.pace.watchesTimes ? try session.queue.waits(batch: nil, limit: 1) : []

@@ -70,7 +70,30 @@ struct FetchedDaemonTests {
       return !daemon.isRunning
     }
     #expect(daemon.terminationStatus == 1, "\(house.words)")
-    let failure = try house.client.details(job: id).job.failure
+    try expectFailure(house, id)
+  }
+
+  /// The fetcher fails after a look for jobs, just before the daemon asks whether anything still comes: one more look is made.
+  @Test(.enabled(if: FaultLibrary.isThere)) func itsSourceFailsAtTheEndOfADrain() throws {
+    let house = try ServerHouse()
+    let id = try house.enqueue(steps: 2) { $0.model = "a/tiny" }
+    let far = try fetcher(house, on: "far")
+    try bring(#require(try far.claim()), to: "/nowhere/tiny", by: far)
+    let near = try fetcher(house)
+    let daemon = try house.daemon(drains: true, faults: ["send:socket~AS awaits:1+:stop"])
+    try house.hold(daemon) {
+      try near.beat()
+      guard let source = try near.claim() else { return false }
+      try near.fail(source, message: "no room on this disk", tryingAgainIn: nil)
+      return true
+    }
+    house.goOnToTheEnd(daemon)
+    #expect(daemon.terminationStatus == 1, "\(house.words)")
+    try expectFailure(house, id)
+  }
+
+  private func expectFailure(_ house: ServerHouse, _ job: Int64) throws {
+    let failure = try house.client.details(job: job).job.failure
     #expect(failure?.message.contains("no room on this disk") == true, "\(house.words)")
   }
 }
