@@ -16,6 +16,29 @@
 CREATE FUNCTION milliseconds_now() RETURNS bigint LANGUAGE sql VOLATILE PARALLEL SAFE
   RETURN (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
 
+-- What one column may hold is said by its type. As a CHECK of the table it would be read anew at every statement that changes
+-- a row, whichever columns it sets: that was a fifth of the end of a job. What two columns say of each other stays a CHECK.
+CREATE DOMAIN flag AS smallint CHECK (VALUE IN (0, 1));
+CREATE DOMAIN natural_number AS integer CHECK (VALUE >= 0);
+CREATE DOMAIN positive AS integer CHECK (VALUE >= 1);
+CREATE DOMAIN byte_count AS bigint CHECK (VALUE >= 0);
+CREATE DOMAIN fraction AS double precision CHECK (VALUE BETWEEN 0 AND 1);
+CREATE DOMAIN full_text AS text CHECK (VALUE <> '');
+CREATE DOMAIN sha256 AS text CHECK (length(VALUE) = 64);  -- hexadecimal
+CREATE DOMAIN picture_side AS integer CHECK (VALUE > 0 AND VALUE % 8 = 0);  -- pixels
+CREATE DOMAIN weight_precision AS text CHECK (VALUE IN ('f32', 'bf16', 'int8'));
+CREATE DOMAIN job_outcome AS text CHECK (VALUE IN ('done', 'failed', 'cancelled'));
+CREATE DOMAIN job_error_kind AS text CHECK (VALUE IN ('bad_input', 'model', 'transient', 'lost'));
+CREATE DOMAIN image_phase AS text
+  CHECK (VALUE IN ('loading', 'encoding', 'denoising', 'decoding', 'writing', 'done'));
+CREATE DOMAIN worker_state AS text CHECK (VALUE IN ('idle', 'rendering', 'stopped'));
+CREATE DOMAIN source_use AS text CHECK (VALUE IN ('model', 'adapter', 'autoencoder'));
+CREATE DOMAIN source_state AS text CHECK (VALUE IN ('wanted', 'fetching', 'ready', 'failed'));
+CREATE DOMAIN event_kind AS text
+  CHECK (VALUE IN ('enqueued', 'edited', 'claimed', 'given_back', 'lost', 'retrying', 'done', 'failed', 'cancel_requested',
+    'cancelled', 'retried', 'paused', 'resumed', 'reordered', 'model_held', 'model_released', 'worker_started',
+    'worker_stopped', 'sharded', 'collected'));
+
 CREATE TABLE schema_version (
   number     integer PRIMARY KEY,          -- of each migration; the largest is the schema's
   name       text NOT NULL,
@@ -25,7 +48,7 @@ CREATE TABLE schema_version (
 CREATE TABLE queue (
   -- One row: the main switch, and where the queue is if it was moved elsewhere.
   id       smallint PRIMARY KEY CHECK (id = 1),
-  paused   smallint NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),  -- 1: nothing new is claimed
+  paused   flag NOT NULL DEFAULT 0,        -- 1: nothing new is claimed
   moved_to text,                           -- a file, or an address without password; NULL: the queue is here
   identity text                            -- which queue it is, wherever it is: made by its first move, carried by each
 );
@@ -46,13 +69,13 @@ CREATE TABLE batches (
   key           text UNIQUE,               -- idempotency key: the same key never makes a second batch
   fingerprint   bigint,                    -- with a key: 64-bit FNV-1a of all requests, the same every time
   token         bigint NOT NULL UNIQUE,    -- random, of one enqueue: a client that lost the answer asks again with it
-  paused        smallint NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+  paused        flag NOT NULL DEFAULT 0,
   created_at    bigint NOT NULL,
   first_job     bigint NOT NULL,           -- its jobs have the ids from first_job
   last_job      bigint NOT NULL,           -- to last_job
   after         bigint REFERENCES batches (id) ON DELETE SET NULL,  -- starts when that one is over
   name_pattern  text,                      -- of its pictures; NULL: BATCH/JOB-INDEX.png
-  same_numerics smallint NOT NULL DEFAULT 0 CHECK (same_numerics IN (0, 1)),  -- 1: rendered in one class of numerics
+  same_numerics flag NOT NULL DEFAULT 0,   -- 1: rendered in one class of numerics
   numerics      text,                      -- that class, once a job has begun
   shards        text,                      -- the folder in which its jobs are rendered elsewhere; NULL: none of them is
   shards_key    text                       -- which shards; stays when all jobs are back
@@ -70,44 +93,44 @@ CREATE TABLE jobs (
   id              bigint PRIMARY KEY,
   batch           bigint NOT NULL,         -- batches.id; no foreign key, which would cost each of a million rows
 
-  model           text NOT NULL CHECK (model <> ''),
+  model           full_text NOT NULL,
   prompt          text NOT NULL,
   negative_prompt text,
-  width           integer CHECK (width > 0 AND width % 8 = 0),    -- pixels
-  height          integer CHECK (height > 0 AND height % 8 = 0),  -- pixels
-  steps           integer NOT NULL CHECK (steps >= 1),
+  width           picture_side,
+  height          picture_side,
+  steps           positive NOT NULL,
   guidance        double precision NOT NULL,
-  guidance_rescale double precision NOT NULL DEFAULT 0 CHECK (guidance_rescale BETWEEN 0 AND 1),
-  guidance_from   double precision NOT NULL DEFAULT 0 CHECK (guidance_from BETWEEN 0 AND 1),
-  guidance_until  double precision NOT NULL DEFAULT 1 CHECK (guidance_until BETWEEN 0 AND 1),
+  guidance_rescale fraction NOT NULL DEFAULT 0,
+  guidance_from   fraction NOT NULL DEFAULT 0,
+  guidance_until  fraction NOT NULL DEFAULT 1,
   scheduler       text,
   sigmas          text,
-  eta             double precision CHECK (eta BETWEEN 0 AND 1),
+  eta             fraction,
   timesteps       text,
   sigma_list      text,
   deep_cache      text,
   token_merging   text,
   seed            bigint NOT NULL,         -- 64 bits without a sign, shown as with one
   variation_seed  bigint NOT NULL DEFAULT 0,
-  variation_strength double precision NOT NULL DEFAULT 0 CHECK (variation_strength BETWEEN 0 AND 1),
-  count           integer NOT NULL CHECK (count >= 1),
-  precision       text NOT NULL CHECK (precision IN ('f32', 'bf16', 'int8')),
+  variation_strength fraction NOT NULL DEFAULT 0,
+  count           positive NOT NULL,
+  precision       weight_precision NOT NULL,
   loras           text NOT NULL DEFAULT '[]',
   embeddings      text NOT NULL DEFAULT '[]',
-  clip_skip       integer NOT NULL DEFAULT 0 CHECK (clip_skip >= 0),
-  plain_prompt    smallint NOT NULL DEFAULT 0 CHECK (plain_prompt IN (0, 1)),
+  clip_skip       natural_number NOT NULL DEFAULT 0,
+  plain_prompt    flag NOT NULL DEFAULT 0,
   vae             text,
   init_image      text,
-  strength        double precision CHECK (strength BETWEEN 0 AND 1),
+  strength        fraction,
   mask            text,
   original_size   text,
   crop            text,
   target_size     text,
-  memory_budget   bigint CHECK (memory_budget >= 0),
+  memory_budget   byte_count,
 
   priority        integer NOT NULL DEFAULT 0,
   run_after       bigint,                  -- as it was asked for; waiting.run_after is what counts
-  max_attempts    integer NOT NULL DEFAULT 3 CHECK (max_attempts >= 1),
+  max_attempts    positive NOT NULL DEFAULT 3,
 
   -- Written when an attempt ends. The attempt at work is not among them.
   attempts        integer NOT NULL DEFAULT 0,
@@ -115,14 +138,14 @@ CREATE TABLE jobs (
   furthest_step   integer NOT NULL DEFAULT 0,
   furthest_saved  integer NOT NULL DEFAULT 0,
   last_token      bigint,                  -- of the lease that its worker ended last: if it lost the answer, it asks again
-  outcome         text CHECK (outcome IN ('done', 'failed', 'cancelled')),  -- NULL: not over
+  outcome         job_outcome,             -- NULL: not over
   created_at      bigint NOT NULL,
   started_at      bigint,                  -- of the last attempt that ended
   finished_at     bigint,
   error           text,
-  error_kind      text CHECK (error_kind IN ('bad_input', 'model', 'transient', 'lost')),
-  discard         smallint NOT NULL DEFAULT 0 CHECK (discard IN (0, 1)),
-  in_shards       smallint NOT NULL DEFAULT 0 CHECK (in_shards IN (0, 1)),  -- 1: it was cancelled while it was in shards
+  error_kind      job_error_kind,
+  discard         flag NOT NULL DEFAULT 0,
+  in_shards       flag NOT NULL DEFAULT 0, -- 1: it was cancelled while it was in shards
   model_digest    text,
   cache_hits      bigint,
   cache_misses    bigint,
@@ -177,7 +200,7 @@ CREATE TABLE leases (
   worker           text NOT NULL,
   expires          bigint NOT NULL,        -- once past, upkeep frees the job
   started_at       bigint NOT NULL,
-  cancel_requested smallint NOT NULL DEFAULT 0 CHECK (cancel_requested IN (0, 1)),
+  cancel_requested flag NOT NULL DEFAULT 0,
   note             text                    -- what it waits for
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
 CREATE INDEX leases_of_worker ON leases (worker, token);
@@ -185,10 +208,9 @@ CREATE INDEX leases_of_worker ON leases (worker, token);
 CREATE UNLOGGED TABLE progress (
   -- Where a running job is: a row for each of its images. Empty after a crash of the server.
   job              bigint NOT NULL,
-  number           integer NOT NULL CHECK (number >= 0),
-  phase            text NOT NULL
-                   CHECK (phase IN ('loading', 'encoding', 'denoising', 'decoding', 'writing', 'done')),
-  step             integer NOT NULL CHECK (step >= 0),
+  number           natural_number NOT NULL,
+  phase            image_phase NOT NULL,
+  step             natural_number NOT NULL,
   steps            integer NOT NULL,
   seconds_per_step double precision,
   expected_end     bigint,
@@ -200,8 +222,8 @@ CREATE UNLOGGED TABLE previews (
   -- Small pictures of what is at work, made from the latents: the newest of each image, while its job runs. Empty after a
   -- crash of the server.
   job     bigint NOT NULL,
-  number  integer NOT NULL CHECK (number >= 0),  -- of the image: 0, 1, …
-  step    integer NOT NULL CHECK (step >= 0),    -- after which it was made
+  number  natural_number NOT NULL,         -- of the image: 0, 1, …
+  step    natural_number NOT NULL,         -- after which it was made
   png     bytea NOT NULL,
   made_at bigint NOT NULL,
   PRIMARY KEY (job, number)
@@ -213,8 +235,8 @@ ALTER TABLE previews ALTER COLUMN png SET STORAGE EXTERNAL;
 CREATE TABLE checkpoints (
   -- For each image of an unfinished job: where its render is, or that its file is there.
   job          bigint NOT NULL,
-  number       integer NOT NULL CHECK (number >= 0),
-  step         integer NOT NULL CHECK (step >= 0),
+  number       natural_number NOT NULL,
+  step         natural_number NOT NULL,
   state        bytea NOT NULL,             -- empty once there is a file
   model_digest text NOT NULL,
   made_at      bigint NOT NULL,
@@ -222,11 +244,11 @@ CREATE TABLE checkpoints (
   seed         bigint,
   width        integer,
   height       integer,
-  digest       text CHECK (length(digest) = 64),
+  digest       sha256,
   bytes        bigint,
   seconds      double precision,
   numerics     text,
-  over         smallint NOT NULL DEFAULT 0 CHECK (over IN (0, 1)),  -- 1: its job failed or was cancelled
+  over         flag NOT NULL DEFAULT 0,    -- 1: its job failed or was cancelled
   PRIMARY KEY (job, number),
   CHECK ((path IS NULL) = (digest IS NULL)),
   CHECK (path IS NULL OR (seed, width, height, bytes, seconds) IS NOT NULL)
@@ -237,12 +259,12 @@ CREATE INDEX checkpoints_over ON checkpoints (job) WHERE over = 1;
 CREATE TABLE images (
   -- Finished pictures; written together with the job's end.
   job      bigint NOT NULL,
-  number   integer NOT NULL CHECK (number >= 0),
+  number   natural_number NOT NULL,
   path     text NOT NULL,
   seed     bigint NOT NULL,
   width    integer NOT NULL,
   height   integer NOT NULL,
-  digest   text NOT NULL CHECK (length(digest) = 64),
+  digest   sha256 NOT NULL,
   bytes    bigint NOT NULL,
   seconds  double precision NOT NULL,
   numerics text,
@@ -266,13 +288,13 @@ CREATE TABLE former_images (
 
 CREATE TABLE workers (
   -- Daemons, one row a name.
-  name           text PRIMARY KEY CHECK (name <> ''),
+  name           full_text PRIMARY KEY,
   pid            integer NOT NULL,
   host           text NOT NULL,
   version        text NOT NULL,
   process_space  text,                     -- where its process number means something; NULL: not known
   numerics       text,
-  state          text NOT NULL CHECK (state IN ('idle', 'rendering', 'stopped')),
+  state          worker_state NOT NULL,
   job            bigint,
   introduction   text,                     -- what it says of itself
   started_at     bigint NOT NULL,
@@ -282,7 +304,7 @@ CREATE TABLE workers (
 
 CREATE TABLE models (
   -- Models that daemons have found or loaded.
-  name          text PRIMARY KEY CHECK (name <> ''),  -- what jobs.model says: a name, or an absolute path
+  name          full_text PRIMARY KEY,     -- what jobs.model says: a name, or an absolute path
   path          text,                     -- folder or .safetensors file; NULL: never loaded
   kind          text,                     -- e.g. 'sd', 'segmoe'
   digest        text,                     -- SHA-256 over its files, hexadecimal
@@ -321,9 +343,7 @@ CREATE TABLE events (
   batch  bigint,
   job    bigint,
   worker text,
-  what   text NOT NULL CHECK (what IN ('enqueued', 'edited', 'claimed', 'given_back', 'lost', 'retrying', 'done',
-         'failed', 'cancel_requested', 'cancelled', 'retried', 'paused', 'resumed', 'reordered', 'model_held',
-         'model_released', 'worker_started', 'worker_stopped', 'sharded', 'collected')),
+  what   event_kind NOT NULL,
   detail text
 );
 CREATE INDEX events_by_job ON events (job) WHERE job IS NOT NULL;
@@ -332,7 +352,7 @@ CREATE INDEX events_by_xid ON events (xid);
 
 CREATE TABLE fetchers (
   -- Programs that bring what jobs name of a hub: `segmoed fetch`, one row each.
-  name         text PRIMARY KEY CHECK (name <> ''),  -- host and process
+  name         full_text PRIMARY KEY,      -- host and process
   pid          integer NOT NULL,
   host         text NOT NULL,              -- it fetches for the daemons of this host
   version      text NOT NULL,
@@ -345,9 +365,9 @@ CREATE TABLE sources (
   -- The fetcher that comes first decides which: from then on it is 'ready', and other hosts fetch that commit.
   id         bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
   batch      bigint NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
-  source     text NOT NULL CHECK (source <> ''),  -- as it was asked for, without any token: 'owner/name@v1', a link
-  use        text NOT NULL CHECK (use IN ('model', 'adapter', 'autoencoder')),
-  state      text NOT NULL DEFAULT 'wanted' CHECK (state IN ('wanted', 'fetching', 'ready', 'failed')),
+  source     full_text NOT NULL,           -- as it was asked for, without any token: 'owner/name@v1', a link
+  use        source_use NOT NULL,
+  state      source_state NOT NULL DEFAULT 'wanted',
   fetcher    text,                         -- fetchers.name; NULL unless it is being fetched
   claims     bigint NOT NULL DEFAULT 0,    -- all claims ever: the number that fences off a late fetcher
   tries      integer NOT NULL DEFAULT 0,   -- that ended with a fault which may pass
@@ -379,10 +399,10 @@ CREATE INDEX job_sources_by_source ON job_sources (source);
 CREATE TABLE source_places (
   -- Where each host has what jobs name of a hub. A host's fetcher brings what a daemon of the host lacks.
   host       text NOT NULL,                -- fetchers.host, workers.host
-  use        text NOT NULL CHECK (use IN ('model', 'adapter', 'autoencoder')),
+  use        source_use NOT NULL,
   name       text NOT NULL,                -- sources.name: with its commit
   id         bigint NOT NULL UNIQUE DEFAULT nextval('sources_id_seq'),  -- no source has the same number
-  state      text NOT NULL CHECK (state IN ('wanted', 'fetching', 'ready', 'failed')),
+  state      source_state NOT NULL,
   fetcher    text,
   claims     bigint NOT NULL DEFAULT 0,
   tries      integer NOT NULL DEFAULT 0,
@@ -1111,7 +1131,7 @@ END $$;
 
 CREATE FUNCTION beat(
   its_name text, its_start bigint, jobs bigint[], tokens bigint[], lease_ms bigint
-) RETURNS TABLE (held_job bigint, held_token bigint, cancelled smallint) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (held_job bigint, held_token bigint, cancelled flag) LANGUAGE plpgsql AS $$
 -- Renews leases and the heartbeat. Leases that are not returned are lost: a worker may have got its own lapsed job anew, and
 -- hold it under two tokens. Not durable.
 DECLARE
@@ -1380,7 +1400,7 @@ END $$;
 
 CREATE FUNCTION look(
   lease_ms bigint, class_ms bigint
-) RETURNS TABLE (head bigint, made bigint, last bigint, since bigint, paused smallint, live integer) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (head bigint, made bigint, last bigint, since bigint, paused flag, live integer) LANGUAGE plpgsql AS $$
 -- Which jobs are due, as far as three looks into indexes tell, after upkeep: the first and the transaction that made it due,
 -- the last number, and since when one waits for a class of numerics. And how many workers are alive.
 DECLARE
@@ -1879,7 +1899,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION claim_source(me text, its_host text, at_work bigint[]) RETURNS TABLE (
-  its_id bigint, claim bigint, wanted text, its_use text, its_tries integer
+  its_id bigint, claim bigint, wanted text, its_use source_use, its_tries integer
 ) LANGUAGE plpgsql AS $$
 -- Takes the source that was wanted first, or else what a daemon of the fetcher's host lacks and another host has fetched.
 -- at_work: what the fetcher knows that it has; anything else is of a claim whose answer was lost.
