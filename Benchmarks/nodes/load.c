@@ -24,17 +24,18 @@
 #include "processor_time.h"
 
 // What a node may ask for, and with how many values.
-enum { SIGN_ON, BEAT, REPORT, LEFTOVERS, VERIFY, LOOK, CLAIM, ANNOUNCE, FINISH, KINDS };
+enum { SIGN_ON, BEAT, REPORT, CLAIM, UPKEEP, ANNOUNCE, FINISH, KINDS };
 static const struct { const char *name; int values; } kinds[KINDS] = {
-    [SIGN_ON] = {"sign_on", 9},   [BEAT] = {"beat", 5},     [REPORT] = {"report_progress", 8}, [LEFTOVERS] = {"leftovers", 1},
-    [VERIFY] = {"verify", 1},     [LOOK] = {"look", 2},     [CLAIM] = {"claim_job", 8},        [ANNOUNCE] = {"announce_image", 13},
+    [SIGN_ON] = {"sign_on", 9},    [BEAT] = {"beat", 5},    [REPORT] = {"report_progress", 8},
+    [CLAIM] = {"claim_job", 9},    [UPKEEP] = {"keep_up", 2}, [ANNOUNCE] = {"announce_image", 13},
     [FINISH] = {"finish_job", 11}};
 static char *statements[KINDS];
 // How many values each takes; the last ones may be left out.
 static int taken[KINDS];
 
-// What follows what: a picture gets its name, its job ends, and the daemon looks for the next.
-static const int cycle[] = {ANNOUNCE, FINISH, LEFTOVERS, VERIFY, LOOK, CLAIM, BEAT};
+// What follows what: a picture gets its name, its job ends, and the daemon claims the next. The claim's answer says whether there
+// is other work: upkeep, of which nobody looks after it here, and pictures of failed jobs or wanted sources, of which there are none.
+static const int cycle[] = {ANNOUNCE, FINISH, CLAIM, UPKEEP, BEAT};
 enum { CYCLE = sizeof cycle / sizeof *cycle };
 
 struct node {
@@ -42,7 +43,7 @@ struct node {
   char name[16], start[24], job[24], token[24];
   int kind;   // what is asked for now; -1: nothing
   int place;  // in the cycle; -1: in none
-  bool wants_cycle, wants_beat, wants_report;
+  bool wants_cycle, wants_beat, wants_report, wants_upkeep;
   double sent;
 };
 static struct node *nodes;
@@ -99,12 +100,10 @@ static void ask(struct node *node, int kind) {
     case SIGN_ON: VALUES(node->name, "1", node->name, NULL, "1", "1/avx2", "a node", "a node", "0"); break;
     case BEAT: VALUES(node->name, node->start, jobs, tokens, lease); break;
     case REPORT: VALUES(node->job, node->token, "0", "denoising", "7", "25", "4.0", NULL); break;
-    case LEFTOVERS: VALUES("/shared/pictures"); break;
-    case VERIFY: VALUES(node->name); break;
-    case LOOK: VALUES(lease, "120000"); break;
+    case UPKEEP: VALUES(lease, "120000"); break;
     case CLAIM:
       snprintf(node->token, sizeof node->token, "%lld", (long long)(random() << 31 | random()) + 1);
-      VALUES(node->name, node->token, lease, "1/avx2", "{demo}", "{}", "{}", node->name);
+      VALUES(node->name, node->start, node->token, lease, "1/avx2", "{demo}", "{}", "{}", node->name);
       break;
     case ANNOUNCE:
       VALUES(node->job, node->token, "0", "25", "d", path, "17", "512", "512", digest, "300000", "97.5", "1/avx2");
@@ -133,6 +132,8 @@ static void proceed(struct node *node) {
   }
   // Who has no job has none to end.
   if (node->place == 0 && !node->job[0]) node->place = 2;
+  if (node->place == 3 && !node->wants_upkeep) node->place = 4;
+  if (node->place == 3) node->wants_upkeep = false;
   if (node->place >= 0) return ask(node, cycle[node->place]);
   if (node->wants_beat) {
     node->wants_beat = false;
@@ -155,6 +156,9 @@ static void learn(struct node *node, PGresult *result) {
   if (kind == CLAIM) {
     if (PQntuples(result) == 1) {
       snprintf(node->job, sizeof node->job, "%s", PQgetvalue(result, 0, PQfnumber(result, "id")));
+      int chores = atoi(PQgetvalue(result, 0, PQfnumber(result, "chores")));
+      if (chores & ~1) fail("chores", "there is work that nobody made");
+      node->wants_upkeep = chores & 1;
       atomic_fetch_add(&claimed, 1);
     } else {
       atomic_fetch_add(&missed, 1);

@@ -506,6 +506,23 @@ CREATE VIEW job_rows AS
     LEFT JOIN waiting w ON w.id = j.id
     LEFT JOIN leases l ON l.job = j.id;
 
+CREATE VIEW claimed_rows AS
+  -- Jobs at work, as whoever claims one reads them: the columns of job_rows. That view looks into two more tables and prepares
+  -- what people want to know of waiting jobs, which was a quarter of a claim.
+  SELECT
+    j.id, j.batch, b.name AS batch_name, left(b.name_pattern, 1001) AS name_pattern, 'running' AS state,
+    j.model, j.prompt, j.negative_prompt, j.width, j.height, j.steps, j.guidance, j.guidance_rescale, j.guidance_from,
+    j.guidance_until, j.scheduler, j.sigmas, j.eta, j.timesteps, j.sigma_list, j.deep_cache, j.token_merging, j.seed,
+    j.variation_seed, j.variation_strength, j.count, j.precision, j.loras, j.embeddings, j.clip_skip, j.plain_prompt,
+    j.vae, j.init_image, j.strength, j.mask, j.original_size, j.crop, j.target_size, j.memory_budget,
+    j.priority, NULL::bigint AS run_after, j.max_attempts, j.attempts + 1 AS attempts, j.losses, j.furthest_step,
+    j.furthest_saved, j.in_shards * 16 AS held,
+    l.worker AS lease_owner, l.expires AS lease_expires, l.cancel_requested,
+    j.created_at, l.started_at, j.finished_at, coalesce(l.note, j.error) AS error,
+    CASE WHEN l.note IS NULL THEN j.error_kind ELSE 'transient' END AS error_kind,
+    j.model_digest, j.cache_hits, j.cache_misses, j.cache_evictions, j.cache_bypasses, j.bytes_read, j.stall_ms, j.peak_bytes
+  FROM leases l JOIN jobs j ON j.id = l.job JOIN batches b ON b.id = j.batch;
+
 CREATE VIEW job_overview AS
   -- A job a line, for people. Add ORDER BY id DESC LIMIT 20, or WHERE state = 'failed'.
   SELECT
@@ -1002,6 +1019,22 @@ BEGIN
   RETURN true;
 END $$;
 
+CREATE FUNCTION keeps_name(its_name text, its_start bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+-- Whether the queue is here, and no later worker has taken this one's name.
+BEGIN
+  RETURN NOT EXISTS (SELECT 1 FROM queue WHERE moved_to IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM workers WHERE name = its_name AND started_at > its_start);
+END $$;
+
+CREATE FUNCTION chores() RETURNS integer LANGUAGE plpgsql STABLE AS $$
+-- What there is to do beside jobs, for whoever just asks for one, so that nobody asks for each: 1, there was no upkeep for a
+-- second; 2, a job that failed or was cancelled has pictures; 4, something of a hub is wanted.
+BEGIN
+  RETURN (SELECT CASE WHEN u.at BETWEEN milliseconds_now() - 999 AND milliseconds_now() THEN 0 ELSE 1 END
+    + CASE WHEN EXISTS (SELECT 1 FROM checkpoints WHERE over = 1) THEN 2 ELSE 0 END
+    + CASE WHEN EXISTS (SELECT 1 FROM sources WHERE state = 'wanted') THEN 4 ELSE 0 END FROM upkeep u);
+END $$;
+
 CREATE FUNCTION lease_due(
   taken due, by_worker text, new_token bigint, lease_ms bigint, its_class text
 ) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -1040,20 +1073,23 @@ BEGIN
 END $$;
 
 CREATE FUNCTION claim_job(
-  by_worker text, new_token bigint, lease_ms bigint, its_class text, preferred text[], lacked text[], files text[]
-) RETURNS SETOF job_rows LANGUAGE plpgsql AS $$
+  by_worker text, its_start bigint, new_token bigint, lease_ms bigint, its_class text, preferred text[], lacked text[],
+  files text[]
+) RETURNS SETOF claimed_rows LANGUAGE plpgsql AS $$
 -- Takes the next job that is due: the highest priority first, then the lowest number. One whose model is preferred may
--- overtake 256 others of the same priority. Rows that others are just taking are passed over. Not durable.
+-- overtake 256 others of the same priority. Rows that others are just taking are passed over. A worker that has lost its name
+-- gets none. Not durable.
 DECLARE
   head record;
   taken due;
   already bigint;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
+  IF NOT keeps_name(by_worker, its_start) THEN RETURN; END IF;
   -- The answer was lost, and the worker asks again.
   SELECT job INTO already FROM leases WHERE worker = by_worker AND token = new_token;
   IF FOUND THEN
-    RETURN QUERY SELECT * FROM job_rows WHERE id = already;
+    RETURN QUERY SELECT * FROM claimed_rows WHERE id = already;
     RETURN;
   END IF;
   IF (SELECT paused FROM queue) = 1 THEN RETURN; END IF;
@@ -1086,14 +1122,14 @@ BEGIN
     IF taken.id IS NULL THEN RETURN; END IF;
     EXIT WHEN lease_due(taken, by_worker, new_token, lease_ms, its_class);
   END LOOP;
-  RETURN QUERY SELECT * FROM job_rows WHERE id = taken.id;
+  RETURN QUERY SELECT * FROM claimed_rows WHERE id = taken.id;
 END $$;
 
 CREATE FUNCTION claim_companion(
   by_worker text, new_token bigint, lease_ms bigint, its_class text, its_model text, its_width integer,
   its_height integer, its_precision text, its_vae text, its_deep_cache text, its_loras text, its_budget bigint,
   has_picture boolean, files text[]
-) RETURNS SETOF job_rows LANGUAGE plpgsql AS $$
+) RETURNS SETOF claimed_rows LANGUAGE plpgsql AS $$
 -- Takes a job that can go through the model together with one at work: of the same model, weights and size, among those
 -- that a claim with this model preferred might take. A job that has lost a worker goes alone. Not durable.
 DECLARE
@@ -1104,7 +1140,7 @@ BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
   SELECT job INTO already FROM leases WHERE worker = by_worker AND token = new_token;
   IF FOUND THEN
-    RETURN QUERY SELECT * FROM job_rows WHERE id = already;
+    RETURN QUERY SELECT * FROM claimed_rows WHERE id = already;
     RETURN;
   END IF;
   IF (SELECT paused FROM queue) = 1 THEN RETURN; END IF;
@@ -1126,7 +1162,7 @@ BEGIN
     ORDER BY d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED)
   RETURNING * INTO taken;
   IF taken.id IS NULL OR NOT lease_due(taken, by_worker, new_token, lease_ms, its_class) THEN RETURN; END IF;
-  RETURN QUERY SELECT * FROM job_rows WHERE id = taken.id;
+  RETURN QUERY SELECT * FROM claimed_rows WHERE id = taken.id;
 END $$;
 
 CREATE FUNCTION beat(
@@ -1141,9 +1177,12 @@ BEGIN
   UPDATE workers SET heartbeat_at = now, job = jobs[1],
     state = CASE WHEN cardinality(jobs) = 0 THEN 'idle' ELSE 'rendering' END
   WHERE name = its_name AND started_at = its_start;
-  RETURN QUERY UPDATE leases SET expires = now + lease_ms
-    FROM unnest(jobs, tokens) AS mine (id, fence) WHERE leases.job = mine.id AND leases.token = mine.fence
-    RETURNING leases.job, leases.token, leases.cancel_requested;
+  -- One by one: a join with them takes as long as all the rest.
+  FOR i IN 1..cardinality(jobs) LOOP
+    UPDATE leases SET expires = now + lease_ms WHERE job = jobs[i] AND token = tokens[i]
+    RETURNING job, token, cancel_requested INTO held_job, held_token, cancelled;
+    IF FOUND THEN RETURN NEXT; END IF;
+  END LOOP;
 END $$;
 
 CREATE FUNCTION report_progress(
@@ -1399,17 +1438,20 @@ BEGIN
 END $$;
 
 CREATE FUNCTION look(
-  lease_ms bigint, class_ms bigint
-) RETURNS TABLE (head bigint, made bigint, last bigint, since bigint, paused flag, live integer) LANGUAGE plpgsql AS $$
+  its_name text, its_start bigint, lease_ms bigint, class_ms bigint
+) RETURNS TABLE (
+  head bigint, made bigint, last bigint, since bigint, paused flag, live integer, chores integer, keeps_name boolean
+) LANGUAGE plpgsql AS $$
 -- Which jobs are due, as far as three looks into indexes tell, after upkeep: the first and the transaction that made it due,
--- the last number, and since when one waits for a class of numerics. And how many workers are alive.
+-- the last number, and since when one waits for a class of numerics. And how many workers are alive, and what else there is.
 DECLARE
   first record;
 BEGIN
   PERFORM keep_up(lease_ms, class_ms);
   SELECT d.id, d.xmin::text::bigint AS made INTO first FROM due d ORDER BY d.priority DESC, d.id LIMIT 1;
   RETURN QUERY SELECT coalesce(first.id, 0), coalesce(first.made, 0), coalesce((SELECT max(d.id) FROM due d), 0),
-    coalesce((SELECT min(d.numerics_since) FROM due d WHERE d.numerics_since > 0), 0), q.paused, u.workers
+    coalesce((SELECT min(d.numerics_since) FROM due d WHERE d.numerics_since > 0), 0), q.paused, u.workers,
+    chores(), keeps_name(its_name, its_start)
   FROM queue q, upkeep u;
 END $$;
 
@@ -2207,8 +2249,8 @@ DO $$
 DECLARE
   name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['sign_on', 'claim_job', 'beat', 'look', 'keep_up', 'report_progress', 'note_wait', 'note_size',
-    'keep_state', 'announce_image', 'finish_job', 'fail_job', 'give_back', 'end_lease', 'free_lease', 'end_job', 'put_back',
+  FOREACH name IN ARRAY ARRAY['sign_on', 'claim_job', 'beat', 'look', 'chores', 'keeps_name', 'keep_up', 'report_progress',
+    'note_wait', 'note_size', 'keep_state', 'announce_image', 'finish_job', 'fail_job', 'give_back', 'end_lease', 'free_lease', 'end_job', 'put_back',
     'hurry_job', 'reorder_job', 'claim_companion', 'lack_thing', 'hopeless', 'give_up', 'retry_jobs', 'cancel_jobs',
     'remove_jobs', 'settle_leftover', 'take_images', 'put_in_shards', 'end_shards', 'collect_job', 'lacks_source', 'want_again',
     'release_from_sources', 'claim_source', 'report_source', 'finish_source', 'fail_source']

@@ -7,6 +7,7 @@ final class LastLook: Sendable {
     var at: ContinuousClock.Instant?
     var patience = WorkerSession.usualNumericsPatience
     var workers = 1
+    var chores: Chores?
   }
 
   private let state = Mutex(State())
@@ -17,21 +18,40 @@ final class LastLook: Sendable {
   /// Workers that were alive.
   var workers: Int { state.withLock { $0.workers } }
 
-  /// Notes that upkeep was looked after, and how many workers are alive if that was told.
-  func note(workers: Int? = nil) {
+  /// Notes that upkeep was looked after.
+  func note() { state.withLock { $0.at = .now } }
+
+  /// Notes how many workers are alive.
+  func note(workers: Int) { state.withLock { $0.workers = max(1, workers) } }
+
+  /// Notes what an answer says of other work than jobs.
+  func note(_ chores: Chores) { state.withLock { $0.chores = chores } }
+
+  /// Whether there may be such work. Before the first answer there may be any.
+  func mayHave(_ chores: Chores) -> Bool {
+    state.withLock { $0.chores.map { !$0.isDisjoint(with: chores) } ?? true }
+  }
+
+  /// Whether nobody has looked after upkeep yet with this patience, which counts from now on.
+  func isFirst(patience: Double) -> Bool {
     state.withLock { state in
-      state.at = .now
-      if let workers { state.workers = max(1, workers) }
+      defer { state.patience = patience }
+      return state.at == nil || state.patience != patience
     }
   }
 
   /// Whether it is time to look after upkeep, which is done once a second.
-  /// - Parameter patience: what counts from now on.
-  func isOver(patience: Double) -> Bool {
-    state.withLock { state in
-      defer { state.patience = patience }
-      guard let at = state.at, state.patience == patience else { return true }
-      return at.duration(to: .now) >= .seconds(1)
-    }
-  }
+  var isOver: Bool { state.withLock { $0.at.map { $0.duration(to: .now) >= .seconds(1) } ?? true } }
+}
+
+/// What there is to do beside jobs, as the server's function `chores` says.
+struct Chores: OptionSet {
+  let rawValue: Int
+
+  /// There was no upkeep for a second.
+  static let upkeep = Chores(rawValue: 1)
+  /// A job that failed or was cancelled has pictures.
+  static let leftovers = Chores(rawValue: 2)
+  /// Something of a hub is wanted.
+  static let wantedSources = Chores(rawValue: 4)
 }

@@ -10,12 +10,15 @@ extension PostgresSession {
     preferredModels: [String], avoiding lacked: WorkerSession.Lacked, modelPatience: Double,
     numericsPatience: Double, limits: RenderLimits
   ) throws -> ClaimedJob? {
-    try keepUp(numericsPatience: numericsPatience)
+    if lastLook.isFirst(patience: numericsPatience) { try keepUp() }
     while true {
       let hasGivenUp = try giveUp(lacked, after: modelPatience)
       if let job = try firstValid(limits, { try take(preferredModels, lacked) }) { return job }
       // Some at a time: there may be more of them.
-      guard hasGivenUp else { return nil }
+      if hasGivenUp { continue }
+      // Upkeep may make something due.
+      guard lastLook.isOver else { return nil }
+      try keepUp()
     }
   }
 
@@ -58,18 +61,25 @@ extension PostgresSession {
     }
     let rows = try database.connection.rows(
       """
-      SELECT c.*, job_places(c.id, $8::text) AS places
-      FROM claim_job($1::text, $2::bigint, $3::bigint, $4::text, $5::text[], $6::text[], $7::text[]) c
+      SELECT c.*, job_places(c.id, $9::text) AS places, chores() AS chores
+      FROM claim_job($1::text, $2::bigint, $3::bigint, $4::bigint, $5::text, $6::text[], $7::text[], $8::text[]) c
       """,
       [
-        .text(name), .integer(token), .integer(leaseSeconds.asMilliseconds), .text(record.numerics),
-        .texts(preferred), .texts(lacked.models.sorted()), .texts(lacked.files.sorted()), .text(record.host),
+        .text(name), .integer(record.startedAt), .integer(token), .integer(leaseSeconds.asMilliseconds),
+        .text(record.numerics), .texts(preferred), .texts(lacked.models.sorted()),
+        .texts(lacked.files.sorted()), .text(record.host),
       ])
     looks.state.withLock { looks in
       looks.unanswered.removeAll { $0 == token }
       looks.fruitless = nil
     }
-    return try hold(rows, token)
+    let taken = try hold(rows, token)
+    guard let (_, row) = taken else { return nil }
+    let chores = Chores(rawValue: try RowReader(row: row, table: "upkeep").value("chores"))
+    lastLook.note(chores)
+    // Where all workers are busy, nobody looks. The job is taken whatever becomes of this.
+    if chores.contains(.upkeep) { try? keepUp() }
+    return taken
   }
 
   private func takeCompanion(

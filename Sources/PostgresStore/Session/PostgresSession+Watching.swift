@@ -11,10 +11,20 @@ extension PostgresSession {
   /// Which jobs are due, as far as a few looks into indexes tell. Upkeep, which makes jobs due, is done on the way.
   package func changeMark() throws -> Int64 {
     let row = try database.row(
-      "SELECT head, made, last, since, paused, live FROM look($1::bigint, $2::bigint)",
-      [.integer(leaseSeconds.asMilliseconds), .integer(lastLook.patience.asMilliseconds)])
+      """
+      SELECT head, made, last, since, paused, live, chores, keeps_name
+      FROM look($1::text, $2::bigint, $3::bigint, $4::bigint)
+      """,
+      [
+        .text(name), .integer(record.startedAt), .integer(leaseSeconds.asMilliseconds),
+        .integer(lastLook.patience.asMilliseconds),
+      ])
     let reader = RowReader(row: row, table: "due")
+    lastLook.note()
     lastLook.note(workers: try reader.value("live"))
+    lastLook.note(Chores(rawValue: try reader.value("chores")))
+    // A claim finds nothing then. Why, is asked only now.
+    if try !reader.value("keeps_name", as: Bool.self) { try verify() }
     return try ["head", "made", "last", "since", "paused"].reduce(0) { mark, column in
       mark &* 1_000_003 &+ (try reader.value(column, as: Int64.self))
     }
@@ -31,13 +41,20 @@ extension PostgresSession {
   /// The workers that were alive at the last look.
   package var crowd: Int { lastLook.workers }
 
-  /// Frees lapsed leases and so on, unless this or another worker has just done so.
-  func keepUp(numericsPatience: Double) throws {
-    guard lastLook.isOver(patience: numericsPatience) else { return }
+  /// Frees lapsed leases and so on, unless another worker has just done so.
+  func keepUp() throws {
     _ = try database.connection.rows(
       "SELECT keep_up($1::bigint, $2::bigint)",
-      [.integer(leaseSeconds.asMilliseconds), .integer(numericsPatience.asMilliseconds)])
+      [.integer(leaseSeconds.asMilliseconds), .integer(lastLook.patience.asMilliseconds)])
     lastLook.note()
+  }
+
+  /// Whether the last claim or look leaves room for a chore.
+  package func mayHave(_ chore: Chore) -> Bool {
+    switch chore {
+    case .leftovers: lastLook.mayHave(.leftovers)
+    case .wantedSources: lastLook.mayHave(.wantedSources)
+    }
   }
 
   /// When upkeep may make a job due; nil: never.
@@ -93,6 +110,9 @@ extension PostgresSession {
     throw JobStoreError.workerNameTaken(
       name: name, host: try reader.value("host"), pid: try reader.value("pid"))
   }
+
+  /// A claim and a look verify by themselves.
+  package func verifyBeforeClaim() throws {}
 
   /// A database stays where it is.
   package func verifyPlace() throws {}

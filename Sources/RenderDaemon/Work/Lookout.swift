@@ -14,6 +14,8 @@ struct Lookout {
   /// A jump of the clock that is still to be heeded.
   var jump: ClockWatch.Jump?
   var introduction = Introduction()
+  /// The queue's change mark before the last claim, or at the end of a rest; nil: a job was found since.
+  var mark: Int64?
   /// Nothing was left to render at the last look.
   var wasDrained = false
   /// Nothing is left to render.
@@ -50,7 +52,7 @@ extension Worker {
         reporter.idle()
         if stop.sleep(seconds: Self.memoryPause) { return nil }
       }
-      output.settleLeftovers()
+      if session.mayHave(.leftovers) { output.settleLeftovers() }
       guard takeReloads(&look, governor) else { return nil }
       try checkQueue()
       if (look.jump ?? look.clock.jump()) == .forward {
@@ -60,7 +62,9 @@ extension Worker {
       look.jump = nil
       guard
         let (known, inputs, names) = shelf.take({ ($0.locator, $0.inputs, $0.names) }),
-        let local = try persistently({ try session.takeLocalSources(known.hasNamed) })
+        let local = try persistently({
+          session.mayHave(.wantedSources) ? try session.takeLocalSources(known.hasNamed) : []
+        })
       else { return nil }
       for name in local { log.info("'\(name)' is in a model folder: it is not fetched") }
       var locator = known
@@ -73,7 +77,6 @@ extension Worker {
       }
       let (current, absent, progress) = (look.current, lacked.withLock { $0.all }, atWork.withLock { $0 })
       guard
-        let seen = try persistently({ try session.changeMark() }),
         let claimed = try persistently({
           try session.claim(
             preferredModels: names, avoiding: absent,
@@ -82,12 +85,18 @@ extension Worker {
         })
       else { return nil }
       if let claimed {
-        look.wasDrained = false
+        (look.mark, look.wasDrained) = (nil, false)
         // Before another loop looks whether anybody is at work.
         atWork.withLock { $0.jobs += 1 }
         return Lookout.Found(
           claimed: claimed, settings: current, reloads: look.reloads, models: locator.confinement,
           pictures: inputs.confinement)
+      }
+      // What becomes due between a claim and the mark is seen by a claim after it. Whoever finds a job needs no mark.
+      guard let seen = look.mark else {
+        look.mark = try persistently({ try session.changeMark() })
+        if look.mark == nil { return nil }
+        continue
       }
       // A job at work may be queued again, and others may wait for its end. What became due since the claim is seen by the
       // next one.

@@ -8,7 +8,7 @@ extension Worker {
   /// - Throws: `JobStoreError.replaced`, `.schemaTooNew`, `.workerNameTaken`, `.wrongSchema`
   func checkQueue() throws {
     do {
-      try session.verify()
+      try session.verifyBeforeClaim()
     } catch let error as JobStoreError {
       switch error {
       case .replaced, .schemaTooNew, .workerNameTaken, .wrongSchema, .moved: throw error
@@ -50,9 +50,8 @@ extension Worker {
       reporter.idle()
       if current.withLock({ $0.reloads }) != look.reloads { return true }
       if atWork.withLock({ $0.ended }) != ended { return true }
-      guard let version = try persistently({ try session.changeMark() }), version == seen else {
-        return true
-      }
+      look.mark = try persistently({ try session.changeMark() })
+      guard look.mark == seen else { return true }
       if let due, due <= Date().milliseconds { return true }
     }
     return false
