@@ -113,6 +113,27 @@ import Testing
     #expect(try shards.collect()["done"] == 1)
   }
 
+  /// Whatever the next machine's daemon is called, it takes up the job of one that was killed a moment ago.
+  @Test(.enabled(if: FaultLibrary.isThere)) func aDaemonOfAnotherName() throws {
+    let steps = 100
+    let shards = try ShardHouse(jobs: 1, steps: steps)
+    try shards.shard()
+    let (cut, next) = try (folder("cut", of: shards), folder("next", of: shards))
+    #expect(try stage("in", shards, 0, cut).answer != nil)
+    try shards.cutShort(cut, attempt: "cut", after: 4)
+    #expect(try stage("in", shards, 0, next).answer != nil)
+    let daemon = try Outcome(
+      of: "segmoed",
+      [
+        "--drain", "--database", next + "/queue.sqlite", "--output", next + "/pictures", "--models",
+        shards.house.models, "--worker", "another", "--threads", "1",
+      ], environment: ["PATH": "/usr/bin:/bin"])
+    #expect(daemon.code == 0 && daemon.errors.contains("goes on at step 20"), "\(daemon.errors)")
+    #expect(try stage("out", shards, 0, next).answer != nil)
+    #expect(try shards.collect()["done"] == 1)
+    #expect(try shards.pictures() == ShardHouse.undisturbed(jobs: 1, steps: steps))
+  }
+
   /// That this machine's disk is full says nothing of the shards: they are not given up for it.
   @Test(.enabled(if: FaultLibrary.isThere)) func noRoomForACopy() throws {
     let shards = try ShardHouse(jobs: 2, steps: Self.steps)
