@@ -134,6 +134,23 @@ import Testing
     #expect(try shards.pictures() == ShardHouse.undisturbed(jobs: 1, steps: steps))
   }
 
+  /// One that was killed in the middle of a copy leaves half of it; the next removes that.
+  @Test(.enabled(if: FaultLibrary.isThere)) func killedWhileItCopied() throws {
+    let house = try DaemonHouse()
+    let picture = house.folder + "/start.png"
+    try FileManager.default.copyItem(atPath: Places.golden("images/picture.png"), toPath: picture)
+    try house.enqueue { $0.initImage = picture }
+    let shards = house.folder + "/shards"
+    let arguments = ["shard", "1", "--shards", "1", "--to", shards, "--models", house.models]
+    #expect(try RealClient.run(house, arguments, faults: ["write:.part-:1:half"]).wasKilled)
+    func names() -> [String] {
+      TemporaryFolder.files(below: shards + "/files").map { URL(fileURLWithPath: $0).lastPathComponent }
+    }
+    #expect(names().count == 1 && names().allSatisfy { $0.hasPrefix(".part-") }, "\(names())")
+    let again = try RealClient.run(house, arguments)
+    #expect(again.answer != nil && names() == ["start.png"], "\(again) \(names())")
+  }
+
   /// That this machine's disk is full says nothing of the shards: they are not given up for it.
   @Test(.enabled(if: FaultLibrary.isThere)) func noRoomForACopy() throws {
     let shards = try ShardHouse(jobs: 2, steps: Self.steps)
