@@ -48,7 +48,8 @@ extension ShardOutcome {
     return true
   }
 
-  /// As it comes into the home queue. Counts may be anything, and another machine's clock may be ahead.
+  /// As it comes into the home queue. Counts may be anything, and another machine's clock may be ahead or behind: nothing
+  /// happened before the job was there, or will have.
   /// - Parameters:
   ///   - job: as the home queue has it.
   ///   - now: by the home queue's clock.
@@ -58,9 +59,10 @@ extension ShardOutcome {
     func count(_ number: Int64) -> Int64 { min(max(0, number), 1 << 53) }
     var own = self
     own.attempts = min(max(1, attempts), max(1, job.request.maxAttempts))
-    let finished = min(finishedAt ?? now, now)
+    func time(_ time: Milliseconds) -> Milliseconds { min(max(time, job.createdAt), now) }
+    let finished = time(finishedAt ?? now)
     own.finishedAt = finished
-    own.startedAt = startedAt.map { min($0, finished) }
+    own.startedAt = startedAt.map { min(time($0), finished) }
     own.failure = failure.map { JobFailure(message: PlainText.line($0.message), kind: $0.kind ?? .transient) }
     own.statistics.cacheHits = count(statistics.cacheHits)
     own.statistics.cacheMisses = count(statistics.cacheMisses)
@@ -71,7 +73,7 @@ extension ShardOutcome {
     own.statistics.peakBytes = count(statistics.peakBytes)
     for index in own.events.indices {
       (own.events[index].batch, own.events[index].job) = (job.batch, job.id)
-      own.events[index].at = min(events[index].at, now)
+      own.events[index].at = time(events[index].at)
     }
     return own
   }

@@ -22,6 +22,10 @@ package enum ShardQueue {
       try db.execute(
         sql: "UPDATE workers SET state = 'stopped', job = NULL, heartbeat_at = min(heartbeat_at, ?)",
         arguments: [now])
+      // Nor does its lease count, whatever the next daemon is called, and whatever the other machine's clock has said.
+      try db.execute(
+        sql: "UPDATE jobs SET lease_expires = min(lease_expires, ?) WHERE state = 'running'", arguments: [now]
+      )
       let wanted = try ImageRecord.fetchAll(
         db, sql: "SELECT * FROM checkpoints WHERE path IS NOT NULL ORDER BY job, number LIMIT 10000")
       for table in ["images", "former_images", "checkpoints"] {

@@ -34,7 +34,7 @@ struct Harvest {
   }
 
   /// Takes done jobs from all attempts, then failed ones: what failed on one machine another may have rendered.
-  /// - Throws: `JobStoreError`, `ImageError`, `SharedError` if this machine cannot take what comes.
+  /// - Throws: `JobStoreError`, `ImageError`, `SharedError`, `ShardFolder.NoCopy` if this machine cannot take what comes.
   mutating func run() throws {
     let local = FileManager.default.temporaryDirectory.path + "/segmoe-collect-\(UUID().uuidString)"
     try NewFolder.make(local, mode: 0o700)
@@ -44,7 +44,7 @@ struct Harvest {
     /// Why machines could not render jobs that others may.
     var lacks: [Int64: String] = [:]
     for name in try folder.attempts() where !waiting.isEmpty {
-      for outcome in outcomes(in: name, of: waiting, local) {
+      for outcome in try outcomes(in: name, of: waiting, local) {
         switch outcome.failure {
         case let failure? where failure.kind == .model:
           lacks[outcome.job] = failure.message
@@ -83,7 +83,10 @@ struct Harvest {
   }
 
   /// What an attempt says of jobs that are not home. One that cannot be right is left out.
-  private mutating func outcomes(in name: String, of jobs: Set<Int64>, _ local: String) -> [ShardOutcome] {
+  /// - Throws: `ShardFolder.NoCopy`
+  private mutating func outcomes(
+    in name: String, of jobs: Set<Int64>, _ local: String
+  ) throws -> [ShardOutcome] {
     let copy = local + "/attempt.sqlite"
     defer { unlink(copy) }
     do {
@@ -91,6 +94,8 @@ struct Harvest {
       return try ShardFile(copy).outcomes(of: jobs, batch: batch.batch) { job, reason in
         notices.append("job \(job) in \(name) is left out: \(reason)")
       }
+    } catch let fault as ShardFolder.NoCopy {
+      throw fault
     } catch {
       let reason = (error as? Problem)?.message ?? "\(error)"
       notices.append("\(name) is left out: \(reason)")
@@ -104,9 +109,10 @@ struct Harvest {
     do {
       // Before anything is written for it.
       guard try store.awaits(outcome, of: batch) else {
-        notices.append("job \(own.job) is not awaited any more; what came of it is left out")
+        notices.append("job \(own.job) is here by now, or was cancelled; what came of it is left out")
         return true
       }
+      for image in own.images { try checkFolder(of: image.path) }
       // All of them, before one is written that belongs to nothing.
       if own.images.count > 1 {
         for image in own.images where bytes(of: image, ofJob: own.job) == nil { return false }
@@ -154,15 +160,34 @@ struct Harvest {
     for number in 1...10_000 {
       let path = plain + (number == 1 ? "" : "-\(number)") + ".png"
       // An earlier collect was interrupted, or this is a second one.
-      if let there = try? FileBytes.read(path, limit: bytes.count), there == bytes { return path }
+      if Self.isThere(bytes, at: path) { return path }
       do throws(ImageError) {
         try AtomicFile.write(bytes, to: path, replacing: false)
         return path
       } catch {
         guard case .outputExists = error else { throw error }
+        // Another collect was quicker just now.
+        if Self.isThere(bytes, at: path) { return path }
       }
     }
     throw Problem.failed("\(plain).png and ten thousand more are there already: move some away")
+  }
+
+  /// Checks that no file stands where a picture's folder would: that keeps no other job from coming home.
+  /// - Throws: `JobStoreError.damagedRow`
+  private func checkFolder(of name: String) throws {
+    var folder = output
+    for part in name.pathNames.dropLast() {
+      folder += "/\(part)"
+      var status = stat()
+      guard stat(folder, &status) != 0 || status.st_mode & S_IFMT == S_IFDIR else {
+        throw JobStoreError.damagedRow(table: "images", column: "path", value: "'\(name)'")
+      }
+    }
+  }
+
+  private static func isThere(_ bytes: [UInt8], at path: String) -> Bool {
+    (try? FileBytes.read(path, limit: bytes.count)) == bytes
   }
 
   /// The numbers in a picture's own text.

@@ -116,6 +116,7 @@ struct Shard: ParsableCommand {
   ) throws -> ShardFolder.Manifest {
     var files = files
     try target.make()
+    files.removeParts()
     let count = min(held.jobs.count, shards * Self.overSharding)
     let manifest = ShardFolder.Manifest(
       key: held.key, batch: held.batch, shards: count, tasks: min(shards, count), folder: target.path)

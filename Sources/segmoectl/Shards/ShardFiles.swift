@@ -33,6 +33,17 @@ struct ShardFiles {
     self.common = common
   }
 
+  /// The beginning of the names of copies in the making.
+  private static let part = ".part-"
+
+  /// Removes what commands have left that were killed while they copied. Nobody else may copy there now.
+  func removeParts() {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    for name in names where name.hasPrefix(Self.part) {
+      try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+    }
+  }
+
   /// The path or name that means the same on every machine.
   /// - Parameters:
   ///   - job: that names it.
@@ -142,7 +153,7 @@ struct ShardFiles {
     of job: Int64, _ copy: (_ part: String) throws -> String,
     _ keep: (_ part: String, _ digest: String) throws -> String
   ) throws -> String {
-    let part = "\(folder)/.part-\(UUID().uuidString)"
+    let part = "\(folder)/\(Self.part)\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: part) }
     let digest: String
     do {

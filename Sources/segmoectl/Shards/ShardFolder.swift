@@ -86,6 +86,13 @@ struct ShardFolder {
     return stat(path, &status) == 0 && status.st_mode & 0o022 != 0
   }
 
+  /// Whether another path leads to it, too.
+  func isSame(as other: String) -> Bool {
+    var (here, there) = (stat(), stat())
+    return stat(path, &here) == 0 && stat(other, &there) == 0
+      && (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+  }
+
   /// Makes the folders in it, for this user alone.
   func make() throws {
     for name in ["", "/shards", "/files", "/results", "/pictures", "/keys", "/logs"] {
@@ -108,8 +115,15 @@ struct ShardFolder {
   /// The most bytes of a shard's queue. It has the resume states of the jobs at work in it.
   private static let largestQueue = 1 << 30
 
+  /// This machine takes no copy. That says nothing of the folder, and what is in it must not count as damaged.
+  struct NoCopy: ExitCoded {
+    let fault: FileTree.Fault
+    var exit: ProgramExit { .failed }
+    var description: String { "\(fault.path) \(fault.reason)" }
+  }
+
   /// Copies a file of the folder to this machine, in the place of what is there.
-  /// - Throws: `Problem`
+  /// - Throws: `Problem` if the folder has no such file, `NoCopy`
   func fetch(_ file: String, to path: String) throws {
     let descriptor = try opened(file)
     defer { close(descriptor) }
@@ -117,6 +131,7 @@ struct ShardFolder {
     do {
       _ = try FileTree.copy(descriptor, of: file, to: path, limit: Self.largestQueue)
     } catch let fault as FileTree.Fault {
+      if fault.path == path { throw NoCopy(fault: fault) }
       throw Problem.missing("\(fault.path) \(fault.reason)")
     }
   }
@@ -139,6 +154,16 @@ struct ShardFolder {
     var status = stat()
     return lstat(picture(image.digest), &status) == 0 && status.st_mode & S_IFMT == S_IFREG
       && Int64(status.st_size) == image.bytes
+  }
+
+  /// Removes a picture whose bytes are others than its name says, though there may be as many: it is brought home anew. What
+  /// cannot be read stays.
+  func removeIfDamaged(_ image: ImageRecord) {
+    guard Digest.isHexadecimal(image.digest),
+      let bytes = try? FileBytes.read(picture(image.digest), limit: 1 << 31, within: confinement),
+      Digest.hexadecimal(of: bytes) != image.digest
+    else { return }
+    unlink(picture(image.digest))
   }
 
   /// The bytes of a picture, if they are what its row says.

@@ -90,7 +90,8 @@ struct ShardScript {
       exec scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
     fi
     [ "$why" = stop ] && exit 143
-    echo "shard $shard: jobs are left that cannot be rendered here" >&2
+    echo "shard $shard: jobs are left that cannot be rendered here:" >&2
+    segmoectl --database "$work/queue.sqlite" list --state queued --state failed --limit 5 >&2
     fail 1
 
     """

@@ -43,6 +43,39 @@ struct StagePlace {
   var pictures: String { path + "/pictures" }
   /// The daemon's key, as it is named beside a queue.
   var key: String { path + "/queue.sqlite.private/resume.key" }
+  /// Says which shard is here. It is written last.
+  private var label: String { path + "/shard" }
+
+  /// Checks that nothing is here. The log of another queue would be taken for that of the new one.
+  /// - Throws: `Problem`
+  func expectEmpty() throws {
+    for file in [queue, queue + "-wal", label] where access(file, F_OK) == 0 {
+      throw Problem.badInput("\(file) is there already: each attempt needs a folder of its own")
+    }
+  }
+
+  /// A shard is here, and whole.
+  /// - Throws: `ImageError`
+  func label(_ shard: Int, of manifest: ShardFolder.Manifest) throws {
+    try AtomicFile.write(Self.words(shard, manifest), to: label)
+  }
+
+  /// Checks that a shard is here, and no other. The folder of the shards may be another's by now, under the same path.
+  /// - Throws: `Problem`
+  func expect(_ shard: Int, of manifest: ShardFolder.Manifest) throws {
+    guard let found = try? FileBytes.read(label, limit: 1000) else {
+      throw Problem.missing("\(path) holds no shard: `segmoectl stage in` has not come to its end there")
+    }
+    guard found == Self.words(shard, manifest) else {
+      throw Problem.badInput(
+        "\(path) holds another shard than number \(shard) of what is now in \(manifest.folder): nothing is brought home"
+      )
+    }
+  }
+
+  private static func words(_ shard: Int, _ manifest: ShardFolder.Manifest) -> [UInt8] {
+    Array("\(manifest.key) \(shard)\n".utf8)
+  }
 }
 
 /// `segmoectl stage in`
@@ -54,6 +87,7 @@ struct StageIn: ParsableCommand {
 
   func run() throws {
     let (folder, manifest, place) = try arguments.opened()
+    try place.expectEmpty()
     let earlier = try choose(folder, place)
     let wanted = try ShardQueue.arrive(
       place.queue, output: place.pictures, moving: (from: manifest.folder, to: folder.path))
@@ -64,6 +98,7 @@ struct StageIn: ParsableCommand {
       try NewFolder.make(URL(fileURLWithPath: path).deletingLastPathComponent().path)
       try AtomicFile.write(bytes, to: path)
     }
+    try place.label(arguments.shard, of: manifest)
   }
 
   /// Takes the attempt that got furthest. What is damaged, or names pictures that are gone, counts as none.
@@ -72,8 +107,10 @@ struct StageIn: ParsableCommand {
     let trial = place.path + "/trial.sqlite"
     defer { unlink(trial) }
     var best: (open: Int, steps: Int, name: String)?
+    // The digests of pictures that were read.
+    var whole: Set<String> = []
     for name in try folder.attempts(of: arguments.shard) {
-      guard let standing = standing(name, folder, trial) else { continue }
+      guard let standing = try standing(name, folder, trial, &whole) else { continue }
       if let best, (best.open, -best.steps) <= (standing.open, -standing.steps) { continue }
       best = (standing.open, standing.steps, name)
       guard rename(trial, place.queue) == 0 else {
@@ -85,12 +122,23 @@ struct StageIn: ParsableCommand {
   }
 
   /// How far an attempt is, whose queue is copied to `trial`; nil if nothing can be made of it.
-  private func standing(_ name: String, _ folder: ShardFolder, _ trial: String) -> ShardQueue.Standing? {
+  /// - Throws: `ShardFolder.NoCopy`
+  private func standing(
+    _ name: String, _ folder: ShardFolder, _ trial: String, _ whole: inout Set<String>
+  ) throws -> ShardQueue.Standing? {
     do {
       try folder.fetch("\(folder.results)/\(name)", to: trial)
       let standing = try ShardQueue.standing(trial)
-      guard let lost = standing.pictures.first(where: { !folder.has($0) }) else { return standing }
-      complain("\(name) is left out: \(folder.picture(lost.digest)) is missing or damaged")
+      // Read as `collect` reads them: a length alone says little after a power cut.
+      var lost: [ImageRecord] = []
+      for image in standing.pictures where !whole.contains(image.digest) {
+        if folder.bytes(of: image) == nil { lost.append(image) } else { whole.insert(image.digest) }
+      }
+      guard let first = lost.first else { return standing }
+      complain("\(name) is left out: \(folder.picture(first.digest)) is missing or damaged")
+      for image in lost { folder.removeIfDamaged(image) }
+    } catch let fault as ShardFolder.NoCopy {
+      throw fault
     } catch {
       complain("\(name) is left out: \((error as? Problem)?.message ?? "\(error)")")
     }
@@ -117,10 +165,11 @@ struct StageOut: ParsableCommand {
   var attempt: String
 
   func run() throws {
-    let (folder, _, place) = try arguments.opened()
+    let (folder, manifest, place) = try arguments.opened()
     guard (1...80).contains(attempt.utf8.count), ShardScript.isPlain(attempt), attempt.lastSlash == nil,
       !attempt.hasPrefix(".")
     else { throw Problem.usage("--attempt must be 1 to 80 letters, digits, dots and dashes") }
+    try place.expect(arguments.shard, of: manifest)
     let copy = place.path + "/copy.sqlite"
     defer { unlink(copy) }
     let standing = try ShardQueue.leave(place.queue, output: place.pictures, as: copy)

@@ -24,6 +24,11 @@ struct Submit: ParsableCommand {
   func run() throws {
     let folder = ShardFolder(path: absolutePath(slurm))
     let manifest = try folder.manifest()
+    guard folder.isSame(as: manifest.folder) else {
+      throw Problem.badInput(
+        "\(folder.path) was made as \(manifest.folder), which its batch script uses: move it back there, or put a link there"
+      )
+    }
     let answer = try Self.sbatch(["--parsable"] + options + [folder.script])
     // "1234", or "1234;cluster".
     guard let number = answer.split(separator: ";").first.flatMap({ Int64($0) }) else {

@@ -172,6 +172,38 @@ import Testing
     #expect(details.events.allSatisfy { $0.at <= now })
   }
 
+  /// A machine whose clock is hours behind.
+  @Test func nothingHappenedBeforeTheJobWasThere() throws {
+    let shards = try ShardHouse(jobs: 1, steps: Self.steps)
+    try shards.shard()
+    try shards.render(0)
+    try shards.change(
+      "UPDATE jobs SET started_at = started_at - 7200000, finished_at = finished_at - 7200000; "
+        + "UPDATE events SET at = at - 7200000")
+    #expect(try shards.collect()["done"] == 1)
+    let details = try shards.house.client.details(job: 1)
+    let created = details.job.createdAt
+    #expect(try #require(details.job.startedAt) >= created && #require(details.job.finishedAt) >= created)
+    #expect(details.events.allSatisfy { $0.at >= created })
+  }
+
+  /// A picture whose folder would be where a file is keeps no other job from coming home.
+  @Test func aFileInThePlaceOfAFolder() throws {
+    let shards = try ShardHouse(jobs: 1, steps: 1)
+    _ = try shards.house.client.enqueue(
+      BatchRequest(name: "b", namePattern: "{job}"),
+      requests: ShardHouse.requests(jobs: 2, steps: Self.steps))
+    try shards.ctl("shard", "b", "--shards", "2", "--to", shards.shards, "--models", shards.house.models)
+    for shard in 0..<2 { try shards.render(shard) }
+    try FileManager.default.createDirectory(
+      atPath: shards.house.output, withIntermediateDirectories: true)
+    try Data().write(to: URL(fileURLWithPath: shards.house.output + "/mine.png"))
+    try shards.change("UPDATE images SET path = 'mine.png/' || path")
+    let collected = try shards.collect()
+    #expect(collected["done"] == 1 && collected["left"] == 1, "\(collected)")
+    #expect(shards.house.files() == ["3.png", "mine.png"])
+  }
+
   /// Rather than nothing to collect it is a fault.
   @Test func resultsThatCannotBeRead() throws {
     let shards = try ShardHouse(jobs: 1, steps: Self.steps)
