@@ -156,6 +156,12 @@ def setting_cases():
             yield "ddim", {"prediction_type": prediction}, {"eta": eta}, 5
             yield "tcd", {"prediction_type": prediction}, {"eta": eta}, 4
         yield "ddim", {"set_alpha_to_one": False, "timestep_spacing": "trailing"}, {"eta": eta}, 6
+    # Limits in another class's file stay, whether or not the method's own class has such keys.
+    for kind in ("EulerDiscreteScheduler", "UniPCMultistepScheduler", "EDMEulerScheduler"):
+        limits = {"_class_name": kind, "sigma_min": 0.1, "sigma_max": 10.0}
+        for name in ("dpmpp_2m_karras", "deis", "heun", "kdpm2", "unipc"):
+            yield name, limits, {"sigmas": "karras"}, 5
+        yield "lms", limits, {"sigmas": "beta"}, 5
 
 
 def configured(name, config, settings, **more):
