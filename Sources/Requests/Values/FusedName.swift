@@ -8,7 +8,9 @@ struct FusedName {
   init?(text: String) {
     guard SchedulerName(text: text) == nil else { return nil }
     let name = SchedulerSpelling.plain(text)
-    let endings = SigmaName.allCases.flatMap { sigmas in sigmas.spellings.map { (ending: $0, sigmas: sigmas) } }
+    let endings = SigmaName.allCases.flatMap { sigmas in
+      sigmas.spellings.map { (ending: $0, sigmas: sigmas) }
+    }
     for (ending, sigmas) in endings + [("k", .karras)] where name.hasSuffix(ending) {
       guard let scheduler = SchedulerSpelling.name(String(name.dropLast(ending.count))) else { continue }
       self.scheduler = scheduler

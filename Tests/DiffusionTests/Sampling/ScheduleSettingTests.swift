@@ -86,14 +86,17 @@ struct AskedSchedule: Decodable {
   ]
 
   /// Names of AUTOMATIC1111 before 1.9 and of InvokeAI, which say a method and a schedule in one.
-  @Test(arguments: [
-    ("DPM++ SDE Karras", SchedulerName.dpmppSDE, SigmaName.karras), ("LMS Karras", .lms, .karras),
-    ("DPM2 Karras", .kdpm2, .karras), ("DPM2 a Karras", .kdpm2Ancestral, .karras),
-    ("DPM++ 2M SDE Exponential", .dpmpp2MSDE, .exponential), ("dpmpp_2s_k", .dpmpp2S, .karras),
-    ("kdpm_2_a_k", .kdpm2Ancestral, .karras), ("unipc_k", .unipc, .karras), ("euler_sgm_uniform", .euler, .sgmUniform),
-    ("DPM++ SDE (GPU)", nil, nil), ("DPM++ 2M Karras", .dpmpp2MKarras, nil), ("dpmpp_2m_sde_gpu", .dpmpp2MSDE, nil),
-    ("uni_pc_bh2", .unipc, nil),
-  ] as [(String, SchedulerName?, SigmaName?)])
+  @Test(
+    arguments: [
+      ("DPM++ SDE Karras", SchedulerName.dpmppSDE, SigmaName.karras), ("LMS Karras", .lms, .karras),
+      ("DPM2 Karras", .kdpm2, .karras), ("DPM2 a Karras", .kdpm2Ancestral, .karras),
+      ("DPM++ 2M SDE Exponential", .dpmpp2MSDE, .exponential), ("dpmpp_2s_k", .dpmpp2S, .karras),
+      ("kdpm_2_a_k", .kdpm2Ancestral, .karras), ("unipc_k", .unipc, .karras),
+      ("euler_sgm_uniform", .euler, .sgmUniform),
+      ("DPM++ SDE (GPU)", nil, nil), ("DPM++ 2M Karras", .dpmpp2MKarras, nil),
+      ("dpmpp_2m_sde_gpu", .dpmpp2MSDE, nil),
+      ("uni_pc_bh2", .unipc, nil),
+    ] as [(String, SchedulerName?, SigmaName?)])
   func fusedNames(_ text: String, scheduler: SchedulerName?, sigmas: SigmaName?) throws {
     var draft = RequestDraft()
     guard let scheduler else {
