@@ -55,12 +55,13 @@ package struct RequestDraft: Sendable, Equatable {
   /// Whether a text asks for a random seed.
   static func isRandom(_ seed: String) -> Bool { seed == "random" || seed == "-1" }
 
-  /// Sets a setting from a text.
+  /// Sets a setting from a text. A method's name that says a schedule too sets both.
   /// - Throws: `RequestError.invalid` for a text that is no such value, `.unknownSetting`.
   package mutating func read(_ name: String, _ text: String) throws {
     guard let setting = Setting.named(name) else {
       throw RequestError.unknownSetting(name: name, known: Setting.all.map(\.name))
     }
+    if takeFused(name, text) { return }
     let isRandom = Self.isSeed(name) && Self.isRandom(text)
     guard isRandom || setting.read(text, &settings) else {
       throw RequestError.invalid(

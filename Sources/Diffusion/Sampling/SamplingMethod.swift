@@ -30,7 +30,7 @@ package struct SamplingMethod: Sendable {
       throw RequestError.invalid(
         setting: "steps", value: "\(steps)", rule: "use 1 to \(configuration.trainingSteps) with this model")
     }
-    return try make(configuration.taken(by: className), steps)
+    return try make(configuration, steps)
   }
 }
 
@@ -121,21 +121,6 @@ extension SchedulerConfiguration {
   fileprivate func with(_ algorithm: SolverSettings.Algorithm) -> SchedulerConfiguration {
     var copy = self
     copy.solver.algorithm = algorithm
-    return copy
-  }
-
-  /// Classes whose files may limit sigmas. `from_config` leaves a limit out if the file's class has one and the
-  /// method's class has not.
-  private static let limiting: Set = [
-    "EulerDiscreteScheduler", "UniPCMultistepScheduler", "EDMEulerScheduler",
-    "EDMDPMSolverMultistepScheduler",
-  ]
-
-  /// The configuration without what the class of another method does not take over.
-  fileprivate func taken(by className: String) -> SchedulerConfiguration {
-    guard Self.limiting.contains(self.className), !Self.limiting.contains(className) else { return self }
-    var copy = self
-    (copy.sigmas.smallest, copy.sigmas.largest) = (nil, nil)
     return copy
   }
 }

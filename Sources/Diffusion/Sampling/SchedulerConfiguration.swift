@@ -81,7 +81,7 @@ package struct SchedulerConfiguration: Sendable, Equatable {
     variance = try Self.variance(config)
     thresholding = try DynamicThreshold(config)
     sigmas = try SigmaSettings(config)
-    solver = try SolverSettings(config)
+    solver = try SolverSettings(config).settled(by: className)
     skipsRungeKutta = try config.boolIfPresent("skip_prk_steps")
     distilledSteps = try config.int("original_inference_steps", default: 50, in: 1...100_000)
     timestepScaling = try config.float("timestep_scaling", default: 10)

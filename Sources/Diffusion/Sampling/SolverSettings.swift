@@ -59,6 +59,24 @@ package struct SolverSettings: Sendable, Equatable {
     correctorOrder = try config.int("corrector_order", default: 2, in: 1...4)
   }
 
+  /// The settings as the file's own class leaves them: it puts its default in the place of another solver's value, and a
+  /// method that is chosen by name gets that.
+  func settled(by className: String) -> SolverSettings {
+    var copy = self
+    switch className {
+    case "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "EDMDPMSolverMultistepScheduler":
+      if let kind, ![.midpoint, .heun].contains(kind) { copy.kind = .midpoint }
+      if algorithm == .deis { copy.algorithm = .image }
+    case "UniPCMultistepScheduler":
+      if let kind, ![.bh1, .bh2].contains(kind) { copy.kind = .bh2 }
+    case "DEISMultistepScheduler":
+      if kind != nil { copy.kind = .logrho }
+      if algorithm == .noise || algorithm == .image { copy.algorithm = .deis }
+    default: break
+    }
+    return copy
+  }
+
   /// The file's algorithm for a class that knows only some.
   /// - Parameters:
   ///   - known: what the class knows.

@@ -17,9 +17,9 @@ enum SchedulerSpelling {
     (.dpmpp2M, ["k_dpmpp_2m", "DPMSolverMultistepScheduler", "DPM solver++", "DPM++"]),
     (.dpmpp2MKarras, ["k_dpmpp_2m_ka", "k_dpmpp_2m_karras"]),
     (.dpmpp2MSDEKarras, ["k_dpmpp_2m_sde_karras"]),
-    (.dpmpp2MSDE, ["k_dpmpp_2m_sde"]),
+    (.dpmpp2MSDE, ["k_dpmpp_2m_sde", "dpmpp_2m_sde_gpu"]),
     (.dpmpp2S, ["k_dpmpp_2s", "DPMSolverSinglestepScheduler"]),
-    (.dpmppSDE, ["k_dpmpp_sde", "DPMSolverSDEScheduler"]),
+    (.dpmppSDE, ["k_dpmpp_sde", "dpmpp_sde_gpu", "DPMSolverSDEScheduler"]),
     (.deis, ["DEISMultistepScheduler"]),
     (.kdpm2, ["DPM2", "k_dpm_2", "KDPM2DiscreteScheduler"]),
     (.kdpm2Ancestral, ["DPM2 a", "DPM2 ancestral", "k_dpm_2_a", "KDPM2AncestralDiscreteScheduler"]),
@@ -28,7 +28,7 @@ enum SchedulerSpelling {
     (.edmDPMpp2M, ["EDMDPMSolverMultistepScheduler"]),
     (.ipndm, ["IPNDMScheduler"]),
     (.tcd, ["TCDScheduler"]),
-    (.unipc, ["uni_pc", "UniPCMultistepScheduler"]),
+    (.unipc, ["uni_pc", "uni_pc_bh2", "UniPCMultistepScheduler"]),
     (.lcm, ["LCMScheduler"]),
   ]
 
@@ -46,7 +46,7 @@ enum SchedulerSpelling {
   static func name(_ text: String) -> SchedulerName? { names[plain(text)] }
 
   /// Only letters and digits count, and `++` is `pp`.
-  private static func plain(_ text: String) -> String {
+  static func plain(_ text: String) -> String {
     text.prefix(100).lowercased().replacing("++", with: "pp")
       .filter { !$0.isWhitespace && $0 != "_" && $0 != "-" && $0 != "." }
   }

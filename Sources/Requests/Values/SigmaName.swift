@@ -27,14 +27,25 @@ package enum SigmaName: String, CaseIterable, Sendable, Codable {
 }
 
 extension SigmaName: WordForm {
-  /// Reads a name, or AUTOMATIC1111's, whatever its case, spaces, dashes and underscores.
+  /// Reads a name in any spelling of this field.
   package init?(text: String) {
-    func plain(_ text: String) -> String {
-      text.prefix(100).lowercased().filter { !$0.isWhitespace && $0 != "_" && $0 != "-" }
-    }
-    let known = Self.allCases.first { [$0.rawValue, $0.label].map(plain).contains(plain(text)) }
-    guard let known else { return nil }
+    let name = SchedulerSpelling.plain(text)
+    guard let known = Self.allCases.first(where: { $0.spellings.contains(name) }) else { return nil }
     self = known
+  }
+
+  /// Our name, AUTOMATIC1111's and those of others, without case, spaces, dashes and underscores.
+  var spellings: [String] {
+    let others: [String] =
+      switch self {
+      // What diffusers' classes call it.
+      case .karras, .exponential, .beta: ["use_\(rawValue)_sigmas"]
+      // `normal` is ComfyUI's.
+      case .uniform: ["linspace", "normal"]
+      case .sgmUniform: ["trailing"]
+      case .ays: []
+      }
+    return ([rawValue, label] + others).map(SchedulerSpelling.plain)
   }
 
   /// - Throws: `DecodingError`

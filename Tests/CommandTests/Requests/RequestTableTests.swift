@@ -28,7 +28,7 @@ import Testing
       "--token-merging", ["0.5", "0.75", "1e-3", "0.5:2", "0.3:8"],
       ["0", "-0.1", "0.76", "nan", "inf", "0.5:3", "0.5:0", "0.5:", ":2", "0.5:1:1", "x", ""]
     ),
-    ("--sigmas", ["uniform", "sgm_uniform"], ["Karras!", "", "cosine", "use_karras_sigmas"]),
+    ("--sigmas", ["uniform", "sgm_uniform", "linspace"], ["Karras!", "", "cosine", "use_cosine_sigmas"]),
     ("--eta", [], ["-0.1", "1.1", "nan", "inf", "x", ""]),
     ("--timesteps", [], ["", "x", "999,", "1.5", "-1", "500,700", "500,500", "9999999999999999999999"]),
     ("--sigma-list", [], ["", "x", "3", "1,2", "nan,0", "inf,0", "2,-1", "1,1", "1e9,0"]),
@@ -36,9 +36,9 @@ import Testing
       "--scheduler",
       [
         "ddim", "euler_a", "lcm", "DDIM", "Euler a", "DPM++ 2M Karras", "PLMS", "k_heun",
-        "UniPCMultistepScheduler",
+        "UniPCMultistepScheduler", "DPM2 a Karras", "DPM++ 2M SDE Exponential",
       ],
-      ["DDIM2", "pmls", "", "euler a!", "DPM++ 9M", "++"]
+      ["DDIM2", "pmls", "", "euler a!", "DPM++ 9M", "++", "DDIM Karras", "Karras", "DPM++ 9M Karras"]
     ),
     (
       "--seed", ["0", "1", "9223372036854775807", "9223372036854775808", "18446744073709551615"],

@@ -80,6 +80,50 @@ struct AskedSchedule: Decodable {
     }
   }
 
+  private static let spellings: [(String, SigmaName)] = [
+    ("use_karras_sigmas", .karras), ("use_exponential_sigmas", .exponential), ("use_beta_sigmas", .beta),
+    ("linspace", .uniform), ("Normal", .uniform), ("trailing", .sgmUniform), ("align_your_steps", .ays),
+  ]
+
+  /// Names of AUTOMATIC1111 before 1.9 and of InvokeAI, which say a method and a schedule in one.
+  @Test(
+    arguments: [
+      ("DPM++ SDE Karras", SchedulerName.dpmppSDE, SigmaName.karras), ("LMS Karras", .lms, .karras),
+      ("DPM2 Karras", .kdpm2, .karras), ("DPM2 a Karras", .kdpm2Ancestral, .karras),
+      ("DPM++ 2M SDE Exponential", .dpmpp2MSDE, .exponential), ("dpmpp_2s_k", .dpmpp2S, .karras),
+      ("kdpm_2_a_k", .kdpm2Ancestral, .karras), ("unipc_k", .unipc, .karras),
+      ("euler_sgm_uniform", .euler, .sgmUniform),
+      ("DPM++ SDE (GPU)", nil, nil), ("DPM++ 2M Karras", .dpmpp2MKarras, nil),
+      ("dpmpp_2m_sde_gpu", .dpmpp2MSDE, nil),
+      ("uni_pc_bh2", .unipc, nil),
+    ] as [(String, SchedulerName?, SigmaName?)])
+  func fusedNames(_ text: String, scheduler: SchedulerName?, sigmas: SigmaName?) throws {
+    var draft = RequestDraft()
+    guard let scheduler else {
+      #expect(throws: RequestError.self) { try draft.read("scheduler", text) }
+      return
+    }
+    try draft.read("scheduler", text)
+    #expect(draft.request.scheduler == scheduler && draft.request.sigmas == sigmas)
+    #expect(draft.given.contains("sigmas") == (sigmas != nil))
+    let json = Data(#"{"scheduler": "\#(text)"}"#.utf8)
+    #expect(try JSONDecoder().decode(RenderRequest.self, from: json) == draft.request)
+  }
+
+  /// Whichever comes first, a schedule that is given by itself goes before that of a name.
+  @Test func theScheduleByItselfCounts() throws {
+    for order in [["scheduler", "sigmas"], ["sigmas", "scheduler"]] {
+      var draft = RequestDraft()
+      for name in order { try draft.read(name, name == "sigmas" ? "beta" : "DPM++ SDE Karras") }
+      #expect(draft.request.scheduler == .dpmppSDE && draft.request.sigmas == .beta)
+    }
+    var rest = RequestDraft()
+    try rest.read("sigmas", "beta")
+    var line = RequestDraft()
+    try line.read("scheduler", "LMS Karras")
+    #expect(line.over(rest).request.sigmas == .karras)
+  }
+
   /// A schedule with steps of its own says how many; a text of it is the list again.
   @Test func listsSayTheSteps() throws {
     var draft = RequestDraft()
@@ -102,6 +146,7 @@ struct AskedSchedule: Decodable {
     draft = RequestDraft()
     try draft.read("sigmas", "ays")
     #expect(draft.request.steps == 10)
+    for (text, name) in Self.spellings { #expect(SigmaName(text: text) == name, "\(text)") }
     for name in SigmaName.allCases {
       #expect(SigmaName(text: name.label) == name && SigmaName(text: name.rawValue.uppercased()) == name)
     }

@@ -38,6 +38,8 @@ LATEST = {
     "tcd": (diffusers.TCDScheduler, {}),
 }
 ALL = MORE | LATEST
+# Values of another solver, which DEIS's class replaces.
+DEIS = {"solver_type": "heun", "algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"}
 TWO = ("epsilon", "v_prediction")
 THREE = TWO + ("sample",)
 SHAPES = {
@@ -156,6 +158,23 @@ def setting_cases():
             yield "ddim", {"prediction_type": prediction}, {"eta": eta}, 5
             yield "tcd", {"prediction_type": prediction}, {"eta": eta}, 4
         yield "ddim", {"set_alpha_to_one": False, "timestep_spacing": "trailing"}, {"eta": eta}, 6
+    # Limits in another class's file stay, whether or not the method's own class has such keys.
+    for kind in ("EulerDiscreteScheduler", "UniPCMultistepScheduler", "EDMEulerScheduler"):
+        limits = {"_class_name": kind, "sigma_min": 0.1, "sigma_max": 10.0}
+        for name in ("dpmpp_2m_karras", "deis", "heun", "kdpm2", "unipc"):
+            yield name, limits, {"sigmas": "karras"}, 5
+        yield "lms", limits, {"sigmas": "beta"}, 5
+    # A class puts its own default in the place of another solver's value before a method is chosen by name.
+    for name, kind, changes in (
+        ("unipc", "DPMSolverMultistepScheduler", {"solver_type": "bh1"}),
+        ("unipc", "DEISMultistepScheduler", {"solver_type": "bh1"}),
+        ("unipc", "UniPCMultistepScheduler", {"solver_type": "bh1", "final_sigmas_type": "sigma_min"}),
+        ("unipc", "EDMDPMSolverMultistepScheduler", {"solver_type": "bh1"}),
+        ("dpmpp_2m", "UniPCMultistepScheduler", {"solver_type": "heun"}),
+        ("dpmpp_2m", "DEISMultistepScheduler", DEIS),
+        ("dpmpp_2s", "DEISMultistepScheduler", DEIS),
+    ):
+        yield name, {"_class_name": kind} | changes, {}, 6
 
 
 def configured(name, config, settings, **more):
@@ -185,7 +204,10 @@ def trace(name, changes, settings, steps, fixed):
     config = {key: value for key, value in (SD | changes).items() if value is not None}
     if name == "dpmpp_sde":
         config["noise_sampler_seed"] = SEED
-    scheduler, given = configured(name, config, settings)
+    # As in a pipeline: the file's own class reads it first.
+    kind = config.get("_class_name")
+    read = getattr(diffusers, kind).from_config(config).config if kind else config
+    scheduler, given = configured(name, read, settings)
     scheduler.set_timesteps(**(given or {"num_inference_steps": steps}))
     # As the pipelines of pictures to start from do: without it the reference looks for the first timestep.
     if hasattr(scheduler, "set_begin_index"):
