@@ -32,7 +32,10 @@ extension TokenMerging: TextForm {
     }
   }
 
+  /// What `downsample` may be.
+  static let downsamples = [1, 2, 4, 8]
+
   /// One token of four stays in any case.
-  var isInRange: Bool { ratio > 0 && ratio <= 0.75 && [1, 2, 4, 8].contains(downsample) }
+  var isInRange: Bool { ratio > 0 && ratio <= 0.75 && Self.downsamples.contains(downsample) }
   static let rule = "use R or R:D, such as 0.5 or 0.5:2, with R above 0 up to 0.75 and D one of 1, 2, 4, 8"
 }
