@@ -25,7 +25,7 @@ extension RenderRequest {
       if guidanceFrom != 0 { idle.append(IdleSetting(setting: "guidance_from", reason: reason)) }
       if guidanceUntil != 1 { idle.append(IdleSetting(setting: "guidance_until", reason: reason)) }
     }
-    if deepCache != nil, isOneCall {
+    if let deepCache, deepCache.interval > 1, isOneCall {
       idle.append(IdleSetting(setting: "deep_cache", reason: "a single step always runs as a whole"))
     }
     if let reason = unmerged(by: model) {
@@ -66,7 +66,7 @@ extension RenderRequest {
 
   /// Why no tokens are merged; nil if some are.
   private func unmerged(by model: ModelTraits) -> String? {
-    guard let tokenMerging else { return nil }
+    guard let tokenMerging, tokenMerging.ratio > 0 else { return nil }
     // SDXL attends at half of the full size at most, unless its file says otherwise.
     guard let shrinks = model.attentionShrinks ?? (model.isXL == true ? 2 : nil),
       shrinks > tokenMerging.downsample

@@ -51,9 +51,9 @@ import Testing
         $0.initImage = "/a.png"; $0.strength = 0.1; $0.steps = 4
       }
     ),
-    ("deep_cache", plain { $0.deepCache = DeepCache(interval: 1) }),
+    ("deep_cache", plain { $0.deepCache = DeepCache(interval: 0) }),
     ("deep_cache", plain { $0.deepCache = DeepCache(interval: 2, branch: 48) }),
-    ("token_merging", plain { $0.tokenMerging = TokenMerging(ratio: 0) }),
+    ("token_merging", plain { $0.tokenMerging = TokenMerging(ratio: -0.1) }),
     ("token_merging", plain { $0.tokenMerging = TokenMerging(ratio: .nan) }),
     ("token_merging", plain { $0.tokenMerging = TokenMerging(ratio: 0.5, downsample: 3) }),
     ("prompt", plain { $0.prompt = "zero\0byte" }),
@@ -157,6 +157,7 @@ import Testing
       } == ["deep_cache"]
     }
     #expect(idle { $0.steps = 1 } && !idle { $0.steps = 2 })
+    #expect(!idle { ($0.steps, $0.deepCache) = (1, DeepCache(interval: 1)) })
     #expect(
       idle {
         ($0.steps, $0.initImage, $0.strength, $0.scheduler) = (4, "/a.png", 0.3, .heun)
