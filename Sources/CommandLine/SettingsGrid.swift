@@ -6,8 +6,9 @@ import Requests
 package enum SettingsGrid {
   /// The settings that may have several values. Others hold commas of their own, or are files.
   package static let axes: Set = [
-    "model", "width", "height", "steps", "guidance", "guidance_rescale", "scheduler", "seed",
-    "variation_seed", "variation_strength", "precision", "clip_skip", "strength",
+    "model", "width", "height", "steps", "guidance", "guidance_rescale", "guidance_from", "guidance_until",
+    "scheduler", "eta", "deep_cache", "token_merging", "seed", "variation_seed", "variation_strength",
+    "precision", "clip_skip", "strength",
   ]
 
   /// More requests of one prompt are a mistake.

@@ -44,14 +44,14 @@ package struct SettingsOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Run the deep blocks of the UNet in every n-th call only, as DeepCache. A higher branch computes more (0).",
+      "Run the deep blocks of the UNet in every n-th call only, as DeepCache (1: in all). A higher branch computes more (0).",
       valueName: "n[:branch]"))
   var deepCache: String?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Merge this share of the tokens before self attention, up to 0.75, as tomesd; down to maps of 1/size (1).",
+      "Merge this share of the tokens before self attention, 0 to 0.75, as tomesd; down to maps of 1/size (1).",
       valueName: "share[:size]"))
   var tokenMerging: String?
 

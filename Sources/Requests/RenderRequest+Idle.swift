@@ -13,11 +13,11 @@ extension RenderRequest {
   }
 
   /// Settings that this request has and that change nothing: whoever gave them expects something else.
-  /// - Parameter isXL: whether the model is of SDXL; nil: nobody knows yet.
-  package func idleSettings(isXL: Bool?) -> [IdleSetting] {
+  /// - Parameter model: what is known of the model.
+  package func idleSettings(with model: ModelTraits) -> [IdleSetting] {
+    let isXL = model.isXL
     var idle: [IdleSetting] = []
-    if guidance <= 1 {
-      let reason = "guidance of 1 or less turns guidance off"
+    if let reason = unguided(by: model) {
       if negativePrompt?.isEmpty == false {
         idle.append(IdleSetting(setting: "negative_prompt", reason: reason))
       }
@@ -25,10 +25,11 @@ extension RenderRequest {
       if guidanceFrom != 0 { idle.append(IdleSetting(setting: "guidance_from", reason: reason)) }
       if guidanceUntil != 1 { idle.append(IdleSetting(setting: "guidance_until", reason: reason)) }
     }
-    if isXL == true, tokenMerging?.downsample == 1 {
-      idle.append(
-        IdleSetting(
-          setting: "token_merging", reason: "SDXL has no attention at full size; add :2 for half the size"))
+    if let deepCache, deepCache.interval > 1, isOneCall {
+      idle.append(IdleSetting(setting: "deep_cache", reason: "a single step always runs as a whole"))
+    }
+    if let reason = unmerged(by: model) {
+      idle.append(IdleSetting(setting: "token_merging", reason: reason))
     }
     if variationSeed != 0, variationStrength == 0 {
       idle.append(IdleSetting(setting: "variation_seed", reason: "the variation strength is 0"))
@@ -46,5 +47,31 @@ extension RenderRequest {
       idle.append(IdleSetting(setting: "embeddings", reason: "no prompt has the token \(token)"))
     }
     return idle
+  }
+
+  /// Why no row without the prompt runs; nil if one does.
+  private func unguided(by model: ModelTraits) -> String? {
+    if model.takesGuidance == true {
+      return "the model takes guidance as an input, and computes nothing without the prompt"
+    }
+    return guidance <= 1 ? "guidance of 1 or less turns guidance off" : nil
+  }
+
+  /// Whether the UNet is called once, whatever the method. From a starting picture, PNDM calls it twice for one step, and
+  /// may be the model's own method.
+  private var isOneCall: Bool {
+    guard initImage != nil, let scheduler, scheduler != .pndm else { return steps == 1 }
+    return Self.takenSteps(of: steps, strength: strength ?? Self.defaultStrength) == 1
+  }
+
+  /// Why no tokens are merged; nil if some are.
+  private func unmerged(by model: ModelTraits) -> String? {
+    guard let tokenMerging, tokenMerging.ratio > 0 else { return nil }
+    // SDXL attends at half of the full size at most, unless its file says otherwise.
+    guard let shrinks = model.attentionShrinks ?? (model.isXL == true ? 2 : nil),
+      shrinks > tokenMerging.downsample
+    else { return nil }
+    let most = "the model has attention at 1/\(shrinks) of the size at most"
+    return TokenMerging.downsamples.contains(shrinks) ? most + "; add :\(shrinks)" : most
   }
 }

@@ -29,8 +29,15 @@ extension RenderRequest {
     guard Self.takenSteps(of: steps, strength: strength) > 0 else {
       throw RequestError.invalid(
         setting: "strength", value: "\(strength)",
-        rule: "use at least \(1 / Double(steps)) with \(steps) steps")
+        rule: "use at least \(Self.leastStrength(of: steps)) with \(steps) steps")
     }
+  }
+
+  /// The least strength of few digits that takes one step. 1 / 49 would not: 49 times that is rounded to less than 1.
+  private static func leastStrength(of steps: Int) -> Double {
+    let parts = 10_000.0
+    let least = (parts / Double(steps)).rounded(.up)
+    return (takenSteps(of: steps, strength: least / parts) > 0 ? least : least + 1) / parts
   }
 
   /// How many of `steps` are taken from a starting picture (diffusers' `get_timesteps`). Computed in double, as in

@@ -62,7 +62,7 @@ struct RenderCommand: ParsableCommand {
     let loaded = try engine.load(request, governor)
     // After what may fail: an error is one line.
     if let notice = governor.notice { tell(notice, end: true) }
-    for idle in request.idleSettings(isXL: loaded.family == .xl) { complain(idle.notice) }
+    for idle in request.idleSettings(with: loaded.traits) { complain(idle.notice) }
     let renderer = Renderer(
       model: loaded, pass: ForwardPass(compute: engine.compute(), ledger: ledger), governor: governor)
     if trace != nil { loaded.cache.startTrace() }

@@ -17,8 +17,9 @@ struct Enqueue: ParsableCommand {
       have the same names. The options are the defaults for settings that a prompt leaves out. If one prompt is wrong, \
       nothing is enqueued.
 
-      --model may be left out if the daemons have only one. Numbers, --scheduler and --precision may be lists or ranges \
-      (--steps 10,25 --guidance 4..9:0.5): every prompt is rendered with every combination. --dry-run shows them.
+      --model may be left out if the daemons have only one. Numbers, --scheduler, --precision, --deep-cache and \
+      --token-merging may be lists or ranges (--steps 10,25 --guidance 4..9:0.5): every prompt is rendered with every \
+      combination. --dry-run shows them.
 
       With --templates, prompts are templates in the syntax of dynamicprompts, as docs/prompts.md says; else a brace is a \
       brace. --dry-run shows every text.

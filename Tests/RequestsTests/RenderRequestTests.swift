@@ -51,9 +51,9 @@ import Testing
         $0.initImage = "/a.png"; $0.strength = 0.1; $0.steps = 4
       }
     ),
-    ("deep_cache", plain { $0.deepCache = DeepCache(interval: 1) }),
+    ("deep_cache", plain { $0.deepCache = DeepCache(interval: 0) }),
     ("deep_cache", plain { $0.deepCache = DeepCache(interval: 2, branch: 48) }),
-    ("token_merging", plain { $0.tokenMerging = TokenMerging(ratio: 0) }),
+    ("token_merging", plain { $0.tokenMerging = TokenMerging(ratio: -0.1) }),
     ("token_merging", plain { $0.tokenMerging = TokenMerging(ratio: .nan) }),
     ("token_merging", plain { $0.tokenMerging = TokenMerging(ratio: 0.5, downsample: 3) }),
     ("prompt", plain { $0.prompt = "zero\0byte" }),
@@ -122,14 +122,86 @@ import Testing
     #expect(String(decoding: written, as: UTF8.self) == "[\"3\",\"3:1\"]")
   }
 
-  /// SDXL attends at half of the full size at most.
+  private static func idle(
+    with model: ModelTraits, change: (inout RenderRequest) -> Void
+  ) -> [String] {
+    plain(change).idleSettings(with: model).map(\.setting)
+  }
+
+  /// SDXL attends at half of the full size at most, unless the model says otherwise.
   @Test func mergingNothingIsSaid() {
-    func idle(_ downsample: Int, isXL: Bool?) -> [String] {
-      Self.plain { $0.tokenMerging = TokenMerging(ratio: 0.5, downsample: downsample) }
-        .idleSettings(isXL: isXL).map(\.setting)
+    func idle(_ downsample: Int, _ model: ModelTraits) -> Bool {
+      Self.idle(with: model) { $0.tokenMerging = TokenMerging(ratio: 0.5, downsample: downsample) }
+        == ["token_merging"]
     }
-    #expect(idle(1, isXL: true) == ["token_merging"])
-    #expect(idle(2, isXL: true).isEmpty && idle(1, isXL: false).isEmpty && idle(1, isXL: nil).isEmpty)
+    #expect(idle(1, ModelTraits(isXL: true)) && !idle(2, ModelTraits(isXL: true)))
+    #expect(!idle(1, ModelTraits(isXL: false)) && !idle(1, ModelTraits()))
+    #expect(!idle(1, ModelTraits(isXL: true, attentionShrinks: 1)))
+    #expect(idle(2, ModelTraits(isXL: false, attentionShrinks: 4)))
+    #expect(!idle(4, ModelTraits(isXL: false, attentionShrinks: 4)))
+    #expect(idle(8, ModelTraits(isXL: false, attentionShrinks: 16)))
+    let said = Self.plain { $0.tokenMerging = TokenMerging(ratio: 0.5) }
+      .idleSettings(with: ModelTraits(attentionShrinks: 4)).map(\.notice)
+    #expect(
+      said == [
+        "token merging has no effect: the model has attention at 1/4 of the size at most; add :4"
+      ])
+  }
+
+  /// Of one call of the UNet, DeepCache leaves nothing out.
+  @Test func cachingOneCallIsSaid() {
+    func idle(_ change: (inout RenderRequest) -> Void) -> Bool {
+      Self.idle(with: ModelTraits()) {
+        $0.deepCache = DeepCache(interval: 3)
+        change(&$0)
+      } == ["deep_cache"]
+    }
+    #expect(idle { $0.steps = 1 } && !idle { $0.steps = 2 })
+    #expect(!idle { ($0.steps, $0.deepCache) = (1, DeepCache(interval: 1)) })
+    #expect(
+      idle {
+        ($0.steps, $0.initImage, $0.strength, $0.scheduler) = (4, "/a.png", 0.3, .heun)
+      })
+    #expect(
+      !idle {
+        ($0.steps, $0.initImage, $0.strength, $0.scheduler) = (4, "/a.png", 0.5, .heun)
+      })
+    // PNDM takes its first step twice.
+    for scheduler in [SchedulerName.pndm, nil] {
+      #expect(
+        !idle {
+          ($0.steps, $0.initImage, $0.strength, $0.scheduler) = (4, "/a.png", 0.3, scheduler)
+        })
+    }
+  }
+
+  /// A consistency model has no row without the prompt, whatever the guidance.
+  @Test func guidanceAsAnInputIsSaid() {
+    func idle(_ takesGuidance: Bool?) -> [String] {
+      Self.idle(with: ModelTraits(takesGuidance: takesGuidance)) {
+        ($0.guidance, $0.negativePrompt, $0.guidanceRescale) = (8, "blurry", 0.7)
+        ($0.guidanceFrom, $0.guidanceUntil) = (0.2, 0.8)
+      }
+    }
+    #expect(idle(true) == ["negative_prompt", "guidance_rescale", "guidance_from", "guidance_until"])
+    #expect(idle(false).isEmpty && idle(nil).isEmpty)
+  }
+
+  /// Who does as the message says is not refused again.
+  @Test func theStrengthThatIsNamedIsEnough() throws {
+    for steps in 1...1000 {
+      var request = Self.plain { ($0.steps, $0.initImage, $0.strength) = (steps, "/a.png", 0.0001) }
+      var rule = ""
+      do {
+        try request.validate()
+      } catch RequestError.invalid(_, _, let text) {
+        rule = text
+      }
+      let words = rule.split(separator: " ")
+      request.strength = words.count > 3 ? Double(words[3]) : nil
+      try #require(request.strength != nil, "\(steps): \(rule)")
+      #expect(throws: Never.self, "\(steps): \(rule)") { try request.validate() }
+    }
   }
 
   private func isRight(_ size: PixelSize) -> Bool {

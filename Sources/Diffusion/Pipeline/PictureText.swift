@@ -69,7 +69,9 @@ package struct PictureText: Sendable {
     var pairs: [A1111Parameters.Pair] = []
     if let sigmas = request.sigmas { pairs.append(.init("Schedule type", sigmas.label)) }
     if let eta = request.eta { pairs.append(.init("Eta", "\(eta)")) }
-    if let merging = request.tokenMerging { pairs.append(.init("Token merging ratio", "\(merging.ratio)")) }
+    if let merging = request.tokenMerging, merging.ratio > 0 {
+      pairs.append(.init("Token merging ratio", "\(merging.ratio)"))
+    }
     if request.clipSkip != 0 { pairs.append(.init("Clip skip", "\(request.clipSkip + 1)")) }
     if !words.isEmpty {
       let words = words.sorted { $0.token < $1.token }.map { word in

@@ -21,8 +21,9 @@ package struct RenderSavings: Sendable {
   ///   - positions: positions of the latents.
   /// - Throws: `RequestError.invalid` for a branch that the UNet does not have.
   init(_ request: PictureRequest, _ configuration: UNetConfiguration, positions: Int) throws {
-    cut = try request.deepCache.map { try FeatureCut($0, in: configuration) }
     interval = request.deepCache?.interval ?? 1
+    // In intervals of 1 every call is whole, and no map is kept.
+    cut = try request.deepCache.flatMap { $0.interval > 1 ? try FeatureCut($0, in: configuration) : nil }
     merging = request.tokenMerging
     self.positions = positions
     seed = request.seed

@@ -121,7 +121,7 @@ struct JobRenderer: Sendable {
       try report(claimed, index: 0, .loading, step: 0, steps: request.steps)
     }
     let use = pool.lastUse
-    let idle = request.idleSettings(isXL: model.family == .xl).map(\.notice)
+    let idle = request.idleSettings(with: model.traits).map(\.notice)
     for notice in model.notices + idle { log.notice("\(notice)", metadata: claimed.fields) }
     register(model, for: claimed)
     let pass = ForwardPass(compute: compute, ledger: CacheLedger())

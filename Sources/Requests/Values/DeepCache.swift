@@ -1,7 +1,8 @@
 /// How often the deep blocks of the UNet run, and which they are (DeepCache; Ma et al., 2024): `3`, or `3:1` with a
 /// branch.
 package struct DeepCache: Sendable, Equatable {
-  /// Of so many calls of the UNet the first one runs as a whole (the package's `cache_interval`).
+  /// Of so many calls of the UNet the first one runs as a whole (the package's `cache_interval`). 1: every call, as
+  /// without this setting.
   package var interval: Int
   /// Where the UNet is cut: level · 3 + layer (the package's `cache_branch_id`). With 0 the least is computed in between.
   package var branch: Int
@@ -33,6 +34,6 @@ extension DeepCache: TextForm {
   }
 
   /// Whether there can be such a UNet. Whether it is the model's is checked when the model is loaded.
-  var isInRange: Bool { (2...1000).contains(interval) && (0...47).contains(branch) }
-  static let rule = "use N or N:B, such as 3 or 3:1, with N from 2 to 1000 and B from 0 to 47"
+  var isInRange: Bool { (1...1000).contains(interval) && (0...47).contains(branch) }
+  static let rule = "use N or N:B, such as 3 or 3:1, with N from 1 (off) to 1000 and B from 0 to 47"
 }

@@ -1,7 +1,7 @@
 /// How many tokens are merged before self attention, and in which layers (ToMe; Bolya and Hoffman, 2023): `0.5`, or
 /// `0.5:2` with the smallest maps in which they are.
 package struct TokenMerging: Sendable, Equatable {
-  /// The share of the tokens that is merged into others (tomesd's `ratio`).
+  /// The share of the tokens that is merged into others (tomesd's `ratio`). 0: none, as without this setting.
   package var ratio: Double
   /// Layers whose map is at most so many times smaller along an edge than the latents (tomesd's `max_downsample`).
   package var downsample: Int
@@ -32,7 +32,10 @@ extension TokenMerging: TextForm {
     }
   }
 
+  /// What `downsample` may be.
+  static let downsamples = [1, 2, 4, 8]
+
   /// One token of four stays in any case.
-  var isInRange: Bool { ratio > 0 && ratio <= 0.75 && [1, 2, 4, 8].contains(downsample) }
-  static let rule = "use R or R:D, such as 0.5 or 0.5:2, with R above 0 up to 0.75 and D one of 1, 2, 4, 8"
+  var isInRange: Bool { ratio >= 0 && ratio <= 0.75 && Self.downsamples.contains(downsample) }
+  static let rule = "use R or R:D, such as 0.5 or 0.5:2, with R from 0 (off) to 0.75 and D one of 1, 2, 4, 8"
 }

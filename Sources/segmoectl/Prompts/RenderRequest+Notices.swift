@@ -6,6 +6,6 @@ extension RenderRequest {
   /// What is said in the request and changes nothing.
   /// - Parameter known: the models that the queue knows, with their kinds.
   func notices(_ known: KnownModels) -> [String] {
-    idleSettings(isXL: known[model]?.kind.map { $0.hasSuffix("sdxl") }).map(\.notice)
+    idleSettings(with: ModelTraits(isXL: known[model]?.kind.map { $0.hasSuffix("sdxl") })).map(\.notice)
   }
 }

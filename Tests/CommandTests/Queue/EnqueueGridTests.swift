@@ -63,6 +63,17 @@ import Testing
       "enqueue", "g", "--model", "m", "--guidance", "-1..0.5:0.5", "--dry-run", "--json")
     let shown = try #require(try guidance.object()["requests"] as? [[String: Any]])
     #expect(shown.map { $0["guidance"] as? Double } == [-1, -0.5, 0, 0.5])
+    let interval = try command(
+      "enqueue", "g", "--model", "m", "--guidance-from", "0,0.25", "--guidance-until", "0.5..1:0.25",
+      "--deep-cache", "1,3:1", "--token-merging", "0,0.5", "--scheduler", "ddim", "--eta", "0,1", "--dry-run",
+      "--json")
+    let tried = try #require(try interval.object()["requests"] as? [[String: Any]])
+    for (name, count) in [
+      ("guidance_from", 2), ("guidance_until", 3), ("deep_cache", 2), ("token_merging", 2), ("eta", 2),
+    ] {
+      #expect(Set(tried.map { "\($0[name] ?? "")" }).count == count, "\(name)")
+    }
+    #expect(tried.count == 48)
     #expect(try command.client().status().counts.total == 24)
     for (arguments, part) in [
       (["--steps", "10,"], "steps"), (["--steps", "4..1"], "smaller"), (["--steps", "1..x"], "1..4"),

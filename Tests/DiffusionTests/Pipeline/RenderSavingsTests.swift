@@ -199,6 +199,21 @@ import WeightCache
     #expect(try used() == whole)
   }
 
+  /// Intervals of 1, and a share of 0, are as nothing, so that they can be compared with others.
+  @Test func offIsAsWithout() throws {
+    let renderer = try renderer("all-3x2")
+    let off = request(DeepCache(interval: 1, branch: 47), TokenMerging(ratio: 0, downsample: 8))
+    #expect(try latents(off, by: renderer) == latents(request(nil), by: renderer))
+    let (plan, plain) = (try renderer.plan(off), try renderer.plan(request(nil)))
+    #expect(plan.step.keptBytes == 0 && plan.step.tensorBytes == plain.step.tensorBytes)
+    var denoising = try renderer.begin(off)
+    for _ in 0..<3 { _ = try renderer.advance(&denoising) }
+    #expect(ResumeState(denoising).wholeLatents == nil)
+    var resumed = try renderer.begin(off)
+    let state = renderer.resumeState(denoising, of: off, seal: seal)
+    #expect(try renderer.restore(&resumed, from: state, of: off, seal: seal) && resumed.step == 3)
+  }
+
   @Test func branchesThatAModelLacksAreRefused() throws {
     let renderer = try renderer()
     _ = try renderer.plan(request(DeepCache(interval: 2, branch: 8)))
