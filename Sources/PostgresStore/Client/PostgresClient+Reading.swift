@@ -24,7 +24,8 @@ extension PostgresClient {
     }
     if !filter.jobs.isEmpty { conditions.append("id = ANY (\(bind(.integers(filter.jobs)))::bigint[])") }
     if let prompt = filter.prompt {
-      conditions.append("prompt ILIKE \(bind(.text("%\(Self.literal(prompt))%")))::text")
+      // Of A to Z alone, as on SQLite, whatever the database's language does with an i.
+      conditions.append("prompt COLLATE \"C\" ILIKE \(bind(.text("%\(Self.literal(prompt))%")))::text")
     }
     if let model = filter.model {
       conditions.append(
