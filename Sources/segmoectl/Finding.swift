@@ -43,7 +43,8 @@ struct Finding: Equatable {
     case JobStoreError.unreachable, JobStoreError.notPermitted, JobStoreError.notAccessible:
       cut = text.range(of: "; ", options: .backwards) ?? cut
     case JobStoreError.refused: return .bad(subject, text, mend: "look into the server's log")
-    case JobStoreError.inputOutput: return .bad(subject, text, mend: "try again; if it stays, look at what is below the queue")
+    case JobStoreError.inputOutput:
+      return .bad(subject, text, mend: "try again; if it stays, look what is below the queue")
     default: break
     }
     guard let cut else {

@@ -12,7 +12,8 @@ extension QueueDatabase {
     let word = start.prefix { $0.isLetter || $0.isNumber || "+.-:_".contains($0) }
     if word.count > 1, word.hasSuffix(":"), start.dropFirst(word.count).hasPrefix("//") { return true }
     // libpq's other form: "host=db dbname=segmoe password=…".
-    return start.dropFirst(word.count).drop(while: \.isWhitespace).hasPrefix("=") && keywords.contains(String(word))
+    return start.dropFirst(word.count).drop(while: \.isWhitespace).hasPrefix("=")
+      && keywords.contains(String(word))
   }
 
   private static let keywords: Set = [

@@ -19,7 +19,8 @@ package struct ServerAddress: Sendable, CustomStringConvertible {
       throw JobStoreError.wrongAddress(reason: "it does not begin with postgresql://")
     }
     guard !Self.mayShowPassword(text) else {
-      throw JobStoreError.wrongAddress(reason: "perhaps a sign in it needs a %, such as %2F for / and %40 for @")
+      throw JobStoreError.wrongAddress(
+        reason: "perhaps a sign in it needs a %, such as %2F for / and %40 for @")
     }
     var complaint: UnsafeMutablePointer<CChar>?
     guard let options = PQconninfoParse(text, &complaint) else {

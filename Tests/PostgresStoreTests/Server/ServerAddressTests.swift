@@ -27,8 +27,10 @@ import Testing
     // A password whose signs nobody has written with a %.
     "postgresql://ann:s3cret/x@db/queue", "postgresql://ann:x/s3cret@db:5432/queue",
     "postgresql://ann:x@s3cret@db/queue", "postgresql://ann:x@s3cret/queue@db/queue",
-    "postgresql://?password=s3cret@db/queue", "postgresql://db:s3cret/queue", "postgresql://db:1,s3cret/queue",
-    "postgresql://db/queue&password=s3cret", "postgresql://db&password=s3cret", "postgresql:///password=s3cret",
+    "postgresql://?password=s3cret@db/queue", "postgresql://db:s3cret/queue",
+    "postgresql://db:1,s3cret/queue",
+    "postgresql://db/queue&password=s3cret", "postgresql://db&password=s3cret",
+    "postgresql:///password=s3cret",
     // Addresses of other programs.
     "POSTGRESQL://ann:s3cret@db/queue", " postgresql://ann:s3cret@db/queue", "postgresql:ann:s3cret@db/queue",
     "postgresql+psycopg2://ann:s3cret@db/queue", "jdbc:postgresql://db/queue?password=s3cret",
@@ -46,7 +48,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "queue.sqlite", "/srv/a://b", "./host=db", "a=b.sqlite", "c:/queue", "postgresql", "postgresql/queue", "", "://", "=",
+    "queue.sqlite", "/srv/a://b", "./host=db", "a=b.sqlite", "c:/queue", "postgresql", "postgresql/queue", "",
+    "://", "=",
   ])
   func aFileIsNoServer(path: String) { #expect(!QueueDatabase.isServer(path)) }
 
