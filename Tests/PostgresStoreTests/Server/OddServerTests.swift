@@ -73,12 +73,21 @@ struct OddServerTests {
   /// As one is that follows another which others write to.
   @Test func aServerThatIsOnlyReadSaysSo() throws {
     let address = try PostgresServer.shared().newDatabase()
-    try set("default_transaction_read_only = on", at: address)
-    let error = storeError { _ = try open(address) }
-    guard case .inputOutput(_, let reason)? = error, reason.contains("read-only") else {
-      Issue.record("another error: \(String(describing: error))")
+    _ = try open(address)
+    let empty = try PostgresServer.shared().newDatabase()
+    for address in [address, empty] { try set("default_transaction_read_only = on", at: address) }
+    for attempt in [{ _ = try open(empty) }, { try open(address).setPaused(true, batch: nil) }] {
+      let error = storeError(attempt)
+      guard case .inputOutput(_, let reason)? = error, reason.contains("read-only") else {
+        Issue.record("another error: \(String(describing: error))")
+        continue
+      }
+    }
+    guard case .server(let server) = try open(address).facts().place else {
+      Issue.record("it is a file")
       return
     }
+    #expect(!server.mayChange)
   }
 
   /// Such a server has no tables that a crash empties.
