@@ -8,10 +8,10 @@ final class ServerLink {
   let connection: OpaquePointer
   /// Whether it hears of a channel; nil: nobody has asked yet.
   var listens: Bool?
-  /// What a transaction says first; nil: a statement needs none around it.
+  /// What a transaction says behind its `BEGIN`; nil: a statement needs none around it.
   private(set) var manner: String?
 
-  /// - Throws: `ServerError.lost` if there is no way in.
+  /// - Throws: `ServerError`, `.lost` if there is no way in.
   init(_ address: ServerAddress) throws {
     let parameters = address.parameters
     let keywords = parameters.map { strdup($0.keyword) }
@@ -51,18 +51,23 @@ final class ServerLink {
   private func neededManner() throws -> String? {
     let row = try answer(
       to: """
-        SELECT current_setting('default_transaction_isolation') <> 'read committed'
-          OR current_setting('extra_float_digits')::integer < 1 OR current_setting('synchronous_commit') = 'off' AS differs
+        SELECT current_setting('default_transaction_isolation') <> 'read committed' AS is_other,
+          concat(
+            CASE WHEN current_setting('extra_float_digits')::integer < 1 THEN '; SET LOCAL extra_float_digits = 1' END,
+            CASE WHEN current_setting('synchronous_commit') = 'off' THEN '; SET LOCAL synchronous_commit = on' END)
+            AS settings
         """
     ).rows.first
-    guard let row, try RowReader(row: row, table: "pg_settings").value("differs") else { return nil }
-    return "SET LOCAL extra_float_digits = 1; SET LOCAL synchronous_commit = on"
+    guard let row else { return nil }
+    let reader = RowReader(row: row, table: "pg_settings")
+    let settings: String = try reader.value("settings")
+    return try reader.value("is_other") || !settings.isEmpty ? settings : nil
   }
 
   /// Begins a transaction that sees what others have committed before each of its statements.
   /// - Throws: `ServerError`
   func begin() throws {
-    try run(script: "BEGIN ISOLATION LEVEL READ COMMITTED" + (manner.map { "; " + $0 } ?? ""))
+    try run(script: "BEGIN ISOLATION LEVEL READ COMMITTED" + (manner ?? ""))
   }
 
   /// The rows of one statement, in a transaction of its own.
