@@ -1,5 +1,6 @@
 import Boundary
 import Foundation
+import JobStore
 
 /// A line of `segmoectl doctor`.
 struct Finding: Equatable {
@@ -36,7 +37,17 @@ struct Finding: Equatable {
   /// An error whose text says what mends it: behind the first of these.
   static func bad(_ subject: String, _ error: any Error) -> Finding {
     let text = "\(error)"
-    guard let cut = text.range(of: ": ", options: .backwards) ?? text.range(of: "; ") else {
+    var cut = text.range(of: ": ", options: .backwards) ?? text.range(of: "; ")
+    switch error {
+    // What a system or a server says may have colons of its own.
+    case JobStoreError.unreachable, JobStoreError.notPermitted, JobStoreError.notAccessible:
+      cut = text.range(of: "; ", options: .backwards) ?? cut
+    case JobStoreError.refused: return .bad(subject, text, mend: "look into the server's log")
+    case JobStoreError.inputOutput:
+      return .bad(subject, text, mend: "try again; if it stays, look what is below the queue")
+    default: break
+    }
+    guard let cut else {
       return .bad(subject, text, mend: "look at the message")
     }
     return .bad(subject, String(text[..<cut.lowerBound]), mend: String(text[cut.upperBound...]))

@@ -27,7 +27,9 @@ struct ServerChecks {
       ? .ok("rights", "you may use it")
       : .bad(
         "rights", "you may look at the queue, and not change it",
-        mend: "let its owner GRANT you what is missing (docs/postgresql.md)")
+        mend:
+          "let its owner GRANT you what is missing, or name the server that takes changes (docs/postgresql.md)"
+      )
   }
 
   private var idle: [Finding] {

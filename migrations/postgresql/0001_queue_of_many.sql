@@ -1068,7 +1068,9 @@ BEGIN
   -- Somebody's hand has put it into due as well: the next one is taken.
   IF NOT FOUND THEN RETURN false; END IF;
   INSERT INTO tally (batch, queued, running) VALUES (taken.batch, -1, 1);
-  INSERT INTO events (what, batch, job, worker) VALUES ('claimed', taken.batch, taken.id, by_worker);
+  INSERT INTO events (what, batch, job, worker, detail)
+  SELECT 'claimed', taken.batch, taken.id, by_worker, 'attempt ' || j.attempts + 1 || ' of ' || j.max_attempts
+  FROM jobs j WHERE j.id = taken.id;
   RETURN true;
 END $$;
 

@@ -44,7 +44,8 @@ extension PostgresClient {
             pg_database_size(current_database()) AS bytes,
             has_table_privilege('jobs', 'INSERT') AND has_table_privilege('jobs', 'UPDATE')
               AND has_table_privilege('due', 'DELETE') AND has_table_privilege('tally', 'INSERT')
-              AND has_sequence_privilege('job_numbers', 'USAGE') AS may_change,
+              AND has_sequence_privilege('job_numbers', 'USAGE')
+              AND current_setting('transaction_read_only') = 'off' AS may_change,
             (SELECT extract(epoch FROM max(clock_timestamp() - state_change))::float8 FROM pg_stat_activity
               WHERE datname = current_database() AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid())
               AS idle

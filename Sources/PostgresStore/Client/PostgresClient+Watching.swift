@@ -82,7 +82,7 @@ extension PostgresClient {
   /// The previews of the images at work, in order of jobs and images.
   package func previews(jobs: [Int64]) throws -> [Preview] {
     if jobs.isEmpty { return [] }
-    return try connection.rows(
+    return try fleeting(
       """
       SELECT job, number, step, made_at, length(png) AS bytes,
         CASE WHEN length(png) <= \(Preview.longest) THEN png END AS png

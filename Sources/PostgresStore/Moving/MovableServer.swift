@@ -19,18 +19,14 @@ package struct MovableServer: MovableQueue {
   package func hold<Value>(_ body: (any HeldQueue) throws -> Value) throws -> Value {
     let database = try open(makes ? .creating : .changing)
     defer { database.connection.close() }
-    do {
-      return try database.connection.transaction { link in
-        // As long as one waits for a file; and a client that stops in the middle must not keep the locks.
-        try link.run(
-          script: "SET LOCAL lock_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '10min'")
-        // A claim and an enqueue read this first, and so wait until the queue is here or there.
-        try link.run(script: "LOCK TABLE queue IN ACCESS EXCLUSIVE MODE")
-        try link.run(script: "LOCK TABLE \(Self.tables) IN SHARE ROW EXCLUSIVE MODE")
-        return try body(HeldServer(link: link))
-      }
-    } catch JobStoreError.refused(_, "55P03", _) {
-      throw JobStoreError.busy(path: place)
+    return try database.connection.transaction { link in
+      // As long as one waits for a file; and a client that stops in the middle must not keep the locks.
+      try link.run(
+        script: "SET LOCAL lock_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '10min'")
+      // A claim and an enqueue read this first, and so wait until the queue is here or there.
+      try link.run(script: "LOCK TABLE queue IN ACCESS EXCLUSIVE MODE")
+      try link.run(script: "LOCK TABLE \(Self.tables) IN SHARE ROW EXCLUSIVE MODE")
+      return try body(HeldServer(link: link))
     }
   }
 

@@ -25,9 +25,11 @@ package struct PostgresDatabase: Sendable {
     evenMoved: Bool = false
   ) throws -> PostgresDatabase {
     let database = PostgresDatabase(connection: try ServerConnection(address))
-    try database.expectServer()
     let known = Migration.postgresql.count
-    let found = try database.connection.transaction { link in try database.schema(link) }
+    let found = try database.connection.transaction { link in
+      try database.expectServer(link)
+      return try database.schema(link)
+    }
     guard found <= known else {
       throw JobStoreError.schemaTooNew(path: database.name, found: found, known: known)
     }
@@ -69,9 +71,8 @@ package struct PostgresDatabase: Sendable {
     return row
   }
 
-  private func expectServer() throws {
-    let row = try row("SELECT current_setting('server_version_num')::integer AS number")
-    let version: Int = try RowReader(row: row, table: "pg_settings").value("number")
+  private func expectServer(_ link: ServerLink) throws {
+    let version = link.serverVersion
     guard version >= Self.oldestServer else {
       throw JobStoreError.refused(
         server: name, state: "0A000",
@@ -105,17 +106,35 @@ package struct PostgresDatabase: Sendable {
     }
   }
 
+  /// Prompts have any sign there is, and their lengths are counted in signs.
+  private func expectUnicode(_ link: ServerLink) throws {
+    let rows = try link.answer(to: "SELECT current_setting('server_encoding') AS name").rows
+    let encoding: String? = try rows.first.map { try RowReader(row: $0, table: "pg_settings").value("name") }
+    guard encoding == "UTF8" else {
+      throw JobStoreError.refused(
+        server: name, state: "0A000",
+        reason: "the database has the encoding \(encoding ?? "of nobody knows what"): make one with "
+          + "`createdb --encoding UTF8 --template template0`")
+    }
+  }
+
   /// Makes the tables, or brings them up to date: all of it or nothing. Two at once wait for each other.
   private func migrate() throws {
     try connection.transaction { link in
       _ = try link.answer(
         to: "SELECT pg_advisory_xact_lock($1::bigint)", [.integer(Int64(Self.migrationLock))])
       let found = try schema(link)
+      if found == 0 { try expectUnicode(link) }
       for migration in Migration.postgresql where migration.number > found {
         do {
           try link.run(script: migration.sql)
-        } catch ServerError.refused(let state, let reason) where !state.hasPrefix("42501") {
-          throw JobStoreError.migrationFailed(path: name, migration: migration.name, reason: reason)
+        } catch let error as ServerError {
+          // A full disk, a server that goes down or one that is only read: this says so.
+          switch error.translated(connection.address) {
+          case .refused(_, _, let reason), .wrongRow(let reason):
+            throw JobStoreError.migrationFailed(path: name, migration: migration.name, reason: reason)
+          default: throw error
+          }
         }
         _ = try link.answer(
           to: "INSERT INTO schema_version (number, name) VALUES ($1::integer, $2::text)",

@@ -15,6 +15,13 @@ package struct ServerAddress: Sendable, CustomStringConvertible {
   /// - Throws: `JobStoreError.wrongAddress`
   package init(_ text: String) throws {
     guard !text.utf8.contains(0) else { throw JobStoreError.wrongAddress(reason: "it has a zero byte") }
+    guard QueueDatabase.serverSchemes.contains(where: text.hasPrefix) else {
+      throw JobStoreError.wrongAddress(reason: "it does not begin with postgresql://")
+    }
+    guard !Self.mayShowPassword(text) else {
+      throw JobStoreError.wrongAddress(
+        reason: "perhaps a sign in it needs a %, such as %2F for / and %40 for @")
+    }
     var complaint: UnsafeMutablePointer<CChar>?
     guard let options = PQconninfoParse(text, &complaint) else {
       defer { PQfreemem(complaint) }
@@ -31,11 +38,32 @@ package struct ServerAddress: Sendable, CustomStringConvertible {
       if let value = option.pointee.val { given[String(cString: keyword)] = String(cString: value) }
       option += 1
     }
+    // A password with a sign that ends it would be taken for a port.
+    let ports = (given["port"] ?? "").split(separator: ",")
+    guard ports.allSatisfy({ UInt16($0) != nil }) else {
+      throw JobStoreError.wrongAddress(reason: "its port is no number; perhaps a sign in it needs a %")
+    }
     self.text = text
     let user = given["user"].map { $0 + "@" } ?? ""
     let host = given["host"] ?? given["hostaddr"] ?? ""
     let port = given["port"].map { ":" + $0 } ?? ""
     description = "postgresql://\(user)\(host)\(port)/\(given["dbname"] ?? "")"
+  }
+
+  /// Whether libpq would take a part of a password for something that is shown: one with a sign that ends it, such as `/`
+  /// or `@`, or one behind a `&` without a `?` before it.
+  private static func mayShowPassword(_ text: String) -> Bool {
+    guard let scheme = text.range(of: "://") else { return false }
+    let rest = text[scheme.upperBound...]
+    // Who it is ends at the first @, unless there is a / before it.
+    let end = rest.firstIndex { $0 == "@" || $0 == "/" }
+    var place = rest
+    if let end, rest[end] == "@" {
+      let user = rest[..<end].prefix { $0 != ":" }
+      if user.contains(where: { "?&=".contains($0) }) { return true }
+      place = rest[rest.index(after: end)...]
+    }
+    return place.prefix { $0 != "?" }.contains { "@&=".contains($0) }
   }
 
   /// What libpq is told: defaults first, which the address may change, then what the store needs.

@@ -37,7 +37,7 @@ final class ServerConnection: Sendable {
   ///   - values: in order.
   /// - Throws: `JobStoreError`
   func rows(_ sql: String, _ values: [ServerValue] = []) throws -> [Row] {
-    try repeating { link in try link.answer(to: sql, values).rows }
+    try repeating { link in try link.rows(sql, values) }
   }
 
   /// As `rows`, but waits neither for another thread nor for a server that was lost.
@@ -49,7 +49,7 @@ final class ServerConnection: Sendable {
     guard !isClosed else { throw JobStoreError.closed(path: address.description) }
     guard let open = link, open.isOpen else { throw busy }
     do {
-      return try open.answer(to: sql, values).rows
+      return try open.rows(sql, values)
     } catch let error as ServerError {
       guard error.isConflict || isLost(error) else { throw error.translated(address) }
       throw busy
@@ -59,17 +59,7 @@ final class ServerConnection: Sendable {
   /// Runs `body` in one transaction. It may run more than once, and must do the same each time.
   /// - Throws: `JobStoreError`, and what `body` throws.
   func transaction<Value>(_ body: (ServerLink) throws -> Value) throws -> Value {
-    try repeating { link in
-      _ = try link.answer(to: "BEGIN")
-      do {
-        let value = try body(link)
-        _ = try link.answer(to: "COMMIT")
-        return value
-      } catch {
-        _ = try? link.answer(to: "ROLLBACK")
-        throw error
-      }
-    }
+    try repeating { link in try link.transaction { try body(link) } }
   }
 
   /// Listens to a channel of the server, if the connection is open and is no pooler's. It is never opened for this.

@@ -27,6 +27,14 @@ enum ServerError: Error, Equatable {
     // The server ends its connections, or takes none now.
     case .refused(let state, let reason) where state.hasPrefix("57P") || state.hasPrefix("53"):
       .unreachable(server: server, reason: line(reason))
+    // Somebody ended the statement, a lock was held for longer than this user may wait, or this is a server that others write
+    // to and that follows them.
+    case .refused("55P03", _), .refused("40001", _), .refused("40P01", _): .busy(path: server)
+    case .refused("57014", let reason), .refused("25006", let reason), .refused("58030", let reason):
+      .inputOutput(path: server, reason: line(reason))
+    // A value that no column or rule takes.
+    case .refused(let state, let reason) where state.hasPrefix("22") || state.hasPrefix("23"):
+      .wrongRow(reason: line(reason))
     case .refused("42501", let reason):
       .notPermitted(
         path: server, reason: line(reason), mend: "let its owner GRANT this user what is missing")
@@ -40,6 +48,6 @@ enum ServerError: Error, Equatable {
   /// libpq's words, which may have several lines, as one.
   private func line(_ words: String) -> String {
     let lines = words.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
-    return PlainText.line(lines.joined(separator: " "))
+    return PlainText.line(lines.joined(separator: " ").replacing("FATAL:  ", with: ""))
   }
 }

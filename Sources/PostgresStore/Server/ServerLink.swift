@@ -1,13 +1,17 @@
 import CPostgreSQL
 import Foundation
+import GRDB
+import JobStore
 
 /// One connection of libpq, for one thread at a time. It ends with its last reference.
 final class ServerLink {
   let connection: OpaquePointer
   /// Whether it hears of a channel; nil: nobody has asked yet.
   var listens: Bool?
+  /// What a transaction says behind its `BEGIN`; nil: a statement needs none around it.
+  private(set) var manner: String?
 
-  /// - Throws: `ServerError.lost` if there is no way in.
+  /// - Throws: `ServerError`, `.lost` if there is no way in.
   init(_ address: ServerAddress) throws {
     let parameters = address.parameters
     let keywords = parameters.map { strdup($0.keyword) }
@@ -25,6 +29,7 @@ final class ServerLink {
     }
     // libpq writes notices to standard error otherwise.
     _ = PQsetNoticeProcessor(opened, { _, _ in }, nil)
+    manner = try neededManner()
   }
 
   deinit { PQfinish(connection) }
@@ -40,6 +45,54 @@ final class ServerLink {
     let isHere = host.hasPrefix("/") || address.hasPrefix("127.") || address == "::1"
     return isHere ? nil : false
   }
+
+  /// Somebody may have given the server, the database or the user settings with which numbers come rounded, what others have
+  /// just done is not seen, or nothing is durable. A pooler lets no setting last longer than a transaction.
+  private func neededManner() throws -> String? {
+    let row = try answer(
+      to: """
+        SELECT current_setting('default_transaction_isolation') <> 'read committed' AS is_other,
+          concat(
+            CASE WHEN current_setting('extra_float_digits')::integer < 1 THEN '; SET LOCAL extra_float_digits = 1' END,
+            CASE WHEN current_setting('synchronous_commit') = 'off' THEN '; SET LOCAL synchronous_commit = on' END)
+            AS settings
+        """
+    ).rows.first
+    guard let row else { return nil }
+    let reader = RowReader(row: row, table: "pg_settings")
+    let settings: String = try reader.value("settings")
+    return try reader.value("is_other") || !settings.isEmpty ? settings : nil
+  }
+
+  /// Begins a transaction that sees what others have committed before each of its statements.
+  /// - Throws: `ServerError`
+  func begin() throws {
+    try run(script: "BEGIN ISOLATION LEVEL READ COMMITTED" + (manner ?? ""))
+  }
+
+  /// The rows of one statement, in a transaction of its own.
+  /// - Throws: `ServerError`
+  func rows(_ sql: String, _ values: [ServerValue]) throws -> [Row] {
+    guard manner != nil else { return try answer(to: sql, values).rows }
+    return try transaction { try answer(to: sql, values).rows }
+  }
+
+  /// Runs `body` in one transaction.
+  /// - Throws: `ServerError`, and what `body` throws.
+  func transaction<Value>(_ body: () throws -> Value) throws -> Value {
+    do {
+      try begin()
+      let value = try body()
+      _ = try answer(to: "COMMIT")
+      return value
+    } catch {
+      _ = try? answer(to: "ROLLBACK")
+      throw error
+    }
+  }
+
+  /// The server's version, as `server_version_num`.
+  var serverVersion: Int { Int(PQserverVersion(connection)) }
 
   /// Bounds how long a transaction may wait for this client: one that is stopped in the middle must not stop everybody else.
   /// - Throws: `ServerError`

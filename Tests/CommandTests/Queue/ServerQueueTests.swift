@@ -55,6 +55,30 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: command.folder) == [])
   }
 
+  /// libpq's words have colons; what mends it is behind them.
+  @Test func theDoctorSaysWhyThereIsNoWayIn() throws {
+    let outcome = try Command().run(["doctor", "--json", "--database", Self.nowhere])
+    let findings = try #require(try outcome.object()["findings"] as? [[String: Any]])
+    let database = try #require(findings.first { $0["subject"] as? String == "database" })
+    #expect((database["finding"] as? String)?.contains("No such file or directory") == true, "\(outcome)")
+    #expect((database["mend"] as? String)?.hasPrefix("check that PostgreSQL runs") == true, "\(outcome)")
+  }
+
+  /// It may have a password, and would be a file's name.
+  @Test(arguments: [
+    "POSTGRESQL://ann:s3cret@db/queue", "dbname=queue password=s3cret", "postgresql://ann:x/s3cret@db/queue",
+    "jdbc:postgresql://db/queue?password=s3cret",
+  ])
+  func anAddressThatIsWrittenWronglyIsNoFile(address: String) throws {
+    let command = try Command()
+    for arguments in [["status"], ["enqueue", "p", "--model", "m"], ["list"]] {
+      let outcome = try command.run(arguments + ["--database", address])
+      expectComplaint(outcome, code: 64, "postgresql://USER@HOST")
+      #expect(!(outcome.output + outcome.errors).contains("s3cret"), "\(outcome)")
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: command.folder) == [])
+  }
+
   @Test(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.absence)))
   func aQueueOnAServer() throws {
     let command = try Command()

@@ -22,6 +22,23 @@ import Testing
     #expect(try worker.awaitJob().lease.job == 2)
   }
 
+  /// Upper and lower case of A to Z do not matter; that of other letters does.
+  @Test(arguments: StoreKind.here)
+  func promptsAreFound(kind: StoreKind) throws {
+    let store = try TestStore(kind)
+    try store.enqueue("Äpfel im Korb", "äpfel", "100%_\\", "ıIi")
+    func found(_ text: String) throws -> [Int64] {
+      var filter = JobFilter()
+      filter.prompt = text
+      return try store.client.list(filter).map(\.id)
+    }
+    #expect(try found("ÄPFEL") == [1])
+    #expect(try found("äPFEL IM") == [])
+    #expect(try found("äPFEL") == [2])
+    #expect(try found("I") == [1, 4])
+    #expect(try found("%_\\") == [3])
+  }
+
   /// A class that no daemon is of any more, as after an upgrade.
   @Test(arguments: StoreKind.here)
   func whoWaitsForAClassInVainIsLetGo(kind: StoreKind) throws {

@@ -77,6 +77,9 @@ import Testing
     let details = try store.client.details(job: 1)
     #expect(details.job.state == .failed && details.job.attempts == 3)
     #expect(
+      details.events.filter { $0.kind == .claimed }.map(\.detail)
+        == ["attempt 1 of 3", "attempt 2 of 3", "attempt 3 of 3"])
+    #expect(
       details.events.map(\.kind) == [
         .enqueued, .claimed, .retrying, .claimed, .retrying, .claimed, .failed,
       ])

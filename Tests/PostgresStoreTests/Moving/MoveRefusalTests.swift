@@ -193,7 +193,7 @@ import Testing
     let target = try MoveTarget(.postgresql, in: folder)
     try sql("UPDATE jobs SET count = 1 << 40 WHERE id = 2")
     guard
-      case .refused(_, state: "22003", _)? = storeError({
+      case .wrongRow? = storeError({
         _ = try QueueMove(from: source, to: target.queue).run()
       })
     else {
