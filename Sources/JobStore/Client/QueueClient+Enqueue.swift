@@ -66,8 +66,9 @@ extension QueueClient {
         sql: "INSERT INTO temp.incoming (\(Self.incomingColumns)) VALUES (\(places))")
       let insertSource = try db.cachedStatement(
         sql: "INSERT INTO temp.incoming_sources (request, source, use) VALUES (?, ?, ?)")
+      var check = RequestCheck()
       while var request = try next() {
-        try request.validate()
+        try check.check(request)
         incoming.count += 1
         for source in request.render.takeSources() {
           try insertSource.execute(arguments: [incoming.count, source.text, source.use.rawValue])

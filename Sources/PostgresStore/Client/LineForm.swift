@@ -12,7 +12,7 @@ struct LineForm {
 
   /// The form of a request's line.
   init(of request: JobRequest) {
-    common = Self.common(request)
+    common = request.withoutPrompt
     var pieces: [[UInt8]] = []
     var piece: [UInt8] = []
     for (column, value) in zip(JobRequest.columns, request.values) {
@@ -29,7 +29,7 @@ struct LineForm {
   }
 
   /// Whether a request has all of this but the prompt and the seed.
-  func fits(_ request: JobRequest) -> Bool { Self.common(request) == common }
+  func fits(_ request: JobRequest) -> Bool { request.withoutPrompt == common }
 
   /// The line of a request that it fits.
   func line(of request: JobRequest) -> [UInt8] {
@@ -43,11 +43,5 @@ struct LineForm {
       line += piece
     }
     return line
-  }
-
-  private static func common(_ request: JobRequest) -> JobRequest {
-    var common = request
-    (common.render.prompt, common.render.seed) = ("", 0)
-    return common
   }
 }

@@ -8,8 +8,8 @@ final class ServerLink {
   let connection: OpaquePointer
   /// Whether it hears of a channel; nil: nobody has asked yet.
   var listens: Bool?
-  /// What a transaction says behind its `BEGIN`; nil: a statement needs none around it.
-  private(set) var manner: String?
+  /// What its transactions need; nil: nobody has asked yet.
+  private var manner: Manner?
 
   /// - Throws: `ServerError`, `.lost` if there is no way in.
   init(_ address: ServerAddress) throws {
@@ -29,7 +29,6 @@ final class ServerLink {
     }
     // libpq writes notices to standard error otherwise.
     _ = PQsetNoticeProcessor(opened, { _, _ in }, nil)
-    manner = try neededManner()
   }
 
   deinit { PQfinish(connection) }
@@ -46,9 +45,19 @@ final class ServerLink {
     return isHere ? nil : false
   }
 
+  /// How a transaction begins.
+  private struct Manner {
+    /// What is said behind `BEGIN`.
+    let settings: String
+    /// Whether even a single statement needs a transaction around it.
+    let isOdd: Bool
+  }
+
   /// Somebody may have given the server, the database or the user settings with which numbers come rounded, what others have
-  /// just done is not seen, or nothing is durable. A pooler lets no setting last longer than a transaction.
-  private func neededManner() throws -> String? {
+  /// just done is not seen, or nothing is durable. A pooler lets no setting last longer than a transaction. It is asked at the
+  /// first statement: until then a lost connection is none.
+  private func neededManner() throws -> Manner {
+    if let manner { return manner }
     let row = try answer(
       to: """
         SELECT current_setting('default_transaction_isolation') <> 'read committed' AS is_other,
@@ -58,22 +67,25 @@ final class ServerLink {
             AS settings
         """
     ).rows.first
-    guard let row else { return nil }
+    guard let row else { throw ServerError.unexpected(reason: "no settings") }
     let reader = RowReader(row: row, table: "pg_settings")
     let settings: String = try reader.value("settings")
-    return try reader.value("is_other") || !settings.isEmpty ? settings : nil
+    let found = Manner(
+      settings: settings, isOdd: try !settings.isEmpty || reader.value("is_other", as: Bool.self))
+    manner = found
+    return found
   }
 
   /// Begins a transaction that sees what others have committed before each of its statements.
   /// - Throws: `ServerError`
   func begin() throws {
-    try run(script: "BEGIN ISOLATION LEVEL READ COMMITTED" + (manner ?? ""))
+    try run(script: "BEGIN ISOLATION LEVEL READ COMMITTED" + neededManner().settings)
   }
 
   /// The rows of one statement, in a transaction of its own.
   /// - Throws: `ServerError`
   func rows(_ sql: String, _ values: [ServerValue]) throws -> [Row] {
-    guard manner != nil else { return try answer(to: sql, values).rows }
+    guard try neededManner().isOdd else { return try answer(to: sql, values).rows }
     return try transaction { try answer(to: sql, values).rows }
   }
 

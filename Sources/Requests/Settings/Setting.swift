@@ -1,8 +1,9 @@
 /// One setting of a request: its name, its allowed values, and how it is read and written.
 ///
 /// A new setting is a field of `RenderRequest`, a row in `Setting.all`, a column of the table `jobs` of the same
-/// name, an option in `SettingsOptions`, and what uses it.
-package struct Setting: Sendable {
+/// name, an option in `SettingsOptions`, and what uses it. It is a class because whoever goes through all of them would copy a dozen
+/// closures each as a value: that was half of an enqueue.
+package final class Setting: Sendable {
   /// The name of the column and of the key in JSON. The option has dashes instead of underscores.
   package let name: String
   /// The type of value that JSON must have, for messages.
@@ -82,7 +83,7 @@ package struct Setting: Sendable {
   }
 
   /// A setting whose values are allowed if `accepts` returns true.
-  init<Value: SettingForm>(
+  convenience init<Value: SettingForm>(
     _ name: String, _ path: WritableKeyPath<RenderRequest, Value> & Sendable,
     rule: @escaping @Sendable (RenderLimits) -> String,
     accepts: @escaping @Sendable (Value, RenderLimits) -> Bool

@@ -12,6 +12,7 @@ struct PromptSource {
   private var paths: PathResolver
   /// The settings of plain prompts. They are the same for all, so they are checked and resolved once.
   private var plain: [RenderRequest]?
+  private var check = RequestCheck()
   private var seeds: SeedDraw
   /// The rest of the requests of the prompt at hand: one for each combination of settings.
   private var waiting: ArraySlice<JobRequest> = []
@@ -196,7 +197,7 @@ struct PromptSource {
     var requests: [JobRequest] = []
     for render in renders {
       let request = options.job(render, priority: priority)
-      try request.validate()
+      try check.check(request)
       note(render)
       requests.append(request)
     }

@@ -64,7 +64,9 @@ struct ClaimAnswerTests {
     #expect(worker.mayHave(.leftovers) && worker.mayHave(.wantedSources))
     let first = try #require(try worker.claim())
     #expect(!worker.mayHave(.leftovers) && !worker.mayHave(.wantedSources))
-    try worker.announce(image(0, of: 1), step: 25, modelDigest: "d", first.lease)
+    var picture = image(0, of: 1)
+    picture.path = "/out/1/1-0.png"
+    try worker.announce(picture, step: 25, modelDigest: "d", first.lease)
     try worker.fail(first.lease, message: "m", kind: .badInput, backoff: Backoff())
     #expect(try worker.claim() != nil)
     #expect(worker.mayHave(.leftovers) && !worker.mayHave(.wantedSources))

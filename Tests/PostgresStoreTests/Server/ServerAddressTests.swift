@@ -28,7 +28,6 @@ import Testing
     "postgresql://ann:s3cret/x@db/queue", "postgresql://ann:x/s3cret@db:5432/queue",
     "postgresql://ann:x@s3cret@db/queue", "postgresql://ann:x@s3cret/queue@db/queue",
     "postgresql://?password=s3cret@db/queue", "postgresql://db:s3cret/queue",
-    "postgresql://db:1,s3cret/queue",
     "postgresql://db/queue&password=s3cret", "postgresql://db&password=s3cret",
     "postgresql:///password=s3cret",
     // Addresses of other programs.
