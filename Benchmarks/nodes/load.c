@@ -27,7 +27,7 @@
 enum { SIGN_ON, BEAT, REPORT, CLAIM, UPKEEP, ANNOUNCE, FINISH, KINDS };
 static const struct { const char *name; int values; } kinds[KINDS] = {
     [SIGN_ON] = {"sign_on", 9},    [BEAT] = {"beat", 5},    [REPORT] = {"report_progress", 8},
-    [CLAIM] = {"claim_job", 9},    [UPKEEP] = {"keep_up", 2}, [ANNOUNCE] = {"announce_image", 13},
+    [CLAIM] = {"claim_job", 8},    [UPKEEP] = {"keep_up", 2}, [ANNOUNCE] = {"announce_image", 13},
     [FINISH] = {"finish_job", 11}};
 static char *statements[KINDS];
 // How many values each takes; the last ones may be left out.
@@ -103,7 +103,7 @@ static void ask(struct node *node, int kind) {
     case UPKEEP: VALUES(lease, "120000"); break;
     case CLAIM:
       snprintf(node->token, sizeof node->token, "%lld", (long long)(random() << 31 | random()) + 1);
-      VALUES(node->name, node->start, node->token, lease, "1/avx2", "{demo}", "{}", "{}", node->name);
+      VALUES(node->name, node->start, node->token, lease, "1/avx2", "{demo}", "{}", "{}");
       break;
     case ANNOUNCE:
       VALUES(node->job, node->token, "0", "25", "d", path, "17", "512", "512", digest, "300000", "97.5", "1/avx2");

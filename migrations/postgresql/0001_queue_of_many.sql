@@ -58,7 +58,8 @@ CREATE TABLE upkeep (
   -- One row: when some worker last freed lapsed leases, released what is due and folded the tally.
   id      smallint PRIMARY KEY CHECK (id = 1),
   at      bigint NOT NULL DEFAULT 0,
-  workers integer NOT NULL DEFAULT 0       -- how many were alive then: the more, the rarer each looks for work
+  workers integer NOT NULL DEFAULT 0,      -- how many were alive then: the more, the rarer each looks for work
+  chores  integer NOT NULL DEFAULT 0       -- what the function chores said then
 );
 INSERT INTO upkeep (id) VALUES (1);
 
@@ -505,23 +506,6 @@ CREATE VIEW job_rows AS
     LEFT JOIN due d ON d.id = j.id
     LEFT JOIN waiting w ON w.id = j.id
     LEFT JOIN leases l ON l.job = j.id;
-
-CREATE VIEW claimed_rows AS
-  -- Jobs at work, as whoever claims one reads them: the columns of job_rows. That view looks into two more tables and prepares
-  -- what people want to know of waiting jobs, which was a quarter of a claim.
-  SELECT
-    j.id, j.batch, b.name AS batch_name, left(b.name_pattern, 1001) AS name_pattern, 'running' AS state,
-    j.model, j.prompt, j.negative_prompt, j.width, j.height, j.steps, j.guidance, j.guidance_rescale, j.guidance_from,
-    j.guidance_until, j.scheduler, j.sigmas, j.eta, j.timesteps, j.sigma_list, j.deep_cache, j.token_merging, j.seed,
-    j.variation_seed, j.variation_strength, j.count, j.precision, j.loras, j.embeddings, j.clip_skip, j.plain_prompt,
-    j.vae, j.init_image, j.strength, j.mask, j.original_size, j.crop, j.target_size, j.memory_budget,
-    j.priority, NULL::bigint AS run_after, j.max_attempts, j.attempts + 1 AS attempts, j.losses, j.furthest_step,
-    j.furthest_saved, j.in_shards * 16 AS held,
-    l.worker AS lease_owner, l.expires AS lease_expires, l.cancel_requested,
-    j.created_at, l.started_at, j.finished_at, coalesce(l.note, j.error) AS error,
-    CASE WHEN l.note IS NULL THEN j.error_kind ELSE 'transient' END AS error_kind,
-    j.model_digest, j.cache_hits, j.cache_misses, j.cache_evictions, j.cache_bypasses, j.bytes_read, j.stall_ms, j.peak_bytes
-  FROM leases l JOIN jobs j ON j.id = l.job JOIN batches b ON b.id = j.batch;
 
 CREATE VIEW job_overview AS
   -- A job a line, for people. Add ORDER BY id DESC LIMIT 20, or WHERE state = 'failed'.
@@ -1019,21 +1003,53 @@ BEGIN
   RETURN true;
 END $$;
 
-CREATE FUNCTION keeps_name(its_name text, its_start bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
--- Whether the queue is here, and no later worker has taken this one's name.
+CREATE FUNCTION chores() RETURNS integer LANGUAGE plpgsql STABLE AS $$
+-- What there is to do beside jobs, for whoever just asks for one, so that nobody asks for each: 2, a job that failed or was
+-- cancelled has pictures; 4, something of a hub is wanted. A claim tells what upkeep has found, and adds 1 if there was no
+-- upkeep for a second.
 BEGIN
-  RETURN NOT EXISTS (SELECT 1 FROM queue WHERE moved_to IS NOT NULL)
-    AND NOT EXISTS (SELECT 1 FROM workers WHERE name = its_name AND started_at > its_start);
+  RETURN (SELECT CASE WHEN EXISTS (SELECT 1 FROM checkpoints WHERE over = 1) THEN 2 ELSE 0 END
+    + CASE WHEN EXISTS (SELECT 1 FROM sources WHERE state = 'wanted') THEN 4 ELSE 0 END);
 END $$;
 
-CREATE FUNCTION chores() RETURNS integer LANGUAGE plpgsql STABLE AS $$
--- What there is to do beside jobs, for whoever just asks for one, so that nobody asks for each: 1, there was no upkeep for a
--- second; 2, a job that failed or was cancelled has pictures; 4, something of a hub is wanted.
+CREATE FUNCTION job_places(job_id bigint, its_worker text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+-- Where lies what a job names of a hub, as a worker's host sees it: a JSON object by the names, NULL if it names nothing. A host
+-- without a fetcher shares the folder of another's. Every claim asks, so plans are kept (plpgsql) and most answers take one look.
+DECLARE
+  its_host text;
 BEGIN
-  RETURN (SELECT CASE WHEN u.at BETWEEN milliseconds_now() - 999 AND milliseconds_now() THEN 0 ELSE 1 END
-    + CASE WHEN EXISTS (SELECT 1 FROM checkpoints WHERE over = 1) THEN 2 ELSE 0 END
-    + CASE WHEN EXISTS (SELECT 1 FROM sources WHERE state = 'wanted') THEN 4 ELSE 0 END FROM upkeep u);
+  IF NOT EXISTS (SELECT 1 FROM job_sources js WHERE js.job = job_id) THEN RETURN NULL; END IF;
+  SELECT w.host INTO its_host FROM workers w WHERE w.name = its_worker;
+  RETURN (SELECT json_object_agg(found.name, found.path)::text FROM (
+    SELECT n.name, coalesce(
+      (SELECT p.path FROM source_places p WHERE p.host = its_host AND p.name = n.name AND p.state = 'ready' LIMIT 1),
+      CASE WHEN NOT EXISTS (
+        SELECT 1 FROM fetchers f WHERE f.host = its_host AND f.heartbeat_at > milliseconds_now() - 60000)
+        THEN (SELECT s.path FROM sources s WHERE s.name = n.name AND s.state = 'ready' ORDER BY s.id DESC LIMIT 1) END)
+      AS path
+    FROM job_sources js JOIN sources n ON n.id = js.source
+    WHERE js.job = job_id AND n.state = 'ready' AND n.name IS NOT NULL) found
+  WHERE found.path IS NOT NULL);
 END $$;
+
+CREATE VIEW claimed_rows AS
+  -- Jobs at work, as whoever claims one reads them: the columns of job_rows, and what else it should know. That view looks into
+  -- two more tables and prepares what people want to know of waiting jobs, which was a quarter of a claim.
+  SELECT
+    j.id, j.batch, b.name AS batch_name, left(b.name_pattern, 1001) AS name_pattern, 'running' AS state,
+    j.model, j.prompt, j.negative_prompt, j.width, j.height, j.steps, j.guidance, j.guidance_rescale, j.guidance_from,
+    j.guidance_until, j.scheduler, j.sigmas, j.eta, j.timesteps, j.sigma_list, j.deep_cache, j.token_merging, j.seed,
+    j.variation_seed, j.variation_strength, j.count, j.precision, j.loras, j.embeddings, j.clip_skip, j.plain_prompt,
+    j.vae, j.init_image, j.strength, j.mask, j.original_size, j.crop, j.target_size, j.memory_budget,
+    j.priority, NULL::bigint AS run_after, j.max_attempts, j.attempts + 1 AS attempts, j.losses, j.furthest_step,
+    j.furthest_saved, j.in_shards * 16 AS held,
+    l.worker AS lease_owner, l.expires AS lease_expires, l.cancel_requested,
+    j.created_at, l.started_at, j.finished_at, coalesce(l.note, j.error) AS error,
+    CASE WHEN l.note IS NULL THEN j.error_kind ELSE 'transient' END AS error_kind,
+    j.model_digest, j.cache_hits, j.cache_misses, j.cache_evictions, j.cache_bypasses, j.bytes_read, j.stall_ms, j.peak_bytes,
+    job_places(l.job, l.worker) AS places,
+    u.chores + CASE WHEN u.at BETWEEN milliseconds_now() - 999 AND milliseconds_now() THEN 0 ELSE 1 END AS chores
+  FROM leases l JOIN jobs j ON j.id = l.job JOIN batches b ON b.id = j.batch CROSS JOIN upkeep u;
 
 CREATE FUNCTION lease_due(
   taken due, by_worker text, new_token bigint, lease_ms bigint, its_class text
@@ -1044,7 +1060,7 @@ DECLARE
   now bigint := milliseconds_now();
   decided text;
 BEGIN
-  IF its_class IS NOT NULL THEN
+  IF its_class IS NOT NULL AND (SELECT same_numerics FROM batches WHERE id = taken.batch) = 1 THEN
     UPDATE batches SET numerics = its_class WHERE id = taken.batch AND same_numerics = 1 AND numerics IS NULL;
     IF FOUND THEN
       -- Rows that others are just taking or moving are passed over: whoever takes one of them finds the class below.
@@ -1084,17 +1100,20 @@ CREATE FUNCTION claim_job(
 DECLARE
   head record;
   taken due;
-  already bigint;
+  standing record;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
-  IF NOT keeps_name(by_worker, its_start) THEN RETURN; END IF;
+  SELECT q.paused, q.moved_to IS NULL AND NOT EXISTS (
+      SELECT 1 FROM workers w WHERE w.name = by_worker AND w.started_at > its_start) AS keeps_name,
+    (SELECT l.job FROM leases l WHERE l.worker = by_worker AND l.token = new_token) AS already
+  INTO standing FROM queue q;
+  IF NOT standing.keeps_name THEN RETURN; END IF;
   -- The answer was lost, and the worker asks again.
-  SELECT job INTO already FROM leases WHERE worker = by_worker AND token = new_token;
-  IF FOUND THEN
-    RETURN QUERY SELECT * FROM claimed_rows WHERE id = already;
+  IF standing.already IS NOT NULL THEN
+    RETURN QUERY SELECT * FROM claimed_rows WHERE id = standing.already;
     RETURN;
   END IF;
-  IF (SELECT paused FROM queue) = 1 THEN RETURN; END IF;
+  IF standing.paused = 1 THEN RETURN; END IF;
   LOOP
     taken := NULL;
     IF cardinality(lacked) + cardinality(files) > 0 THEN
@@ -1406,7 +1425,7 @@ BEGIN
   IF (SELECT at FROM upkeep) BETWEEN now - 999 AND now THEN RETURN false; END IF;
   IF NOT pg_try_advisory_xact_lock(7366760002) THEN RETURN false; END IF;
   PERFORM set_config('synchronous_commit', 'off', true);
-  UPDATE upkeep SET at = now,
+  UPDATE upkeep SET at = now, chores = chores(),
     workers = (SELECT count(*) FROM workers WHERE state <> 'stopped' AND heartbeat_at > now - 60000);
   -- While the server was down nobody could renew a lease.
   IF extract(epoch FROM pg_postmaster_start_time()) * 1000 + lease_ms < now THEN
@@ -1453,7 +1472,8 @@ BEGIN
   SELECT d.id, d.xmin::text::bigint AS made INTO first FROM due d ORDER BY d.priority DESC, d.id LIMIT 1;
   RETURN QUERY SELECT coalesce(first.id, 0), coalesce(first.made, 0), coalesce((SELECT max(d.id) FROM due d), 0),
     coalesce((SELECT min(d.numerics_since) FROM due d WHERE d.numerics_since > 0), 0), q.paused, u.workers,
-    chores(), keeps_name(its_name, its_start)
+    chores(), q.moved_to IS NULL AND NOT EXISTS (
+      SELECT 1 FROM workers w WHERE w.name = its_name AND w.started_at > its_start)
   FROM queue q, upkeep u;
 END $$;
 
@@ -1898,23 +1918,6 @@ BEGIN
   PERFORM drop_sources(ARRAY(SELECT id FROM sources WHERE source = ANY (names) AND state = 'wanted' FOR UPDATE));
 END $$;
 
-CREATE FUNCTION job_places(job_id bigint, its_host text) RETURNS text LANGUAGE plpgsql STABLE AS $$
--- Where lies what a job names of a hub, as a host sees it: a JSON object by the names, NULL if it names nothing. A host without
--- a fetcher shares the folder of another's. Every claim asks, so plans are kept (plpgsql) and most answers take one look.
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM job_sources js WHERE js.job = job_id) THEN RETURN NULL; END IF;
-  RETURN (SELECT json_object_agg(found.name, found.path)::text FROM (
-    SELECT n.name, coalesce(
-      (SELECT p.path FROM source_places p WHERE p.host = its_host AND p.name = n.name AND p.state = 'ready' LIMIT 1),
-      CASE WHEN NOT EXISTS (
-        SELECT 1 FROM fetchers f WHERE f.host = its_host AND f.heartbeat_at > milliseconds_now() - 60000)
-        THEN (SELECT s.path FROM sources s WHERE s.name = n.name AND s.state = 'ready' ORDER BY s.id DESC LIMIT 1) END)
-      AS path
-    FROM job_sources js JOIN sources n ON n.id = js.source
-    WHERE js.job = job_id AND n.state = 'ready' AND n.name IS NOT NULL) found
-  WHERE found.path IS NOT NULL);
-END $$;
-
 CREATE FUNCTION forget_fetcher(its_name text) RETURNS void LANGUAGE plpgsql AS $$
 -- A fetcher stops, or is gone. What it was at is wanted again.
 BEGIN
@@ -2251,7 +2254,7 @@ DO $$
 DECLARE
   name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['sign_on', 'claim_job', 'beat', 'look', 'chores', 'keeps_name', 'keep_up', 'report_progress',
+  FOREACH name IN ARRAY ARRAY['sign_on', 'claim_job', 'beat', 'look', 'chores', 'keep_up', 'report_progress',
     'note_wait', 'note_size', 'keep_state', 'announce_image', 'finish_job', 'fail_job', 'give_back', 'end_lease', 'free_lease', 'end_job', 'put_back',
     'hurry_job', 'reorder_job', 'claim_companion', 'lack_thing', 'hopeless', 'give_up', 'retry_jobs', 'cancel_jobs',
     'remove_jobs', 'settle_leftover', 'take_images', 'put_in_shards', 'end_shards', 'collect_job', 'lacks_source', 'want_again',

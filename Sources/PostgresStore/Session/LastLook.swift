@@ -44,7 +44,7 @@ final class LastLook: Sendable {
   var isOver: Bool { state.withLock { $0.at.map { $0.duration(to: .now) >= .seconds(1) } ?? true } }
 }
 
-/// What there is to do beside jobs, as the server's function `chores` says.
+/// What there is to do beside jobs, as a claim and a look tell: the function `chores`, and a claim adds `upkeep`.
 struct Chores: OptionSet {
   let rawValue: Int
 

@@ -61,13 +61,13 @@ extension PostgresSession {
     }
     let rows = try database.connection.rows(
       """
-      SELECT c.*, job_places(c.id, $9::text) AS places, chores() AS chores
-      FROM claim_job($1::text, $2::bigint, $3::bigint, $4::bigint, $5::text, $6::text[], $7::text[], $8::text[]) c
+      SELECT *
+      FROM claim_job($1::text, $2::bigint, $3::bigint, $4::bigint, $5::text, $6::text[], $7::text[], $8::text[])
       """,
       [
         .text(name), .integer(record.startedAt), .integer(token), .integer(leaseSeconds.asMilliseconds),
         .text(record.numerics), .texts(preferred), .texts(lacked.models.sorted()),
-        .texts(lacked.files.sorted()), .text(record.host),
+        .texts(lacked.files.sorted()),
       ])
     looks.state.withLock { looks in
       looks.unanswered.removeAll { $0 == token }
@@ -87,16 +87,16 @@ extension PostgresSession {
   ) throws -> (Lease, Row)? {
     let token = Int64.random(in: 1...Int64.max)
     let sql = """
-      SELECT c.*, job_places(c.id, $15::text) AS places
+      SELECT *
       FROM claim_companion($1::text, $2::bigint, $3::bigint, $4::text, $5::text, $6::integer, $7::integer,
-        $8::text, $9::text, $10::text, $11::text, $12::bigint, $13::text = '1', $14::text[]) c
+        $8::text, $9::text, $10::text, $11::text, $12::bigint, $13::text = '1', $14::text[])
       """
     let values: [ServerValue] = [
       .text(name), .integer(token), .integer(leaseSeconds.asMilliseconds), .text(record.numerics),
       .text(request.model), .integer(request.width.map(Int64.init)), .integer(request.height.map(Int64.init)),
       .text(request.precision.rawValue), .text(request.vae), .text(request.deepCache?.text),
       ServerValue(request.loras.stored), .integer(request.memoryBudget.map { Int64($0.bytes) }),
-      .flag(request.initImage != nil), .texts(files.sorted()), .text(record.host),
+      .flag(request.initImage != nil), .texts(files.sorted()),
     ]
     guard !waits else { return try hold(database.connection.rows(sql, values), token) }
     do {

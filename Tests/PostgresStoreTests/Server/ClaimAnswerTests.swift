@@ -21,7 +21,10 @@ struct ClaimAnswerTests {
   @Test func aClaimedRowSaysWhatAllJobsDo() throws {
     let store = try TestStore(.postgresql)
     let columns = try store.sql(
-      "SELECT attname FROM pg_attribute WHERE attrelid = 'claimed_rows'::regclass AND attnum > 0"
+      """
+      SELECT attname FROM pg_attribute
+      WHERE attrelid = 'claimed_rows'::regclass AND attnum > 0 AND attname NOT IN ('places', 'chores')
+      """
     ).joined(separator: ", ")
     try store.client.enqueue(BatchRequest(name: "b", namePattern: "{job}-{index}.png"), [request("a fox")])
     let worker = try store.worker()
@@ -68,6 +71,9 @@ struct ClaimAnswerTests {
     picture.path = "/out/1/1-0.png"
     try worker.announce(picture, step: 25, modelDigest: "d", first.lease)
     try worker.fail(first.lease, message: "m", kind: .badInput, backoff: Backoff())
+    // A claim tells what the last upkeep found.
+    try store.sql("UPDATE upkeep SET at = 0")
+    _ = try worker.changeMark()
     #expect(try worker.claim() != nil)
     #expect(worker.mayHave(.leftovers) && !worker.mayHave(.wantedSources))
     #expect(try worker.settleLeftovers(below: "/out") { _ in .keep } == 1)
@@ -79,6 +85,8 @@ struct ClaimAnswerTests {
     // A look tells it as well.
     _ = try worker.changeMark()
     #expect(!worker.mayHave(.leftovers) && worker.mayHave(.wantedSources))
+    try store.sql("UPDATE upkeep SET at = 0")
+    _ = try worker.changeMark()
     #expect(try worker.claim() != nil)
     #expect(worker.mayHave(.wantedSources))
   }
