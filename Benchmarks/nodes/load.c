@@ -100,7 +100,10 @@ static void ask(struct node *node, int kind) {
     case SIGN_ON: VALUES(node->name, "1", node->name, NULL, "1", "1/avx2", "a node", "a node", "0"); break;
     case BEAT: VALUES(node->name, node->start, jobs, tokens, lease); break;
     case REPORT: VALUES(node->job, node->token, "0", "denoising", "7", "25", "4.0", NULL); break;
-    case UPKEEP: VALUES(lease, "120000"); break;
+    case UPKEEP:
+      node->wants_upkeep = false;
+      VALUES(lease, "120000");
+      break;
     case CLAIM:
       snprintf(node->token, sizeof node->token, "%lld", (long long)(random() << 31 | random()) + 1);
       VALUES(node->name, node->start, node->token, lease, "1/avx2", "{demo}", "{}", "{}");
@@ -132,8 +135,7 @@ static void proceed(struct node *node) {
   }
   // Who has no job has none to end.
   if (node->place == 0 && !node->job[0]) node->place = 2;
-  if (node->place == 3 && !node->wants_upkeep) node->place = 4;
-  if (node->place == 3) node->wants_upkeep = false;
+  if (node->place >= 0 && cycle[node->place] == UPKEEP && !node->wants_upkeep) node->place++;
   if (node->place >= 0) return ask(node, cycle[node->place]);
   if (node->wants_beat) {
     node->wants_beat = false;

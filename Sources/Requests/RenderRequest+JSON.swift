@@ -16,8 +16,8 @@ extension RequestDraft {
       if Self.isSeed(setting.name), Self.isRandom(SettingKey(setting.name), container) {
         randomSeeds.insert(setting.name)
         given.insert(setting.name)
-      } else if let text = try? container.decode(String.self, forKey: SettingKey(setting.name)),
-        takeFused(setting.name, text)
+      } else if setting.name == "scheduler",
+        let text = try? container.decode(String.self, forKey: SettingKey(setting.name)), takeFused(text)
       {
         continue
       } else if try setting.decode(container, &settings) {

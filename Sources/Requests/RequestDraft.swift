@@ -61,7 +61,7 @@ package struct RequestDraft: Sendable, Equatable {
     guard let setting = Setting.named(name) else {
       throw RequestError.unknownSetting(name: name, known: Setting.all.map(\.name))
     }
-    if takeFused(name, text) { return }
+    if name == "scheduler", takeFused(text) { return }
     let isRandom = Self.isSeed(name) && Self.isRandom(text)
     guard isRandom || setting.read(text, &settings) else {
       throw RequestError.invalid(

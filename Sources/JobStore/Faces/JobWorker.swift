@@ -95,7 +95,7 @@ package protocol JobWorker: Sendable {
   func verifyBeforeClaim() throws
 
   /// Whether there may be such work, as far as the last claim or look told. It asks nothing.
-  func mayHave(_ chore: Chore) -> Bool
+  func mayHave(_ chores: Chores) -> Bool
 
   /// The part of `verify` that no change tells of, without asking the queue.
   func verifyPlace() throws
@@ -232,20 +232,12 @@ package protocol JobWorker: Sendable {
   func close() throws
 }
 
-/// What a worker sees to beside jobs.
-package enum Chore {
-  /// Pictures of jobs that failed or were cancelled: `settleLeftovers`.
-  case leftovers
-  /// Wanted sources that are in a model folder: `takeLocalSources`.
-  case wantedSources
-}
-
 extension WorkerSession: JobWorker {
   /// A file is asked before each claim whether it is still the queue.
   package func verifyBeforeClaim() throws { try verify() }
 
   /// Asking a file costs less than keeping account.
-  package func mayHave(_ chore: Chore) -> Bool { true }
+  package func mayHave(_ chores: Chores) -> Bool { true }
 
   /// The queue on the same connection.
   package var queue: any JobQueue { client }

@@ -8,20 +8,18 @@ package struct RequestCheck {
 
   package init() {}
 
+  /// - Returns: whether it has the settings of the one before, but for prompt and seed.
   /// - Throws: `RequestError.invalid` for the first field that is wrong.
-  package mutating func check(_ request: JobRequest) throws {
-    let settings = request.withoutPrompt
-    if settings == last { return try request.render.validatePrompt() }
+  @discardableResult
+  package mutating func check(_ request: JobRequest) throws -> Bool {
+    var settings = request
+    (settings.render.prompt, settings.render.seed) = ("", 0)
+    if settings == last {
+      try request.render.validatePrompt()
+      return true
+    }
     try request.validate()
     last = settings
-  }
-}
-
-extension JobRequest {
-  /// The same without prompt and seed, which may be anything.
-  package var withoutPrompt: JobRequest {
-    var settings = self
-    (settings.render.prompt, settings.render.seed) = ("", 0)
-    return settings
+    return false
   }
 }

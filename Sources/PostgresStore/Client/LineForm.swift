@@ -3,8 +3,6 @@ import Requests
 
 /// The lines of `COPY` of requests that differ in prompt and seed alone. The rest is written once.
 struct LineForm {
-  /// What it fits, without prompt and seed.
-  private let common: JobRequest
   /// What is before, between and after the two, as bytes of the line.
   private let pieces: [[UInt8]]
 
@@ -12,7 +10,6 @@ struct LineForm {
 
   /// The form of a request's line.
   init(of request: JobRequest) {
-    common = request.withoutPrompt
     var pieces: [[UInt8]] = []
     var piece: [UInt8] = []
     for (column, value) in zip(JobRequest.columns, request.values) {
@@ -28,10 +25,7 @@ struct LineForm {
     self.pieces = pieces + [piece]
   }
 
-  /// Whether a request has all of this but the prompt and the seed.
-  func fits(_ request: JobRequest) -> Bool { request.withoutPrompt == common }
-
-  /// The line of a request that it fits.
+  /// The line of a request that differs in these two alone.
   func line(of request: JobRequest) -> [UInt8] {
     // The columns of settings are in the order of all settings, prompt before seed.
     let values = [

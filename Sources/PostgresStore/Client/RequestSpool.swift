@@ -8,7 +8,8 @@ final class RequestSpool {
   private(set) var count: Int64 = 0
   private(set) var fingerprint = Fingerprint()
   private let file: UnsafeMutablePointer<FILE>
-  /// Of the request before.
+  private var check = RequestCheck()
+  /// Of the request before; nil if others of its settings cannot be written by it.
   private var form: LineForm?
   /// What the requests name of a hub, each once, in order.
   private(set) var sources: [WantedSource] = []
@@ -42,18 +43,13 @@ final class RequestSpool {
 
   /// Checks a request, and writes it as a line. In most batches only the prompt and the seed change from one to the next.
   private func line(of request: inout JobRequest) throws -> [UInt8] {
-    if let form, form.fits(request) {
-      try request.render.validatePrompt()
-      return form.line(of: request)
-    }
-    try request.validate()
+    if try check.check(request), let form { return form.line(of: request) }
     let asked = request
     for source in request.render.takeSources() where known.insert(source).inserted { sources.append(source) }
     // A source that is written otherwise than it is kept (with a token) is read anew in each.
-    guard request == asked else { return LineForm(of: request).line(of: request) }
-    let form = LineForm(of: request)
-    self.form = form
-    return form.line(of: request)
+    let new = LineForm(of: request)
+    form = request == asked ? new : nil
+    return new.line(of: request)
   }
 
   /// The lines from the first on, each with its number in front, in blocks of whole lines.

@@ -43,15 +43,3 @@ final class LastLook: Sendable {
   /// Whether it is time to look after upkeep, which is done once a second.
   var isOver: Bool { state.withLock { $0.at.map { $0.duration(to: .now) >= .seconds(1) } ?? true } }
 }
-
-/// What there is to do beside jobs, as a claim and a look tell: the function `chores`, and a claim adds `upkeep`.
-struct Chores: OptionSet {
-  let rawValue: Int
-
-  /// There was no upkeep for a second.
-  static let upkeep = Chores(rawValue: 1)
-  /// A job that failed or was cancelled has pictures.
-  static let leftovers = Chores(rawValue: 2)
-  /// Something of a hub is wanted.
-  static let wantedSources = Chores(rawValue: 4)
-}

@@ -49,13 +49,8 @@ extension PostgresSession {
     lastLook.note()
   }
 
-  /// Whether the last claim or look leaves room for a chore.
-  package func mayHave(_ chore: Chore) -> Bool {
-    switch chore {
-    case .leftovers: lastLook.mayHave(.leftovers)
-    case .wantedSources: lastLook.mayHave(.wantedSources)
-    }
-  }
+  /// Whether the last claim or look leaves room for such work.
+  package func mayHave(_ chores: Chores) -> Bool { lastLook.mayHave(chores) }
 
   /// When upkeep may make a job due; nil: never.
   package func nextDue(numericsPatience: Double) throws -> Milliseconds? {

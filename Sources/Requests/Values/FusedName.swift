@@ -22,10 +22,10 @@ struct FusedName {
 }
 
 extension RequestDraft {
-  /// Sets both settings that a fused name says. A schedule that is given by itself goes before.
-  /// - Returns: false if the text is no such name, or not the value of a method.
-  mutating func takeFused(_ name: String, _ text: String) -> Bool {
-    guard name == "scheduler", let fused = FusedName(text: text) else { return false }
+  /// Sets both settings that a method's name says. A schedule that is given by itself goes before.
+  /// - Returns: false if the text is no such name.
+  mutating func takeFused(_ text: String) -> Bool {
+    guard let fused = FusedName(text: text) else { return false }
     give("scheduler", \.scheduler, fused.scheduler)
     if !given.contains("sigmas") { give("sigmas", \.sigmas, fused.sigmas) }
     return true

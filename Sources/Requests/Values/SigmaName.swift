@@ -38,12 +38,10 @@ extension SigmaName: WordForm {
   var spellings: [String] {
     let others: [String] =
       switch self {
-      // What diffusers' classes call it.
-      case .karras, .exponential, .beta: ["use_\(rawValue)_sigmas"]
       // `normal` is ComfyUI's.
       case .uniform: ["linspace", "normal"]
       case .sgmUniform: ["trailing"]
-      case .ays: []
+      case .karras, .exponential, .beta, .ays: []
       }
     return ([rawValue, label] + others).map(SchedulerSpelling.plain)
   }

@@ -28,7 +28,7 @@ import Testing
       "--token-merging", ["0", "0:2", "0.5", "0.75", "1e-3", "0.5:2", "0.3:8"],
       ["-0.1", "0.76", "nan", "inf", "0.5:3", "0.5:0", "0.5:", ":2", "0.5:1:1", "x", ""]
     ),
-    ("--sigmas", ["uniform", "sgm_uniform", "linspace"], ["Karras!", "", "cosine", "use_cosine_sigmas"]),
+    ("--sigmas", ["uniform", "sgm_uniform", "linspace"], ["Karras!", "", "cosine", "use_karras_sigmas"]),
     ("--eta", [], ["-0.1", "1.1", "nan", "inf", "x", ""]),
     ("--timesteps", [], ["", "x", "999,", "1.5", "-1", "500,700", "500,500", "9999999999999999999999"]),
     ("--sigma-list", [], ["", "x", "3", "1,2", "nan,0", "inf,0", "2,-1", "1,1", "1e9,0"]),

@@ -81,7 +81,6 @@ struct AskedSchedule: Decodable {
   }
 
   private static let spellings: [(String, SigmaName)] = [
-    ("use_karras_sigmas", .karras), ("use_exponential_sigmas", .exponential), ("use_beta_sigmas", .beta),
     ("linspace", .uniform), ("Normal", .uniform), ("trailing", .sgmUniform), ("align_your_steps", .ays),
   ]
 

@@ -193,11 +193,11 @@ import Testing
     let target = try MoveTarget(.postgresql, in: folder)
     try sql("UPDATE jobs SET count = 1 << 40 WHERE id = 2")
     guard
-      case .wrongRow? = storeError({
+      case .wrongRow(let reason)? = storeError({
         _ = try QueueMove(from: source, to: target.queue).run()
-      })
+      }), reason.contains("1099511627776"), reason.contains("out of range")
     else {
-      Issue.record("it was taken")
+      Issue.record("it was taken, or refused for another reason")
       return
     }
     #expect(try target.client().status().counts == StateCounts())
