@@ -147,6 +147,13 @@ static void proceed(struct node *node) {
   }
 }
 
+// The number behind a key of an object.
+static long number(const char *object, const char *key) {
+  const char *found = strstr(object, key);
+  if (!found) fail(key, object);
+  return atol(found + strlen(key));
+}
+
 static void learn(struct node *node, PGresult *result) {
   int kind = node->kind;
   if (PQresultStatus(result) != PGRES_TUPLES_OK) fail(kinds[kind].name, PQresultErrorMessage(result));
@@ -156,9 +163,10 @@ static void learn(struct node *node, PGresult *result) {
     node->job[0] = 0;
   }
   if (kind == CLAIM) {
-    if (PQntuples(result) == 1) {
-      snprintf(node->job, sizeof node->job, "%s", PQgetvalue(result, 0, PQfnumber(result, "id")));
-      int chores = atoi(PQgetvalue(result, 0, PQfnumber(result, "chores")));
+    if (!PQgetisnull(result, 0, 0)) {
+      const char *job = PQgetvalue(result, 0, 0);
+      snprintf(node->job, sizeof node->job, "%ld", number(job, "\"id\":"));
+      long chores = number(job, "\"chores\" : ");
       if (chores & ~1) fail("chores", "there is work that nobody made");
       node->wants_upkeep = chores & 1;
       atomic_fetch_add(&claimed, 1);

@@ -1032,33 +1032,48 @@ BEGIN
   WHERE found.path IS NOT NULL);
 END $$;
 
-CREATE VIEW claimed_rows AS
-  -- Jobs at work, as whoever claims one reads them: the columns of job_rows, and what else it should know. That view looks into
-  -- two more tables and prepares what people want to know of waiting jobs, which was a quarter of a claim.
-  SELECT
-    j.id, j.batch, b.name AS batch_name, left(b.name_pattern, 1001) AS name_pattern, 'running' AS state,
-    j.model, j.prompt, j.negative_prompt, j.width, j.height, j.steps, j.guidance, j.guidance_rescale, j.guidance_from,
-    j.guidance_until, j.scheduler, j.sigmas, j.eta, j.timesteps, j.sigma_list, j.deep_cache, j.token_merging, j.seed,
-    j.variation_seed, j.variation_strength, j.count, j.precision, j.loras, j.embeddings, j.clip_skip, j.plain_prompt,
-    j.vae, j.init_image, j.strength, j.mask, j.original_size, j.crop, j.target_size, j.memory_budget,
-    j.priority, NULL::bigint AS run_after, j.max_attempts, j.attempts + 1 AS attempts, j.losses, j.furthest_step,
-    j.furthest_saved, j.in_shards * 16 AS held,
-    l.worker AS lease_owner, l.expires AS lease_expires, l.cancel_requested,
-    j.created_at, l.started_at, j.finished_at, coalesce(l.note, j.error) AS error,
-    CASE WHEN l.note IS NULL THEN j.error_kind ELSE 'transient' END AS error_kind,
-    j.model_digest, j.cache_hits, j.cache_misses, j.cache_evictions, j.cache_bypasses, j.bytes_read, j.stall_ms, j.peak_bytes,
-    job_places(l.job, l.worker) AS places,
-    u.chores + CASE WHEN u.at BETWEEN milliseconds_now() - 999 AND milliseconds_now() THEN 0 ELSE 1 END AS chores
-  FROM leases l JOIN jobs j ON j.id = l.job JOIN batches b ON b.id = j.batch CROSS JOIN upkeep u;
+CREATE FUNCTION claimed_row(lease leases, job jobs, chores integer) RETURNS json LANGUAGE plpgsql STABLE AS $$
+-- A job at work as whoever claims it reads it: its row as an object, and beside it what job_rows adds or has of the lease, and
+-- what else a worker should know. The view joins more tables and has an expression for each of 60 columns, which was half of a
+-- claim.
+DECLARE
+  its_batch record;
+BEGIN
+  SELECT b.name, left(b.name_pattern, 1001) AS name_pattern INTO its_batch FROM batches b WHERE b.id = job.batch;
+  IF lease.note IS NOT NULL THEN
+    job.error := lease.note;
+    job.error_kind := 'transient';
+  END IF;
+  job.attempts := job.attempts + 1;
+  job.started_at := lease.started_at;
+  job.run_after := NULL;
+  RETURN json_build_object(
+    'job', row_to_json(job), 'state', 'running', 'held', job.in_shards * 16, 'batch_name', its_batch.name,
+    'name_pattern', its_batch.name_pattern, 'lease_owner', lease.worker, 'lease_expires', lease.expires,
+    'cancel_requested', lease.cancel_requested, 'places', job_places(job.id, lease.worker), 'chores', chores);
+END $$;
+
+CREATE FUNCTION leased_row(job_id bigint, chores integer) RETURNS json LANGUAGE plpgsql STABLE AS $$
+-- The claimed_row of a job that has a lease.
+DECLARE
+  its_lease leases;
+  its_job jobs;
+BEGIN
+  SELECT * INTO its_lease FROM leases WHERE job = job_id;
+  SELECT * INTO its_job FROM jobs WHERE id = job_id;
+  RETURN CASE WHEN its_lease.job = its_job.id THEN claimed_row(its_lease, its_job, chores) END;
+END $$;
 
 CREATE FUNCTION lease_due(
-  taken due, by_worker text, new_token bigint, lease_ms bigint, its_class text
-) RETURNS boolean LANGUAGE plpgsql AS $$
--- Gives a worker the lease of a job that was just taken from due. False: its batch has another class of numerics by now,
--- and the job is due again for that.
+  taken due, by_worker text, new_token bigint, lease_ms bigint, its_class text, chores integer
+) RETURNS json LANGUAGE plpgsql AS $$
+-- Gives a worker the lease of a job that was just taken from due. Answers with its claimed_row. NULL: its batch has another
+-- class of numerics by now, and the job is due again for that, or there is no such job to be had any more.
 DECLARE
   now bigint := milliseconds_now();
   decided text;
+  its_lease leases;
+  its_job jobs;
 BEGIN
   IF its_class IS NOT NULL AND (SELECT same_numerics FROM batches WHERE id = taken.batch) = 1 THEN
     UPDATE batches SET numerics = its_class WHERE id = taken.batch AND same_numerics = 1 AND numerics IS NULL;
@@ -1075,45 +1090,48 @@ BEGIN
       IF decided <> its_class THEN
         INSERT INTO due (id, batch, priority, model, numerics)
         VALUES (taken.id, taken.batch, taken.priority, taken.model, decided) ON CONFLICT (id) DO NOTHING;
-        RETURN false;
+        RETURN NULL;
       END IF;
     END IF;
   END IF;
+  SELECT * INTO its_job FROM jobs WHERE id = taken.id;
+  IF NOT FOUND THEN RETURN NULL; END IF;
   INSERT INTO leases (job, batch, token, worker, expires, started_at)
-  VALUES (taken.id, taken.batch, new_token, by_worker, now + lease_ms, now) ON CONFLICT (job) DO NOTHING;
+  VALUES (taken.id, taken.batch, new_token, by_worker, now + lease_ms, now) ON CONFLICT (job) DO NOTHING
+  RETURNING * INTO its_lease;
   -- Somebody's hand has put it into due as well: the next one is taken.
-  IF NOT FOUND THEN RETURN false; END IF;
+  IF NOT FOUND THEN RETURN NULL; END IF;
   INSERT INTO tally (batch, queued, running) VALUES (taken.batch, -1, 1);
   INSERT INTO events (what, batch, job, worker, detail)
-  SELECT 'claimed', taken.batch, taken.id, by_worker, 'attempt ' || j.attempts + 1 || ' of ' || j.max_attempts
-  FROM jobs j WHERE j.id = taken.id;
-  RETURN true;
+  VALUES ('claimed', taken.batch, taken.id, by_worker, 'attempt ' || its_job.attempts + 1 || ' of ' || its_job.max_attempts);
+  RETURN claimed_row(its_lease, its_job, chores);
 END $$;
 
 CREATE FUNCTION claim_job(
   by_worker text, its_start bigint, new_token bigint, lease_ms bigint, its_class text, preferred text[], lacked text[],
   files text[]
-) RETURNS SETOF claimed_rows LANGUAGE plpgsql AS $$
+) RETURNS json LANGUAGE plpgsql AS $$
 -- Takes the next job that is due: the highest priority first, then the lowest number. One whose model is preferred may
 -- overtake 256 others of the same priority. Rows that others are just taking are passed over. A worker that has lost its name
--- gets none. Not durable.
+-- gets none. Not durable. Answers with the job's claimed_row, NULL if there is none.
 DECLARE
   head record;
   taken due;
   standing record;
+  answer json;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
   SELECT q.paused, q.moved_to IS NULL AND NOT EXISTS (
       SELECT 1 FROM workers w WHERE w.name = by_worker AND w.started_at > its_start) AS keeps_name,
-    (SELECT l.job FROM leases l WHERE l.worker = by_worker AND l.token = new_token) AS already
-  INTO standing FROM queue q;
-  IF NOT standing.keeps_name THEN RETURN; END IF;
+    (SELECT l.job FROM leases l WHERE l.worker = by_worker AND l.token = new_token) AS already,
+    u.chores + CASE WHEN u.at BETWEEN milliseconds_now() - 999 AND milliseconds_now() THEN 0 ELSE 1 END AS chores
+  INTO standing FROM queue q CROSS JOIN upkeep u;
+  IF NOT standing.keeps_name THEN RETURN NULL; END IF;
   -- The answer was lost, and the worker asks again.
   IF standing.already IS NOT NULL THEN
-    RETURN QUERY SELECT * FROM claimed_rows WHERE id = standing.already;
-    RETURN;
+    RETURN leased_row(standing.already, standing.chores);
   END IF;
-  IF standing.paused = 1 THEN RETURN; END IF;
+  IF standing.paused = 1 THEN RETURN NULL; END IF;
   LOOP
     taken := NULL;
     IF cardinality(lacked) + cardinality(files) > 0 THEN
@@ -1140,19 +1158,20 @@ BEGIN
         RETURNING * INTO taken;
       END IF;
     END IF;
-    IF taken.id IS NULL THEN RETURN; END IF;
-    EXIT WHEN lease_due(taken, by_worker, new_token, lease_ms, its_class);
+    IF taken.id IS NULL THEN RETURN NULL; END IF;
+    answer := lease_due(taken, by_worker, new_token, lease_ms, its_class, standing.chores);
+    IF answer IS NOT NULL THEN RETURN answer; END IF;
   END LOOP;
-  RETURN QUERY SELECT * FROM claimed_rows WHERE id = taken.id;
 END $$;
 
 CREATE FUNCTION claim_companion(
   by_worker text, new_token bigint, lease_ms bigint, its_class text, its_model text, its_width integer,
   its_height integer, its_precision text, its_vae text, its_deep_cache text, its_loras text, its_budget bigint,
   has_picture boolean, files text[]
-) RETURNS SETOF claimed_rows LANGUAGE plpgsql AS $$
+) RETURNS json LANGUAGE plpgsql AS $$
 -- Takes a job that can go through the model together with one at work: of the same model, weights and size, among those
--- that a claim with this model preferred might take. A job that has lost a worker goes alone. Not durable.
+-- that a claim with this model preferred might take. A job that has lost a worker goes alone. Not durable. Answers as
+-- claim_job does.
 DECLARE
   head record;
   taken due;
@@ -1161,14 +1180,13 @@ BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
   SELECT job INTO already FROM leases WHERE worker = by_worker AND token = new_token;
   IF FOUND THEN
-    RETURN QUERY SELECT * FROM claimed_rows WHERE id = already;
-    RETURN;
+    RETURN leased_row(already, 0);
   END IF;
-  IF (SELECT paused FROM queue) = 1 THEN RETURN; END IF;
+  IF (SELECT paused FROM queue) = 1 THEN RETURN NULL; END IF;
   SELECT d.priority, d.id INTO head FROM due d
   WHERE d.numerics IS NULL OR d.numerics = its_class
   ORDER BY d.priority DESC, d.id LIMIT 1;
-  IF NOT FOUND THEN RETURN; END IF;
+  IF NOT FOUND THEN RETURN NULL; END IF;
   DELETE FROM due WHERE id = (
     SELECT d.id FROM due d JOIN jobs j ON j.id = d.id
     WHERE d.priority = head.priority AND d.model = its_model AND d.id BETWEEN head.id AND head.id + 256
@@ -1182,8 +1200,7 @@ BEGIN
       AND (cardinality(files) = 0 OR NOT needs_file(j.id, files))
     ORDER BY d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED)
   RETURNING * INTO taken;
-  IF taken.id IS NULL OR NOT lease_due(taken, by_worker, new_token, lease_ms, its_class) THEN RETURN; END IF;
-  RETURN QUERY SELECT * FROM claimed_rows WHERE id = taken.id;
+  RETURN CASE WHEN taken.id IS NOT NULL THEN lease_due(taken, by_worker, new_token, lease_ms, its_class, 0) END;
 END $$;
 
 CREATE FUNCTION beat(

@@ -61,8 +61,8 @@ extension PostgresSession {
     }
     let rows = try database.connection.rows(
       """
-      SELECT *
-      FROM claim_job($1::text, $2::bigint, $3::bigint, $4::bigint, $5::text, $6::text[], $7::text[], $8::text[])
+      SELECT claim_job($1::text, $2::bigint, $3::bigint, $4::bigint, $5::text, $6::text[], $7::text[], $8::text[])
+        AS claimed
       """,
       [
         .text(name), .integer(record.startedAt), .integer(token), .integer(leaseSeconds.asMilliseconds),
@@ -87,9 +87,8 @@ extension PostgresSession {
   ) throws -> (Lease, Row)? {
     let token = Int64.random(in: 1...Int64.max)
     let sql = """
-      SELECT *
-      FROM claim_companion($1::text, $2::bigint, $3::bigint, $4::text, $5::text, $6::integer, $7::integer,
-        $8::text, $9::text, $10::text, $11::text, $12::bigint, $13::text = '1', $14::text[])
+      SELECT claim_companion($1::text, $2::bigint, $3::bigint, $4::text, $5::text, $6::integer, $7::integer,
+        $8::text, $9::text, $10::text, $11::text, $12::bigint, $13::text = '1', $14::text[]) AS claimed
       """
     let values: [ServerValue] = [
       .text(name), .integer(token), .integer(leaseSeconds.asMilliseconds), .text(record.numerics),
@@ -110,7 +109,7 @@ extension PostgresSession {
 
   /// Holds the lease of a row that a claim has answered with.
   private func hold(_ rows: [Row], _ token: Int64) throws -> (Lease, Row)? {
-    guard let row = rows.first else { return nil }
+    guard let row = try rows.first.flatMap(ClaimAnswer.init)?.row else { return nil }
     let id: Int64 = try RowReader(row: row, table: "jobs").value("id")
     let lease = Lease(job: id, worker: name, claim: token)
     held.add(lease)

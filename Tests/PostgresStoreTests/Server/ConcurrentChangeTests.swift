@@ -190,8 +190,8 @@ struct ConcurrentChangeTests {
       try PostgresServer.sql(
         at: address,
         """
-        SELECT id FROM claim_companion('w', \(token), 60000, NULL, 'demo', 512, 512, 'f32', NULL, NULL, '[]', NULL,
-          false, '{}')
+        SELECT c->'job'->'id' FROM claim_companion('w', \(token), 60000, NULL, 'demo', 512, 512, 'f32', NULL, NULL, '[]',
+          NULL, false, '{}') c WHERE c IS NOT NULL
         """)
     }
     #expect(try claim(7) == ["2"])
