@@ -1,6 +1,7 @@
 // Attention in int8, on each set of instructions. attention.h says what is computed, int8_heads.h how it is stored.
 // Multiply-adds are fused by name, so that every set, the reference too, gives the same bits.
 #include "attention_levels.h"
+#include "attention_powers.h"
 #include "int8_heads.h"
 #include "targets.h"
 #include "tiles_amx.h"
@@ -12,7 +13,6 @@
 #define SHORT_POWER_1 0x1.62f5fap-1f
 #define SHORT_POWER_2 0x1.f00c4ep-3f
 #define SHORT_POWER_3 0x1.c2a218p-5f
-#define LOG2_OF_255 0x1.ffa372p+2f
 #define FMA(x, y, z) __builtin_elementwise_fma(x, y, z)
 #define DOT(sum, x, y) VARIANT(dot)(sum, x, y)
 
@@ -21,8 +21,6 @@
 #define LANES 4
 #define UNIT 2
 #define VARIANT(name) name##_reference
-typedef int32_t integers_reference __attribute__((vector_size(16), aligned(4), may_alias));
-
 static inline integers_reference dot_reference(integers_reference sum, integers_reference x, int32_t y) {
   return sum + (x << 16 >> 16) * (int16_t)y + (x >> 16) * (y >> 16);
 }
@@ -36,8 +34,6 @@ static inline integers_reference dot_reference(integers_reference sum, integers_
 #define VARIANT(name) name##_dot
 #define LANES 4
 BEGIN_SET(SEGMOE_SET_NEON_DOT)
-typedef int32_t integers_dot __attribute__((vector_size(16), aligned(4), may_alias));
-
 // SDOT takes both for signed bytes: what is missing is 128 times the sum of y.
 static inline __attribute__((always_inline)) integers_dot dot_dot(integers_dot sum, integers_dot x, int32_t y) {
   const int8x16_t same = vreinterpretq_s8_s32(vdupq_n_s32(y));
@@ -55,8 +51,6 @@ END_SET
 #define LANES 8
 #define VARIANT(name) name##_avx2
 BEGIN_SET(SEGMOE_SET_AVX2)
-typedef int32_t integers_avx2 __attribute__((vector_size(32), aligned(4), may_alias));
-
 static inline __attribute__((always_inline)) integers_avx2 dot_avx2(integers_avx2 sum, integers_avx2 x, int32_t y) {
   return sum + (integers_avx2)_mm256_madd_epi16((__m256i)x, _mm256_set1_epi32(y));
 }
@@ -68,8 +62,6 @@ END_SET
 #define LANES 16
 #define VARIANT(name) name##_avx512
 BEGIN_SET(SEGMOE_SET_AVX512)
-typedef int32_t integers_avx512 __attribute__((vector_size(64), aligned(4), may_alias));
-
 static inline __attribute__((always_inline)) integers_avx512 dot_avx512(integers_avx512 sum, integers_avx512 x,
                                                                         int32_t y) {
   return sum + (integers_avx512)_mm512_madd_epi16((__m512i)x, _mm512_set1_epi32(y));
@@ -82,8 +74,6 @@ END_SET
 #define UNIT 4
 #define VARIANT(name) name##_vnni
 BEGIN_SET(SEGMOE_SET_VNNI)
-typedef int32_t integers_vnni __attribute__((vector_size(64), aligned(4), may_alias));
-
 static inline __attribute__((always_inline)) integers_vnni dot_vnni(integers_vnni sum, integers_vnni x, int32_t y) {
   return (integers_vnni)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, _mm512_set1_epi32(y));
 }
@@ -95,7 +85,6 @@ END_SET
 #define ON_TILES 1
 #define VARIANT(name) name##_tiles
 BEGIN_SET(SEGMOE_SET_AMX)
-typedef integers_vnni integers_tiles;
 #define dot_tiles dot_vnni
 #include "attention_int8_body.h"
 END_SET

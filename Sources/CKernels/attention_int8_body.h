@@ -1,6 +1,7 @@
 // Attention in int8 with the queries of a tile in the lanes of vectors, as in attention_body.h. The including file defines
 //   LANES                   numbers of four bytes in a vector,
 //   UNIT                    numbers of a step,
+//   VARIANT(powers)         what attention_powers.h has for this set,
 //   DOT(sum, x, y)          sum + x · y over one step: x, of 0…255, in lanes, y, of −127…127, the same for all,
 //   VARIANT(name)           the name in this set,
 //   ON_TILES                whether products are on AMX's tiles. Then `DOT` only sums weights.
@@ -31,20 +32,26 @@ INLINE VARIANT(vector) VARIANT(power)(VARIANT(vector) x, float least, VARIANT(ve
   return FMA(p, f, (vector){0} + 1.0f);
 }
 
-/// Weights of one step's keys, 0…255 of their block's highest: those of keys beyond `some` are 0.
-INLINE VARIANT(integers) VARIANT(weights)(int some, const int32_t *scores, VARIANT(integers) highest,
-                                          VARIANT(vector) scale) {
+/// Distances of scores to the highest, as attention_powers.h has them. `scale` is −64 times that of scores.
+INLINE VARIANT(integers) VARIANT(distances)(const int32_t *scores, VARIANT(integers) highest, VARIANT(vector) scale) {
   typedef VARIANT(vector) vector;
+  const VARIANT(integers) below = *(const VARIANT(integers) *)scores - highest;
+  // The integer is in the low bits of a sum.
+  vector t = FMA(__builtin_convertvector(below, vector), scale, (vector){0} + (12582912.0f + nearest_distance));
+  for (int i = 0; i < LANES; i++) t[i] = t[i] < 12582912.0f + farthest_distance ? t[i] : 12582912.0f + farthest_distance;
+  return (VARIANT(integers))t;
+}
+
+/// Weights of one step's keys, 0…255 of their block's highest: those of keys beyond `some` are 0.
+INLINE VARIANT(integers) VARIANT(weights)(size_t some, const int32_t *scores, VARIANT(integers) highest, VARIANT(vector) scale) {
   typedef VARIANT(integers) integers;
+  // Numbers of a step that are half of its numbers apart go through the powers together.
   integers step = {0};
-  UNROLLED for (int u = 0; u < some; u++) {
-    const integers below = *(const integers *)(scores + u * TILE_ROWS) - highest;
-    vector whole;
-    const vector x = FMA(__builtin_convertvector(below, vector), scale, (vector){0} + LOG2_OF_255);
-    const vector p = VARIANT(power)(x, -2.0f, &whole);
-    // The integer is in the low bits of a sum, whose other bits are known.
-    const integers bits = (integers)FMA(p, whole, (vector){0} + 12582912.0f) ^ 0x4b400000;
-    step |= bits << (32 / UNIT * u);
+  UNROLLED for (size_t u = 0; u < UNIT / 2; u++) {
+    integers low = (integers){0} + farthest_distance, high = low;
+    if (u < some) low = VARIANT(distances)(scores + u * TILE_ROWS, highest, scale);
+    if (u + UNIT / 2 < some) high = VARIANT(distances)(scores + (u + UNIT / 2) * TILE_ROWS, highest, scale);
+    step |= VARIANT(powers)((low & 0xffff) | high << 16) << (int)(8 * u);
   }
   return step;
 }
@@ -59,18 +66,14 @@ INLINE void VARIANT(weigh)(int vectors, int32_t *scores, size_t count, const int
   vector scale[TILE_VECTORS];
   UNROLLED for (int v = 0; v < vectors; v++) {
     high[v] = *(const integers *)(highest + v * LANES);
-    scale[v] = *(const vector *)(scales + v * LANES);
+    scale[v] = *(const vector *)(scales + v * LANES) * -(float)distance_steps;
     sum[v] = (integers){0};
   }
   for (size_t key = 0; key < count; key += UNIT)
     UNROLLED for (int v = 0; v < vectors; v++) {
       const int32_t *from = scores + key * TILE_ROWS + v * LANES;
-      integers step = {0};
-      if (key + UNIT <= count)
-        step = VARIANT(weights)(UNIT, from, high[v], scale[v]);
-      else
-        for (size_t u = 0; u < count - key; u++)
-          step |= VARIANT(weights)(1, from + u * TILE_ROWS, high[v], scale[v]) << (int)(32 / UNIT * u);
+      const integers step = key + UNIT <= count ? VARIANT(weights)(UNIT, from, high[v], scale[v])
+                                                : VARIANT(weights)(count - key, from, high[v], scale[v]);
       sum[v] = DOT(sum[v], step, ones);
       *(integers *)(scores + key / UNIT * TILE_ROWS + v * LANES) = step;
     }

@@ -14,14 +14,18 @@ INLINE void VARIANT(center)(int32_t *queries, size_t depth) {
 INLINE void VARIANT(score)(int vectors, const int32_t *queries, const packed_keys *keys, size_t first, size_t count,
                            size_t depth, int32_t *scores, int32_t *highest) {
   typedef VARIANT(integers) integers;
-  for (size_t key = 0; key < count; key += ATTENTION_TILE)
-    multiply_tiles(SIGNED_BYTES, vectors, (const char *)(keys->steps + (first + key) * depth), depth / ATTENTION_TILE, queries,
-                   scores + key * TILE_ROWS, TILE_ROWS * sizeof(int32_t));
   integers high[TILE_VECTORS];
   UNROLLED for (int v = 0; v < vectors; v++) high[v] = (integers){0} + INT32_MIN;
-  for (size_t key = 0; key < count; key++)
-    UNROLLED for (int v = 0; v < vectors; v++)
-      high[v] = __builtin_elementwise_max(high[v], *(const integers *)(scores + key * TILE_ROWS + v * LANES));
+  // While vectors look through one tile's scores, tiles multiply the next.
+  for (size_t key = 0; key < count + ATTENTION_TILE; key += ATTENTION_TILE) {
+    if (key < count)
+      multiply_tiles(SIGNED_BYTES, vectors, (const char *)(keys->steps + (first + key) * depth), depth / ATTENTION_TILE, queries,
+                     scores + key * TILE_ROWS, TILE_ROWS * sizeof(int32_t));
+    if (key == 0) continue;
+    const int32_t *here = scores + (key - ATTENTION_TILE) * TILE_ROWS, *end = scores + (key < count ? key : count) * TILE_ROWS;
+    for (; here < end; here += TILE_ROWS)
+      UNROLLED for (int v = 0; v < vectors; v++) high[v] = __builtin_elementwise_max(high[v], *(const integers *)(here + v * LANES));
+  }
   UNROLLED for (int v = 0; v < vectors; v++) *(integers *)(highest + v * LANES) = high[v];
 }
 
@@ -32,14 +36,18 @@ INLINE void VARIANT(mix)(int vectors, int32_t *weights, size_t steps, const int3
   typedef VARIANT(integers) integers;
   typedef VARIANT(vector) vector;
   memset(weights + steps * TILE_ROWS, 0, (attention_whole(steps) - steps) * TILE_ROWS * sizeof(int32_t));
-  for (size_t channel = 0; channel < channels; channel += ATTENTION_TILE) {
-    _Alignas(64) int32_t sums[ATTENTION_TILE][TILE_ROWS];
-    multiply_tiles(TURNED_BYTES, vectors, (const char *)(values + channel / ATTENTION_TILE * panel), attention_whole(steps) / ATTENTION_TILE,
-                   weights, sums, sizeof sums[0]);
-    for (int c = 0; c < ATTENTION_TILE; c++)
+  // While vectors add one tile's sums, tiles multiply the next.
+  _Alignas(64) int32_t sums[2][ATTENTION_TILE][TILE_ROWS];
+  for (size_t tile = 0; tile <= channels / ATTENTION_TILE; tile++) {
+    if (tile < channels / ATTENTION_TILE)
+      multiply_tiles(TURNED_BYTES, vectors, (const char *)(values + tile * panel), attention_whole(steps) / ATTENTION_TILE, weights,
+                     sums[tile % 2], sizeof sums[0][0]);
+    if (tile == 0) continue;
+    const int32_t(*ready)[TILE_ROWS] = sums[(tile - 1) % 2];
+    for (size_t c = 0; c < ATTENTION_TILE; c++)
       UNROLLED for (int v = 0; v < vectors; v++) {
-        vector *out = (vector *)(mixed + (channel + (size_t)c) * TILE_ROWS + v * LANES);
-        *out = FMA(__builtin_convertvector(*(const integers *)(sums[c] + v * LANES), vector),
+        vector *out = (vector *)(mixed + ((tile - 1) * ATTENTION_TILE + c) * TILE_ROWS + v * LANES);
+        *out = FMA(__builtin_convertvector(*(const integers *)(ready[c] + v * LANES), vector),
                    *(const vector *)(now + v * LANES), *out * *(const vector *)(earlier + v * LANES));
       }
   }

@@ -28,15 +28,15 @@ static inline size_t steps_of(segmoe_product_isa isa, size_t count) {
 
 static inline packed_keys packed_keys_at(const void *packed, size_t keys, size_t width) {
   const size_t blocks = (keys + attention_block - 1) / attention_block;
-  float *mean = (float *)packed, *query_factor = mean + attention_rounded(width);
-  float *key_factor = query_factor + attention_rounded(width), *scales = key_factor + attention_rounded(width);
-  int32_t *offsets = (int32_t *)(scales + attention_rounded(blocks));
-  return (packed_keys){mean, query_factor, key_factor, scales, offsets, offsets + attention_rounded(keys)};
+  float *mean = (float *)packed, *query_factor = mean + attention_whole(width);
+  float *key_factor = query_factor + attention_whole(width), *scales = key_factor + attention_whole(width);
+  int32_t *offsets = (int32_t *)(scales + attention_whole(blocks));
+  return (packed_keys){mean, query_factor, key_factor, scales, offsets, offsets + attention_whole(keys)};
 }
 
 static inline packed_values packed_values_at(const void *packed, size_t width) {
-  float *mean = (float *)packed, *scale = mean + attention_rounded(width);
-  return (packed_values){mean, scale, (int32_t *)(scale + attention_rounded(width))};
+  float *mean = (float *)packed, *scale = mean + attention_whole(width);
+  return (packed_values){mean, scale, (int32_t *)(scale + attention_whole(width))};
 }
 
 /// Rounds a query to steps that are `apart` from each other, as 1…255 with a zero point of 128.

@@ -10,12 +10,12 @@ enum { some = 32 };
 
 size_t segmoe_packed_keys_int8_size_at(segmoe_product_isa isa, size_t keys, size_t width) {
   const size_t blocks = (keys + attention_block - 1) / attention_block;
-  return 3 * attention_rounded(width) + attention_rounded(blocks) + attention_rounded(keys) +
+  return 3 * attention_whole(width) + attention_whole(blocks) + attention_whole(keys) +
          packed_steps(layout_of(is_on_tiles(isa), steps_of(isa, width)), keys);
 }
 
 size_t segmoe_packed_values_int8_size_at(segmoe_product_isa isa, size_t keys, size_t width) {
-  return 2 * attention_rounded(width) + packed_steps(layout_of(is_on_tiles(isa), steps_of(isa, keys)), width);
+  return 2 * attention_whole(width) + packed_steps(layout_of(is_on_tiles(isa), steps_of(isa, keys)), width);
 }
 
 /// Of each of `width` ≤ `some` channels of rows `stride` apart: the mean, and the larger distance of the lowest and of

@@ -35,9 +35,8 @@ struct ClaimAnswerTests {
     _ = try worker.awaitJob()
     let expected = [[], ["numerics", "pixels", "shards", "waits_for"]]
     #expect(try differences(in: store) == expected)
-    #expect(
-      try store.sql("SELECT (a ->> 'attempts') || ' ' || (a ->> 'error') FROM (SELECT leased_row(1, 0) -> 'job' AS a) c")
-        == ["2 m"])
+    #expect(try store.sql("SELECT leased_row(1, 0) -> 'job' -> 'attempts'") == ["2"])
+    #expect(try store.sql("SELECT leased_row(1, 0) -> 'job' ->> 'error'") == ["m"])
     try store.sql("UPDATE leases SET note = 'waits for the disk'")
     #expect(try differences(in: store) == expected)
     try store.sql("UPDATE leases SET cancel_requested = 1")
