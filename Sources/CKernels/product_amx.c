@@ -22,27 +22,40 @@ static size_t steps_of(const segmoe_packing *packing, int in_int8) {
   return in_int8 ? quads_of(packing->depth) : (packing->depth + 1) / 2;
 }
 
-/// Bytes of one row of a block: its tiles, and its sums in so many groups of columns.
-static size_t bytes_of_row(const segmoe_packing *packing, int in_int8, size_t groups) {
-  return tiles_of(steps_of(packing, in_int8)) * amx_row_bytes + (packing->segments > 1 ? groups : 1) * SEGMOE_GROUP * sizeof(float);
+/// Bytes of one row of a block: the tiles of so many segments, and its sums in so many groups of columns.
+static size_t bytes_of_row(const segmoe_packing *packing, int in_int8, size_t joined, size_t groups) {
+  return joined * tiles_of(steps_of(packing, in_int8)) * amx_row_bytes +
+         (packing->segments > joined ? groups : 1) * SEGMOE_GROUP * sizeof(float);
+}
+
+/// Segments that are multiplied as one: all, if they fill tiles and a whole block of them fits, since columns are read once for each
+/// block. Then sums stay in tiles until they are whole: with a convolution's few channels they took as long to load and to store
+/// as to add to. In int8 each segment has a scale.
+static size_t joined_segments(const segmoe_packing *packing, int in_int8) {
+  const int fills = steps_of(packing, in_int8) % amx_steps == 0;
+  const size_t row = bytes_of_row(packing, in_int8, packing->segments, 1);
+  return !in_int8 && fills && block_bytes / row >= most_block_rows ? packing->segments : 1;
 }
 
 /// Rows that go through the columns together.
 static size_t rows_of_block(const segmoe_packing *packing, int in_int8, size_t groups) {
-  const size_t fitting = block_bytes / bytes_of_row(packing, in_int8, groups) / pair_rows * pair_rows;
+  const size_t row = bytes_of_row(packing, in_int8, joined_segments(packing, in_int8), groups);
+  const size_t fitting = block_bytes / row / pair_rows * pair_rows;
   return fitting < pair_rows ? pair_rows : fitting > most_block_rows ? most_block_rows : fitting;
 }
 
 size_t segmoe_amx_product_scratch(const segmoe_packing *packing, int in_int8, size_t rows, size_t groups) {
   const size_t most = rows_of_block(packing, in_int8, groups);
   const size_t block = rows < most ? whole_pairs(rows) : most;
-  return block * bytes_of_row(packing, in_int8, groups) + group_panels * amx_tile_bytes;
+  return block * bytes_of_row(packing, in_int8, joined_segments(packing, in_int8), groups) + group_panels * amx_tile_bytes;
 }
 
 #if defined(__x86_64__)
 /// A product, and where its parts are.
 typedef struct amx_product {
   const segmoe_packing *packing;
+  /// Segments that are multiplied as one. What follows is of all of them.
+  size_t joined;
   /// Steps of a segment, the tiles that they fill, and those of them that they fill entirely.
   size_t steps, tiles, whole;
   /// Bytes of a segment in a panel, of all segments, and of what comes before a segment's steps, in a panel and in a row.
@@ -53,21 +66,24 @@ typedef struct amx_product {
   char *rest;
 } amx_product;
 
-/// Copies a segment of so many rows into tiles; what they do not fill becomes 0.
+/// Copies a segment of so many rows into tiles; what they do not fill becomes 0. `a` are the rows' segments, `apart` of them
+/// from one row to the next.
 static void fill_tiles(const amx_product *product, const char *const *a, size_t apart, size_t rows) {
-  const size_t bytes = product->steps * 4, whole = product->whole * amx_row_bytes;
+  const size_t bytes = product->steps / product->joined * 4, whole = product->whole / product->joined * amx_row_bytes;
   for (size_t r = 0; r < whole_pairs(rows); r++) {
     char *target = product->rows + r / amx_rows * product->tiles * amx_tile_bytes + r % amx_rows * amx_row_bytes;
     if (r >= rows) {
       for (size_t t = 0; t < product->tiles; t++) memset(target + t * amx_tile_bytes, 0, amx_row_bytes);
       continue;
     }
-    const char *source = a[r * apart] + product->row_head;
-    for (size_t offset = 0; offset < whole; offset += amx_row_bytes, target += amx_tile_bytes)
-      memcpy(target, source + offset, amx_row_bytes);
-    if (whole < bytes) {
-      memcpy(target, source + whole, bytes - whole);
-      memset(target + bytes - whole, 0, amx_row_bytes - (bytes - whole));
+    for (size_t joined = 0; joined < product->joined; joined++) {
+      const char *source = a[r * apart + joined] + product->row_head;
+      for (size_t offset = 0; offset < whole; offset += amx_row_bytes, target += amx_tile_bytes)
+        memcpy(target, source + offset, amx_row_bytes);
+      if (whole < bytes) {
+        memcpy(target, source + whole, bytes - whole);
+        memset(target + bytes - whole, 0, amx_row_bytes - (bytes - whole));
+      }
     }
   }
 }
@@ -201,14 +217,14 @@ void add_segment(const amx_product *product, const int in_int8, const char *cons
 SEGMOE_TILE(SEGMOE_SET_AMX)
 void multiply_block(const amx_product *product, const int in_int8, const char *packed, const char *const *a, size_t rows, size_t first,
                     size_t last, const segmoe_epilogue *epilogue, float *sums, float *result, size_t stride) {
-  const size_t segments = product->packing->segments, group_bytes = group_panels * product->panel;
+  const size_t all = product->packing->segments, segments = all / product->joined, group_bytes = group_panels * product->panel;
   for (size_t segment = 0; segment < segments; segment++) {
-    fill_tiles(product, a + segment, segments, rows);
+    fill_tiles(product, a + segment, all, rows);
     for (size_t group = first; group < last; group++) {
       float *here = sums + (segments > 1 ? (group - first) * whole_pairs(rows) * SEGMOE_GROUP : 0);
       const char *panels = packed + group * group_bytes + segment * product->segment;
       const char *next = group + 1 < last ? panels + group_bytes : packed + first * group_bytes + (segment + 1) * product->segment;
-      add_segment(product, in_int8, a + segment, segments, rows, panels, panels_of_group(product->packing, group), next,
+      add_segment(product, in_int8, a + segment, all, rows, panels, panels_of_group(product->packing, group), next,
                   segment > 0, here);
       if (segment + 1 == segments) segmoe_apply_epilogue(product->packing, group, here, rows, epilogue, result, stride);
     }
@@ -218,15 +234,16 @@ void multiply_block(const amx_product *product, const int in_int8, const char *p
 SEGMOE_TARGET(SEGMOE_SET_AMX)
 void segmoe_amx_product(const segmoe_packing *packing, int in_int8, const void *packed, const void *const *segments, size_t rows,
                         size_t first, size_t last, const segmoe_epilogue *epilogue, float *result, size_t stride, void *scratch) {
-  const size_t steps = steps_of(packing, in_int8);
+  const size_t joined = joined_segments(packing, in_int8), steps = joined * steps_of(packing, in_int8);
   const size_t segment = (in_int8 ? sizeof(panel_head) : 0) + steps * amx_row_bytes;
   const amx_product product = {
       .packing = packing,
+      .joined = joined,
       .steps = steps,
       .tiles = tiles_of(steps),
       .whole = steps / amx_steps,
       .segment = segment,
-      .panel = packing->segments * segment,
+      .panel = packing->segments / joined * segment,
       .panel_head = in_int8 ? sizeof(panel_head) : 0,
       .row_head = in_int8 ? sizeof(segment_head) : 0,
       .rest = scratch,

@@ -8,7 +8,7 @@ import WeightCache
 
 /// What `bench` measures.
 enum BenchSubject: String, ExpressibleByArgument, CaseIterable {
-  /// One call of the UNet with an unconditional and a conditional row.
+  /// One call of the UNet with an unconditional and a conditional row; without guidance the latter alone.
   case unet
   /// One decode of latents to pixels.
   case vae
@@ -26,7 +26,7 @@ struct BenchCommand: ParsableCommand {
       convolutions is counted for the direct algorithm, whichever is used.
       """)
 
-  @Argument(help: "unet (one batch-2 call), vae (one decode) or render (five steps).")
+  @Argument(help: "unet (one call), vae (one decode) or render (five steps).")
   var subject: BenchSubject
 
   @Argument(help: "A model folder or a .safetensors file.")
@@ -37,6 +37,10 @@ struct BenchCommand: ParsableCommand {
 
   @Option(help: "Pixels.")
   var height = 512
+
+  @Option(
+    help: "Guidance: above 1 a call of the UNet has two rows, else one, as models of few steps are used.")
+  var guidance = 7.5
 
   @Option(help: "Measured runs. A run before them is not counted.")
   var `repeat` = 5
@@ -59,6 +63,9 @@ struct BenchCommand: ParsableCommand {
 
   mutating func validate() throws {
     guard `repeat` >= 1 else { throw ValidationError("--repeat \(`repeat`) is out of range; use 1 or more") }
+    guard guidance.isFinite, guidance >= 0 else {
+      throw ValidationError("--guidance \(guidance) is out of range; use 0 or more")
+    }
     if plan && profile { throw ValidationError("--plan and --profile are two measurements; use one of them") }
   }
 
@@ -117,7 +124,7 @@ struct BenchCommand: ParsableCommand {
       renderer,
       PictureRequest(
         prompt: "a red fox in the snow", negativePrompt: "blurry", width: width, height: height, steps: 5,
-        scheduler: .ddim))
+        guidance: guidance, scheduler: .ddim))
     return (loaded, body)
   }
 

@@ -14,8 +14,8 @@ package enum LayerKind: String, Sendable, CaseIterable {
     switch self {
     case .linear: precision
     case .attention: AttentionKernels.arithmetic(precision: precision, keys: .max, causal: false)
-    // Most run by Winograd's algorithm, in single precision. In int8 none does.
-    case .convolution: precision == .int8 ? .int8 : .f32
+    // Most run by Winograd's algorithm, in single precision. In int8 none does, and on AMX's tiles none in bf16.
+    case .convolution: precision == .bf16 && !ProductInstructions.multiplyOnTiles ? .f32 : precision
     case .normalization, .elementwise: nil
     }
   }

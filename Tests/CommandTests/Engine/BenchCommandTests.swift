@@ -9,6 +9,8 @@ import Testing
   private static let kinds: Set = ["linear", "convolution", "attention", "normalization", "elementwise"]
 
   private struct Report: Decodable {
+    let instructions: String
+    let gflops: Double
     let seconds: Seconds
     let peakShare: Double
     let peakRssBytes: Int
@@ -84,10 +86,21 @@ import Testing
     }
   }
 
-  /// Of a render in int8 the decoder's convolutions are in single precision all the same.
+  /// Without guidance a call has one row instead of two, so half of the operations.
+  @Test func aCallWithoutGuidanceHasOneRow() throws {
+    let operations = try ["7.5", "1"].map { guidance in
+      let report = try decoded(try bench("unet", "--guidance", guidance, "--json"))
+      return report.gflops * report.seconds.median
+    }
+    #expect(abs(operations[0] / operations[1] - 2) < 0.01, "\(operations)")
+    let wrong = try run(["bench", "unet", Self.model, "--guidance", "-1"])
+    #expect(wrong.code == 64 && wrong.errors.contains("--guidance -1.0 is out of range"), "\(wrong)")
+  }
+
+  /// Of a render in int8 the decoder's convolutions are in single precision all the same, but in bf16 on AMX's tiles.
   @Test func layersAddUpToKinds() throws {
     let report = try decoded(try bench("render", "--precision", "int8", "--profile", "--json"))
-    #expect(report["convolution"]?.peak == "f32+int8")
+    #expect(report["convolution"]?.peak == (report.instructions == "amx" ? "bf16+int8" : "f32+int8"))
     let layers = try #require(report.layers)
     for kind in report.kinds {
       let rows = layers.filter { $0.kind == kind.kind }
@@ -96,12 +109,13 @@ import Testing
     }
   }
 
-  /// The VAE in int8 is in bf16, and its convolutions are in f32.
+  /// The VAE in int8 is in bf16, and its convolutions are in f32 where Winograd's algorithm is the faster way.
   @Test func tablesNameTheirPeaks() throws {
     let lines = try bench("vae", "--precision", "int8").output.split(separator: "\n")
     for kind in Self.kinds { #expect(lines.filter { $0.hasPrefix(kind + " ") }.count == 1) }
     #expect(lines.first { $0.hasPrefix("linear ") }?.hasSuffix(" bf16") == true)
-    #expect(lines.first { $0.hasPrefix("convolution ") }?.hasSuffix(" f32") == true)
+    let arithmetic = lines.contains { $0.contains(" on amx,") } ? " bf16" : " f32"
+    #expect(lines.first { $0.hasPrefix("convolution ") }?.hasSuffix(arithmetic) == true)
     #expect(lines.contains { $0.contains("counted as of direct ones") })
   }
 

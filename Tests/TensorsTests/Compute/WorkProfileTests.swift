@@ -31,7 +31,8 @@ import Testing
     let attention = precision == .bf16 && !ProductInstructions.multiplyBF16 ? Precision.f32 : precision
     #expect(LayerKind.linear.arithmetic(in: precision) == precision)
     #expect(LayerKind.attention.arithmetic(in: precision) == attention)
-    #expect(LayerKind.convolution.arithmetic(in: precision) == (precision == .int8 ? .int8 : .f32))
+    let isWinograd = precision == .bf16 && !ProductInstructions.multiplyOnTiles
+    #expect(LayerKind.convolution.arithmetic(in: precision) == (isWinograd ? .f32 : precision))
     #expect(LayerKind.normalization.arithmetic(in: precision) == nil)
     #expect(LayerKind.elementwise.arithmetic(in: precision) == nil)
   }
