@@ -93,7 +93,7 @@ import Testing
       return report.gflops * report.seconds.median
     }
     #expect(abs(operations[0] / operations[1] - 2) < 0.01, "\(operations)")
-    let wrong = try run(["bench", "unet", Self.model, "--guidance", "-1"])
+    let wrong = try run(["bench", "unet", Self.model, "--guidance=-1"])
     #expect(wrong.code == 64 && wrong.errors.contains("--guidance -1.0 is out of range"), "\(wrong)")
   }
 
