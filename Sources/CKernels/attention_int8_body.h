@@ -19,17 +19,17 @@ typedef float VARIANT(vector) __attribute__((vector_size(4 * LANES), aligned(4),
 #include "attention_int8_vectors.h"
 #endif
 
-/// 2^x = (the result) · `whole`, for x ≤ 8 and no less than `least`, within 1.1e-4 relative, 1 for 0. NaN stays NaN.
-INLINE VARIANT(vector) VARIANT(power)(VARIANT(vector) x, float least, VARIANT(vector) *whole) {
+/// 2^x for x ≤ 0 within 1.1e-4 relative, 1 for 0, and 0 from −127 downwards. NaN stays NaN.
+INLINE VARIANT(vector) VARIANT(power)(VARIANT(vector) x) {
   typedef VARIANT(vector) vector;
-  for (int i = 0; i < LANES; i++) x[i] = least > x[i] ? least : x[i];
+  for (int i = 0; i < LANES; i++) x[i] = -127.0f > x[i] ? -127.0f : x[i];
   // Adding 1.5·2^23 rounds to an integer, which is then in the low bits of the sum; 127 is the exponent's offset.
   const vector shifted = x + (12582912.0f + 127.0f);
   const vector f = x - (shifted - (12582912.0f + 127.0f));
-  *whole = (vector)((VARIANT(integers))shifted << 23);
+  const vector whole = (vector)((VARIANT(integers))shifted << 23);
   vector p = FMA(f, (vector){0} + SHORT_POWER_3, (vector){0} + SHORT_POWER_2);
   p = FMA(p, f, (vector){0} + SHORT_POWER_1);
-  return FMA(p, f, (vector){0} + 1.0f);
+  return FMA(p, f, (vector){0} + 1.0f) * whole;
 }
 
 /// Distances of scores to the highest, as attention_powers.h has them. `scale` is −64 times that of scores.
@@ -104,10 +104,8 @@ INLINE void VARIANT(look)(int vectors, const segmoe_attention *shape, const pack
     const vector before = *(vector *)(run.tops + v * LANES);
     vector top = before;
     for (int i = 0; i < LANES; i++) top[i] = here[i] > top[i] ? here[i] : top[i];
-    vector whole, p = VARIANT(power)(before - top, -127.0f, &whole);
-    *(vector *)(earlier + v * LANES) = p * whole;
-    p = VARIANT(power)(here - top, -127.0f, &whole);
-    *(vector *)(now + v * LANES) = p * whole;
+    *(vector *)(earlier + v * LANES) = VARIANT(power)(before - top);
+    *(vector *)(now + v * LANES) = VARIANT(power)(here - top);
     *(vector *)(run.tops + v * LANES) = top;
     *(vector *)(scales + v * LANES) = scale;
   }

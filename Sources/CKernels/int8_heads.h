@@ -6,6 +6,8 @@
 #include "attention_shape.h"
 #include "int8.h"
 
+// What lies before the steps is rounded up to 16 numbers each, so that steps, and so a tile's rows, begin at a cache line.
+
 /// Packed keys of one head: of each channel its mean, and the factors of queries and of keys, whose product is 1; a
 /// scale per block; −128 · the sum of each key (queries have a zero point of 128, but on tiles); steps (attention_layout).
 typedef struct packed_keys {

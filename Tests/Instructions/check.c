@@ -8,6 +8,7 @@
 #include "convert.h"
 #include "cuts.h"
 #include "isa.h"
+#include "powers.h"
 #include "product.h"
 #include "product_levels.h"
 #include <math.h>
@@ -212,7 +213,10 @@ int main(void) {
 #if defined(SEGMOE_SIMDE)
   if (tiles_in_use()) printf("tiles: not released\n"), faults++;
 #endif
+  faults += reference_faults();
 #if defined(__x86_64__)
+  faults += power_faults("weights on AVX2", by_avx2);
+  if (is_there(SEGMOE_PRODUCT_AVX512)) faults += power_faults("weights on AVX-512", by_avx512);
   faults += compare_attentions("attention on AVX2", SEGMOE_PRODUCT_AVX2, 1, 0);
   faults += compare_attentions("attention on AVX-512", SEGMOE_PRODUCT_AVX512, 1, 0);
   faults += compare_attentions("attention by VPDPBUSD", SEGMOE_PRODUCT_AVX512_VNNI, 1, 0);
@@ -221,6 +225,7 @@ int main(void) {
   faults += compare_attentions("bf16 by AMX", SEGMOE_PRODUCT_AMX, 0, 4e-3);
   if (is_there(SEGMOE_PRODUCT_AMX)) faults += cut_faults();
 #else
+  if (is_there(SEGMOE_PRODUCT_NEON_DOT)) faults += power_faults("weights on NEON", by_dot);
   faults += compare_attentions("attention by SDOT", SEGMOE_PRODUCT_NEON_DOT, 1, 0);
 #endif
   return faults > 0;

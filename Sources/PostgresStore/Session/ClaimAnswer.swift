@@ -16,7 +16,7 @@ struct ClaimAnswer {
       let claimed = try JSONDecoder().decode(Claimed.self, from: Data(json.utf8))
       row = Row(claimed.columns.mapValues { $0 as (any DatabaseValueConvertible)? })
     } catch {
-      throw JobStoreError.damagedRow(table: "jobs", column: "claimed", value: json)
+      throw JobStoreError.damagedRow(table: "jobs", column: "claimed", value: "no object of a job")
     }
   }
 }
