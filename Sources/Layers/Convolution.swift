@@ -63,14 +63,17 @@ package struct Convolution: Layer {
   /// The same, with more done in the same pass.
   /// - Parameters:
   ///   - x: `[batch, height, width, in]`.
+  ///   - norm: normalizes `x` first.
   ///   - rows: `[batch, out]`, added to every position of their image.
+  ///   - activation: of the sums with bias; not together with `rows`.
   ///   - residual: added to the result; of its shape.
   ///   - size: `x` is enlarged to it first (nearest neighbour).
   ///   - compute: where it is computed.
   package func callAsFunction(
-    _ x: Tensor, rows: Tensor? = nil, adding residual: Tensor? = nil,
-    enlargedTo size: (height: Int, width: Int)? = nil, _ compute: Compute
+    _ x: Tensor, after norm: GroupNorm? = nil, rows: Tensor? = nil, activation: Compute.Activation? = nil,
+    adding residual: Tensor? = nil, enlargedTo size: (height: Int, width: Int)? = nil, _ compute: Compute
   ) -> Tensor {
+    precondition(rows == nil || activation == nil, "an activation of rows that are added later")
     switch weight {
     case .winograd(let weight):
       var addend = bias ?? Tensor(shape: [outputs])
@@ -78,12 +81,20 @@ package struct Convolution: Layer {
         compute.addRows(addend.reshaped([1, outputs]), to: &rows)
         addend = rows
       }
-      return compute.convolution(x, weight, bias: addend, adding: residual, enlargedTo: size)
+      let x = norm.map { $0(x, compute) } ?? x
+      guard let activation else {
+        return compute.convolution(x, weight, bias: addend, adding: residual, enlargedTo: size)
+      }
+      var result = compute.activate(
+        compute.convolution(x, weight, bias: addend, enlargedTo: size), activation)
+      if let residual { compute.accumulate(residual, into: &result) }
+      return result
     case .direct(let weight):
-      let source = size.map { compute.resizeNearest(x, height: $0.height, width: $0.width) } ?? x
       // Rows come before the residual.
       var result = compute.convolution(
-        source, weight, shape: shape, ProductEpilogue(bias: bias), adding: rows == nil ? residual : nil)
+        x, weight, shape: shape, after: norm?.affine(of: x, compute),
+        ProductEpilogue(bias: bias, activation: activation), adding: rows == nil ? residual : nil,
+        enlargedTo: size)
       if let rows {
         compute.addRows(rows, to: &result)
         if let residual { compute.accumulate(residual, into: &result) }

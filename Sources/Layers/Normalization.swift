@@ -39,6 +39,11 @@ package struct GroupNorm: Layer {
   package func callAsFunction(_ x: Tensor, _ compute: Compute) -> Tensor {
     compute.groupNorm(x, groups: groups, weight: weight, bias: bias, epsilon: epsilon, silu: silu)
   }
+
+  /// What it does to each channel of `x`, for a layer that does it as it reads `x`.
+  func affine(of x: Tensor, _ compute: Compute) -> ChannelAffine {
+    compute.groupAffine(x, groups: groups, weight: weight, bias: bias, epsilon: epsilon, silu: silu)
+  }
 }
 
 /// Normalization of each row (torch's `nn.LayerNorm`).

@@ -103,11 +103,12 @@ void segmoe_f32_product_of_bf16(const segmoe_packing *packing, const void *packe
 
 /// A convolution's segments: for the output positions `first` to `first + count` of a picture of
 /// `height × width` prepared pixels, `bytes` each, `[position][tap]` pointers; `outside` is the segment
-/// of a pixel outside. Positions count row by row, `out_width` to a row.
+/// of a pixel outside. Positions count row by row, `out_width` to a row. Of the picture so many rows and columns are stored:
+/// it is enlarged from them (nearest neighbour, as torch's: source index = ⌊index · old / new⌋).
 typedef struct segmoe_picture {
   const void *pixels, *outside;
   size_t bytes;
-  ptrdiff_t height, width;
+  ptrdiff_t height, width, stored_height, stored_width;
   ptrdiff_t kernel, stride, before;
   size_t out_width;
 } segmoe_picture;

@@ -94,11 +94,11 @@ package struct TinyDecoder: LatentDecoder, Weighted {
       }
     }
     let activation = configuration.activation
-    var x = compute.activate(convIn(held, compute), activation)
+    var x = convIn(held, activation: activation, compute)
     for stage in stages {
       for block in stage.blocks { x = block(x, activation, compute) }
       if let resize = stage.resize {
-        x = resize(compute.resizeNearest(x, height: 2 * x.shape[1], width: 2 * x.shape[2]), compute)
+        x = resize(x, enlargedTo: (2 * x.shape[1], 2 * x.shape[2]), compute)
       }
     }
     let picture = convOut(x, compute)
@@ -131,9 +131,7 @@ struct TinyBlock: Sendable {
   }
 
   func callAsFunction(_ x: Tensor, _ activation: Compute.Activation, _ compute: Compute) -> Tensor {
-    let y = compute.activate(first(x, compute), activation)
-    var sum = third(compute.activate(second(y, compute), activation), compute)
-    compute.accumulate(x, into: &sum)
-    return compute.activate(sum, .relu)
+    let y = second(first(x, activation: activation, compute), activation: activation, compute)
+    return compute.activate(third(y, adding: x, compute), .relu)
   }
 }

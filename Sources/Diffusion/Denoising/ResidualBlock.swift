@@ -93,10 +93,10 @@ struct ResidualBlock: Sendable {
     let compute = pass.compute
     let hidden = try first(pass) { half in
       let rows = time.flatMap { time in half.timeProjection.map { $0(time, compute) } }
-      return half.convolution(half.norm(x, compute), rows: rows, compute)
+      return half.convolution(x, after: half.norm, rows: rows, compute)
     }
     return try second(pass) { half in
-      half.convolution(half.norm(hidden, compute), adding: half.shortcut?(x, compute) ?? x, compute)
+      half.convolution(hidden, after: half.norm, adding: half.shortcut?(x, compute) ?? x, compute)
     }
   }
 }

@@ -210,8 +210,7 @@ package struct UNet: Sendable {
       }
       if let upsample = block.upsample, let skip = skips.last, !(isDeep && savings.isShallow) {
         // Enlarged to the skip's size rather than doubled, because an odd size was rounded on the way down.
-        let enlarged = compute.resizeNearest(x, height: skip.shape[1], width: skip.shape[2])
-        x = try upsample(pass) { $0(enlarged, compute) }
+        x = try upsample(pass) { $0(x, enlargedTo: (skip.shape[1], skip.shape[2]), compute) }
       }
     }
     return convOut(convNormOut(x, compute), compute)

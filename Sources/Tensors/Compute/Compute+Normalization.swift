@@ -12,20 +12,30 @@ extension Compute {
   package func groupNorm(
     _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool = false
   ) -> Tensor {
+    let timing = self.timing(.normalization, groupLabel(x, channels: weight.count))
+    defer { timing?.end() }
+    let affine = groupAffine(x, groups: groups, weight: weight, bias: bias, epsilon: epsilon, silu: silu)
+    return apply(affine, to: x)
+  }
+
+  /// What `groupNorm` does to each channel. Only the sums are taken here: what reads `x` next can do the rest on the way.
+  /// - Parameters: those of `groupNorm`.
+  package func groupAffine(
+    _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool
+  ) -> ChannelAffine {
     let batch = x.shape[0]
     let channels = weight.count
     let positions = x.count / batch / channels
-    let timing = self.timing(.normalization, "groups of \(channels), \(batch)×\(positions)")
+    let timing = self.timing(.normalization, groupLabel(x, channels: channels))
     defer { timing?.end() }
+    var affine = ChannelAffine(channels: channels, positions: positions, silu: silu)
     // Sums are taken over fixed pieces and added in their order. So any number of threads gives the same bits.
-    let grain = max(1, Self.elementGrain / channels)
-    let pieces = (positions + grain - 1) / grain
-    let counted = countedSpans(of: x, positions: positions, grain: grain)
+    let counted = countedSpans(of: x, positions: positions, grain: max(1, Self.elementGrain / channels))
     let sumCount = batch * counted.count * 2 * channels
-    return tensor(shape: x.shape, temporary: sumCount * MemoryLayout<Double>.stride) { result, temporary in
+    working(in: sumCount * MemoryLayout<Double>.stride) { temporary in
+      let base = temporary.bindMemory(to: Double.self, capacity: sumCount)
       x.withUnsafe { x in
-        guard let x = x.baseAddress, let result = result.baseAddress else { return }
-        let base = temporary.bindMemory(to: Double.self, capacity: sumCount)
+        guard let x = x.baseAddress else { return }
         pool.run(batch * counted.count) { task in
           let (image, span) = (task / counted.count, counted[task % counted.count])
           let sums = base + task * 2 * channels
@@ -34,25 +44,35 @@ extension Compute {
             x + (image * positions + span.lowerBound) * channels, span.count, channels, sums,
             sums + channels)
         }
-        let affine = groupAffine(
-          base, images: batch, pieces: counted.count, groups: groups,
-          positions: counted.reduce(0) { $0 + $1.count }, weight: weight, bias: bias, epsilon: epsilon)
-        affine.scale.withUnsafeBufferPointer { scale in
-          affine.shift.withUnsafeBufferPointer { shift in
-            guard let scale = scale.baseAddress, let shift = shift.baseAddress else { return }
-            let parts = cut(batch, of: positions, into: pieces, most: 16 * pieces)
-            pool.run(batch * parts) { task in
-              let (image, part) = (task / parts, task % parts)
-              let (first, end) = (part * positions / parts, (part + 1) * positions / parts)
-              let start = (image * positions + first) * channels
-              segmoe_scale_shift(
-                x + start, result + start, end - first, channels,
-                scale + image * channels, shift + image * channels, silu ? 1 : 0)
-            }
-          }
+      }
+      (affine.scale, affine.shift) = groupAffine(
+        base, images: batch, pieces: counted.count, groups: groups,
+        positions: counted.reduce(0) { $0 + $1.count }, weight: weight, bias: bias, epsilon: epsilon)
+    }
+    return affine
+  }
+
+  /// What is left of a group normalization, for all of `x`.
+  func apply(_ affine: ChannelAffine, to x: Tensor) -> Tensor {
+    let (batch, positions, channels) = (x.shape[0], affine.positions, affine.channels)
+    let grain = max(1, Self.elementGrain / channels)
+    let pieces = (positions + grain - 1) / grain
+    return tensor(shape: x.shape) { result in
+      x.withUnsafe { x in
+        guard let x = x.baseAddress, let result = result.baseAddress else { return }
+        let parts = cut(batch, of: positions, into: pieces, most: 16 * pieces)
+        pool.run(batch * parts) { task in
+          let (image, part) = (task / parts, task % parts)
+          let first = image * positions + part * positions / parts
+          let end = image * positions + (part + 1) * positions / parts
+          affine.apply(to: x + first * channels, positions: first..<end, into: result + first * channels)
         }
       }
     }
+  }
+
+  private func groupLabel(_ x: Tensor, channels: Int) -> String {
+    "groups of \(channels), \(x.shape[0])×\(x.count / x.shape[0] / channels)"
   }
 
   /// The positions that are summed up, as ranges: all positions, or those of a tile that count.

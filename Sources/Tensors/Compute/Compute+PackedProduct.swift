@@ -18,6 +18,8 @@ package struct ProductEpilogue {
 extension Compute {
   /// Bytes of prepared rows that a task may keep for itself: a share of a second-level cache.
   private static let preparedBytes = 1 << 20
+  /// Elements between two steps of preparing: a share of a first-level cache.
+  private static let passedElements = 1 << 12
 
   /// x · weightᵀ, with the epilogue.
   /// - Parameters:
@@ -72,14 +74,23 @@ extension Compute {
   ///   - x: `[batch, height, width, in]`.
   ///   - weight: `[out, taps·in]`, packed.
   ///   - shape: kernel, stride and padding.
+  ///   - affine: what is done to `x` on the way in.
   ///   - epilogue: applied to the sums.
   ///   - residual: added to the result; of its shape.
+  ///   - size: enlarges `x` to this size on the way in, as `resizeNearest` does.
   /// - Returns: `[batch, height', width', out]`.
   package func convolution(
-    _ x: Tensor, _ weight: PackedWeight, shape: ConvolutionShape,
-    _ epilogue: ProductEpilogue = ProductEpilogue(), adding residual: Tensor? = nil
+    _ x: Tensor, _ weight: PackedWeight, shape: ConvolutionShape, after affine: ChannelAffine? = nil,
+    _ epilogue: ProductEpilogue = ProductEpilogue(), adding residual: Tensor? = nil,
+    enlargedTo size: (height: Int, width: Int)? = nil
   ) -> Tensor {
-    let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
+    // In single precision pixels are read where they are, each once for every tap.
+    if let affine, weight.precision == .f32 {
+      return convolution(
+        apply(affine, to: x), weight, shape: shape, epilogue, adding: residual, enlargedTo: size)
+    }
+    let stored = (height: x.shape[1], width: x.shape[2])
+    let (batch, height, width) = (x.shape[0], size?.height ?? stored.height, size?.width ?? stored.width)
     let (outHeight, outWidth) = (shape.outputSize(height), shape.outputSize(width))
     let positions = outHeight * outWidth
     let timing = self.timing(
@@ -91,9 +102,10 @@ extension Compute {
       temporary: preparedBytes(x, weight, asLinear: false)
     ) { result, prepared in
       guard let result = result.baseAddress else { return }
-      withPrepared(x, weight, in: prepared) { pixels, outside, bytes in
+      withPrepared(x, weight, after: affine, in: prepared) { pixels, outside, bytes in
         let pictures = Pictures(
-          pixels: pixels, outside: outside, bytes: bytes, height: height, width: width, shape: shape)
+          pixels: pixels, outside: outside, bytes: bytes, height: height, width: width, stored: stored,
+          shape: shape)
         Self.withPointer(to: residual) { residual in
           weight.withColumns {
             run(
@@ -158,21 +170,35 @@ extension Compute {
 
   /// Lends `x`, rounded or quantized segment by segment, and a segment of zeros. In single precision `x` is lent
   /// unchanged.
-  /// - Parameter prepared: `preparedBytes` to work in.
+  /// - Parameters:
+  ///   - affine: what is done to `x` before, in reduced precision; a segment is then a position.
+  ///   - prepared: `preparedBytes` to work in.
   private func withPrepared(
-    _ x: Tensor, _ weight: PackedWeight, in prepared: UnsafeMutableRawPointer,
+    _ x: Tensor, _ weight: PackedWeight, after affine: ChannelAffine? = nil,
+    in prepared: UnsafeMutableRawPointer,
     _ body: (UnsafeRawPointer, _ zeros: UnsafeRawPointer, _ bytes: Int) -> Void
   ) {
-    let bytes = weight.segmentBytes
+    let (bytes, depth) = (weight.segmentBytes, weight.depth)
     if weight.precision == .f32 { return Self.withZeros(beside: x, bytes: bytes) { body($0, $1, bytes) } }
-    let count = x.count / weight.depth
+    precondition(affine.map { $0.channels == depth } ?? true, "an affine of other channels than \(depth)")
+    let count = x.count / depth
     (prepared + count * bytes).initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
     x.withUnsafe { x in
       guard let x = x.baseAddress else { return }
-      forEachRange(count, grain: max(1, Self.elementGrain / weight.depth)) { range in
-        prologue(
-          x + range.lowerBound * weight.depth, count: range.count, for: weight,
-          into: prepared + range.lowerBound * bytes)
+      forEachRange(count, grain: max(1, Self.elementGrain / depth)) { range in
+        guard let affine else {
+          return prologue(
+            x + range.lowerBound * depth, count: range.count, for: weight,
+            into: prepared + range.lowerBound * bytes)
+        }
+        // Few at a time: they stay in a first-level cache in between.
+        let few = max(1, Self.passedElements / depth)
+        let passed = ThreadPool.scratch(few * depth)
+        for first in stride(from: range.lowerBound, to: range.upperBound, by: few) {
+          let some = first..<min(first + few, range.upperBound)
+          affine.apply(to: x + first * depth, positions: some, into: passed)
+          prologue(passed, count: some.count, for: weight, into: prepared + first * bytes)
+        }
       }
     }
     body(UnsafeRawPointer(prepared), UnsafeRawPointer(prepared + count * bytes), bytes)

@@ -71,7 +71,8 @@ struct ProductCut {
   }
 }
 
-/// Where a convolution finds its pixels, `[image, height, width]` of `bytes` bytes each.
+/// Where a convolution finds its pixels, `[image, height, width]` of `bytes` bytes each. What is stored may be smaller: it is then
+/// read as if it had been enlarged.
 struct Pictures {
   let pixels: UnsafeRawPointer
   /// The pixel that stands for all pixels outside.
@@ -79,6 +80,7 @@ struct Pictures {
   let bytes: Int
   let height: Int
   let width: Int
+  let stored: (height: Int, width: Int)
   let shape: ConvolutionShape
 
   /// Writes the addresses of the taps of some output positions. Positions are counted through all images.
@@ -92,8 +94,9 @@ struct Pictures {
       let (image, first) = (row / positions, row % positions)
       let count = min(range.upperBound - row, positions - first)
       var picture = segmoe_picture(
-        pixels: pixels + image * height * width * bytes, outside: outside, bytes: bytes, height: height,
-        width: width, kernel: shape.kernel, stride: shape.stride, before: shape.padding.before,
+        pixels: pixels + image * stored.height * stored.width * bytes, outside: outside, bytes: bytes,
+        height: height, width: width, stored_height: stored.height, stored_width: stored.width,
+        kernel: shape.kernel, stride: shape.stride, before: shape.padding.before,
         out_width: outWidth)
       segmoe_convolution_segments(&picture, first, count, segments + (row - range.lowerBound) * taps)
       row += count

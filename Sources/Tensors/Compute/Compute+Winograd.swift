@@ -71,7 +71,7 @@ extension Compute {
           guard let result = result.baseAddress else { return }
           let pictures = Pictures(
             pixels: pixels, outside: zeros, bytes: bytes, height: height, width: width,
-            shape: ConvolutionShape(kernel: 3))
+            stored: (height, width), shape: ConvolutionShape(kernel: 3))
           weight.withColumns {
             run(
               $0, rows: batch * height * width, ProductEpilogue(bias: bias), residual: residual, into: result,

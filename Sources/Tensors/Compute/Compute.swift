@@ -102,6 +102,12 @@ package struct Compute: Sendable {
     x.withUnsafeMutable { x in withTemporary(bytes) { body(x, $0) } }
   }
 
+  /// Lends temporary memory, aligned to 64; its contents are undefined. A plan counts it and does not run `body`.
+  func working(in bytes: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
+    if let plan { return plan.touch(bytes) }
+    withTemporary(bytes, body)
+  }
+
   /// Lends memory that goes when `body` ends. Only what counts it in a plan may call this.
   private func withTemporary(_ bytes: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
     let block = MemoryBlock(byteCount: bytes)

@@ -102,7 +102,7 @@ package struct PackedWeight: Sendable {
   package var inputs: Int { segments * depth }
 
   /// Bytes of a segment of a row that is multiplied with it.
-  var segmentBytes: Int {
+  package var segmentBytes: Int {
     switch precision {
     case .f32: segmoe_f32_segment_bytes(depth)
     case .bf16: segmoe_bf16_segment_bytes(depth)
