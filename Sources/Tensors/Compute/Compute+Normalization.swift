@@ -19,7 +19,13 @@ extension Compute {
   }
 
   /// What `groupNorm` does to each channel. Only the sums are taken here: what reads `x` next can do the rest on the way.
-  /// - Parameters: those of `groupNorm`.
+  /// - Parameters:
+  ///   - x: `[batch, …, channel]`.
+  ///   - groups: how many the channels are split into.
+  ///   - weight: `[channel]`.
+  ///   - bias: `[channel]`.
+  ///   - epsilon: added to the variance.
+  ///   - silu: whether SiLU follows.
   package func groupAffine(
     _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool
   ) -> ChannelAffine {

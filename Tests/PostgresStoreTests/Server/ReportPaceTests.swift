@@ -10,12 +10,21 @@ import Testing
     ImageProgress(index: index, phase: phase, step: step, steps: 25)
   }
 
-  @Test func fewWorkersTellEverything() {
+  /// Steps of a second are all told, those of 30 ms not; the end of a phase always.
+  @Test(arguments: [(1.0, [1, 2, 3, 4, 5]), (0.03, [1, 5])])
+  func fewWorkersTellWhatCanBeSeen(seconds: Double, told: [Int]) {
     let pace = ReportPace()
-    let now = ContinuousClock.now
-    for step in 1...5 {
-      #expect(pace.isWorthTelling(Self.progress(step: step), of: 1, among: [1], crowd: 50, now: now))
+    let begun = ContinuousClock.now
+    func tells(_ progress: ImageProgress, at step: Int) -> Bool {
+      pace.isWorthTelling(
+        progress, of: 1, among: [1], crowd: 50, now: begun + .seconds(Double(step) * seconds))
     }
+    #expect((1...5).filter { tells(Self.progress(step: $0), at: $0) } == told)
+    #expect(
+      tells(Self.progress(0, .decoding, step: 5), at: 5) && tells(Self.progress(0, .done, step: 5), at: 5))
+    // Of a job that is over the server is asked at once.
+    #expect(!tells(Self.progress(0, .done, step: 5), at: 5))
+    #expect(pace.isWorthTelling(Self.progress(0, .done, step: 5), of: 1, among: [], crowd: 50, now: begun))
   }
 
   @Test func manyTellRarelyAndEachPhase() {
