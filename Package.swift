@@ -135,7 +135,7 @@ let package = Package(
     tests("TemplatesTests", ["Templates", "Fuzzing", "TestSupport"]),
     tests("TensorsTests", ["Requests", "Tensors", "CKernels", "TestSupport"]),
     tests("WeightCacheTests", ["WeightCache", "Tensors", "TestSupport"]),
-    tests("LayersTests", ["Layers", "Checkpoints", "Tensors", "TestSupport"]),
+    tests("LayersTests", ["Layers", "Checkpoints", "Requests", "Tensors", "TestSupport"]),
     tests("ExpertsTests", ["Experts", "Tensors"]),
     tests("CheckpointsTests", ["Boundary", "Checkpoints", "Tensors", "CKernels", "Fuzzing", "TestSupport"]),
     tests(

@@ -1,5 +1,6 @@
 import Checkpoints
 import Layers
+import Requests
 import Tensors
 import TestSupport
 import Testing
@@ -72,6 +73,29 @@ import Testing
       ]), channels: 4, epsilon: 0)
     let found = layer(Tensor(shape: [1, 4], values: [-1, 1, -1, 1]), compute)
     expectClose(found, [-1, 1, -2, 6])
+  }
+
+  /// By each of its algorithms a convolution has the bits of one step after the other.
+  @Test(arguments: [Precision.f32, .bf16, .int8]) func aConvolutionDoesTheRestOnTheWay(
+    precision: Precision
+  ) throws {
+    let scope = try weights([
+      "norm.weight": TestTensor([8], seed: 1), "norm.bias": TestTensor([8], seed: 2),
+      "conv.weight": TestTensor([12, 8, 3, 3], seed: 3), "conv.bias": TestTensor([12], seed: 4),
+    ])
+    let norm = try GroupNorm(scope["norm"], channels: 8, groups: 2, epsilon: 1e-5, silu: true)
+    let layer = try Convolution(
+      scope["conv"].layers(in: precision), inputs: 8, outputs: 12, shape: ConvolutionShape(kernel: 3))
+    let (x, sum) = (TestTensor([2, 9, 7, 8], seed: 5), TestTensor([2, 18, 13, 12], seed: 6))
+    let (input, residual) = (
+      Tensor(shape: x.shape, values: x.values), Tensor(shape: sum.shape, values: sum.values)
+    )
+    let enlarged = compute.resizeNearest(norm(input, compute), height: 18, width: 13)
+    let wanted = compute.add(compute.activate(layer(enlarged, compute), .silu), residual)
+    let found = layer(
+      input, after: norm, activation: .silu, adding: residual, enlargedTo: (18, 13), compute)
+    #expect(found.shape == wanted.shape)
+    #expect(zip(found.values, wanted.values).count { $0.bitPattern != $1.bitPattern } == 0)
   }
 
   @Test func whatDoesNotFitIsNamed() throws {

@@ -123,6 +123,6 @@ struct AutoencoderDecoder: LatentDecoder {
         x = try upsample(pass) { $0(x, enlargedTo: size, compute) }
       }
     }
-    return convOut(convNormOut(x, compute), compute)
+    return convOut(x, after: convNormOut, compute)
   }
 }

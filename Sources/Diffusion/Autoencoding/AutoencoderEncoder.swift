@@ -76,7 +76,7 @@ struct AutoencoderEncoder: LatentEncoder {
       for block in level.blocks { x = try block(x, pass) }
       if let downsample = level.downsample { x = try downsample(pass) { $0(x, compute) } }
     }
-    x = convOut(convNormOut(try midBlock(x, pass), compute), compute)
+    x = convOut(try midBlock(x, pass), after: convNormOut, compute)
     return quantConv?(x, compute) ?? x
   }
 }

@@ -213,7 +213,7 @@ package struct UNet: Sendable {
         x = try upsample(pass) { $0(x, enlargedTo: (skip.shape[1], skip.shape[2]), compute) }
       }
     }
-    return convOut(convNormOut(x, compute), compute)
+    return convOut(x, after: convNormOut, compute)
   }
 
   /// SiLU of the time embedding, one row per image of the batch; an input of every residual block.
